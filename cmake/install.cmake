@@ -1,0 +1,65 @@
+# What `cmake --install` puts where, and the .deb that cpack makes of it.
+
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tare)
+set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# The library, for find_package(tare).
+install(TARGETS tare EXPORT tare-targets
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT tare-targets NAMESPACE tare:: DESTINATION ${package_dir})
+configure_package_config_file(
+  ${CMAKE_CURRENT_LIST_DIR}/tare-config.cmake.in ${PROJECT_BINARY_DIR}/tare-config.cmake
+  INSTALL_DESTINATION ${package_dir}
+  NO_SET_AND_CHECK_MACRO)
+# Before 1.0 a new minor version may change the interface.
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/tare-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(
+  FILES ${PROJECT_BINARY_DIR}/tare-config.cmake ${PROJECT_BINARY_DIR}/tare-config-version.cmake
+  DESTINATION ${package_dir})
+
+# The library, for pkg-config. The prefix is relative to the file, so that the tree may be moved.
+cmake_path(ABSOLUTE_PATH pkgconfig_dir BASE_DIRECTORY /prefix OUTPUT_VARIABLE from)
+cmake_path(RELATIVE_PATH from BASE_DIRECTORY /prefix OUTPUT_VARIABLE from)
+string(REGEX REPLACE "[^/]+" ".." prefix_from_pkgconfig_dir "${from}")
+set(coroutine_flags "")
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  set(coroutine_flags " -fcoro-aligned-allocation")
+endif()
+configure_file(${CMAKE_CURRENT_LIST_DIR}/tare.pc.in ${PROJECT_BINARY_DIR}/tare.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/tare.pc DESTINATION ${pkgconfig_dir})
+
+# Installs a file as <name>.gz, compressed as Debian wants it: the same bytes every time.
+function(install_compressed source name destination)
+  find_program(GZIP_COMMAND gzip REQUIRED)
+  set(compressed ${PROJECT_BINARY_DIR}/compressed/${name}.gz)
+  add_custom_command(
+    OUTPUT ${compressed}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/compressed
+    COMMAND ${GZIP_COMMAND} -9nc ${source} > ${compressed}
+    DEPENDS ${source}
+    VERBATIM)
+  add_custom_target(compress_${name} ALL DEPENDS ${compressed})
+  install(FILES ${compressed} DESTINATION ${destination})
+endfunction()
+
+# The command and its manual.
+if(TARGET tare_cli)
+  install(TARGETS tare_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  file(GLOB manual CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.1)
+  foreach(page IN LISTS manual)
+    cmake_path(GET page FILENAME name)
+    install_compressed(${page} ${name} ${CMAKE_INSTALL_MANDIR}/man1)
+  endforeach()
+endif()
+
+if(EXISTS ${PROJECT_SOURCE_DIR}/CHANGELOG.md)
+  install_compressed(${PROJECT_SOURCE_DIR}/CHANGELOG.md changelog ${CMAKE_INSTALL_DOCDIR})
+endif()
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+if(PROJECT_IS_TOP_LEVEL)
+  include(${CMAKE_CURRENT_LIST_DIR}/deb.cmake)
+endif()

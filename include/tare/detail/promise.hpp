@@ -1,0 +1,239 @@
+#pragma once
+
+// The promise of every task: its wait state, and the rules of starting, awaiting and ending.
+//
+// The awaiters that need no memory of their own are empty bases of the promise, and `await_transform` returns
+// references to them: an awaiter object of its own would cost the frame a byte at least, which would round up to 8.
+
+#include <tare/detail/branch.hpp>
+#include <tare/detail/frame_memory.hpp>
+#include <tare/detail/shard_state.hpp>
+#include <tare/detail/wait_state.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace tare {
+
+template <class T = void>
+class task;
+
+namespace detail {
+
+class promise_base;
+
+struct sleep_request {
+  std::int64_t nanoseconds;  ///< from now, or since the clock's epoch
+  bool absolute;
+};
+struct yield_request {};
+
+template <class T>
+struct shielded {
+  task<T> inner;
+};
+
+/// Something whose `start(promise_base&)` makes the awaiter: the way for all other awaits of the library.
+template <class A>
+concept leaf_awaitable = requires { typename std::remove_cvref_t<A>::tare_awaiter; };
+
+// Out of line (src/sched/current.cpp).
+void sleep_begin(wait_state& task) noexcept;
+[[nodiscard]] std::coroutine_handle<> end_root(wait_state& task) noexcept;
+
+struct initial_awaiter {
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  static void await_suspend(std::coroutine_handle<> /*self*/) noexcept {}
+  static void await_resume() noexcept {}
+};
+
+struct final_awaiter {
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  static std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    wait_state& ended = self.promise();
+    if (ended.parent == no_link || ended.kind_of_parent() != parent_kind::frame) return end_root(ended);
+    wait_state& parent = *from_link<wait_state>(ended.parent);
+    self.destroy();
+    parent.set_kind(wait_kind::none);
+    return handle_of(parent);
+  }
+  static void await_resume() noexcept {}
+};
+
+/// Starts the child in `parent.prev`.
+inline std::coroutine_handle<> start_child(wait_state& parent) noexcept {
+  wait_state& child = *from_link<wait_state>(parent.prev);
+  child.set_parent(parent_kind::frame, to_link(&parent));
+  child.cancelled = parent.kind() == wait_kind::child ? parent.cancelled : 0U;
+  if (--current_shard->budget < 0) [[unlikely]] {
+    current_shard->make_ready(child, wait_kind::ready);
+    return std::noop_coroutine();
+  }
+  return handle_of(child);
+}
+
+/// Awaits a child without a result.
+struct void_child_awaiter {
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  static std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept {
+    return start_child(parent.promise());
+  }
+  static void await_resume() { current_shard->rethrow_in_flight(); }
+};
+
+/// Awaits a child with a result, which is constructed here, in the awaiting frame.
+template <class T>
+class child_awaiter {
+  using stored = std::conditional_t<std::is_reference_v<T>, std::add_pointer_t<T>, T>;
+
+ public:
+  explicit child_awaiter(link child) noexcept : child_(child) {}
+  child_awaiter(const child_awaiter&) = delete;
+  child_awaiter& operator=(const child_awaiter&) = delete;
+  ~child_awaiter() {}  // NOLINT(modernize-use-equals-default): of a union
+
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept {
+    wait_state& state = parent.promise();
+    state.prev = child_;
+    // The callee finds the place by its distance from the promise: 4 bytes that are not in use during the await.
+    state.next =
+        static_cast<link>(reinterpret_cast<std::byte*>(std::addressof(result_)) - reinterpret_cast<std::byte*>(&state));
+    return start_child(state);
+  }
+  T await_resume() {
+    current_shard->rethrow_in_flight();
+    if constexpr (std::is_reference_v<T>) {
+      return static_cast<T>(*result_);
+    } else {
+      T moved = std::move(result_);
+      std::destroy_at(std::addressof(result_));
+      return moved;
+    }
+  }
+
+ private:
+  union {
+    link child_;
+    stored result_;
+  };
+};
+
+struct sleep_awaiter {
+  [[nodiscard]] bool await_ready() const noexcept;
+  template <class Promise>
+  static void await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    sleep_begin(self.promise());
+  }
+  static void await_resume() { current_shard->throw_if_cancelled(); }
+};
+
+struct yield_awaiter {
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  static void await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    wait_state& state = self.promise();
+    current_shard->make_ready(state, state.cancelled ? wait_kind::ready_cancelled : wait_kind::ready);
+  }
+  static void await_resume() { current_shard->throw_if_cancelled(); }
+};
+
+class promise_base : public wait_state,
+                     private initial_awaiter,
+                     private final_awaiter,
+                     private void_child_awaiter,
+                     private sleep_awaiter,
+                     private yield_awaiter {
+  friend struct sleep_awaiter;
+
+ public:
+  // With -fcoro-aligned-allocation clang passes the alignment that the frame needs. Without it, and under g++, 16 is
+  // what the compiler relies on.
+  static void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    return allocate_frame(bytes, static_cast<std::size_t>(alignment));
+  }
+  static void* operator new(std::size_t bytes) { return allocate_frame(bytes, 16); }
+  static void operator delete(void* frame) noexcept { free_frame(frame); }
+
+  initial_awaiter& initial_suspend() noexcept { return *this; }
+  final_awaiter& final_suspend() noexcept { return *this; }
+  static void unhandled_exception() noexcept { current_shard->in_flight = std::current_exception(); }
+
+  void_child_awaiter& await_transform(task<void>&& child) noexcept;
+  template <class T>
+  child_awaiter<T> await_transform(task<T>&& child) noexcept;
+
+  template <class T>
+  decltype(auto) await_transform(shielded<T>&& child) noexcept {
+    // The awaiter sets nothing but `prev`, so the kind survives until the child is started.
+    if constexpr (std::is_void_v<T>) {
+      void_child_awaiter& awaiter = await_transform(std::move(child.inner));
+      set_kind(wait_kind::shielded_child);
+      return awaiter;
+    } else {
+      set_kind(wait_kind::shielded_child);
+      return child_awaiter<T>(child.inner.release());
+    }
+  }
+
+  sleep_awaiter& await_transform(sleep_request request) noexcept {
+    // `next`, `prev` and `parent_is` aside, nothing of the wait state is free for 9 bytes; the two links are for 8.
+    const auto bits = static_cast<std::uint64_t>(request.nanoseconds);
+    next = static_cast<link>(bits);
+    prev = static_cast<link>(bits >> 32U);
+    set_kind(request.absolute ? wait_kind::ready : wait_kind::none);
+    return *this;
+  }
+
+  yield_awaiter& await_transform(yield_request /*request*/) noexcept { return *this; }
+
+  template <leaf_awaitable A>
+  auto await_transform(A&& awaitable) noexcept {
+    return typename std::remove_cvref_t<A>::tare_awaiter(std::forward<A>(awaitable), *this);
+  }
+
+ protected:
+  promise_base() = default;
+
+  /// The frame's address, in a way that keeps the compiler from merging the frame into its caller's: links and the
+  /// frame's memory have to stay what they are.
+  [[nodiscard]] link escaped() noexcept {
+    wait_state* self = this;
+    asm volatile("" : "+r"(self));
+    return to_link(self);
+  }
+
+  [[nodiscard]] void* result_place() const noexcept {
+    switch (kind_of_parent()) {
+      case parent_kind::frame:
+        if (parent == no_link) return nullptr;
+        return from_link<std::byte>(parent) + from_link<wait_state>(parent)->next;
+      case parent_kind::branch:
+        return from_link<branch>(parent)->result;
+      default:
+        return nullptr;
+    }
+  }
+};
+static_assert(sizeof(promise_base) == 15, "the frame of the empty sleeper would not fit into 32 bytes");
+
+inline bool sleep_awaiter::await_ready() const noexcept {
+  if (static_cast<const promise_base&>(*this).cancelled) [[unlikely]] {
+    current_shard->wake_cancelled = true;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace detail
+}  // namespace tare

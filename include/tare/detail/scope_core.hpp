@@ -1,0 +1,62 @@
+#pragma once
+
+// What a scope knows of its tasks: their links, 4 bytes each, in chunks of 120 (the first chunk: 8).
+//
+// The task's wait state points back at its slot, with 8-byte precision: the slot is one of a pair, the one that holds
+// the task's link. A slot is free if its bit in the chunk is 0, so leaving is O(1) and cancelling visits only chunks
+// that have tasks.
+
+#include <tare/detail/wait_node.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <vector>
+
+namespace tare::detail {
+
+struct member_chunk;
+
+class scope_core : public waiting_parent {
+ public:
+  explicit scope_core(bool collecting) noexcept;
+  ~scope_core();
+  scope_core(const scope_core&) = delete;
+  scope_core& operator=(const scope_core&) = delete;
+
+  /// Takes the task in and queues it. Throws std::bad_alloc; then the task is as before.
+  void adopt(wait_state& task);
+
+  /// A task has ended; its frame is gone, `slots` and `self` were its parent and its own link.
+  static void task_ended(link slots, link self, std::exception_ptr error) noexcept;
+
+  /// Cancels the tasks and remembers `error` as the scope's, if it is the first (or all are collected).
+  void fail(std::exception_ptr error) noexcept;
+
+  /// Suspends `joiner` until no task is left.
+  void wait_for_all(wait_state& joiner) noexcept {
+    joining_ = true;
+    begin(joiner);
+    if (joiner.cancelled) detail::cancel_children(*this);
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  void throw_errors();
+
+ private:
+  void note(std::exception_ptr error) noexcept;
+  void leave(member_chunk& chunk, unsigned slot) noexcept;
+  void unlink(member_chunk& chunk, link& list) noexcept;
+  void link_to(member_chunk& chunk, link& list) noexcept;
+  static void cancel_tasks(waiting_parent& self) noexcept;
+
+  std::size_t size_ = 0;
+  link open_ = no_link;  ///< chunks with room
+  link full_ = no_link;  ///< chunks without
+  std::exception_ptr error_;
+  std::vector<std::exception_ptr> more_errors_;  ///< of a scope that collects
+  bool collecting_;
+  bool joining_ = false;
+};
+
+}  // namespace tare::detail

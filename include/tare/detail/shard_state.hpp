@@ -1,0 +1,76 @@
+#pragma once
+
+// The part of a shard that code inlined into coroutines touches.
+
+#include <tare/detail/wait_state.hpp>
+#include <tare/error.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <utility>
+
+namespace tare::detail {
+
+/// First-in first-out queue of ready tasks, linked through their wait states.
+class run_queue {
+ public:
+  [[nodiscard]] bool empty() const noexcept { return head_ == no_link; }
+
+  void push(wait_state& ready) noexcept {
+    const link pushed = to_link(&ready);
+    ready.next = no_link;
+    if (head_ == no_link) {
+      head_ = pushed;
+    } else {
+      from_link<wait_state>(tail_)->next = pushed;
+    }
+    tail_ = pushed;
+  }
+
+  [[nodiscard]] wait_state& pop() noexcept {
+    wait_state& first = *from_link<wait_state>(head_);
+    head_ = first.next;
+    return first;
+  }
+
+  [[nodiscard]] link head() const noexcept { return head_; }
+
+ private:
+  link head_ = no_link;
+  link tail_ = no_link;
+};
+
+struct shard_state {
+  /// Of a child that has just ended by an exception; its parent, resumed at once, takes it.
+  std::exception_ptr in_flight;
+  run_queue ready;
+  /// Steps the current task may still take before it goes to the end of the queue.
+  std::int32_t budget = 0;
+  link nodes = no_link;             ///< every wait_node of the shard's tasks
+  link cancelling = no_link;        ///< waiting parents whose tasks are yet to be cancelled
+  bool cancelling_already = false;  ///< somebody up the stack works through them
+  /// The task being resumed was cancelled while it waited; its await, which comes first, takes it.
+  bool wake_cancelled = false;
+
+  void make_ready(wait_state& task, wait_kind how) noexcept {
+    task.set_kind(how);
+    ready.push(task);
+  }
+
+  void rethrow_in_flight() {
+    if (in_flight) [[unlikely]]
+      std::rethrow_exception(std::exchange(in_flight, nullptr));
+  }
+
+  void throw_if_cancelled() {
+    if (wake_cancelled) [[unlikely]] {
+      wake_cancelled = false;
+      throw cancelled();
+    }
+  }
+};
+
+/// Tasks run only while this is set.
+extern constinit thread_local shard_state* current_shard;
+
+}  // namespace tare::detail

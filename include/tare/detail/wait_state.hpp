@@ -1,0 +1,80 @@
+#pragma once
+
+// What a suspended task remembers about its pause: 15 bytes, at a fixed place in every frame.
+//
+// The compiler's ABI takes the first 16 bytes of a frame for the resume and destroy pointers; the promise follows.
+// Our promise is nothing but this structure, so the shortest frame is 16 + 15 + 1 (the compiler's suspend index)
+// = 32 bytes, and everything that a paused task needs has to share these 15:
+//
+//   next, prev   where it is queued: run queue, mailbox, timer wheel; or which child or node it waits for
+//   parent       who is told when it ends: the awaiting frame, a slot of its scope, a branch of a combinator
+//   tick         asleep: the low bits of the deadline (src/timer/wheel.hpp); otherwise what it waits for
+//
+// A wait state belongs to the shard on which its task runs: only that thread reads or writes it. The one exception
+// is `next`, which whoever wakes the task from elsewhere uses to put it into the shard's mailbox.
+
+#include <tare/detail/link.hpp>
+
+#include <coroutine>
+#include <cstdint>
+
+namespace tare::detail {
+
+/// What a task is doing while it is not asleep in the timer wheel.
+enum class wait_kind : std::uint8_t {
+  none,             ///< running, or created and not yet started
+  fresh,            ///< queued for its very first step
+  ready,            ///< queued; what it waited for is complete
+  ready_cancelled,  ///< queued; its wait was given up because of cancellation
+  child,            ///< awaiting the child frame in `prev`
+  shielded_child,   ///< likewise, but cancellation stops here
+  node,             ///< awaiting the wait_node in `prev`
+  away,             ///< a stand-in: the task it stands for is on another shard (src/sched/visit.hpp)
+  mail_cancel,      ///< a message in a mailbox: cancel the visiting task in `parent`
+  mail_finish,      ///< a message in a mailbox: the visiting task in `parent` has ended
+};
+
+/// What `parent` points to.
+enum class parent_kind : std::uint8_t {
+  frame,   ///< the wait state of the awaiting frame, or none for a detached task
+  scope,   ///< the pair of scope slots one of which names this task (src/sched/scope_members.hpp)
+  branch,  ///< a `branch`
+  timer,   ///< nothing: this is no frame but a `timer_node`
+};
+
+/// Two links of a circular doubly linked list in the arena. The sentinels of the timer wheel are just this.
+struct [[gnu::packed]] list_links {
+  link next = no_link;
+  link prev = no_link;
+};
+static_assert(sizeof(list_links) == 8);
+
+struct [[gnu::packed]] wait_state : list_links {
+  link parent = no_link;
+  std::uint32_t tick : 20 = 0;
+  std::uint32_t asleep : 1 = 0;
+  std::uint32_t cancelled : 1 = 0;  ///< sticky: every later suspension of this task throws `cancelled`
+  std::uint32_t parent_is : 2 = 0;
+
+  [[nodiscard]] wait_kind kind() const noexcept { return static_cast<wait_kind>(tick); }
+  void set_kind(wait_kind kind) noexcept { tick = static_cast<std::uint32_t>(kind); }
+
+  [[nodiscard]] parent_kind kind_of_parent() const noexcept { return static_cast<parent_kind>(parent_is); }
+  void set_parent(parent_kind kind, link to) noexcept {
+    parent = to;
+    parent_is = static_cast<std::uint32_t>(kind) & 3U;
+  }
+};
+static_assert(sizeof(wait_state) == 15 && alignof(wait_state) == 1);
+
+inline constexpr unsigned stored_tick_bits = 20;
+
+/// Bytes between the start of a frame and its promise, which begins with the wait state (the coroutine ABI of both
+/// compilers for promises aligned to 16 bytes or less).
+inline constexpr std::size_t promise_offset = 2 * sizeof(void*);
+
+[[nodiscard]] inline std::coroutine_handle<> handle_of(wait_state& state) noexcept {
+  return std::coroutine_handle<>::from_address(reinterpret_cast<std::byte*>(&state) - promise_offset);
+}
+
+}  // namespace tare::detail

@@ -1,0 +1,114 @@
+#pragma once
+
+// Structured concurrency: a scope owns the tasks spawned in it, and ends only when they have.
+//
+//   co_await tare::with_scope([&](tare::scope& s) -> tare::task<> {
+//     for (auto& peer : peers) s.spawn(ping(peer));
+//     co_return;
+//   });                                  // here all have ended
+//
+// Bytes: 4.3 for each task beside its frame; the scope itself is 120. A scope belongs to the shard it was made on, and
+// its tasks run there; `spawn_on` and `resume_on` (runtime.hpp) are for the others.
+
+#include <tare/detail/scope_core.hpp>
+#include <tare/task.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <type_traits>
+#include <utility>
+
+namespace tare {
+
+enum class on_error : std::uint8_t {
+  cancel_siblings,  ///< the first error cancels the other tasks and is rethrown by the join
+  collect,          ///< all tasks run to their ends; errors are thrown together as an error_group
+};
+
+/// Not thread-safe: to be used on its own shard only. Tasks may spawn into the scope they run in.
+class scope {
+ public:
+  class join_awaiter;
+  class join_request;
+
+  explicit scope(on_error policy = on_error::cancel_siblings) noexcept : core_(policy == on_error::collect) {}
+
+  /// No task may be left: C++ cannot wait in a destructor. Join on every path, or use `with_scope`, which does it on
+  /// the way of an exception too. With tasks left, the program is terminated with a message.
+  ~scope() = default;
+  scope(const scope&) = delete;
+  scope& operator=(const scope&) = delete;
+
+  /// Queues the task on this shard. Its result is dropped, its error belongs to the scope. Throws std::bad_alloc if
+  /// there is no memory to note it down; then the task is destroyed.
+  template <class T>
+  void spawn(task<T> spawned) {
+    detail::wait_state& state = *detail::from_link<detail::wait_state>(spawned.release());
+    try {
+      core_.adopt(state);
+    } catch (...) {
+      detail::handle_of(state).destroy();
+      throw;
+    }
+  }
+
+  /// Cancels all tasks of the scope; those spawned later are cancelled from the start. Costs O(tasks).
+  void cancel() noexcept { detail::cancel_children(core_); }
+
+  /// Counts `error` as if a task had thrown it.
+  void fail(std::exception_ptr error) noexcept { core_.fail(std::move(error)); }
+
+  /// Tasks that have not ended.
+  [[nodiscard]] std::size_t size() const noexcept { return core_.size(); }
+
+  /// Waits until all tasks have ended, then throws their error, if there was one. If the joining task is cancelled,
+  /// the scope's tasks are, and the join throws `cancelled` when they have ended.
+  [[nodiscard]] join_request join() noexcept;
+
+ private:
+  detail::scope_core core_;
+};
+
+class scope::join_request {
+ public:
+  using tare_awaiter = join_awaiter;
+  explicit join_request(detail::scope_core& of) noexcept : core(of) {}
+  detail::scope_core& core;
+};
+
+class scope::join_awaiter {
+ public:
+  join_awaiter(join_request request, detail::wait_state& /*task*/) noexcept : core_(request.core) {}
+
+  [[nodiscard]] bool await_ready() const noexcept { return core_.size() == 0; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    core_.wait_for_all(self.promise());
+  }
+  void await_resume() {
+    core_.throw_errors();
+    detail::current_shard->throw_if_cancelled();
+  }
+
+ private:
+  detail::scope_core& core_;
+};
+
+inline scope::join_request scope::join() noexcept { return join_request(core_); }
+
+/// Runs `body(scope&)` and then joins the scope, also when the body throws: then the tasks are cancelled first, and
+/// the body's error counts as the scope's.
+template <std::invocable<scope&> Body>
+task<> with_scope(Body body, on_error policy = on_error::cancel_siblings) {
+  scope s(policy);
+  try {
+    co_await std::invoke(body, s);
+  } catch (...) {
+    s.fail(std::current_exception());
+  }
+  co_await s.join();
+}
+
+}  // namespace tare

@@ -1,0 +1,92 @@
+#pragma once
+
+// A task is a coroutine that starts when it is awaited or spawned, and delivers its result to whoever awaits it.
+//
+//   tare::task<int> twice(int n) { co_return 2 * n; }
+//   tare::task<> print() { fmt::print("{}\n", co_await twice(21)); }
+//
+// Bytes: the object is 4; the frame of a coroutine is 32 and what it keeps across an await, rounded up to 8 (clang;
+// docs/bytes.md). The frame exists from the call to the end of the body. The result of an awaited task is constructed
+// in the frame of the awaiting one, so a frame has no room for its own.
+
+#include <tare/detail/promise.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace tare {
+
+/// Move-only. Destroying a task that was never started frees its frame. Calling a coroutine allocates its frame and
+/// throws std::bad_alloc if there is no memory or the runtime's ceiling is reached; awaiting allocates nothing.
+template <class T>
+class [[nodiscard]] task {
+ public:
+  class promise_type;
+  using value_type = T;
+
+  task(task&& other) noexcept : frame_(std::exchange(other.frame_, detail::no_link)) {}
+  task& operator=(task&& other) noexcept {
+    task moved(std::move(other));
+    std::swap(frame_, moved.frame_);
+    return *this;
+  }
+  task(const task&) = delete;
+  task& operator=(const task&) = delete;
+  ~task() {
+    if (frame_ != detail::no_link) detail::handle_of(*detail::from_link<detail::wait_state>(frame_)).destroy();
+  }
+
+  /// False once the task was moved from, awaited or spawned.
+  [[nodiscard]] explicit operator bool() const noexcept { return frame_ != detail::no_link; }
+
+  /// For the library: gives up the frame, whose wait state this links to.
+  [[nodiscard]] detail::link release() noexcept { return std::exchange(frame_, detail::no_link); }
+
+ private:
+  explicit task(detail::link frame) noexcept : frame_(frame) {}
+
+  detail::link frame_;
+};
+
+template <class T>
+class task<T>::promise_type : public detail::promise_base {
+ public:
+  task get_return_object() noexcept { return task(escaped()); }
+
+  template <class U = T>
+    requires std::is_convertible_v<U&&, T>
+  void return_value(U&& value) {
+    void* place = result_place();
+    if (place == nullptr) return;
+    if constexpr (std::is_reference_v<T>) {
+      T result = static_cast<U&&>(value);
+      ::new (place) std::add_pointer_t<T>(std::addressof(result));
+    } else {
+      ::new (place) T(static_cast<T>(std::forward<U>(value)));
+    }
+  }
+};
+
+template <>
+class task<void>::promise_type : public detail::promise_base {
+ public:
+  task get_return_object() noexcept { return task(escaped()); }
+  static void return_void() noexcept {}
+};
+
+namespace detail {
+
+inline void_child_awaiter& promise_base::await_transform(task<void>&& child) noexcept {
+  prev = child.release();
+  set_kind(wait_kind::child);
+  return *this;
+}
+
+template <class T>
+child_awaiter<T> promise_base::await_transform(task<T>&& child) noexcept {
+  set_kind(wait_kind::child);
+  return child_awaiter<T>(child.release());
+}
+
+}  // namespace detail
+}  // namespace tare

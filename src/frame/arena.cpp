@@ -1,0 +1,133 @@
+#include "frame/arena.hpp"
+
+#include "frame/heap.hpp"
+#include "frame/poison.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <new>
+
+namespace tare::detail {
+
+constinit std::byte* arena_base = nullptr;
+
+namespace {
+
+constexpr std::size_t largest_arena = std::size_t{32} << 30U;  // what a link can reach
+constexpr std::size_t smallest_arena = std::size_t{16} << 20U;
+constexpr std::size_t accessible_step = (std::size_t{4} << 20U) / slab_bytes;
+constexpr std::size_t word_bits = 64;
+
+void* reserve(std::size_t bytes, int protection) noexcept {
+  void* range = ::mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return range == MAP_FAILED ? nullptr : range;
+}
+
+}  // namespace
+
+constinit std::atomic<arena*> arena::made_ = nullptr;
+
+arena& arena::make() {
+  // Never destroyed: frames may be freed by destructors of static objects.
+  static arena* const the_arena = new arena;
+  made_.store(the_arena, std::memory_order_release);
+  return *the_arena;
+}
+
+arena::arena() {
+  // A limit on address space (ulimit -v) makes the large reservation fail, so ask for less until it fits.
+  std::byte* range = nullptr;
+  std::size_t bytes = largest_arena;
+  for (; range == nullptr && bytes >= smallest_arena; bytes /= 2) {
+    range = static_cast<std::byte*>(reserve(bytes + slab_bytes, PROT_NONE));
+  }
+  if (range == nullptr) throw std::bad_alloc();
+  bytes *= 2;
+  slab_count_ = bytes / slab_bytes;
+  table_ = static_cast<slab*>(reserve(slab_count_ * sizeof(slab), PROT_READ | PROT_WRITE));
+  if (table_ == nullptr) throw std::bad_alloc();
+  taken_.assign((slab_count_ + word_bits - 1) / word_bits, 0);
+
+  const auto address = reinterpret_cast<std::uintptr_t>(range);
+  arena_base = range + (slab_bytes - address % slab_bytes) % slab_bytes;
+  taken_[0] = 1;  // link 0 means none
+  first_free_ = 1;
+
+  heaps_[0] = std::make_unique<heap>(std::uint16_t{0});
+  heap_count_ = 1;
+}
+
+bool arena::make_accessible(std::size_t slabs) noexcept {
+  if (slabs <= accessible_) return true;
+  const std::size_t wanted = std::min(slab_count_, (slabs + accessible_step - 1) / accessible_step * accessible_step);
+  if (::mprotect(arena_base + accessible_ * slab_bytes, (wanted - accessible_) * slab_bytes, PROT_READ | PROT_WRITE) !=
+      0) {
+    return false;
+  }
+  accessible_ = wanted;
+  return true;
+}
+
+slab* arena::take(std::size_t count) noexcept {
+  const std::scoped_lock guard(lock_);
+  std::size_t found = 0;  // free slabs in a row that end before `at`
+  for (std::size_t at = first_free_; at < slab_count_;) {
+    const std::uint64_t word = taken_[at / word_bits] >> (at % word_bits);
+    if ((word & 1U) != 0) {
+      found = 0;
+      at += std::min<std::size_t>(static_cast<std::size_t>(std::countr_one(word)), word_bits - at % word_bits);
+      continue;
+    }
+    ++at;
+    if (++found < count) continue;
+
+    const std::size_t first = at - count;
+    if (!make_accessible(at)) return nullptr;
+    for (std::size_t taken = first; taken < at; ++taken) {
+      taken_[taken / word_bits] |= std::uint64_t{1} << (taken % word_bits);
+    }
+    if (first == first_free_) first_free_ = at;
+    return table_ + first;
+  }
+  return nullptr;
+}
+
+void arena::give_back(slab* first, std::size_t count) noexcept {
+  std::byte* const start = start_of(first);
+  unpoison(start, count * slab_bytes);
+  // Failing leaves the pages as they are: more memory in use, nothing wrong.
+  (void)::madvise(start, count * slab_bytes, MADV_DONTNEED);
+  for (std::size_t i = 0; i < count; ++i) first[i] = slab{};
+
+  const std::scoped_lock guard(lock_);
+  const auto at = static_cast<std::size_t>(first - table_);
+  for (std::size_t freed = at; freed < at + count; ++freed) {
+    taken_[freed / word_bits] &= ~(std::uint64_t{1} << (freed % word_bits));
+  }
+  first_free_ = std::min(first_free_, at);
+}
+
+heap& arena::acquire_heap() {
+  const std::scoped_lock guard(heaps_lock_);
+  if (!unused_heaps_.empty()) {
+    heap& again = *heaps_[unused_heaps_.back()];
+    unused_heaps_.pop_back();
+    return again;
+  }
+  if (heap_count_ == max_heaps) throw std::bad_alloc();
+  unused_heaps_.reserve(heap_count_ + 1);  // so that giving it back cannot fail
+  heaps_[heap_count_] = std::make_unique<heap>(static_cast<std::uint16_t>(heap_count_));
+  return *heaps_[heap_count_++];
+}
+
+void arena::release_heap(heap& unused) noexcept {
+  unused.collect();
+  unused.trim();
+  unused.charge_to(nullptr);
+  const std::scoped_lock guard(heaps_lock_);
+  unused_heaps_.push_back(unused.number());
+}
+
+}  // namespace tare::detail

@@ -1,0 +1,82 @@
+#pragma once
+
+// The one reserved address range from which all heaps take their slabs.
+//
+// Reserving costs no memory: pages become real when they are touched, and slabs are made accessible in steps as the
+// highest one in use grows. The lowest free slab is always taken first, so what is in use stays together.
+
+#include "frame/slab.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace tare::detail {
+
+class heap;
+
+class arena {
+ public:
+  /// The process's arena; reserved at the first call. Throws std::bad_alloc if no range can be reserved.
+  static arena& instance() {
+    if (arena* made = made_.load(std::memory_order_acquire); made != nullptr) [[likely]]
+      return *made;
+    return make();
+  }
+
+  arena(const arena&) = delete;
+  arena& operator=(const arena&) = delete;
+
+  /// The first of `count` slabs in a row, or nullptr. Thread-safe, as is `give_back`.
+  [[nodiscard]] slab* take(std::size_t count) noexcept;
+
+  /// Returns slabs and their pages to the system.
+  void give_back(slab* first, std::size_t count) noexcept;
+
+  [[nodiscard]] slab* slab_of(const void* object) const noexcept {
+    return table_ + static_cast<std::size_t>(static_cast<const std::byte*>(object) - arena_base) / slab_bytes;
+  }
+  [[nodiscard]] std::byte* start_of(const slab* of) const noexcept {
+    return arena_base + static_cast<std::size_t>(of - table_) * slab_bytes;
+  }
+
+  /// A heap for a thread to call its own; one that was returned is used again, with whatever still lives in it.
+  [[nodiscard]] heap& acquire_heap();
+  void release_heap(heap& unused) noexcept;
+
+  [[nodiscard]] heap& heap_number(std::size_t number) noexcept { return *heaps_[number]; }
+
+  /// The heap of threads that run no shard, and the lock that its allocations need.
+  [[nodiscard]] heap& shared_heap() noexcept { return *heaps_[0]; }
+  [[nodiscard]] std::mutex& shared_heap_lock() noexcept { return shared_heap_lock_; }
+
+  static constexpr std::size_t max_heaps = 4096;
+
+ private:
+  arena();
+  ~arena() = default;
+  static arena& make();
+
+  static constinit std::atomic<arena*> made_;
+
+  [[nodiscard]] bool make_accessible(std::size_t slabs) noexcept;
+
+  std::mutex lock_;
+  std::size_t slab_count_ = 0;
+  std::size_t accessible_ = 0;  ///< the first so many slabs may be touched
+  std::size_t first_free_ = 0;  ///< no slab below is free
+  slab* table_ = nullptr;
+  std::vector<std::uint64_t> taken_;  ///< one bit a slab
+
+  std::mutex heaps_lock_;
+  std::array<std::unique_ptr<heap>, max_heaps> heaps_;
+  std::size_t heap_count_ = 0;
+  std::vector<std::uint16_t> unused_heaps_;
+  std::mutex shared_heap_lock_;
+};
+
+}  // namespace tare::detail

@@ -1,0 +1,309 @@
+#include "frame/heap.hpp"
+
+#include "frame/arena.hpp"
+
+#include <tare/detail/frame_memory.hpp>
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <bit>
+#include <mutex>
+#include <new>
+#include <utility>
+
+namespace tare::detail {
+
+constinit slab heap::full_slab{};
+constinit thread_local heap* current_heap = nullptr;
+
+namespace {
+
+constexpr std::size_t smallest_frame = 32;
+constexpr std::size_t smallest_record = 64;
+// A heap that has this many slabs is growing: its next one is made real by one system call, not by 16 page faults.
+constexpr std::size_t growing_slabs = 16;
+
+}  // namespace
+
+heap::size_class heap::class_of(std::size_t bytes, bool record) noexcept {
+  if (record) {
+    const std::size_t size = std::bit_ceil(std::max(bytes, smallest_record));
+    return {.bin = static_cast<std::uint16_t>(frame_bins + static_cast<std::size_t>(std::countr_zero(size)) - 6),
+            .bytes = static_cast<std::uint32_t>(size)};
+  }
+  if (bytes <= fine_most) {
+    const std::size_t units = (std::max(bytes, smallest_frame) + fine_step - 1) / fine_step;
+    return {.bin = static_cast<std::uint16_t>(units), .bytes = static_cast<std::uint32_t>(units * fine_step)};
+  }
+  // Eight sizes between two powers of two.
+  const auto magnitude = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;
+  const std::size_t step = (std::size_t{1} << magnitude) / 8;
+  const std::size_t size = (bytes + step - 1) / step * step;
+  const std::size_t index = (magnitude - 10) * 8 + (size - (std::size_t{1} << magnitude)) / step - 1;
+  return {.bin = static_cast<std::uint16_t>(fine_bins + index), .bytes = static_cast<std::uint32_t>(size)};
+}
+
+void* heap::allocate(std::size_t bytes, std::size_t alignment, bool record) {
+  if (++allocations_ == failing_) [[unlikely]] {
+    --allocations_;
+    failing_ = 0;
+    throw std::bad_alloc();
+  }
+  // A slab starts at a multiple of 64 KiB, so objects whose size is a multiple of the alignment are aligned.
+  const std::size_t size = (bytes + redzone + alignment - 1) & ~(alignment - 1);
+  try {
+    void* object = nullptr;
+    if (size > small_most) [[unlikely]] {
+      object = allocate_large(size, record ? slab_use::large_record : slab_use::large_frame);
+    } else {
+      size_class of = class_of(size, record);
+      while (of.bytes % alignment != 0) [[unlikely]]
+        of = class_of(of.bytes + 1, record);
+      object = take_from(*bins_[of.bin]);
+      if (object == nullptr) [[unlikely]]
+        object = allocate_slowly(of, record ? slab_use::records : slab_use::frames);
+    }
+    unpoison(object, bytes);
+    return object;
+  } catch (...) {
+    --allocations_;
+    throw;
+  }
+}
+
+void* heap::take_from(slab& from) noexcept {
+  if (from.free != no_link) {
+    void* object = from_link<void>(from.free);
+    from.free = read_link(object);
+    ++from.used;
+    return object;
+  }
+  if (from.fresh != 0) {
+    std::byte* object = arena::instance().start_of(&from) + std::size_t{from.capacity - from.fresh} * from.object_bytes;
+    --from.fresh;
+    ++from.used;
+    return object;
+  }
+  return nullptr;
+}
+
+void* heap::allocate_slowly(size_class size, slab_use use) {
+  if (has_to_collect()) {
+    collect();
+    if (void* object = take_from(*bins_[size.bin]); object != nullptr) return object;
+  }
+  slab* from = partial_[size.bin];
+  if (from != nullptr) {
+    unlist(*from);
+  } else {
+    from = new_slab(size, use);
+  }
+  bins_[size.bin] = from;
+  return take_from(*from);
+}
+
+slab* heap::new_slab(size_class size, slab_use use) {
+  arena& memory = arena::instance();
+  slab* taken = nullptr;
+  if (spare_count_ != 0) {
+    taken = spare_[--spare_count_];
+  } else {
+    if (!charge(slab_bytes)) throw std::bad_alloc();
+    taken = memory.take(1);
+    if (taken == nullptr) {
+      discharge(slab_bytes);
+      throw std::bad_alloc();
+    }
+    if (slabs_ >= growing_slabs) (void)::madvise(memory.start_of(taken), slab_bytes, MADV_POPULATE_WRITE);
+    poison(memory.start_of(taken), slab_bytes);
+  }
+  ++slabs_;
+  taken->free = no_link;
+  taken->object_bytes = size.bytes;
+  taken->used = 0;
+  taken->capacity = static_cast<std::uint32_t>(slab_bytes / size.bytes);
+  taken->fresh = taken->capacity;
+  taken->heap = number_;
+  taken->bin = size.bin;
+  taken->use = use;
+  taken->listed = false;
+  return taken;
+}
+
+void* heap::allocate_large(std::size_t bytes, slab_use use) {
+  if (bytes > SIZE_MAX / 2) throw std::bad_alloc();
+  arena& memory = arena::instance();
+  const std::size_t count = (bytes + slab_bytes - 1) / slab_bytes;
+  // Only the pages that are touched cost memory, so only those are counted.
+  const std::size_t pages = (bytes + 4095) / 4096 * 4096;
+  if (!charge(pages)) throw std::bad_alloc();
+  slab* first = memory.take(count);
+  if (first == nullptr) {
+    discharge(pages);
+    throw std::bad_alloc();
+  }
+  first->object_bytes = static_cast<std::uint32_t>(pages);
+  first->used = 1;
+  first->capacity = 1;
+  first->run = static_cast<std::uint32_t>(count);
+  first->heap = number_;
+  first->use = use;
+  poison(memory.start_of(first), count * slab_bytes);
+  return memory.start_of(first);
+}
+
+void heap::free(void* object) noexcept {
+  ++frees_;
+  if (object = quarantine_.exchange(object); object != nullptr) put_back(object);
+}
+
+void heap::put_back(void* object) noexcept {
+  slab& from = *arena::instance().slab_of(object);
+  if (from.run != 0) [[unlikely]] {
+    const std::size_t pages = from.object_bytes;
+    arena::instance().give_back(&from, from.run);
+    discharge(pages);
+    return;
+  }
+  write_link(object, from.free);
+  from.free = to_link(object);
+  --from.used;
+  if (&from == bins_[from.bin]) return;
+  if (from.used == 0) {
+    if (from.listed) unlist(from);
+    retire(from);
+  } else if (!from.listed) {
+    list(from);
+  }
+}
+
+void heap::free_from_elsewhere(void* object) noexcept { remote_.push(object); }
+
+void heap::collect() noexcept {
+  link next = remote_.take_all();
+  while (next != no_link) {
+    void* object = from_link<void>(next);
+    next = read_link(object);
+    free(object);
+  }
+}
+
+void heap::list(slab& partly_used) noexcept {
+  slab*& head = partial_[partly_used.bin];
+  partly_used.next = head;
+  partly_used.prev = nullptr;
+  if (head != nullptr) head->prev = &partly_used;
+  head = &partly_used;
+  partly_used.listed = true;
+}
+
+void heap::unlist(slab& partly_used) noexcept {
+  if (partly_used.prev != nullptr) {
+    partly_used.prev->next = partly_used.next;
+  } else {
+    partial_[partly_used.bin] = partly_used.next;
+  }
+  if (partly_used.next != nullptr) partly_used.next->prev = partly_used.prev;
+  partly_used.next = partly_used.prev = nullptr;
+  partly_used.listed = false;
+}
+
+void heap::retire(slab& empty) noexcept {
+  --slabs_;
+  if (spare_count_ < spare_most) {
+    spare_[spare_count_++] = &empty;
+    return;
+  }
+  arena::instance().give_back(&empty, 1);
+  discharge(slab_bytes);
+}
+
+void heap::trim() noexcept {
+  for (slab*& current : bins_) {
+    if (current != &full_slab && current->used == 0) {
+      slab& empty = *std::exchange(current, &full_slab);
+      retire(empty);
+    } else if (current != &full_slab && (current->free != no_link || current->fresh != 0)) {
+      list(*std::exchange(current, &full_slab));
+    }
+  }
+  while (spare_count_ != 0) {
+    arena::instance().give_back(spare_[--spare_count_], 1);
+    discharge(slab_bytes);
+  }
+}
+
+bool heap::charge(std::size_t bytes) noexcept {
+  if (ceiling_ != nullptr) {
+    std::size_t held = ceiling_->held.load(std::memory_order_relaxed);
+    do {
+      if (bytes > ceiling_->most || held > ceiling_->most - bytes) return false;
+    } while (!ceiling_->held.compare_exchange_weak(held, held + bytes, std::memory_order_relaxed));
+  }
+  held_ += bytes;
+  return true;
+}
+
+void heap::discharge(std::size_t bytes) noexcept {
+  if (ceiling_ != nullptr) ceiling_->held.fetch_sub(bytes, std::memory_order_relaxed);
+  held_ -= bytes;
+}
+
+void heap::charge_to(frame_ceiling* ceiling) noexcept {
+  if (ceiling_ != nullptr) ceiling_->held.fetch_sub(held_, std::memory_order_relaxed);
+  ceiling_ = ceiling;
+  if (ceiling_ != nullptr) ceiling_->held.fetch_add(held_, std::memory_order_relaxed);
+}
+
+namespace {
+
+void* allocate(std::size_t bytes, std::size_t alignment, bool record) {
+  if (heap* mine = current_heap; mine != nullptr) [[likely]]
+    return mine->allocate(bytes, alignment, record);
+  arena& memory = arena::instance();
+  const std::scoped_lock guard(memory.shared_heap_lock());
+  return memory.shared_heap().allocate(bytes, alignment, record);
+}
+
+void free(void* object) noexcept {
+  arena& memory = arena::instance();
+  const std::uint16_t owner = memory.slab_of(object)->heap;
+  heap* const mine = current_heap;
+  if (mine != nullptr && mine->number() == owner) [[likely]] {
+    mine->free(object);
+    return;
+  }
+  memory.heap_number(owner).free_from_elsewhere(object);
+  if (owner == 0) {
+    // Nobody's loop collects the shared heap, so whoever frees into it does, unless someone is at it.
+    if (const std::unique_lock guard(memory.shared_heap_lock(), std::try_to_lock); guard.owns_lock()) {
+      memory.shared_heap().collect();
+    }
+  }
+}
+
+}  // namespace
+
+void* allocate_frame(std::size_t bytes, std::size_t alignment) { return allocate(bytes, alignment, false); }
+
+void free_frame(void* frame) noexcept {
+  mark_as_free(frame);
+  if constexpr (poisoning) {
+    const slab& of = *arena::instance().slab_of(frame);
+    poison(frame, of.object_bytes);
+  }
+  free(frame);
+}
+
+void* allocate_record(std::size_t bytes) { return allocate(bytes, 1, true); }
+
+void free_record(void* record) noexcept {
+  if constexpr (poisoning) {
+    const slab& of = *arena::instance().slab_of(record);
+    poison(record, of.object_bytes);
+  }
+  free(record);
+}
+
+}  // namespace tare::detail

@@ -1,0 +1,106 @@
+#pragma once
+
+// One thread's share of the arena: slabs of every size it has needed.
+//
+// Only the owning thread allocates and frees; frames freed elsewhere are pushed onto `remote_`, a stack that others
+// only push to and the owner only takes whole (Treiber's stack, "Systems Programming: Coping with Parallelism", IBM
+// RJ 5118, 1986; without pop there is no ABA problem). mimalloc's thread-free lists work alike.
+
+#include "frame/poison.hpp"
+#include "frame/remote_stack.hpp"
+#include "frame/slab.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace tare::detail {
+
+/// Bytes of slabs that a group of heaps may hold together.
+struct frame_ceiling {
+  std::atomic<std::size_t> held = 0;
+  std::size_t most = SIZE_MAX;
+};
+
+class heap {
+ public:
+  explicit heap(std::uint16_t number) noexcept : number_(number) { bins_.fill(&full_slab); }
+  ~heap() = default;
+  heap(const heap&) = delete;
+  heap& operator=(const heap&) = delete;
+
+  [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment, bool record);
+  void free(void* object) noexcept;
+
+  /// From any thread: hands the object to the owner.
+  void free_from_elsewhere(void* object) noexcept;
+
+  /// Takes in what other threads have freed.
+  void collect() noexcept;
+  [[nodiscard]] bool has_to_collect() const noexcept { return !remote_.empty(); }
+
+  /// Returns the spare slabs to the system.
+  void trim() noexcept;
+
+  /// From now on slabs count towards `ceiling`; nullptr: towards none.
+  void charge_to(frame_ceiling* ceiling) noexcept;
+
+  /// Makes the `nth` allocation from now fail (1: the next); 0: none.
+  void fail_at(std::uint64_t nth) noexcept { failing_ = nth == 0 ? 0 : allocations_ + nth; }
+
+  [[nodiscard]] std::uint16_t number() const noexcept { return number_; }
+  [[nodiscard]] std::uint64_t allocations() const noexcept { return allocations_; }
+  [[nodiscard]] std::uint64_t live() const noexcept { return allocations_ - frees_; }
+  [[nodiscard]] std::size_t held_bytes() const noexcept { return held_; }
+
+ private:
+  // Sizes up to 1 KiB are 8 bytes apart, up to 8 KiB at most an eighth; larger objects get slabs of their own.
+  static constexpr std::size_t fine_step = 8;
+  static constexpr std::size_t fine_most = 1024;
+  static constexpr std::size_t small_most = 8192;
+  static constexpr std::size_t fine_bins = fine_most / fine_step + 1;
+  static constexpr std::size_t coarse_bins = 24;
+  static constexpr std::size_t frame_bins = fine_bins + coarse_bins;
+  static constexpr std::size_t record_bins = 8;  // 64 to 8192
+  static constexpr std::size_t bin_count = frame_bins + record_bins;
+  static constexpr std::size_t spare_most = 4;
+
+  struct size_class {
+    std::uint16_t bin;
+    std::uint32_t bytes;
+  };
+  [[nodiscard]] static size_class class_of(std::size_t bytes, bool record) noexcept;
+
+  [[nodiscard]] void* take_from(slab& from) noexcept;
+  [[nodiscard]] void* allocate_slowly(size_class size, slab_use use);
+  [[nodiscard]] void* allocate_large(std::size_t bytes, slab_use use);
+  [[nodiscard]] slab* new_slab(size_class size, slab_use use);
+  [[nodiscard]] bool charge(std::size_t bytes) noexcept;
+  void discharge(std::size_t bytes) noexcept;
+  void put_back(void* object) noexcept;
+  void list(slab& partly_used) noexcept;
+  void unlist(slab& partly_used) noexcept;
+  void retire(slab& empty) noexcept;
+
+  static constinit slab full_slab;  ///< what a bin without a slab points to: nothing to take
+
+  std::array<slab*, bin_count> bins_{};     ///< where the next object of this size comes from
+  std::array<slab*, bin_count> partial_{};  ///< others with room
+  std::uint64_t allocations_ = 0;
+  std::uint64_t failing_ = 0;
+  std::uint64_t frees_ = 0;
+  std::size_t held_ = 0;
+  frame_ceiling* ceiling_ = nullptr;
+  std::array<slab*, spare_most> spare_{};
+  std::size_t spare_count_ = 0;
+  std::size_t slabs_ = 0;
+  std::uint16_t number_;
+  [[no_unique_address]] quarantine quarantine_;
+  alignas(64) remote_stack remote_;
+};
+
+/// The current thread's heap; nullptr on threads that run no shard.
+extern constinit thread_local heap* current_heap;
+
+}  // namespace tare::detail

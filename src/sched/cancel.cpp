@@ -1,0 +1,56 @@
+#include "sched/shard.hpp"
+#include "timer/wheel.hpp"
+
+#include <tare/detail/wait_node.hpp>
+
+namespace tare::detail {
+
+namespace {
+
+/// Marks the chain of frames from `task` down to its leaf, and ends the leaf's wait.
+void cancel_chain(wait_state& task) noexcept {
+  wait_state* at = &task;
+  for (;;) {
+    if (at->cancelled) return;  // and so is all below
+    at->cancelled = 1;
+    if (at->asleep) {
+      wheel::remove(*at);
+      current_shard->make_ready(*at, wait_kind::ready_cancelled);
+      return;
+    }
+    switch (at->kind()) {
+      case wait_kind::child:
+        at = from_link<wait_state>(at->prev);
+        continue;
+      case wait_kind::node: {
+        wait_node& node = *from_link<wait_node>(at->prev);
+        node.give_up(node);
+        return;
+      }
+      default:
+        return;  // it runs or is about to: its next suspension throws
+    }
+  }
+}
+
+}  // namespace
+
+void cancel_children(waiting_parent& parent) noexcept {
+  if (parent.cancelling) return;
+  parent.cancelling = true;
+  shard_state& here = *current_shard;
+  parent.next = here.cancelling;
+  here.cancelling = to_link(&parent);
+  if (here.cancelling_already) return;
+  here.cancelling_already = true;
+  while (here.cancelling != no_link) {
+    auto& next = *from_link<waiting_parent>(here.cancelling);
+    here.cancelling = next.next;
+    next.cancel_children(next);
+  }
+  here.cancelling_already = false;
+}
+
+void cancel(wait_state& task) noexcept { cancel_chain(task); }
+
+}  // namespace tare::detail

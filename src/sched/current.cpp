@@ -1,0 +1,46 @@
+#include "frame/heap.hpp"
+#include "sched/runtime_core.hpp"
+
+#include <tare/runtime.hpp>
+#include <tare/sleep.hpp>
+
+#include <cstdint>
+
+namespace tare {
+
+using detail::shard;
+
+void spawn(task<> detached) noexcept {
+  shard::current().start_detached(*detail::from_link<detail::wait_state>(detached.release()));
+}
+
+void spawn_on(shard_id to, task<> detached) {
+  detail::runtime_core& runtime = shard::current().runtime();
+  if (&runtime.shard_at(to) == &shard::current()) {
+    spawn(std::move(detached));
+  } else {
+    runtime.spawn_on(to, std::move(detached));
+  }
+}
+
+void spawn_balanced(task<> detached) {
+  detail::runtime_core& runtime = shard::current().runtime();
+  // xorshift (Marsaglia, 2003): which two is all that hangs on it.
+  static thread_local std::uint64_t state = 0x9E3779B97F4A7C15U;
+  state ^= state << 13U;
+  state ^= state >> 7U;
+  state ^= state << 17U;
+  const std::uint64_t count = runtime.shard_count();
+  const auto one = static_cast<shard_id>(state % count);
+  const auto other = static_cast<shard_id>((state >> 32U) % count);
+  const auto load = [&](shard_id of) { return runtime.shard_at(of).started() - runtime.shard_at(of).ended(); };
+  spawn_on(load(one) <= load(other) ? one : other, std::move(detached));
+}
+
+shard_id this_shard() noexcept { return shard::current().number(); }
+
+std::chrono::steady_clock::time_point now() noexcept {
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(shard::current().now()));
+}
+
+}  // namespace tare

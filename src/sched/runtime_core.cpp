@@ -1,0 +1,139 @@
+#include "sched/runtime_core.hpp"
+
+#include <tare/error.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <stdexcept>
+#include <typeinfo>
+
+namespace tare::detail {
+
+runtime_core::runtime_core(runtime_options options) : options_(std::move(options)) {
+  ceiling_.most = options_.frame_limit;
+  const unsigned shards = options_.shards == 0 ? std::max(1U, std::thread::hardware_concurrency()) : options_.shards;
+  if (options_.clock == clock_kind::virtual_time) virtual_time_ = std::make_unique<virtual_time>(shards);
+  shards_.reserve(shards);
+  for (unsigned number = 0; number < shards; ++number) shards_.push_back(std::make_unique<shard>(*this, number));
+  threads_.reserve(shards - 1);
+  try {
+    for (unsigned number = 1; number < shards; ++number) {
+      threads_.emplace_back([this, &mine = *shards_[number]] {
+        const shard::occupation here(mine);
+        mine.run_until([this] { return stopped(); });
+      });
+    }
+  } catch (...) {
+    stopped_.store(true, std::memory_order_release);
+    for (const auto& each : shards_) each->notify();
+    for (std::thread& each : threads_) each.join();
+    throw;
+  }
+}
+
+runtime_core::~runtime_core() {
+  stopping_.store(true, std::memory_order_release);
+  for (const auto& each : shards_) each->notify();
+  {
+    const shard::occupation here(*shards_[0]);
+    shards_[0]->run_until([this] {
+      check_stopped();
+      return stopped();
+    });
+  }
+  for (std::thread& each : threads_) each.join();
+}
+
+void runtime_core::check_stopped() noexcept {
+  if (stopped() || detached_tasks() != 0) return;
+  stopped_.store(true, std::memory_order_release);
+  for (const auto& each : shards_) each->notify();
+}
+
+std::size_t runtime_core::detached_tasks() const noexcept {
+  // Ends are read before starts: a task that moves the counts in between can only make the result too large.
+  std::uint64_t ended = 0;
+  for (const auto& each : shards_) ended += each->ended();
+  std::uint64_t started = 0;
+  for (const auto& each : shards_) started += each->started();
+  return started - ended;
+}
+
+void runtime_core::spawn_on(shard_id to, task<> detached) {
+  shard& target = shard_at(to);
+  wait_state& state = *from_link<wait_state>(detached.release());
+  state.set_kind(wait_kind::fresh);
+  target.count_started_from_elsewhere();
+  target.post(state);
+}
+
+void runtime_core::drive(const std::function<task<>(completion&)>& make) {
+  if (current_shard != nullptr) {
+    throw std::logic_error("tare::runtime::run called from a task: co_await the task instead");
+  }
+  class driven_run final : public completion {
+   public:
+    explicit driven_run(runtime_core& in) : in_(in) {}
+    void complete() noexcept override {
+      const std::scoped_lock guard(in_.driving_lock_);
+      done = true;
+      in_.driving_changed_.notify_all();
+    }
+    bool done = false;
+
+   private:
+    runtime_core& in_;
+  } finish(*this);
+
+  spawn_on(0, make(finish));
+  std::unique_lock guard(driving_lock_);
+  while (!finish.done) {
+    if (driven_) {
+      driving_changed_.wait(guard);
+      continue;
+    }
+    driven_ = true;
+    guard.unlock();
+    {
+      const shard::occupation here(*shards_[0]);
+      shards_[0]->run_until([&] {
+        const std::scoped_lock check(driving_lock_);
+        return finish.done;
+      });
+    }
+    guard.lock();
+    driven_ = false;
+    driving_changed_.notify_all();
+  }
+}
+
+void runtime_core::unhandled(std::exception_ptr error) noexcept {
+  if (options_.unhandled) {
+    options_.unhandled(std::move(error));
+    return;
+  }
+  try {
+    std::rethrow_exception(std::move(error));
+  } catch (const std::exception& thrown) {
+    std::fprintf(stderr, "tare: a detached task ended by an exception: %s: %s\n", typeid(thrown).name(), thrown.what());
+  } catch (...) {
+    std::fputs("tare: a detached task ended by an exception\n", stderr);
+  }
+  std::terminate();
+}
+
+}  // namespace tare::detail
+
+namespace tare {
+
+runtime::runtime(runtime_options options) : core_(std::make_unique<detail::runtime_core>(std::move(options))) {}
+runtime::~runtime() = default;
+
+void runtime::drive(const std::function<task<>(detail::completion&)>& make) { core_->drive(make); }
+void runtime::spawn_on(shard_id shard, task<> detached) { core_->spawn_on(shard, std::move(detached)); }
+unsigned runtime::shards() const noexcept { return static_cast<unsigned>(core_->shard_count()); }
+std::size_t runtime::detached_tasks() const noexcept { return core_->detached_tasks(); }
+std::size_t runtime::frame_bytes() const noexcept { return core_->ceiling().held.load(std::memory_order_relaxed); }
+
+}  // namespace tare

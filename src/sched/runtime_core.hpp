@@ -1,0 +1,61 @@
+#pragma once
+
+// What `runtime` owns: the shards, their threads, and the way to end them.
+
+#include "frame/heap.hpp"
+#include "sched/shard.hpp"
+#include "timer/virtual_time.hpp"
+
+#include <tare/runtime.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace tare::detail {
+
+class runtime_core {
+ public:
+  explicit runtime_core(runtime_options options);
+  ~runtime_core();
+  runtime_core(const runtime_core&) = delete;
+  runtime_core& operator=(const runtime_core&) = delete;
+
+  void drive(const std::function<task<>(completion&)>& make);
+  void spawn_on(shard_id to, task<> detached);
+
+  [[nodiscard]] std::size_t shard_count() const noexcept { return shards_.size(); }
+  [[nodiscard]] shard& shard_at(shard_id number) { return *shards_.at(number); }
+  [[nodiscard]] std::size_t detached_tasks() const noexcept;
+  [[nodiscard]] frame_ceiling& ceiling() noexcept { return ceiling_; }
+  [[nodiscard]] virtual_time* simulated_time() noexcept { return virtual_time_.get(); }
+
+  /// True from the moment the runtime is being destroyed.
+  [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
+  /// While stopping, whenever a detached task has ended.
+  void check_stopped() noexcept;
+
+  /// A detached task has thrown.
+  void unhandled(std::exception_ptr error) noexcept;
+
+ private:
+  [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
+
+  runtime_options options_;
+  frame_ceiling ceiling_;
+  std::unique_ptr<virtual_time> virtual_time_;
+  std::vector<std::unique_ptr<shard>> shards_;
+  std::vector<std::thread> threads_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<bool> stopped_ = false;
+
+  std::mutex driving_lock_;
+  std::condition_variable driving_changed_;
+  bool driven_ = false;  ///< a thread is shard 0
+};
+
+}  // namespace tare::detail

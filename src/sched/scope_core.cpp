@@ -1,0 +1,166 @@
+#include "frame/arena.hpp"
+
+#include <tare/detail/frame_memory.hpp>
+#include <tare/detail/scope_core.hpp>
+#include <tare/error.hpp>
+
+#include <array>
+#include <bit>
+#include <cstdio>
+#include <new>
+#include <typeinfo>
+#include <utility>
+
+namespace tare::detail {
+
+namespace {
+
+constexpr std::size_t first_chunk_bytes = 64;
+constexpr std::size_t chunk_bytes = 512;
+
+}  // namespace
+
+struct member_chunk {
+  scope_core* owner;
+  link next;
+  link prev;
+  std::array<std::uint64_t, 2> used;  ///< one bit a slot
+  // Slots follow, up to the end of the record.
+
+  [[nodiscard]] link* slots() noexcept { return reinterpret_cast<link*>(this + 1); }
+
+  [[nodiscard]] unsigned capacity() const noexcept {
+    // The arena may have rounded up (AddressSanitizer's redzone): what was asked for counts.
+    const std::size_t bytes =
+        arena::instance().slab_of(this)->object_bytes < chunk_bytes ? first_chunk_bytes : chunk_bytes;
+    return static_cast<unsigned>((bytes - sizeof(member_chunk)) / sizeof(link));
+  }
+  [[nodiscard]] unsigned count() const noexcept {
+    return static_cast<unsigned>(std::popcount(used[0]) + std::popcount(used[1]));
+  }
+  [[nodiscard]] static member_chunk& of(const link* slot) noexcept {
+    // Records are aligned to their size.
+    const std::size_t object = arena::instance().slab_of(slot)->object_bytes;
+    const auto address = reinterpret_cast<std::uintptr_t>(slot);
+    return *reinterpret_cast<member_chunk*>(address & ~(object - 1));
+  }
+};
+static_assert(sizeof(member_chunk) == 32);
+
+scope_core::scope_core(bool collecting) noexcept : collecting_(collecting) {
+  // Cancelling the joining task cancels the scope's; the join ends when they have.
+  give_up = [](wait_node& self) noexcept { detail::cancel_children(static_cast<waiting_parent&>(self)); };
+  cancel_children = &scope_core::cancel_tasks;
+}
+
+scope_core::~scope_core() {
+  if (size_ != 0) {
+    std::fprintf(stderr, "tare: a scope was destroyed while %zu of its tasks lived: join it on every path\n", size_);
+    std::terminate();
+  }
+}
+
+void scope_core::link_to(member_chunk& chunk, link& list) noexcept {
+  chunk.prev = no_link;
+  chunk.next = list;
+  if (list != no_link) from_link<member_chunk>(list)->prev = to_link(&chunk);
+  list = to_link(&chunk);
+}
+
+void scope_core::unlink(member_chunk& chunk, link& list) noexcept {
+  if (chunk.prev != no_link) {
+    from_link<member_chunk>(chunk.prev)->next = chunk.next;
+  } else {
+    list = chunk.next;
+  }
+  if (chunk.next != no_link) from_link<member_chunk>(chunk.next)->prev = chunk.prev;
+}
+
+void scope_core::adopt(wait_state& task) {
+  if (open_ == no_link) {
+    const std::size_t bytes = full_ == no_link ? first_chunk_bytes : chunk_bytes;
+    link_to(*::new (allocate_record(bytes)) member_chunk{.owner = this, .next = no_link, .prev = no_link, .used = {}},
+            open_);
+  }
+  member_chunk& chunk = *from_link<member_chunk>(open_);
+  const unsigned word = chunk.used[0] == UINT64_MAX ? 1 : 0;
+  const unsigned slot = word * 64 + static_cast<unsigned>(std::countr_one(chunk.used[word]));
+  chunk.used[word] |= std::uint64_t{1} << (slot % 64);
+  chunk.slots()[slot] = to_link(&task);
+  task.set_parent(parent_kind::scope, to_link(&chunk.slots()[slot & ~1U]));
+  ++size_;
+  if (chunk.count() == chunk.capacity()) {
+    unlink(chunk, open_);
+    link_to(chunk, full_);
+  }
+  if (cancelling) task.cancelled = 1;
+  current_shard->make_ready(task, wait_kind::fresh);
+}
+
+void scope_core::task_ended(link slots, link self, std::exception_ptr error) noexcept {
+  link* pair = from_link<link>(slots);
+  member_chunk& chunk = member_chunk::of(pair);
+  const auto first = static_cast<unsigned>(pair - chunk.slots());
+  const bool is_first = pair[0] == self && (chunk.used[first / 64] >> (first % 64) & 1U) != 0;
+  scope_core& scope = *chunk.owner;
+  scope.leave(chunk, is_first ? first : first + 1);
+  if (error) {
+    scope.note(std::move(error));
+    if (!scope.collecting_) detail::cancel_children(scope);
+  }
+  if (--scope.size_ == 0 && scope.joining_) {
+    scope.joining_ = false;
+    const bool joiner_cancelled = from_link<wait_state>(scope.task)->cancelled != 0;
+    scope.wake_here(joiner_cancelled ? wait_kind::ready_cancelled : wait_kind::ready);
+  }
+}
+
+void scope_core::note(std::exception_ptr error) noexcept {
+  if (*error.__cxa_exception_type() == typeid(cancelled)) return;
+  if (!error_) {
+    error_ = std::move(error);
+  } else if (collecting_) {
+    more_errors_.push_back(std::move(error));
+  }
+}
+
+void scope_core::throw_errors() {
+  if (!error_) return;
+  std::exception_ptr first = std::exchange(error_, nullptr);
+  if (!collecting_) std::rethrow_exception(std::move(first));
+  more_errors_.insert(more_errors_.begin(), std::move(first));
+  throw error_group(std::exchange(more_errors_, {}));
+}
+
+void scope_core::leave(member_chunk& chunk, unsigned slot) noexcept {
+  const bool was_full = chunk.count() == chunk.capacity();
+  chunk.used[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
+  if (chunk.count() == 0) {
+    unlink(chunk, was_full ? full_ : open_);
+    free_record(&chunk);
+  } else if (was_full) {
+    unlink(chunk, full_);
+    link_to(chunk, open_);
+  }
+}
+
+void scope_core::fail(std::exception_ptr error) noexcept {
+  note(std::move(error));
+  detail::cancel_children(*this);
+}
+
+void scope_core::cancel_tasks(waiting_parent& self) noexcept {
+  auto& scope = static_cast<scope_core&>(self);
+  for (const link list : {scope.open_, scope.full_}) {
+    for (link at = list; at != no_link; at = from_link<member_chunk>(at)->next) {
+      member_chunk& chunk = *from_link<member_chunk>(at);
+      for (unsigned word = 0; word < 2; ++word) {
+        for (std::uint64_t left = chunk.used[word]; left != 0; left &= left - 1) {
+          cancel(*from_link<wait_state>(chunk.slots()[word * 64 + static_cast<unsigned>(std::countr_zero(left))]));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace tare::detail

@@ -1,0 +1,222 @@
+#include "sched/shard.hpp"
+
+#include "frame/arena.hpp"
+#include "sched/runtime_core.hpp"
+
+#include <tare/detail/branch.hpp>
+#include <tare/detail/scope_core.hpp>
+#include <tare/detail/timer_node.hpp>
+#include <tare/error.hpp>
+
+#include <chrono>
+#include <optional>
+#include <typeinfo>
+
+namespace tare::detail {
+
+constinit thread_local shard_state* current_shard = nullptr;
+
+namespace {
+
+// Tasks that run between two looks at the clock and the mailbox.
+constexpr int tasks_a_turn = 64;
+// Steps (children started, waits that were over at once) that a task may take before others get their turn.
+constexpr std::int32_t steps_a_task = 128;
+
+bool is_cancellation(const std::exception_ptr& error) noexcept {
+  return *error.__cxa_exception_type() == typeid(cancelled);
+}
+
+void mark_root_of(wait_state& leaf) noexcept {
+  wait_state* root = &leaf;
+  while (root->parent != no_link && root->kind_of_parent() == parent_kind::frame) {
+    root = from_link<wait_state>(root->parent);
+  }
+  if (root->kind_of_parent() == parent_kind::frame) cancel(*root);
+}
+
+}  // namespace
+
+shard::shard(runtime_core& runtime, unsigned number)
+    : runtime_(runtime),
+      number_(number),
+      heap_(arena::instance().acquire_heap()),
+      clock_(runtime.simulated_time()),
+      timers_(tick_of(clock_.now())) {
+  heap_.charge_to(&runtime.ceiling());
+}
+
+shard::~shard() { arena::instance().release_heap(heap_); }
+
+shard::occupation::occupation(shard& by) noexcept {
+  current_shard = &by;
+  current_heap = &by.heap_;
+}
+
+shard::occupation::~occupation() {
+  current_shard = nullptr;
+  current_heap = nullptr;
+}
+
+void shard::post(wait_state& mail) noexcept {
+  if (mailbox_.push(&mail)) notify();
+}
+
+void shard::notify() noexcept {
+  if (virtual_time* simulated = runtime_.simulated_time(); simulated != nullptr) {
+    simulated->notify(number_);
+  } else {
+    parker_.unpark();
+  }
+}
+
+bool shard::turn() noexcept {
+  if (!mailbox_.empty()) take_mail();
+  if (heap_.has_to_collect()) heap_.collect();
+  if (!timers_.idle()) expire_timers();
+  if (runtime_.stopping() && !cancelled_detached_) {
+    cancelled_detached_ = true;
+    cancel_detached();
+  }
+  for (int ran = 0; ran < tasks_a_turn && !ready.empty(); ++ran) resume(ready.pop());
+  return !ready.empty() || !mailbox_.empty();
+}
+
+void shard::resume(wait_state& task) noexcept {
+  const wait_kind how = task.kind();
+  if (how == wait_kind::fresh && task.cancelled) [[unlikely]] {
+    // It has done nothing that would have to be undone.
+    end_root(task, std::make_exception_ptr(cancelled()));
+    return;
+  }
+  budget = steps_a_task;
+  wake_cancelled = how == wait_kind::ready_cancelled;
+  task.set_kind(wait_kind::none);
+  handle_of(task).resume();
+}
+
+void shard::wait_for_work() noexcept {
+  heap_.trim();
+  const std::optional<std::uint64_t> next = timers_.next_tick();
+  std::optional<std::int64_t> deadline;
+  if (next) deadline = static_cast<std::int64_t>(*next) * nanoseconds_per_tick;
+  if (virtual_time* simulated = runtime_.simulated_time(); simulated != nullptr) {
+    simulated->idle(number_, deadline);
+    return;
+  }
+  std::optional<std::chrono::nanoseconds> longest;
+  if (deadline) {
+    const std::int64_t left = *deadline - clock_.now();
+    if (left <= 0) return;
+    longest = std::chrono::nanoseconds(left);
+  }
+  parker_.park(longest);
+}
+
+void shard::take_mail() noexcept {
+  link next = oldest_first(mailbox_.take_all());
+  while (next != no_link) {
+    auto& mail = *from_link<wait_state>(next);
+    next = mail.next;
+    switch (mail.kind()) {
+      case wait_kind::node:
+        from_link<wait_node>(mail.prev)->wake_here(wait_kind::ready);
+        break;
+      case wait_kind::fresh:
+        if (runtime_.stopping()) mail.cancelled = 1;
+        ready.push(mail);
+        break;
+      default:
+        ready.push(mail);
+        break;
+    }
+  }
+}
+
+void shard::expire_timers() noexcept {
+  timers_.advance(tick_of(clock_.now()), [this](wait_state& entry) {
+    if (entry.kind_of_parent() == parent_kind::timer) {
+      auto& timer = static_cast<timer_node&>(entry);
+      timer.expired(timer);
+    } else {
+      make_ready(entry, wait_kind::ready);
+    }
+  });
+}
+
+void shard::sleep(wait_state& task, std::int64_t nanoseconds, bool absolute) noexcept {
+  std::int64_t deadline = nanoseconds;
+  if (!absolute) {
+    if (nanoseconds == 0) {
+      make_ready(task, wait_kind::ready);
+      return;
+    }
+    const std::int64_t present = clock_.now();
+    deadline = nanoseconds > INT64_MAX - present ? INT64_MAX : present + nanoseconds;
+  }
+  timers_.insert(task, tick_at_or_after(deadline));
+}
+
+void shard::start_detached(wait_state& task) noexcept {
+  started_.store(started_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (runtime_.stopping()) [[unlikely]]
+    task.cancelled = 1;
+  make_ready(task, wait_kind::fresh);
+}
+
+void shard::end_root(wait_state& task, std::exception_ptr error) noexcept {
+  const link self = to_link(&task);
+  const link parent = task.parent;
+  const parent_kind kind = task.kind_of_parent();
+  handle_of(task).destroy();
+  switch (kind) {
+    case parent_kind::scope:
+      if (error && is_cancellation(error)) error = nullptr;
+      scope_core::task_ended(parent, self, std::move(error));
+      break;
+    case parent_kind::branch:
+      from_link<branch>(parent)->ended(*from_link<branch>(parent), std::move(error));
+      break;
+    default:
+      if (error && !is_cancellation(error)) runtime_.unhandled(std::move(error));
+      ended_.store(ended_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+      if (runtime_.stopping()) runtime_.check_stopped();
+      break;
+  }
+}
+
+void shard::cancel_detached() noexcept {
+  // Every resting task stands somewhere by its leaf: queued, asleep, or waiting on a node.
+  for (link at = ready.head(); at != no_link; at = from_link<wait_state>(at)->next) {
+    mark_root_of(*from_link<wait_state>(at));
+  }
+  timers_.for_each([](wait_state& entry) {
+    if (entry.kind_of_parent() != parent_kind::timer) mark_root_of(entry);
+  });
+  for (link at = nodes; at != no_link;) {
+    wait_node& node = *from_link<wait_node>(at);
+    at = node.next_of_shard;
+    mark_root_of(*from_link<wait_state>(node.task));
+  }
+}
+
+void wake(wait_node& node) noexcept {
+  if (node.home == current_shard) {
+    node.wake_here(wait_kind::ready);
+  } else {
+    static_cast<shard*>(node.home)->post(*from_link<wait_state>(node.task));
+  }
+}
+
+void sleep_begin(wait_state& task) noexcept {
+  const auto bits = static_cast<std::uint64_t>(task.next) | (std::uint64_t{task.prev} << 32U);
+  shard::current().sleep(task, static_cast<std::int64_t>(bits), task.kind() == wait_kind::ready);
+}
+
+std::coroutine_handle<> end_root(wait_state& task) noexcept {
+  shard& here = shard::current();
+  here.end_root(task, std::exchange(here.in_flight, nullptr));
+  return std::noop_coroutine();
+}
+
+}  // namespace tare::detail

@@ -1,0 +1,100 @@
+#pragma once
+
+// A shard: one thread's run queue, timers, mailbox and frames, and the loop that turns them.
+
+#include "frame/heap.hpp"
+#include "frame/remote_stack.hpp"
+#include "sched/parker.hpp"
+#include "timer/clock.hpp"
+#include "timer/wheel.hpp"
+
+#include <tare/detail/shard_state.hpp>
+#include <tare/detail/wait_node.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+
+namespace tare::detail {
+
+class runtime_core;
+
+class shard : public shard_state {
+ public:
+  shard(runtime_core& runtime, unsigned number);
+  ~shard();
+  shard(const shard&) = delete;
+  shard& operator=(const shard&) = delete;
+
+  [[nodiscard]] static shard& current() noexcept { return static_cast<shard&>(*current_shard); }
+
+  /// Makes the calling thread this shard's, for as long as it lives.
+  class occupation {
+   public:
+    explicit occupation(shard& by) noexcept;
+    ~occupation();
+    occupation(const occupation&) = delete;
+    occupation& operator=(const occupation&) = delete;
+  };
+
+  /// Turns the loop until `done()`; asked whenever a round of tasks has run.
+  template <class Done>
+  void run_until(Done done);
+
+  /// From any thread: hands over a message, or a task that is to be resumed here.
+  void post(wait_state& mail) noexcept;
+  /// From any thread: makes the loop take another turn.
+  void notify() noexcept;
+
+  void sleep(wait_state& task, std::int64_t nanoseconds, bool absolute) noexcept;
+  void start_detached(wait_state& task) noexcept;
+  /// A root has ended: destroys its frame and tells its parent.
+  void end_root(wait_state& task, std::exception_ptr error) noexcept;
+  /// Cancels every detached task that rests on this shard.
+  void cancel_detached() noexcept;
+
+  [[nodiscard]] std::int64_t now() noexcept { return clock_.now(); }
+  [[nodiscard]] wheel& timers() noexcept { return timers_; }
+  [[nodiscard]] heap& frames() noexcept { return heap_; }
+  [[nodiscard]] runtime_core& runtime() noexcept { return runtime_; }
+  [[nodiscard]] unsigned number() const noexcept { return number_; }
+
+  // Detached tasks are counted where they start and where they end; the difference over all shards is what lives.
+  [[nodiscard]] std::uint64_t started() const noexcept {
+    return started_.load(std::memory_order_relaxed) + started_elsewhere_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] std::uint64_t ended() const noexcept { return ended_.load(std::memory_order_acquire); }
+  void count_started_from_elsewhere() noexcept { started_elsewhere_.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  /// Runs what is due; true if there is more.
+  [[nodiscard]] bool turn() noexcept;
+  void wait_for_work() noexcept;
+  void take_mail() noexcept;
+  void expire_timers() noexcept;
+  void resume(wait_state& task) noexcept;
+
+  runtime_core& runtime_;
+  unsigned number_;
+  heap& heap_;
+  clock clock_;
+  wheel timers_;
+  std::atomic<std::uint64_t> started_ = 0;  ///< written by this shard's thread only
+  std::atomic<std::uint64_t> ended_ = 0;    ///< likewise
+  bool cancelled_detached_ = false;
+  parker parker_;
+
+  alignas(64) remote_stack mailbox_;
+  std::atomic<std::uint64_t> started_elsewhere_ = 0;
+};
+
+template <class Done>
+void shard::run_until(Done done) {
+  while (!done()) {
+    if (turn() || done()) continue;
+    wait_for_work();
+  }
+}
+
+}  // namespace tare::detail

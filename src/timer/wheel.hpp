@@ -1,0 +1,132 @@
+#pragma once
+
+// A hierarchical timer wheel (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987) whose entries
+// are the wait states of sleeping tasks: 12 bytes of links and deadline, no memory of its own but the slots.
+//
+// Level 0 has a slot for each of 256 ticks; every further level has 64 slots, each as long as the whole level below.
+// An entry stands on the level of the highest digit in which its deadline differs from the present tick, and moves
+// down when that digit's turn comes. A slot's place thus implies the high digits of its entries' deadlines, and only
+// the low ones are stored: 20 bits. They suffice up to 2^26 ticks (18.6 hours); above, the deadline is rounded up to
+// 2^6, 2^12, ... ticks, less than a millionth of the distance.
+//
+// Insertion and removal are O(1). Removal does not look for the slot: lists are circular, their sentinels in the
+// arena. `mark`s of slots that removal has emptied are cleared when they are met.
+
+#include <tare/detail/wait_state.hpp>
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace tare::detail {
+
+class wheel {
+ public:
+  /// Throws std::bad_alloc. `tick` is the present.
+  explicit wheel(std::uint64_t tick);
+  ~wheel();
+  wheel(const wheel&) = delete;
+  wheel& operator=(const wheel&) = delete;
+
+  /// Deadlines in the past expire at the next `advance`; those beyond `last_tick` are brought down to it.
+  void insert(wait_state& entry, std::uint64_t deadline) noexcept;
+  static void remove(wait_state& entry) noexcept;
+
+  /// Calls `expired(wait_state&)` for every entry whose deadline is `tick` or before, in the order of deadlines.
+  /// The callback may insert and remove entries.
+  template <class Callback>
+  void advance(std::uint64_t tick, Callback expired) noexcept;
+
+  /// No entry expires before this tick; nullopt if there is none.
+  [[nodiscard]] std::optional<std::uint64_t> next_tick() noexcept;
+
+  /// Nothing has been inserted since the wheel was last found empty.
+  [[nodiscard]] bool idle() const noexcept;
+
+  [[nodiscard]] std::uint64_t present() const noexcept { return present_; }
+
+  /// Calls `visit(wait_state&)` for every entry; it may remove the entry it is given.
+  template <class Callback>
+  void for_each(Callback visit) noexcept;
+
+  static constexpr unsigned first_bits = 8;
+  static constexpr unsigned level_bits = 6;
+  static constexpr unsigned levels = 8;  // level 0, and seven more
+  static constexpr std::uint64_t last_tick = (std::uint64_t{1} << (first_bits + (levels - 1) * level_bits)) - 1;
+
+ private:
+  static constexpr std::size_t first_slots = std::size_t{1} << first_bits;
+  static constexpr std::size_t level_slots = std::size_t{1} << level_bits;
+  static constexpr std::size_t slot_count = first_slots + (levels - 1) * level_slots;
+
+  [[nodiscard]] static constexpr unsigned lowest_bit(unsigned level) noexcept {
+    return level == 0 ? 0 : first_bits + (level - 1) * level_bits;
+  }
+  [[nodiscard]] static constexpr unsigned rounding(unsigned level) noexcept {
+    return lowest_bit(level) > stored_tick_bits ? lowest_bit(level) - stored_tick_bits : 0;
+  }
+  [[nodiscard]] static constexpr std::size_t first_slot(unsigned level) noexcept {
+    return level == 0 ? 0 : first_slots + (level - 1) * level_slots;
+  }
+  [[nodiscard]] static constexpr std::size_t slots_of(unsigned level) noexcept {
+    return level == 0 ? first_slots : level_slots;
+  }
+
+  struct place {
+    unsigned level;
+    std::size_t digit;
+    std::uint64_t start;  ///< the slot's first tick
+  };
+  [[nodiscard]] std::optional<place> first_marked() noexcept;
+  void append(std::size_t slot, wait_state& entry) noexcept;
+  [[nodiscard]] bool is_empty(std::size_t slot) const noexcept { return slots_[slot].next == to_link(&slots_[slot]); }
+  void mark(std::size_t slot) noexcept { marks_[slot / 64] |= std::uint64_t{1} << (slot % 64); }
+  void unmark(std::size_t slot) noexcept { marks_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64)); }
+  [[nodiscard]] bool is_marked(std::size_t slot) const noexcept { return (marks_[slot / 64] >> (slot % 64) & 1U) != 0; }
+  [[nodiscard]] wait_state& take_first(std::size_t slot) noexcept;
+
+  list_links* slots_;  ///< sentinels, in the arena
+  std::array<std::uint64_t, slot_count / 64> marks_{};
+  std::uint64_t present_;
+};
+
+template <class Callback>
+void wheel::advance(std::uint64_t tick, Callback expired) noexcept {
+  if (tick > last_tick) tick = last_tick;
+  while (const std::optional<place> next = first_marked()) {
+    if (next->start > tick) break;
+    if (next->start > present_) present_ = next->start;
+    const std::size_t slot = first_slot(next->level) + next->digit;
+    if (next->level == 0) {
+      // What the callback inserts for this very tick goes to the end of this list and expires too.
+      while (!is_empty(slot)) expired(take_first(slot));
+      unmark(slot);
+      continue;
+    }
+    unmark(slot);
+    const unsigned shift = rounding(next->level);
+    // Nothing goes back into this slot: its digit is the present one now.
+    while (!is_empty(slot)) {
+      wait_state& entry = take_first(slot);
+      insert(entry, next->start + (std::uint64_t{entry.tick} << shift));
+    }
+  }
+  if (tick > present_) present_ = tick;
+}
+
+template <class Callback>
+void wheel::for_each(Callback visit) noexcept {
+  for (std::size_t slot = 0; slot < slot_count; ++slot) {
+    if (!is_marked(slot)) continue;
+    const link end = to_link(&slots_[slot]);
+    for (link at = slots_[slot].next; at != end;) {
+      auto& entry = *from_link<wait_state>(at);
+      at = entry.next;
+      visit(entry);
+    }
+  }
+}
+
+}  // namespace tare::detail
