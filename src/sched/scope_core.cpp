@@ -76,7 +76,7 @@ void scope_core::unlink(member_chunk& chunk, link& list) noexcept {
   if (chunk.next != no_link) from_link<member_chunk>(chunk.next)->prev = chunk.prev;
 }
 
-void scope_core::adopt(wait_state& task) {
+void scope_core::adopt(wait_state& added) {
   if (open_ == no_link) {
     const std::size_t bytes = full_ == no_link ? first_chunk_bytes : chunk_bytes;
     link_to(*::new (allocate_record(bytes)) member_chunk{.owner = this, .next = no_link, .prev = no_link, .used = {}},
@@ -86,15 +86,15 @@ void scope_core::adopt(wait_state& task) {
   const unsigned word = chunk.used[0] == UINT64_MAX ? 1 : 0;
   const unsigned slot = word * 64 + static_cast<unsigned>(std::countr_one(chunk.used[word]));
   chunk.used[word] |= std::uint64_t{1} << (slot % 64);
-  chunk.slots()[slot] = to_link(&task);
-  task.set_parent(parent_kind::scope, to_link(&chunk.slots()[slot & ~1U]));
+  chunk.slots()[slot] = to_link(&added);
+  added.set_parent(parent_kind::scope, to_link(&chunk.slots()[slot & ~1U]));
   ++size_;
   if (chunk.count() == chunk.capacity()) {
     unlink(chunk, open_);
     link_to(chunk, full_);
   }
-  if (cancelling) task.cancelled = 1;
-  current_shard->make_ready(task, wait_kind::fresh);
+  if (cancelling) added.cancelled = 1;
+  current_shard->make_ready(added, wait_kind::fresh);
 }
 
 void scope_core::task_ended(link slots, link self, std::exception_ptr error) noexcept {

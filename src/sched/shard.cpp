@@ -11,10 +11,18 @@
 #include <chrono>
 #include <optional>
 #include <typeinfo>
+#include <utility>
 
 namespace tare::detail {
 
 constinit thread_local shard_state* current_shard = nullptr;
+
+void shard_state::rethrow() { std::rethrow_exception(std::exchange(in_flight, nullptr)); }
+
+void shard_state::throw_cancelled() {
+  wake_cancelled = false;
+  throw cancelled();
+}
 
 namespace {
 

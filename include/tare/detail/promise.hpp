@@ -62,6 +62,13 @@ struct final_awaiter {
     if (ended.parent == no_link || ended.kind_of_parent() != parent_kind::frame) return end_root(ended);
     wait_state& parent = *from_link<wait_state>(ended.parent);
     self.destroy();
+#if !defined(__clang__)
+    // g++ 12 does not make a tail call of every transfer, so the parents of a deep chain would pile up on the stack.
+    if (--current_shard->budget < 0 && !current_shard->in_flight) {
+      current_shard->make_ready(parent, wait_kind::ready);
+      return std::noop_coroutine();
+    }
+#endif
     parent.set_kind(wait_kind::none);
     return handle_of(parent);
   }

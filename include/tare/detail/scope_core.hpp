@@ -25,7 +25,7 @@ class scope_core : public waiting_parent {
   scope_core& operator=(const scope_core&) = delete;
 
   /// Takes the task in and queues it. Throws std::bad_alloc; then the task is as before.
-  void adopt(wait_state& task);
+  void adopt(wait_state& added);
 
   /// A task has ended; its frame is gone, `slots` and `self` were its parent and its own link.
   static void task_ended(link slots, link self, std::exception_ptr error) noexcept;

@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <exception>
-#include <utility>
 
 namespace tare::detail {
 
@@ -59,15 +58,18 @@ struct shard_state {
 
   void rethrow_in_flight() {
     if (in_flight) [[unlikely]]
-      std::rethrow_exception(std::exchange(in_flight, nullptr));
+      rethrow();
   }
 
   void throw_if_cancelled() {
-    if (wake_cancelled) [[unlikely]] {
-      wake_cancelled = false;
-      throw cancelled();
-    }
+    if (wake_cancelled) [[unlikely]]
+      throw_cancelled();
   }
+
+ private:
+  // Out of line: an exception_ptr among the coroutine's locals would take 8 bytes of every frame.
+  [[noreturn]] void rethrow();
+  [[noreturn]] void throw_cancelled();
 };
 
 /// Tasks run only while this is set.
