@@ -216,9 +216,15 @@ void wake(wait_node& node) noexcept {
   }
 }
 
-void sleep_begin(wait_state& task) noexcept {
+bool sleep_begin(wait_state& task) noexcept {
+  shard& here = shard::current();
+  if (task.cancelled) [[unlikely]] {
+    here.wake_cancelled = true;
+    return false;
+  }
   const auto bits = static_cast<std::uint64_t>(task.next) | (std::uint64_t{task.prev} << 32U);
-  shard::current().sleep(task, static_cast<std::int64_t>(bits), task.kind() == wait_kind::ready);
+  here.sleep(task, static_cast<std::int64_t>(bits), task.kind() == wait_kind::ready);
+  return true;
 }
 
 std::coroutine_handle<> end_root(wait_state& task) noexcept {

@@ -4,6 +4,7 @@
 //
 // The awaiters that need no memory of their own are empty bases of the promise, and `await_transform` returns
 // references to them: an awaiter object of its own would cost the frame a byte at least, which would round up to 8.
+// They reach the promise through the handle that await_suspend is given, not through `this`: g++ 12 copies them.
 
 #include <tare/detail/branch.hpp>
 #include <tare/detail/frame_memory.hpp>
@@ -45,7 +46,7 @@ template <class A>
 concept leaf_awaitable = requires { typename std::remove_cvref_t<A>::tare_awaiter; };
 
 // Out of line (src/sched/current.cpp).
-void sleep_begin(wait_state& task) noexcept;
+[[nodiscard]] bool sleep_begin(wait_state& task) noexcept;
 [[nodiscard]] std::coroutine_handle<> end_root(wait_state& task) noexcept;
 
 struct initial_awaiter {
@@ -137,10 +138,10 @@ class child_awaiter {
 };
 
 struct sleep_awaiter {
-  [[nodiscard]] bool await_ready() const noexcept;
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
   template <class Promise>
-  static void await_suspend(std::coroutine_handle<Promise> self) noexcept {
-    sleep_begin(self.promise());
+  static bool await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    return sleep_begin(self.promise());
   }
   static void await_resume() { current_shard->throw_if_cancelled(); }
 };
@@ -161,8 +162,6 @@ class promise_base : public wait_state,
                      private void_child_awaiter,
                      private sleep_awaiter,
                      private yield_awaiter {
-  friend struct sleep_awaiter;
-
  public:
   // With -fcoro-aligned-allocation clang passes the alignment that the frame needs. Without it, and under g++, 16 is
   // what the compiler relies on.
@@ -233,14 +232,6 @@ class promise_base : public wait_state,
   }
 };
 static_assert(sizeof(promise_base) == 15, "the frame of the empty sleeper would not fit into 32 bytes");
-
-inline bool sleep_awaiter::await_ready() const noexcept {
-  if (static_cast<const promise_base&>(*this).cancelled) [[unlikely]] {
-    current_shard->wake_cancelled = true;
-    return true;
-  }
-  return false;
-}
 
 }  // namespace detail
 }  // namespace tare
