@@ -98,6 +98,7 @@ class runtime {
     detail::outcome<T> kept;
     drive([&](detail::completion& done) { return detail::keep_outcome<T>(std::move(body), kept, done); });
     if (kept.error) std::rethrow_exception(kept.error);
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): without an error there is a value
     if constexpr (!std::is_void_v<T>) return std::move(*kept.value);
   }
 

@@ -31,7 +31,7 @@ constinit std::atomic<arena*> arena::made_ = nullptr;
 
 arena& arena::make() {
   // Never destroyed: frames may be freed by destructors of static objects.
-  static arena* const the_arena = new arena;
+  static auto* const the_arena = new arena;
   made_.store(the_arena, std::memory_order_release);
   return *the_arena;
 }

@@ -8,23 +8,21 @@
 
 namespace tare {
 
-using detail::shard;
-
 void spawn(task<> detached) noexcept {
-  shard::current().start_detached(*detail::from_link<detail::wait_state>(detached.release()));
+  detail::shard::current().start_detached(*detail::from_link<detail::wait_state>(detached.release()));
 }
 
-void spawn_on(shard_id to, task<> detached) {
-  detail::runtime_core& runtime = shard::current().runtime();
-  if (&runtime.shard_at(to) == &shard::current()) {
+void spawn_on(shard_id shard, task<> detached) {
+  detail::runtime_core& runtime = detail::shard::current().runtime();
+  if (&runtime.shard_at(shard) == &detail::shard::current()) {
     spawn(std::move(detached));
   } else {
-    runtime.spawn_on(to, std::move(detached));
+    runtime.spawn_on(shard, std::move(detached));
   }
 }
 
 void spawn_balanced(task<> detached) {
-  detail::runtime_core& runtime = shard::current().runtime();
+  detail::runtime_core& runtime = detail::shard::current().runtime();
   // xorshift (Marsaglia, 2003): which two is all that hangs on it.
   static thread_local std::uint64_t state = 0x9E3779B97F4A7C15U;
   state ^= state << 13U;
@@ -37,10 +35,10 @@ void spawn_balanced(task<> detached) {
   spawn_on(load(one) <= load(other) ? one : other, std::move(detached));
 }
 
-shard_id this_shard() noexcept { return shard::current().number(); }
+shard_id this_shard() noexcept { return detail::shard::current().number(); }
 
 std::chrono::steady_clock::time_point now() noexcept {
-  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(shard::current().now()));
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(detail::shard::current().now()));
 }
 
 }  // namespace tare

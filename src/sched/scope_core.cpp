@@ -41,8 +41,9 @@ struct member_chunk {
   [[nodiscard]] static member_chunk& of(const link* slot) noexcept {
     // Records are aligned to their size.
     const std::size_t object = arena::instance().slab_of(slot)->object_bytes;
-    const auto address = reinterpret_cast<std::uintptr_t>(slot);
-    return *reinterpret_cast<member_chunk*>(address & ~(object - 1));
+    const auto* inside = reinterpret_cast<const std::byte*>(slot);
+    return *reinterpret_cast<member_chunk*>(const_cast<std::byte*>(inside) -
+                                            reinterpret_cast<std::uintptr_t>(inside) % object);
   }
 };
 static_assert(sizeof(member_chunk) == 32);

@@ -84,6 +84,7 @@ TEST(runtime, many_threads_may_run_at_once) {
     co_return n + 1;
   };
   std::vector<std::thread> callers;
+  callers.reserve(8);
   std::atomic<int> sum = 0;
   for (int i = 0; i < 8; ++i) {
     callers.emplace_back([&, i] {
@@ -155,10 +156,13 @@ TEST(runtime, a_reached_ceiling_is_an_exception_and_the_living_go_on) {
   auto body = [&]() -> task<int> {
     tare::scope s;
     int spawned = 0;
+    bool refused = false;
     try {
       for (; spawned < 1'000'000; ++spawned) s.spawn(sleeps());
     } catch (const std::bad_alloc&) {
+      refused = true;
     }
+    EXPECT_TRUE(refused);
     co_await s.join();
     co_return spawned;
   };

@@ -14,7 +14,7 @@ using tare::task;
 
 class scope_test : public testing::Test {
  protected:
-  tare::runtime rt{{.clock = tare::clock_kind::virtual_time}};
+  tare::runtime rt_{{.clock = tare::clock_kind::virtual_time}};
 };
 
 struct counted {
@@ -41,7 +41,7 @@ TEST_F(scope_test, join_waits_for_all) {
     s.spawn(sleeps(1ms, ended));  // and can be used again
     co_await s.join();
   };
-  rt.run(body());
+  rt_.run(body());
   EXPECT_EQ(ended, 1001);
 }
 
@@ -75,7 +75,7 @@ TEST_F(scope_test, the_first_error_cancels_the_siblings_and_is_rethrown) {
     co_await body();
     co_return tare::now() - before;
   };
-  EXPECT_LT(rt.run(time()), 12ms);
+  EXPECT_LT(rt_.run(time()), 12ms);
   EXPECT_EQ(ended, 0);
 }
 
@@ -96,7 +96,7 @@ TEST_F(scope_test, collects_all_errors_if_told_to) {
     }
     co_return 0;
   };
-  EXPECT_EQ(rt.run(body()), 3U);
+  EXPECT_EQ(rt_.run(body()), 3U);
   EXPECT_EQ(ended, 1);
 }
 
@@ -125,7 +125,7 @@ TEST_F(scope_test, cancellation_reaches_the_leaf_through_any_depth_and_unwinds_i
     co_await s.join();
     EXPECT_EQ(live, 0);
   };
-  rt.run(body());
+  rt_.run(body());
   EXPECT_EQ(seen, "leaf");
 }
 
@@ -158,7 +158,7 @@ TEST_F(scope_test, cancellation_is_sticky_but_a_shield_holds) {
     s.cancel();
     co_await s.join();
   };
-  rt.run(body());
+  rt_.run(body());
   EXPECT_EQ(seen, (std::vector<std::string>{"first", "goodbye", "second"}));
 }
 
@@ -176,7 +176,7 @@ TEST_F(scope_test, left_by_an_exception_it_cancels_and_awaits_its_tasks) {
       throw std::runtime_error("left");
     });
   };
-  EXPECT_THROW(rt.run(body()), std::runtime_error);
+  EXPECT_THROW(rt_.run(body()), std::runtime_error);
   EXPECT_EQ(live, 0);
 }
 
@@ -206,7 +206,7 @@ TEST_F(scope_test, cancelling_the_joiner_cancels_the_tasks) {
     s.cancel();
     co_await s.join();
   };
-  rt.run(body());
+  rt_.run(body());
   EXPECT_TRUE(joined);
 }
 
@@ -236,7 +236,7 @@ TEST_F(scope_test, nested_scopes_are_cancelled_without_using_the_stack) {
     s.cancel();
     co_await s.join();
   };
-  rt.run(body());
+  rt_.run(body());
   EXPECT_EQ(live, 0);
 }
 
@@ -252,7 +252,7 @@ TEST_F(scope_test, tasks_spawned_after_cancel_never_start) {
     s.spawn(starts());
     co_await s.join();
   };
-  rt.run(body());
+  rt_.run(body());
   EXPECT_EQ(started, 0);
 }
 

@@ -104,37 +104,42 @@ class child_awaiter {
   using stored = std::conditional_t<std::is_reference_v<T>, std::add_pointer_t<T>, T>;
 
  public:
-  explicit child_awaiter(link child) noexcept : child_(child) {}
+  explicit child_awaiter(link child) noexcept : storage_(child) {}
   child_awaiter(const child_awaiter&) = delete;
   child_awaiter& operator=(const child_awaiter&) = delete;
-  ~child_awaiter() {}  // NOLINT(modernize-use-equals-default): of a union
+  ~child_awaiter() = default;
 
   [[nodiscard]] static bool await_ready() noexcept { return false; }
   template <class Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept {
     wait_state& state = parent.promise();
-    state.prev = child_;
+    state.prev = storage_.child;
     // The callee finds the place by its distance from the promise: 4 bytes that are not in use during the await.
-    state.next =
-        static_cast<link>(reinterpret_cast<std::byte*>(std::addressof(result_)) - reinterpret_cast<std::byte*>(&state));
+    state.next = static_cast<link>(reinterpret_cast<std::byte*>(std::addressof(storage_.result)) -
+                                   reinterpret_cast<std::byte*>(&state));
     return start_child(state);
   }
   T await_resume() {
     current_shard->rethrow_in_flight();
     if constexpr (std::is_reference_v<T>) {
-      return static_cast<T>(*result_);
+      return static_cast<T>(*storage_.result);
     } else {
-      T moved = std::move(result_);
-      std::destroy_at(std::addressof(result_));
+      T moved = std::move(storage_.result);
+      std::destroy_at(std::addressof(storage_.result));
       return moved;
     }
   }
 
  private:
-  union {
-    link child_;
-    stored result_;
-  };
+  union storage {
+    explicit storage(link started) noexcept : child(started) {}
+    storage(const storage&) = delete;
+    storage& operator=(const storage&) = delete;
+    ~storage() {}  // NOLINT(modernize-use-equals-default): which member lives is known outside
+
+    link child;
+    stored result;
+  } storage_;
 };
 
 struct sleep_awaiter {

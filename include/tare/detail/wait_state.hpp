@@ -59,6 +59,7 @@ struct [[gnu::packed]] wait_state : list_links {
   [[nodiscard]] wait_kind kind() const noexcept { return static_cast<wait_kind>(tick); }
   void set_kind(wait_kind kind) noexcept { tick = static_cast<std::uint32_t>(kind); }
 
+  // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.UndefReturn): it does not see that a promise is constructed
   [[nodiscard]] parent_kind kind_of_parent() const noexcept { return static_cast<parent_kind>(parent_is); }
   void set_parent(parent_kind kind, link to) noexcept {
     parent = to;
