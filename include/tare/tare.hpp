@@ -8,4 +8,6 @@
 #include <tare/shield.hpp>
 #include <tare/sleep.hpp>
 #include <tare/task.hpp>
+#include <tare/timeout.hpp>
 #include <tare/version.hpp>
+#include <tare/when.hpp>

@@ -209,7 +209,7 @@ class promise_base : public wait_state,
   yield_awaiter& await_transform(yield_request /*request*/) noexcept { return *this; }
 
   template <leaf_awaitable A>
-  auto await_transform(A&& awaitable) noexcept {
+  auto await_transform(A&& awaitable) {
     return typename std::remove_cvref_t<A>::tare_awaiter(std::forward<A>(awaitable), *this);
   }
 

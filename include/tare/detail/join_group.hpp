@@ -1,0 +1,155 @@
+#pragma once
+
+// A fixed number of tasks that one task waits for: what when_all, when_any and timeout have in common.
+//
+// The members lie in the arena (in the awaiting frame, or in a record), because the tasks' wait states link to them.
+
+#include <tare/detail/branch.hpp>
+#include <tare/detail/frame_memory.hpp>
+#include <tare/detail/wait_node.hpp>
+#include <tare/task.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace tare::detail {
+
+class join_group;
+
+struct group_member : branch {
+  join_group* group = nullptr;
+  std::exception_ptr error;
+  link child = no_link;  ///< until it has ended
+};
+
+enum class group_policy : std::uint8_t {
+  first_error_decides,  ///< the others are cancelled then
+  first_end_decides,
+  nothing_decides,
+};
+
+class join_group : public waiting_parent {
+ public:
+  explicit join_group(group_policy policy) noexcept;
+
+  /// Queues all members' tasks and suspends `waiting` until they have ended.
+  void start(wait_state& waiting, std::span<group_member> members) noexcept;
+
+  /// The member whose end has decided; nullptr if none has.
+  [[nodiscard]] group_member* decisive() const noexcept { return decisive_; }
+
+ private:
+  static void member_ended(branch& self, std::exception_ptr error) noexcept;
+
+  std::span<group_member> members_;
+  std::size_t running_ = 0;
+  group_member* decisive_ = nullptr;
+  group_policy policy_;
+};
+
+/// Room for the result of a task, filled by the task.
+template <class T>
+class result_room {
+  using stored = std::conditional_t<std::is_reference_v<T>, std::add_pointer_t<T>, T>;
+
+ public:
+  result_room() noexcept {}  // NOLINT(modernize-use-equals-default): of a union
+  result_room(const result_room&) = delete;
+  result_room& operator=(const result_room&) = delete;
+  ~result_room() {}  // NOLINT(modernize-use-equals-default): which member lives is known outside
+
+  [[nodiscard]] void* place() noexcept { return std::addressof(value_); }
+  [[nodiscard]] T take() {
+    if constexpr (std::is_reference_v<T>) {
+      return static_cast<T>(*value_);
+    } else {
+      T taken = std::move(value_);
+      drop();
+      return taken;
+    }
+  }
+  void drop() noexcept { std::destroy_at(std::addressof(value_)); }
+
+ private:
+  union {
+    stored value_;  // NOLINT(readability-identifier-naming): private like any other
+  };
+};
+
+template <>
+class result_room<void> {
+ public:
+  [[nodiscard]] static void* place() noexcept { return nullptr; }
+  [[nodiscard]] static std::monostate take() noexcept { return {}; }
+  static void drop() noexcept {}
+};
+
+/// What stands for a result of type T in tuples and variants.
+template <class T>
+using regular_t = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+/// What awaiting an A gives.
+template <class A>
+struct await_result {
+  using type = decltype(std::declval<typename A::tare_awaiter&>().await_resume());
+};
+template <class T>
+struct await_result<task<T>> {
+  using type = T;
+};
+template <class T>
+struct await_result<shielded<T>> {
+  using type = T;
+};
+template <>
+struct await_result<sleep_request> {
+  using type = void;
+};
+template <>
+struct await_result<yield_request> {
+  using type = void;
+};
+template <class A>
+using await_result_t = typename await_result<A>::type;
+
+template <class A>
+task<await_result_t<A>> as_task(A awaitable) {
+  co_return co_await std::move(awaitable);
+}
+template <class T>
+task<T> as_task(task<T> already) noexcept {
+  return already;
+}
+
+/// An array in the arena. Throws std::bad_alloc.
+template <class T>
+class arena_array {
+ public:
+  explicit arena_array(std::size_t size)
+      : data_(size == 0 ? nullptr : static_cast<T*>(allocate_record(size * sizeof(T)))), size_(size) {
+    static_assert(alignof(T) <= 64);
+    std::uninitialized_value_construct_n(data_, size_);
+  }
+  arena_array(const arena_array&) = delete;
+  arena_array& operator=(const arena_array&) = delete;
+  ~arena_array() {
+    std::destroy_n(data_, size_);
+    if (data_ != nullptr) free_record(data_);
+  }
+
+  [[nodiscard]] std::span<T> all() noexcept { return {data_, size_}; }
+  [[nodiscard]] T& operator[](std::size_t index) noexcept { return data_[index]; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+ private:
+  T* data_;
+  std::size_t size_;
+};
+
+}  // namespace tare::detail

@@ -1,0 +1,101 @@
+#pragma once
+
+// An await with a time limit.
+//
+//   if (auto row = co_await tare::timeout(50ms, query(id))) use(*row); else give_up();
+//
+// Bytes: 144 and the result in the awaiting frame, beside the task's own frame. Setting and clearing the timer is O(1).
+
+#include <tare/detail/join_group.hpp>
+#include <tare/detail/timer_node.hpp>
+#include <tare/error.hpp>
+#include <tare/sleep.hpp>
+#include <tare/task.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <expected>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+namespace tare {
+
+namespace detail {
+
+/// On the current shard's wheel (src/sched/timers.cpp).
+void arm(timer_node& timer, std::int64_t nanoseconds) noexcept;
+void disarm(timer_node& timer) noexcept;
+
+template <class T>
+class timeout_awaiter;
+
+template <class T>
+struct timeout_request {
+  using tare_awaiter = timeout_awaiter<T>;
+  task<T> body;
+  std::int64_t nanoseconds;
+};
+
+template <class T>
+class timeout_awaiter {
+  struct alarm : timer_node {
+    join_group* group = nullptr;
+    bool rung = false;
+  };
+
+ public:
+  timeout_awaiter(timeout_request<T>&& request, wait_state& /*waiting*/) noexcept
+      : group_(group_policy::nothing_decides), nanoseconds_(request.nanoseconds) {
+    member_.child = request.body.release();
+    member_.result = room_.place();
+    alarm_.group = &group_;
+    alarm_.expired = [](timer_node& self) noexcept {
+      auto& rung = static_cast<alarm&>(self);
+      rung.rung = true;
+      cancel_children(*rung.group);
+    };
+  }
+
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    arm(alarm_, nanoseconds_);
+    group_.start(self.promise(), {&member_, 1});
+  }
+
+  std::expected<T, timed_out> await_resume() {
+    disarm(alarm_);
+    if (member_.error) {
+      if (alarm_.rung && *member_.error.__cxa_exception_type() == typeid(cancelled)) {
+        return std::unexpected(timed_out());
+      }
+      std::rethrow_exception(member_.error);
+    }
+    if constexpr (std::is_void_v<T>) {
+      return {};
+    } else {
+      return room_.take();
+    }
+  }
+
+ private:
+  join_group group_;
+  group_member member_;
+  alarm alarm_;
+  std::int64_t nanoseconds_;
+  [[no_unique_address]] result_room<T> room_;
+};
+
+}  // namespace detail
+
+/// Awaits `awaitable` for at most `time`, then cancels it, waits until it has ended, and gives `timed_out`. A result
+/// that it delivers all the same, after the time, is given; an error other than `cancelled` is thrown.
+template <class Rep, class Period, class A>
+[[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> time, A awaitable) {
+  return detail::timeout_request<detail::await_result_t<A>>{.body = detail::as_task(std::move(awaitable)),
+                                                            .nanoseconds = detail::saturated_nanoseconds(time)};
+}
+
+}  // namespace tare

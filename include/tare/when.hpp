@@ -1,0 +1,186 @@
+#pragma once
+
+// Waiting for several tasks at once.
+//
+//   auto [user, items] = co_await tare::when_all(load_user(id), load_items(id));
+//   auto first = co_await tare::when_any(from_cache(id), from_database(id));   // std::variant
+//
+// The tasks run on the current shard. All have ended when the await returns or throws: losers and the siblings of a
+// failed task are cancelled and awaited. Cancelling the awaiting task cancels them all.
+//
+// Bytes, beside the tasks' own frames: 80, and 48 and the result for each task, in the awaiting frame; for the forms
+// that take a vector, in a record of the arena.
+
+#include <tare/detail/join_group.hpp>
+#include <tare/error.hpp>
+#include <tare/task.hpp>
+
+#include <array>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace tare {
+
+namespace detail {
+
+template <group_policy Policy, class... T>
+class when_awaiter;
+template <group_policy Policy, class T>
+class when_range_awaiter;
+
+template <group_policy Policy, class... T>
+struct when_request {
+  using tare_awaiter = when_awaiter<Policy, T...>;
+  std::tuple<task<T>...> tasks;
+};
+
+template <group_policy Policy, class T>
+struct when_range_request {
+  using tare_awaiter = when_range_awaiter<Policy, T>;
+  std::vector<task<T>> tasks;
+};
+
+template <group_policy Policy, class... T>
+class when_awaiter {
+  static constexpr std::size_t count = sizeof...(T);
+  static constexpr auto indices = std::index_sequence_for<T...>();
+
+ public:
+  when_awaiter(when_request<Policy, T...>&& request, wait_state& /*waiting*/) noexcept : group_(Policy) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((members_[I].child = std::get<I>(request.tasks).release(), members_[I].result = std::get<I>(rooms_).place()),
+       ...);
+    }(indices);
+  }
+
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    group_.start(self.promise(), members_);
+  }
+
+  auto await_resume() {
+    group_member* decisive = group_.decisive();
+    if constexpr (Policy == group_policy::first_error_decides) {
+      if (decisive != nullptr) {
+        drop_all_but(count);
+        std::rethrow_exception(decisive->error);
+      }
+      if constexpr (!(std::is_void_v<T> && ...)) {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) {
+          return std::tuple<regular_t<T>...>{std::get<I>(rooms_).take()...};
+        }(indices);
+      }
+    } else {
+      const auto winner = static_cast<std::size_t>(decisive - members_.data());
+      drop_all_but(winner);
+      if (decisive->error) std::rethrow_exception(decisive->error);
+      std::optional<std::variant<regular_t<T>...>> result;
+      [&]<std::size_t... I>(std::index_sequence<I...>) {
+        ((I == winner ? (void)result.emplace(std::in_place_index<I>, std::get<I>(rooms_).take()) : (void)0), ...);
+      }(indices);
+      return std::move(*result);  // NOLINT(bugprone-unchecked-optional-access): one of them has won
+    }
+  }
+
+ private:
+  void drop_all_but(std::size_t kept) noexcept {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((I != kept && !members_[I].error ? std::get<I>(rooms_).drop() : (void)0), ...);
+    }(indices);
+  }
+
+  join_group group_;
+  std::array<group_member, count> members_{};
+  std::tuple<result_room<T>...> rooms_;
+};
+
+template <group_policy Policy, class T>
+class when_range_awaiter {
+ public:
+  // Not noexcept: may throw std::bad_alloc, before any task has started.
+  when_range_awaiter(when_range_request<Policy, T>&& request, wait_state& /*waiting*/)
+      : group_(Policy), members_(request.tasks.size()), rooms_(request.tasks.size()) {
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      members_[i].child = request.tasks[i].release();
+      members_[i].result = rooms_[i].place();
+    }
+  }
+
+  [[nodiscard]] bool await_ready() const noexcept { return members_.size() == 0; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    group_.start(self.promise(), members_.all());
+  }
+
+  auto await_resume() {
+    group_member* decisive = group_.decisive();
+    if constexpr (Policy == group_policy::first_error_decides) {
+      if (decisive != nullptr) {
+        drop_all_but(members_.size());
+        std::rethrow_exception(decisive->error);
+      }
+      if constexpr (!std::is_void_v<T>) {
+        std::vector<T> results;
+        results.reserve(members_.size());
+        for (result_room<T>& room : rooms_.all()) results.push_back(room.take());
+        return results;
+      }
+    } else {
+      const auto winner = static_cast<std::size_t>(decisive - members_.all().data());
+      drop_all_but(winner);
+      if (decisive->error) std::rethrow_exception(decisive->error);
+      return std::pair<std::size_t, regular_t<T>>(winner, rooms_[winner].take());
+    }
+  }
+
+ private:
+  void drop_all_but(std::size_t kept) noexcept {
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      if (i != kept && !members_[i].error) rooms_[i].drop();
+    }
+  }
+
+  join_group group_;
+  arena_array<group_member> members_;
+  arena_array<result_room<T>> rooms_;
+};
+
+}  // namespace detail
+
+/// Awaits all; gives a std::tuple of the results, std::monostate for a task without one (nothing if none has any).
+/// The first error cancels the rest and is thrown when all have ended.
+template <class... T>
+[[nodiscard]] auto when_all(task<T>... tasks) noexcept {
+  return detail::when_request<detail::group_policy::first_error_decides, T...>{std::tuple(std::move(tasks)...)};
+}
+
+/// Likewise for a number known only at run time: gives a std::vector of the results (nothing for task<void>).
+template <class T>
+  requires(!std::is_reference_v<T>)
+[[nodiscard]] auto when_all(std::vector<task<T>> tasks) noexcept {
+  return detail::when_range_request<detail::group_policy::first_error_decides, T>{std::move(tasks)};
+}
+
+/// Awaits the first to end, with a result or an error; the others are cancelled, awaited, and what they deliver or
+/// throw is dropped. Gives a std::variant whose index is the winner's.
+template <class... T>
+  requires(sizeof...(T) > 0)
+[[nodiscard]] auto when_any(task<T>... tasks) noexcept {
+  return detail::when_request<detail::group_policy::first_end_decides, T...>{std::tuple(std::move(tasks)...)};
+}
+
+/// Likewise for a vector, which must not be empty: gives the winner's index and its result.
+template <class T>
+  requires(!std::is_reference_v<T>)
+[[nodiscard]] auto when_any(std::vector<task<T>> tasks) noexcept {
+  return detail::when_range_request<detail::group_policy::first_end_decides, T>{std::move(tasks)};
+}
+
+}  // namespace tare
