@@ -2,9 +2,15 @@
 
 // All of the library.
 
+#include <tare/byte_budget.hpp>
+#include <tare/channel.hpp>
 #include <tare/error.hpp>
+#include <tare/event.hpp>
+#include <tare/mutex.hpp>
+#include <tare/oneshot.hpp>
 #include <tare/runtime.hpp>
 #include <tare/scope.hpp>
+#include <tare/semaphore.hpp>
 #include <tare/shield.hpp>
 #include <tare/sleep.hpp>
 #include <tare/task.hpp>

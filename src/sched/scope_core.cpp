@@ -111,7 +111,7 @@ void scope_core::task_ended(link slots, link self, std::exception_ptr error) noe
   }
   if (--scope.size_ == 0 && scope.joining_) {
     scope.joining_ = false;
-    const bool joiner_cancelled = from_link<wait_state>(scope.task)->cancelled != 0;
+    const bool joiner_cancelled = from_link<wait_state>(scope.owner)->cancelled != 0;
     scope.wake_here(joiner_cancelled ? wait_kind::ready_cancelled : wait_kind::ready);
   }
 }

@@ -204,7 +204,7 @@ void shard::cancel_detached() noexcept {
   for (link at = nodes; at != no_link;) {
     wait_node& node = *from_link<wait_node>(at);
     at = node.next_of_shard;
-    mark_root_of(*from_link<wait_state>(node.task));
+    mark_root_of(*from_link<wait_state>(node.owner));
   }
 }
 
@@ -212,7 +212,7 @@ void wake(wait_node& node) noexcept {
   if (node.home == current_shard) {
     node.wake_here(wait_kind::ready);
   } else {
-    static_cast<shard*>(node.home)->post(*from_link<wait_state>(node.task));
+    static_cast<shard*>(node.home)->post(*from_link<wait_state>(node.owner));
   }
 }
 

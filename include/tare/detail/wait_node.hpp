@@ -16,8 +16,8 @@ struct wait_node {
   /// ready_cancelled, unless somebody else is about to wake the task or will when its children have ended.
   void (*give_up)(wait_node& self) noexcept = nullptr;
   shard_state* home = nullptr;
-  link task = no_link;
-  link next = no_link;  ///< in the primitive's list, or among the parents to be cancelled
+  link owner = no_link;  ///< the waiting task's wait state
+  link next = no_link;   ///< in the primitive's list, or among the parents to be cancelled
   link prev = no_link;
   link next_of_shard = no_link;
   link prev_of_shard = no_link;
@@ -25,7 +25,7 @@ struct wait_node {
   /// Suspends `waiting` on this node. Before the node goes into any list: from then on it may be woken.
   void begin(wait_state& waiting) noexcept {
     home = current_shard;
-    task = to_link(&waiting);
+    owner = to_link(&waiting);
     const link self = to_link(this);
     waiting.prev = self;
     waiting.set_kind(wait_kind::node);
@@ -43,13 +43,13 @@ struct wait_node {
     } else {
       home->nodes = next_of_shard;
     }
-    from_link<wait_state>(task)->set_kind(wait_kind::none);
+    from_link<wait_state>(owner)->set_kind(wait_kind::none);
   }
 
   /// On the task's own shard: puts it into the run queue.
   void wake_here(wait_kind how) noexcept {
     end();
-    home->make_ready(*from_link<wait_state>(task), how);
+    home->make_ready(*from_link<wait_state>(owner), how);
   }
 };
 

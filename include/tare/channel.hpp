@@ -1,0 +1,228 @@
+#pragma once
+
+// A bounded queue between tasks: many senders, many receivers, on any shards.
+//
+//   tare::channel<job> jobs(128);
+//   co_await jobs.send(job{...});                     // waits while it is full
+//   while (auto next = co_await jobs.receive()) ...   // until closed and empty
+//
+// First come, first served on both sides. A value is either delivered or still with its sender: cancelling a waiting
+// send drops the value with the sender's frame, cancelling a waiting receive loses nothing.
+//
+// Bytes: the buffer for `capacity` values is allocated at construction; a waiting send or receive holds 64 and the
+// value in its frame. Capacity 0 is a rendezvous.
+
+#include <tare/detail/queued_wait.hpp>
+#include <tare/error.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <cstddef>
+#include <deque>
+#include <expected>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace tare {
+
+/// Must outlive its waiters. `close`, `try_send` and `try_receive` may be called from any thread.
+template <std::movable T>
+class channel {
+ public:
+  class send_awaiter;
+  class receive_awaiter;
+  struct send_request {
+    using tare_awaiter = send_awaiter;
+    channel& into;
+    T value;
+  };
+  struct receive_request {
+    using tare_awaiter = receive_awaiter;
+    channel& from;
+  };
+
+  explicit channel(std::size_t capacity) : capacity_(capacity) {}
+  channel(const channel&) = delete;
+  channel& operator=(const channel&) = delete;
+  ~channel() = default;
+
+  /// Waits for room; gives std::expected<void, closed>.
+  [[nodiscard]] send_request send(T value) { return {*this, std::move(value)}; }
+  /// Waits for a value; gives std::expected<T, closed>.
+  [[nodiscard]] receive_request receive() noexcept { return {*this}; }
+
+  /// False if there is no room or the channel is closed; then `value` is untouched.
+  [[nodiscard]] bool try_send(T& value) {
+    detail::queued_wait* woken = nullptr;
+    {
+      const std::scoped_lock guard(lock_);
+      if (closed_ || !put(value, woken)) return false;
+    }
+    if (woken != nullptr) detail::wake(*woken);
+    return true;
+  }
+
+  [[nodiscard]] std::optional<T> try_receive() {
+    std::optional<T> value;
+    detail::queued_wait* woken = nullptr;
+    {
+      const std::scoped_lock guard(lock_);
+      get(value, woken);
+    }
+    if (woken != nullptr) detail::wake(*woken);
+    return value;
+  }
+
+  /// No value is accepted from now on; waiting sends fail, receives go on until the channel is empty.
+  void close() noexcept {
+    detail::wake_list woken;
+    {
+      const std::scoped_lock guard(lock_);
+      closed_ = true;
+      while (detail::queued_wait* next = detail::queued_wait::grant_first(receivers_)) woken.push(*next);
+      while (detail::queued_wait* next = detail::queued_wait::grant_first(senders_)) {
+        static_cast<send_awaiter*>(next)->refused_ = true;
+        woken.push(*next);
+      }
+    }
+    woken.wake_all();
+  }
+
+  /// Values in the buffer at this moment.
+  [[nodiscard]] std::size_t size() const {
+    const std::scoped_lock guard(lock_);
+    return buffer_.size();
+  }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+
+ private:
+  /// Moves `value` to the receiver that waits longest, or into the buffer. Under the lock.
+  bool put(T& value, detail::queued_wait*& woken) {
+    if (auto* first = static_cast<receive_awaiter*>(receivers_.front()); first != nullptr) {
+      first->value_.emplace(std::move(value));
+      woken = detail::queued_wait::grant_first(receivers_);
+      return true;
+    }
+    if (buffer_.size() >= capacity_) return false;
+    buffer_.push_back(std::move(value));
+    return true;
+  }
+
+  /// Moves the oldest value into `value`, and the value of the sender that waits longest into the buffer.
+  void get(std::optional<T>& value, detail::queued_wait*& woken) {
+    auto* first = static_cast<send_awaiter*>(senders_.front());
+    if (buffer_.empty()) {
+      if (first == nullptr) return;
+      value.emplace(std::move(first->value_));
+    } else {
+      value.emplace(std::move(buffer_.front()));
+      buffer_.pop_front();
+      if (first == nullptr) return;
+      buffer_.push_back(std::move(first->value_));
+    }
+    woken = detail::queued_wait::grant_first(senders_);
+  }
+
+  template <class Awaiter>
+  static void give_up(detail::wait_node& node) noexcept {
+    auto& waiter = static_cast<Awaiter&>(node);
+    {
+      const std::scoped_lock guard(waiter.at_.lock_);
+      if (waiter.granted) return;
+      waiter.queue().remove(waiter);
+    }
+    waiter.wake_here(detail::wait_kind::ready_cancelled);
+  }
+
+  mutable detail::brief_lock lock_;
+  detail::wait_list senders_;
+  detail::wait_list receivers_;
+  std::size_t capacity_;
+  std::deque<T> buffer_;
+  bool closed_ = false;
+};
+
+template <std::movable T>
+class channel<T>::send_awaiter : private detail::queued_wait {
+ public:
+  send_awaiter(send_request&& request, detail::wait_state& /*task*/) noexcept
+      : at_(request.into), value_(std::move(request.value)) {}
+
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> self) {
+    detail::wait_state& task = self.promise();
+    detail::queued_wait* woken = nullptr;
+    {
+      const std::scoped_lock guard(at_.lock_);
+      refused_ = at_.closed_;
+      if (!refused_ && !at_.put(value_, woken)) {
+        if (detail::refuse_if_cancelled(task)) return false;
+        detail::wait_node::give_up = &channel::give_up<send_awaiter>;
+        begin(task);
+        queue().push_back(*this);
+        return true;
+      }
+    }
+    if (woken != nullptr) detail::wake(*woken);
+    if (--detail::current_shard->budget >= 0) return false;
+    detail::current_shard->make_ready(task, detail::wait_kind::ready);
+    return true;
+  }
+  std::expected<void, closed> await_resume() {
+    detail::current_shard->throw_if_cancelled();
+    if (refused_) return std::unexpected(closed());
+    return {};
+  }
+
+ private:
+  friend class channel;
+  [[nodiscard]] detail::wait_list& queue() noexcept { return at_.senders_; }
+
+  channel& at_;
+  T value_;
+  bool refused_ = false;
+};
+
+template <std::movable T>
+class channel<T>::receive_awaiter : private detail::queued_wait {
+ public:
+  receive_awaiter(receive_request request, detail::wait_state& /*task*/) noexcept : at_(request.from) {}
+
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> self) {
+    detail::wait_state& task = self.promise();
+    detail::queued_wait* woken = nullptr;
+    {
+      const std::scoped_lock guard(at_.lock_);
+      at_.get(value_, woken);
+      if (!value_ && !at_.closed_) {
+        if (detail::refuse_if_cancelled(task)) return false;
+        detail::wait_node::give_up = &channel::give_up<receive_awaiter>;
+        begin(task);
+        queue().push_back(*this);
+        return true;
+      }
+    }
+    if (woken != nullptr) detail::wake(*woken);
+    if (--detail::current_shard->budget >= 0) return false;
+    detail::current_shard->make_ready(task, detail::wait_kind::ready);
+    return true;
+  }
+  std::expected<T, closed> await_resume() {
+    detail::current_shard->throw_if_cancelled();
+    if (!value_) return std::unexpected(closed());
+    return std::move(*value_);
+  }
+
+ private:
+  friend class channel;
+  [[nodiscard]] detail::wait_list& queue() noexcept { return at_.receivers_; }
+
+  channel& at_;
+  std::optional<T> value_;
+};
+
+}  // namespace tare

@@ -1,0 +1,47 @@
+#include <tare/event.hpp>
+
+#include <mutex>
+
+namespace tare {
+
+bool event::wait_awaiter::suspend(detail::wait_state& task) noexcept {
+  if (on_.is_set()) {  // out of steps
+    detail::current_shard->make_ready(task, detail::wait_kind::ready);
+    return true;
+  }
+  if (detail::refuse_if_cancelled(task)) return false;
+  detail::wait_node::give_up = &event::give_up;
+  begin(task);
+  {
+    const std::scoped_lock guard(on_.waiters_.lock);
+    if (!on_.is_set()) {
+      on_.waiters_.queue.push_back(*this);
+      return true;
+    }
+  }
+  end();
+  return false;
+}
+
+void event::set() noexcept {
+  detail::wake_list woken;
+  {
+    const std::scoped_lock guard(waiters_.lock);
+    set_.store(true, std::memory_order_release);
+    while (detail::queued_wait* next = detail::queued_wait::grant_first(waiters_.queue)) woken.push(*next);
+  }
+  // Whoever waited may destroy the event as soon as it is woken.
+  woken.wake_all();
+}
+
+void event::give_up(detail::wait_node& node) noexcept {
+  auto& waiter = static_cast<wait_awaiter&>(node);
+  {
+    const std::scoped_lock guard(waiter.on_.waiters_.lock);
+    if (waiter.granted) return;
+    waiter.on_.waiters_.queue.remove(waiter);
+  }
+  waiter.wake_here(detail::wait_kind::ready_cancelled);
+}
+
+}  // namespace tare
