@@ -1,0 +1,28 @@
+#pragma once
+
+// What every subcommand ends with, and how it complains.
+
+#include "inspect/error.hpp"
+
+#include <string_view>
+
+namespace tare::cli {
+
+/// Exit statuses of the command, as its man page lists them.
+enum exit_status : int {
+  done = 0,
+  failed = 1,     ///< something could not be measured, read or written
+  bad_usage = 2,  ///< wrong options, or a wrong file written by a person
+  stopped = 130,  ///< by Ctrl-C; other signals give 128 and their number
+};
+
+/// Prints "tare: MESSAGE" to standard error.
+void complain(std::string_view message);
+
+/// Prints it, and says with which status to end.
+[[nodiscard]] int complain(const inspect::error& what);
+
+/// Flushes standard output. An error, such as a full disk, is complained about and changes the status.
+[[nodiscard]] int finish_output(int status);
+
+}  // namespace tare::cli

@@ -1,0 +1,38 @@
+#include "cli/error.hpp"
+#include "cli/weigh.hpp"
+
+#include <tare/version.hpp>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+int main(int argc, char** argv) {
+  using namespace tare::cli;
+  try {
+    CLI::App app("Shows what every paused task costs.", "tare");
+    app.set_version_flag("--version", "tare " + std::string(tare::version));
+    app.require_subcommand(1);
+    const std::vector<std::pair<std::string, std::function<int()>>> subcommands{{"weigh", add_weigh(app)}};
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::Success& asked) {  // --help, --version
+      return finish_output(app.exit(asked) == 0 ? done : failed);
+    } catch (const CLI::ParseError& wrong) {
+      std::string where = "tare";
+      for (const auto* used : app.get_subcommands()) where += " " + used->get_name();
+      complain(std::string(wrong.what()) + "; see " + where + " --help");
+      return bad_usage;
+    }
+    for (const auto& [name, action] : subcommands) {
+      if (app.got_subcommand(name)) return action();
+    }
+    return bad_usage;
+  } catch (const std::exception& unexpected) {
+    complain(unexpected.what());
+    return failed;
+  }
+}

@@ -1,0 +1,54 @@
+#include "cli/output_file.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace tare::cli {
+
+namespace fs = std::filesystem;
+
+inspect::result<output_file> output_file::open(const std::string& path) {
+  if (path == "-") return output_file({}, {}, nullptr);
+  std::error_code ignored;
+  // A link stays a link: what it points at is replaced.
+  fs::path target = fs::weakly_canonical(path, ignored);
+  if (target.empty()) target = path;
+  const fs::file_status status = fs::status(target, ignored);
+  if (fs::is_directory(status)) return inspect::input_error(fmt::format("cannot write {}: it is a folder", path));
+  fs::path draft;
+  if (!fs::exists(status) || fs::is_regular_file(status)) {
+    draft = target;
+    draft += fmt::format(".{}.tmp", ::getpid());
+  }
+  std::FILE* file = std::fopen(draft.empty() ? target.c_str() : draft.c_str(), "we");
+  if (file == nullptr) return inspect::system_error(fmt::format("cannot write {}", path), errno);
+  return output_file(std::move(target), std::move(draft), file);
+}
+
+output_file::~output_file() {
+  if (file_ == nullptr || draft_.empty()) return;
+  std::error_code ignored;
+  fs::remove(draft_, ignored);
+}
+
+inspect::result<void> output_file::write(std::string_view text) {
+  if (file_ == nullptr) {
+    fmt::print("{}", text);  // finish_output() tells of an error
+    return {};
+  }
+  const bool written = std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size();
+  int error = errno;
+  const bool closed = std::fclose(file_.release()) == 0;
+  if (written && !closed) error = errno;
+  std::error_code failed(written && closed ? 0 : error, std::generic_category());
+  if (!failed && !draft_.empty()) fs::rename(draft_, target_, failed);
+  if (!failed) return {};
+  std::error_code ignored;
+  if (!draft_.empty()) fs::remove(draft_, ignored);
+  return inspect::system_error(fmt::format("cannot write {}", target_.string()), failed.value());
+}
+
+}  // namespace tare::cli

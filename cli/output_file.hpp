@@ -1,0 +1,39 @@
+#pragma once
+
+#include "inspect/error.hpp"
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace tare::cli {
+
+/// A file that a long measurement is to be written to. Opened before the measurement, so that a wrong path is told at
+/// once; takes the place of an older file only when it is complete.
+class output_file {
+ public:
+  /// "-" is standard output.
+  [[nodiscard]] static inspect::result<output_file> open(const std::string& path);
+
+  output_file(output_file&&) noexcept = default;
+  output_file& operator=(output_file&&) = delete;
+  ~output_file();
+
+  [[nodiscard]] bool is_standard_output() const noexcept { return file_ == nullptr; }
+  [[nodiscard]] inspect::result<void> write(std::string_view text);
+
+ private:
+  struct closer {
+    void operator()(std::FILE* file) const noexcept { (void)std::fclose(file); }
+  };
+  output_file(std::filesystem::path target, std::filesystem::path draft, std::FILE* file)
+      : target_(std::move(target)), draft_(std::move(draft)), file_(file) {}
+
+  std::filesystem::path target_;
+  std::filesystem::path draft_;  ///< empty where the target is no ordinary file
+  std::unique_ptr<std::FILE, closer> file_;
+};
+
+}  // namespace tare::cli

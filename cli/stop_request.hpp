@@ -1,0 +1,26 @@
+#pragma once
+
+#include "inspect/file_descriptor.hpp"
+
+namespace tare::cli {
+
+/// While it lives, SIGINT, SIGTERM and SIGHUP do not end the process but make `signal()` readable, so that children are
+/// ended and what was measured is kept. One at a time, in the main thread before others start.
+class stop_request {
+ public:
+  stop_request();
+  stop_request(const stop_request&) = delete;
+  stop_request& operator=(const stop_request&) = delete;
+  ~stop_request();
+
+  /// For inspect's functions.
+  [[nodiscard]] int signal() const noexcept { return signals_.get(); }
+  /// 128 and the number of the signal that has arrived, as a shell reports it; 0 if none has.
+  [[nodiscard]] int exit_status();
+
+ private:
+  inspect::file_descriptor signals_;
+  int arrived_ = 0;
+};
+
+}  // namespace tare::cli

@@ -1,0 +1,242 @@
+#include "cli/weigh.hpp"
+
+#include "cli/error.hpp"
+#include "cli/output_file.hpp"
+#include "cli/progress.hpp"
+#include "cli/stop_request.hpp"
+#include "cli/weigh_report.hpp"
+#include "inspect/process/run.hpp"
+#include "inspect/weigh/peers.hpp"
+#include "inspect/weigh/weigh.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace tare::cli {
+namespace {
+
+struct options {
+  std::vector<std::uint64_t> counts{1, 100'000, 1'000'000};
+  unsigned runs = 3;
+  double time_limit = 60;  // seconds
+  std::string name;
+  std::string peers;
+  std::vector<std::string> only;
+  bool no_max_n = false;
+  std::string json;
+  std::string csv;
+  std::vector<std::string> command;
+};
+
+/// A program to be weighed: what is found of it, and how.
+struct subject {
+  weighed_program found;
+  inspect::command program;
+  std::optional<std::uint64_t> max_n;
+};
+
+constexpr std::chrono::minutes build_time_limit{10};
+constexpr std::chrono::seconds version_time_limit{10};
+
+class weighing_session {
+ public:
+  explicit weighing_session(const options& asked)
+      : asked_(asked),
+        time_limit_(
+            std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(asked.time_limit))) {}
+
+  int run();
+
+ private:
+  inspect::result<void> choose();
+  void take_peer(inspect::peer peer, const std::filesystem::path& root);
+  void prepare(subject& one, const inspect::peer& peer, const std::filesystem::path& root);
+  void measure();
+  void measure(subject& one, unsigned run);
+  [[nodiscard]] inspect::result<void> report(std::optional<output_file>& json, std::optional<output_file>& csv);
+  [[nodiscard]] bool stopped() { return stop_.exit_status() != 0; }
+
+  const options& asked_;
+  std::chrono::nanoseconds time_limit_;
+  stop_request stop_;
+  progress progress_;
+  std::vector<subject> subjects_;
+  int status_ = done;
+};
+
+inspect::result<void> weighing_session::choose() {
+  if (asked_.peers.empty()) {
+    subject one;
+    one.program = {asked_.command, {}};
+    one.found.name =
+        asked_.name.empty() ? std::filesystem::path(asked_.command.front()).filename().string() : asked_.name;
+    if (!one.program.takes_count()) {
+      return inspect::input_error(
+          "the command has no {n} where the number of tasks goes; for instance: tare weigh -- "
+          "./server --connections {n}");
+    }
+    subjects_.push_back(std::move(one));
+    return {};
+  }
+  auto list = inspect::read_peers(asked_.peers);
+  if (!list) return std::unexpected(list.error());
+  auto chosen = inspect::select_peers(*list, asked_.only);
+  if (!chosen) return std::unexpected(chosen.error());
+  for (auto& peer : *chosen) {
+    if (stopped()) break;
+    take_peer(std::move(peer), list->root);
+  }
+  return {};
+}
+
+void weighing_session::take_peer(inspect::peer peer, const std::filesystem::path& root) {
+  subject one;
+  one.found.name = peer.name;
+  one.found.subject = peer.subject;
+  one.program = {peer.run, root};
+  if (!asked_.no_max_n) one.max_n = peer.max_n;
+  if (const auto need = inspect::missing_need(peer, root)) {
+    // Not an error: nobody has every toolchain.
+    fmt::print(stderr, "tare: {} is left out: {} is not there; {}\n", peer.name, need->name, need->hint);
+    one.found.problem =
+        inspect::error{inspect::fault::command, fmt::format("left out: {} is not there; {}", need->name, need->hint)};
+  } else {
+    prepare(one, peer, root);
+  }
+  subjects_.push_back(std::move(one));
+}
+
+void weighing_session::prepare(subject& one, const inspect::peer& peer, const std::filesystem::path& root) {
+  const auto run = [&](const std::vector<std::string>& words, std::chrono::nanoseconds limit, std::string_view what) {
+    progress_.show(fmt::format("{}: {}", peer.name, what));
+    auto output = inspect::run({words, root}, limit, stop_.signal());
+    progress_.clear();
+    if (!output && output.error().kind != inspect::fault::interrupted) {
+      status_ = complain(inspect::error{output.error().kind, fmt::format("{}: {}", peer.name, output.error().message)});
+    }
+    if (!output) one.found.problem = output.error();
+    return output;
+  };
+  if (!peer.build.empty() && !run(peer.build, build_time_limit, "building")) return;
+  if (const auto* version = std::get_if<std::string>(&peer.version)) {
+    one.found.version = *version;
+  } else if (const auto printed = run(std::get<1>(peer.version), version_time_limit, "asking for its version")) {
+    one.found.version = printed->substr(0, printed->find('\n'));
+  }
+}
+
+void weighing_session::measure() {
+  // Program after program in each run, so that what slows the machine for a while does not hit one of them alone.
+  for (unsigned run = 1; run <= asked_.runs; ++run) {
+    for (auto& one : subjects_) {
+      if (!one.found.problem && !stopped()) measure(one, run);
+    }
+  }
+}
+
+void weighing_session::measure(subject& one, unsigned run) {
+  inspect::weighing what{.program = one.program, .counts = asked_.counts, .time_limit = time_limit_};
+  std::erase_if(what.counts, [&](std::uint64_t n) { return one.max_n && n > *one.max_n; });
+  auto measured = inspect::weigh(what, stop_.signal(), [&](std::uint64_t n) {
+    progress_.show(fmt::format("run {} of {}: {} with n = {}", run, asked_.runs, one.found.name, with_commas(n)));
+  });
+  progress_.clear();
+  if (!measured.samples.empty()) one.found.runs.push_back(std::move(measured.samples));
+  if (!measured.failed) return;
+  one.found.problem = measured.failed;
+  if (measured.failed->kind == inspect::fault::interrupted) return;
+  status_ = complain(inspect::error{
+      measured.failed->kind, asked_.peers.empty() ? measured.failed->message
+                                                  : fmt::format("{}: {}", one.found.name, measured.failed->message)});
+}
+
+inspect::result<void> weighing_session::report(std::optional<output_file>& json, std::optional<output_file>& csv) {
+  weigh_report all{.programs = {}, .runs = asked_.runs};
+  for (auto& one : subjects_) all.programs.push_back(std::move(one.found));
+
+  const bool standard_output_taken = (json && json->is_standard_output()) || (csv && csv->is_standard_output());
+  if (!standard_output_taken) {
+    if (asked_.peers.empty()) {
+      fmt::print("{}", program_table(all.programs.front()));
+    } else {
+      fmt::print("{}", comparison_table(all));
+      if (const std::string sentence = conclusion(all.programs); !sentence.empty()) fmt::print("\n{}", sentence);
+    }
+  }
+  if (json) {
+    if (auto written = json->write(to_json(all)); !written) return written;
+  }
+  if (csv) return csv->write(to_csv(all.programs));
+  return {};
+}
+
+int weighing_session::run() {
+  std::optional<output_file> json;
+  std::optional<output_file> csv;
+  for (const auto& [path, file] : {std::pair(&asked_.json, &json), std::pair(&asked_.csv, &csv)}) {
+    if (path->empty()) continue;
+    auto opened = output_file::open(*path);
+    if (!opened) return complain(opened.error());
+    file->emplace(std::move(*opened));
+  }
+  if (const auto chosen = choose(); !chosen) return complain(chosen.error());
+  measure();
+  if (const auto written = report(json, csv); !written) status_ = complain(written.error());
+  if (const int signalled = stop_.exit_status(); signalled != 0) {
+    complain("stopped; what is shown was measured before");
+    status_ = signalled;
+  }
+  return finish_output(status_);
+}
+
+}  // namespace
+
+std::function<int()> add_weigh(CLI::App& app) {
+  CLI::App* weigh = app.add_subcommand("weigh", "Measure the bytes that one suspended task of a program takes");
+  weigh->footer(
+      "Usage:  tare weigh [OPTIONS] -- COMMAND... {n}\n"
+      "        tare weigh [OPTIONS] --peers FILE [--only NAME,...]\n\n"
+      "The command is started with each number of tasks in the place of {n}. When all its tasks are suspended it\n"
+      "prints a line READY to its standard output; then the memory of it and its children is read, and they are\n"
+      "ended.");
+  auto asked = std::make_shared<options>();
+  const auto positive = CLI::PositiveNumber;
+  weigh->add_option("--n", asked->counts, "Numbers of tasks")->delimiter(',')->capture_default_str();
+  weigh->add_option("--runs", asked->runs, "How often everything is measured")
+      ->check(CLI::Range(1U, 1000U))
+      ->capture_default_str();
+  weigh->add_option("--timeout", asked->time_limit, "Seconds to wait for each READY")
+      ->check(positive & CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  auto* peers = weigh->add_option("--peers", asked->peers, "A list of programs to compare, such as bench/peers.toml");
+  weigh->add_option("--only", asked->only, "Only these of the list")->delimiter(',')->needs(peers);
+  weigh->add_flag("--no-max-n", asked->no_max_n, "Also larger numbers of tasks than the list allows")->needs(peers);
+  weigh->add_option("--json", asked->json, "Write the results to this file; - is standard output");
+  weigh->add_option("--csv", asked->csv, "Write every sample to this file; - is standard output");
+  auto* command = weigh->add_option("command", asked->command, "The program to weigh, and its arguments, after --");
+  weigh->add_option("--name", asked->name, "What to call the program in the results")->excludes(peers);
+  command->excludes(peers);
+  return [asked] {
+    if (asked->command.empty() && asked->peers.empty()) {
+      return complain(inspect::error{inspect::fault::input,
+                                     "weigh needs a command after --, or --peers FILE; see tare weigh --help"});
+    }
+    if (asked->json == "-" && asked->csv == "-") {
+      return complain(inspect::error{inspect::fault::input, "--json and --csv cannot both go to standard output"});
+    }
+    std::ranges::sort(asked->counts);
+    const auto [first, last] = std::ranges::unique(asked->counts);
+    asked->counts.erase(first, last);
+    return weighing_session(*asked).run();
+  };
+}
+
+}  // namespace tare::cli

@@ -1,0 +1,198 @@
+#include "cli/weigh_report.hpp"
+
+#include "cli/table.hpp"
+#include "inspect/proc/machine.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace tare::cli {
+namespace {
+
+std::string megabytes(std::uint64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
+
+double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
+std::string readable(std::chrono::nanoseconds time) {
+  const double s = seconds(time);
+  return s < 1 ? fmt::format("{:.0f} ms", s * 1e3) : fmt::format("{:.1f} s", s);
+}
+
+/// "36.5 (36.4-36.6)"
+std::string with_spread(const inspect::slope& weight) {
+  if (per_task(weight.lowest) == per_task(weight.highest)) return per_task(weight.median);
+  return fmt::format("{} ({}-{})", per_task(weight.median), per_task(weight.lowest), per_task(weight.highest));
+}
+
+const inspect::sample* point_at(const inspect::summary& of, std::uint64_t n) {
+  const auto found = std::ranges::find(of.points, n, &inspect::sample::n);
+  return found == of.points.end() ? nullptr : &*found;
+}
+
+std::string times(double ratio) { return fmt::format("{:.{}f}", ratio, ratio < 10 ? 1 : 0); }
+
+}  // namespace
+
+std::string with_commas(std::uint64_t number) {
+  std::string digits = fmt::format("{}", number);
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
+    digits.insert(static_cast<std::size_t>(at), 1, ',');
+  }
+  return digits;
+}
+
+std::string per_task(double bytes) {
+  if (bytes < 0) return "-" + per_task(-bytes);
+  if (bytes < 100) return fmt::format("{:.1f}", bytes);
+  return with_commas(static_cast<std::uint64_t>(bytes + 0.5));
+}
+
+std::string comparison_table(const weigh_report& report) {
+  std::set<std::uint64_t> counts;
+  for (const auto& program : report.programs) {
+    for (const auto& run : program.runs) {
+      for (const auto& sample : run) counts.insert(sample.n);
+    }
+  }
+  if (counts.empty()) return {};
+  std::vector<std::string> head{"program", "version", "bytes/task"};
+  for (const std::uint64_t n : counts) head.push_back("RSS at " + with_commas(n));
+  head.insert(head.end(), {"to READY", "CPU"});
+
+  table rows(std::move(head), 2);
+  for (const auto& program : report.programs) {
+    if (program.runs.empty()) continue;
+    const inspect::summary all = inspect::summarize(program.runs);
+    std::vector<std::string> row{program.name, program.version, all.weight ? with_spread(*all.weight) : "-"};
+    for (const std::uint64_t n : counts) {
+      const auto* point = point_at(all, n);
+      row.push_back(point == nullptr ? "-" : megabytes(point->held.resident));
+    }
+    row.push_back(readable(all.points.back().ready));
+    row.push_back(readable(all.points.back().cpu));
+    rows.add(std::move(row));
+  }
+  return rows.text() +
+         fmt::format(
+             "\nMedians of {} run{}, in brackets the least and the most; MB are 1,000,000 bytes. Times are"
+             " those of a program's largest number of tasks.\n",
+             report.runs, report.runs == 1 ? "" : "s");
+}
+
+std::string program_table(const weighed_program& program) {
+  if (program.runs.empty()) return {};
+  const inspect::summary all = inspect::summarize(program.runs);
+  table rows({"tasks", "RSS", "PSS", "anonymous", "page tables", "peak", "to READY", "CPU"}, 0);
+  for (const auto& point : all.points) {
+    rows.add({with_commas(point.n), megabytes(point.held.resident), megabytes(point.held.proportional),
+              megabytes(point.held.anonymous), megabytes(point.held.page_tables), megabytes(point.held.peak),
+              readable(point.ready), readable(point.cpu)});
+  }
+  std::string text = rows.text();
+  if (all.weight) {
+    text += fmt::format("\n{}: {} bytes per task, median of {} run{} ({}-{})\n", program.name,
+                        per_task(all.weight->median), program.runs.size(), program.runs.size() == 1 ? "" : "s",
+                        per_task(all.weight->lowest), per_task(all.weight->highest));
+  }
+  return text;
+}
+
+std::string conclusion(std::span<const weighed_program> programs) {
+  const auto subject = std::ranges::find_if(programs, [](const auto& p) { return p.subject && !p.runs.empty(); });
+  if (subject == programs.end()) return {};
+  const inspect::summary ours = inspect::summarize(subject->runs);
+  if (!ours.weight || ours.weight->median <= 0) return {};
+
+  std::vector<std::string> compared;
+  std::string crowd;
+  for (const auto& other : programs) {
+    if (other.subject || other.runs.empty()) continue;
+    const inspect::summary theirs = inspect::summarize(other.runs);
+    if (!theirs.weight || theirs.weight->median <= 0) continue;
+    const double ratio = theirs.weight->median / ours.weight->median;
+    const std::string weight = per_task(theirs.weight->median);
+    compared.push_back(ratio >= 1
+                           ? fmt::format("{} times less than in {} ({})", times(ratio), other.name, weight)
+                           : fmt::format("{} times as much as in {} ({})", times(1 / ratio), other.name, weight));
+    const auto& most = ours.points.back();
+    const auto& fewer = theirs.points.back();
+    if (fewer.n < most.n && most.held.resident < fewer.held.resident) {
+      crowd =
+          fmt::format("; {} of them take {}, less than {} in {} ({})", with_commas(most.n),
+                      megabytes(most.held.resident), with_commas(fewer.n), other.name, megabytes(fewer.held.resident));
+    }
+  }
+  if (compared.empty()) return {};
+  return fmt::format("A suspended task weighs {} bytes in {}, {}{}.\n", per_task(ours.weight->median), subject->name,
+                     fmt::join(compared, ", "), crowd);
+}
+
+std::string to_json(const weigh_report& report) {
+  using nlohmann::ordered_json;
+  const inspect::machine machine = inspect::this_machine();
+  ordered_json all{{"schema", 1},
+                   {"machine",
+                    {{"cpu", machine.cpu},
+                     {"cores", machine.cores},
+                     {"kernel", machine.kernel},
+                     {"transparent_huge_pages", machine.transparent_huge_pages}}},
+                   {"runs", report.runs},
+                   {"results", ordered_json::array()}};
+  for (const auto& program : report.programs) {
+    const inspect::summary found = inspect::summarize(program.runs);
+    ordered_json result{{"name", program.name}, {"version", program.version}};
+    const auto or_null = [&](double inspect::slope::* figure) {
+      return found.weight ? ordered_json((*found.weight).*figure) : ordered_json();
+    };
+    result["slope_bytes"] = or_null(&inspect::slope::median);
+    result["slope_lowest_bytes"] = or_null(&inspect::slope::lowest);
+    result["slope_highest_bytes"] = or_null(&inspect::slope::highest);
+    result["base_rss_bytes"] = found.points.empty() ? ordered_json() : ordered_json(found.points.front().held.resident);
+    if (program.problem) result["error"] = program.problem->message;
+    result["points"] = ordered_json::array();
+    for (const auto& point : found.points) {
+      result["points"].push_back({{"n", point.n},
+                                  {"rss_bytes", point.held.resident},
+                                  {"pss_bytes", point.held.proportional},
+                                  {"anonymous_bytes", point.held.anonymous},
+                                  {"page_table_bytes", point.held.page_tables},
+                                  {"peak_bytes", point.held.peak},
+                                  {"swapped_bytes", point.held.swapped},
+                                  {"ready_seconds", seconds(point.ready)},
+                                  {"cpu_seconds", seconds(point.cpu)}});
+    }
+    all["results"].push_back(std::move(result));
+  }
+  // A name or a message may hold bytes that are no UTF-8, as command lines may.
+  return all.dump(2, ' ', false, ordered_json::error_handler_t::replace) + '\n';
+}
+
+std::string to_csv(std::span<const weighed_program> programs) {
+  // As RFC 4180 asks: in quotes, and quotes doubled.
+  const auto quoted = [](std::string_view text) {
+    std::string result = "\"";
+    for (const char c : text) result += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return result + '"';
+  };
+  std::string text =
+      "name,version,run,n,rss_bytes,pss_bytes,anonymous_bytes,page_table_bytes,peak_bytes,swapped_bytes,ready_seconds,"
+      "cpu_seconds\n";
+  for (const auto& program : programs) {
+    for (std::size_t run = 0; run < program.runs.size(); ++run) {
+      for (const auto& sample : program.runs[run]) {
+        text += fmt::format("{},{},{},{},{},{},{},{},{},{},{:.6f},{:.6f}\n", quoted(program.name),
+                            quoted(program.version), run + 1, sample.n, sample.held.resident, sample.held.proportional,
+                            sample.held.anonymous, sample.held.page_tables, sample.held.peak, sample.held.swapped,
+                            seconds(sample.ready), seconds(sample.cpu));
+      }
+    }
+  }
+  return text;
+}
+
+}  // namespace tare::cli

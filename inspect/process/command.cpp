@@ -1,0 +1,100 @@
+#include "inspect/process/command.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+constexpr std::string_view count_placeholder = "{n}";
+
+std::string replace_all(std::string_view text, std::string_view what, std::string_view with) {
+  std::string replaced;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto found = text.find(what, at);
+    replaced += text.substr(at, found - at);
+    if (found == std::string_view::npos) break;
+    replaced += with;
+    at = found + what.size();
+  }
+  return replaced;
+}
+
+bool needs_quotes(std::string_view word) {
+  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%{}";
+  return word.empty() || word.find_first_not_of(plain) != std::string_view::npos;
+}
+
+/// What is wrong with a file as a program, or nothing.
+std::optional<std::string> why_not_executable(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) return "is a folder";
+  if (::access(file.c_str(), X_OK) != 0) return "is not executable";
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool command::takes_count() const {
+  return std::ranges::any_of(arguments, [](const std::string& a) { return a.contains(count_placeholder); });
+}
+
+command command::with_count(std::uint64_t n) const {
+  command replaced{{}, directory};
+  const std::string digits = std::to_string(n);
+  for (const auto& argument : arguments) replaced.arguments.push_back(replace_all(argument, count_placeholder, digits));
+  return replaced;
+}
+
+std::string command::text() const {
+  std::string line;
+  for (const auto& argument : arguments) {
+    if (!line.empty()) line += ' ';
+    line += needs_quotes(argument) ? fmt::format("'{}'", replace_all(argument, "'", R"('\'')")) : argument;
+  }
+  return line;
+}
+
+command shell_command(std::string line, std::filesystem::path directory) {
+  return {{"/bin/sh", "-c", std::move(line)}, std::move(directory)};
+}
+
+result<std::filesystem::path> find_program(const std::string& program, const std::filesystem::path& directory) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  const auto absolute = [&](const fs::path& file) { return fs::absolute(directory / file, failed); };
+
+  if (program.empty()) return command_error("the name of the program is empty");
+  if (program.contains('/')) {
+    const fs::path file = absolute(program);
+    if (!fs::exists(file, failed)) return command_error(fmt::format("{}: no such file", program));
+    if (const auto wrong = why_not_executable(file)) return command_error(fmt::format("{} {}", program, *wrong));
+    return file;
+  }
+
+  std::optional<std::string> found_but;
+  const char* variable = std::getenv("PATH");
+  std::string_view folders = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
+  while (true) {
+    const auto colon = folders.find(':');
+    const fs::path file = absolute(fs::path(folders.substr(0, colon)) / program);
+    if (fs::exists(file, failed)) {
+      const auto wrong = why_not_executable(file);
+      if (!wrong) return file;
+      found_but = fmt::format("{} {}", file.string(), *wrong);
+    }
+    if (colon == std::string_view::npos) break;
+    folders.remove_prefix(colon + 1);
+  }
+  if (found_but) return command_error(*found_but);
+  return command_error(fmt::format("{}: command not found", program));
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,233 @@
+#include "inspect/weigh/peers.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <system_error>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+/// Reads one file. The first error wins; all readers after it return nothing.
+class reader {
+ public:
+  explicit reader(std::string file) : file_(std::move(file)) {}
+
+  [[nodiscard]] const std::optional<inspect::error>& error() const { return error_; }
+
+  void complain(const toml::node& where, std::string_view what) { complain(where.source().begin.line, what); }
+  void complain(toml::source_index line, std::string_view what) {
+    if (!error_) error_ = inspect::error{fault::input, fmt::format("{}:{}: {}", file_, line, what)};
+  }
+
+  void allow_keys(const toml::table& table, std::span<const std::string_view> known, std::string_view owner) {
+    for (const auto& [key, value] : table) {
+      if (std::ranges::find(known, key.str()) != known.end()) continue;
+      complain(key.source().begin.line,
+               fmt::format("unknown key '{}' in {}; known: {}", key.str(), owner, fmt::join(known, ", ")));
+    }
+  }
+
+  /// A string that is not empty and of one line.
+  std::string text(const toml::node& node, std::string_view key) {
+    const auto value = node.value_exact<std::string>();
+    if (!value) {
+      complain(node, fmt::format("'{}' must be a string", key));
+      return {};
+    }
+    const bool printable = std::ranges::all_of(*value, [](char c) { return static_cast<unsigned char>(c) >= 0x20; });
+    if (value->empty() || !printable) complain(node, fmt::format("'{}' must be one line, and not empty", key));
+    return *value;
+  }
+
+  std::vector<std::string> arguments(const toml::node& node, std::string_view key) {
+    std::vector<std::string> words;
+    const auto* array = node.as_array();
+    if (array == nullptr || array->empty()) {
+      complain(node, fmt::format("'{}' must be a list of strings, the command and its arguments", key));
+      return words;
+    }
+    for (const auto& element : *array) {
+      const auto word = element.value_exact<std::string>();
+      if (!word) {
+        complain(element, fmt::format("'{}' must hold strings only", key));
+        return words;
+      }
+      if (word->contains('\0')) complain(element, fmt::format("'{}' holds a zero byte", key));
+      words.push_back(*word);
+    }
+    if (words.front().empty()) complain(node, fmt::format("'{}' begins with an empty string", key));
+    return words;
+  }
+
+ private:
+  std::string file_;
+  std::optional<inspect::error> error_;
+};
+
+need read_need(reader& in, const toml::node& node) {
+  static constexpr std::array<std::string_view, 3> keys{"program", "file", "hint"};
+  need wanted;
+  const auto* table = node.as_table();
+  if (table == nullptr) {
+    in.complain(node, "'needs' must hold tables such as { program = \"...\", hint = \"...\" }");
+    return wanted;
+  }
+  in.allow_keys(*table, keys, "'needs'");
+  const auto* program = table->get("program");
+  const auto* file = table->get("file");
+  if ((program == nullptr) == (file == nullptr)) {
+    in.complain(node, "a need has either 'program' or 'file'");
+    return wanted;
+  }
+  wanted.what = program != nullptr ? need::kind::program : need::kind::file;
+  wanted.name = program != nullptr ? in.text(*program, "program") : in.text(*file, "file");
+  if (const auto* hint = table->get("hint")) {
+    wanted.hint = in.text(*hint, "hint");
+  } else {
+    in.complain(node, "a need has a 'hint': what to install");
+  }
+  return wanted;
+}
+
+peer read_peer(reader& in, const toml::table& table) {
+  static constexpr std::array<std::string_view, 7> keys{"name", "subject", "version", "build", "run", "needs", "max_n"};
+  in.allow_keys(table, keys, "[[peer]]");
+  peer one;
+  if (const auto* name = table.get("name")) {
+    one.name = in.text(*name, "name");
+  } else {
+    in.complain(table, "a peer has a 'name'");
+  }
+  if (const auto* subject = table.get("subject")) {
+    const auto value = subject->value_exact<bool>();
+    if (!value) in.complain(*subject, "'subject' must be true or false");
+    one.subject = value.value_or(false);
+  }
+  if (const auto* version = table.get("version")) {
+    if (version->is_array()) {
+      one.version = in.arguments(*version, "version");
+    } else {
+      one.version = in.text(*version, "version");
+    }
+  }
+  if (const auto* build = table.get("build")) one.build = in.arguments(*build, "build");
+  if (const auto* run = table.get("run")) {
+    one.run = in.arguments(*run, "run");
+    if (!command{one.run, {}}.takes_count()) in.complain(*run, "'run' has no {n} for the number of tasks");
+  } else {
+    in.complain(table, fmt::format("the peer '{}' has no 'run'", one.name));
+  }
+  if (const auto* needs = table.get("needs")) {
+    if (const auto* array = needs->as_array()) {
+      for (const auto& element : *array) one.needs.push_back(read_need(in, element));
+    } else {
+      in.complain(*needs, "'needs' must be a list");
+    }
+  }
+  if (const auto* max_n = table.get("max_n")) {
+    const auto value = max_n->value_exact<std::int64_t>();
+    if (!value || *value < 1) in.complain(*max_n, "'max_n' must be a whole number above 0");
+    one.max_n = static_cast<std::uint64_t>(value.value_or(1));
+  }
+  return one;
+}
+
+peer_list read_list(reader& in, const toml::table& top, const std::filesystem::path& file) {
+  static constexpr std::array<std::string_view, 2> keys{"root", "peer"};
+  in.allow_keys(top, keys, "the file");
+  peer_list list;
+  list.root = file.parent_path();
+  if (const auto* root = top.get("root")) list.root /= in.text(*root, "root");
+  if (list.root.empty()) list.root = ".";
+
+  const auto* peers = top.get("peer");
+  if (peers == nullptr) {
+    in.complain(1, "no [[peer]]");
+    return list;
+  }
+  const auto* array = peers->as_array();
+  if (array == nullptr) {
+    in.complain(*peers, "'peer' must be written as [[peer]]");
+    return list;
+  }
+  if (array->empty()) in.complain(*peers, "no [[peer]]");
+  for (const auto& element : *array) {
+    const auto* table = element.as_table();
+    if (table == nullptr) {
+      in.complain(element, "'peer' must be written as [[peer]]");
+      break;
+    }
+    peer one = read_peer(in, *table);
+    if (std::ranges::find(list.peers, one.name, &peer::name) != list.peers.end()) {
+      in.complain(element, fmt::format("a second peer named '{}'", one.name));
+    }
+    list.peers.push_back(std::move(one));
+  }
+  return list;
+}
+
+}  // namespace
+
+result<peer_list> parse_peers(std::string_view text, const std::filesystem::path& file) {
+  toml::table top;
+  try {
+    top = toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    return input_error(fmt::format("{}:{}: {}", file.string(), error.source().begin.line, error.description()));
+  }
+  reader in(file.string());
+  peer_list list = read_list(in, top, file);
+  if (in.error()) return std::unexpected(*in.error());
+  return list;
+}
+
+result<peer_list> read_peers(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) return input_error(fmt::format("{} is a folder", file.string()));
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream)
+    return input_error(fmt::format("cannot read {}: {}", file.string(), std::generic_category().message(errno)));
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (stream.bad()) return input_error(fmt::format("cannot read {}", file.string()));
+  auto list = parse_peers(text, file);
+  if (list && !std::filesystem::is_directory(list->root, ignored)) {
+    return input_error(fmt::format("{}: root is no folder: {}", file.string(), list->root.string()));
+  }
+  return list;
+}
+
+result<std::vector<peer>> select_peers(const peer_list& list, const std::vector<std::string>& names) {
+  if (names.empty()) return list.peers;
+  for (const auto& name : names) {
+    if (std::ranges::find(list.peers, name, &peer::name) != list.peers.end()) continue;
+    std::vector<std::string_view> known;
+    for (const auto& one : list.peers) known.push_back(one.name);
+    return input_error(fmt::format("no peer is named '{}'; there are: {}", name, fmt::join(known, ", ")));
+  }
+  std::vector<peer> selected;
+  for (const auto& one : list.peers) {
+    if (std::ranges::find(names, one.name) != names.end()) selected.push_back(one);
+  }
+  return selected;
+}
+
+std::optional<need> missing_need(const peer& one, const std::filesystem::path& root) {
+  for (const auto& wanted : one.needs) {
+    std::error_code ignored;
+    const bool there = wanted.what == need::kind::file ? std::filesystem::exists(root / wanted.name, ignored)
+                                                       : find_program(wanted.name, root).has_value();
+    if (!there) return wanted;
+  }
+  return std::nullopt;
+}
+
+}  // namespace tare::inspect

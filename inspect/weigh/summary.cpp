@@ -1,0 +1,74 @@
+#include "inspect/weigh/summary.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+namespace tare::inspect {
+namespace {
+
+const sample* find(const series& run, std::uint64_t n) {
+  const auto found = std::ranges::find(run, n, &sample::n);
+  return found == run.end() ? nullptr : &*found;
+}
+
+std::uint64_t median_of(std::span<const sample* const> samples, std::uint64_t memory::* figure) {
+  std::vector<double> values;
+  for (const sample* one : samples) values.push_back(static_cast<double>(one->held.*figure));
+  return static_cast<std::uint64_t>(std::llround(median(std::move(values))));
+}
+
+std::chrono::nanoseconds median_of(std::span<const sample* const> samples, std::chrono::nanoseconds sample::* figure) {
+  std::vector<double> values;
+  for (const sample* one : samples) values.push_back(static_cast<double>((one->*figure).count()));
+  return std::chrono::nanoseconds(std::llround(median(std::move(values))));
+}
+
+}  // namespace
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+std::optional<slope> slope_between(std::span<const series> runs, std::uint64_t from, std::uint64_t to) {
+  if (to <= from) return std::nullopt;
+  std::vector<double> values;
+  for (const series& run : runs) {
+    const sample* first = find(run, from);
+    const sample* last = find(run, to);
+    if (first == nullptr || last == nullptr) continue;
+    // Of doubles, because a program may hold less with more tasks.
+    const double bytes = static_cast<double>(last->held.resident) - static_cast<double>(first->held.resident);
+    values.push_back(bytes / static_cast<double>(to - from));
+  }
+  if (values.empty()) return std::nullopt;
+  const auto [lowest, highest] = std::ranges::minmax(values);
+  return slope{median(values), lowest, highest};
+}
+
+summary summarize(std::span<const series> runs) {
+  std::map<std::uint64_t, std::vector<const sample*>> by_count;
+  for (const series& run : runs)
+    for (const sample& one : run) by_count[one.n].push_back(&one);
+
+  summary all;
+  for (const auto& [n, samples] : by_count) {
+    all.points.push_back({
+        .n = n,
+        .held = {.resident = median_of(samples, &memory::resident),
+                 .proportional = median_of(samples, &memory::proportional),
+                 .anonymous = median_of(samples, &memory::anonymous),
+                 .page_tables = median_of(samples, &memory::page_tables),
+                 .peak = median_of(samples, &memory::peak),
+                 .swapped = median_of(samples, &memory::swapped)},
+        .ready = median_of(samples, &sample::ready),
+        .cpu = median_of(samples, &sample::cpu),
+    });
+  }
+  if (!all.points.empty()) all.weight = slope_between(runs, all.points.front().n, all.points.back().n);
+  return all;
+}
+
+}  // namespace tare::inspect
