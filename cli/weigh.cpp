@@ -209,7 +209,10 @@ std::function<int()> add_weigh(CLI::App& app) {
       "ended.");
   auto asked = std::make_shared<options>();
   const auto positive = CLI::PositiveNumber;
-  weigh->add_option("--n", asked->counts, "Numbers of tasks")->delimiter(',')->capture_default_str();
+  weigh->add_option("--n", asked->counts, "Numbers of tasks")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->capture_default_str();
   weigh->add_option("--runs", asked->runs, "How often everything is measured")
       ->check(CLI::Range(1U, 1000U))
       ->capture_default_str();
@@ -217,7 +220,10 @@ std::function<int()> add_weigh(CLI::App& app) {
       ->check(positive & CLI::Range(0.0, 1e6))
       ->capture_default_str();
   auto* peers = weigh->add_option("--peers", asked->peers, "A list of programs to compare, such as bench/peers.toml");
-  weigh->add_option("--only", asked->only, "Only these of the list")->delimiter(',')->needs(peers);
+  weigh->add_option("--only", asked->only, "Only these of the list")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->needs(peers);
   weigh->add_flag("--no-max-n", asked->no_max_n, "Also larger numbers of tasks than the list allows")->needs(peers);
   weigh->add_option("--json", asked->json, "Write the results to this file; - is standard output");
   weigh->add_option("--csv", asked->csv, "Write every sample to this file; - is standard output");
