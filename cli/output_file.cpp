@@ -1,6 +1,7 @@
 #include "cli/output_file.hpp"
 
 #include <fmt/format.h>
+#include <stdio_ext.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,7 +12,7 @@ namespace tare::cli {
 namespace fs = std::filesystem;
 
 inspect::result<output_file> output_file::open(const std::string& path) {
-  if (path == "-") return output_file({}, {}, nullptr);
+  if (path == "-") return standard_output();
   std::error_code ignored;
   // A link stays a link: what it points at is replaced.
   fs::path target = fs::weakly_canonical(path, ignored);
@@ -36,8 +37,12 @@ output_file::~output_file() {
 
 inspect::result<void> output_file::write(std::string_view text) {
   if (file_ == nullptr) {
-    fmt::print("{}", text);  // finish_output() tells of an error
-    return {};
+    if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
+    const int error = errno;
+    // Told here, so finish_output() must not find it again.
+    ::__fpurge(stdout);
+    std::clearerr(stdout);
+    return inspect::system_error("cannot write to standard output", error);
   }
   const bool written = std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size();
   int error = errno;

@@ -16,6 +16,7 @@ class output_file {
  public:
   /// "-" is standard output.
   [[nodiscard]] static inspect::result<output_file> open(const std::string& path);
+  [[nodiscard]] static output_file standard_output() { return {{}, {}, nullptr}; }
 
   output_file(output_file&&) noexcept = default;
   output_file& operator=(output_file&&) = delete;

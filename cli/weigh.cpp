@@ -12,11 +12,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <variant>
 #include <vector>
 
@@ -61,7 +64,7 @@ class weighing_session {
   void prepare(subject& one, const inspect::peer& peer, const std::filesystem::path& root);
   void measure();
   void measure(subject& one, unsigned run);
-  [[nodiscard]] inspect::result<void> report(std::optional<output_file>& json, std::optional<output_file>& csv);
+  void report(std::optional<output_file>& json, std::optional<output_file>& csv);
   [[nodiscard]] bool stopped() { return stop_.exit_status() != 0; }
 
   const options& asked_;
@@ -158,24 +161,27 @@ void weighing_session::measure(subject& one, unsigned run) {
                                                   : fmt::format("{}: {}", one.found.name, measured.failed->message)});
 }
 
-inspect::result<void> weighing_session::report(std::optional<output_file>& json, std::optional<output_file>& csv) {
+void weighing_session::report(std::optional<output_file>& json, std::optional<output_file>& csv) {
+  // One place that cannot be written does not keep the results from the others.
+  const auto write = [this](output_file& to, std::string_view text) {
+    if (const auto written = to.write(text); !written) status_ = complain(written.error());
+  };
   weigh_report all{.programs = {}, .runs = asked_.runs};
   for (auto& one : subjects_) all.programs.push_back(std::move(one.found));
 
   const bool standard_output_taken = (json && json->is_standard_output()) || (csv && csv->is_standard_output());
   if (!standard_output_taken) {
-    if (asked_.peers.empty()) {
-      fmt::print("{}", program_table(all.programs.front()));
-    } else {
-      fmt::print("{}", comparison_table(all));
-      if (const std::string sentence = conclusion(all.programs); !sentence.empty()) fmt::print("\n{}", sentence);
+    std::string text = asked_.peers.empty() ? program_table(all.programs.front()) : comparison_table(all);
+    if (!asked_.peers.empty()) {
+      if (const std::string sentence = conclusion(all.programs); !sentence.empty()) text += "\n" + sentence;
     }
+    auto screen = output_file::standard_output();
+    write(screen, text);
   }
-  if (json) {
-    if (auto written = json->write(to_json(all)); !written) return written;
-  }
-  if (csv) return csv->write(to_csv(all.programs));
-  return {};
+  // Stopped before anything was measured: an older file says more.
+  if (stopped() && std::ranges::all_of(all.programs, [](const auto& one) { return one.runs.empty(); })) return;
+  if (json) write(*json, to_json(all));
+  if (csv) write(*csv, to_csv(all.programs));
 }
 
 int weighing_session::run() {
@@ -189,12 +195,33 @@ int weighing_session::run() {
   }
   if (const auto chosen = choose(); !chosen) return complain(chosen.error());
   measure();
-  if (const auto written = report(json, csv); !written) status_ = complain(written.error());
+  report(json, csv);
   if (const int signalled = stop_.exit_status(); signalled != 0) {
     complain("stopped; what is shown was measured before");
     status_ = signalled;
   }
   return finish_output(status_);
+}
+
+/// What is wrong with a number of tasks, or nothing. CLI11 itself takes -1 for the largest number there is.
+std::string count_problem(const std::string& text) {
+  std::uint64_t n = 0;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (wrong == std::errc{} && end == text.data() + text.size()) return {};
+  return fmt::format("'{}' is no number of tasks", text);
+}
+
+/// The same for seconds: CLI::Range lets "nan" through.
+std::string time_limit_problem(const std::string& text) {
+  constexpr double most = 1e6;
+  double seconds = 0;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (wrong == std::errc{} && end == text.data() + text.size() && seconds > 0 && seconds <= most) return {};
+  return fmt::format("'{}' is no time: seconds, above 0, at most {}", text, most);
+}
+
+CLI::Validator as_validator(std::string (*problem)(const std::string&)) {
+  return {[problem](const std::string& text) { return problem(text); }, ""};
 }
 
 }  // namespace
@@ -208,16 +235,16 @@ std::function<int()> add_weigh(CLI::App& app) {
       "prints a line READY to its standard output; then the memory of it and its children is read, and they are\n"
       "ended.");
   auto asked = std::make_shared<options>();
-  const auto positive = CLI::PositiveNumber;
   weigh->add_option("--n", asked->counts, "Numbers of tasks")
       ->delimiter(',')
+      ->check(as_validator(count_problem))
       ->allow_extra_args(false)
       ->capture_default_str();
   weigh->add_option("--runs", asked->runs, "How often everything is measured")
       ->check(CLI::Range(1U, 1000U))
       ->capture_default_str();
   weigh->add_option("--timeout", asked->time_limit, "Seconds to wait for each READY")
-      ->check(positive & CLI::Range(0.0, 1e6))
+      ->check(as_validator(time_limit_problem))
       ->capture_default_str();
   auto* peers = weigh->add_option("--peers", asked->peers, "A list of programs to compare, such as bench/peers.toml");
   weigh->add_option("--only", asked->only, "Only these of the list")

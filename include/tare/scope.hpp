@@ -8,9 +8,11 @@
 //   });                                  // here all have ended
 //
 // Bytes: 4.3 for each task beside its frame; the scope itself is 120. A scope belongs to the shard it was made on, and
-// its tasks run there; `spawn_on` and `resume_on` (runtime.hpp) are for the others.
+// its tasks run there; `spawn_on` is for the others. If the body of
+// `with_scope` has moved to another shard, it comes back for the join.
 
 #include <tare/detail/scope_core.hpp>
+#include <tare/resume_on.hpp>
 #include <tare/task.hpp>
 
 #include <concepts>
@@ -27,7 +29,8 @@ enum class on_error : std::uint8_t {
   collect,          ///< all tasks run to their ends; errors are thrown together as an error_group
 };
 
-/// Not thread-safe: to be used on its own shard only. Tasks may spawn into the scope they run in.
+/// Not thread-safe: to be used on its own shard only (`spawn` and `join` throw std::logic_error on another). Tasks may
+/// spawn into the scope they run in.
 class scope {
  public:
   class join_awaiter;
@@ -54,6 +57,19 @@ class scope {
     }
   }
 
+  /// Likewise on another shard of the runtime, beside which the scope knows a record of 128 bytes. Throws
+  /// std::out_of_range if there is no such shard.
+  template <class T>
+  void spawn_on(unsigned shard, task<T> spawned) {
+    detail::wait_state& state = *detail::from_link<detail::wait_state>(spawned.release());
+    try {
+      core_.adopt_on(shard, state);
+    } catch (...) {
+      detail::handle_of(state).destroy();
+      throw;
+    }
+  }
+
   /// Cancels all tasks of the scope; those spawned later are cancelled from the start. Costs O(tasks).
   void cancel() noexcept { detail::cancel_children(core_); }
 
@@ -66,6 +82,9 @@ class scope {
   /// Waits until all tasks have ended, then throws their error, if there was one. If the joining task is cancelled,
   /// the scope's tasks are, and the join throws `cancelled` when they have ended.
   [[nodiscard]] join_request join() noexcept;
+
+  /// The shard it belongs to.
+  [[nodiscard]] unsigned shard() const noexcept { return core_.shard_number(); }
 
  private:
   detail::scope_core core_;
@@ -82,7 +101,10 @@ class scope::join_awaiter {
  public:
   join_awaiter(join_request request, detail::wait_state& /*task*/) noexcept : core_(request.core) {}
 
-  [[nodiscard]] bool await_ready() const noexcept { return core_.size() == 0; }
+  [[nodiscard]] bool await_ready() const {
+    core_.check_shard();
+    return core_.size() == 0;
+  }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> self) noexcept {
     core_.wait_for_all(self.promise());
@@ -103,11 +125,14 @@ inline scope::join_request scope::join() noexcept { return join_request(core_); 
 template <std::invocable<scope&> Body>
 task<> with_scope(Body body, on_error policy = on_error::cancel_siblings) {
   scope s(policy);
+  std::exception_ptr error;
   try {
     co_await std::invoke(body, s);
   } catch (...) {
-    s.fail(std::current_exception());
+    error = std::current_exception();
   }
+  co_await resume_on(s.shard());
+  if (error) s.fail(std::move(error));
   co_await s.join();
 }
 

@@ -6,8 +6,11 @@
 #include <tare/channel.hpp>
 #include <tare/error.hpp>
 #include <tare/event.hpp>
+#include <tare/interval.hpp>
 #include <tare/mutex.hpp>
+#include <tare/offload.hpp>
 #include <tare/oneshot.hpp>
+#include <tare/resume_on.hpp>
 #include <tare/runtime.hpp>
 #include <tare/scope.hpp>
 #include <tare/semaphore.hpp>

@@ -16,7 +16,10 @@ namespace {
 bool has_ended(pid_t process) {
   const auto text = read_proc_file(process, "stat");
   const auto stat = text ? parse_stat(*text) : std::nullopt;
-  return !stat || stat->state == 'Z' || stat->state == 'X';
+  if (!stat || stat->state == 'Z' || stat->state == 'X') return true;
+  // On its way there a process has given back its memory before it is a zombie.
+  const auto status = read_proc_file(process, "status");
+  return !status || !find_kilobytes(*status, "VmRSS");
 }
 
 result<memory> read_one(pid_t process) {

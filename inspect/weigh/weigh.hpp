@@ -42,8 +42,8 @@ using series = std::vector<sample>;
 
 /// What to measure.
 struct weighing {
-  command program;                    ///< With `{n}` where the number of tasks goes.
-  std::vector<std::uint64_t> counts;  ///< Growing.
+  command program;                                                ///< With `{n}` where the number of tasks goes.
+  std::vector<std::uint64_t> counts;                              ///< Growing.
   std::chrono::nanoseconds time_limit = std::chrono::minutes(1);  ///< For each READY.
 };
 

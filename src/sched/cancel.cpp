@@ -1,4 +1,5 @@
 #include "sched/shard.hpp"
+#include "sched/visit.hpp"
 #include "timer/wheel.hpp"
 
 #include <tare/detail/wait_node.hpp>
@@ -27,6 +28,10 @@ void cancel_chain(wait_state& task) noexcept {
         node.give_up(node);
         return;
       }
+      case wait_kind::away:
+        at = static_cast<visit*>(at)->cancel_or_send_word();
+        if (at == nullptr) return;
+        continue;
       default:
         return;  // it runs or is about to: its next suspension throws
     }

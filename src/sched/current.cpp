@@ -1,10 +1,23 @@
 #include "frame/heap.hpp"
 #include "sched/runtime_core.hpp"
 
+#include <tare/resume_on.hpp>
 #include <tare/runtime.hpp>
 #include <tare/sleep.hpp>
 
 #include <cstdint>
+
+namespace tare::detail {
+
+bool move_to(wait_state& leaf, unsigned number) {
+  shard& here = shard::current();
+  shard& target = here.runtime().shard_at(number);
+  if (&target == &here) return false;
+  here.move_away(leaf, target);
+  return true;
+}
+
+}  // namespace tare::detail
 
 namespace tare {
 

@@ -10,10 +10,22 @@
 
 namespace tare::detail {
 
-runtime_core::runtime_core(runtime_options options) : options_(std::move(options)) {
+namespace {
+
+unsigned shard_count_of(const runtime_options& options) {
+  return options.shards == 0 ? std::max(1U, std::thread::hardware_concurrency()) : options.shards;
+}
+
+}  // namespace
+
+runtime_core::runtime_core(runtime_options options)
+    : options_(std::move(options)),
+      virtual_time_(options_.clock == clock_kind::virtual_time
+                        ? std::make_unique<virtual_time>(shard_count_of(options_))
+                        : nullptr),
+      blocking_pool_(std::max(1U, options_.blocking_threads), virtual_time_.get()) {
   ceiling_.most = options_.frame_limit;
-  const unsigned shards = options_.shards == 0 ? std::max(1U, std::thread::hardware_concurrency()) : options_.shards;
-  if (options_.clock == clock_kind::virtual_time) virtual_time_ = std::make_unique<virtual_time>(shards);
+  const unsigned shards = shard_count_of(options_);
   shards_.reserve(shards);
   for (unsigned number = 0; number < shards; ++number) shards_.push_back(std::make_unique<shard>(*this, number));
   threads_.reserve(shards - 1);
@@ -76,9 +88,14 @@ void runtime_core::drive(const std::function<task<>(completion&)>& make) {
    public:
     explicit driven_run(runtime_core& in) : in_(in) {}
     void complete() noexcept override {
-      const std::scoped_lock guard(in_.driving_lock_);
-      done = true;
-      in_.driving_changed_.notify_all();
+      // Once `done` is seen, this object may be gone. The runtime is not: the task that calls this still counts.
+      runtime_core& in = in_;
+      {
+        const std::scoped_lock guard(in.driving_lock_);
+        done = true;
+        in.driving_changed_.notify_all();
+      }
+      in.shards_[0]->notify();  // where it is driven, if this is another shard
     }
     bool done = false;
 

@@ -3,6 +3,7 @@
 // What `runtime` owns: the shards, their threads, and the way to end them.
 
 #include "frame/heap.hpp"
+#include "sched/blocking_pool.hpp"
 #include "sched/shard.hpp"
 #include "timer/virtual_time.hpp"
 
@@ -32,6 +33,7 @@ class runtime_core {
   [[nodiscard]] shard& shard_at(shard_id number) { return *shards_.at(number); }
   [[nodiscard]] std::size_t detached_tasks() const noexcept;
   [[nodiscard]] frame_ceiling& ceiling() noexcept { return ceiling_; }
+  [[nodiscard]] blocking_pool& blocking() noexcept { return blocking_pool_; }
   [[nodiscard]] virtual_time* simulated_time() noexcept { return virtual_time_.get(); }
 
   /// True from the moment the runtime is being destroyed.
@@ -49,6 +51,7 @@ class runtime_core {
   frame_ceiling ceiling_;
   std::unique_ptr<virtual_time> virtual_time_;
   std::vector<std::unique_ptr<shard>> shards_;
+  blocking_pool blocking_pool_;  ///< its threads wake tasks, so it goes before the shards
   std::vector<std::thread> threads_;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> stopped_ = false;

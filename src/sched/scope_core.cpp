@@ -1,4 +1,7 @@
 #include "frame/arena.hpp"
+#include "sched/runtime_core.hpp"
+#include "sched/shard.hpp"
+#include "sched/visit.hpp"
 
 #include <tare/detail/frame_memory.hpp>
 #include <tare/detail/scope_core.hpp>
@@ -8,6 +11,7 @@
 #include <bit>
 #include <cstdio>
 #include <new>
+#include <stdexcept>
 #include <typeinfo>
 #include <utility>
 
@@ -38,6 +42,12 @@ struct member_chunk {
   [[nodiscard]] unsigned count() const noexcept {
     return static_cast<unsigned>(std::popcount(used[0]) + std::popcount(used[1]));
   }
+  /// 0 or 1: which of two slots names the task.
+  [[nodiscard]] static unsigned slot_in_pair(link* pair, link task) noexcept {
+    member_chunk& chunk = of(pair);
+    const auto first = static_cast<unsigned>(pair - chunk.slots());
+    return pair[0] == task && (chunk.used[first / 64] >> (first % 64) & 1U) != 0 ? 0 : 1;
+  }
   [[nodiscard]] static member_chunk& of(const link* slot) noexcept {
     // Records are aligned to their size.
     const std::size_t object = arena::instance().slab_of(slot)->object_bytes;
@@ -52,7 +62,14 @@ scope_core::scope_core(bool collecting) noexcept : collecting_(collecting) {
   // Cancelling the joining task cancels the scope's; the join ends when they have.
   give_up = [](wait_node& self) noexcept { detail::cancel_children(static_cast<waiting_parent&>(self)); };
   cancel_children = &scope_core::cancel_tasks;
+  home = current_shard;
 }
+
+void scope_core::check_shard() const {
+  if (!is_here()) throw std::logic_error("tare::scope: used on another shard than the one it was made on");
+}
+
+unsigned scope_core::shard_number() const noexcept { return static_cast<const shard*>(home)->number(); }
 
 scope_core::~scope_core() {
   if (size_ != 0) {
@@ -78,6 +95,31 @@ void scope_core::unlink(member_chunk& chunk, link& list) noexcept {
 }
 
 void scope_core::adopt(wait_state& added) {
+  check_shard();
+  enter(added);
+  current_shard->make_ready(added, wait_kind::fresh);
+}
+
+void scope_core::adopt_on(unsigned number, wait_state& added) {
+  check_shard();
+  shard& target = shard::current().runtime().shard_at(number);
+  if (&target == current_shard) {
+    adopt(added);
+    return;
+  }
+  visit& away = visit::begin_without_parent(added);
+  try {
+    enter(away);
+  } catch (...) {
+    away.abandon();
+    throw;
+  }
+  added.cancelled = away.cancelled;
+  added.set_kind(wait_kind::fresh);
+  away.move(added, target);
+}
+
+void scope_core::enter(wait_state& added) {
   if (open_ == no_link) {
     const std::size_t bytes = full_ == no_link ? first_chunk_bytes : chunk_bytes;
     link_to(*::new (allocate_record(bytes)) member_chunk{.owner = this, .next = no_link, .prev = no_link, .used = {}},
@@ -95,16 +137,18 @@ void scope_core::adopt(wait_state& added) {
     link_to(chunk, full_);
   }
   if (cancelling) added.cancelled = 1;
-  current_shard->make_ready(added, wait_kind::fresh);
+}
+
+void scope_core::replace(link slots, link before, link after) noexcept {
+  link* pair = from_link<link>(slots);
+  pair[member_chunk::slot_in_pair(pair, before)] = after;
 }
 
 void scope_core::task_ended(link slots, link self, std::exception_ptr error) noexcept {
   link* pair = from_link<link>(slots);
   member_chunk& chunk = member_chunk::of(pair);
-  const auto first = static_cast<unsigned>(pair - chunk.slots());
-  const bool is_first = pair[0] == self && (chunk.used[first / 64] >> (first % 64) & 1U) != 0;
   scope_core& scope = *chunk.owner;
-  scope.leave(chunk, is_first ? first : first + 1);
+  scope.leave(chunk, static_cast<unsigned>(pair - chunk.slots()) + member_chunk::slot_in_pair(pair, self));
   if (error) {
     scope.note(std::move(error));
     if (!scope.collecting_) detail::cancel_children(scope);

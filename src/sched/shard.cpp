@@ -2,6 +2,7 @@
 
 #include "frame/arena.hpp"
 #include "sched/runtime_core.hpp"
+#include "sched/visit.hpp"
 
 #include <tare/detail/branch.hpp>
 #include <tare/detail/scope_core.hpp>
@@ -35,12 +36,17 @@ bool is_cancellation(const std::exception_ptr& error) noexcept {
   return *error.__cxa_exception_type() == typeid(cancelled);
 }
 
-void mark_root_of(wait_state& leaf) noexcept {
+wait_state& root_of(wait_state& leaf) noexcept {
   wait_state* root = &leaf;
   while (root->parent != no_link && root->kind_of_parent() == parent_kind::frame) {
     root = from_link<wait_state>(root->parent);
   }
-  if (root->kind_of_parent() == parent_kind::frame) cancel(*root);
+  return *root;
+}
+
+void cancel_if_detached(wait_state& leaf) noexcept {
+  wait_state& root = root_of(leaf);
+  if (root.kind_of_parent() == parent_kind::frame) cancel(root);
 }
 
 }  // namespace
@@ -134,7 +140,13 @@ void shard::take_mail() noexcept {
         if (runtime_.stopping()) mail.cancelled = 1;
         ready.push(mail);
         break;
+      case wait_kind::mail_cancel:
+      case wait_kind::mail_ended:
+        visit::receive(mail);
+        break;
       default:
+        // It was under way when the tasks that rested here were cancelled.
+        if (runtime_.stopping()) cancel_if_detached(mail);
         ready.push(mail);
         break;
     }
@@ -177,35 +189,49 @@ void shard::end_root(wait_state& task, std::exception_ptr error) noexcept {
   const link parent = task.parent;
   const parent_kind kind = task.kind_of_parent();
   handle_of(task).destroy();
-  switch (kind) {
-    case parent_kind::scope:
-      if (error && is_cancellation(error)) error = nullptr;
-      scope_core::task_ended(parent, self, std::move(error));
-      break;
-    case parent_kind::branch:
-      from_link<branch>(parent)->ended(*from_link<branch>(parent), std::move(error));
-      break;
-    default:
-      if (error && !is_cancellation(error)) runtime_.unhandled(std::move(error));
-      ended_.store(ended_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-      if (runtime_.stopping()) runtime_.check_stopped();
-      break;
+  if (kind != parent_kind::frame) {
+    tell_parent(parent, kind, self, std::move(error));
+    return;
+  }
+  if (error && !is_cancellation(error)) runtime_.unhandled(std::move(error));
+  ended_.store(ended_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  if (runtime_.stopping()) runtime_.check_stopped();
+}
+
+void shard::tell_parent(link parent, parent_kind kind, link self, std::exception_ptr error) noexcept {
+  if (kind == parent_kind::scope) {
+    if (error && is_cancellation(error)) error = nullptr;
+    scope_core::task_ended(parent, self, std::move(error));
+  } else {
+    from_link<branch>(parent)->ended(*from_link<branch>(parent), std::move(error));
   }
 }
 
 void shard::cancel_detached() noexcept {
   // Every resting task stands somewhere by its leaf: queued, asleep, or waiting on a node.
   for (link at = ready.head(); at != no_link; at = from_link<wait_state>(at)->next) {
-    mark_root_of(*from_link<wait_state>(at));
+    cancel_if_detached(*from_link<wait_state>(at));
   }
   timers_.for_each([](wait_state& entry) {
-    if (entry.kind_of_parent() != parent_kind::timer) mark_root_of(entry);
+    if (entry.kind_of_parent() != parent_kind::timer) cancel_if_detached(entry);
   });
   for (link at = nodes; at != no_link;) {
     wait_node& node = *from_link<wait_node>(at);
     at = node.next_of_shard;
-    mark_root_of(*from_link<wait_state>(node.owner));
+    cancel_if_detached(*from_link<wait_state>(node.owner));
   }
+}
+
+void shard::move_away(wait_state& leaf, shard& target) {
+  wait_state& root = root_of(leaf);
+  leaf.set_kind(wait_kind::ready);
+  if (root.kind_of_parent() == parent_kind::frame) {
+    target.post(leaf);
+    return;
+  }
+  visit* moving = visit::of(root);
+  if (moving == nullptr) moving = &visit::begin(root);
+  moving->move(leaf, target);
 }
 
 void wake(wait_node& node) noexcept {

@@ -51,6 +51,10 @@ class shard : public shard_state {
   void start_detached(wait_state& task) noexcept;
   /// A root has ended: destroys its frame and tells its parent.
   void end_root(wait_state& task, std::exception_ptr error) noexcept;
+  /// Tells the scope or branch `parent` that its task `self` has ended.
+  static void tell_parent(link parent, parent_kind kind, link self, std::exception_ptr error) noexcept;
+  /// Hands the running task, whose leaf this is, over to another shard. Throws std::bad_alloc; then it stays.
+  void move_away(wait_state& leaf, shard& target);
   /// Cancels every detached task that rests on this shard.
   void cancel_detached() noexcept;
 

@@ -20,14 +20,14 @@ wheel::~wheel() { free_record(slots_); }
 void wheel::insert(wait_state& entry, std::uint64_t deadline) noexcept {
   deadline = std::clamp(deadline, present_, last_tick);
   for (;;) {
-    const std::uint64_t difference = deadline ^ present_;
+    const std::uint64_t distance = deadline - present_;
     unsigned level = 0;
-    if (difference >> first_bits != 0) {
-      level = (static_cast<unsigned>(std::bit_width(difference)) - 1 - first_bits) / level_bits + 1;
+    if (distance >> first_bits != 0) {
+      level = (static_cast<unsigned>(std::bit_width(distance)) - 1 - first_bits) / level_bits + 1;
     }
     const unsigned low = lowest_bit(level);
     const unsigned shift = rounding(level);
-    // Rounding up may carry into the digit that chose the level; then choose again.
+    // Rounding up may lead to the next level.
     const std::uint64_t rounded = ((deadline >> shift) + ((deadline & ((std::uint64_t{1} << shift) - 1)) != 0))
                                   << shift;
     if (rounded != deadline && rounded <= last_tick) {
@@ -67,28 +67,41 @@ wait_state& wheel::take_first(std::size_t slot) noexcept {
   return entry;
 }
 
-std::optional<wheel::place> wheel::first_marked() noexcept {
-  // Entries of a lower level are all due before those of a higher one.
-  for (unsigned level = 0; level < levels; ++level) {
-    const unsigned low = lowest_bit(level);
-    const std::size_t first = first_slot(level);
-    const std::size_t words = slots_of(level) / 64;
-    for (std::size_t word = 0; word < words; ++word) {
-      std::uint64_t& marks = marks_[first / 64 + word];
-      while (marks != 0) {
-        const auto bit = static_cast<std::size_t>(std::countr_zero(marks));
-        const std::size_t digit = word * 64 + bit;
-        if (is_empty(first + digit)) {
-          marks &= marks - 1;
-          continue;
-        }
-        const std::uint64_t above = low + (level == 0 ? first_bits : level_bits);
-        const std::uint64_t start = (present_ >> above << above) | (std::uint64_t{digit} << low);
-        return place{.level = level, .digit = digit, .start = start};
-      }
+std::optional<std::size_t> wheel::first_marked_of(unsigned level, std::size_t from) noexcept {
+  const std::size_t first = first_slot(level);
+  const std::size_t words = slots_of(level) / 64;
+  // Once around: the word of `from` is looked at from there on first, and up to there last.
+  for (std::size_t step = 0; step <= words; ++step) {
+    const std::size_t word = (from / 64 + step) % words;
+    const std::uint64_t up_from = ~std::uint64_t{0} << (from % 64);
+    std::uint64_t& marks = marks_[first / 64 + word];
+    std::uint64_t looked_at = marks;
+    if (step == 0) looked_at &= up_from;
+    if (step == words) looked_at &= ~up_from;
+    for (; looked_at != 0; looked_at &= looked_at - 1) {
+      const auto bit = static_cast<unsigned>(std::countr_zero(looked_at));
+      if (!is_empty(first + word * 64 + bit)) return word * 64 + bit;
+      marks &= ~(std::uint64_t{1} << bit);
     }
   }
   return std::nullopt;
+}
+
+std::optional<wheel::place> wheel::first_marked() noexcept {
+  std::optional<place> earliest;
+  for (unsigned level = 0; level < levels; ++level) {
+    const unsigned low = lowest_bit(level);
+    const std::size_t slots = slots_of(level);
+    // The slot that the present tick lies in is due only if it begins with it; otherwise it is a whole turn away.
+    const std::uint64_t next_digit = (present_ + (std::uint64_t{1} << low) - 1) >> low;
+    const std::size_t from = next_digit & (slots - 1);
+    const std::optional<std::size_t> digit = first_marked_of(level, from);
+    if (!digit) continue;
+    const std::uint64_t start = (next_digit + ((*digit - from) & (slots - 1))) << low;
+    // Of two that begin together the longer one first: it may hold entries for the shorter one.
+    if (!earliest || start <= earliest->start) earliest = place{.level = level, .digit = *digit, .start = start};
+  }
+  return earliest;
 }
 
 bool wheel::idle() const noexcept {

@@ -4,10 +4,10 @@
 // are the wait states of sleeping tasks: 12 bytes of links and deadline, no memory of its own but the slots.
 //
 // Level 0 has a slot for each of 256 ticks; every further level has 64 slots, each as long as the whole level below.
-// An entry stands on the level of the highest digit in which its deadline differs from the present tick, and moves
-// down when that digit's turn comes. A slot's place thus implies the high digits of its entries' deadlines, and only
-// the low ones are stored: 20 bits. They suffice up to 2^26 ticks (18.6 hours); above, the deadline is rounded up to
-// 2^6, 2^12, ... ticks, less than a millionth of the distance.
+// An entry stands on the lowest level that reaches as far as its deadline is away, in the slot of the deadline's digit,
+// and moves down when that digit's turn comes. A slot's place thus implies the high digits of its entries' deadlines,
+// and only the low ones are stored: 20 bits. They suffice up to 2^26 ticks (18.6 hours); above, the deadline is rounded
+// up to 2^6, 2^12, ... ticks, less than a millionth of the distance.
 //
 // Insertion and removal are O(1). Removal does not look for the slot: lists are circular, their sentinels in the
 // arena. `mark`s of slots that removal has emptied are cleared when they are met.
@@ -80,6 +80,8 @@ class wheel {
     std::uint64_t start;  ///< the slot's first tick
   };
   [[nodiscard]] std::optional<place> first_marked() noexcept;
+  /// The first slot of a level that has entries, going around from the digit `from`.
+  [[nodiscard]] std::optional<std::size_t> first_marked_of(unsigned level, std::size_t from) noexcept;
   void append(std::size_t slot, wait_state& entry) noexcept;
   [[nodiscard]] bool is_empty(std::size_t slot) const noexcept { return slots_[slot].next == to_link(&slots_[slot]); }
   void mark(std::size_t slot) noexcept { marks_[slot / 64] |= std::uint64_t{1} << (slot % 64); }
@@ -107,7 +109,7 @@ void wheel::advance(std::uint64_t tick, Callback expired) noexcept {
     }
     unmark(slot);
     const unsigned shift = rounding(next->level);
-    // Nothing goes back into this slot: its digit is the present one now.
+    // Nothing goes back into this slot: its entries are less than its length away now.
     while (!is_empty(slot)) {
       wait_state& entry = take_first(slot);
       insert(entry, next->start + (std::uint64_t{entry.tick} << shift));

@@ -13,6 +13,7 @@ struct branch {
   /// Called on the branch's shard when the task's frame is gone; `error` is what it threw, if it did.
   void (*ended)(branch& self, std::exception_ptr error) noexcept = nullptr;
   void* result = nullptr;  ///< where the task's result is constructed; nullptr if nobody wants it
+  link child = no_link;    ///< the task, or its stand-in, until it has ended
 };
 
 }  // namespace tare::detail

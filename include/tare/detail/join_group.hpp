@@ -25,7 +25,6 @@ class join_group;
 struct group_member : branch {
   join_group* group = nullptr;
   std::exception_ptr error;
-  link child = no_link;  ///< until it has ended
 };
 
 enum class group_policy : std::uint8_t {

@@ -26,6 +26,16 @@ class scope_core : public waiting_parent {
 
   /// Takes the task in and queues it. Throws std::bad_alloc; then the task is as before.
   void adopt(wait_state& added);
+  /// Takes the task in and queues it on another shard of the runtime. Throws std::bad_alloc or std::out_of_range.
+  void adopt_on(unsigned shard, wait_state& added);
+
+  /// The slot that names `before` names `after` from now on.
+  static void replace(link slots, link before, link after) noexcept;
+
+  /// Throws std::logic_error on another shard than the scope's.
+  void check_shard() const;
+  [[nodiscard]] bool is_here() const noexcept { return home == current_shard; }
+  [[nodiscard]] unsigned shard_number() const noexcept;
 
   /// A task has ended; its frame is gone, `slots` and `self` were its parent and its own link.
   static void task_ended(link slots, link self, std::exception_ptr error) noexcept;
@@ -45,6 +55,7 @@ class scope_core : public waiting_parent {
 
  private:
   void note(std::exception_ptr error) noexcept;
+  void enter(wait_state& added);
   void leave(member_chunk& chunk, unsigned slot) noexcept;
   void unlink(member_chunk& chunk, link& list) noexcept;
   void link_to(member_chunk& chunk, link& list) noexcept;

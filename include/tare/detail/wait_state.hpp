@@ -29,15 +29,15 @@ enum class wait_kind : std::uint8_t {
   child,            ///< awaiting the child frame in `prev`
   shielded_child,   ///< likewise, but cancellation stops here
   node,             ///< awaiting the wait_node in `prev`
-  away,             ///< a stand-in: the task it stands for is on another shard (src/sched/visit.hpp)
-  mail_cancel,      ///< a message in a mailbox: cancel the visiting task in `parent`
-  mail_finish,      ///< a message in a mailbox: the visiting task in `parent` has ended
+  away,             ///< a stand-in: the task it stands for may be on another shard (src/sched/visit.hpp)
+  mail_cancel,      ///< a message in a mailbox: cancel the task of the visit in `parent`
+  mail_ended,       ///< a message in a mailbox: the task of the visit in `parent` has ended
 };
 
 /// What `parent` points to.
 enum class parent_kind : std::uint8_t {
   frame,   ///< the wait state of the awaiting frame, or none for a detached task
-  scope,   ///< the pair of scope slots one of which names this task (src/sched/scope_members.hpp)
+  scope,   ///< the pair of scope slots one of which names this task (scope_core.hpp)
   branch,  ///< a `branch`
   timer,   ///< nothing: this is no frame but a `timer_node`
 };

@@ -1,0 +1,89 @@
+#pragma once
+
+// Calls that would hold up a shard: file systems, name lookups, compression, libraries that block.
+//
+//   auto digest = co_await tare::offload([&] { return sha256_of(file); });
+//
+// Runs on a thread of the runtime's pool, of at most `runtime_options::blocking_threads`; further calls wait their
+// turn. A thread that has been idle for 10 seconds ends.
+//
+// Bytes: 80, the function object and its result, in the awaiting frame.
+
+#include <tare/detail/blocking_call.hpp>
+#include <tare/detail/join_group.hpp>
+#include <tare/detail/queued_wait.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace tare {
+
+namespace detail {
+
+template <class F>
+class offload_awaiter;
+
+template <class F>
+struct offload_request {
+  using tare_awaiter = offload_awaiter<F>;
+  F function;
+};
+
+template <class F>
+class offload_awaiter : private blocking_call {
+  using result = std::invoke_result_t<F>;
+
+ public:
+  offload_awaiter(offload_request<F>&& request, wait_state& /*task*/) : function_(std::move(request.function)) {}
+
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> self) {
+    if (refuse_if_cancelled(self.promise())) return false;
+    blocking_call::run = [](blocking_call& call) noexcept { static_cast<offload_awaiter&>(call).call(); };
+    start_blocking(*this, self.promise());
+    return true;
+  }
+  result await_resume() {
+    current_shard->throw_if_cancelled();
+    if (error_) std::rethrow_exception(error_);
+    if constexpr (!std::is_void_v<result>) return room_.take();
+  }
+
+ private:
+  void call() noexcept {
+    try {
+      if constexpr (std::is_void_v<result>) {
+        std::invoke(std::move(function_));
+      } else if constexpr (std::is_reference_v<result>) {
+        ::new (room_.place()) std::add_pointer_t<result>(std::addressof(std::invoke(std::move(function_))));
+      } else {
+        ::new (room_.place()) result(std::invoke(std::move(function_)));
+      }
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+  }
+
+  F function_;
+  std::exception_ptr error_;
+  [[no_unique_address]] result_room<result> room_;
+};
+
+}  // namespace detail
+
+/// Runs `function` on a thread of the blocking pool and gives its result or throws its error. Cancellation takes a call
+/// back that has not begun; one that has is awaited and its result given: a thread cannot be stopped. Throws
+/// std::system_error if no thread can be started.
+template <std::invocable F>
+[[nodiscard]] detail::offload_request<F> offload(F function) {
+  return {std::move(function)};
+}
+
+}  // namespace tare

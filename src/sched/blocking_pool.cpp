@@ -1,0 +1,112 @@
+#include "sched/blocking_pool.hpp"
+
+#include "sched/runtime_core.hpp"
+#include "sched/shard.hpp"
+#include "timer/virtual_time.hpp"
+
+#include <iterator>
+#include <utility>
+
+namespace tare::detail {
+
+blocking_pool::~blocking_pool() {
+  std::list<std::thread> all;
+  {
+    const std::scoped_lock guard(lock_);
+    stopping_ = true;
+    all.splice(all.end(), threads_);
+    all.splice(all.end(), ended_);
+  }
+  changed_.notify_all();
+  for (std::thread& each : all) each.join();
+}
+
+void blocking_pool::add(blocking_call& call) {
+  std::list<std::thread> ended;
+  {
+    const std::scoped_lock guard(lock_);
+    ended.swap(ended_);
+    if (queued_ >= idle_ && threads_.size() < most_threads_) {
+      threads_.emplace_back();
+      const auto self = std::prev(threads_.end());
+      try {
+        *self = std::thread([this, self] { work(self); });
+      } catch (...) {
+        threads_.erase(self);
+        // Those that run now will come to it.
+        if (threads_.empty()) {
+          ended_.swap(ended);
+          throw;
+        }
+      }
+    }
+    call.queued = true;
+    call.later = nullptr;
+    call.earlier = last_;
+    (last_ == nullptr ? first_ : last_->later) = &call;
+    last_ = &call;
+    ++queued_;
+    if (simulated_ != nullptr) simulated_->blocking_begins();
+  }
+  changed_.notify_one();
+  for (std::thread& each : ended) each.join();
+}
+
+void blocking_pool::unqueue(blocking_call& call) noexcept {
+  (call.earlier == nullptr ? first_ : call.earlier->later) = call.later;
+  (call.later == nullptr ? last_ : call.later->earlier) = call.earlier;
+  call.queued = false;
+  --queued_;
+}
+
+bool blocking_pool::take_back(blocking_call& call) noexcept {
+  {
+    const std::scoped_lock guard(lock_);
+    if (!call.queued) return false;
+    unqueue(call);
+  }
+  if (simulated_ != nullptr) simulated_->blocking_ends();
+  return true;
+}
+
+void blocking_pool::work(std::list<std::thread>::iterator self) {
+  std::unique_lock guard(lock_);
+  for (;;) {
+    if (first_ == nullptr && !stopping_) {
+      ++idle_;
+      changed_.wait_for(guard, idle_limit, [this] { return first_ != nullptr || stopping_; });
+      --idle_;
+    }
+    if (first_ == nullptr) break;
+    blocking_call& call = *first_;
+    unqueue(call);
+    guard.unlock();
+    call.run(call);
+    wake(call);  // the call is gone after this
+    if (simulated_ != nullptr) simulated_->blocking_ends();
+    guard.lock();
+  }
+  // While stopping, the destructor has taken the handle.
+  if (!stopping_) ended_.splice(ended_.end(), threads_, self);
+}
+
+std::size_t blocking_pool::threads() const {
+  const std::scoped_lock guard(lock_);
+  return threads_.size();
+}
+
+void start_blocking(blocking_call& call, wait_state& waiting) {
+  call.give_up = [](wait_node& self) noexcept {
+    auto& given_up = static_cast<blocking_call&>(self);
+    if (shard::current().runtime().blocking().take_back(given_up)) given_up.wake_here(wait_kind::ready_cancelled);
+  };
+  call.begin(waiting);
+  try {
+    shard::current().runtime().blocking().add(call);
+  } catch (...) {
+    call.end();
+    throw;
+  }
+}
+
+}  // namespace tare::detail

@@ -1,0 +1,34 @@
+// Any bytes are either a list of peers that keeps its promises, or an error that names the file and a line.
+
+#include "inspect/weigh/peers.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+namespace {
+
+void check(bool held) {
+  if (!held) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
+  using tare::inspect::fault;
+  const auto list = tare::inspect::parse_peers({reinterpret_cast<const char*>(data), size}, "peers.toml");
+  if (!list) {
+    check(list.error().kind == fault::input);
+    check(list.error().message.starts_with("peers.toml:"));
+    return 0;
+  }
+  check(!list->peers.empty());
+  for (const auto& peer : list->peers) {
+    check(!peer.name.empty());
+    check(tare::inspect::command{.arguments = peer.run, .directory = {}}.takes_count());
+    check(!peer.max_n || *peer.max_n > 0);
+    for (const auto& need : peer.needs) check(!need.name.empty() && !need.hint.empty());
+  }
+  return 0;
+}
