@@ -20,6 +20,8 @@ class output_file {
 
   output_file(output_file&&) noexcept = default;
   output_file& operator=(output_file&&) = delete;
+  output_file(const output_file&) = delete;
+  output_file& operator=(const output_file&) = delete;
   ~output_file();
 
   [[nodiscard]] bool is_standard_output() const noexcept { return file_ == nullptr; }

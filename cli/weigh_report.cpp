@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -49,7 +50,7 @@ std::string with_commas(std::uint64_t number) {
 std::string per_task(double bytes) {
   if (bytes < 0) return "-" + per_task(-bytes);
   if (bytes < 100) return fmt::format("{:.1f}", bytes);
-  return with_commas(static_cast<std::uint64_t>(bytes + 0.5));
+  return with_commas(static_cast<std::uint64_t>(std::llround(bytes)));
 }
 
 std::string comparison_table(const weigh_report& report) {

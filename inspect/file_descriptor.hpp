@@ -20,6 +20,8 @@ class file_descriptor {
     }
     return *this;
   }
+  file_descriptor(const file_descriptor&) = delete;
+  file_descriptor& operator=(const file_descriptor&) = delete;
   ~file_descriptor() { reset(); }
 
   void reset() noexcept {

@@ -17,7 +17,7 @@ namespace tare {
 namespace detail {
 
 /// Out of line (src/sched/current.cpp). True if the task was suspended.
-[[nodiscard]] bool move_to(wait_state& leaf, unsigned shard);
+[[nodiscard]] bool move_to(wait_state& leaf, unsigned number);
 
 class resume_on_awaiter;
 

@@ -73,18 +73,19 @@ result<std::filesystem::path> find_program(const std::string& program, const std
 
   if (program.empty()) return command_error("the name of the program is empty");
   if (program.contains('/')) {
-    const fs::path file = absolute(program);
+    fs::path file = absolute(program);
     if (!fs::exists(file, failed)) return command_error(fmt::format("{}: no such file", program));
     if (const auto wrong = why_not_executable(file)) return command_error(fmt::format("{} {}", program, *wrong));
     return file;
   }
 
   std::optional<std::string> found_but;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
   const char* variable = std::getenv("PATH");
   std::string_view folders = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
   while (true) {
     const auto colon = folders.find(':');
-    const fs::path file = absolute(fs::path(folders.substr(0, colon)) / program);
+    fs::path file = absolute(fs::path(folders.substr(0, colon)) / program);
     if (fs::exists(file, failed)) {
       const auto wrong = why_not_executable(file);
       if (!wrong) return file;

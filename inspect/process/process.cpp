@@ -44,7 +44,7 @@ start_notice read_notices(const file_descriptor& pipe) {
     start_notice notice;
     const ssize_t length = ::read(pipe.get(), &notice, sizeof notice);
     if (length < 0 && errno == EINTR) continue;
-    if (length != static_cast<ssize_t>(sizeof notice)) return last;
+    if (std::cmp_not_equal(length, sizeof notice)) return last;
     last = notice;
   }
 }
@@ -106,6 +106,7 @@ result<process> process::start(const command& what) {
 
   std::vector<std::string> words = what.arguments;
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (auto& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   const supervised job{

@@ -24,6 +24,8 @@ class process {
 
   process(process&&) noexcept = default;
   process& operator=(process&& other) noexcept;
+  process(const process&) = delete;
+  process& operator=(const process&) = delete;
   ~process() { end(); }
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
@@ -51,6 +53,8 @@ class process {
       pid = std::exchange(other.pid, -1);
       return *this;
     }
+    child(const child&) = delete;
+    child& operator=(const child&) = delete;
     ~child() = default;
     pid_t pid;
   };

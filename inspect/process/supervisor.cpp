@@ -40,7 +40,7 @@ void send(int fd, const T& value) noexcept {
   for (int number = 1; number < NSIG; ++number) ::sigaction(number, &by_default, nullptr);
   sigset_t nothing;
   sigemptyset(&nothing);
-  ::sigprocmask(SIG_SETMASK, &nothing, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &nothing, nullptr);
 
   if (job.directory != nullptr && ::chdir(job.directory) != 0) {
     notice.failed_at = start_step::directory;

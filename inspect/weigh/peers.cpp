@@ -78,7 +78,7 @@ need read_need(reader& in, const toml::node& node) {
   need wanted;
   const auto* table = node.as_table();
   if (table == nullptr) {
-    in.complain(node, "'needs' must hold tables such as { program = \"...\", hint = \"...\" }");
+    in.complain(node, R"('needs' must hold tables such as { program = "...", hint = "..." })");
     return wanted;
   }
   in.allow_keys(*table, keys, "'needs'");
@@ -210,6 +210,7 @@ result<std::vector<peer>> select_peers(const peer_list& list, const std::vector<
   for (const auto& name : names) {
     if (std::ranges::find(list.peers, name, &peer::name) != list.peers.end()) continue;
     std::vector<std::string_view> known;
+    known.reserve(list.peers.size());
     for (const auto& one : list.peers) known.push_back(one.name);
     return input_error(fmt::format("no peer is named '{}'; there are: {}", name, fmt::join(known, ", ")));
   }

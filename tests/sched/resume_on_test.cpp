@@ -172,7 +172,7 @@ TEST(resume_on, cancellation_reaches_a_task_that_keeps_moving) {
     }
   };
   auto body = [&]() -> task<> {
-    for (int round = 0; round < 20; ++round) {
+    for (int round = 1; round <= 20; ++round) {
       co_await tare::with_scope([&](tare::scope& s) -> task<> {
         for (unsigned i = 0; i < 8; ++i) s.spawn(moves_for_ever(i));
         for (int i = 0; i < round; ++i) co_await tare::yield();

@@ -77,7 +77,7 @@ TEST(wheel, takes_deadlines_of_the_past_and_beyond_its_range) {
 }
 
 TEST(wheel, rounds_far_deadlines_up_by_less_than_a_millionth) {
-  std::mt19937_64 random(7);
+  std::mt19937_64 random(7);  // NOLINT(bugprone-random-generator-seed): to be repeatable
   for (int i = 0; i < 2000; ++i) {
     entries all(1);
     const std::uint64_t start = random() % 1'000'000'000'000U;
@@ -86,7 +86,8 @@ TEST(wheel, rounds_far_deadlines_up_by_less_than_a_millionth) {
     timers.insert(all[0], start + distance);
     std::uint64_t expired_at = 0;
     while (expired_at == 0) {
-      const std::uint64_t next = timers.next_tick().value();
+      const std::uint64_t next =
+          timers.next_tick().value();  // NOLINT(bugprone-unchecked-optional-access): or the test fails
       timers.advance(next, [&](wait_state&) { expired_at = next; });
     }
     EXPECT_GE(expired_at, start + distance);
@@ -172,7 +173,9 @@ TEST_P(wheel_model_test, behaves_like_a_sorted_map) {
       }
       const auto next = timers.next_tick();
       ASSERT_EQ(next.has_value(), live != 0);
-      if (next) ASSERT_LE(*next, earliest) << "it would sleep too long";
+      if (next) {
+        ASSERT_LE(*next, earliest) << "it would sleep too long";
+      }
       std::size_t visited = 0;
       timers.for_each([&](wait_state&) { ++visited; });
       ASSERT_EQ(visited, live);

@@ -63,7 +63,7 @@ class result_room {
   result_room& operator=(const result_room&) = delete;
   ~result_room() {}  // NOLINT(modernize-use-equals-default): which member lives is known outside
 
-  [[nodiscard]] void* place() noexcept { return std::addressof(value_); }
+  [[nodiscard]] void* place() noexcept { return static_cast<void*>(std::addressof(value_)); }
   [[nodiscard]] T take() {
     if constexpr (std::is_reference_v<T>) {
       return static_cast<T>(*value_);

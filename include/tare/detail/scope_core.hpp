@@ -27,7 +27,7 @@ class scope_core : public waiting_parent {
   /// Takes the task in and queues it. Throws std::bad_alloc; then the task is as before.
   void adopt(wait_state& added);
   /// Takes the task in and queues it on another shard of the runtime. Throws std::bad_alloc or std::out_of_range.
-  void adopt_on(unsigned shard, wait_state& added);
+  void adopt_on(unsigned number, wait_state& added);
 
   /// The slot that names `before` names `after` from now on.
   static void replace(link slots, link before, link after) noexcept;
