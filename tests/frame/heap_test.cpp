@@ -1,0 +1,132 @@
+#include "frame/heap.hpp"
+
+#include "frame/arena.hpp"
+#include "frame/poison.hpp"
+
+#include <tare/detail/frame_memory.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <map>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace tare::detail {
+namespace {
+
+/// A heap that is the current thread's for as long as this lives.
+class own_heap {
+ public:
+  own_heap() : heap_(arena::instance().acquire_heap()) { current_heap = &heap_; }
+  own_heap(const own_heap&) = delete;
+  own_heap& operator=(const own_heap&) = delete;
+  ~own_heap() {
+    current_heap = nullptr;
+    arena::instance().release_heap(heap_);
+  }
+  [[nodiscard]] heap& operator*() noexcept { return heap_; }
+
+ private:
+  heap& heap_;
+};
+
+TEST(heap, objects_of_all_sizes_are_aligned_and_do_not_overlap) {
+  own_heap mine;
+  std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed): to be repeatable
+  struct object {
+    std::byte* memory;
+    std::size_t bytes;
+    std::byte fill;
+  };
+  std::vector<object> live;
+  for (int step = 0; step < 30'000; ++step) {
+    if (live.empty() || random() % 5 < 3) {
+      const std::size_t bytes = 1 + random() % (std::size_t{1} << (random() % 18));
+      const std::size_t alignment = std::size_t{1} << (3 + random() % 4);
+      auto* memory = static_cast<std::byte*>(allocate_frame(bytes, alignment));
+      ASSERT_EQ(reinterpret_cast<std::uintptr_t>(memory) % alignment, 0U);
+      const auto fill = static_cast<std::byte>(random());
+      std::memset(memory, static_cast<int>(fill), bytes);
+      live.push_back({memory, bytes, fill});
+    } else {
+      std::swap(live[random() % live.size()], live.back());
+      const object freed = live.back();
+      live.pop_back();
+      for (std::size_t i = 0; i < freed.bytes; ++i) ASSERT_EQ(freed.memory[i], freed.fill);
+      free_frame(freed.memory);
+    }
+  }
+  for (const object& each : live) free_frame(each.memory);
+}
+
+TEST(heap, gives_memory_back_when_all_is_freed) {
+  own_heap mine;
+  const std::size_t before = (*mine).held_bytes();
+  std::vector<void*> frames(100'000);
+  for (void*& each : frames) each = allocate_frame(40, 16);
+  EXPECT_GE((*mine).held_bytes() - before, frames.size() * 40);
+  for (void* each : frames) free_frame(each);
+  (*mine).trim();
+  if (!poisoning) {
+    EXPECT_LE((*mine).held_bytes(), before + slab_bytes);
+  }
+}
+
+TEST(heap, takes_in_what_other_threads_free) {
+  own_heap mine;
+  const std::uint64_t live_before = (*mine).live();
+  constexpr int rounds = 50;
+  for (int round = 0; round < rounds; ++round) {
+    std::array<std::vector<void*>, 3> shares;
+    for (int i = 0; i < 900; ++i) shares.at(static_cast<std::size_t>(i) % 3).push_back(allocate_frame(64, 16));
+    std::vector<std::thread> others;
+    for (auto& share : shares) {
+      others.emplace_back([&share] {
+        for (void* each : share) free_frame(each);
+      });
+    }
+    // Meanwhile the owner goes on.
+    for (int i = 0; i < 300; ++i) {
+      free_frame(allocate_frame(64, 16));
+      (*mine).collect();
+    }
+    for (std::thread& each : others) each.join();
+    (*mine).collect();
+    ASSERT_EQ((*mine).live(), live_before);
+  }
+}
+
+TEST(heap, large_frames_come_and_go) {
+  own_heap mine;
+  const std::size_t before = (*mine).held_bytes();
+  for (const std::size_t bytes : {std::size_t{10'000}, std::size_t{65'536}, std::size_t{5'000'000}}) {
+    void* memory = allocate_frame(bytes, 16);
+    std::memset(memory, 1, bytes);
+    free_frame(memory);
+  }
+  (*mine).trim();
+  if (!poisoning) {
+    EXPECT_LE((*mine).held_bytes(), before + slab_bytes);
+  }
+}
+
+#if defined(__SANITIZE_ADDRESS__) || (defined(__has_feature) && __has_feature(address_sanitizer))
+TEST(heap_death_test, use_of_a_freed_frame_is_reported) {
+  EXPECT_DEATH(
+      {
+        own_heap mine;
+        auto* memory = static_cast<volatile char*>(allocate_frame(64, 16));
+        free_frame(const_cast<char*>(memory));
+        memory[40] = 1;
+      },
+      "use-after-poison");
+}
+#endif
+
+}  // namespace
+}  // namespace tare::detail
