@@ -23,8 +23,9 @@ TEST(offload, runs_elsewhere_and_gives_the_result_here) {
     EXPECT_NE(there, here);
     EXPECT_EQ(std::this_thread::get_id(), here);
 
-    auto moved = co_await tare::offload(
-        [text = std::make_unique<std::string>("only movable")]() mutable { return std::move(text); });
+    // Named, because g++ 12 destroys the captures of a closure that is written inside the await twice (PR 99576).
+    auto give = [text = std::make_unique<std::string>("only movable")]() mutable { return std::move(text); };
+    auto moved = co_await tare::offload(std::move(give));
     EXPECT_EQ(*moved, "only movable");
 
     int value = 1;
