@@ -85,6 +85,7 @@ TEST(heap, takes_in_what_other_threads_free) {
     std::array<std::vector<void*>, 3> shares;
     for (int i = 0; i < 900; ++i) shares.at(static_cast<std::size_t>(i) % 3).push_back(allocate_frame(64, 16));
     std::vector<std::thread> others;
+    others.reserve(shares.size());
     for (auto& share : shares) {
       others.emplace_back([&share] {
         for (void* each : share) free_frame(each);

@@ -1,0 +1,101 @@
+// What the steps of a task cost. Each has its counterpart of the same name in asio.cpp.
+
+#include <tare/tare.hpp>
+
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+
+namespace {
+
+using tare::task;
+constexpr int crowd = 10'000;
+
+task<int> answer(int n) { co_return n; }
+
+task<> await_child_loop(benchmark::State& state) {
+  int n = 0;
+  for (auto _ : state) n = co_await answer(n);
+  benchmark::DoNotOptimize(n);
+}
+
+task<> yield_loop(benchmark::State& state) {
+  for (auto _ : state) co_await tare::yield();
+}
+
+task<> lock_loop(benchmark::State& state) {
+  tare::mutex m;
+  for (auto _ : state) {
+    auto guard = co_await m.lock();
+    benchmark::DoNotOptimize(guard);
+  }
+}
+
+task<> channel_loop(benchmark::State& state) {
+  tare::channel<int> numbers(1);
+  for (auto _ : state) {
+    (void)co_await numbers.send(1);
+    benchmark::DoNotOptimize(co_await numbers.receive());
+  }
+}
+
+/// From the call to the first suspension; and, in another benchmark, from there to the end.
+task<> crowd_loop(benchmark::State& state, bool of_their_start) {
+  using clock = std::chrono::steady_clock;
+  for (auto _ : state) {
+    tare::event end;
+    tare::latch ended(crowd);
+    const auto start = clock::now();
+    for (int i = 0; i < crowd; ++i) {
+      tare::spawn([](tare::event& on, tare::latch& count) -> task<> {
+        co_await on.wait();
+        count.count_down();
+      }(end, ended));
+    }
+    co_await tare::yield();
+    const auto parked = clock::now();
+    end.set();
+    co_await ended.wait();
+    const auto done = clock::now();
+    state.SetIterationTime(std::chrono::duration<double>(of_their_start ? parked - start : done - parked).count());
+  }
+  state.SetItemsProcessed(state.iterations() * crowd);
+}
+
+task<> echo(tare::channel<int>& in, tare::channel<int>& out) {
+  while (auto n = co_await in.receive()) (void)co_await out.send(*n);
+}
+
+task<> ping_pong_loop(benchmark::State& state) {
+  tare::channel<int> there(1);
+  tare::channel<int> back(1);
+  co_await tare::with_scope([&](tare::scope& s) -> task<> {
+    s.spawn_on(1, echo(there, back));
+    for (auto _ : state) {
+      (void)co_await there.send(1);
+      benchmark::DoNotOptimize(co_await back.receive());
+    }
+    there.close();
+  });
+}
+
+void await_child(benchmark::State& state) { tare::run(await_child_loop(state)); }
+void yield(benchmark::State& state) { tare::run(yield_loop(state)); }
+void lock_unlock(benchmark::State& state) { tare::run(lock_loop(state)); }
+void channel_send_receive(benchmark::State& state) { tare::run(channel_loop(state)); }
+void spawn_to_suspension(benchmark::State& state) { tare::run(crowd_loop(state, true)); }
+void wake_to_end(benchmark::State& state) { tare::run(crowd_loop(state, false)); }
+void cross_shard_ping_pong(benchmark::State& state) {
+  tare::runtime rt({.shards = 2});
+  rt.run(ping_pong_loop(state));
+}
+
+BENCHMARK(await_child)->Name("await_child/tare");
+BENCHMARK(yield)->Name("yield/tare");
+BENCHMARK(lock_unlock)->Name("lock_unlock/tare");
+BENCHMARK(channel_send_receive)->Name("channel_send_receive/tare");
+BENCHMARK(spawn_to_suspension)->Name("spawn_to_suspension/tare")->UseManualTime();
+BENCHMARK(wake_to_end)->Name("wake_to_end/tare")->UseManualTime();
+BENCHMARK(cross_shard_ping_pong)->Name("cross_shard_ping_pong/tare")->UseRealTime();
+
+}  // namespace
