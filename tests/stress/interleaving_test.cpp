@@ -1,0 +1,151 @@
+// The lock-free parts in every order of their atomic operations.
+
+#include "stress/interleaving.hpp"
+
+#include "frame/arena.hpp"
+#include "frame/remote_stack.hpp"
+#include "sched/parker.hpp"
+
+#include <tare/detail/brief_lock.hpp>
+#include <tare/detail/frame_memory.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+namespace tare::detail {
+namespace {
+
+using tare::testing::explored_atomic;
+using tare::testing::interleaving;
+
+/// Blocks as a futex does: only while the word has the value.
+struct explored_futex {
+  static void wait(explored_atomic<std::uint32_t>& word, std::uint32_t value,
+                   std::optional<std::chrono::nanoseconds> /*longest*/) {
+    interleaving::point();
+    if (word.load(std::memory_order_relaxed) == value) interleaving::block(&word);
+  }
+  static void wake(explored_atomic<std::uint32_t>& word) {
+    interleaving::point();
+    interleaving::wake_one(&word);
+  }
+};
+
+TEST(interleaving, tries_every_order) {
+  // Two threads of two operations each: 6 orders, and the first choice of who begins is one of them.
+  std::set<std::vector<int>> orders;
+  std::vector<int> order;
+  auto make = [&] {
+    order.clear();
+    auto thread = [&](int first) {
+      return [&order, first] {
+        for (int i = 0; i < 2; ++i) {
+          order.push_back(first + i);
+          interleaving::point();
+        }
+      };
+    };
+    return std::vector<interleaving::body>{thread(0), thread(10)};
+  };
+  interleaving::explore(make, [&] { orders.insert(order); });
+  EXPECT_EQ(orders.size(), 6U);
+}
+
+TEST(interleaving, the_remote_stack_loses_nothing_and_tells_of_the_first) {
+  // Two threads push while the owner empties the stack twice.
+  std::array<void*, 2> objects{};
+  for (void*& each : objects) each = allocate_record(64);
+  std::unique_ptr<basic_remote_stack<explored_atomic>> stack;
+  std::multiset<void*> taken;
+  int told = 0;
+  int emptied = 0;
+  auto take_all = [&] {
+    link next = stack->take_all();
+    if (next != no_link) ++emptied;
+    while (next != no_link) {
+      void* object = from_link<void>(next);
+      next = read_link(object);
+      taken.insert(object);
+    }
+  };
+  auto push = [&](void* object) {
+    if (stack->push(object)) ++told;
+  };
+  auto make = [&] {
+    stack = std::make_unique<basic_remote_stack<explored_atomic>>();
+    taken.clear();
+    told = emptied = 0;
+    return std::vector<interleaving::body>{[&] { push(objects[0]); }, [&] { push(objects[1]); },
+                                           [&] {
+                                             take_all();
+                                             take_all();
+                                           }};
+  };
+  const std::size_t runs = interleaving::explore(make, [&] {
+    take_all();
+    ASSERT_EQ(taken, (std::multiset<void*>(objects.begin(), objects.end())));
+    ASSERT_EQ(told, emptied) << "whoever finds it empty wakes the owner";
+  });
+  EXPECT_GT(runs, 100U);
+  for (void* each : objects) free_record(each);
+}
+
+TEST(interleaving, no_unpark_is_lost) {
+  std::unique_ptr<basic_parker<explored_atomic, explored_futex>> parker;
+  bool work = false;
+  int rounds = 0;
+  auto make = [&] {
+    parker = std::make_unique<basic_parker<explored_atomic, explored_futex>>();
+    work = false;
+    rounds = 0;
+    return std::vector<interleaving::body>{[&] {
+                                             // As a shard's loop: it looks for work, and parks when there is none.
+                                             while (!work) {
+                                               parker->park(std::nullopt);
+                                               ++rounds;
+                                             }
+                                           },
+                                           [&] {
+                                             parker->unpark();  // for nothing
+                                             work = true;
+                                             parker->unpark();
+                                           }};
+  };
+  const std::size_t runs = interleaving::explore(make, [&] { ASSERT_LE(rounds, 3); });
+  EXPECT_GT(runs, 10U);
+}
+
+TEST(interleaving, the_brief_lock_excludes_and_lets_everybody_in) {
+  std::unique_ptr<basic_brief_lock<explored_atomic>> lock;
+  int inside = 0;
+  int entered = 0;
+  auto make = [&] {
+    lock = std::make_unique<basic_brief_lock<explored_atomic>>();
+    inside = entered = 0;
+    auto enter = [&] {
+      lock->lock();
+      EXPECT_EQ(++inside, 1);
+      interleaving::point();
+      --inside;
+      ++entered;
+      lock->unlock();
+    };
+    return std::vector<interleaving::body>{[enter] {
+                                             enter();
+                                             enter();
+                                           },
+                                           enter};
+  };
+  const std::size_t runs = interleaving::explore(make, [&] { ASSERT_EQ(entered, 3); });
+  EXPECT_GT(runs, 100U);
+}
+
+}  // namespace
+}  // namespace tare::detail
