@@ -86,6 +86,7 @@ task<std::int64_t> perform(const node& of, int& live) {
       co_return sum;
     case kind::all: {
       std::vector<task<std::int64_t>> tasks;
+      tasks.reserve(of.children.size());
       for (const node& child : of.children) tasks.push_back(perform(child, live));
       for (const std::int64_t each : co_await tare::when_all(std::move(tasks))) sum += each;
       co_return sum;
@@ -93,6 +94,7 @@ task<std::int64_t> perform(const node& of, int& live) {
     case kind::any: {
       const auto start = tare::now();
       std::vector<task<std::int64_t>> tasks;
+      tasks.reserve(of.children.size());
       for (const node& child : of.children) tasks.push_back(perform(child, live));
       (void)co_await tare::when_any(std::move(tasks));
       co_return std::chrono::duration_cast<milliseconds>(tare::now() - start).count();
