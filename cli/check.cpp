@@ -1,0 +1,154 @@
+#include "cli/check.hpp"
+
+#include "cli/check_report.hpp"
+#include "cli/error.hpp"
+#include "cli/output_file.hpp"
+#include "inspect/budget/budget.hpp"
+#include "inspect/budget/ratchet.hpp"
+#include "inspect/coroutine/read.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace tare::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view default_budget = "tare.toml";
+constexpr std::string_view default_ratchet = "tare.ratchet.toml";
+
+struct options {
+  std::string binary;
+  std::string budget;
+  std::string ratchet;
+  bool record = false;
+  std::string sarif;
+  std::string format = "auto";
+  std::vector<std::string> debug_folders;
+};
+
+/// A check that cannot be made is not a check that was passed: everything but a violation is status 2.
+int cannot_check(const inspect::error& what) {
+  complain(what.message);
+  return bad_usage;
+}
+
+std::vector<inspect::violation> all_violations(const std::vector<inspect::coroutine>& coroutines,
+                                               const std::vector<inspect::budget>& budgets,
+                                               const inspect::ratchet& before) {
+  auto found = inspect::check_budgets(coroutines, budgets);
+  for (auto& one : inspect::check_declared(coroutines)) found.push_back(std::move(one));
+  for (auto& one : inspect::check_ratchet(coroutines, before)) found.push_back(std::move(one));
+  std::ranges::sort(found, [](const auto& a, const auto& b) {
+    return std::tie(a.where.file, a.where.line, a.rule, a.message) <
+           std::tie(b.where.file, b.where.line, b.rule, b.message);
+  });
+  // Two files of one archive may have the same inline coroutine.
+  const auto [first, last] = std::ranges::unique(
+      found, [](const auto& a, const auto& b) { return a.where == b.where && a.message == b.message; });
+  found.erase(first, last);
+  return found;
+}
+
+int run(const options& asked) {
+  std::optional<output_file> sarif;
+  if (!asked.sarif.empty()) {
+    auto opened = output_file::open(asked.sarif);
+    if (!opened) return cannot_check(opened.error());
+    sarif.emplace(std::move(*opened));
+  }
+  std::error_code ignored;
+  std::vector<inspect::budget> budgets;
+  const fs::path budget_file = asked.budget.empty() ? fs::path(default_budget) : fs::path(asked.budget);
+  const bool has_budget = !asked.budget.empty() || fs::exists(budget_file, ignored);
+  if (has_budget) {
+    auto read = inspect::read_budgets(budget_file);
+    if (!read) return cannot_check(read.error());
+    budgets = std::move(*read);
+  }
+  const fs::path ratchet_file =
+      asked.ratchet.empty() ? budget_file.parent_path() / default_ratchet : fs::path(asked.ratchet);
+  const bool has_ratchet = !asked.record && (!asked.ratchet.empty() || fs::exists(ratchet_file, ignored));
+  inspect::ratchet before;
+  if (has_ratchet) {
+    auto read = inspect::read_ratchet(ratchet_file);
+    if (!read) return cannot_check(read.error());
+    before = std::move(*read);
+  }
+
+  inspect::read_options how;
+  how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
+  const auto report = inspect::read_coroutines(asked.binary, how);
+  if (!report) return cannot_check(report.error());
+  for (const auto& note : report->notes) complain("note: " + note);
+  const auto known = std::ranges::count_if(report->coroutines, [](const auto& one) { return one.frame_bytes.has_value(); });
+  if (known == 0 && !report->coroutines.empty()) {
+    return cannot_check({inspect::fault::input,
+                         fmt::format("{} has {} coroutines, but the size of none is known: build with -g", asked.binary,
+                                     report->coroutines.size())});
+  }
+  if (asked.record) {
+    auto out = output_file::open(ratchet_file.string());
+    if (!out) return cannot_check(out.error());
+    const auto frames = inspect::record_frames(report->coroutines);
+    if (const auto written = out->write(inspect::ratchet_text(frames)); !written) return cannot_check(written.error());
+    fmt::print("{} frames recorded in {}\n", frames.size(), ratchet_file.string());
+  }
+  const bool declared = std::ranges::any_of(report->coroutines,
+                                            [](const auto& one) { return one.declared_budget.has_value(); });
+  if (!has_budget && !has_ratchet && !asked.record && !declared) {
+    return cannot_check({inspect::fault::input,
+                         fmt::format("nothing to check against: write {}, or record the frames as they are with --record",
+                                     default_budget)});
+  }
+  const auto found = all_violations(report->coroutines, budgets, before);
+  const bool github = asked.format == "github" || (asked.format == "auto" && std::getenv("GITHUB_ACTIONS") != nullptr);
+  auto screen = output_file::standard_output();
+  const bool sarif_on_screen = sarif && sarif->is_standard_output();
+  if (sarif) {
+    if (const auto written = sarif->write(violations_sarif(found)); !written) return cannot_check(written.error());
+  }
+  if (!sarif_on_screen) {
+    std::string text = github ? violations_github(found) : violations_text(found);
+    if (found.empty() && !asked.record) text = fmt::format("{} frames are within their budgets\n", known);
+    if (const auto written = screen.write(text); !written) return cannot_check(written.error());
+  }
+  return finish_output(found.empty() ? done : failed);
+}
+
+}  // namespace
+
+std::function<int()> add_check(CLI::App& app) {
+  CLI::App* check = app.add_subcommand("check", "Hold the frames of a binary to budgets, and to what they were");
+  check->footer(
+      "Budgets are in tare.toml or the file of --budget, beside coroutines in the source (TARE_FRAME_BUDGET), and in\n"
+      "the file that --record writes: a frame that is larger than it was fails the check.\n"
+      "Exit status: 0 when all hold, 1 when one does not, 2 when it could not be checked.");
+  auto asked = std::make_shared<options>();
+  check->add_option("binary", asked->binary, "The file to look into")->required()->type_name("BINARY");
+  check->add_option("--budget", asked->budget, "The budgets; without it tare.toml, if there is one")->type_name("FILE");
+  check->add_option("--ratchet", asked->ratchet, "The recorded frames; without it tare.ratchet.toml beside the budgets")
+      ->type_name("FILE");
+  check->add_flag("--record", asked->record, "Write the frames as they are now to the ratchet file");
+  check->add_option("--sarif", asked->sarif, "Write the violations as SARIF 2.1.0; - is standard output")
+      ->type_name("FILE");
+  check->add_option("--format", asked->format, "How violations are printed; auto: github in a workflow of GitHub")
+      ->check(CLI::IsMember({"auto", "text", "github"}))
+      ->capture_default_str();
+  check->add_option("--debug-dir", asked->debug_folders, "Where to look for separate debug files, too")
+      ->type_name("FOLDER")
+      ->allow_extra_args(false);
+  return [asked] { return run(*asked); };
+}
+
+}  // namespace tare::cli

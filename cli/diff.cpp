@@ -1,0 +1,133 @@
+#include "cli/diff.hpp"
+
+#include "cli/error.hpp"
+#include "cli/frames_report.hpp"
+#include "cli/output_file.hpp"
+#include "cli/weigh_report.hpp"
+#include "inspect/coroutine/compare.hpp"
+#include "inspect/coroutine/read.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tare::cli {
+namespace {
+
+using inspect::changed_frame;
+using json = nlohmann::ordered_json;
+
+struct options {
+  std::string before;
+  std::string after;
+  std::string json;
+};
+
+std::string_view kind_of(const changed_frame& one) {
+  if (one.before == nullptr) return "appeared";
+  if (one.after == nullptr) return "vanished";
+  return one.difference > 0 ? "grew" : "shrank";
+}
+
+std::string signed_bytes(std::int64_t bytes) {
+  return (bytes < 0 ? "-" : "+") + with_commas(static_cast<std::uint64_t>(bytes < 0 ? -bytes : bytes));
+}
+
+std::string frame_text(const inspect::coroutine* one) {
+  return one == nullptr ? "-" : one->frame_bytes ? with_commas(*one->frame_bytes) : "?";
+}
+
+std::string changes_text(const std::vector<changed_frame>& changes) {
+  std::string text;
+  for (const std::string_view kind : {"grew", "shrank", "appeared", "vanished"}) {
+    bool first = true;
+    for (const auto& one : changes) {
+      if (kind_of(one) != kind) continue;
+      if (first) text += fmt::format("{}{}:\n", text.empty() ? "" : "\n", kind);
+      first = false;
+      const auto& shown = one.after != nullptr ? *one.after : *one.before;
+      if (one.before != nullptr && one.after != nullptr) {
+        text += fmt::format("  {:>8}  {} -> {}  {}  {}\n", signed_bytes(one.difference), frame_text(one.before),
+                            frame_text(one.after), shown.name, short_place(shown.declared));
+      } else {
+        text += fmt::format("  {:>8}  {}  {}\n", frame_text(&shown), shown.name, short_place(shown.declared));
+      }
+      for (const auto& field : one.fields) {
+        const auto by = static_cast<std::int64_t>(field.after) - static_cast<std::int64_t>(field.before);
+        text += fmt::format("      {:>8}  {}{}\n", signed_bytes(by), field.name,
+                            field.type.empty() ? std::string() : ": " + field.type);
+      }
+    }
+  }
+  return text.empty() ? "no frame changed its size\n" : text;
+}
+
+std::string changes_json(const std::vector<changed_frame>& changes) {
+  json all{{"schema", 1}, {"changes", json::array()}};
+  for (const auto& one : changes) {
+    const auto& shown = one.after != nullptr ? *one.after : *one.before;
+    const auto bytes = [](const inspect::coroutine* of) {
+      return of == nullptr || !of->frame_bytes ? json(nullptr) : json(*of->frame_bytes);
+    };
+    json change{{"change", kind_of(one)},
+                {"name", shown.name},
+                {"linkage_name", shown.linkage_name},
+                {"file", shown.declared.file},
+                {"line", shown.declared.line},
+                {"before_bytes", bytes(one.before)},
+                {"after_bytes", bytes(one.after)},
+                {"variables", json::array()}};
+    for (const auto& field : one.fields) {
+      change["variables"].push_back(
+          {{"name", field.name}, {"type", field.type}, {"before_bytes", field.before}, {"after_bytes", field.after}});
+    }
+    all["changes"].push_back(std::move(change));
+  }
+  return all.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+int run(const options& asked) {
+  std::optional<output_file> json_file;
+  if (!asked.json.empty()) {
+    auto opened = output_file::open(asked.json);
+    if (!opened) return complain(opened.error());
+    json_file.emplace(std::move(*opened));
+  }
+  std::array<inspect::coroutine_report, 2> reports;
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    auto read = inspect::read_coroutines(i == 0 ? asked.before : asked.after, {.debug_folders = {}, .liveness = false});
+    if (!read) return complain(read.error());
+    for (const auto& note : read->notes) complain("note: " + note);
+    reports[i] = std::move(*read);
+  }
+  const auto changes = inspect::compare(reports[0].coroutines, reports[1].coroutines);
+  if (json_file) {
+    if (const auto written = json_file->write(changes_json(changes)); !written) return complain(written.error());
+  }
+  if (!json_file || !json_file->is_standard_output()) {
+    auto screen = output_file::standard_output();
+    if (const auto written = screen.write(changes_text(changes)); !written) return complain(written.error());
+  }
+  return finish_output(done);
+}
+
+}  // namespace
+
+std::function<int()> add_diff(CLI::App& app) {
+  CLI::App* diff = app.add_subcommand("diff", "Show which frames differ between two builds, and by which variables");
+  diff->footer("Exit status: 0 when both could be compared, 1 when one could not be read, 2 for wrong options or a\n"
+               "file that is no ELF file.");
+  auto asked = std::make_shared<options>();
+  diff->add_option("old", asked->before, "The build before")->required()->type_name("OLD");
+  diff->add_option("new", asked->after, "The build after")->required()->type_name("NEW");
+  diff->add_option("--json", asked->json, "Write the changes to this file; - is standard output")->type_name("FILE");
+  return [asked] { return run(*asked); };
+}
+
+}  // namespace tare::cli

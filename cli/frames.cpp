@@ -1,0 +1,159 @@
+#include "cli/frames.hpp"
+
+#include "cli/error.hpp"
+#include "cli/frames_report.hpp"
+#include "cli/output_file.hpp"
+#include "inspect/coroutine/read.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <regex>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace tare::cli {
+namespace {
+
+using inspect::coroutine;
+
+struct options {
+  std::string binary;
+  std::string match;
+  std::string sort = "frame";
+  std::size_t top = 0;
+  bool awaits = false;
+  bool advice = false;
+  std::string tree;
+  std::string json;
+  std::vector<std::string> debug_folders;
+};
+
+std::uint64_t fattest_bytes(const coroutine& of) {
+  const auto* fattest = fattest_await(of);
+  return fattest == nullptr ? 0 : fattest->live_bytes + fattest->held_bytes;
+}
+
+void sort_by(std::string_view key, std::vector<coroutine>& all) {
+  const auto weight = [&](const coroutine& one) -> std::uint64_t {
+    if (key == "overhead") return one.overhead_bytes();
+    if (key == "awaits") return body_awaits(one);
+    if (key == "await") return fattest_bytes(one);
+    if (key == "name" || key == "line") return 0;
+    return one.frame_bytes.value_or(0);
+  };
+  std::ranges::sort(all, [&](const coroutine& a, const coroutine& b) {
+    if (const auto x = weight(a), y = weight(b); x != y) return x > y;
+    if (key == "line") {
+      if (const auto order = std::tie(a.declared.file, a.declared.line) <=> std::tie(b.declared.file, b.declared.line);
+          order != 0) {
+        return order < 0;
+      }
+    }
+    return std::tie(a.name, a.linkage_name, a.image) < std::tie(b.name, b.linkage_name, b.image);
+  });
+}
+
+/// Of the notes those that matter most; all of them are in the JSON.
+void tell_notes(const std::vector<std::string>& notes) {
+  constexpr std::size_t most = 5;
+  for (std::size_t i = 0; i < notes.size() && i < most; ++i) complain("note: " + notes[i]);
+  if (notes.size() > most) complain(fmt::format("note: and {} more; --json has all of them", notes.size() - most));
+}
+
+int show_tree(const inspect::coroutine_report& report, const std::string& name) {
+  tell_notes(report.notes);
+  const std::string text = tree_text(report.coroutines, name);
+  if (text.empty()) {
+    return complain(inspect::error{inspect::fault::input, fmt::format("no coroutine is named '{}'", name)});
+  }
+  auto screen = output_file::standard_output();
+  if (const auto written = screen.write(text); !written) return complain(written.error());
+  return finish_output(done);
+}
+
+int run(const options& asked) {
+  std::optional<std::regex> pattern;
+  if (!asked.match.empty()) {
+    try {
+      pattern.emplace(asked.match, std::regex::ECMAScript | std::regex::optimize);
+    } catch (const std::regex_error& wrong) {
+      return complain(inspect::error{inspect::fault::input,
+                                     fmt::format("--match '{}' is no regular expression: {}", asked.match,
+                                                 wrong.what())});
+    }
+  }
+  std::optional<output_file> json;
+  if (!asked.json.empty()) {
+    auto opened = output_file::open(asked.json);
+    if (!opened) return complain(opened.error());
+    json.emplace(std::move(*opened));
+  }
+  inspect::read_options how;
+  how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
+  auto report = inspect::read_coroutines(asked.binary, how);
+  if (!report) return complain(report.error());
+  const bool any = !report->coroutines.empty();
+  // The tree needs all of them: who waits may match, and who is waited for not.
+  if (!asked.tree.empty()) return show_tree(*report, asked.tree);
+  if (pattern) {
+    std::erase_if(report->coroutines, [&](const coroutine& one) {
+      return !std::regex_search(one.name, *pattern) && !std::regex_search(one.declared.file, *pattern);
+    });
+  }
+  sort_by(asked.sort, report->coroutines);
+  if (asked.top != 0 && report->coroutines.size() > asked.top) report->coroutines.resize(asked.top);
+  tell_notes(report->notes);
+  if (json) {
+    if (const auto written = json->write(frames_json(*report)); !written) return complain(written.error());
+  }
+  if (json && json->is_standard_output()) return finish_output(done);
+  if (!any) {
+    fmt::print("no coroutines found in {} functions\n", report->functions);
+    return finish_output(done);
+  }
+  if (report->coroutines.empty()) {
+    fmt::print("no coroutine matches '{}'\n", asked.match);
+    return finish_output(done);
+  }
+  const std::string text = asked.awaits   ? awaits_text(report->coroutines)
+                           : asked.advice ? advice_text(report->coroutines)
+                                          : frames_table(report->coroutines);
+  auto screen = output_file::standard_output();
+  if (const auto written = screen.write(text); !written) return complain(written.error());
+  return finish_output(done);
+}
+
+}  // namespace
+
+std::function<int()> add_frames(CLI::App& app) {
+  CLI::App* frames = app.add_subcommand("frames", "Show the coroutines of a binary, and what each keeps at each await");
+  frames->footer(
+      "BINARY is a program, a shared library, an object file or an archive, built by clang 20 or newer, g++ or rustc\n"
+      "with -g. Exit status: 0 when it could be read, 1 when it could not be read or written, 2 for wrong options or\n"
+      "a file that is no ELF file.");
+  auto asked = std::make_shared<options>();
+  frames->add_option("binary", asked->binary, "The file to look into")->required()->type_name("BINARY");
+  auto* awaits = frames->add_flag("--awaits", asked->awaits, "For each coroutine its awaits, and what is alive across each");
+  auto* advice = frames->add_flag("--advice", asked->advice, "What would make the frames lighter");
+  auto* tree = frames->add_option("--tree", asked->tree, "This coroutine and all that it waits for")->type_name("NAME");
+  advice->excludes(awaits);
+  tree->excludes(awaits)->excludes(advice);
+  frames->add_option("--match", asked->match, "Only coroutines whose name or file this finds")->type_name("REGEX");
+  frames->add_option("--sort", asked->sort, "What comes first: the largest frame, overhead, await, or most awaits")
+      ->check(CLI::IsMember({"frame", "overhead", "await", "awaits", "name", "line"}))
+      ->capture_default_str();
+  frames->add_option("--top", asked->top, "Only the first N")->check(CLI::Range(1U, 1'000'000'000U))->type_name("N");
+  frames->add_option("--json", asked->json, "Write everything to this file; - is standard output")->type_name("FILE");
+  frames->add_option("--debug-dir", asked->debug_folders, "Where to look for separate debug files, too")
+      ->type_name("FOLDER")
+      ->allow_extra_args(false);
+  return [asked] { return run(*asked); };
+}
+
+}  // namespace tare::cli

@@ -1,0 +1,310 @@
+#include "cli/frames_report.hpp"
+
+#include "cli/table.hpp"
+#include "cli/weigh_report.hpp"
+#include "inspect/coroutine/advice.hpp"
+#include "inspect/coroutine/chain.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace tare::cli {
+namespace {
+
+using inspect::byte_state;
+using inspect::coroutine;
+using json = nlohmann::ordered_json;
+
+constexpr std::size_t longest_name = 60;
+
+std::string optional_bytes(const std::optional<std::uint64_t>& bytes) { return bytes ? with_commas(*bytes) : "?"; }
+
+/// A long name keeps its beginning and its end.
+std::string shortened(const std::string& name) {
+  if (name.size() <= longest_name) return name;
+  const std::size_t head = longest_name * 2 / 3;
+  const std::size_t tail = longest_name - head - 3;
+  // Not in the middle of a character of several bytes.
+  const auto is_middle = [&](std::size_t at) { return (static_cast<unsigned char>(name[at]) & 0xC0U) == 0x80U; };
+  std::size_t cut = head;
+  while (cut > 0 && is_middle(cut)) --cut;
+  std::size_t from = name.size() - tail;
+  while (from < name.size() && is_middle(from)) ++from;
+  return name.substr(0, cut) + "..." + name.substr(from);
+}
+
+std::uint64_t kept_bytes(const inspect::await_point& await) { return await.live_bytes + await.held_bytes; }
+
+json place(const inspect::source_line& where) {
+  return where.file.empty() ? json(nullptr) : json(where.file);
+}
+
+json line(const inspect::source_line& where) { return where.line == 0 ? json(nullptr) : json(where.line); }
+
+json bytes_or_null(const std::optional<std::uint64_t>& bytes) { return bytes ? json(*bytes) : json(nullptr); }
+
+json to_json(const inspect::await_point& await) {
+  json one{{"index", await.index},
+           {"kind", text_of(await.kind)},
+           {"file", place(await.where)},
+           {"line", line(await.where)},
+           {"live_bytes", await.live_bytes},
+           {"held_bytes", await.held_bytes},
+           {"dead_bytes", await.dead_bytes},
+           {"known_by", text_of(await.known_by)},
+           {"children", await.children},
+           {"variables", json::array()}};
+  for (const auto& variable : await.variables) {
+    one["variables"].push_back({{"name", variable.name},
+                                {"type", variable.type},
+                                {"bytes", variable.bytes},
+                                {"offset", variable.offset},
+                                {"state", text_of(variable.state)},
+                                {"kind", text_of(variable.kind)}});
+  }
+  return one;
+}
+
+json to_json(const coroutine& of) {
+  json one{{"name", of.name},
+           {"linkage_name", of.linkage_name},
+           {"file", place(of.declared)},
+           {"line", line(of.declared)},
+           {"compiler", text_of(of.made_by)},
+           {"image", of.image},
+           {"frame_bytes", bytes_or_null(of.frame_bytes)},
+           {"allocated_bytes", bytes_or_null(of.allocated_bytes)},
+           {"abi_bytes", of.abi_bytes},
+           {"promise_bytes", of.promise_bytes},
+           {"padding_bytes", of.padding_bytes},
+           {"promise_type", of.promise_type},
+           {"fields", json::array()},
+           {"awaits", json::array()}};
+  for (const auto& field : of.fields) {
+    one["fields"].push_back({{"name", field.name},
+                             {"type", field.type},
+                             {"bytes", field.bytes},
+                             {"offset", field.offset},
+                             {"kind", text_of(field.kind)}});
+  }
+  for (const auto& await : of.awaits) one["awaits"].push_back(to_json(await));
+  return one;
+}
+
+}  // namespace
+
+std::string_view text_of(byte_state state) {
+  switch (state) {
+    case byte_state::live:
+      return "live";
+    case byte_state::held:
+      return "held";
+    case byte_state::dead:
+      return "dead";
+  }
+  return "";
+}
+
+std::string_view text_of(inspect::field_kind kind) {
+  switch (kind) {
+    case inspect::field_kind::abi:
+      return "abi";
+    case inspect::field_kind::promise:
+      return "promise";
+    case inspect::field_kind::parameter:
+      return "parameter";
+    case inspect::field_kind::local:
+      return "local";
+    case inspect::field_kind::awaiter:
+      return "awaiter";
+    case inspect::field_kind::child:
+      return "child";
+    case inspect::field_kind::unnamed:
+      return "unnamed";
+    case inspect::field_kind::padding:
+      return "padding";
+  }
+  return "";
+}
+
+std::string_view text_of(inspect::evidence known_by) {
+  switch (known_by) {
+    case inspect::evidence::compiler:
+      return "compiler";
+    case inspect::evidence::machine_code:
+      return "machine code";
+    case inspect::evidence::whole_frame:
+      return "whole frame";
+  }
+  return "";
+}
+
+std::string_view text_of(inspect::suspension kind) {
+  switch (kind) {
+    case inspect::suspension::initial:
+      return "initial";
+    case inspect::suspension::await:
+      return "await";
+    case inspect::suspension::final:
+      return "final";
+  }
+  return "";
+}
+
+std::string_view text_of(inspect::producer made_by) {
+  switch (made_by) {
+    case inspect::producer::clang:
+      return "clang";
+    case inspect::producer::gcc:
+      return "gcc";
+    case inspect::producer::rustc:
+      return "rustc";
+  }
+  return "";
+}
+
+std::string short_place(const inspect::source_line& where) {
+  if (where.line == 0) return "?";
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  const fs::path here = fs::current_path(failed);
+  const fs::path file = fs::path(where.file).lexically_normal();
+  std::string name = file.string();
+  if (!failed && name.starts_with(here.string() + "/")) name = file.lexically_relative(here).string();
+  return fmt::format("{}:{}", name, where.line);
+}
+
+const inspect::await_point* fattest_await(const coroutine& of) {
+  const inspect::await_point* fattest = nullptr;
+  for (const auto& await : of.awaits) {
+    if (await.kind != inspect::suspension::await) continue;
+    if (fattest == nullptr || kept_bytes(await) > kept_bytes(*fattest)) fattest = &await;
+  }
+  return fattest;
+}
+
+std::size_t body_awaits(const coroutine& of) {
+  return static_cast<std::size_t>(std::ranges::count(of.awaits, inspect::suspension::await, &inspect::await_point::kind));
+}
+
+std::string frames_table(std::span<const coroutine> coroutines) {
+  table rows({"coroutine", "line", "frame", "allocated", "overhead", "awaits", "fattest await"}, 2);
+  for (const auto& one : coroutines) {
+    const auto* fattest = fattest_await(one);
+    std::string at;
+    if (fattest != nullptr) {
+      const std::string file = std::filesystem::path(fattest->where.file).filename().string();
+      at = fmt::format("{} at {}", with_commas(kept_bytes(*fattest)),
+                       fattest->where.line == 0                   ? "?"
+                       : fattest->where.file == one.declared.file ? fmt::format(":{}", fattest->where.line)
+                                                                  : fmt::format("{}:{}", file, fattest->where.line));
+    }
+    rows.add({shortened(one.name), short_place(one.declared), optional_bytes(one.frame_bytes),
+              optional_bytes(one.allocated_bytes), one.frame_bytes ? with_commas(one.overhead_bytes()) : "?",
+              one.frame_bytes ? fmt::format("{}", body_awaits(one)) : "?", std::move(at)});
+  }
+  return rows.text();
+}
+
+std::string awaits_text(std::span<const coroutine> coroutines) {
+  std::string text;
+  for (const auto& one : coroutines) {
+    if (!text.empty()) text += '\n';
+    text += fmt::format("{}\n  {}, frame {} B, {} B from the allocator, {} B overhead\n", one.name,
+                        short_place(one.declared), optional_bytes(one.frame_bytes), optional_bytes(one.allocated_bytes),
+                        with_commas(one.overhead_bytes()));
+    if (!one.frame_bytes) continue;
+    for (const auto& await : one.awaits) {
+      const std::string_view kind = await.kind == inspect::suspension::initial ? "before the body"
+                                    : await.kind == inspect::suspension::final ? "after the body"
+                                                                               : "await";
+      text += fmt::format("\n  {} {}: {} B live, {} B held, {} B dead (by {})\n", kind, short_place(await.where),
+                          with_commas(await.live_bytes), with_commas(await.held_bytes), with_commas(await.dead_bytes),
+                          text_of(await.known_by));
+      for (const auto& variable : await.variables) {
+        const bool padding = variable.kind == inspect::field_kind::padding;
+        text += fmt::format("    {:>6}  {:>6} B  {}  {}\n", variable.offset, with_commas(variable.bytes),
+                            text_of(variable.state),
+                            padding                 ? "(padding)"
+                            : variable.type.empty() ? variable.name
+                                                    : fmt::format("{}: {}", variable.name, shortened(variable.type)));
+      }
+    }
+  }
+  return text;
+}
+
+std::string advice_text(std::span<const coroutine> coroutines) {
+  std::vector<std::pair<const coroutine*, inspect::advice>> all;
+  for (const auto& one : coroutines) {
+    for (auto& each : inspect::advise(one)) all.emplace_back(&one, std::move(each));
+  }
+  std::ranges::sort(all, [](const auto& a, const auto& b) {
+    return std::tie(b.second.bytes, a.first->name, a.second.message) <
+           std::tie(a.second.bytes, b.first->name, b.second.message);
+  });
+  std::string text;
+  for (const auto& [of, one] : all) {
+    text += fmt::format("{}: {} bytes {}: {} [{}]\n", short_place(one.where), with_commas(one.bytes),
+                        one.certain ? "lighter" : "lighter, likely", one.message, of->name);
+  }
+  return text.empty() ? "nothing found that would make a frame lighter by 32 bytes or more\n" : text;
+}
+
+std::string tree_text(std::span<const coroutine> coroutines, const std::string& name) {
+  const inspect::chains ways(coroutines);
+  std::string text;
+  struct step {
+    std::size_t coroutine;
+    std::size_t depth;
+    bool heaviest;
+  };
+  constexpr std::size_t deepest = 64;
+  constexpr std::size_t most_lines = 2000;
+  std::size_t lines = 0;
+  for (std::size_t root = 0; root < coroutines.size(); ++root) {
+    const std::string& its_name = coroutines[root].name;
+    if (its_name != name && !its_name.starts_with(name + "(")) continue;
+    text += fmt::format("{}{} bytes on the heaviest way down from {}\n", text.empty() ? "" : "\n",
+                        with_commas(ways.heaviest(root)), its_name);
+    std::vector<step> waiting{{root, 0, true}};
+    std::vector<std::size_t> path;
+    while (!waiting.empty() && lines < most_lines) {
+      const step one = waiting.back();
+      waiting.pop_back();
+      ++lines;
+      path.resize(one.depth);
+      const bool again = std::ranges::find(path, one.coroutine) != path.end();
+      text += fmt::format("{} {:>8}  {}{}{}\n", one.heaviest ? '*' : ' ',
+                          optional_bytes(coroutines[one.coroutine].frame_bytes), std::string(one.depth * 2, ' '),
+                          coroutines[one.coroutine].name, again ? " (again)" : "");
+      path.push_back(one.coroutine);
+      if (again || one.depth >= deepest) continue;
+      const auto heaviest = ways.heaviest_child(one.coroutine);
+      const auto& children = ways.children(one.coroutine);
+      for (auto child = children.rbegin(); child != children.rend(); ++child) {
+        waiting.push_back({*child, one.depth + 1, one.heaviest && heaviest == *child});
+      }
+    }
+    if (lines >= most_lines) {
+      text += "...\n";
+      break;
+    }
+  }
+  return text;
+}
+
+std::string frames_json(const inspect::coroutine_report& report) {
+  json all{{"schema", 1}, {"functions", report.functions}, {"notes", report.notes}, {"coroutines", json::array()}};
+  for (const auto& one : report.coroutines) all["coroutines"].push_back(to_json(one));
+  return all.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace tare::cli

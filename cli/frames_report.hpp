@@ -1,0 +1,41 @@
+#pragma once
+
+// What `tare frames` found, as a table, as a list of awaits, and as JSON.
+
+#include "inspect/coroutine/read.hpp"
+
+#include <span>
+#include <string>
+
+namespace tare::cli {
+
+/// "server.cpp:42" from the folder where the command runs, "?" where it is not known.
+[[nodiscard]] std::string short_place(const inspect::source_line& where);
+
+/// The await with the most bytes that are live or held; null if there is none.
+[[nodiscard]] const inspect::await_point* fattest_await(const inspect::coroutine& of);
+
+/// How many awaits the body has: without the suspensions before and after it.
+[[nodiscard]] std::size_t body_awaits(const inspect::coroutine& of);
+
+/// A row for each coroutine.
+[[nodiscard]] std::string frames_table(std::span<const inspect::coroutine> coroutines);
+
+/// A paragraph for each coroutine: its awaits, and what is alive across each.
+[[nodiscard]] std::string awaits_text(std::span<const inspect::coroutine> coroutines);
+
+/// What would make the frames lighter, the heaviest first.
+[[nodiscard]] std::string advice_text(std::span<const inspect::coroutine> coroutines);
+
+/// A coroutine and all that it waits for, indented, with what the heaviest way down takes; of those that fit.
+[[nodiscard]] std::string tree_text(std::span<const inspect::coroutine> coroutines, const std::string& name);
+
+[[nodiscard]] std::string frames_json(const inspect::coroutine_report& report);
+
+[[nodiscard]] std::string_view text_of(inspect::byte_state state);
+[[nodiscard]] std::string_view text_of(inspect::field_kind kind);
+[[nodiscard]] std::string_view text_of(inspect::evidence known_by);
+[[nodiscard]] std::string_view text_of(inspect::suspension kind);
+[[nodiscard]] std::string_view text_of(inspect::producer made_by);
+
+}  // namespace tare::cli

@@ -1,0 +1,49 @@
+# tare_check(target [BUDGET file] [RATCHET file])
+#
+# Holds the coroutine frames of a target to their budgets whenever it was linked: the build fails with a line for each
+# frame that is too large. Without BUDGET and RATCHET, the files tare.toml and tare.ratchet.toml in the folder of the
+# calling CMakeLists.txt are taken where they are there; TARE_FRAME_BUDGET in the source holds in any case.
+# The target has to be built with -g. The command is the one of this project, or TARE_COMMAND, or the one in PATH.
+function(tare_check target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "BUDGET;RATCHET" "")
+  if(arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "tare_check: unknown arguments: ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT TARGET ${target})
+    message(FATAL_ERROR "tare_check: there is no target ${target}")
+  endif()
+  if(TARGET tare_cli)
+    set(command $<TARGET_FILE:tare_cli>)
+    add_dependencies(${target} tare_cli)
+  else()
+    find_program(TARE_COMMAND tare HINTS ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../../bin)
+    if(NOT TARE_COMMAND)
+      message(FATAL_ERROR "tare_check: the command tare was not found; set TARE_COMMAND to where it is")
+    endif()
+    set(command ${TARE_COMMAND})
+  endif()
+  set(options)
+  foreach(kind budget ratchet)
+    string(TOUPPER ${kind} name)
+    if(kind STREQUAL "budget")
+      set(default ${CMAKE_CURRENT_SOURCE_DIR}/tare.toml)
+    else()
+      set(default ${CMAKE_CURRENT_SOURCE_DIR}/tare.ratchet.toml)
+    endif()
+    if(DEFINED arg_${name})
+      cmake_path(ABSOLUTE_PATH arg_${name} BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} OUTPUT_VARIABLE file)
+      list(APPEND options --${kind} ${file})
+    elseif(EXISTS ${default})
+      set(file ${default})
+      list(APPEND options --${kind} ${file})
+    else()
+      continue()
+    endif()
+    # A changed budget is checked at the next build.
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${file})
+  endforeach()
+  add_custom_command(TARGET ${target} POST_BUILD
+    COMMAND ${command} check $<TARGET_FILE:${target}> ${options}
+    COMMENT "Checking the coroutine frames of ${target}"
+    VERBATIM)
+endfunction()

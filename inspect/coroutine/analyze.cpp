@@ -1,0 +1,174 @@
+#include "inspect/coroutine/awaits.hpp"
+#include "inspect/coroutine/frame_source.hpp"
+#include "inspect/coroutine/layout.hpp"
+#include "inspect/coroutine/liveness.hpp"
+#include "inspect/coroutine/readable_name.hpp"
+#include "inspect/coroutine/variables.hpp"
+#include "inspect/dwarf/location.hpp"
+#include "inspect/dwarf/type_text.hpp"
+
+#include <llvm/DebugInfo/DWARF/DWARFUnit.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+namespace dwarf = llvm::dwarf;
+
+void follow_code(unit_context& unit, frame_source& source) {
+  std::map<std::uint64_t, std::shared_ptr<function_flow>> known;
+  for (auto& function : source.functions) {
+    auto& flow = known[function.ranges.front().begin];
+    if (!flow) flow = std::make_shared<function_flow>(unit.file, unit.decoder, unit.pads, function.ranges);
+    function.flow = flow;
+  }
+}
+
+/// In a ramp the frame is what the allocator returned. The debug information names the register, or the code stores
+/// the address of the resume function into the frame's first word.
+void find_frame_in_ramp(frame_function& ramp, const frame_source& source) {
+  for (const auto& child : ramp.die.children()) {
+    if (child.getTag() != dwarf::DW_TAG_variable || short_name(child) != "__coro_frame") continue;
+    auto locations = child.getLocations(dwarf::DW_AT_location);
+    if (!locations) {
+      llvm::consumeError(locations.takeError());
+      break;
+    }
+    std::map<std::pair<origin, std::int64_t>, std::uint64_t> votes;
+    for (const auto& location : *locations) {
+      if (!location.Range) continue;
+      const machine_state* state = ramp.flow->state_at(location.Range->LowPC);
+      if (state == nullptr) continue;
+      for (const auto& piece : locate(location.Expr, *state, frame_base_of(ramp.die, *state), 8)) {
+        if (piece.address.is_constant() || piece.address.base == stack_origin) continue;
+        votes[{piece.address.base, piece.address.offset}] += location.Range->HighPC - location.Range->LowPC;
+      }
+    }
+    const auto best = std::ranges::max_element(votes, {}, [](const auto& one) { return one.second; });
+    if (best != votes.end()) {
+      ramp.frame = value::of(best->first.first, best->first.second);
+      ramp.frame_known = true;
+    }
+  }
+  for (const auto& body : source.functions) {
+    if (body.role != function_role::resume || body.ranges.empty()) continue;
+    const std::uint64_t resume = body.ranges.front().begin;
+    for (std::size_t i = 0; i < ramp.flow->instructions().size(); ++i) {
+      for (const auto& access : ramp.flow->accesses(i)) {
+        if (access.what != memory_access::kind::write || access.bytes != 8 || access.base == stack_origin) continue;
+        const bool is_resume =
+            std::ranges::any_of(access.written, [&](const constant& one) { return one.value == resume; });
+        if (!is_resume) continue;
+        ramp.frame = value::of(access.base, access.offset);
+        ramp.frame_known = true;
+        return;
+      }
+    }
+  }
+}
+
+void find_frames(frame_source& source) {
+  for (auto& function : source.functions) {
+    if (function.role == function_role::ramp) {
+      find_frame_in_ramp(function, source);
+    } else {
+      function.frame = value::of(first_argument_origin);
+      function.frame_known = true;
+    }
+  }
+}
+
+/// Which coroutines are called on an await's line: these are waited for there.
+void find_children(const unit_context& unit, const frame_source& source, std::vector<found_await>& awaits) {
+  for (const auto& function : source.functions) {
+    if (function.flow == nullptr || (function.role != function_role::ramp && function.role != function_role::resume)) {
+      continue;
+    }
+    for (const auto& call : function.flow->calls()) {
+      const std::string_view name = unit.file.name_at(call.target);
+      if (name.empty() || name == source.linkage_name) continue;
+      const source_line where = line_of(unit, function, call.instruction);
+      if (where.line == 0) continue;
+      for (auto& await : awaits) {
+        if (await.point.kind != suspension::await || await.point.where != where) continue;
+        auto& children = await.point.children;
+        if (std::ranges::find(children, name) == children.end()) children.emplace_back(name);
+      }
+    }
+  }
+}
+
+/// Gives the frame's fields the names of the variables that lie there.
+void name_fields(const std::vector<scoped_variable>& variables, coroutine& into) {
+  if (into.made_by == producer::gcc) {
+    for (auto& field : into.fields) {
+      const auto same = std::ranges::find_if(variables, [&](const scoped_variable& one) {
+        return one.field.offset == field.offset && one.field.name == field.name;
+      });
+      if (same != variables.end()) field.declared = same->field.declared;
+    }
+    return;
+  }
+  for (const auto& variable : variables) {
+    if (variable.inlined) continue;
+    const auto covered = std::ranges::any_of(into.fields, [&](const frame_field& field) {
+      return (field.kind == field_kind::abi || field.kind == field_kind::promise) &&
+             variable.field.offset >= field.offset && variable.field.offset < field.offset + field.bytes;
+    });
+    if (covered) continue;
+    // A field without a name of its own gives way to the variable that has exactly its place.
+    std::erase_if(into.fields, [&](const frame_field& field) {
+      return field.kind == field_kind::unnamed && field.offset == variable.field.offset &&
+             field.bytes == variable.field.bytes;
+    });
+    into.fields.push_back(variable.field);
+  }
+  std::ranges::sort(into.fields, [](const frame_field& a, const frame_field& b) {
+    return std::tie(a.offset, b.bytes, a.name) < std::tie(b.offset, a.bytes, b.name);
+  });
+}
+
+}  // namespace
+
+coroutine analyze(unit_context& unit, frame_source& source) {
+  coroutine one;
+  one.linkage_name = source.linkage_name;
+  one.name = readable_function(source.linkage_name);
+  one.made_by = source.made_by;
+  one.image = unit.file.name();
+  for (const auto role : {function_role::ramp, function_role::resume, function_role::destroy}) {
+    for (const auto& function : source.functions) {
+      if (function.role == role && one.declared.line == 0) one.declared = declaration(function.die);
+    }
+  }
+  for (const auto& function : source.functions) {
+    const std::uint64_t address = function.ranges.front().begin;
+    if (function.role == function_role::resume) one.resume_address = address;
+    if (function.role == function_role::destroy) one.destroy_address = address;
+    if (function.role == function_role::cleanup) one.cleanup_address = address;
+  }
+  read_layout(source, one);
+  if (!one.frame_bytes || !unit.file.is_x86_64()) return one;
+
+  follow_code(unit, source);
+  find_frames(source);
+  if (source.made_by == producer::gcc && one.declared.line == 0) one.declared = {};
+  const auto variables = find_variables(source, *one.frame_bytes);
+  name_fields(variables, one);
+  auto awaits = find_awaits(unit, source, one);
+  if (unit.liveness) {
+    find_liveness(source, variables, awaits, one);
+  } else {
+    assume_whole_frame(awaits, one);
+  }
+  find_children(unit, source, awaits);
+  one.padding_bytes = uncovered_bytes(one.fields, *one.frame_bytes);
+  for (auto& await : awaits) one.awaits.push_back(std::move(await.point));
+  return one;
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,117 @@
+#pragma once
+
+// What a binary says about its coroutines: how large their frames are, what lies where in them, at which places they
+// can be suspended, and which bytes are still of use there.
+//
+// Nothing here needs the debug information any more: it can be kept, sorted, compared with another build's.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tare::inspect {
+
+struct source_line {
+  std::string file;
+  std::uint32_t line = 0;  ///< 0: not known
+  friend bool operator==(const source_line&, const source_line&) = default;
+};
+
+enum class producer : std::uint8_t { clang, gcc, rustc };
+
+/// What a range of a frame is for.
+enum class field_kind : std::uint8_t {
+  abi,        ///< the resume and destroy pointers, the suspend index, the compiler's flags
+  promise,    ///< the promise object
+  parameter,  ///< a copy of an argument
+  local,      ///< a variable
+  awaiter,    ///< the object that an await waits with, or another temporary
+  child,      ///< the whole frame of a callee that was merged into this one
+  unnamed,    ///< in use, but the debug information does not say for what
+  padding,    ///< never in use
+};
+
+/// A range of the frame under a name. Ranges may overlap: a compiler gives one place to several variables that are
+/// never needed at the same time.
+struct frame_field {
+  std::string name;  ///< empty for padding
+  std::string type;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  field_kind kind = field_kind::unnamed;
+  source_line declared{};
+};
+
+enum class byte_state : std::uint8_t {
+  live,  ///< used after the await
+  held,  ///< in scope, or its address is known elsewhere; a later use was not seen
+  dead,  ///< not used any more, not yet in use, or padding
+};
+
+/// How the state of the bytes was found out.
+enum class evidence : std::uint8_t {
+  compiler,     ///< the compiler itself wrote it down (tare-frames-pass.so, or rustc's layout of the state)
+  machine_code, ///< from the uses in the machine code and the scopes in the debug information
+  whole_frame,  ///< not known: the whole frame counts as held
+};
+
+struct variable_at_await {
+  std::string name;  ///< empty for bytes that have none
+  std::string type;
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  byte_state state = byte_state::held;
+  field_kind kind = field_kind::unnamed;
+  source_line declared{};
+};
+
+enum class suspension : std::uint8_t {
+  initial,  ///< before the body
+  await,    ///< co_await or co_yield in the body
+  final,    ///< after the body
+};
+
+/// A place where the coroutine can be suspended.
+struct await_point {
+  std::uint64_t index = 0;  ///< what the frame's suspend index holds there
+  suspension kind = suspension::await;
+  source_line where;
+  std::uint64_t live_bytes = 0;  ///< these three add up to the frame
+  std::uint64_t held_bytes = 0;
+  std::uint64_t dead_bytes = 0;
+  evidence known_by = evidence::whole_frame;
+  std::vector<variable_at_await> variables;  ///< by offset; every byte of the frame is in one of them
+  std::vector<std::string> children;         ///< linkage names of the coroutines that are awaited there, if known
+};
+
+struct coroutine {
+  std::string name;          ///< readable: "serve(tcp::socket)"
+  std::string linkage_name;  ///< as in the symbol table
+  source_line declared;
+  producer made_by = producer::clang;
+  std::string image;  ///< the file that it is in; of an archive "libx.a(member.o)"
+
+  std::optional<std::uint64_t> frame_bytes;      ///< what operator new is asked for; nothing: no debug information
+  std::optional<std::uint64_t> allocated_bytes;  ///< with the allocator's rounding; nothing where that is not known
+  std::uint64_t abi_bytes = 0;
+  std::uint64_t promise_bytes = 0;
+  std::uint64_t padding_bytes = 0;
+  std::string promise_type;
+  std::vector<frame_field> fields;   ///< by offset
+  std::vector<await_point> awaits;   ///< by index
+  std::optional<std::uint64_t> declared_budget;  ///< TARE_FRAME_BUDGET beside it
+
+  // For finding frames in memory: the first two words of a suspended frame are the addresses of these functions.
+  // Addresses are those of the file; a process adds its load bias.
+  std::uint64_t resume_address = 0;   ///< 0: not there
+  std::uint64_t destroy_address = 0;  ///< in the second word
+  std::uint64_t cleanup_address = 0;  ///< in the second word of a frame that was merged into its caller's
+  std::uint64_t promise_offset = 16;
+  std::optional<std::uint64_t> index_offset;
+  std::uint32_t index_bytes = 0;
+
+  [[nodiscard]] std::uint64_t overhead_bytes() const noexcept { return abi_bytes + promise_bytes + padding_bytes; }
+};
+
+}  // namespace tare::inspect

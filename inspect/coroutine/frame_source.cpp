@@ -1,0 +1,153 @@
+#include "inspect/coroutine/frame_source.hpp"
+
+#include "inspect/dwarf/type_text.hpp"
+
+#include <llvm/DebugInfo/DWARF/DWARFUnit.h>
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+namespace dwarf = llvm::dwarf;
+
+constexpr std::string_view clang_suffix = ".coro_frame_ty";
+constexpr std::string_view gcc_suffix = ".Frame";
+
+std::vector<code_range> code_of(const llvm::DWARFDie& function, const image& file) {
+  std::vector<code_range> ranges;
+  auto all = function.getAddressRanges();
+  if (!all) {
+    llvm::consumeError(all.takeError());
+    return ranges;
+  }
+  for (const auto& one : *all) {
+    // Functions that the linker dropped keep their entry, at an address where no code is.
+    if (one.LowPC >= one.HighPC || one.LowPC == 0 || file.read(one.LowPC, 1).empty()) continue;
+    if (!file.is_constant(one.LowPC)) continue;
+    ranges.push_back({one.LowPC, one.HighPC});
+  }
+  return ranges;
+}
+
+/// "f.resume" and so on; g++ has "f.actor" and "f.destroy".
+function_role role_of(std::string_view name) {
+  const auto without_clone = [&] {
+    // ".resume.llvm.123", ".resume.cold"
+    for (const std::string_view mark : {".llvm.", ".cold", ".part.", ".constprop.", ".isra."}) {
+      if (const auto at = name.find(mark); at != std::string_view::npos) return name.substr(0, at);
+    }
+    return name;
+  }();
+  if (without_clone.ends_with(".resume") || without_clone.ends_with(".actor")) return function_role::resume;
+  if (without_clone.ends_with(".destroy")) return function_role::destroy;
+  if (without_clone.ends_with(".cleanup")) return function_role::cleanup;
+  return function_role::ramp;
+}
+
+/// The name by which a function is told apart: its own where it has one, or what the symbol table says of its place.
+std::string_view symbol_of(const llvm::DWARFDie& function, const std::vector<code_range>& ranges, const image& file) {
+  if (const auto* symbol = ranges.empty() ? nullptr : file.function_at(ranges.front().begin);
+      symbol != nullptr && symbol->address == ranges.front().begin) {
+    return symbol->name;
+  }
+  return linkage_name(function);
+}
+
+/// g++ writes its options down, clang does not.
+bool is_optimized(const llvm::DWARFDie& unit) {
+  const std::string_view producer = dwarf::toString(unit.find(dwarf::DW_AT_producer), "");
+  if (!producer.starts_with("GNU")) return true;
+  const auto at = producer.rfind(" -O");
+  return at != std::string_view::npos && at + 3 < producer.size() && producer[at + 3] != '0';
+}
+
+/// The frame's type, if this is one of a clang coroutine's functions.
+llvm::DWARFDie clang_frame_type(const llvm::DWARFDie& function) {
+  for (const auto& child : function.children()) {
+    if (child.getTag() != dwarf::DW_TAG_variable || short_name(child) != "__coro_frame") continue;
+    return type_of(child);
+  }
+  return {};
+}
+
+/// The same of g++'s actor: it takes a pointer to the frame.
+llvm::DWARFDie gcc_frame_type(const llvm::DWARFDie& function) {
+  for (const auto& child : function.children()) {
+    if (child.getTag() != dwarf::DW_TAG_formal_parameter) continue;
+    if (short_name(child) != "frame_ptr") return {};
+    llvm::DWARFDie type = type_of(child);
+    if (type.isValid() && type.getTag() == dwarf::DW_TAG_pointer_type) type = type_of(type);
+    return type.isValid() && short_name(type).ends_with(gcc_suffix) ? type : llvm::DWARFDie();
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<frame_source> find_frame_sources(unit_context& unit) {
+  std::map<std::string, frame_source, std::less<>> found;
+  std::map<std::string, std::vector<llvm::DWARFDie>, std::less<>> plain;  // g++'s ramps look like any function
+  bool has_gcc = false;
+  const auto add = [&](std::string_view name, producer made_by, const llvm::DWARFDie& type,
+                       const llvm::DWARFDie& function) {
+    auto ranges = code_of(function, unit.file);
+    if (ranges.empty()) return;
+    const auto role = role_of(symbol_of(function, ranges, unit.file));
+    auto& source = found[std::string(name)];
+    source.linkage_name = name;
+    source.made_by = made_by;
+    source.type = type;
+    source.functions.push_back({.role = role,
+                                .die = function,
+                                .ranges = std::move(ranges),
+                                .flow = nullptr,
+                                .frame = {},
+                                .frame_known = false});
+  };
+  for (const auto& entry : unit.unit.dies()) {
+    if (entry.getTag() != dwarf::DW_TAG_subprogram) continue;
+    const llvm::DWARFDie function(&unit.unit, &entry);
+    if (!function.find(dwarf::DW_AT_low_pc) && !function.find(dwarf::DW_AT_ranges)) continue;
+    if (const auto type = clang_frame_type(function); type.isValid()) {
+      const std::string_view name = short_name(type);
+      if (name.ends_with(clang_suffix)) {
+        add(name.substr(0, name.size() - clang_suffix.size()), producer::clang, type, function);
+      }
+      continue;
+    }
+    llvm::DWARFDie described = function;
+    if (const auto origin = function.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin); origin.isValid()) {
+      described = origin;
+    }
+    if (const auto type = gcc_frame_type(described); type.isValid()) {
+      has_gcc = true;
+      const std::string_view name = short_name(type);
+      add(name.substr(0, name.size() - gcc_suffix.size()), producer::gcc, type, function);
+    } else if (const auto name = linkage_name(function); !name.empty()) {
+      plain[std::string(name)].push_back(function);
+    }
+  }
+  if (has_gcc) {
+    for (auto& [name, source] : found) {
+      if (source.made_by != producer::gcc) continue;
+      const auto ramps = plain.find(name);
+      if (ramps == plain.end()) continue;
+      for (const auto& ramp : ramps->second) add(name, producer::gcc, source.type, ramp);
+    }
+  }
+  const bool optimized = is_optimized(unit.unit.getUnitDIE(true));
+  std::vector<frame_source> sources;
+  for (auto& [name, source] : found) {
+    const auto is_body = [](const frame_function& one) { return one.role != function_role::ramp; };
+    source.optimized = optimized;
+    // A ramp alone is a coroutine whose body is somewhere else: another unit has it.
+    if (std::ranges::any_of(source.functions, is_body)) sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+}  // namespace tare::inspect

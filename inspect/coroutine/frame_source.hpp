@@ -1,0 +1,63 @@
+#pragma once
+
+// A coroutine as a unit of debug information describes it, before anything is concluded from it. Internal to inspect/.
+
+#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/dwarf/line_rows.hpp"
+#include "inspect/machine/function_flow.hpp"
+
+#include <llvm/DebugInfo/DWARF/DWARFDie.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tare::inspect {
+
+enum class function_role : std::uint8_t {
+  ramp,     ///< what the caller calls: allocates the frame and fills it
+  resume,   ///< g++: the actor, which destroys as well
+  destroy,  ///< destroys a suspended coroutine and frees its frame
+  cleanup,  ///< the same without freeing, for a frame that was merged into its caller's
+};
+
+/// One of the functions that a coroutine was split into.
+struct frame_function {
+  function_role role = function_role::ramp;
+  llvm::DWARFDie die;
+  std::vector<code_range> ranges;
+  std::shared_ptr<function_flow> flow;  ///< shared where two coroutines have one function
+  value frame;                          ///< the frame's address, as the flow names it
+  bool frame_known = false;
+};
+
+struct frame_source {
+  std::string linkage_name;
+  producer made_by = producer::clang;
+  llvm::DWARFDie type;  ///< of the frame; not valid where the compiler did not describe it
+  std::vector<frame_function> functions;
+  bool optimized = true;  ///< false: by the options that the compiler wrote down it was not
+};
+
+/// What looking at one unit needs.
+struct unit_context {
+  image& file;
+  llvm::DWARFUnit& unit;  ///< the one that has the entries: of split debug information the .dwo's
+  const line_rows& lines;
+  const disassembler& decoder;
+  const landing_pads& pads;
+  bool liveness = true;
+};
+
+/// Those that a unit has code for. `is_coroutine_function(address)` is a quick test by the symbols; it says yes where
+/// there are none.
+[[nodiscard]] std::vector<frame_source> find_frame_sources(unit_context& unit);
+
+/// Everything that can be said about one of them.
+[[nodiscard]] coroutine analyze(unit_context& unit, frame_source& source);
+
+/// rustc's async functions: these need no machine code.
+[[nodiscard]] std::vector<coroutine> find_rust_coroutines(unit_context& unit);
+
+}  // namespace tare::inspect

@@ -1,0 +1,183 @@
+#include "inspect/coroutine/layout.hpp"
+
+#include "inspect/coroutine/readable_name.hpp"
+#include "inspect/dwarf/type_text.hpp"
+
+#include <llvm/DebugInfo/DWARF/DWARFUnit.h>
+
+#include <algorithm>
+#include <string_view>
+#include <tuple>
+
+namespace tare::inspect {
+namespace {
+
+namespace dwarf = llvm::dwarf;
+
+constexpr std::uint64_t largest_frame = std::uint64_t{1} << 30;  ///< beyond this the information is damaged
+constexpr std::size_t most_fields = 16384;
+
+/// "buf_1_2" without the numbers that g++ appends: the depth of the scope and which one it is.
+std::string_view without_scope_numbers(std::string_view name) {
+  for (int part = 0; part < 2; ++part) {
+    const auto at = name.find_last_not_of("0123456789");
+    if (at == std::string_view::npos || at == 0 || name[at] != '_' || at + 1 == name.size()) return name;
+    name = name.substr(0, at);
+  }
+  return name;
+}
+
+bool is_digits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// g++ tells by its spelling what a field is for.
+field_kind kind_of_gcc_field(std::string_view name) {
+  if (name == "_Coro_promise") return field_kind::promise;
+  if (name.starts_with("_Coro_")) return field_kind::abi;
+  const auto bare = without_scope_numbers(name);
+  if (bare == "Is" || bare == "Fs") return field_kind::awaiter;
+  if (bare.starts_with("Aw") && is_digits(bare.substr(2))) return field_kind::awaiter;
+  if (bare.starts_with("D.") || (bare.starts_with("T") && is_digits(bare.substr(1)))) return field_kind::awaiter;
+  return field_kind::local;
+}
+
+/// The promise's type; both compilers describe it as a variable of the coroutine.
+llvm::DWARFDie promise_type(const frame_source& source) {
+  for (const auto& function : source.functions) {
+    for (const auto& child : function.die.children()) {
+      if (child.getTag() == dwarf::DW_TAG_variable && short_name(child) == "__promise") return type_of(child);
+    }
+  }
+  return {};
+}
+
+/// Whether the class or one of its bases has this member function.
+bool declares(llvm::DWARFDie type, std::string_view member, int depth = 0) {
+  constexpr int deepest = 16;
+  for (int steps = 0; type.isValid() && type.getTag() == dwarf::DW_TAG_typedef && steps < deepest; ++steps) {
+    type = type_of(type);
+  }
+  if (!type.isValid() || depth > deepest) return false;
+  for (const auto& child : type.children()) {
+    if (child.getTag() == dwarf::DW_TAG_subprogram && short_name(child) == member) return true;
+    if (child.getTag() == dwarf::DW_TAG_inheritance && declares(type_of(child), member, depth + 1)) return true;
+  }
+  return false;
+}
+
+void name_gcc_field(frame_field& field, bool& before_index) {
+  if (field.name == "_Coro_resume_index") before_index = false;
+  field.kind = kind_of_gcc_field(field.name);
+  if (field.kind == field_kind::local) {
+    if (before_index) field.kind = field_kind::parameter;
+    field.name = without_scope_numbers(field.name);
+  } else if (field.kind == field_kind::awaiter) {
+    const auto bare = without_scope_numbers(field.name);
+    field.name = bare == "Is"   ? "initial awaiter"
+                 : bare == "Fs" ? "final awaiter"
+                                : "(" + std::string(field.type) + ")";
+  }
+}
+
+}  // namespace
+
+std::uint64_t uncovered_bytes(const std::vector<frame_field>& fields, std::uint64_t frame_bytes) {
+  std::uint64_t covered_to = 0;
+  std::uint64_t uncovered = 0;
+  for (const auto& field : fields) {
+    if (field.kind == field_kind::padding) continue;
+    if (field.offset > covered_to) uncovered += field.offset - covered_to;
+    covered_to = std::max(covered_to, field.offset + field.bytes);
+  }
+  return uncovered + (frame_bytes > covered_to ? frame_bytes - covered_to : 0);
+}
+
+void read_layout(const frame_source& source, coroutine& into) {
+  if (!source.type.isValid()) return;
+  const auto declared_bytes = dwarf::toUnsigned(source.type.find(dwarf::DW_AT_byte_size));
+  std::uint64_t end = 0;
+  bool before_index = true;
+  for (const auto& member : source.type.children()) {
+    if (member.getTag() != dwarf::DW_TAG_member) continue;
+    const auto offset = member_offset(member);
+    const auto type = type_of(member);
+    const std::uint64_t bytes = type_bytes(type);
+    if (!offset || *offset > largest_frame || bytes > largest_frame || into.fields.size() >= most_fields) continue;
+    frame_field field{.name = std::string(short_name(member)),
+                      .type = without_noise(type_text(type)),
+                      .offset = *offset,
+                      .bytes = bytes,
+                      .kind = field_kind::unnamed,
+                      .declared = {}};
+    end = std::max(end, *offset + bytes);
+    if (source.made_by == producer::gcc) {
+      if (field.name == "_Coro_resume_index") {
+        into.index_offset = field.offset;
+        into.index_bytes = static_cast<std::uint32_t>(bytes);
+      }
+      if (field.name == "_Coro_promise") {
+        into.promise_offset = field.offset;
+        into.promise_bytes = bytes;
+        into.promise_type = field.type;
+        into.allocated_bytes = declares(type, "operator new") ? 1 : 0;
+      }
+      name_gcc_field(field, before_index);
+    } else {
+      if (field.name == "__coro_index") {
+        into.index_offset = field.offset;
+        into.index_bytes = static_cast<std::uint32_t>(bytes == 0 ? 1 : bytes);
+      }
+      if (field.name == "__resume_fn" || field.name == "__destroy_fn" || field.name == "__coro_index") {
+        field.kind = field_kind::abi;
+      }
+    }
+    into.fields.push_back(std::move(field));
+  }
+  if (end == 0 && !declared_bytes) return;
+
+  if (source.made_by == producer::gcc) {
+    into.frame_bytes = declared_bytes.value_or(end);
+  } else {
+    // The type's own size is rounded up to its alignment; what is asked for ends with the last field.
+    into.frame_bytes = (end + 7) / 8 * 8;
+    if (const auto type = promise_type(source); type.isValid()) {
+      into.promise_bytes = type_bytes(type);
+      into.promise_type = without_noise(type_text(type));
+      // It comes first, behind the two pointers, as far as its alignment allows.
+      std::uint64_t first = ~std::uint64_t{0};
+      for (const auto& field : into.fields) {
+        if (field.offset >= 16 && field.kind != field_kind::abi) first = std::min(first, field.offset);
+      }
+      into.promise_offset = first == ~std::uint64_t{0} || into.promise_bytes <= 1 ? 16 : first;
+      std::erase_if(into.fields, [&](const frame_field& field) {
+        return field.offset == into.promise_offset && field.kind == field_kind::unnamed &&
+               field.bytes <= into.promise_bytes;
+      });
+      into.fields.push_back({.name = "promise",
+                             .type = into.promise_type,
+                             .offset = into.promise_offset,
+                             .bytes = into.promise_bytes,
+                             .kind = field_kind::promise,
+                             .declared = {}});
+      into.allocated_bytes = declares(type, "operator new") ? 1 : 0;
+    }
+  }
+  // A promise with an allocator of its own: only this library's is known, whose sizes are multiples of 8.
+  const bool own_allocator = into.allocated_bytes.value_or(0) != 0;
+  into.allocated_bytes.reset();
+  if (!own_allocator) {
+    into.allocated_bytes = malloc_bytes(*into.frame_bytes);
+  } else if (into.promise_type.starts_with("tare::")) {
+    into.allocated_bytes = (*into.frame_bytes + 7) / 8 * 8;
+  }
+  std::ranges::sort(into.fields, [](const frame_field& a, const frame_field& b) {
+    return std::tie(a.offset, b.bytes, a.name) < std::tie(b.offset, a.bytes, b.name);
+  });
+  for (const auto& field : into.fields) {
+    if (field.kind == field_kind::abi) into.abi_bytes += field.bytes;
+  }
+  into.padding_bytes = uncovered_bytes(into.fields, *into.frame_bytes);
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,629 @@
+#include "inspect/coroutine/liveness.hpp"
+
+#include <llvm/ADT/BitVector.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+using llvm::BitVector;
+
+constexpr std::size_t most_atoms = 8192;
+constexpr std::size_t most_work = 40'000'000;  ///< words of bit sets that are passed over before it gives up
+
+/// A stretch of the frame that is used as one.
+struct atom {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+/// What one instruction does to the frame.
+struct effect {
+  enum class kind : std::uint8_t { read, write, passed };
+  kind what = kind::read;
+  unsigned first = 0;  ///< atoms
+  unsigned last = 0;
+  bool certain = true;  ///< all of these bytes, surely
+};
+
+/// For each byte: is it read later, and does its address go somewhere later.
+struct later_use {
+  BitVector read;
+  BitVector passed;
+
+  explicit later_use(unsigned atoms) : read(atoms), passed(atoms) {}
+  bool take_in(const later_use& other) {
+    const bool changed = other.read.test(read) || other.passed.test(passed);
+    read |= other.read;
+    passed |= other.passed;
+    return changed;
+  }
+};
+
+/// And before: may something have been put there, did its address go somewhere.
+struct earlier_use {
+  BitVector touched;
+  BitVector passed;
+
+  explicit earlier_use(unsigned atoms) : touched(atoms), passed(atoms) {}
+  bool take_in(const earlier_use& other) {
+    const bool changed = other.touched.test(touched) || other.passed.test(passed);
+    touched |= other.touched;
+    passed |= other.passed;
+    return changed;
+  }
+};
+
+struct function_effects {
+  const frame_function* function = nullptr;
+  std::vector<std::vector<effect>> at;  ///< by instruction
+  std::map<std::size_t, std::vector<std::size_t>> begins;  ///< instruction to the awaits that begin there
+};
+
+class liveness_finder {
+ public:
+  liveness_finder(const frame_source& source, const std::vector<scoped_variable>& variables,
+                  std::vector<found_await>& awaits, const coroutine& of)
+      : source_(source), variables_(variables), awaits_(awaits), of_(of), frame_bytes_(of.frame_bytes.value_or(0)) {}
+
+  /// False if there is no code to judge by, or too much of it.
+  bool solve() {
+    if (frame_bytes_ == 0 || !has_body()) return false;
+    make_atoms();
+    if (atoms_.size() > most_atoms) return false;
+    collect_effects();
+    later_.assign(awaits_.size(), later_use(count()));
+    earlier_.assign(awaits_.size(), earlier_use(count()));
+    return solve_later() && solve_earlier();
+  }
+
+  void describe(std::size_t number) {
+    auto& await = awaits_[number];
+    auto& point = await.point;
+    point.known_by = evidence::machine_code;
+    point.variables.clear();
+    point.live_bytes = point.held_bytes = point.dead_bytes = 0;
+    for (unsigned i = 0; i < count(); ++i) {
+      const auto [owner, in_scope] = owner_at(i, await);
+      const byte_state state = state_of(i, number, owner, in_scope);
+      const std::uint64_t bytes = atoms_[i].end - atoms_[i].begin;
+      (state == byte_state::live   ? point.live_bytes
+       : state == byte_state::held ? point.held_bytes
+                                   : point.dead_bytes) += bytes;
+      add_variable(point, owner, state, atoms_[i]);
+    }
+  }
+
+ private:
+  [[nodiscard]] unsigned count() const { return static_cast<unsigned>(atoms_.size()); }
+
+  [[nodiscard]] bool has_body() const {
+    return std::ranges::any_of(source_.functions, [](const frame_function& one) {
+      return one.role == function_role::resume && one.frame_known && one.flow && !one.flow->empty() &&
+             !one.flow->gave_up();
+    });
+  }
+
+  [[nodiscard]] bool is_usable(const frame_function& one) const {
+    return one.frame_known && one.flow && !one.flow->empty() && !one.flow->gave_up();
+  }
+
+  void make_atoms() {
+    std::set<std::uint64_t> bounds{0, frame_bytes_};
+    const auto cut = [&](std::int64_t offset) {
+      if (offset > 0 && static_cast<std::uint64_t>(offset) < frame_bytes_) {
+        bounds.insert(static_cast<std::uint64_t>(offset));
+      }
+    };
+    for (const auto& field : of_.fields) {
+      cut(static_cast<std::int64_t>(field.offset));
+      cut(static_cast<std::int64_t>(field.offset + field.bytes));
+    }
+    for (const auto& variable : variables_) {
+      cut(static_cast<std::int64_t>(variable.field.offset));
+      cut(static_cast<std::int64_t>(variable.field.offset + variable.field.bytes));
+    }
+    for (const auto& function : source_.functions) {
+      if (!is_usable(function)) continue;
+      for (std::size_t i = 0; i < function.flow->instructions().size(); ++i) {
+        for (const auto& access : function.flow->accesses(i)) {
+          if (access.base != function.frame.base) continue;
+          const std::int64_t offset = access.offset - function.frame.offset;
+          cut(offset);
+          if (access.bytes > 0 && access.bytes <= frame_bytes_) cut(offset + static_cast<std::int64_t>(access.bytes));
+        }
+      }
+    }
+    for (auto at = bounds.begin(); std::next(at) != bounds.end(); ++at) atoms_.push_back({*at, *std::next(at)});
+  }
+
+  [[nodiscard]] unsigned atom_at(std::uint64_t offset) const {
+    const auto after = std::ranges::upper_bound(atoms_, offset, {}, &atom::begin);
+    return static_cast<unsigned>(std::prev(after) - atoms_.begin());
+  }
+
+  /// The object that a pointer to this place may be used for: the widest field there.
+  [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> object_at(std::uint64_t offset) const {
+    std::uint64_t begin = offset;
+    std::uint64_t end = offset;
+    const auto widen = [&](const frame_field& field) {
+      if (field.kind == field_kind::padding || field.offset > offset || field.offset + field.bytes <= offset) return;
+      begin = std::min(begin, field.offset);
+      end = std::max(end, field.offset + field.bytes);
+    };
+    for (const auto& field : of_.fields) widen(field);
+    for (const auto& variable : variables_) widen(variable.field);
+    if (end == offset) end = atoms_[atom_at(offset)].end;
+    return {begin, end};
+  }
+
+  void collect_effects() {
+    for (const auto& function : source_.functions) {
+      if (!is_usable(function)) continue;
+      function_effects one{.function = &function, .at = {}, .begins = {}};
+      const auto& flow = *function.flow;
+      one.at.resize(flow.instructions().size());
+      for (std::size_t i = 0; i < one.at.size(); ++i) {
+        for (const auto& access : flow.accesses(i)) {
+          if (const auto found = effect_of(function, access)) one.at[i].push_back(*found);
+        }
+      }
+      for (std::size_t number = 0; number < awaits_.size(); ++number) {
+        for (const auto& site : awaits_[number].sites) {
+          if (site.function != &function) continue;
+          if (const auto place = flow.index_of(site.address)) one.begins[*place].push_back(number);
+        }
+      }
+      effects_.push_back(std::move(one));
+    }
+  }
+
+  [[nodiscard]] std::optional<effect> effect_of(const frame_function& function, const memory_access& access) const {
+    if (access.base != function.frame.base) return std::nullopt;
+    const std::int64_t signed_offset = access.offset - function.frame.offset;
+    if (signed_offset < 0 || static_cast<std::uint64_t>(signed_offset) >= frame_bytes_) return std::nullopt;
+    const auto offset = static_cast<std::uint64_t>(signed_offset);
+    effect one;
+    std::uint64_t begin = offset;
+    std::uint64_t end = offset + access.bytes;
+    switch (access.what) {
+      case memory_access::kind::read:
+        one.what = effect::kind::read;
+        break;
+      case memory_access::kind::write:
+        one.what = effect::kind::write;
+        one.certain = access.whole && access.bytes > 0;
+        break;
+      case memory_access::kind::passed:
+        // The frame's own address is its handle: through it only the head and the promise are used.
+        if (offset < 16 || offset == of_.promise_offset) return std::nullopt;
+        one.what = effect::kind::passed;
+        break;
+    }
+    if (access.bytes == 0 || access.what == memory_access::kind::passed) {
+      std::tie(begin, end) = object_at(offset);
+      // An object that points into itself, as a short std::string does, is not known outside by that.
+      const std::int64_t into = access.into_offset - function.frame.offset;
+      if (access.into == function.frame.base && into >= static_cast<std::int64_t>(begin) &&
+          into < static_cast<std::int64_t>(end)) {
+        return std::nullopt;
+      }
+    }
+    end = std::min(end, frame_bytes_);
+    if (begin >= end) return std::nullopt;
+    one.first = atom_at(begin);
+    one.last = atom_at(end - 1) + 1;
+    if (one.what == effect::kind::write && atoms_[one.last - 1].end > end) one.certain = false;
+    return one;
+  }
+
+  /// Goes backwards over one instruction.
+  void step_back(const function_effects& of, std::size_t instruction, later_use& use) const {
+    if (const auto begins = of.begins.find(instruction); begins != of.begins.end()) {
+      for (const std::size_t number : begins->second) use.take_in(later_[number]);
+    }
+    for (const auto& one : of.at[instruction]) {
+      if (one.what == effect::kind::write && one.certain) {
+        use.read.reset(one.first, one.last);
+        use.passed.reset(one.first, one.last);
+      }
+    }
+    for (const auto& one : of.at[instruction]) {
+      if (one.what == effect::kind::read) use.read.set(one.first, one.last);
+      if (one.what == effect::kind::passed) use.passed.set(one.first, one.last);
+    }
+  }
+
+  static void step_forward(const function_effects& of, std::size_t instruction, earlier_use& use) {
+    for (const auto& one : of.at[instruction]) {
+      if (one.what == effect::kind::write) use.touched.set(one.first, one.last);
+      if (one.what == effect::kind::passed) {
+        use.touched.set(one.first, one.last);
+        use.passed.set(one.first, one.last);
+      }
+    }
+  }
+
+  bool spend(std::size_t blocks) {
+    work_ += blocks * (count() / 64 + 1);
+    return work_ < most_work;
+  }
+
+  /// What is used from the beginning of each block on.
+  std::vector<later_use> uses_from_blocks(const function_effects& of, bool& within_limits) {
+    const auto blocks = of.function->flow->blocks();
+    std::vector<later_use> from(blocks.size(), later_use(count()));
+    for (bool changed = true; changed && within_limits;) {
+      changed = false;
+      within_limits = spend(blocks.size());
+      for (std::size_t b = blocks.size(); b-- > 0;) {
+        if (!blocks[b].reached) continue;
+        later_use use(count());
+        for (const std::size_t next : blocks[b].successors) use.take_in(from[next]);
+        for (std::size_t i = blocks[b].last; i-- > blocks[b].first;) step_back(of, i, use);
+        changed |= from[b].take_in(use);
+      }
+    }
+    return from;
+  }
+
+  later_use use_from(const function_effects& of, const std::vector<later_use>& blocks, std::uint64_t address) const {
+    later_use use(count());
+    const auto number = of.function->flow->block_of(address);
+    const auto first = of.function->flow->index_of(address);
+    if (!number || !first) return use;
+    const auto& block = of.function->flow->blocks()[*number];
+    for (const std::size_t next : block.successors) use.take_in(blocks[next]);
+    for (std::size_t i = block.last; i-- > *first;) step_back(of, i, use);
+    return use;
+  }
+
+  /// Where a function goes on when it is entered for this await.
+  [[nodiscard]] std::vector<function_flow::entry_point> entries(const function_effects& of, std::size_t number) const {
+    std::vector<function_flow::entry_point> all;
+    const auto& point = awaits_[number].point;
+    const auto index = point.index;
+    const bool gcc = source_.made_by == producer::gcc;
+    std::vector<function_flow::known_word> known;
+    // At the final suspension the resume pointer is null, which destroying looks at.
+    if (point.kind == suspension::final) {
+      if (of.function->role == function_role::resume && !gcc) return all;
+      if (!gcc) known.push_back({0, 8, 0});
+    } else if (!gcc && of.function->role != function_role::resume) {
+      // Not null: the address of the function itself.
+      known.push_back({0, 8, source_address()});
+    }
+    const auto with_index = [&](std::uint64_t number_stored) {
+      auto words = known;
+      if (of_.index_offset) {
+        words.push_back({static_cast<std::int64_t>(*of_.index_offset), of_.index_bytes, number_stored});
+      }
+      all.push_back(of.function->flow->enter(words));
+    };
+    if (!gcc) {
+      with_index(index);
+    } else if (of.function->role == function_role::resume) {
+      if (point.kind != suspension::final) with_index(index);
+      with_index(index | 1U);
+    }
+    return all;
+  }
+
+  [[nodiscard]] std::uint64_t source_address() const {
+    for (const auto& function : source_.functions) {
+      if (function.role == function_role::resume && !function.ranges.empty()) return function.ranges.front().begin;
+    }
+    return 1;
+  }
+
+  void add_prefix(const function_effects& of, const function_flow::entry_point& entry, later_use& use) const {
+    for (const auto& access : entry.accesses) {
+      const auto one = effect_of(*of.function, access);
+      if (one && one->what == effect::kind::read) use.read.set(one->first, one->last);
+      if (one && one->what == effect::kind::passed) use.passed.set(one->first, one->last);
+    }
+  }
+
+  bool solve_later() {
+    bool within_limits = true;
+    for (bool changed = true; changed && within_limits;) {
+      changed = false;
+      for (const auto& of : effects_) {
+        if (of.function->role == function_role::ramp) continue;
+        const auto blocks = uses_from_blocks(of, within_limits);
+        for (std::size_t number = 0; number < awaits_.size() && within_limits; ++number) {
+          for (const auto& entry : entries(of, number)) {
+            later_use use = use_from(of, blocks, entry.address);
+            add_prefix(of, entry, use);
+            changed |= later_[number].take_in(use);
+          }
+          within_limits = within_limits && spend(8);
+        }
+      }
+    }
+    return within_limits;
+  }
+
+  /// What may be touched after a suspension began, before the function is left.
+  void touch_after(const function_effects& of, std::size_t instruction, std::size_t number, earlier_use& use) const {
+    const auto& flow = *of.function->flow;
+    const auto first = flow.block_of(flow.instructions()[instruction].address);
+    if (!first) return;
+    std::vector<bool> seen(flow.blocks().size(), false);
+    std::vector<std::pair<std::size_t, std::size_t>> waiting{{*first, instruction}};
+    while (!waiting.empty()) {
+      const auto [block, from] = waiting.back();
+      waiting.pop_back();
+      bool goes_on = true;
+      for (std::size_t i = from; i < flow.blocks()[block].last && goes_on; ++i) {
+        // Where the next suspension begins, this one is over.
+        const auto begins = of.begins.find(i);
+        if (i != instruction && begins != of.begins.end() && std::ranges::find(begins->second, number) ==
+                                                                 begins->second.end()) {
+          goes_on = false;
+        }
+        if (goes_on) step_forward(of, i, use);
+      }
+      if (!goes_on) continue;
+      for (const std::size_t next : flow.blocks()[block].successors) {
+        if (seen[next]) continue;
+        seen[next] = true;
+        waiting.emplace_back(next, flow.blocks()[next].first);
+      }
+    }
+  }
+
+  /// Where a suspension begins, with what was touched until then.
+  void begin_suspension(const function_effects& of, std::size_t instruction, const earlier_use& use, bool& changed) {
+    const auto begins = of.begins.find(instruction);
+    if (begins == of.begins.end()) return;
+    for (const std::size_t number : begins->second) {
+      changed |= earlier_[number].take_in(use);
+      if (touched_after_.emplace(&of, instruction).second) {
+        earlier_use after(count());
+        touch_after(of, instruction, number, after);
+        changed |= earlier_[number].take_in(after);
+      }
+    }
+  }
+
+  bool go_forward(const function_effects& of, std::uint64_t address, const earlier_use& start, bool& changed) {
+    const auto& flow = *of.function->flow;
+    const auto first = flow.block_of(address);
+    const auto begin = flow.index_of(address);
+    if (!first || !begin) return true;
+    std::vector<std::optional<earlier_use>> at(flow.blocks().size());
+    std::vector<std::size_t> waiting;
+    const auto run = [&](std::size_t number, std::size_t from, earlier_use use) {
+      const auto& block = flow.blocks()[number];
+      for (std::size_t i = from; i < block.last; ++i) {
+        begin_suspension(of, i, use, changed);
+        step_forward(of, i, use);
+      }
+      for (const std::size_t next : block.successors) {
+        if (!at[next]) {
+          at[next] = use;
+          waiting.push_back(next);
+        } else if (at[next]->take_in(use)) {
+          waiting.push_back(next);
+        }
+      }
+    };
+    run(*first, *begin, start);
+    while (!waiting.empty()) {
+      if (!spend(1)) return false;
+      const std::size_t number = waiting.back();
+      waiting.pop_back();
+      run(number, flow.blocks()[number].first, *at[number]);
+    }
+    return true;
+  }
+
+  bool solve_earlier() {
+    const bool gcc = source_.made_by == producer::gcc;
+    bool ignored = false;
+    bool ramp_known = false;
+    earlier_use everything(count());
+    everything.touched.set();
+    everything.passed.set();
+    earlier_use from_ramp(count());
+    for (const auto& of : effects_) {
+      if (of.function->role != function_role::ramp) continue;
+      ramp_known = true;
+      if (gcc) {
+        // It only fills the frame and calls the actor.
+        for (std::size_t i = 0; i < of.at.size(); ++i) step_forward(of, i, from_ramp);
+      } else if (!go_forward(of, of.function->ranges.front().begin, earlier_use(count()), ignored)) {
+        return false;
+      }
+    }
+    if (!ramp_known) {
+      // The ramp was inlined somewhere: anything may have been put into the frame before the first await.
+      from_ramp = everything;
+    }
+    for (std::size_t number = 0; number < awaits_.size(); ++number) {
+      // Where it is suspended was not found, or that is in a ramp that was inlined: anything may have been touched.
+      if (awaits_[number].sites.empty()) earlier_[number] = everything;
+    }
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (const auto& of : effects_) {
+        if (of.function->role != function_role::resume) continue;
+        if (gcc && !go_forward(of, of.function->flow->enter(start_word()).address, from_ramp, changed)) return false;
+        for (std::size_t number = 0; number < awaits_.size(); ++number) {
+          for (const auto& entry : entries(of, number)) {
+            if (!go_forward(of, entry.address, earlier_[number], changed)) return false;
+          }
+        }
+      }
+    }
+    return true;
+  }
+
+  [[nodiscard]] std::vector<function_flow::known_word> start_word() const {
+    if (!of_.index_offset) return {};
+    return {{static_cast<std::int64_t>(*of_.index_offset), of_.index_bytes, 0}};
+  }
+
+  struct ownership {
+    const frame_field* field = nullptr;
+    bool in_scope = false;
+  };
+
+  /// The name under which a byte goes at an await: the innermost variable in scope, or the field that it is in.
+  ownership owner_at(unsigned number, const found_await& await) const {
+    const atom& range = atoms_[number];
+    const scoped_variable* best = nullptr;
+    for (const auto& variable : variables_) {
+      if (variable.field.offset > range.begin || variable.field.offset + variable.field.bytes < range.end) continue;
+      if (!is_in_scope(variable, await)) continue;
+      if (best == nullptr || std::pair(variable.inlined, variable.scope_bytes) <
+                                 std::pair(best->inlined, best->scope_bytes)) {
+        best = &variable;
+      }
+    }
+    const frame_field* field = nullptr;
+    for (const auto& one : of_.fields) {
+      if (one.offset > range.begin || one.offset + one.bytes < range.end) continue;
+      if (field == nullptr || one.bytes < field->bytes) field = &one;
+    }
+    if (best != nullptr && (field == nullptr || (field->kind != field_kind::promise && field->kind != field_kind::abi))) {
+      return {.field = &best->field, .in_scope = true};
+    }
+    return {.field = field, .in_scope = false};
+  }
+
+  static bool is_in_scope(const scoped_variable& variable, const found_await& await) {
+    const auto& declared = variable.field.declared;
+    if (!variable.inlined && declared.line != 0 && await.point.where.line != 0 &&
+        declared.file == await.point.where.file && declared.line > await.point.where.line) {
+      return false;
+    }
+    return std::ranges::any_of(await.sites,
+                               [&](const suspend_site& site) { return variable.in_scope_at(site.address); });
+  }
+
+  /// g++ gives every variable a place of its own, so one that is out of scope is gone. But only without optimization
+  /// does the code around an await tell which scopes it is in.
+  [[nodiscard]] bool is_exclusive(const frame_field& field) const {
+    return source_.made_by == producer::gcc && !source_.optimized && field.kind == field_kind::local;
+  }
+
+  [[nodiscard]] bool has_variable(const frame_field& field) const {
+    return std::ranges::any_of(variables_, [&](const scoped_variable& one) {
+      return one.field.offset == field.offset && !one.inlined;
+    });
+  }
+
+  byte_state state_of(unsigned number, std::size_t await, const frame_field* owner, bool in_scope) const {
+    if (owner == nullptr) {
+      const bool used = later_[await].read.test(number) && earlier_[await].touched.test(number);
+      return used ? byte_state::live : byte_state::dead;
+    }
+    if (owner->kind == field_kind::abi || owner->kind == field_kind::promise) return byte_state::live;
+    const auto kind = awaits_[await].point.kind;
+    if (!earlier_[await].touched.test(number)) return byte_state::dead;
+    if (later_[await].read.test(number)) return byte_state::live;
+    const bool gone = !in_scope && is_exclusive(*owner) && has_variable(*owner) && kind == suspension::await;
+    if (gone) return byte_state::dead;
+    if (later_[await].passed.test(number)) return in_scope ? byte_state::live : byte_state::held;
+    if (earlier_[await].passed.test(number)) return byte_state::held;
+    return byte_state::dead;
+  }
+
+  static void add_variable(await_point& point, const frame_field* owner, byte_state state, const atom& range) {
+    const std::uint64_t bytes = range.end - range.begin;
+    const std::string& name = owner == nullptr ? std::string() : owner->name;
+    if (!point.variables.empty()) {
+      auto& last = point.variables.back();
+      const bool same_owner = owner == nullptr
+                                  ? last.kind == field_kind::padding
+                                  : last.name == name && last.type == owner->type && last.kind == owner->kind &&
+                                        last.offset >= owner->offset && last.offset < owner->offset + owner->bytes;
+      if (same_owner && last.state == state && last.offset + last.bytes == range.begin) {
+        last.bytes += bytes;
+        return;
+      }
+    }
+    variable_at_await one{.name = name, .type = {}, .offset = range.begin, .bytes = bytes, .state = state};
+    one.kind = owner == nullptr ? field_kind::padding : owner->kind;
+    if (owner != nullptr) {
+      one.type = owner->type;
+      one.declared = owner->declared;
+    }
+    point.variables.push_back(std::move(one));
+  }
+
+  const frame_source& source_;
+  const std::vector<scoped_variable>& variables_;
+  std::vector<found_await>& awaits_;
+  const coroutine& of_;
+  std::uint64_t frame_bytes_;
+  std::vector<atom> atoms_;
+  std::vector<function_effects> effects_;
+  std::vector<later_use> later_;
+  std::vector<earlier_use> earlier_;
+  std::set<std::pair<const function_effects*, std::size_t>> touched_after_;
+  std::size_t work_ = 0;
+};
+
+}  // namespace
+
+void assume_whole_frame(std::vector<found_await>& awaits, const coroutine& of) {
+  const std::uint64_t frame = of.frame_bytes.value_or(0);
+  for (auto& await : awaits) {
+    auto& point = await.point;
+    point.known_by = evidence::whole_frame;
+    point.variables.clear();
+    std::uint64_t covered_to = 0;
+    point.dead_bytes = 0;
+    const auto pad = [&](std::uint64_t end) {
+      if (end <= covered_to) return;
+      point.variables.push_back({.name = {},
+                                 .type = {},
+                                 .offset = covered_to,
+                                 .bytes = end - covered_to,
+                                 .state = byte_state::dead,
+                                 .kind = field_kind::padding,
+                                 .declared = {}});
+      point.dead_bytes += end - covered_to;
+    };
+    for (const auto& field : of.fields) {
+      if (field.offset + field.bytes <= covered_to) continue;
+      pad(field.offset);
+      const std::uint64_t begin = std::max(field.offset, covered_to);
+      const bool sure = field.kind == field_kind::abi || field.kind == field_kind::promise;
+      point.variables.push_back({.name = field.name,
+                                 .type = field.type,
+                                 .offset = begin,
+                                 .bytes = field.offset + field.bytes - begin,
+                                 .state = sure ? byte_state::live : byte_state::held,
+                                 .kind = field.kind,
+                                 .declared = field.declared});
+      covered_to = field.offset + field.bytes;
+    }
+    pad(frame);
+    point.live_bytes = point.held_bytes = 0;
+    for (const auto& one : point.variables) {
+      if (one.state == byte_state::live) point.live_bytes += one.bytes;
+      if (one.state == byte_state::held) point.held_bytes += one.bytes;
+    }
+  }
+}
+
+void find_liveness(const frame_source& source, const std::vector<scoped_variable>& variables,
+                   std::vector<found_await>& awaits, const coroutine& of) {
+  liveness_finder finder(source, variables, awaits, of);
+  if (!finder.solve()) {
+    assume_whole_frame(awaits, of);
+    return;
+  }
+  for (std::size_t i = 0; i < awaits.size(); ++i) finder.describe(i);
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,245 @@
+#include "inspect/coroutine/read.hpp"
+
+#include "inspect/coroutine/frame_source.hpp"
+#include "inspect/coroutine/readable_name.hpp"
+#include "inspect/dwarf/line_rows.hpp"
+#include "inspect/object/image.hpp"
+
+#include <fmt/format.h>
+#include <llvm/DebugInfo/DWARF/DWARFCompileUnit.h>
+#include <llvm/DebugInfo/DWARF/DWARFUnit.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+namespace dwarf = llvm::dwarf;
+namespace fs = std::filesystem;
+
+/// "f" of "f.resume" and of g++'s "…f.Frame.actor"; empty for other functions.
+struct body_symbol {
+  std::string_view coroutine;
+  producer made_by = producer::clang;
+};
+
+std::optional<body_symbol> body_of(std::string_view symbol) {
+  constexpr std::string_view resume = ".resume";
+  constexpr std::string_view actor = ".Frame.actor";
+  if (symbol.ends_with(resume)) return body_symbol{symbol.substr(0, symbol.size() - resume.size()), producer::clang};
+  if (!symbol.ends_with(actor)) return std::nullopt;
+  // _Z<function>P<scope>E<length>_Z...Frame.actor: the frame's type is named after the coroutine's own symbol.
+  const std::string_view stem = symbol.substr(0, symbol.size() - actor.size());
+  for (std::size_t at = stem.find("_Z", 2); at != std::string_view::npos; at = stem.find("_Z", at + 1)) {
+    const std::string expected = fmt::format("{}", stem.size() - at + 6);
+    if (at >= expected.size() && stem.substr(at - expected.size(), expected.size()) == expected) {
+      return body_symbol{stem.substr(at), producer::gcc};
+    }
+  }
+  return body_symbol{stem, producer::gcc};
+}
+
+/// The addresses of all functions that belong to coroutines, by their symbols.
+std::vector<std::uint64_t> coroutine_addresses(const image& file) {
+  std::vector<std::uint64_t> addresses;
+  for (const auto& function : file.functions()) {
+    if (body_of(function.name) || function.name.ends_with(".destroy") || function.name.ends_with(".cleanup")) {
+      addresses.push_back(function.address);
+    }
+  }
+  return addresses;
+}
+
+bool is_rust(const llvm::DWARFDie& unit) {
+  const auto language = dwarf::toUnsigned(unit.find(dwarf::DW_AT_language), 0);
+  constexpr std::uint64_t old_rust = 0x9000;
+  return language == dwarf::DW_LANG_Rust || language == old_rust;
+}
+
+class reader {
+ public:
+  explicit reader(const read_options& options) : options_(options) {}
+
+  void read(image& file) {
+    report_.functions += file.functions().size();
+    if (!file.has_debug_information()) file.find_debug_file(options_.debug_folders);
+    const auto bodies = coroutine_addresses(file);
+    const std::size_t before = report_.coroutines.size();
+    if (file.has_debug_information()) {
+      if (!file.is_x86_64()) {
+        note(fmt::format("{}: code for {} is not read: sizes and fields only", file.name(),
+                         file.file().getFileFormatName().str()));
+      }
+      read_units(file, bodies);
+    }
+    add_unknown(file, before);
+    add_declared_budgets(file, before);
+    for (const auto& problem : file.dwarf_problems()) note(fmt::format("{}: {}", file.name(), problem));
+  }
+
+  void note(std::string text) {
+    constexpr std::size_t most = 50;
+    std::ranges::replace(text, '\n', ' ');
+    if (report_.notes.size() < most && std::ranges::find(report_.notes, text) == report_.notes.end()) {
+      report_.notes.push_back(std::move(text));
+    }
+  }
+
+  coroutine_report take() { return std::move(report_); }
+
+ private:
+  void read_units(image& file, const std::vector<std::uint64_t>& bodies) {
+    llvm::DWARFContext& context = file.dwarf();
+    std::unique_ptr<landing_pads> pads;
+    std::set<std::pair<std::string, std::uint64_t>> seen;
+    const auto look_at = [&](llvm::DWARFUnit& unit) {
+      const llvm::DWARFDie head = unit.getUnitDIE(true);
+      if (!head.isValid()) return;
+      const bool rust = is_rust(head);
+      if (!rust && !may_have_coroutines(unit, file, bodies)) return;
+      const llvm::DWARFDie full = unit.getNonSkeletonUnitDIE(false);
+      if (!full.isValid()) return;
+      llvm::DWARFUnit& entries = *full.getDwarfUnit();
+      if (&entries == &unit && dwarf::toString(head.find({dwarf::DW_AT_dwo_name, dwarf::DW_AT_GNU_dwo_name}))) {
+        note(fmt::format("{}: the split debug information {} is not there", file.name(),
+                         dwarf::toString(head.find({dwarf::DW_AT_dwo_name, dwarf::DW_AT_GNU_dwo_name}), "")));
+      }
+      if (!decoder_) decoder_ = std::make_unique<disassembler>();
+      if (!pads) pads = std::make_unique<landing_pads>(file);
+      const line_rows lines(context, unit);
+      unit_context here{.file = file,
+                        .unit = entries,
+                        .lines = lines,
+                        .decoder = *decoder_,
+                        .pads = *pads,
+                        .liveness = options_.liveness};
+      if (rust) {
+        for (auto& one : find_rust_coroutines(here)) add(std::move(one), seen);
+        return;
+      }
+      for (auto& source : find_frame_sources(here)) add(analyze(here, source), seen);
+    };
+    for (const auto& unit : context.compile_units()) {
+      look_at(*unit);
+      context.clearLineTableForUnit(unit.get());
+      unit->clear();
+    }
+  }
+
+  static bool may_have_coroutines(llvm::DWARFUnit& unit, const image& file, const std::vector<std::uint64_t>& bodies) {
+    if (file.functions().empty()) return true;
+    auto ranges = unit.collectAddressRanges();
+    if (!ranges) {
+      llvm::consumeError(ranges.takeError());
+      return true;
+    }
+    if (ranges->empty()) return !bodies.empty();
+    return std::ranges::any_of(*ranges, [&](const llvm::DWARFAddressRange& one) {
+      const auto at = std::ranges::lower_bound(bodies, one.LowPC);
+      return at != bodies.end() && *at < one.HighPC;
+    });
+  }
+
+  void add(coroutine one, std::set<std::pair<std::string, std::uint64_t>>& seen) {
+    const std::uint64_t address = one.resume_address != 0 ? one.resume_address : one.destroy_address;
+    if (seen.emplace(one.linkage_name, address).second) report_.coroutines.push_back(std::move(one));
+  }
+
+  /// TARE_FRAME_BUDGET: pairs of a distance to a place in the coroutine's code and a number of bytes.
+  void add_declared_budgets(const image& file, std::size_t before) {
+    for (const auto& section : file.sections_named(".tare.budgets")) {
+      for (std::size_t at = 0; at + 8 <= section.content.size(); at += 8) {
+        std::int32_t distance = 0;
+        std::int32_t bytes = 0;
+        std::memcpy(&distance, section.content.data() + at, sizeof distance);
+        std::memcpy(&bytes, section.content.data() + at + 4, sizeof bytes);
+        const auto* function = file.function_at(section.address + at + static_cast<std::uint64_t>(std::int64_t{distance}));
+        if (function == nullptr || bytes <= 0) continue;
+        const auto body = body_of(function->name);
+        for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
+          auto& one = report_.coroutines[i];
+          const bool same = one.resume_address == function->address || one.destroy_address == function->address ||
+                            one.linkage_name == function->name || (body && body->coroutine == one.linkage_name);
+          if (same) one.declared_budget = static_cast<std::uint64_t>(bytes);
+        }
+      }
+    }
+  }
+
+  /// Those that only the symbols tell of.
+  void add_unknown(const image& file, std::size_t before) {
+    std::unordered_set<std::uint64_t> known;
+    for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
+      known.insert(report_.coroutines[i].resume_address);
+    }
+    std::size_t unknown = 0;
+    for (const auto& function : file.functions()) {
+      const auto body = body_of(function.name);
+      if (!body || !known.insert(function.address).second) continue;
+      coroutine one;
+      one.linkage_name = body->coroutine;
+      one.name = readable_function(body->coroutine);
+      one.made_by = body->made_by;
+      one.image = file.name();
+      one.resume_address = function.address;
+      report_.coroutines.push_back(std::move(one));
+      ++unknown;
+    }
+    if (unknown == 0) {
+      if (file.functions().empty() && !file.has_debug_information() && !file.is_relocatable()) {
+        note(fmt::format("{}: stripped of symbols and debug information: build with -g, or keep the debug file beside it",
+                         file.name()));
+      }
+      return;
+    }
+    if (!file.has_debug_information()) {
+      note(fmt::format("{}: no debug information, so sizes are not known: build with -g", file.name()));
+    } else {
+      note(fmt::format("{}: {} of its coroutines have no description of their frame: build them with -g (not -g1), and "
+                       "with clang 20 or newer, or g++",
+                       file.name(), unknown));
+    }
+  }
+
+  const read_options& options_;
+  coroutine_report report_;
+  std::unique_ptr<disassembler> decoder_;
+};
+
+result<coroutine_report> read_all(image_file& file, const std::string& name, const read_options& options) {
+  reader all(options);
+  std::size_t refused = 0;
+  const auto done_with_all = file.for_each([&](image& one) { all.read(one); },
+                                           [&](std::string problem) {
+                                             ++refused;
+                                             all.note(std::move(problem));
+                                           });
+  if (!done_with_all) return std::unexpected(done_with_all.error());
+  if (file.is_archive() && file.size() == refused) return input_error(fmt::format("{} has no ELF file in it", name));
+  return all.take();
+}
+
+}  // namespace
+
+result<coroutine_report> read_coroutines(const fs::path& binary, const read_options& options) {
+  auto file = image_file::open(binary);
+  if (!file) return std::unexpected(file.error());
+  return read_all(*file, binary.string(), options);
+}
+
+result<coroutine_report> read_coroutines(std::string name, std::span<const std::uint8_t> content,
+                                         const read_options& options) {
+  auto file = image_file::open(name, content);
+  if (!file) return std::unexpected(file.error());
+  return read_all(*file, name, options);
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,43 @@
+#pragma once
+
+// The coroutines of a binary.
+//
+//   auto read = tare::inspect::read_coroutines("build/server");
+//   for (const auto& one : read->coroutines) fmt::print("{} {}\n", one.name, one.frame_bytes.value_or(0));
+//
+// Reads programs, shared libraries, object files and archives made by clang, g++ and rustc for x86-64, with DWARF 4 or
+// 5. A file of 200 MB takes about as long as a linker takes to write it; memory stays far below the file's size, since
+// only the units that have coroutines are parsed and each is dropped after use.
+
+#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/error.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tare::inspect {
+
+struct read_options {
+  std::vector<std::filesystem::path> debug_folders;  ///< searched for separate debug files, before /usr/lib/debug
+  bool liveness = true;                              ///< false: sizes, fields and awaits only
+};
+
+struct coroutine_report {
+  std::vector<coroutine> coroutines;  ///< in no particular order
+  std::uint64_t functions = 0;        ///< how many functions there were to look at
+  std::vector<std::string> notes;     ///< what could not be read, each once; one line each
+};
+
+/// The error is one line: not an ELF file, truncated, unreadable, for another machine. No debug information is no
+/// error: coroutines are then known by their symbols alone, and a note says how to build.
+[[nodiscard]] result<coroutine_report> read_coroutines(const std::filesystem::path& binary,
+                                                       const read_options& options = {});
+
+/// The same of a file that is in memory; `name` is for messages and for finding what stands beside it.
+[[nodiscard]] result<coroutine_report> read_coroutines(std::string name, std::span<const std::uint8_t> content,
+                                                       const read_options& options = {});
+
+}  // namespace tare::inspect

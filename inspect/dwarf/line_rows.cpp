@@ -1,0 +1,58 @@
+#include "inspect/dwarf/line_rows.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+namespace tare::inspect {
+
+line_rows::line_rows(llvm::DWARFContext& context, llvm::DWARFUnit& unit) {
+  auto table = context.getLineTableForUnit(&unit, [](llvm::Error ignored) { llvm::consumeError(std::move(ignored)); });
+  if (!table) {
+    llvm::consumeError(table.takeError());
+    return;
+  }
+  if (*table == nullptr) return;
+  table_ = *table;
+  if (const char* folder = unit.getCompilationDir()) folder_ = folder;
+  auto sequences = table_->Sequences;
+  std::ranges::sort(sequences, [](const auto& one, const auto& other) {
+    return std::pair(one.LowPC, one.FirstRowIndex) < std::pair(other.LowPC, other.FirstRowIndex);
+  });
+  rows_.reserve(table_->Rows.size());
+  for (const auto& sequence : sequences) {
+    for (std::size_t i = sequence.FirstRowIndex; i < sequence.LastRowIndex && i < table_->Rows.size(); ++i) {
+      const auto& row = table_->Rows[i];
+      rows_.push_back({.address = row.Address.Address,
+                       .line = row.Line,
+                       .column = row.Column,
+                       .file = static_cast<std::uint16_t>(row.File),
+                       .ends_sequence = row.EndSequence != 0});
+    }
+  }
+  // Damaged tables may have sequences that run into each other.
+  if (!std::ranges::is_sorted(rows_, {}, &line_row::address)) std::ranges::sort(rows_, {}, &line_row::address);
+}
+
+const line_row* line_rows::at(std::uint64_t address) const {
+  auto after = std::ranges::upper_bound(rows_, address, {}, &line_row::address);
+  if (after == rows_.begin()) return nullptr;
+  --after;
+  return after->ends_sequence ? nullptr : &*after;
+}
+
+std::string line_rows::file(std::uint64_t number) const {
+  if (table_ == nullptr) return {};
+  const auto [place, is_new] = files_.try_emplace(number);
+  if (is_new) {
+    std::string name;
+    if (table_->getFileNameByIndex(number, folder_, llvm::DILineInfoSpecifier::FileLineInfoKind::AbsoluteFilePath,
+                                   name)) {
+      // Compilers write the paths that they were given, with all their "..".
+      place->second = std::filesystem::path(name).lexically_normal().string();
+    }
+  }
+  return place->second;
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,43 @@
+#pragma once
+
+// Which source line an instruction of a unit comes from.
+
+#include "inspect/coroutine/coroutine.hpp"
+
+#include <llvm/DebugInfo/DWARF/DWARFContext.h>
+#include <llvm/DebugInfo/DWARF/DWARFDebugLine.h>
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace tare::inspect {
+
+struct line_row {
+  std::uint64_t address = 0;
+  std::uint32_t line = 0;
+  std::uint16_t column = 0;
+  std::uint16_t file = 0;
+  bool ends_sequence = false;
+};
+
+class line_rows {
+ public:
+  /// The unit's table; empty if it has none or if it cannot be read.
+  line_rows(llvm::DWARFContext& context, llvm::DWARFUnit& unit);
+
+  /// The row that covers the address.
+  [[nodiscard]] const line_row* at(std::uint64_t address) const;
+  /// Rows by address.
+  [[nodiscard]] const std::vector<line_row>& rows() const noexcept { return rows_; }
+  [[nodiscard]] std::string file(std::uint64_t number) const;
+
+ private:
+  const llvm::DWARFDebugLine::LineTable* table_ = nullptr;
+  std::string folder_;
+  std::vector<line_row> rows_;
+  mutable std::unordered_map<std::uint64_t, std::string> files_;
+};
+
+}  // namespace tare::inspect

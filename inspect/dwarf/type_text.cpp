@@ -1,0 +1,135 @@
+#include "inspect/dwarf/type_text.hpp"
+
+#include <llvm/DebugInfo/DWARF/DWARFContext.h>
+#include <llvm/DebugInfo/DWARF/DWARFDebugLine.h>
+#include <llvm/DebugInfo/DWARF/DWARFTypePrinter.h>
+#include <llvm/DebugInfo/DWARF/DWARFUnit.h>
+#include <llvm/Support/raw_ostream.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace tare::inspect {
+namespace {
+
+namespace dwarf = llvm::dwarf;
+
+constexpr int deepest = 64;
+
+/// Whether following DW_AT_type and the parents from here comes to an end: the type printer itself does not look.
+bool is_bounded(llvm::DWARFDie type, int depth) {
+  for (int steps = 0; type.isValid(); ++steps) {
+    if (steps > depth) return false;
+    if (type.getTag() == dwarf::DW_TAG_subroutine_type) {
+      for (const auto& child : type.children()) {
+        if (!is_bounded(child.getAttributeValueAsReferencedDie(dwarf::DW_AT_type), depth / 2)) return false;
+      }
+    }
+    if (type.getTag() == dwarf::DW_TAG_structure_type || type.getTag() == dwarf::DW_TAG_class_type ||
+        type.getTag() == dwarf::DW_TAG_union_type) {
+      for (const auto& child : type.children()) {
+        if (child.getTag() != dwarf::DW_TAG_template_type_parameter) continue;
+        if (!is_bounded(child.getAttributeValueAsReferencedDie(dwarf::DW_AT_type), depth / 2)) return false;
+      }
+      return true;
+    }
+    type = type.getAttributeValueAsReferencedDie(dwarf::DW_AT_type);
+  }
+  return true;
+}
+
+std::uint64_t bytes_of(llvm::DWARFDie type, int depth) {
+  if (!type.isValid() || depth > deepest) return 0;
+  if (const auto size = dwarf::toUnsigned(type.find(dwarf::DW_AT_byte_size))) return *size;
+  switch (type.getTag()) {
+    case dwarf::DW_TAG_pointer_type:
+    case dwarf::DW_TAG_reference_type:
+    case dwarf::DW_TAG_rvalue_reference_type:
+      return 8;
+    case dwarf::DW_TAG_ptr_to_member_type: {
+      const auto target = type.getAttributeValueAsReferencedDie(dwarf::DW_AT_type);
+      return target.isValid() && target.getTag() == dwarf::DW_TAG_subroutine_type ? 16 : 8;
+    }
+    case dwarf::DW_TAG_const_type:
+    case dwarf::DW_TAG_volatile_type:
+    case dwarf::DW_TAG_restrict_type:
+    case dwarf::DW_TAG_atomic_type:
+    case dwarf::DW_TAG_typedef:
+      return bytes_of(type.getAttributeValueAsReferencedDie(dwarf::DW_AT_type), depth + 1);
+    case dwarf::DW_TAG_array_type: {
+      std::uint64_t count = 1;
+      for (const auto& child : type.children()) {
+        if (child.getTag() != dwarf::DW_TAG_subrange_type) continue;
+        if (const auto elements = dwarf::toUnsigned(child.find(dwarf::DW_AT_count))) {
+          count *= *elements;
+        } else if (const auto last = dwarf::toUnsigned(child.find(dwarf::DW_AT_upper_bound))) {
+          count *= *last + 1;
+        } else {
+          return 0;
+        }
+      }
+      return count * bytes_of(type.getAttributeValueAsReferencedDie(dwarf::DW_AT_type), depth + 1);
+    }
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+std::string type_text(llvm::DWARFDie type) {
+  if (!type.isValid() || !is_bounded(type, deepest)) return "?";
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  llvm::DWARFTypePrinter<llvm::DWARFDie> printer(out);
+  printer.appendQualifiedName(type);
+  return text;
+}
+
+std::uint64_t type_bytes(llvm::DWARFDie type) { return bytes_of(type, 0); }
+
+std::string_view short_name(const llvm::DWARFDie& die) {
+  const char* name = die.getShortName();
+  return name == nullptr ? std::string_view() : name;
+}
+
+std::string_view linkage_name(const llvm::DWARFDie& die) {
+  const char* name = die.getLinkageName();
+  return name == nullptr ? std::string_view() : name;
+}
+
+llvm::DWARFDie type_of(const llvm::DWARFDie& die) {
+  llvm::DWARFDie at = die;
+  for (int steps = 0; steps < 8 && at.isValid(); ++steps) {
+    const auto type = at.getAttributeValueAsReferencedDie(dwarf::DW_AT_type);
+    if (type.isValid()) return type;
+    auto next = at.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+    if (!next.isValid()) next = at.getAttributeValueAsReferencedDie(dwarf::DW_AT_specification);
+    at = next;
+  }
+  return {};
+}
+
+source_line declaration(const llvm::DWARFDie& die) {
+  source_line where;
+  const auto line = die.getDeclLine();
+  if (line == 0) return where;
+  where.line = static_cast<std::uint32_t>(line);
+  // DWARFDie::getDeclFile() does not know files that the abbreviation table holds, as g++ has them.
+  const auto number = dwarf::toUnsigned(die.findRecursively(dwarf::DW_AT_decl_file));
+  llvm::DWARFUnit* unit = die.getDwarfUnit()->getLinkedUnit();
+  const auto* lines = unit->getContext().getLineTableForUnit(unit);
+  if (number && lines != nullptr) {
+    const char* folder = unit->getCompilationDir();
+    (void)lines->getFileNameByIndex(*number, folder == nullptr ? "" : folder,
+                                    llvm::DILineInfoSpecifier::FileLineInfoKind::AbsoluteFilePath, where.file);
+    where.file = std::filesystem::path(where.file).lexically_normal().string();
+  }
+  return where;
+}
+
+std::optional<std::uint64_t> member_offset(const llvm::DWARFDie& member) {
+  return dwarf::toUnsigned(member.find(dwarf::DW_AT_data_member_location));
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,34 @@
+#pragma once
+
+// Names and sizes of types, and other questions to a debugging information entry.
+
+#include "inspect/coroutine/coroutine.hpp"
+
+#include <llvm/DebugInfo/DWARF/DWARFDie.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tare::inspect {
+
+/// "std::vector<int>"; "?" where there is none.
+[[nodiscard]] std::string type_text(llvm::DWARFDie type);
+
+/// 0 where it does not say. Damaged information may be a circle, so this looks no deeper than 64 types.
+[[nodiscard]] std::uint64_t type_bytes(llvm::DWARFDie type);
+
+/// Its name, also from the entry that it refers to.
+[[nodiscard]] std::string_view short_name(const llvm::DWARFDie& die);
+[[nodiscard]] std::string_view linkage_name(const llvm::DWARFDie& die);
+
+/// DW_AT_type, also of the entry that it refers to.
+[[nodiscard]] llvm::DWARFDie type_of(const llvm::DWARFDie& die);
+
+[[nodiscard]] source_line declaration(const llvm::DWARFDie& die);
+
+/// DW_AT_data_member_location.
+[[nodiscard]] std::optional<std::uint64_t> member_offset(const llvm::DWARFDie& member);
+
+}  // namespace tare::inspect

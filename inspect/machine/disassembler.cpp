@@ -1,0 +1,275 @@
+#include "inspect/machine/disassembler.hpp"
+
+#include "inspect/machine/x86_64.hpp"
+
+#include <llvm/MC/MCAsmInfo.h>
+#include <llvm/MC/MCContext.h>
+#include <llvm/MC/MCDisassembler/MCDisassembler.h>
+#include <llvm/MC/MCInst.h>
+#include <llvm/MC/MCInstPrinter.h>
+#include <llvm/MC/MCInstrDesc.h>
+#include <llvm/MC/MCInstrInfo.h>
+#include <llvm/MC/MCRegisterInfo.h>
+#include <llvm/MC/MCSubtargetInfo.h>
+#include <llvm/MC/MCTargetOptions.h>
+#include <llvm/Support/raw_ostream.h>
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tare::inspect {
+namespace {
+
+struct register_description {
+  std::int8_t number = no_register;
+  std::uint8_t bytes = 0;
+  bool high_byte = false;
+};
+
+register_description describe_register(std::string_view name) {
+  if (name == "RIP" || name == "EIP") return {instruction_pointer, 8, false};
+  static constexpr std::array<std::array<std::string_view, 4>, 8> old{{{"RAX", "EAX", "AX", "AL"},
+                                                                       {"RCX", "ECX", "CX", "CL"},
+                                                                       {"RDX", "EDX", "DX", "DL"},
+                                                                       {"RBX", "EBX", "BX", "BL"},
+                                                                       {"RSP", "ESP", "SP", "SPL"},
+                                                                       {"RBP", "EBP", "BP", "BPL"},
+                                                                       {"RSI", "ESI", "SI", "SIL"},
+                                                                       {"RDI", "EDI", "DI", "DIL"}}};
+  for (std::size_t i = 0; i < old.size(); ++i) {
+    for (std::size_t width = 0; width < 4; ++width) {
+      if (old[i][width] == name) {
+        return {static_cast<std::int8_t>(i), static_cast<std::uint8_t>(8U >> width), false};
+      }
+    }
+  }
+  static constexpr std::array<std::string_view, 4> high{"AH", "CH", "DH", "BH"};
+  for (std::size_t i = 0; i < high.size(); ++i) {
+    if (high[i] == name) return {static_cast<std::int8_t>(i), 1, true};
+  }
+  if (name.size() < 2 || name[0] != 'R' || name[1] < '0' || name[1] > '9') return {};
+  int number = name[1] - '0';
+  std::size_t at = 2;
+  if (at < name.size() && name[at] >= '0' && name[at] <= '9') number = number * 10 + (name[at++] - '0');
+  if (number < 8 || number > 15) return {};
+  const std::string_view suffix = name.substr(at);
+  const std::uint8_t bytes = suffix.empty() ? 8 : suffix == "D" ? 4 : suffix == "W" ? 2 : suffix == "B" ? 1 : 0;
+  if (bytes == 0) return {};
+  return {static_cast<std::int8_t>(number), bytes, false};
+}
+
+/// "ADD64ri32" begins with "ADD" and goes on with a width: neither ADDPS nor ADDSUBPD.
+bool is_integer_form(std::string_view name, std::string_view stem) {
+  return name.starts_with(stem) && name.size() > stem.size() && name[stem.size()] >= '1' && name[stem.size()] <= '8';
+}
+
+operation classify(std::string_view name) {
+  static constexpr std::array<std::pair<std::string_view, operation>, 19> stems{{
+      {"MOV", operation::move},
+      {"MOVZX", operation::move_zero_extended},
+      {"MOVSX", operation::move_sign_extended},
+      {"LEA", operation::load_address},
+      {"ADD", operation::add},
+      {"SUB", operation::subtract},
+      {"AND", operation::bit_and},
+      {"OR", operation::bit_or},
+      {"XOR", operation::bit_xor},
+      {"SHL", operation::shift_left},
+      {"INC", operation::increment},
+      {"DEC", operation::decrement},
+      {"CMP", operation::compare},
+      {"TEST", operation::test},
+      {"BT", operation::bit_test},
+      {"CMOV", operation::conditional_move},
+      {"PUSH", operation::push},
+      {"POP", operation::pop},
+      {"CALL", operation::call},
+  }};
+  for (const auto& [stem, what] : stems) {
+    if (is_integer_form(name, stem)) return what;
+  }
+  if (name == "CDQE") return operation::extend_rax;
+  if (name == "SETCCr" || name == "SETCCm") return operation::set_condition;
+  if (name.starts_with("JCC_")) return operation::conditional_jump;
+  if (name.starts_with("JMP")) return operation::jump;
+  if (name.starts_with("RET") || name.starts_with("IRET")) return operation::return_;
+  if (name == "TRAP" || name.starts_with("UD1") || name.starts_with("UD2") || name == "HLT") return operation::trap;
+  if (name.starts_with("REP_STOS")) return operation::string_store;
+  if (name.starts_with("REP_MOVS")) return operation::string_move;
+  if (name.starts_with("NOOP") || name.starts_with("ENDBR") || name == "PAUSE") return operation::nothing;
+  return operation::other;
+}
+
+/// The width of a memory operand as Intel's syntax writes it: "mov dword ptr [rax], 1".
+std::uint32_t written_width(std::string_view text) {
+  static constexpr std::array<std::pair<std::string_view, std::uint32_t>, 9> widths{{{"xmmword ptr", 16},
+                                                                                     {"ymmword ptr", 32},
+                                                                                     {"zmmword ptr", 64},
+                                                                                     {"qword ptr", 8},
+                                                                                     {"dword ptr", 4},
+                                                                                     {"tbyte ptr", 10},
+                                                                                     {"xword ptr", 10},
+                                                                                     {"byte ptr", 1},
+                                                                                     {"word ptr", 2}}};
+  for (const auto& [word, bytes] : widths) {
+    if (text.contains(word)) return bytes;
+  }
+  return 0;
+}
+
+}  // namespace
+
+struct disassembler::tables {
+  std::unique_ptr<const llvm::MCRegisterInfo> registers;
+  std::unique_ptr<const llvm::MCAsmInfo> syntax;
+  std::unique_ptr<const llvm::MCInstrInfo> instructions;
+  std::unique_ptr<const llvm::MCSubtargetInfo> features;
+  std::unique_ptr<llvm::MCContext> context;
+  std::unique_ptr<const llvm::MCDisassembler> decoder;
+  std::unique_ptr<llvm::MCInstPrinter> printer;
+  std::vector<register_description> register_descriptions;
+  std::vector<operation> operations;
+  std::vector<std::int16_t> widths;  ///< of the memory operand by opcode; -1 until it is known
+};
+
+disassembler::disassembler() : tables_(std::make_unique<tables>()) {
+  tables& t = *tables_;
+  const llvm::Target& target = x86_64_target();
+  const llvm::Triple& triple = x86_64_triple();
+  const llvm::MCTargetOptions options;
+  t.registers.reset(target.createMCRegInfo(triple));
+  t.syntax.reset(target.createMCAsmInfo(*t.registers, triple, options));
+  t.instructions.reset(target.createMCInstrInfo());
+  t.features = x86_64_features();
+  t.context = std::make_unique<llvm::MCContext>(triple, t.syntax.get(), t.registers.get(), t.features.get());
+  t.decoder.reset(target.createMCDisassembler(*t.features, *t.context));
+  t.printer.reset(target.createMCInstPrinter(triple, 1, *t.syntax, *t.instructions, *t.registers));
+  t.register_descriptions.resize(t.registers->getNumRegs());
+  for (unsigned i = 1; i < t.registers->getNumRegs(); ++i) {
+    t.register_descriptions[i] = describe_register(t.registers->getName(i));
+  }
+  t.operations.reserve(t.instructions->getNumOpcodes());
+  for (unsigned i = 0; i < t.instructions->getNumOpcodes(); ++i) {
+    const llvm::StringRef name = t.instructions->getName(i);
+    t.operations.push_back(classify({name.data(), name.size()}));
+  }
+  t.widths.assign(t.instructions->getNumOpcodes(), -1);
+}
+
+disassembler::~disassembler() = default;
+
+std::optional<instruction> disassembler::decode(std::span<const std::uint8_t> bytes, std::uint64_t address) const {
+  tables& t = *tables_;
+  llvm::MCInst raw;
+  std::uint64_t size = 0;
+  if (t.decoder->getInstruction(raw, size, {bytes.data(), bytes.size()}, address, llvm::nulls()) !=
+          llvm::MCDisassembler::Success ||
+      size == 0 || size > 15) {
+    return std::nullopt;
+  }
+  const llvm::MCInstrDesc& description = t.instructions->get(raw.getOpcode());
+  instruction one;
+  one.address = address;
+  one.size = static_cast<std::uint8_t>(size);
+  one.what = t.operations[raw.getOpcode()];
+  one.loads = description.mayLoad();
+  one.stores = description.mayStore();
+  const auto described = [&](llvm::MCRegister number) {
+    return number.id() < t.register_descriptions.size() ? t.register_descriptions[number.id()] : register_description{};
+  };
+  const auto defines = [&](llvm::MCRegister number) {
+    const auto found = described(number);
+    if (found.number >= 0 && found.number < register_count) {
+      one.defines = static_cast<std::uint16_t>(one.defines | (1U << static_cast<unsigned>(found.number)));
+    }
+  };
+  const auto add = [&](const operand& value) {
+    if (one.operand_count < one.operands.size()) one.operands[one.operand_count++] = value;
+  };
+
+  const unsigned count = raw.getNumOperands();
+  bool has_memory = false;
+  for (unsigned i = 0; i < count; ++i) {
+    const llvm::MCOperand& value = raw.getOperand(i);
+    if (value.isReg() && i < description.getNumDefs()) defines(value.getReg());
+    if (description.getOperandConstraint(i, llvm::MCOI::TIED_TO) != -1) continue;
+    // lea only computes with its memory operand, so the tables do not call it one.
+    const bool memory = i < description.getNumOperands() && i + 5 <= count && !has_memory &&
+                        (description.operands()[i].OperandType == llvm::MCOI::OPERAND_MEMORY ||
+                         (one.what == operation::load_address && i == 1));
+    if (memory) {
+      has_memory = true;
+      one.memory.base = described(raw.getOperand(i).getReg()).number;
+      one.memory.scale = static_cast<std::uint8_t>(raw.getOperand(i + 1).getImm());
+      one.memory.index = described(raw.getOperand(i + 2).getReg()).number;
+      if (raw.getOperand(i + 3).isImm()) one.memory.displacement = raw.getOperand(i + 3).getImm();
+      one.memory.in_segment = raw.getOperand(i + 4).getReg().isValid();
+      add({.what = operand::kind::in_memory});
+      i += 4;
+      continue;
+    }
+    if (value.isReg() && value.getReg().isValid()) {
+      const auto found = described(value.getReg());
+      add({.what = operand::kind::in_register,
+           .number = found.number,
+           .high_byte = found.high_byte,
+           .general = found.number >= 0,
+           .bytes = found.bytes});
+    } else if (value.isImm()) {
+      add({.what = operand::kind::immediate, .value = value.getImm()});
+    }
+  }
+  for (const llvm::MCPhysReg implicit : description.implicit_defs()) defines(implicit);
+
+  if (has_memory) {
+    std::int16_t& width = t.widths[raw.getOpcode()];
+    if (width < 0) {
+      std::string text;
+      llvm::raw_string_ostream out(text);
+      t.printer->printInst(&raw, address, "", *t.features, out);
+      width = static_cast<std::int16_t>(written_width(text));
+    }
+    one.memory.bytes = static_cast<std::uint32_t>(width);
+    for (auto& value : one.operands) {
+      if (value.what == operand::kind::in_memory) value.bytes = static_cast<std::uint8_t>(width);
+    }
+  }
+
+  switch (one.what) {
+    case operation::set_condition:
+    case operation::conditional_move:
+    case operation::conditional_jump:
+      if (one.operand_count > 0 && one.operands[one.operand_count - 1].what == operand::kind::immediate) {
+        one.condition = static_cast<std::uint8_t>(one.operands[--one.operand_count].value & 0xf);
+      }
+      break;
+    case operation::add:
+    case operation::subtract:
+    case operation::bit_and:
+    case operation::bit_or:
+    case operation::bit_xor:
+    case operation::compare:
+    case operation::test:
+      // "add eax, 1" has a form in which the register is not named.
+      if (one.operand_count == 1 && one.operands[0].what == operand::kind::immediate) {
+        const std::string_view name(t.instructions->getName(raw.getOpcode()));
+        const std::uint8_t width = name.contains("64i")   ? 8
+                                   : name.contains("32i") ? 4
+                                   : name.contains("16i") ? 2
+                                                          : 1;
+        one.operands[1] = one.operands[0];
+        one.operands[0] = {.what = operand::kind::in_register, .number = rax, .bytes = width};
+        one.operand_count = 2;
+        if (one.what != operation::compare && one.what != operation::test) one.defines |= 1U;
+      }
+      break;
+    default:
+      break;
+  }
+  return one;
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,94 @@
+#pragma once
+
+// An x86-64 instruction in the few terms that following pointers and constants through a function takes.
+
+#include <array>
+#include <cstdint>
+
+namespace tare::inspect {
+
+enum class operation : std::uint8_t {
+  move,
+  move_zero_extended,
+  move_sign_extended,
+  load_address,
+  add,
+  subtract,
+  bit_and,
+  bit_or,
+  bit_xor,
+  shift_left,
+  increment,
+  extend_rax,  ///< cdqe: rax becomes its lower half, with the sign
+  decrement,
+  compare,
+  test,
+  bit_test,
+  set_condition,
+  conditional_move,
+  push,
+  pop,
+  jump,
+  conditional_jump,
+  call,
+  return_,
+  trap,
+  string_store,  ///< rep stos: writes at rdi
+  string_move,   ///< rep movs: reads at rsi, writes at rdi
+  nothing,       ///< nop, endbr64
+  other,         ///< only what it defines, reads and writes is known
+};
+
+inline constexpr int register_count = 16;  ///< rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8 to r15: the encoding's order
+enum register_name : std::int8_t {
+  no_register = -1,
+  rax = 0,
+  rcx = 1,
+  rdx = 2,
+  rbx = 3,
+  rsp = 4,
+  rbp = 5,
+  rsi = 6,
+  rdi = 7,
+  r8 = 8,
+  r9 = 9,
+  r10 = 10,
+  r11 = 11,
+  instruction_pointer = 16,
+};
+
+struct operand {
+  enum class kind : std::uint8_t { none, in_register, immediate, in_memory };
+  kind what = kind::none;
+  std::int8_t number = no_register;  ///< the register
+  bool high_byte = false;            ///< ah and its like
+  bool general = true;               ///< false for xmm and other registers that are not followed
+  std::uint8_t bytes = 0;
+  std::int64_t value = 0;  ///< the immediate
+};
+
+/// [base + index * scale + displacement]
+struct memory_operand {
+  std::int8_t base = no_register;
+  std::int8_t index = no_register;
+  std::uint8_t scale = 1;
+  bool in_segment = false;  ///< fs: or gs:, thread-local storage
+  std::int64_t displacement = 0;
+  std::uint32_t bytes = 0;  ///< 0 if not known
+};
+
+struct instruction {
+  std::uint64_t address = 0;
+  std::uint8_t size = 0;
+  operation what = operation::other;
+  std::uint8_t condition = 0;  ///< the encoding's four bits
+  bool loads = false;          ///< reads its memory operand
+  bool stores = false;         ///< writes it
+  std::array<operand, 3> operands;
+  std::uint8_t operand_count = 0;
+  memory_operand memory;
+  std::uint16_t defines = 0;  ///< a bit for each register that it changes
+  [[nodiscard]] std::uint64_t next() const noexcept { return address + size; }
+};
+
+}  // namespace tare::inspect

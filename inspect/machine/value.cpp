@@ -1,0 +1,89 @@
+#include "inspect/machine/value.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace tare::inspect {
+namespace {
+
+constexpr std::size_t most_constants = 96;
+constexpr std::size_t most_cells = 1024;
+/// Marks the names of values that two ways bring differently; addresses of code never have it.
+constexpr origin meeting = origin{1} << 63;
+
+origin name_of_meeting(std::uint64_t place, std::uint64_t what) {
+  std::uint64_t mixed = (place * 0x9e3779b97f4a7c15U) ^ (what * 0xc2b2ae3d27d4eb4fU);
+  mixed ^= mixed >> 29;
+  return mixed | meeting;
+}
+
+bool join_value(value& into, const value& other, origin name) {
+  if (into == other) return false;
+  if (into.base == name && into.offset == 0) return false;
+  if (into.is_constant() && other.is_constant()) {
+    std::vector<constant> both;
+    std::ranges::set_union(into.constants, other.constants, std::back_inserter(both));
+    if (both.size() == into.constants.size()) return false;
+    if (both.size() <= most_constants) {
+      into.constants = std::move(both);
+      return true;
+    }
+  }
+  into = value::of(name);
+  return true;
+}
+
+}  // namespace
+
+machine_state machine_state::at_entry() {
+  machine_state state;
+  for (int i = 0; i < register_count; ++i) {
+    state.registers[static_cast<std::size_t>(i)] = value::of(static_cast<origin>(8 + i));
+  }
+  state.registers[rdi] = value::of(first_argument_origin);
+  state.registers[rsp] = value::of(stack_origin);
+  return state;
+}
+
+bool machine_state::join(const machine_state& other, std::uint64_t place) {
+  bool changed = false;
+  for (std::size_t i = 0; i < registers.size(); ++i) {
+    changed |= join_value(registers[i], other.registers[i], name_of_meeting(place, i));
+  }
+  for (auto at = memory.begin(); at != memory.end();) {
+    const auto theirs = other.memory.find(at->first);
+    if (theirs == other.memory.end() || theirs->second.bytes != at->second.bytes) {
+      at = memory.erase(at);
+      changed = true;
+      continue;
+    }
+    const origin name =
+        name_of_meeting(place, (at->first.first * 0x100000001b3U) ^ static_cast<std::uint64_t>(at->first.second) ^ 64U);
+    changed |= join_value(at->second.content, theirs->second.content, name);
+    ++at;
+  }
+  return changed;
+}
+
+const cell* machine_state::load(const value& address, std::uint32_t bytes) const {
+  if (address.is_constant()) return nullptr;
+  const auto found = memory.find({address.base, address.offset});
+  return found == memory.end() || found->second.bytes < bytes ? nullptr : &found->second;
+}
+
+void machine_state::store(const value& address, std::uint32_t bytes, value content) {
+  if (address.is_constant()) return;
+  // What overlaps is no longer known. No cell is wider than 8 bytes, so none that matters begins further below.
+  auto at = memory.lower_bound({address.base, address.offset - 7});
+  while (at != memory.end() && at->first.first == address.base && at->first.second < address.offset + bytes) {
+    if (at->first.second + at->second.bytes > address.offset) {
+      at = memory.erase(at);
+    } else {
+      ++at;
+    }
+  }
+  if (bytes == 0 || bytes > 8 || memory.size() >= most_cells) return;
+  memory[{address.base, address.offset}] = cell{.content = std::move(content), .bytes = bytes};
+}
+
+}  // namespace tare::inspect

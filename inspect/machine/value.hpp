@@ -1,0 +1,78 @@
+#pragma once
+
+// What a register or a word of memory holds, as far as the code tells: one of a few constants, or a distance from
+// something whose own value is not known.
+
+#include "inspect/machine/instruction.hpp"
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace tare::inspect {
+
+/// Names something not known: what a function was given, or what an instruction or the meeting of two ways made of it.
+using origin = std::uint64_t;
+inline constexpr origin first_argument_origin = 1;  ///< rdi when the function was entered
+inline constexpr origin stack_origin = 2;           ///< rsp when the function was entered
+inline constexpr origin last_fixed_origin = 64;     ///< the other registers when the function was entered
+
+struct constant {
+  std::uint64_t value = 0;
+  std::uint64_t address = 0;  ///< of the instruction that has it as a literal
+  friend bool operator==(const constant&, const constant&) = default;
+  friend auto operator<=>(const constant&, const constant&) = default;
+};
+
+struct value {
+  origin base = 0;                  ///< 0: one of the constants
+  std::int64_t offset = 0;          ///< from the base
+  std::vector<constant> constants;  ///< sorted
+
+  [[nodiscard]] static value of(origin base, std::int64_t offset = 0) { return {base, offset, {}}; }
+  [[nodiscard]] static value of(constant one) { return {0, 0, {one}}; }
+  [[nodiscard]] bool is_constant() const noexcept { return base == 0; }
+  /// The only constant that it can be.
+  [[nodiscard]] std::optional<std::uint64_t> known() const {
+    if (base != 0 || constants.empty()) return std::nullopt;
+    for (const auto& one : constants) {
+      if (one.value != constants.front().value) return std::nullopt;
+    }
+    return constants.front().value;
+  }
+  friend bool operator==(const value&, const value&) = default;
+};
+
+/// A word of memory whose content is known.
+struct cell {
+  value content;
+  std::uint32_t bytes = 8;
+  friend bool operator==(const cell&, const cell&) = default;
+};
+
+/// What the last comparison compared, for the branch after it.
+struct flags {
+  enum class kind : std::uint8_t { unknown, difference, conjunction, result, bit };
+  kind what = kind::unknown;
+  std::uint8_t bytes = 8;
+  std::optional<std::uint64_t> left;
+  std::optional<std::uint64_t> right;
+};
+
+struct machine_state {
+  std::array<value, register_count> registers;
+  std::map<std::pair<origin, std::int64_t>, cell> memory;
+  flags last;
+
+  /// As it is when a function is entered.
+  [[nodiscard]] static machine_state at_entry();
+  /// Takes in another way to the same place. Says whether that changed anything.
+  bool join(const machine_state& other, std::uint64_t place);
+  [[nodiscard]] const cell* load(const value& address, std::uint32_t bytes) const;
+  void store(const value& address, std::uint32_t bytes, value content);
+};
+
+}  // namespace tare::inspect

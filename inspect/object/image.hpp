@@ -1,0 +1,131 @@
+#pragma once
+
+// One ELF file as one address space: its code, its constants, its symbols, and its debug information.
+//
+// A linked file keeps its own addresses. The sections of a relocatable file (.o) all begin at 0, so here they are laid
+// out one after the other and relocated, as a linker would; what reads the code need not know the difference.
+// Debug information may be in the file itself, in .dwo files or a .dwp beside it, or in a separate file that
+// .gnu_debuglink or the build id names.
+
+#include "inspect/error.hpp"
+
+#include <llvm/DebugInfo/DWARF/DWARFContext.h>
+#include <llvm/Object/Archive.h>
+#include <llvm/Object/ELFObjectFile.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace tare::inspect {
+
+struct function_symbol {
+  std::string_view name;
+  std::uint64_t address = 0;
+  std::uint64_t bytes = 0;  ///< 0 if the symbol does not say
+};
+
+class image {
+ public:
+  image(std::string name, std::unique_ptr<llvm::object::ObjectFile> file);
+  ~image();
+  image(const image&) = delete;
+  image& operator=(const image&) = delete;
+
+  /// The file's path; of a member of an archive "libx.a(member.o)".
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const llvm::object::ELFObjectFileBase& file() const noexcept { return *elf_; }
+  [[nodiscard]] bool is_relocatable() const noexcept { return elf_->isRelocatableObject(); }
+  /// Code for another machine is not read: sizes and fields are there, lines and liveness are not.
+  [[nodiscard]] bool is_x86_64() const noexcept { return elf_->getArch() == llvm::Triple::x86_64; }
+
+  /// Takes the debug information from this file in place of its own, if they belong together.
+  result<void> use_debug_file(const std::filesystem::path& path, const std::filesystem::path& folder_of_binary);
+  /// Looks for a separate debug file in the places where debuggers do, and in `folders`. False if there is none.
+  bool find_debug_file(std::span<const std::filesystem::path> folders);
+
+  [[nodiscard]] bool has_debug_information() const;
+  [[nodiscard]] llvm::DWARFContext& dwarf();
+  /// What was wrong with the debug information so far; each message once.
+  [[nodiscard]] const std::vector<std::string>& dwarf_problems() const noexcept { return problems_; }
+
+  /// Up to `bytes` bytes at an address; fewer at the end of a section, none outside of all sections.
+  [[nodiscard]] std::span<const std::uint8_t> read(std::uint64_t address, std::uint64_t bytes) const;
+  [[nodiscard]] std::uint64_t address_of(const llvm::object::SectionRef& section) const;
+  /// The section's address and content; nothing if there is none in memory of that name.
+  struct section_view {
+    std::uint64_t address = 0;
+    std::span<const std::uint8_t> content;
+  };
+  [[nodiscard]] std::vector<section_view> sections_named(std::string_view name) const;
+  /// Whether nothing writes there while the program runs.
+  [[nodiscard]] bool is_constant(std::uint64_t address) const;
+
+  /// Sorted by address.
+  [[nodiscard]] std::span<const function_symbol> functions() const noexcept { return functions_; }
+  /// The one that covers the address.
+  [[nodiscard]] const function_symbol* function_at(std::uint64_t address) const;
+  [[nodiscard]] const function_symbol* function_named(std::string_view name) const;
+  /// The name of a call's target, imported functions included; empty if not known.
+  [[nodiscard]] std::string_view name_at(std::uint64_t address) const;
+
+ private:
+  struct section;
+  class addresses;
+
+  void lay_out();
+  void relocate();
+  void read_symbols(const llvm::object::ELFObjectFileBase& from);
+  void read_imports();
+  [[nodiscard]] const section* section_at(std::uint64_t address) const;
+
+  std::string name_;
+  std::unique_ptr<llvm::object::ObjectFile> object_;
+  const llvm::object::ELFObjectFileBase* elf_;
+  std::unique_ptr<llvm::object::OwningBinary<llvm::object::ObjectFile>> debug_file_;
+  std::unique_ptr<addresses> addresses_;  ///< where LLVM finds the sections of a relocatable file
+  std::unique_ptr<llvm::DWARFContext> dwarf_;
+  std::vector<std::string> problems_;
+  std::vector<section> sections_;  ///< those in memory, by address
+  std::vector<function_symbol> functions_;
+  std::unordered_map<std::string_view, std::size_t> by_name_;
+  std::map<std::uint64_t, std::string> imports_;
+};
+
+/// A file that may hold several images: an archive.
+class image_file {
+ public:
+  /// Everything that is an ELF file in it. An error names the file: not an ELF file, truncated, unreadable.
+  [[nodiscard]] static result<image_file> open(const std::filesystem::path& path);
+  /// The same from memory, which must stay; `name` is for messages, and for what stands beside the file.
+  [[nodiscard]] static result<image_file> open(std::string name, std::span<const std::uint8_t> content);
+
+  image_file(image_file&&) noexcept;
+  image_file& operator=(image_file&&) noexcept;
+  ~image_file();
+
+  [[nodiscard]] std::size_t size() const noexcept { return members_; }
+  [[nodiscard]] bool is_archive() const noexcept { return archive_ != nullptr; }
+  /// Calls `use(image&)` for each in turn; an image lives as long as the call, so that an archive of a thousand members
+  /// needs the memory of one. Members that cannot be read are told to `refuse`.
+  result<void> for_each(const std::function<void(image&)>& use, const std::function<void(std::string)>& refuse);
+
+ private:
+  image_file();
+  static result<image_file> open(std::string name, std::unique_ptr<llvm::MemoryBuffer> buffer);
+
+  std::string path_;
+  std::size_t members_ = 0;
+  std::unique_ptr<llvm::MemoryBuffer> buffer_;
+  std::unique_ptr<llvm::object::Archive> archive_;
+};
+
+}  // namespace tare::inspect

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Builds one source in every form in which debug information comes. Usage: objects.sh CLANG LLVM_BIN SOURCE FOLDER FLAG...
+set -euo pipefail
+clang=$1 bin=$2 source=$3 folder=$4
+shift 4
+
+rm -rf -- "$folder"
+mkdir -p -- "$folder/ids"
+cd -- "$folder"
+flags=(-std=c++23 -O2 -fcoro-aligned-allocation "$@")
+link=(-fuse-ld=lld -Wl,--build-id=sha1)
+
+"$clang" "${flags[@]}" -g -c "$source" -o object.o
+"$clang" "${flags[@]}" -g -c "$source" -o sections.o -ffunction-sections
+"$bin/llvm-ar" rcs archive.a object.o
+"$clang" "${flags[@]}" -g -no-pie "$source" -o static "${link[@]}"
+"$clang" "${flags[@]}" -g -fPIE -pie "$source" -o pie "${link[@]}"
+"$clang" "${flags[@]}" -g -fPIC -shared "$source" -o shared.so "${link[@]}"
+"$clang" "${flags[@]}" -g -gz=zlib "$source" -o compressed "${link[@]}"
+"$clang" "${flags[@]}" -g -gdwarf-4 "$source" -o dwarf4 "${link[@]}"
+"$clang" "${flags[@]}" -g1 "$source" -o lines_only "${link[@]}"
+"$clang" "${flags[@]}" "$source" -o symbols_only "${link[@]}"
+
+# Split: the .dwo stands beside the object; with a .dwp it is not needed.
+"$clang" "${flags[@]}" -g -gsplit-dwarf -c "$source" -o split.o
+"$clang" split.o -o split "${link[@]}"
+cp split packed
+"$bin/llvm-dwp" -e packed -o packed.dwp
+
+# Separate: by the link's name, and by the build id alone.
+cp pie linked
+"$bin/llvm-objcopy" --only-keep-debug linked linked.debug
+"$bin/llvm-objcopy" --strip-debug --add-gnu-debuglink=linked.debug linked
+"$bin/llvm-objcopy" --strip-all pie by_id
+id=$("$bin/llvm-readelf" --notes pie | sed -n 's/.*Build ID: //p')
+mkdir -p "ids/.build-id/${id:0:2}"
+"$bin/llvm-objcopy" --only-keep-debug pie "ids/.build-id/${id:0:2}/${id:2}.debug"
+"$bin/llvm-objcopy" --strip-all pie stripped
+
+head -c 5000 pie >truncated
+printf 'not a program\n' >text
+: >empty

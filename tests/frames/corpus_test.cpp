@@ -1,0 +1,202 @@
+// What is read from the binaries of the corpus, compared with what the programs did and with what their sources say.
+
+#include "inspect/coroutine/read.hpp"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace tare::inspect {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> programs() {
+  std::vector<fs::path> all;
+  std::istringstream list(TARE_CORPUS_LIST);
+  for (std::string one; std::getline(list, one, ':');) all.emplace_back(one);
+  return all;
+}
+
+std::string output_of(const fs::path& program) {
+  std::string text;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(program.c_str(), "r"), ::pclose);
+  if (!pipe) return text;
+  std::array<char, 4096> part{};
+  while (const std::size_t n = std::fread(part.data(), 1, part.size(), pipe.get())) text.append(part.data(), n);
+  return text;
+}
+
+void erase_all(std::string& text, const std::string& what) {
+  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos;) text.erase(at, what.size());
+}
+
+/// "corpus::array_of<char, 3ul>(…)" and "array_of<char, 3>()" alike: "array_of<char,3>".
+std::string plain(std::string name) {
+  int depth = 0;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (name[i] == '<') ++depth;
+    if (name[i] == '>') --depth;
+    if (name[i] == '(' && depth == 0) {
+      name.resize(i);
+      break;
+    }
+  }
+  for (const char* noise : {"corpus::", "ours::", "frames::", " "}) erase_all(name, noise);
+  name = std::regex_replace(name, std::regex("([0-9])ul"), "$1");
+  if (name.starts_with("one.")) name = "server::" + name.substr(4);
+  return name;
+}
+
+/// The frames that the program allocated, by the coroutine's plain name.
+std::map<std::string, std::uint64_t> true_sizes(const fs::path& program) {
+  std::map<std::string, std::uint64_t> sizes;
+  std::istringstream lines(output_of(program));
+  std::uint64_t bytes = 0;
+  for (std::string name; lines >> bytes && std::getline(lines, name);) sizes[plain(name)] = bytes;
+  return sizes;
+}
+
+std::map<std::string, coroutine> read(const fs::path& program) {
+  std::map<std::string, coroutine> found;
+  const auto report = read_coroutines(program);
+  if (!report) {
+    ADD_FAILURE() << report.error().message;
+    return found;
+  }
+  for (const auto& one : report->coroutines) found[plain(one.name)] = one;
+  return found;
+}
+
+TEST(frames, sizes_are_what_operator_new_was_asked_for) {
+  std::size_t compared = 0;
+  std::set<std::string> different;
+  for (const auto& program : programs()) {
+    const auto truth = true_sizes(program);
+    ASSERT_FALSE(truth.empty()) << program;
+    const auto found = read(program);
+    for (const auto& [name, bytes] : truth) {
+      const auto one = found.find(name);
+      if (one == found.end()) {
+        ADD_FAILURE() << program.filename() << ": " << name << " was not found";
+        continue;
+      }
+      ++compared;
+      different.insert(program.filename().string().substr(0, 4) + name);
+      EXPECT_EQ(one->second.frame_bytes, bytes) << program.filename() << ": " << name;
+      EXPECT_GE(one->second.allocated_bytes.value_or(bytes), bytes) << name;
+    }
+  }
+  fmt::print("{} frames of {} coroutines compared\n", compared, different.size());
+  if (programs().size() > 4) {
+    EXPECT_GE(different.size(), 150U);
+  }
+}
+
+TEST(frames, every_byte_of_a_frame_is_in_one_state_at_each_await) {
+  for (const auto& program : programs()) {
+    for (const auto& [name, one] : read(program)) {
+      for (const auto& await : one.awaits) {
+        EXPECT_EQ(await.live_bytes + await.held_bytes + await.dead_bytes, one.frame_bytes) << program << name;
+        std::uint64_t end = 0;
+        for (const auto& variable : await.variables) {
+          EXPECT_EQ(variable.offset, end) << program << name;
+          end = variable.offset + variable.bytes;
+        }
+        EXPECT_EQ(end, one.frame_bytes) << program << name;
+      }
+    }
+  }
+}
+
+/// The awaits that the source says it has: name to lines.
+std::map<std::string, std::multiset<std::uint32_t>> marked_awaits(const fs::path& source) {
+  std::map<std::string, std::multiset<std::uint32_t>> marked;
+  std::ifstream in(source);
+  const std::regex mark("// await ([A-Za-z_:0-9]+)$");
+  std::uint32_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    std::smatch match;
+    if (std::regex_search(line, match, mark)) marked[match[1]].insert(number);
+  }
+  return marked;
+}
+
+TEST(frames, awaits_have_the_lines_of_the_source) {
+  const auto marked = marked_awaits(fs::path(TARE_CORPUS_SOURCES) / "hand.cpp");
+  ASSERT_GT(marked.size(), 25U);
+  for (const auto& program : programs()) {
+    const std::string name = program.filename();
+    if (!name.starts_with("hand-")) continue;
+    const auto found = read(program);
+    std::size_t expected = 0;
+    std::size_t right = 0;
+    std::string wrong;
+    for (const auto& [coroutine_name, lines] : marked) {
+      expected += lines.size();
+      const auto one = found.find(coroutine_name);
+      if (one == found.end()) {
+        wrong += fmt::format("  {} not found\n", coroutine_name);
+        continue;
+      }
+      std::multiset<std::uint32_t> seen;
+      for (const auto& await : one->second.awaits) {
+        if (await.kind == suspension::await) seen.insert(await.where.line);
+      }
+      std::multiset<std::uint32_t> both;
+      std::ranges::set_intersection(lines, seen, std::inserter(both, both.end()));
+      right += both.size();
+      if (seen != lines) {
+        std::string got;
+        for (const auto line : seen) got += fmt::format(" {}", line);
+        std::string wanted;
+        for (const auto line : lines) wanted += fmt::format(" {}", line);
+        wrong += fmt::format("  {}:{} instead of{}\n", coroutine_name, got, wanted);
+      }
+    }
+    fmt::print("{}: {} of {} awaits have their line\n{}", name, right, expected, wrong);
+    const double least = name.contains("-gcc-") ? 0.8 : name.ends_with("-O0") ? 1.0 : 0.98;
+    EXPECT_GE(static_cast<double>(right), least * static_cast<double>(expected)) << name << "\n" << wrong;
+  }
+}
+
+TEST(frames, most_bytes_of_optimized_frames_have_a_name) {
+  for (const auto& program : programs()) {
+    const std::string name = program.filename();
+    if (!name.ends_with("-clang-O2")) continue;
+    std::uint64_t all = 0;
+    std::uint64_t named = 0;
+    for (const auto& [coroutine_name, one] : read(program)) {
+      const std::uint64_t frame = one.frame_bytes.value_or(0);
+      std::vector<bool> has_name(frame, false);
+      std::vector<bool> in_use(frame, false);
+      for (const auto& field : one.fields) {
+        for (std::uint64_t i = field.offset; i < field.offset + field.bytes && i < frame; ++i) {
+          in_use[i] = true;
+          if (field.kind != field_kind::unnamed) has_name[i] = true;
+        }
+      }
+      all += static_cast<std::uint64_t>(std::ranges::count(in_use, true));
+      named += static_cast<std::uint64_t>(std::ranges::count(has_name, true));
+    }
+    fmt::print("{}: {} of {} bytes have a name ({:.1f} %)\n", name, named, all,
+               100.0 * static_cast<double>(named) / static_cast<double>(all));
+  }
+}
+
+}  // namespace
+}  // namespace tare::inspect

@@ -1,0 +1,146 @@
+// The same three coroutines, from every kind of file that can hold them.
+
+#include "inspect/coroutine/chain.hpp"
+#include "inspect/coroutine/read.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+
+namespace tare::inspect {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path folder = TARE_OBJECTS;
+
+const coroutine* find(const coroutine_report& report, const std::string& name) {
+  const auto found = std::ranges::find_if(report.coroutines,
+                                          [&](const coroutine& one) { return one.name.starts_with("corpus::" + name); });
+  return found == report.coroutines.end() ? nullptr : &*found;
+}
+
+class objects : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (!fs::exists(folder / "pie")) GTEST_SKIP() << "clang 22 is not there to build the objects";
+  }
+};
+
+TEST_P(objects, have_sizes_fields_lines_and_liveness) {
+  const auto report = read_coroutines(folder / GetParam());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->coroutines.size(), 3U);
+  const coroutine* leaf = find(*report, "leaf");
+  ASSERT_NE(leaf, nullptr);
+  EXPECT_EQ(leaf->name, "corpus::leaf(int)");
+  const auto reference = read_coroutines(folder / "pie");
+  ASSERT_TRUE(reference);
+  const coroutine* same = find(*reference, "leaf");
+  ASSERT_NE(same, nullptr);
+  EXPECT_EQ(leaf->frame_bytes, same->frame_bytes);
+  EXPECT_EQ(leaf->declared, same->declared);
+  EXPECT_TRUE(leaf->declared.file.ends_with("small.cpp")) << leaf->declared.file;
+  EXPECT_NE(leaf->resume_address, 0U);
+  EXPECT_NE(leaf->destroy_address, 0U);
+  ASSERT_EQ(leaf->awaits.size(), 3U);
+  ASSERT_EQ(same->awaits.size(), 3U);
+  EXPECT_EQ(leaf->awaits[0].kind, suspension::initial);
+  EXPECT_EQ(leaf->awaits[1].kind, suspension::await);
+  EXPECT_EQ(leaf->awaits[2].kind, suspension::final);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(leaf->awaits[i].where, same->awaits[i].where) << i;
+    EXPECT_EQ(leaf->awaits[i].live_bytes, same->awaits[i].live_bytes) << i;
+    EXPECT_EQ(leaf->awaits[i].known_by, evidence::machine_code) << i;
+  }
+  // The 100 bytes of `data` are alive across its await.
+  EXPECT_GE(leaf->awaits[1].live_bytes + leaf->awaits[1].held_bytes, 100U);
+  EXPECT_LT(leaf->awaits[0].live_bytes + leaf->awaits[0].held_bytes, 100U);
+}
+
+TEST_P(objects, have_the_budgets_of_the_source) {
+  const auto report = read_coroutines(folder / GetParam());
+  ASSERT_TRUE(report) << report.error().message;
+  const coroutine* leaf = find(*report, "leaf");
+  const coroutine* middle = find(*report, "middle");
+  const coroutine* top = find(*report, "top");
+  ASSERT_TRUE(leaf != nullptr && middle != nullptr && top != nullptr);
+  EXPECT_EQ(leaf->declared_budget, 64U);
+  EXPECT_EQ(middle->declared_budget, std::nullopt);
+  EXPECT_EQ(top->declared_budget, 4096U);
+}
+
+INSTANTIATE_TEST_SUITE_P(forms, objects,
+                         ::testing::Values("object.o", "sections.o", "archive.a", "static", "pie", "shared.so",
+                                           "compressed", "dwarf4", "split", "packed", "linked"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::ranges::replace(name, '.', '_');
+                           return name;
+                         });
+
+class damaged_objects : public objects {};
+
+TEST_F(damaged_objects, a_debug_folder_is_searched_by_build_id) {
+  const auto alone = read_coroutines(folder / "by_id");
+  ASSERT_TRUE(alone);
+  EXPECT_TRUE(alone->coroutines.empty());
+  const auto report = read_coroutines(folder / "by_id", {.debug_folders = {folder / "ids"}, .liveness = true});
+  ASSERT_TRUE(report) << report.error().message;
+  const coroutine* leaf = find(*report, "leaf");
+  ASSERT_NE(leaf, nullptr);
+  EXPECT_EQ(leaf->awaits.size(), 3U);
+}
+
+TEST_F(damaged_objects, without_descriptions_the_symbols_are_listed) {
+  for (const char* name : {"symbols_only", "lines_only"}) {
+    const auto report = read_coroutines(folder / name);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->coroutines.size(), 3U) << name;
+    for (const auto& one : report->coroutines) EXPECT_FALSE(one.frame_bytes);
+    ASSERT_FALSE(report->notes.empty());
+    EXPECT_THAT(report->notes.front(), ::testing::HasSubstr("-g"));
+  }
+}
+
+TEST_F(damaged_objects, a_stripped_binary_says_so) {
+  const auto report = read_coroutines(folder / "stripped");
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(report->coroutines.empty());
+  ASSERT_FALSE(report->notes.empty());
+  EXPECT_THAT(report->notes.front(), ::testing::HasSubstr("stripped"));
+}
+
+TEST_F(damaged_objects, what_is_no_binary_is_refused_in_one_line) {
+  const auto problem = [](const fs::path& file) {
+    const auto report = read_coroutines(file);
+    EXPECT_FALSE(report) << file;
+    return report ? std::string() : report.error().message;
+  };
+  EXPECT_THAT(problem(folder / "text"), ::testing::HasSubstr("is not an ELF file"));
+  EXPECT_THAT(problem(folder / "empty"), ::testing::HasSubstr("is not an ELF file"));
+  EXPECT_THAT(problem(folder / "truncated"), ::testing::HasSubstr("truncated or damaged"));
+  EXPECT_THAT(problem(folder), ::testing::HasSubstr("is a folder"));
+  EXPECT_THAT(problem(folder / "nothing"), ::testing::HasSubstr("No such file"));
+}
+
+TEST_F(damaged_objects, chains_go_down_to_the_leaf) {
+  const auto report = read_coroutines(folder / "pie");
+  ASSERT_TRUE(report);
+  const chains ways(report->coroutines);
+  const auto index = [&](const char* name) {
+    return static_cast<std::size_t>(find(*report, name) - report->coroutines.data());
+  };
+  const std::uint64_t leaf = *report->coroutines[index("leaf")].frame_bytes;
+  EXPECT_EQ(ways.heaviest(index("leaf")), leaf);
+  const std::uint64_t middle = *report->coroutines[index("middle")].frame_bytes;
+  // A callee that was merged into its caller is part of its frame and no child any more.
+  EXPECT_GE(ways.heaviest(index("middle")), middle);
+  EXPECT_GE(ways.heaviest(index("top")), *report->coroutines[index("top")].frame_bytes);
+}
+
+}  // namespace
+}  // namespace tare::inspect

@@ -1,0 +1,33 @@
+// Any bytes are either a binary whose coroutines keep their promises, or an error of one line. The seeds are small
+// object files, so that what is changed is mostly their debug information and code.
+
+#include "inspect/coroutine/read.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+
+namespace {
+
+void check(bool held) {
+  if (!held) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
+  using namespace tare::inspect;
+  const auto report = read_coroutines("input.o", {data, size});
+  if (!report) {
+    check(!report.error().message.empty() && report.error().message.find('\n') == std::string::npos);
+    return 0;
+  }
+  for (const auto& note : report->notes) check(note.find('\n') == std::string::npos);
+  for (const auto& one : report->coroutines) {
+    for (const auto& await : one.awaits) {
+      if (!one.frame_bytes) continue;
+      check(await.live_bytes + await.held_bytes + await.dead_bytes == *one.frame_bytes);
+    }
+  }
+  return 0;
+}
