@@ -9,6 +9,7 @@
 #include <tare/detail/timer_node.hpp>
 #include <tare/error.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <typeinfo>
@@ -31,6 +32,8 @@ namespace {
 constexpr int tasks_a_turn = 64;
 // Steps (children started, waits that were over at once) that a task may take before others get their turn.
 constexpr std::int32_t steps_a_task = 128;
+// Between two times that an idle shard returns memory, in nanoseconds.
+constexpr std::int64_t trim_period = 10'000'000;
 
 bool is_cancellation(const std::exception_ptr& error) noexcept {
   return *error.__cxa_exception_type() == typeid(cancelled);
@@ -65,10 +68,12 @@ shard::~shard() { arena::instance().release_heap(heap_); }
 shard::occupation::occupation(shard& by) noexcept {
   current_shard = &by;
   current_heap = &by.heap_;
+  if (!poisoning) current_shelves = &by.heap_.shelves();
 }
 
 shard::occupation::~occupation() {
   current_shard = nullptr;
+  current_shelves = nullptr;
   current_heap = nullptr;
 }
 
@@ -110,13 +115,23 @@ void shard::resume(wait_state& task) noexcept {
 }
 
 void shard::wait_for_work() noexcept {
-  heap_.trim();
   const std::optional<std::uint64_t> next = timers_.next_tick();
   std::optional<std::int64_t> deadline;
   if (next) deadline = static_cast<std::int64_t>(*next) * nanoseconds_per_tick;
   if (virtual_time* simulated = runtime_.simulated_time(); simulated != nullptr) {
+    heap_.trim();
     simulated->idle(number_, deadline);
     return;
+  }
+  if (!heap_.is_trimmed()) {
+    // Work that comes in small portions finds its memory as it left it.
+    const std::int64_t present = clock_.now();
+    if (present >= next_trim_) {
+      heap_.trim();
+      next_trim_ = present + trim_period;
+    } else {
+      deadline = std::min(deadline.value_or(INT64_MAX), next_trim_);
+    }
   }
   std::optional<std::chrono::nanoseconds> longest;
   if (deadline) {

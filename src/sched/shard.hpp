@@ -87,6 +87,7 @@ class shard : public shard_state {
   std::atomic<std::uint64_t> started_ = 0;  ///< written by this shard's thread only
   std::atomic<std::uint64_t> ended_ = 0;    ///< likewise
   bool cancelled_detached_ = false;
+  std::int64_t next_trim_ = 0;
   parker parker_;
 
   alignas(64) remote_stack mailbox_;
