@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -29,11 +30,11 @@ task<int> branch(int n) {
   co_return one + co_await leaf(n + 1);
 }
 
-task<> worker(int n, int& sum) { sum += co_await branch(n); }
+task<> worker(int n, std::atomic<int>& sum) { sum += co_await branch(n); }
 
 /// Takes every way of the library to a frame or a record.
 task<int> scenario() {
-  int sum = 0;
+  std::atomic<int> sum = 0;
   co_await tare::with_scope([&](tare::scope& s) -> task<> {
     for (int i = 0; i < 20; ++i) s.spawn(worker(i, sum));
     s.spawn_on(1, worker(1, sum));
