@@ -34,9 +34,16 @@ enum class clock_kind : std::uint8_t {
   virtual_time,  ///< stands still while anything runs, and jumps to the next deadline when everything sleeps
 };
 
+/// How the shards wait for descriptors (tare::net).
+enum class io_kind : std::uint8_t {
+  automatic,  ///< whichever is best on this kernel
+  epoll,
+};
+
 struct runtime_options {
   unsigned shards = 1;  ///< 0: one for each processor
   clock_kind clock = clock_kind::real;
+  io_kind io = io_kind::automatic;
   std::size_t frame_limit = SIZE_MAX;  ///< bytes that the shards may hold for frames, in steps of 64 KiB
   unsigned blocking_threads = 64;      ///< most threads that `offload` uses at a time
   /// Called with what a detached task has thrown, on its shard. Without one, the program ends with a message.

@@ -63,7 +63,11 @@ shard::shard(runtime_core& runtime, unsigned number)
   heap_.charge_to(&runtime.ceiling());
 }
 
-shard::~shard() { arena::instance().release_heap(heap_); }
+shard::~shard() {
+  io = nullptr;
+  driver_.reset();  // it has memory of the heap
+  arena::instance().release_heap(heap_);
+}
 
 shard::occupation::occupation(shard& by) noexcept {
   current_shard = &by;
@@ -85,12 +89,24 @@ void shard::notify() noexcept {
   if (virtual_time* simulated = runtime_.simulated_time(); simulated != nullptr) {
     simulated->notify(number_);
   } else {
-    parker_.unpark();
+    parker_.unpark_by([this] {
+      if (driver_ != nullptr) {
+        driver_->wake();
+      } else {
+        parker_.rouse();
+      }
+    });
   }
+}
+
+void shard::install(std::unique_ptr<driver> installed) noexcept {
+  driver_ = std::move(installed);
+  io = driver_.get();
 }
 
 bool shard::turn() noexcept {
   if (!mailbox_.empty()) take_mail();
+  if (io != nullptr && !std::exchange(events_taken_, false)) io->poll();
   if (heap_.has_to_collect()) heap_.collect();
   if (!timers_.idle()) expire_timers();
   if (runtime_.stopping() && !cancelled_detached_) {
@@ -110,6 +126,7 @@ void shard::resume(wait_state& task) noexcept {
   }
   budget = steps_a_task;
   wake_cancelled = how == wait_kind::ready_cancelled;
+  if (how == wait_kind::ready_io && !io->complete(task)) return;
   task.set_kind(wait_kind::none);
   handle_of(task).resume();
 }
@@ -120,7 +137,11 @@ void shard::wait_for_work() noexcept {
   if (next) deadline = static_cast<std::int64_t>(*next) * nanoseconds_per_tick;
   if (virtual_time* simulated = runtime_.simulated_time(); simulated != nullptr) {
     heap_.trim();
-    simulated->idle(number_, deadline);
+    if (io != nullptr) {
+      io->poll();
+      if (!ready.empty()) return;
+    }
+    simulated->idle(number_, deadline, io);
     return;
   }
   if (!heap_.is_trimmed()) {
@@ -139,7 +160,14 @@ void shard::wait_for_work() noexcept {
     if (left <= 0) return;
     longest = std::chrono::nanoseconds(left);
   }
-  parker_.park(longest);
+  if (io == nullptr) {
+    parker_.park(longest);
+    return;
+  }
+  parker_.park_in([&] {
+    io->wait(longest);
+    events_taken_ = true;
+  });
 }
 
 void shard::take_mail() noexcept {
@@ -235,6 +263,7 @@ void shard::cancel_detached() noexcept {
     at = node.next_of_shard;
     cancel_if_detached(*from_link<wait_state>(node.owner));
   }
+  if (io != nullptr) io->for_each_waiting(&cancel_if_detached);
 }
 
 void shard::move_away(wait_state& leaf, shard& target) {

@@ -29,6 +29,8 @@ enum class wait_kind : std::uint8_t {
   child,            ///< awaiting the child frame in `prev`
   shielded_child,   ///< likewise, but cancellation stops here
   node,             ///< awaiting the wait_node in `prev`
+  io,               ///< waiting for a descriptor, whose slot is `prev` (src/sched/driver.hpp)
+  ready_io,         ///< queued; the descriptor is ready, the call on it is yet to be made
   away,             ///< a stand-in: the task it stands for may be on another shard (src/sched/visit.hpp)
   mail_cancel,      ///< a message in a mailbox: cancel the task of the visit in `parent`
   mail_ended,       ///< a message in a mailbox: the task of the visit in `parent` has ended

@@ -1,0 +1,12 @@
+#pragma once
+
+// All of tare::net.
+
+#include <tare/net/byte_stream.hpp>
+#include <tare/net/connect.hpp>
+#include <tare/net/endpoint.hpp>
+#include <tare/net/lease.hpp>
+#include <tare/net/listener.hpp>
+#include <tare/net/readiness.hpp>
+#include <tare/net/result.hpp>
+#include <tare/net/stream.hpp>
