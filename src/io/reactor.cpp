@@ -209,8 +209,9 @@ void reactor::free_if_unused(io_slot& slot) noexcept {
 
 io_slot* reactor::adopt(int fd) noexcept {
   io_slot* slot = slots_.take(fd);
-  // Nothing is known of it: the first call finds out.
-  if (slot != nullptr) slot->set(io_readable | io_writable);
+  // Writing is tried at once. Whether there is something to read is asked of the kernel, which announces what was there
+  // before it was asked: a connection that is accepted has mostly nothing yet, and `readable` must not say it had.
+  if (slot != nullptr) slot->set(io_writable);
   return slot;
 }
 
