@@ -36,7 +36,8 @@ enum class clock_kind : std::uint8_t {
 
 /// How the shards wait for descriptors (tare::net).
 enum class io_kind : std::uint8_t {
-  automatic,  ///< whichever is best on this kernel
+  automatic,  ///< io_uring, or epoll where it is missing or forbidden
+  io_uring,   ///< or fail: what makes a socket gives the error
   epoll,
 };
 

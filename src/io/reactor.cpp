@@ -46,6 +46,17 @@ namespace {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+[[nodiscard]] std::unique_ptr<poller> make_poller(reactor& reports_to, io_kind kind) {
+  if (kind == io_kind::epoll) return make_epoll_poller(reports_to);
+  try {
+    return make_uring_poller(reports_to);
+  } catch (const std::system_error& error) {
+    // Where descriptors have run out, epoll would not be told apart from what was asked for either.
+    if (kind == io_kind::io_uring || error.code().value() == EMFILE || error.code().value() == ENFILE) throw;
+    return make_epoll_poller(reports_to);
+  }
+}
+
 }  // namespace
 
 std::expected<reactor*, std::error_code> reactor::here() noexcept {
@@ -69,7 +80,7 @@ reactor* reactor::if_any() noexcept {
 
 reactor::reactor(shard& of)
     : shard_(of),
-      poller_(make_epoll_poller(*this)),
+      poller_(make_poller(*this, of.runtime().io())),
       slots_(*this),
       timers_(::new (allocate_record(sizeof(timers))) timers) {
   timers_->deadlines.of = this;
@@ -87,6 +98,12 @@ reactor::~reactor() {
   disarm(timers_->accepting);
   std::destroy_at(timers_);
   free_record(timers_);
+  // With the poller its requests end, so nothing holds the slots of closed descriptors any more.
+  poller_.reset();
+  slots_.for_each([this](io_slot& slot) {
+    slot.clear(io_armed);
+    free_if_unused(slot);
+  });
 }
 
 void reactor::poll() noexcept {
@@ -121,6 +138,12 @@ void reactor::on_event(io_slot& slot, std::uint32_t events) noexcept {
 void reactor::on_disarmed(io_slot& slot) noexcept {
   slot.clear(io_armed);
   free_if_unused(slot);
+}
+
+void reactor::on_failure(io_slot& slot, int error) noexcept {
+  if (slot.has(io_foreign)) slot.deadline = static_cast<std::uint32_t>(error);
+  // The calls that are tried then tell what is wrong.
+  on_event(slot, event_error);
 }
 
 void reactor::queue(link& waiting) noexcept {
@@ -186,8 +209,9 @@ void reactor::free_if_unused(io_slot& slot) noexcept {
 
 io_slot* reactor::adopt(int fd) noexcept {
   io_slot* slot = slots_.take(fd);
-  // Nothing is known of it: the first call finds out.
-  if (slot != nullptr) slot->set(io_readable | io_writable);
+  // Writing is tried at once. Whether there is something to read is asked of the kernel, which announces what was there
+  // before it was asked: a connection that is accepted has mostly nothing yet, and `readable` must not say it had.
+  if (slot != nullptr) slot->set(io_writable);
   return slot;
 }
 
@@ -341,9 +365,9 @@ bool reactor::perform(io_slot& slot, io_call call, io_wait& wait) noexcept {
     return fail(slot.has(io_abandoned) ? ECANCELED : ETIMEDOUT);
   switch (call) {
     case io_call::readable:
-      return slot.has(io_readable);
     case io_call::writable:
-      return slot.has(io_writable);
+      if (slot.has(io_foreign)) outcome_.error = static_cast<int>(slot.deadline);
+      return slot.has(is_read(call) ? io_readable : io_writable);
     case io_call::read: {
       const auto into = static_cast<io_read_wait&>(wait).into;
       return perform_read(slot, into.data(), into.size());

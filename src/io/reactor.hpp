@@ -85,6 +85,8 @@ class reactor final : public driver {
   /// From the poller.
   void on_event(io_slot& slot, std::uint32_t events) noexcept;
   void on_disarmed(io_slot& slot) noexcept;
+  /// The descriptor cannot be watched.
+  void on_failure(io_slot& slot, int error) noexcept;
 
   void set_deadline(io_slot& slot, std::optional<std::chrono::nanoseconds> from_now) noexcept;
 
@@ -138,7 +140,8 @@ class reactor final : public driver {
   std::atomic<bool> has_orphans_ = false;
 };
 
-/// Throws std::system_error.
+// These throw std::system_error.
 [[nodiscard]] std::unique_ptr<poller> make_epoll_poller(reactor& reports_to);
+[[nodiscard]] std::unique_ptr<poller> make_uring_poller(reactor& reports_to);
 
 }  // namespace tare::detail

@@ -34,7 +34,7 @@ struct alignas(8) io_slot {
   link reader = no_link;  ///< the io_wait of who reads; in a free slot: the next free one
   link writer = no_link;
   int fd = -1;
-  std::uint32_t deadline = 0;    ///< in units of reactor::deadline_unit; 0: none
+  std::uint32_t deadline = 0;    ///< in units of reactor::deadline_unit; 0: none. Of a foreign one: the error
   std::uint16_t generation = 0;  ///< tells late events about an earlier descriptor from this one's
   std::uint16_t flags = 0;
   io_call reading = io_call::none;

@@ -34,6 +34,7 @@ class runtime_core {
   [[nodiscard]] std::size_t detached_tasks() const noexcept;
   [[nodiscard]] frame_ceiling& ceiling() noexcept { return ceiling_; }
   [[nodiscard]] blocking_pool& blocking() noexcept { return blocking_pool_; }
+  [[nodiscard]] io_kind io() const noexcept { return options_.io; }
   [[nodiscard]] virtual_time* simulated_time() noexcept { return virtual_time_.get(); }
 
   /// True from the moment the runtime is being destroyed.

@@ -34,12 +34,13 @@ class on_reactors : public ::testing::TestWithParam<io_kind> {
 };
 
 inline std::string name_of(const ::testing::TestParamInfo<io_kind>& info) {
-  return info.param == io_kind::epoll ? "epoll" : "other";
+  return info.param == io_kind::epoll ? "epoll" : "io_uring";
 }
 
 // NOLINTNEXTLINE(cppcoreguidelines-macro-usage): GoogleTest's own is one
-#define TARE_ON_ALL_REACTORS(suite) \
-  INSTANTIATE_TEST_SUITE_P(reactor, suite, ::testing::Values(tare::io_kind::epoll), tare::testing::name_of)
+#define TARE_ON_ALL_REACTORS(suite)                                                                          \
+  INSTANTIATE_TEST_SUITE_P(reactor, suite, ::testing::Values(tare::io_kind::epoll, tare::io_kind::io_uring), \
+                           tare::testing::name_of)
 
 [[nodiscard]] inline std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text));

@@ -1,3 +1,4 @@
+#include "io/descriptor.hpp"
 #include "io/reactor.hpp"
 
 #include <sys/epoll.h>
@@ -15,21 +16,6 @@ namespace {
 
 static_assert(event_in == EPOLLIN && event_out == EPOLLOUT && event_error == EPOLLERR && event_hang_up == EPOLLHUP &&
               event_peer_closed == EPOLLRDHUP);
-
-class descriptor {
- public:
-  explicit descriptor(int fd) : fd_(fd) {
-    if (fd < 0) throw std::system_error(errno, std::system_category());
-  }
-  ~descriptor() { ::close(fd_); }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-
-  [[nodiscard]] int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
 
 /// Edge-triggered: one epoll_ctl in a connection's life.
 class epoll_poller final : public poller {
