@@ -209,8 +209,7 @@ void reactor::free_if_unused(io_slot& slot) noexcept {
 
 io_slot* reactor::adopt(int fd) noexcept {
   io_slot* slot = slots_.take(fd);
-  // Writing is tried at once. Whether there is something to read is asked of the kernel, which announces what was there
-  // before it was asked: a connection that is accepted has mostly nothing yet, and `readable` must not say it had.
+  // A fresh socket takes bytes; whether it has some, the kernel tells when it is first waited for.
   if (slot != nullptr) slot->set(io_writable);
   return slot;
 }
@@ -398,9 +397,9 @@ bool reactor::perform_read(io_slot& slot, std::byte* into, std::size_t size) noe
     slot.clear(io_readable);
     return false;
   }
-  outcome_.count = static_cast<std::size_t>(got);
+  outcome_.count = static_cast<std::uint32_t>(got);  // the system reads less than 2 GiB at a time
   // All that was there: what comes later will be announced, except for an end that already was.
-  if (outcome_.count < size && !slot.has(io_ended) && slot.has(io_watched)) slot.clear(io_readable);
+  if (outcome_.count < size && !slot.has(io_ended)) slot.clear(io_readable);
   return true;
 }
 
@@ -410,7 +409,6 @@ bool reactor::perform_lease(io_slot& slot) noexcept {
   const bool done = perform_read(slot, buffer, buffer_pool::buffer_bytes);
   if (!done || outcome_.error != 0 || outcome_.count == 0) {
     buffers_.give_back(buffer);
-    outcome_.buffer = nullptr;
     return done;
   }
   outcome_.buffer = buffer;
@@ -427,7 +425,7 @@ bool reactor::perform_write(io_slot& slot, io_write_wait& wait, bool all) noexce
       return false;
     }
     wait.left = wait.left.subspan(static_cast<std::size_t>(sent));
-    outcome_.count += static_cast<std::size_t>(sent);
+    outcome_.count = static_cast<std::uint32_t>(sent);
     if (!all) break;
   }
   return true;
@@ -475,7 +473,7 @@ bool reactor::perform_accept(io_slot& slot) noexcept {
         (void)system::close(fd);
         return fail(ENOMEM);
       }
-      outcome_.slot = to_link(accepted);
+      outcome_.count = to_link(accepted);
       return true;
     }
     if (is_about_the_peer(errno)) continue;

@@ -39,9 +39,8 @@ class shard;
 /// What the last call gave, until the task that made it is resumed.
 struct io_outcome {
   int error = 0;
-  std::size_t count = 0;
+  std::uint32_t count = 0;  ///< bytes, or the link of an accepted socket's slot
   std::byte* buffer = nullptr;
-  link slot = no_link;
   sockaddr_storage from;
   socklen_t from_size = 0;
 };

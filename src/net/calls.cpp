@@ -1,4 +1,4 @@
-// The results of calls, handed from the reactor to the task that has just been resumed.
+// What awaiters and streams ask of the reactor.
 
 #include "io/reactor.hpp"
 #include "io/slot.hpp"
@@ -11,58 +11,24 @@
 #include <cerrno>
 #include <utility>
 
+namespace tare::detail {
+
+io_taken io_take() {
+  current_shard->throw_if_cancelled();
+  reactor* const here = reactor::if_any();
+  if (here == nullptr) return {.buffer = nullptr, .count = 0, .error = EBADF};  // the stream has never been one
+  io_outcome& made = here->outcome();
+  return {.buffer = std::exchange(made.buffer, nullptr), .count = made.count, .error = made.error};
+}
+
+}  // namespace tare::detail
+
 namespace tare::net::detail {
 
-namespace {
-
-using tare::detail::current_shard;
 using tare::detail::from_link;
-using tare::detail::io_outcome;
 using tare::detail::io_slot;
 using tare::detail::reactor;
 using tare::detail::slot_table;
-
-std::unexpected<std::error_code> failed(int error) noexcept {
-  return std::unexpected(std::error_code(error, std::generic_category()));
-}
-
-/// Throws `cancelled`. nullptr: the stream has never been one.
-io_outcome* outcome() {
-  current_shard->throw_if_cancelled();
-  reactor* const here = reactor::if_any();
-  return here == nullptr ? nullptr : &here->outcome();
-}
-
-}  // namespace
-
-result<std::size_t> take_count() {
-  const io_outcome* const made = outcome();
-  if (made == nullptr) return failed(EBADF);
-  if (made->error != 0) return failed(made->error);
-  return made->count;
-}
-
-result<void> take_done() {
-  const io_outcome* const made = outcome();
-  if (made == nullptr) return failed(EBADF);
-  if (made->error != 0) return failed(made->error);
-  return {};
-}
-
-result<lease> take_lease() {
-  io_outcome* const made = outcome();
-  if (made == nullptr) return failed(EBADF);
-  if (made->error != 0) return failed(made->error);
-  if (made->count == 0) return lease();
-  return lease(std::exchange(made->buffer, nullptr), made->count);
-}
-
-result<stream> take_stream() {
-  const io_outcome* const made = outcome();
-  if (made == nullptr) return failed(EBADF);
-  if (made->error != 0) return failed(made->error);
-  return stream_of(made->slot);
-}
 
 void close_slot(link closed) noexcept {
   auto& slot = *from_link<io_slot>(closed);

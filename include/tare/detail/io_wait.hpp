@@ -54,6 +54,16 @@ struct io_write_vector_wait : io_wait {
   std::size_t written_of_first = 0;
 };
 
+/// What a call gave: two registers. Whoever makes a result of it does so inline, so that the compiler keeps in the
+/// frame only the parts of the result that are used after the next await.
+struct io_taken {
+  std::byte* buffer;    ///< of a read_lease
+  std::uint32_t count;  ///< bytes, or the link of an accepted socket's slot
+  int error;
+};
+/// Of the call that the running task has just waited for. Throws `cancelled`.
+[[nodiscard]] io_taken io_take();
+
 /// True if the call was made: its result is ready to be taken.
 [[nodiscard]] bool io_try(io_wait& wait, io_call call) noexcept;
 /// True if the task is suspended; otherwise the call's result is ready, or the task is cancelled.
