@@ -29,6 +29,8 @@ struct sample {
   memory held;                        ///< Of the command and everything below it.
   std::chrono::nanoseconds ready{0};  ///< From just before exec until the READY line was read.
   std::chrono::nanoseconds cpu{0};    ///< User and system time that the processes had used by then.
+  std::uint64_t burst = 0;            ///< Of connections: RSS after another request on each; otherwise 0.
+  std::uint64_t closed = 0;           ///< Of connections: RSS after all were closed; otherwise 0.
 
   friend bool operator==(const sample&, const sample&) = default;
 };
