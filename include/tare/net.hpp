@@ -13,4 +13,5 @@
 #include <tare/net/result.hpp>
 #include <tare/net/signal_set.hpp>
 #include <tare/net/stream.hpp>
+#include <tare/net/tls.hpp>
 #include <tare/net/udp.hpp>
