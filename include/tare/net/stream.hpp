@@ -37,6 +37,9 @@
 namespace tare::net {
 
 class stream;
+namespace tls {
+class stream;
+}
 
 namespace detail {
 
@@ -165,6 +168,7 @@ class stream {
 
  private:
   friend stream detail::stream_of(detail::link slot) noexcept;
+  friend class tls::stream;
   explicit stream(detail::link slot) noexcept : slot_(slot) {}
   [[nodiscard]] tare::detail::io_wait detail_wait() const noexcept { return tare::detail::io_wait(slot_); }
 
