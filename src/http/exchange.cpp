@@ -22,6 +22,11 @@ constexpr std::size_t most_skipped = 256U << 10U;
 
 std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
 
+/// What a read that does not wait says when there is nothing, or when it is none.
+bool is_to_be_waited_for(std::error_code error) noexcept {
+  return error == std::errc::operation_would_block || error == std::errc::operation_not_supported;
+}
+
 void append_number(std::string& to, std::uint64_t number, int base = 10) {
   std::array<char, 20> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base).ptr;
@@ -49,7 +54,7 @@ void exchange::next() noexcept {
   route_ = {};
   status_ = 200;
   stage_ = stage::open;
-  chunked_ = counted_ = continue_due_ = body_complete_ = timed_out = false;
+  chunked_ = counted_ = continue_due_ = body_complete_ = head_limited_ = timed_out = false;
 }
 
 std::string_view exchange::input_text() const noexcept {
@@ -64,34 +69,48 @@ net::lease exchange::take_input() noexcept {
   return std::move(input_);
 }
 
-task<exchange::arrival> exchange::read_head() {
-  // The first bytes are there already: only a head that is not complete with them has to be given a time.
-  bool limited = false;
+std::optional<exchange::arrival> exchange::try_read_head() {
   for (;;) {
     if (!input_.empty()) {
       const auto reached = reader_.feed(input_text());
       input_.consume(reader_.consumed());
-      if (reached == request_reader::progress::head) break;
+      if (reached == request_reader::progress::head) {
+        connection_.expires_never();
+        keep_ = head().keep_alive && !server_.draining();
+        body_complete_ = !reader_.has_body();
+        continue_due_ = head().expects_continue;
+        return arrival::head;
+      }
       if (reached == request_reader::progress::refused) {
         refusal_ = reader_.why();
-        co_return arrival::refused;
+        return arrival::refused;
       }
-      if (!std::exchange(limited, true)) connection_.expires_after(server_.options().head_timeout);
+      // Only a head that is not complete with its first bytes has to be given a time.
+      if (!std::exchange(head_limited_, true)) connection_.expires_after(server_.options().head_timeout);
     }
-    auto more = co_await connection_.read();
-    if (!more) {
-      if (more.error() != std::errc::timed_out || !reader_.under_way()) co_return arrival::over;
-      refusal_ = {.status = 408, .why = "the head of the request took too long"};
-      co_return arrival::refused;
-    }
-    if (more->empty()) co_return arrival::over;
-    input_ = std::move(*more);
+    auto more = connection_.try_read();
+    if (!more && more.error() == std::errc::operation_would_block && !head_limited_) return arrival::none;
+    if (!more && is_to_be_waited_for(more.error())) return std::nullopt;
+    if (const auto ended = take_for_head(more)) return ended;
   }
-  connection_.expires_never();
-  keep_ = head().keep_alive && !server_.draining();
-  body_complete_ = !reader_.has_body();
-  continue_due_ = head().expects_continue;
-  co_return arrival::head;
+}
+
+task<exchange::arrival> exchange::read_head() {
+  for (;;) {
+    if (const auto arrived = try_read_head()) co_return *arrived;
+    auto more = co_await connection_.read();
+    if (const auto ended = take_for_head(more)) co_return *ended;
+  }
+}
+
+std::optional<exchange::arrival> exchange::take_for_head(net::result<net::lease>& got) noexcept {
+  if (got && !got->empty()) {
+    input_ = std::move(*got);
+    return std::nullopt;
+  }
+  if (got || got.error() != std::errc::timed_out || !reader_.under_way()) return arrival::over;
+  refusal_ = {.status = 408, .why = "the head of the request took too long"};
+  return arrival::refused;
 }
 
 task<result<std::span<const std::byte>>> exchange::read_body() {
@@ -126,8 +145,11 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
         co_return std::unexpected(read_error_ = sent.error());
       }
     }
-    connection_.expires_after(server_.options().body_timeout);
-    auto more = co_await connection_.read();
+    auto more = connection_.try_read();
+    if (!more && is_to_be_waited_for(more.error())) {
+      connection_.expires_after(server_.options().body_timeout);
+      more = co_await connection_.read();
+    }
     if (!more || more->empty()) {
       keep_ = false;
       read_error_ = more ? make_error_code(errc::truncated) : more.error();
@@ -214,17 +236,23 @@ void exchange::compose_head(std::string& into, std::optional<std::uint64_t> leng
   into.append("\r\n");
 }
 
-task<result<void>> exchange::send_scratch(std::string_view body) {
-  // Tries at once: the scratch is nobody's any more when this suspends.
+std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
   std::string& scratch = server_.scratch();
   const bool together = body.size() <= most_copied;
   if (together) scratch.append(body);
   // A WebSocket's deadline is that of its reader; how long a send may take is for the handler to say.
   if (!upgraded_) connection_.expires_never();
   const auto written = connection_.try_write(bytes_of(scratch));
-  if (!written) co_return fail(written.error());
-  if (*written == scratch.size() && (together || body.empty())) co_return {};
-  const std::string rest = scratch.substr(*written);
+  if (!written) return fail(written.error());
+  sent_ = *written;
+  if (sent_ == scratch.size() && (together || body.empty())) return result<void>();
+  return std::nullopt;
+}
+
+task<result<void>> exchange::send_rest(std::string_view body) {
+  // The scratch is the next response's when this suspends.
+  const std::string rest = server_.scratch().substr(sent_);
+  const bool together = body.size() <= most_copied;
   const std::array<std::span<const std::byte>, 2> list{bytes_of(rest),
                                                        together ? std::span<const std::byte>() : bytes_of(body)};
   if (!upgraded_) connection_.expires_after(server_.options().write_timeout);
@@ -234,11 +262,18 @@ task<result<void>> exchange::send_scratch(std::string_view body) {
   co_return {};
 }
 
+task<result<void>> exchange::send_scratch(std::string_view body) {
+  if (auto sent = try_send_scratch(body)) co_return *sent;
+  co_return co_await send_rest(body);
+}
+
 task<result<void>> exchange::send(std::string_view body) {
   if (stage_ != stage::open) co_return std::unexpected(errc::already_sent);
   stage_ = stage::complete;
   compose_head(server_.scratch(), body.size());
-  co_return co_await send_scratch(may_have_body() ? body : std::string_view());
+  if (!may_have_body()) body = {};
+  if (auto sent = try_send_scratch(body)) co_return *sent;
+  co_return co_await send_rest(body);
 }
 
 task<result<void>> exchange::start(std::optional<std::uint64_t> length) {

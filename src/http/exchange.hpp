@@ -36,9 +36,11 @@ class exchange {
   enum class arrival : std::uint8_t {
     head,     ///< a request is there
     refused,  ///< `refusal_to_send` tells what to answer
+    none,     ///< it was a false alarm: not a byte is there
     over,     ///< nothing more will come, or the peer is too late to be told
   };
-  /// The next request's head.
+  /// The next request's head, if it is there. Otherwise `read_head` waits for it.
+  [[nodiscard]] std::optional<arrival> try_read_head();
   [[nodiscard]] task<arrival> read_head();
   [[nodiscard]] const request_head& head() const noexcept { return reader_.head(); }
   [[nodiscard]] task<result<std::span<const std::byte>>> read_body();
@@ -54,6 +56,7 @@ class exchange {
   // Answering.
   void set_status(unsigned status);
   [[nodiscard]] fields& response_fields() noexcept { return fields_; }
+  [[nodiscard]] bool complete() const noexcept { return stage_ == stage::complete; }
   [[nodiscard]] bool started() const noexcept { return stage_ != stage::open; }
   [[nodiscard]] task<result<void>> send(std::string_view body);
   [[nodiscard]] task<result<void>> start(std::optional<std::uint64_t> length);
@@ -93,9 +96,14 @@ class exchange {
   enum class stage : std::uint8_t { open, streaming, complete, failed };
 
   [[nodiscard]] std::string_view input_text() const noexcept;
+  /// Takes in what has come for a head; otherwise tells how that ends.
+  [[nodiscard]] std::optional<arrival> take_for_head(net::result<net::lease>& got) noexcept;
   /// Drops what the last piece of the body was in.
   void drop_piece() noexcept;
   [[nodiscard]] result<void> fail(std::error_code error) noexcept;
+  /// Sends the scratch and `body`, if they can go at once; otherwise `send_rest` sends what is left of them.
+  [[nodiscard]] std::optional<result<void>> try_send_scratch(std::string_view body);
+  [[nodiscard]] task<result<void>> send_rest(std::string_view body);
   [[nodiscard]] task<result<void>> send_scratch(std::string_view body);
   void compose_head(std::string& into, std::optional<std::uint64_t> length);
   [[nodiscard]] bool may_have_body() const noexcept;
@@ -109,6 +117,7 @@ class exchange {
   std::optional<refusal> refusal_;
   std::error_code read_error_;
   std::uint64_t left_ = 0;  ///< of an announced length
+  std::size_t sent_ = 0;    ///< of the scratch, at the first try
   matched_route route_;
   std::uint16_t status_ = 200;
   stage stage_ = stage::open;
@@ -117,6 +126,7 @@ class exchange {
   bool keep_ = true;
   bool continue_due_ = false;
   bool body_complete_ = false;
+  bool head_limited_ = false;  ///< its time has begun
   bool upgraded_ = false;
   bool goodbye_due_ = false;
 

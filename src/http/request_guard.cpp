@@ -23,7 +23,7 @@ request_guard::request_guard() noexcept {
   body_.ended = watcher_.ended = &request_guard::member_ended;
 }
 
-std::coroutine_handle<> request_guard::start(wait_state& waiting, task<> body) noexcept {
+bool request_guard::start(wait_state& waiting, task<> body) noexcept {
   body_.child = body.release();
   running_ = 1;
   begin(waiting);
@@ -32,9 +32,14 @@ std::coroutine_handle<> request_guard::start(wait_state& waiting, task<> body) n
   child.cancelled = waiting.cancelled;
   if (child.cancelled || --tare::detail::current_shard->budget < 0) {
     tare::detail::current_shard->make_ready(child, wait_kind::fresh);
-    return std::noop_coroutine();
+    return true;
   }
-  return tare::detail::handle_of(child);
+  starting_ = true;
+  tare::detail::handle_of(child).resume();
+  starting_ = false;
+  if (running_ != 0) return true;
+  end();
+  return false;
 }
 
 void request_guard::cancel() noexcept {
@@ -66,7 +71,7 @@ void request_guard::member_ended(branch& self, std::exception_ptr error) noexcep
   } else if (guard.left_) {
     guard.cancel();
   }
-  if (--guard.running_ == 0) guard.wake_here(wait_kind::ready);
+  if (--guard.running_ == 0 && !guard.starting_) guard.wake_here(wait_kind::ready);
 }
 
 }  // namespace tare::http::detail

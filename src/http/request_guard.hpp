@@ -3,7 +3,9 @@
 // Waits for the handler of a request, and can cancel it: because it takes too long, because the server ends, or because
 // the client has gone away. For the last, a watcher may be set beside it, which waits for the end of the connection.
 //
-// The handler is a root of its own, so that cancelling reaches it wherever it has moved to.
+// The handler is a root of its own, so that cancelling reaches it wherever it has moved to. It is run within the call
+// that awaits it: one that never waits has ended when that returns, and its request goes on without a turn of the run
+// queue. Otherwise, when all connections ask at once, all their requests would be under way at the same time.
 
 #include <tare/detail/branch.hpp>
 #include <tare/detail/shard_state.hpp>
@@ -50,12 +52,14 @@ class request_guard : public tare::detail::waiting_parent {
     std::exception_ptr error;
   };
 
-  [[nodiscard]] std::coroutine_handle<> start(tare::detail::wait_state& waiting, task<> body) noexcept;
+  /// False if the body has ended already.
+  [[nodiscard]] bool start(tare::detail::wait_state& waiting, task<> body) noexcept;
   static void member_ended(tare::detail::branch& self, std::exception_ptr error) noexcept;
 
   member body_;
   member watcher_;
   unsigned running_ = 0;
+  bool starting_ = false;
   bool watched_ = false;
   bool left_ = false;
 };
@@ -67,7 +71,7 @@ class request_guard::awaiter {
 
   [[nodiscard]] static bool await_ready() noexcept { return false; }
   template <class Promise>
-  [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) noexcept {
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> self) noexcept {
     return guard_.start(self.promise(), std::move(body_));
   }
   static void await_resume() noexcept {}

@@ -96,7 +96,9 @@ std::chrono::nanoseconds first_wait(const server_core& server) noexcept { return
 task<bool> serve_requests(transport connection, server_core& server) {
   exchange x(connection, server);
   for (;;) {
-    const exchange::arrival arrived = co_await x.read_head();
+    auto arrived = x.try_read_head();
+    if (!arrived) arrived = co_await x.read_head();
+    if (arrived == exchange::arrival::none) co_return true;
     if (arrived == exchange::arrival::over) co_return false;
     if (arrived == exchange::arrival::refused) {
       (void)co_await x.refuse();
@@ -115,9 +117,9 @@ task<bool> serve_requests(transport connection, server_core& server) {
         if (x.goodbye_due()) say_goodbye(connection, guard.error() != nullptr);
         break;
       }
-      co_await complete_response(x, guard);
+      if (!x.complete() || guard.error()) co_await complete_response(x, guard);
     }
-    if (!co_await x.skip_body()) break;
+    if (!x.body_complete() && !co_await x.skip_body()) break;
     if (!x.keeps_connection()) {
       if (!x.has_input()) co_return false;
       break;

@@ -62,6 +62,12 @@ result<std::size_t> stream::try_read(std::span<std::byte> into) noexcept {
   return call_now(tare::detail::io_read_wait(slot_, into), detail::io_call::read);
 }
 
+result<lease> stream::try_read() noexcept {
+  const result<std::size_t> got = call_now(detail_wait(), detail::io_call::read_lease);
+  if (!got) return std::unexpected(got.error());
+  return lease(std::exchange(reactor::if_any()->outcome().buffer, nullptr), *got);
+}
+
 result<std::size_t> stream::try_write(std::span<const std::byte> bytes) noexcept {
   return call_now(tare::detail::io_write_wait(slot_, bytes), detail::io_call::write_some);
 }

@@ -2,6 +2,8 @@
 
 // A server and raw clients of it in one runtime, over loopback.
 
+#include "net/on_reactors.hpp"
+
 #include <tare/http.hpp>
 #include <tare/net.hpp>
 #include <tare/tare.hpp>
@@ -11,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <span>
 #include <stdexcept>
@@ -105,33 +108,37 @@ class raw_client {
   std::string unread_;
 };
 
-/// Serves with `answer` on a free port while `body` runs, which is given the server and its port.
-inline void with_server(http::handler answer, http::server_options options,
-                        const std::function<task<>(http::server&, std::uint16_t)>& body) {
-  auto all = [&]() -> task<> {
-    auto listening = net::listener::bind(net::endpoint::loopback(0));
-    if (!listening) throw std::runtime_error("bind: " + listening.error().message());
-    const std::uint16_t port = listening->local()->port();
-    http::server server(std::move(answer), std::move(options));
-    auto serve = [&]() -> task<> {
-      const auto ended = co_await server.serve(std::move(*listening));
-      EXPECT_TRUE(ended) << ended.error().message();
+/// The tests run on every kind of reactor.
+class http_test : public testing::on_reactors {
+ protected:
+  /// Serves with `answer` on a free port while `body` runs, which is given the server and its port.
+  static void with_server(http::handler answer, http::server_options options,
+                          const std::function<task<>(http::server&, std::uint16_t)>& body) {
+    auto all = [&]() -> task<> {
+      auto listening = net::listener::bind(net::endpoint::loopback(0));
+      if (!listening) throw std::runtime_error("bind: " + listening.error().message());
+      const std::uint16_t port = listening->local()->port();
+      http::server server(std::move(answer), std::move(options));
+      auto serve = [&]() -> task<> {
+        const auto ended = co_await server.serve(std::move(*listening));
+        EXPECT_TRUE(ended) << ended.error().message();
+      };
+      auto use = [&]() -> task<> {
+        std::exception_ptr error;
+        try {
+          co_await body(server, port);
+        } catch (...) {
+          error = std::current_exception();
+        }
+        server.stop();
+        if (error) std::rethrow_exception(error);
+      };
+      co_await when_all(serve(), use());
+      EXPECT_EQ(server.active_requests(), 0U);
     };
-    auto use = [&]() -> task<> {
-      std::exception_ptr error;
-      try {
-        co_await body(server, port);
-      } catch (...) {
-        error = std::current_exception();
-      }
-      server.stop();
-      if (error) std::rethrow_exception(error);
-    };
-    co_await when_all(serve(), use());
-    EXPECT_EQ(server.active_requests(), 0U);
-  };
-  run(all());
-}
+    run(all());
+  }
+};
 
 /// Answers 200 with the body of the request.
 inline task<> echo(http::request& asked, http::response& answer) {

@@ -27,7 +27,9 @@ handler named(std::string name, std::vector<std::string> params = {}) {
   };
 }
 
-TEST(router, chooses_by_method_and_path) {
+class http_router : public tare::test::http_test {};
+
+TEST_P(http_router, chooses_by_method_and_path) {
   router routes;
   routes.get("/", named("root"))
       .get("/items", named("list"))
@@ -39,7 +41,7 @@ TEST(router, chooses_by_method_and_path) {
       .del("/items/{key}", named("remove", {"key"}))
       .get("/files/{path...}", named("files", {"path"}))
       .get("/files/about", named("about"));
-  tare::test::with_server(routes, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+  with_server(routes, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     const auto ask = [&](std::string line) -> task<raw_client::response> {
       co_return co_await client.ask(line + " HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -75,10 +77,10 @@ TEST(router, chooses_by_method_and_path) {
   });
 }
 
-TEST(router, otherwise_takes_the_rest) {
+TEST_P(http_router, otherwise_takes_the_rest) {
   router routes;
   routes.get("/", named("root")).otherwise(named("other"));
-  tare::test::with_server(routes, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+  with_server(routes, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     EXPECT_EQ((co_await client.ask("GET /x HTTP/1.1\r\nHost: a\r\n\r\n")).body, "other");
   });
@@ -93,5 +95,7 @@ TEST(router, refuses_routes_that_cannot_be) {
   }
   EXPECT_THROW(routes.add("G T", "/", named("bad")), std::invalid_argument);
 }
+
+TARE_ON_ALL_REACTORS(http_router);
 
 }  // namespace

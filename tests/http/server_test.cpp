@@ -23,7 +23,6 @@ using tare::http::server;
 using tare::http::server_options;
 using tare::test::echo;
 using tare::test::raw_client;
-using tare::test::with_server;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
@@ -31,9 +30,11 @@ using testing::StartsWith;
 
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
+class http_server : public tare::test::http_test {};
+
 // Every case of requests.toml, answered by a server: what is accepted by 200 with its body, what is not by its status
 // and a close.
-TEST(server, answers_every_case_of_the_table) {
+TEST_P(http_server, answers_every_case_of_the_table) {
   with_server(echo, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     for (const auto& given : tare::test::request_cases()) {
       SCOPED_TRACE(given.name);
@@ -53,7 +54,7 @@ TEST(server, answers_every_case_of_the_table) {
   });
 }
 
-TEST(server, keeps_the_connection) {
+TEST_P(http_server, keeps_the_connection) {
   with_server(echo, {}, [](server& serving, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     for (int i = 0; i < 100; ++i) {
@@ -70,7 +71,7 @@ TEST(server, keeps_the_connection) {
   });
 }
 
-TEST(server, closes_when_asked_to) {
+TEST_P(http_server, closes_when_asked_to) {
   with_server(echo, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     for (const std::string_view asked :
          {"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"}) {
@@ -87,7 +88,7 @@ TEST(server, closes_when_asked_to) {
   });
 }
 
-TEST(server, answers_pipelined_requests_in_their_order) {
+TEST_P(http_server, answers_pipelined_requests_in_their_order) {
   auto slow_first = [](request& asked, response& answer) -> task<> {
     if (asked.path() == "/0") co_await tare::sleep_for(20ms);
     (void)co_await answer.send("text/plain", asked.path());
@@ -102,7 +103,7 @@ TEST(server, answers_pipelined_requests_in_their_order) {
   });
 }
 
-TEST(server, takes_requests_byte_by_byte) {
+TEST_P(http_server, takes_requests_byte_by_byte) {
   with_server(echo, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     for (const char c : std::string_view("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -114,7 +115,7 @@ TEST(server, takes_requests_byte_by_byte) {
   });
 }
 
-TEST(server, sends_no_body_to_head_nor_with_204) {
+TEST_P(http_server, sends_no_body_to_head_nor_with_204) {
   auto answer_all = [](request& asked, response& answer) -> task<> {
     if (asked.path() == "/none") answer.status(204);
     if (asked.path() == "/stream") {
@@ -137,7 +138,7 @@ TEST(server, sends_no_body_to_head_nor_with_204) {
   });
 }
 
-TEST(server, streams_a_response) {
+TEST_P(http_server, streams_a_response) {
   auto count = [](request& asked, response& answer) -> task<> {
     if (asked.query() == "counted") (void)co_await answer.start(9);
     for (const char* piece : {"one", "two", "six"}) (void)co_await answer.write(piece);
@@ -157,7 +158,7 @@ TEST(server, streams_a_response) {
   });
 }
 
-TEST(server, holds_back_a_handler_whose_client_takes_nothing) {
+TEST_P(http_server, holds_back_a_handler_whose_client_takes_nothing) {
   std::size_t written = 0;
   auto endless = [&](request& /*asked*/, response& answer) -> task<> {
     const std::string piece(64 << 10, 'x');
@@ -184,7 +185,7 @@ TEST(server, holds_back_a_handler_whose_client_takes_nothing) {
   });
 }
 
-TEST(server, holds_back_a_client_whose_body_nobody_reads) {
+TEST_P(http_server, holds_back_a_client_whose_body_nobody_reads) {
   tare::event go_on;
   std::size_t received = 0;
   auto late = [&](request& asked, response& answer) -> task<> {
@@ -223,7 +224,7 @@ TEST(server, holds_back_a_client_whose_body_nobody_reads) {
   });
 }
 
-TEST(server, says_continue_when_the_body_is_wanted) {
+TEST_P(http_server, says_continue_when_the_body_is_wanted) {
   with_server(echo, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     co_await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
@@ -233,7 +234,7 @@ TEST(server, says_continue_when_the_body_is_wanted) {
   });
 }
 
-TEST(server, closes_when_the_body_was_not_wanted) {
+TEST_P(http_server, closes_when_the_body_was_not_wanted) {
   auto refuse = [](request& /*asked*/, response& answer) -> task<> { (void)co_await answer.status(403).send(); };
   with_server(refuse, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
@@ -244,7 +245,7 @@ TEST(server, closes_when_the_body_was_not_wanted) {
   });
 }
 
-TEST(server, skips_a_body_that_nobody_reads) {
+TEST_P(http_server, skips_a_body_that_nobody_reads) {
   auto ignore = [](request& /*asked*/, response& answer) -> task<> { (void)co_await answer.send(); };
   with_server(ignore, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
@@ -255,7 +256,7 @@ TEST(server, skips_a_body_that_nobody_reads) {
   });
 }
 
-TEST(server, refuses_what_is_too_large) {
+TEST_P(http_server, refuses_what_is_too_large) {
   const server_options small{.max_head_bytes = 1000, .max_fields = 5, .max_body_bytes = 10};
   with_server(echo, small, [](server& /*serving*/, std::uint16_t port) -> task<> {
     const auto status = [&](std::string bytes) -> task<unsigned> {
@@ -279,7 +280,7 @@ TEST(server, refuses_what_is_too_large) {
   });
 }
 
-TEST(server, a_cut_off_request_reaches_no_handler_and_a_cut_off_body_is_an_error) {
+TEST_P(http_server, a_cut_off_request_reaches_no_handler_and_a_cut_off_body_is_an_error) {
   int called = 0;
   std::error_code error;
   auto note = [&](request& asked, response& /*answer*/) -> task<> {
@@ -304,7 +305,7 @@ TEST(server, a_cut_off_request_reaches_no_handler_and_a_cut_off_body_is_an_error
   });
 }
 
-TEST(server, what_a_handler_throws_is_a_500) {
+TEST_P(http_server, what_a_handler_throws_is_a_500) {
   std::vector<std::string> reported;
   server_options options;
   options.on_error = [&](const std::exception_ptr& error) {
@@ -333,7 +334,7 @@ TEST(server, what_a_handler_throws_is_a_500) {
   });
 }
 
-TEST(server, refuses_to_send_what_would_be_another_response) {
+TEST_P(http_server, refuses_to_send_what_would_be_another_response) {
   auto split = [](request& asked, response& answer) -> task<> {
     answer.set("location", *asked.query_value("to"));
     (void)co_await answer.status(302).send();
@@ -351,7 +352,7 @@ TEST(server, refuses_to_send_what_would_be_another_response) {
 
 // Time limits, in real time: a tenth of a second each, and a quarter of a second late at most.
 
-TEST(server, ends_those_who_are_too_slow) {
+TEST_P(http_server, ends_those_who_are_too_slow) {
   const server_options hurried{.head_timeout = 200ms, .body_timeout = 200ms, .idle_timeout = 200ms};
   with_server(echo, hurried, [](server& serving, std::uint16_t port) -> task<> {
     auto silent = co_await raw_client::connect(port);
@@ -369,7 +370,7 @@ TEST(server, ends_those_who_are_too_slow) {
   });
 }
 
-TEST(server, a_head_that_trickles_in_is_ended_all_the_same) {
+TEST_P(http_server, a_head_that_trickles_in_is_ended_all_the_same) {
   with_server(echo, {.head_timeout = 200ms}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     bool ended = false;
@@ -388,7 +389,7 @@ TEST(server, a_head_that_trickles_in_is_ended_all_the_same) {
   });
 }
 
-TEST(server, limits_the_time_of_a_request) {
+TEST_P(http_server, limits_the_time_of_a_request) {
   bool cleaned_up = false;
   auto endless = [&](request& asked, response& answer) -> task<> {
     if (asked.path() == "/begun") (void)co_await answer.write("half");
@@ -410,7 +411,7 @@ TEST(server, limits_the_time_of_a_request) {
   });
 }
 
-TEST(server, cancels_the_handler_of_a_client_that_leaves) {
+TEST_P(http_server, cancels_the_handler_of_a_client_that_leaves) {
   bool cancelled = false;
   auto endless = [&](request& /*asked*/, response& /*answer*/) -> task<> {
     try {
@@ -431,7 +432,7 @@ TEST(server, cancels_the_handler_of_a_client_that_leaves) {
   });
 }
 
-TEST(server, a_watched_request_is_answered_and_the_connection_kept) {
+TEST_P(http_server, a_watched_request_is_answered_and_the_connection_kept) {
   auto slow = [](request& /*asked*/, response& answer) -> task<> {
     co_await tare::sleep_for(500ms);  // long enough to be watched
     (void)co_await answer.send("text/plain", "late");
@@ -450,7 +451,7 @@ TEST(server, a_watched_request_is_answered_and_the_connection_kept) {
 
 // Draining.
 
-TEST(server, drains) {
+TEST_P(http_server, drains) {
   tare::event go_on;
   auto wait = [&](request& /*asked*/, response& answer) -> task<> {
     co_await go_on.wait();
@@ -472,7 +473,7 @@ TEST(server, drains) {
   });
 }
 
-TEST(server, does_not_wait_for_ever_when_it_drains) {
+TEST_P(http_server, does_not_wait_for_ever_when_it_drains) {
   auto endless = [](request& /*asked*/, response& /*answer*/) -> task<> { co_await tare::sleep_for(1h); };
   with_server(endless, {.drain_timeout = 100ms}, [&](server& serving, std::uint16_t port) -> task<> {
     auto busy = co_await raw_client::connect(port);
@@ -486,7 +487,7 @@ TEST(server, does_not_wait_for_ever_when_it_drains) {
   });
 }
 
-TEST(server, ends_when_its_task_is_cancelled) {
+TEST_P(http_server, ends_when_its_task_is_cancelled) {
   auto body = []() -> task<> {
     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
     const std::uint16_t port = listening->local()->port();
@@ -502,10 +503,10 @@ TEST(server, ends_when_its_task_is_cancelled) {
     });
     EXPECT_EQ(serving.connections(), 0U);
   };
-  tare::run(body());
+  run(body());
 }
 
-TEST(server, serves_a_single_stream_of_any_kind) {
+TEST_P(http_server, serves_a_single_stream_of_any_kind) {
   auto body = []() -> task<> {
     auto ends = tare::net::stream::pair();
     server serving(echo);
@@ -517,11 +518,11 @@ TEST(server, serves_a_single_stream_of_any_kind) {
     };
     co_await tare::when_all(serving.serve_stream(std::move(ends->first)), use(std::move(ends->second)));
   };
-  tare::run(body());
+  run(body());
 }
 
-TEST(server, serves_on_two_shards_with_one_port) {
-  tare::runtime rt({.shards = 2});
+TEST_P(http_server, serves_on_two_shards_with_one_port) {
+  tare::runtime rt(options(2));
   auto all = [&]() -> task<> {
     auto first = tare::net::listener::bind(tare::net::endpoint::loopback(0), {.reuse_port = true});
     const std::uint16_t port = first->local()->port();
@@ -563,5 +564,7 @@ TEST(server, serves_on_two_shards_with_one_port) {
   };
   rt.run(all());
 }
+
+TARE_ON_ALL_REACTORS(http_server);
 
 }  // namespace

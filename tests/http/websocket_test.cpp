@@ -17,7 +17,6 @@ using tare::http::response;
 using tare::http::server;
 using tare::http::websocket;
 using tare::test::raw_client;
-using tare::test::with_server;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -45,7 +44,9 @@ task<> echo_messages(request& asked, response& answer) {
   }
 }
 
-TEST(websocket, shakes_hands_and_echoes) {
+class http_websocket : public tare::test::http_test {};
+
+TEST_P(http_websocket, shakes_hands_and_echoes) {
   with_server(echo_messages, {}, [](server& serving, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     // The first frame comes with the handshake.
@@ -67,7 +68,7 @@ TEST(websocket, shakes_hands_and_echoes) {
   });
 }
 
-TEST(websocket, closes_with_the_right_code) {
+TEST_P(http_websocket, closes_with_the_right_code) {
   with_server(echo_messages, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     const auto answer_to = [&](std::string frames) -> task<std::string> {
       auto client = co_await raw_client::connect(port);
@@ -86,7 +87,7 @@ TEST(websocket, closes_with_the_right_code) {
   });
 }
 
-TEST(websocket, refuses_other_requests) {
+TEST_P(http_websocket, refuses_other_requests) {
   with_server(echo_messages, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     EXPECT_EQ((co_await client.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n")).status, 400U);
@@ -104,7 +105,7 @@ TEST(websocket, refuses_other_requests) {
   });
 }
 
-TEST(websocket, agrees_on_a_protocol) {
+TEST_P(http_websocket, agrees_on_a_protocol) {
   with_server(echo_messages, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     std::string with(handshake);
@@ -114,7 +115,7 @@ TEST(websocket, agrees_on_a_protocol) {
   });
 }
 
-TEST(websocket, says_goodbye_when_the_handler_ends) {
+TEST_P(http_websocket, says_goodbye_when_the_handler_ends) {
   auto once = [](request& asked, response& answer) -> task<> {
     auto socket = co_await websocket::accept(asked, answer);
     if (asked.query() == "close") {
@@ -145,7 +146,7 @@ TEST(websocket, says_goodbye_when_the_handler_ends) {
   });
 }
 
-TEST(websocket, says_goodbye_when_the_server_drains) {
+TEST_P(http_websocket, says_goodbye_when_the_server_drains) {
   with_server(echo_messages, {.drain_timeout = 50ms}, [](server& serving, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     co_await client.send(handshake);
@@ -155,7 +156,7 @@ TEST(websocket, says_goodbye_when_the_server_drains) {
   });
 }
 
-TEST(websocket, limits_the_silence) {
+TEST_P(http_websocket, limits_the_silence) {
   bool too_slow = false;
   auto wait = [&](request& asked, response& answer) -> task<> {
     auto socket = co_await websocket::accept(asked, answer, {.receive_timeout = 100ms});
@@ -171,7 +172,7 @@ TEST(websocket, limits_the_silence) {
   });
 }
 
-TEST(websocket, sends_from_several_tasks_whole_messages) {
+TEST_P(http_websocket, sends_from_several_tasks_whole_messages) {
   auto flood = [](request& asked, response& answer) -> task<> {
     auto socket = co_await websocket::accept(asked, answer);
     auto send = [&](char letter) -> task<> {
@@ -192,5 +193,7 @@ TEST(websocket, sends_from_several_tasks_whole_messages) {
     EXPECT_EQ(co_await client.read_all(), close_frame(1000));
   });
 }
+
+TARE_ON_ALL_REACTORS(http_websocket);
 
 }  // namespace

@@ -137,6 +137,7 @@ class stream {
 
   /// Without waiting: std::errc::operation_would_block if there is nothing to do now.
   [[nodiscard]] result<std::size_t> try_read(std::span<std::byte> into) noexcept;
+  [[nodiscard]] result<lease> try_read() noexcept;
   [[nodiscard]] result<std::size_t> try_write(std::span<const std::byte> bytes) noexcept;
 
   /// No more will be written: the peer reads the end of the stream. Reading goes on.

@@ -30,6 +30,9 @@ class transport {
 
   /// Empty at the end of the stream.
   [[nodiscard]] task<net::result<net::lease>> read() const { return operations_->read(stream_); }
+  /// What is there now: std::errc::operation_would_block if that is nothing. Some streams cannot tell, and say so by
+  /// std::errc::operation_not_supported.
+  [[nodiscard]] net::result<net::lease> try_read() const noexcept { return operations_->try_read(stream_); }
   /// All of them. The list and what it lists must outlive the await.
   [[nodiscard]] task<net::result<void>> write(pieces what) const { return operations_->write(stream_, what); }
   /// As many bytes as can go now without waiting, perhaps none.
@@ -48,6 +51,7 @@ class transport {
  private:
   struct operations {
     task<net::result<net::lease>> (*read)(void* stream);
+    net::result<net::lease> (*try_read)(void* stream) noexcept;
     task<net::result<void>> (*write)(void* stream, pieces what);
     net::result<std::size_t> (*try_write)(void* stream, std::span<const std::byte> bytes) noexcept;
     void (*expires_after)(void* stream, std::chrono::nanoseconds time) noexcept;
@@ -62,6 +66,13 @@ class transport {
     static Stream& at(void* stream) noexcept { return *static_cast<Stream*>(stream); }
 
     static task<net::result<net::lease>> read(void* stream) { co_return co_await at(stream).read(); }
+    static net::result<net::lease> try_read(void* stream) noexcept {
+      if constexpr (requires { at(stream).try_read(); }) {
+        return at(stream).try_read();
+      } else {
+        return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
+      }
+    }
     static task<net::result<void>> write(void* stream, pieces what) { co_return co_await at(stream).write(what); }
     static net::result<std::size_t> try_write(void* stream, std::span<const std::byte> bytes) noexcept {
       if constexpr (requires { at(stream).try_write(bytes); }) {
@@ -104,6 +115,7 @@ class transport {
   template <class Stream>
   static constexpr operations operations_of{
       .read = &calls<Stream>::read,
+      .try_read = &calls<Stream>::try_read,
       .write = &calls<Stream>::write,
       .try_write = &calls<Stream>::try_write,
       .expires_after = &calls<Stream>::expires_after,
