@@ -84,6 +84,10 @@ bool fields_view::has_token(std::string_view name, std::string_view token) const
 
 fields& fields::add(std::string_view name, std::string_view value) {
   check_sendable(name, value);
+  return append(name, value);
+}
+
+fields& fields::append(std::string_view name, std::string_view value) {
   lines_.reserve(lines_.size() + name.size() + value.size() + 4);
   lines_.append(name).append(": ").append(value).append("\r\n");
   return *this;
@@ -91,8 +95,8 @@ fields& fields::add(std::string_view name, std::string_view value) {
 
 fields& fields::set(std::string_view name, std::string_view value) {
   check_sendable(name, value);
-  remove(name);
-  return add(name, value);
+  if (!lines_.empty()) remove(name);
+  return append(name, value);
 }
 
 std::size_t fields::remove(std::string_view name) {

@@ -21,16 +21,16 @@ std::string_view without_leading_line_ends(std::string_view text) noexcept {
 
 class reader {
  public:
-  explicit reader(const message_parser& parser) noexcept : parser_(parser) {}
+  reader(const message_parser& parser, request_head& head) noexcept : parser_(parser), head_(head) {}
 
-  [[nodiscard]] std::expected<request_head, refusal> read(std::string_view text) noexcept {
+  [[nodiscard]] std::expected<void, refusal> read(std::string_view text) noexcept {
     text = without_leading_line_ends(text);
     const std::size_t end = text.find("\r\n");
     // The parser has seen the end of a line and the empty one after the fields.
     const std::string_view start_line = text.substr(0, end);
     const std::string_view lines = text.substr(end + 2, text.size() - end - 4);
     if (!read_start_line(start_line) || !read_fields(lines)) return std::unexpected(refusal_);
-    return head_;
+    return {};
   }
 
  private:
@@ -88,9 +88,10 @@ class reader {
     unsigned encodings = 0;
     bool unknown_coding = false;
     while (!lines.empty()) {
-      const std::size_t end = lines.find("\r\n");
-      const std::string_view line = lines.substr(0, end);
-      lines.remove_prefix(end == std::string_view::npos ? lines.size() : end + 2);
+      // Each of them ends with CR and LF, and has neither before.
+      const std::size_t end = lines.find('\n');
+      const std::string_view line = lines.substr(0, end - 1);
+      lines.remove_prefix(end + 1);
       if (line.starts_with(' ') || line.starts_with('\t')) return refuse(400, "a folded field");
       const std::size_t colon = line.find(':');
       if (colon == 0 || colon == std::string_view::npos) return refuse(400, "a field without a name");
@@ -132,7 +133,7 @@ class reader {
   }
 
   const message_parser& parser_;
-  request_head head_;
+  request_head& head_;
   refusal refusal_{};
 };
 
@@ -152,8 +153,9 @@ bool names_another_version(const message_parser& parser) noexcept {
 
 }  // namespace
 
-std::expected<request_head, refusal> understand_request(std::string_view text, const message_parser& parser) noexcept {
-  return reader(parser).read(text);
+std::expected<void, refusal> understand_request(std::string_view text, const message_parser& parser,
+                                                request_head& head) noexcept {
+  return reader(parser, head).read(text);
 }
 
 refusal refuse_request(const message_parser& parser) noexcept {

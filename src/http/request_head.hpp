@@ -33,9 +33,9 @@ struct refusal {
   std::string_view why;
 };
 
-/// `text` is the complete head that `parser` has accepted.
-[[nodiscard]] std::expected<request_head, refusal> understand_request(std::string_view text,
-                                                                      const message_parser& parser) noexcept;
+/// Fills `head`, which views `text`, the complete head that `parser` has accepted.
+[[nodiscard]] std::expected<void, refusal> understand_request(std::string_view text, const message_parser& parser,
+                                                              request_head& head) noexcept;
 
 /// What to answer to bytes that `parser` has not accepted.
 [[nodiscard]] refusal refuse_request(const message_parser& parser) noexcept;

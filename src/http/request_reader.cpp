@@ -28,9 +28,7 @@ request_reader::progress request_reader::feed_head(std::string_view bytes) {
                                 : refusal{.status = 431, .why = "the head of the request is too large"});
   }
   if (reached == message_parser::progress::incomplete) return progress::incomplete;
-  auto understood = understand_request(text_, parser_);
-  if (!understood) return refuse(understood.error());
-  head_ = *understood;
+  if (auto understood = understand_request(text_, parser_, head_); !understood) return refuse(understood.error());
   in_body_ = true;
   return progress::head;
 }

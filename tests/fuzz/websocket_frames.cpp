@@ -3,6 +3,7 @@
 
 #include "http/websocket/frame.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

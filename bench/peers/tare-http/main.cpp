@@ -7,7 +7,6 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -41,10 +40,15 @@ int main(int argc, char** argv) {
     return 0;
   }
   std::uint16_t port = 0;
-  const char* text = argc == 2 ? argv[1] : "";
-  if (std::from_chars(text, text + std::strlen(text), port).ec != std::errc()) {
-    std::fprintf(stderr, "usage: %s PORT\n", argv[0]);
+  const std::string_view text = argc >= 2 ? argv[1] : "";
+  const std::string_view io = argc >= 3 ? argv[2] : "automatic";
+  const bool known = io == "automatic" || io == "epoll" || io == "io_uring";
+  if (argc > 3 || !known || std::from_chars(text.data(), text.data() + text.size(), port).ec != std::errc()) {
+    std::fprintf(stderr, "usage: %s PORT [automatic | epoll | io_uring]\n", argv[0]);
     return 2;
   }
-  return tare::run(serve(port));
+  tare::runtime rt({.io = io == "epoll"      ? tare::io_kind::epoll
+                          : io == "io_uring" ? tare::io_kind::io_uring
+                                             : tare::io_kind::automatic});
+  return rt.run(serve(port));
 }

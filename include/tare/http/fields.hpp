@@ -95,6 +95,8 @@ class fields {
   [[nodiscard]] bool empty() const noexcept { return lines_.empty(); }
 
  private:
+  fields& append(std::string_view name, std::string_view value);
+
   std::string lines_;
 };
 
