@@ -381,6 +381,10 @@ bool reactor::perform(io_slot& slot, io_call call, io_wait& wait) noexcept {
       return perform_write(slot, static_cast<io_write_wait&>(wait), true);
     case io_call::write_vector:
       return perform_write_vector(slot, static_cast<io_write_vector_wait&>(wait));
+    case io_call::receive_from:
+      return perform_receive(slot, static_cast<io_read_wait&>(wait));
+    case io_call::send_to:
+      return perform_send(slot, static_cast<io_send_wait&>(wait));
     default:
       return fail(EINVAL);
   }
@@ -393,9 +397,7 @@ bool reactor::perform_read(io_slot& slot, std::byte* into, std::size_t size) noe
     got = system::recv(slot.fd, into, size);
   } while (got < 0 && errno == EINTR);
   if (got < 0) {
-    if (errno != EAGAIN && errno != EWOULDBLOCK) return fail(errno);
-    slot.clear(io_readable);
-    return false;
+    return would_block_or_fail(slot, io_readable);
   }
   outcome_.count = static_cast<std::uint32_t>(got);  // the system reads less than 2 GiB at a time
   // All that was there: what comes later will be announced, except for an end that already was.
@@ -420,9 +422,7 @@ bool reactor::perform_write(io_slot& slot, io_write_wait& wait, bool all) noexce
     const ssize_t sent = system::send(slot.fd, wait.left.data(), wait.left.size());
     if (sent < 0) {
       if (errno == EINTR) continue;
-      if (errno != EAGAIN && errno != EWOULDBLOCK) return fail(errno);
-      slot.clear(io_writable);
-      return false;
+      return would_block_or_fail(slot, io_writable);
     }
     wait.left = wait.left.subspan(static_cast<std::size_t>(sent));
     outcome_.count = static_cast<std::uint32_t>(sent);
@@ -452,9 +452,7 @@ bool reactor::perform_write_vector(io_slot& slot, io_write_vector_wait& wait) no
     const ssize_t sent = system::sendmsg(slot.fd, &message);
     if (sent < 0) {
       if (errno == EINTR) continue;
-      if (errno != EAGAIN && errno != EWOULDBLOCK) return fail(errno);
-      slot.clear(io_writable);
-      return false;
+      return would_block_or_fail(slot, io_writable);
     }
     wait.written_of_first += static_cast<std::size_t>(sent);
     while (!wait.left.empty() && wait.written_of_first >= wait.left.front().size()) {
@@ -482,6 +480,49 @@ bool reactor::perform_accept(io_slot& slot) noexcept {
     slot.clear(io_readable);
     return false;
   }
+}
+
+bool reactor::would_block_or_fail(io_slot& slot, std::uint16_t direction) noexcept {
+  if (errno != EAGAIN && errno != EWOULDBLOCK) return fail(errno);
+  slot.clear(direction);
+  return false;
+}
+
+bool reactor::perform_receive(io_slot& slot, const io_read_wait& wait) noexcept {
+  iovec vector{wait.into.data(), wait.into.size()};
+  msghdr message{.msg_name = &outcome_.from,
+                 .msg_namelen = sizeof(outcome_.from),
+                 .msg_iov = &vector,
+                 .msg_iovlen = 1,
+                 .msg_control = nullptr,
+                 .msg_controllen = 0,
+                 .msg_flags = 0};
+  ssize_t got = 0;
+  do {
+    got = system::recvmsg(slot.fd, &message);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) return would_block_or_fail(slot, io_readable);
+  outcome_.count = static_cast<std::uint32_t>(got);
+  outcome_.truncated = (message.msg_flags & MSG_TRUNC) != 0;
+  outcome_.from_size = message.msg_namelen;
+  return true;
+}
+
+bool reactor::perform_send(io_slot& slot, const io_send_wait& wait) noexcept {
+  iovec vector{const_cast<std::byte*>(wait.bytes), wait.size};
+  const msghdr message{.msg_name = const_cast<void*>(wait.to),
+                       .msg_namelen = wait.to_size,
+                       .msg_iov = &vector,
+                       .msg_iovlen = 1,
+                       .msg_control = nullptr,
+                       .msg_controllen = 0,
+                       .msg_flags = 0};
+  ssize_t sent = 0;
+  do {
+    sent = system::sendmsg(slot.fd, &message);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0) return would_block_or_fail(slot, io_writable);
+  return true;
 }
 
 void reactor::pause_accepting(io_slot& slot) noexcept {

@@ -41,6 +41,7 @@ struct io_outcome {
   int error = 0;
   std::uint32_t count = 0;  ///< bytes, or the link of an accepted socket's slot
   std::byte* buffer = nullptr;
+  bool truncated = false;
   sockaddr_storage from;
   socklen_t from_size = 0;
 };
@@ -117,6 +118,9 @@ class reactor final : public driver {
   [[nodiscard]] bool perform_write(io_slot& slot, io_write_wait& wait, bool all) noexcept;
   [[nodiscard]] bool perform_write_vector(io_slot& slot, io_write_vector_wait& wait) noexcept;
   [[nodiscard]] bool perform_accept(io_slot& slot) noexcept;
+  [[nodiscard]] bool perform_receive(io_slot& slot, const io_read_wait& wait) noexcept;
+  [[nodiscard]] bool perform_send(io_slot& slot, const io_send_wait& wait) noexcept;
+  [[nodiscard]] bool would_block_or_fail(io_slot& slot, std::uint16_t direction) noexcept;
 
   void queue(link& waiting) noexcept;
   void queue_if_waiting(io_slot& slot) noexcept;

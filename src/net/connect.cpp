@@ -5,8 +5,13 @@
 #include "io/system.hpp"
 #include "net/socket.hpp"
 
+#include <tare/event.hpp>
+#include <tare/scope.hpp>
+#include <tare/timeout.hpp>
+
 #include <netinet/tcp.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -34,6 +39,66 @@ task<result<stream>> connect(endpoint to) {
     if (error != 0) co_return std::unexpected(std::error_code(error, std::generic_category()));
   }
   co_return made;
+}
+
+namespace {
+
+/// RFC 8305, section 4: families take turns, beginning with the best address's.
+std::vector<endpoint> taking_turns(const std::vector<endpoint>& sorted) {
+  std::vector<endpoint> first;
+  std::vector<endpoint> others;
+  for (const endpoint& each : sorted) (each.family() == sorted.front().family() ? first : others).push_back(each);
+  std::vector<endpoint> mixed;
+  for (std::size_t i = 0; i < std::max(first.size(), others.size()); ++i) {
+    if (i < first.size()) mixed.push_back(first[i]);
+    if (i < others.size()) mixed.push_back(others[i]);
+  }
+  return mixed;
+}
+
+struct race {
+  event changed;  ///< an attempt has ended
+  std::size_t failures = 0;
+  result<stream> outcome = std::unexpected(std::make_error_code(std::errc::host_unreachable));
+};
+
+task<> attempt(race& in, endpoint to) {
+  auto made = co_await connect(to);
+  if (in.outcome) co_return;  // another one has won
+  if (!made) ++in.failures;
+  in.outcome = std::move(made);
+  in.changed.set();
+}
+
+task<> start_attempts(scope& attempts, race& in, const std::vector<endpoint>& candidates,
+                      std::chrono::milliseconds delay) {
+  for (const endpoint& each : candidates) {
+    attempts.spawn(attempt(in, each));
+    // Until it is the next one's turn, or one has failed, or won.
+    (void)co_await timeout(delay, in.changed.wait());
+    in.changed.reset();
+    if (in.outcome) break;
+  }
+  while (!in.outcome && in.failures < candidates.size()) {
+    co_await in.changed.wait();
+    in.changed.reset();
+  }
+  attempts.cancel();
+}
+
+}  // namespace
+
+task<result<stream>> connect(std::vector<endpoint> candidates, connect_options options) {
+  candidates = taking_turns(candidates);
+  race in;
+  co_await with_scope([&](scope& attempts) { return start_attempts(attempts, in, candidates, options.attempt_delay); });
+  co_return std::move(in.outcome);
+}
+
+task<result<stream>> connect(std::string host, std::string service, connect_options options) {
+  auto found = co_await resolve(std::move(host), std::move(service), options.resolving);
+  if (!found) co_return std::unexpected(found.error());
+  co_return co_await connect(std::move(*found), std::move(options));
 }
 
 }  // namespace tare::net

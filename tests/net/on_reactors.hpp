@@ -5,6 +5,7 @@
 #include <tare/net.hpp>
 #include <tare/tare.hpp>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>

@@ -54,6 +54,19 @@ struct io_write_vector_wait : io_wait {
   std::size_t written_of_first = 0;
 };
 
+struct io_send_wait : io_wait {
+  io_send_wait(link of, std::span<const std::byte> what, const void* address, std::uint32_t address_size) noexcept
+      : io_wait(of),
+        size(static_cast<std::uint32_t>(what.size())),
+        to_size(address_size),
+        bytes(what.data()),
+        to(address) {}
+  std::uint32_t size;
+  std::uint32_t to_size;
+  const std::byte* bytes;
+  const void* to;  ///< a socket address, or nullptr
+};
+
 /// What a call gave: two registers. Whoever makes a result of it does so inline, so that the compiler keeps in the
 /// frame only the parts of the result that are used after the next await.
 struct io_taken {
