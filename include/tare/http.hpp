@@ -2,6 +2,7 @@
 
 // All of tare::http.
 
+#include <tare/http/admission.hpp>
 #include <tare/http/client.hpp>
 #include <tare/http/error.hpp>
 #include <tare/http/fields.hpp>

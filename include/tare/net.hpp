@@ -6,6 +6,7 @@
 #include <tare/net/connect.hpp>
 #include <tare/net/endpoint.hpp>
 #include <tare/net/file.hpp>
+#include <tare/net/idle.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/net/listener.hpp>
 #include <tare/net/readiness.hpp>

@@ -10,6 +10,7 @@
 // The thread that calls `run` is shard 0 until `run` returns; the other shards have threads of their own. A runtime
 // with one shard starts no thread.
 
+#include <tare/memory_budget.hpp>
 #include <tare/task.hpp>
 
 #include <chrono>
@@ -45,8 +46,9 @@ struct runtime_options {
   unsigned shards = 1;  ///< 0: one for each processor
   clock_kind clock = clock_kind::real;
   io_kind io = io_kind::automatic;
-  std::size_t frame_limit = SIZE_MAX;  ///< bytes that the shards may hold for frames, in steps of 64 KiB
-  unsigned blocking_threads = 64;      ///< most threads that `offload` uses at a time
+  std::size_t frame_limit = SIZE_MAX;   ///< bytes that the shards may hold for frames, in steps of 64 KiB
+  std::size_t memory_limit = SIZE_MAX;  ///< bytes of the process, for `memory_budget`
+  unsigned blocking_threads = 64;       ///< most threads that `offload` uses at a time
   /// Called with what a detached task has thrown, on its shard. Without one, the program ends with a message.
   std::function<void(std::exception_ptr)> unhandled = {};
 };
@@ -120,6 +122,9 @@ class runtime {
 
   /// Bytes of frame memory that the shards hold.
   [[nodiscard]] std::size_t frame_bytes() const noexcept;
+
+  /// What admission asks.
+  [[nodiscard]] memory_budget& memory() noexcept;
 
  private:
   void drive(const std::function<task<>(detail::completion&)>& make);

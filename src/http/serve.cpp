@@ -8,6 +8,8 @@
 #include <tare/detail/frame_memory.hpp>
 #include <tare/error.hpp>
 #include <tare/http/server.hpp>
+#include <tare/memory_budget.hpp>
+#include <tare/net/idle.hpp>
 #include <tare/sleep.hpp>
 
 #include <array>
@@ -147,6 +149,20 @@ std::size_t server::connections() const noexcept { return core_->connections(); 
 std::size_t server::active_requests() const noexcept { return core_->handlers(); }
 std::uint64_t server::requests() const noexcept { return core_->requests(); }
 
+namespace {
+
+/// Waits until the runtime's budget has room for a connection, or the listener is closed.
+task<> wait_for_room(const server_options& options, const net::listener& listener) {
+  // Few at a time: what they held is back at the next look.
+  constexpr std::size_t shed_at_once = 32;
+  while (listener.is_open() && !memory().has_room(options.connection_bytes)) {
+    if (options.shed_idle) (void)net::expire_idle(shed_at_once);
+    co_await sleep_for(10ms);
+  }
+}
+
+}  // namespace
+
 task<net::result<void>> server::serve(net::listener listener) {
   scope connections;
   detail::server_core::acceptor self{.listening = &listener, .connections = &connections};
@@ -155,6 +171,11 @@ task<net::result<void>> server::serve(net::listener listener) {
   bool was_cancelled = false;
   try {
     for (;;) {
+      const server_options& options = core_->options();
+      if (options.connection_bytes != 0 && !memory().has_room(options.connection_bytes)) {
+        co_await wait_for_room(options, listener);
+        if (!listener.is_open()) break;
+      }
       auto client = co_await listener.accept();
       if (!client) {
         if (client.error() != std::errc::operation_canceled) outcome = std::unexpected(client.error());

@@ -582,6 +582,24 @@ void reactor::sweep_deadlines() noexcept {
   if (next != UINT32_MAX) arm_sweep(next);
 }
 
+std::size_t reactor::expire_first(std::size_t most) {
+  std::vector<io_slot*> idle;
+  slots_.for_each([&](io_slot& slot) {
+    const bool waits = slot.reader != no_link && slot.reading == io_call::readable && !slot.has(io_foreign);
+    if (waits && slot.deadline != 0) idle.push_back(&slot);
+  });
+  most = std::min(most, idle.size());
+  const auto end = idle.begin() + static_cast<std::ptrdiff_t>(most);
+  const auto sooner = [](const io_slot* one, const io_slot* other) { return one->deadline < other->deadline; };
+  if (end != idle.end()) std::ranges::nth_element(idle, end, sooner);
+  std::for_each(idle.begin(), end, [this](io_slot* slot) {
+    slot->deadline = 0;
+    slot->set(io_expired);
+    queue_if_waiting(*slot);
+  });
+  return most;
+}
+
 // --- from awaiters --------------------------------------------------------------------------------------------------
 
 bool io_try(io_wait& wait, io_call call) noexcept {

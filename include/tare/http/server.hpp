@@ -49,6 +49,10 @@ struct server_options {
   std::chrono::nanoseconds drain_timeout = std::chrono::seconds(10);  ///< for requests under way when it stops
   bool cancel_if_client_leaves = true;  ///< cancels a handler that runs longer than a tenth of a second
   bool send_date = true;
+  /// The server accepts no connection while `tare::memory()` has no room for so many bytes: they stay in the backlog.
+  /// 0: it always accepts. For requests there is `admitted` (admission.hpp).
+  std::size_t connection_bytes = 0;
+  bool shed_idle = false;  ///< while it does not accept, it ends connections that have been idle longest
   /// Called with what a handler has thrown, before its 500 is sent.
   std::function<void(std::exception_ptr)> on_error = {};
 };
