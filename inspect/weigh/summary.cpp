@@ -24,6 +24,16 @@ std::chrono::nanoseconds median_of(std::span<const sample* const> samples, std::
   return std::chrono::nanoseconds(std::llround(median(std::move(values))));
 }
 
+reported_values medians_of_reports(std::span<const sample* const> samples) {
+  std::map<std::string, std::vector<double>> values;
+  for (const sample* one : samples) {
+    for (const auto& [key, value] : one->reported) values[key].push_back(value);
+  }
+  reported_values medians;
+  for (auto& [key, all] : values) medians.emplace(key, median(std::move(all)));
+  return medians;
+}
+
 }  // namespace
 
 double median(std::vector<double> values) {
@@ -65,6 +75,7 @@ summary summarize(std::span<const series> runs) {
                  .swapped = median_of(samples, &memory::swapped)},
         .ready = median_of(samples, &sample::ready),
         .cpu = median_of(samples, &sample::cpu),
+        .reported = medians_of_reports(samples),
     });
   }
   if (!all.points.empty()) all.weight = slope_between(runs, all.points.front().n, all.points.back().n);
