@@ -1,6 +1,8 @@
 #include "cli/weigh.hpp"
 
 #include "cli/error.hpp"
+#include "cli/figures.hpp"
+#include "cli/numbers.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/stop_request.hpp"
@@ -12,14 +14,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -197,27 +197,6 @@ int weighing_session::run() {
   return finish_output(status_);
 }
 
-/// What is wrong with a number of tasks, or nothing. CLI11 itself takes -1 for the largest number there is.
-std::string count_problem(const std::string& text) {
-  std::uint64_t n = 0;
-  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (wrong == std::errc{} && end == text.data() + text.size()) return {};
-  return fmt::format("'{}' is no number of tasks", text);
-}
-
-/// The same for seconds: CLI::Range lets "nan" through.
-std::string time_limit_problem(const std::string& text) {
-  constexpr double most = 1e6;
-  double seconds = 0;
-  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (wrong == std::errc{} && end == text.data() + text.size() && seconds > 0 && seconds <= most) return {};
-  return fmt::format("'{}' is no time: seconds, above 0, at most {}", text, most);
-}
-
-CLI::Validator as_validator(std::string (*problem)(const std::string&)) {
-  return {[problem](const std::string& text) { return problem(text); }, ""};
-}
-
 }  // namespace
 
 std::function<int()> add_weigh(CLI::App& app) {
@@ -231,14 +210,14 @@ std::function<int()> add_weigh(CLI::App& app) {
   auto asked = std::make_shared<options>();
   weigh->add_option("--n", asked->counts, "Numbers of tasks")
       ->delimiter(',')
-      ->check(as_validator(count_problem))
+      ->check(a_count())
       ->allow_extra_args(false)
       ->capture_default_str();
   weigh->add_option("--runs", asked->runs, "How often everything is measured")
       ->check(CLI::Range(1U, 1000U))
       ->capture_default_str();
   weigh->add_option("--timeout", asked->time_limit, "Seconds to wait for each READY")
-      ->check(as_validator(time_limit_problem))
+      ->check(a_time_limit())
       ->capture_default_str();
   auto* peers = weigh->add_option("--peers", asked->peers, "A list of programs to compare, such as bench/peers.toml");
   weigh->add_option("--only", asked->only, "Only these of the list")

@@ -295,7 +295,7 @@ std::optional<std::uint64_t> count(std::string_view text) {
 int main(int argc, char** argv) {
   const std::string_view workload = argc > 1 ? argv[1] : "";
   if (argc == 2 && workload == "--version") {
-    std::printf("Boost %d.%d.%d\n", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100);
+    std::printf("%d.%d.%d\n", BOOST_VERSION / 100000, BOOST_VERSION / 100 % 1000, BOOST_VERSION % 100);
     return 0;
   }
   const auto n = argc == 3 && known(workload) ? count(argv[2]) : std::nullopt;

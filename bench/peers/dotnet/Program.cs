@@ -5,7 +5,6 @@
 
 using System.Diagnostics;
 using System.Runtime;
-using System.Runtime.CompilerServices;
 
 const int churnAlive = 100_000;
 const int churnRound = 1_000;
@@ -14,7 +13,7 @@ bool valueTasks = args.Length > 0 && args[0] == "--value-task";
 string[] rest = valueTasks ? args[1..] : args;
 if (rest is ["--version"])
 {
-    Console.WriteLine($".NET {Environment.Version}{(RuntimeFeature.IsDynamicCodeCompiled ? "" : ", native AOT")}");
+    Console.WriteLine(Environment.Version);
     return 0;
 }
 var workloads = new Dictionary<string, Func<Task>>

@@ -206,7 +206,7 @@ func usage() {
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
-		fmt.Println("Go " + strings.TrimPrefix(runtime.Version(), "go"))
+		fmt.Println(strings.TrimPrefix(runtime.Version(), "go"))
 		return
 	}
 	tasks := map[string]func(){

@@ -137,7 +137,7 @@ public final class Main {
 
   public static void main(String[] arguments) throws InterruptedException {
     if (arguments.length == 1 && arguments[0].equals("--version")) {
-      say("Java " + Runtime.version());
+      say(String.valueOf(Runtime.version().feature()) + "." + Runtime.version().interim() + "." + Runtime.version().update());
       return;
     }
     Work task = arguments.length == 2 ? taskOf(arguments[0]) : null;

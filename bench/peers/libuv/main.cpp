@@ -209,7 +209,7 @@ std::optional<std::uint64_t> count(std::string_view text) {
 int main(int argc, char** argv) {
   const std::string_view workload = argc > 1 ? argv[1] : "";
   if (argc == 2 && workload == "--version") {
-    std::printf("libuv %s\n", uv_version_string());
+    std::printf("%s\n", uv_version_string());
     return 0;
   }
   const auto n = argc == 3 && known(workload) ? count(argv[2]) : std::nullopt;

@@ -180,9 +180,9 @@ if __name__ == "__main__":
         case ["--version", "uvloop"]:
             import uvloop
 
-            print(f"uvloop {uvloop.__version__}, Python {platform.python_version()}")
+            print(f"{uvloop.__version__} (Python {platform.python_version()})")
         case ["--version", "asyncio"]:
-            print(f"Python {platform.python_version()}")
+            print(platform.python_version())
         case [("asyncio" | "uvloop") as loop, workload, count] if count.isdecimal() and (
             workload in TASKS or workload == "mostly-ready"
         ):

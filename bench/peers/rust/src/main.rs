@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! peer_rust multi|current|joined WORKLOAD N
-//! peer_rust --version
+//! peer_rust --version tokio|futures
 //! ```
 
 mod allocations;
@@ -158,9 +158,12 @@ fn runtime(kind: &str) -> Option<(Runtime, Style)> {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments == ["--version"] {
-        println!("tokio {}, futures {}, {}", env!("PEER_TOKIO"), env!("PEER_FUTURES"), env!("PEER_RUSTC"));
-        return;
+    if let [version, of] = arguments.as_slice() {
+        if version == "--version" {
+            let number = if of == "futures" { env!("PEER_FUTURES") } else { env!("PEER_TOKIO") };
+            println!("{number} ({})", env!("PEER_RUSTC"));
+            return;
+        }
     }
     let parsed = match arguments.as_slice() {
         [kind, workload, n] => n.parse().ok().and_then(|n| Some((runtime(kind)?, workload.clone(), n))),
