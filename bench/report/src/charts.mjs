@@ -44,7 +44,8 @@ const noAxis = (rows, padding) => ({ axis: null, domain: rows.map((row) => row.l
 
 // Bars on a logarithmic scale, each with its value: the length says how many times, the figure how much.
 function logBars(rows, width, { format, from, ticks, tickFormat, ...options }) {
-  const data = named(rows, width);
+  const inOrder = [...rows].sort((a, b) => (a.kind === "floor") - (b.kind === "floor") || a.value - b.value);
+  const data = named(inOrder, width);
   const most = Math.max(...data.map((row) => row.value));
   return Plot.plot({
     ...common(width, options),
@@ -77,9 +78,11 @@ export function asleep(results, width, options = {}) {
     format: bytesPerTask,
     from: 4,
     ticks: powers(10, 1000),
-    tickFormat: (value) => `${count(value)} bytes`,
+    tickFormat: byteTick(width),
   });
 }
+
+const byteTick = (width) => (value) => (width < 480 ? count(value) : `${count(value)} bytes`);
 
 const timeTicks = { format: nanoseconds, tickFormat: (value) => (value >= 1000 ? `${value / 1000} µs` : `${value} ns`) };
 
@@ -174,6 +177,8 @@ export const states = [
 
 export function handlerState(results, width, workload, options = {}) {
   const data = named(results.weights(workload), 400);
+  const step = width < 440 ? 4000 : 2000;
+  const ticks = [0, 1, 2, 3, 4, 5, 6].map((one) => one * step);
   const most = Math.max(...states.flatMap((one) => results.weights(one.workload).map((row) => row.value)));
   return Plot.plot({
     ...common(width, options),
@@ -185,8 +190,8 @@ export function handlerState(results, width, workload, options = {}) {
     x: { domain: [0, most], label: null },
     y: noAxis(data, 0.3),
     marks: [
-      Plot.gridX({ ticks: [2000, 4000, 6000, 8000].filter((tick) => tick < most), stroke: "var(--grid)", strokeOpacity: 1 }),
-      Plot.axisX({ ticks: [0, 2000, 4000, 6000, 8000].filter((tick) => tick < most), tickFormat: (value) => count(value), tickSize: 0, fill: "var(--muted)" }),
+      Plot.gridX({ ticks: ticks.filter((tick) => tick < most), stroke: "var(--grid)", strokeOpacity: 1 }),
+      Plot.axisX({ ticks: ticks.filter((tick) => tick < most), tickFormat: (value) => count(value), tickSize: 0, fill: "var(--muted)" }),
       Plot.barX(data, { x: "value", y: "label", fill: (row) => colour[row.kind], rx: 2 }),
       Plot.ruleX([4096], { stroke: "var(--muted)", strokeDasharray: "2 3" }),
       Plot.text([4096], { x: (d) => d, text: () => "its buffer", frameAnchor: "top", dy: -14, fill: "var(--muted)", fontSize: 11 }),
@@ -224,7 +229,7 @@ export function nested(results, width, options = {}) {
     y: noAxis(data, 0.28),
     marks: [
       Plot.gridX({ ticks: powers(100, 1000), stroke: "var(--grid)", strokeOpacity: 1 }),
-      Plot.axisX({ ticks: powers(100, 1000), tickFormat: (value) => `${count(value)} bytes`, tickSize: 0, fill: "var(--muted)" }),
+      Plot.axisX({ ticks: powers(100, 1000), tickFormat: byteTick(width), tickSize: 0, fill: "var(--muted)" }),
       Plot.link(data, { x1: "top", x2: "value", y1: "label", y2: "label", stroke: (row) => colour[row.kind], strokeWidth: 4, strokeOpacity: 0.45 }),
       Plot.dot(data, { x: "top", y: "label", r: 5, fill: "var(--paper)", stroke: (row) => colour[row.kind], strokeWidth: 2 }),
       Plot.dot(data, { x: "value", y: "label", r: 5, fill: (row) => colour[row.kind], stroke: (row) => colour[row.kind], strokeWidth: 2 }),

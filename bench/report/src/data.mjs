@@ -72,7 +72,7 @@ export class Results {
   }
 
   get subject() {
-    return this.peers.find((peer) => peer.subject);
+    return this.json.peers.find((peer) => peer.subject && this.peers.includes(peer));
   }
 }
 
