@@ -1,4 +1,5 @@
 #include "cli/error.hpp"
+#include "cli/plan.hpp"
 #include "cli/race.hpp"
 #include "cli/weigh.hpp"
 
@@ -17,8 +18,8 @@ int main(int argc, char** argv) {
     CLI::App app("Shows what every paused task costs.", "tare");
     app.set_version_flag("--version", "tare " + std::string(tare::version));
     app.require_subcommand(1);
-    const std::vector<std::pair<std::string, std::function<int()>>> subcommands{{"weigh", add_weigh(app)},
-                                                                                {"race", add_race(app)}};
+    const std::vector<std::pair<std::string, std::function<int()>>> subcommands{
+        {"weigh", add_weigh(app)}, {"race", add_race(app)}, {"plan", add_plan(app)}};
     try {
       app.parse(argc, argv);
     } catch (const CLI::Success& asked) {  // --help, --version

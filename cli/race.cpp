@@ -9,16 +9,14 @@
 #include "cli/readme.hpp"
 #include "cli/stop_request.hpp"
 #include "inspect/race/race.hpp"
+#include "inspect/text_file.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,19 +43,6 @@ struct options {
   std::string readme;
   bool check = false;
 };
-
-inspect::result<std::string> read_text(const fs::path& file) {
-  std::error_code ignored;
-  if (fs::is_directory(file, ignored)) return inspect::input_error(fmt::format("{} is a folder", file.string()));
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) {
-    return inspect::input_error(
-        fmt::format("cannot read {}: {}", file.string(), std::generic_category().message(errno)));
-  }
-  std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (stream.bad()) return inspect::input_error(fmt::format("cannot read {}", file.string()));
-  return text;
-}
 
 inspect::result<std::vector<const inspect::workload*>> choose_workloads(const std::vector<std::string>& names) {
   std::vector<const inspect::workload*> chosen;
@@ -112,7 +97,7 @@ class race_files {
 /// The page that bench/report has built, if it has.
 std::string empty_page(const inspect::peer_list& list) {
   if (list.page.empty()) return {};
-  auto page = read_text(list.page);
+  auto page = inspect::read_text_file(list.page);
   if (!page) {
     fmt::print(stderr, "tare: there will be no page: {} is not built; run: ./setup --peers\n", list.page.string());
     return {};
@@ -193,7 +178,7 @@ int write_again(const options& asked) {
 /// Puts the headline table into a document, or says whether it is there.
 int update_readme(const options& asked) {
   const fs::path document(asked.readme);
-  const auto text = read_text(document);
+  const auto text = inspect::read_text_file(document);
   if (!text) return complain(text.error());
   fs::path file = asked.from;
   if (file.empty()) {

@@ -3,14 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
-#include <system_error>
 #include <utility>
+
+#include "inspect/text_file.hpp"
 
 namespace tare::inspect {
 namespace {
@@ -200,15 +198,9 @@ result<race_results> parse_results(std::string_view text, std::string_view file)
 }
 
 result<race_results> read_results(const std::filesystem::path& file) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(file, ignored)) return input_error(fmt::format("{} is a folder", file.string()));
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) {
-    return input_error(fmt::format("cannot read {}: {}", file.string(), std::generic_category().message(errno)));
-  }
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (stream.bad()) return input_error(fmt::format("cannot read {}", file.string()));
-  return parse_results(text, file.string());
+  const auto text = read_text_file(file);
+  if (!text) return std::unexpected(text.error());
+  return parse_results(*text, file.string());
 }
 
 }  // namespace tare::inspect

@@ -1,6 +1,7 @@
 #include "inspect/weigh/peers.hpp"
 
 #include "inspect/process/run.hpp"
+#include "inspect/text_file.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -8,10 +9,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
-#include <fstream>
-#include <iterator>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -274,14 +272,10 @@ result<peer_list> parse_peers(std::string_view text, const std::filesystem::path
 }
 
 result<peer_list> read_peers(const std::filesystem::path& file) {
+  const auto text = read_text_file(file);
+  if (!text) return std::unexpected(text.error());
+  auto list = parse_peers(*text, file);
   std::error_code ignored;
-  if (std::filesystem::is_directory(file, ignored)) return input_error(fmt::format("{} is a folder", file.string()));
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream)
-    return input_error(fmt::format("cannot read {}: {}", file.string(), std::generic_category().message(errno)));
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (stream.bad()) return input_error(fmt::format("cannot read {}", file.string()));
-  auto list = parse_peers(text, file);
   if (list && !std::filesystem::is_directory(list->root, ignored)) {
     return input_error(fmt::format("{}: root is no folder: {}", file.string(), list->root.string()));
   }
