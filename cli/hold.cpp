@@ -1,12 +1,12 @@
 #include "cli/hold.hpp"
 
 #include "cli/error.hpp"
+#include "cli/figures.hpp"
+#include "cli/numbers.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/stop_request.hpp"
 #include "cli/table.hpp"
-#include "cli/validators.hpp"
-#include "cli/weigh_report.hpp"
 #include "load/closed_loop.hpp"
 #include "load/crowd.hpp"
 #include "load/descriptor_limit.hpp"
@@ -194,7 +194,7 @@ std::function<int()> add_hold(CLI::App& app) {
                           ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}))
                           ->capture_default_str();
   hold->add_option("--seconds", asked->seconds, "How long they are held, or the load lasts")
-      ->check(seconds())
+      ->check(a_time_limit())
       ->capture_default_str();
   hold->add_option("--at-a-time", asked->at_a_time, "Connections being opened or asked at the same time")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}))
@@ -206,7 +206,7 @@ std::function<int()> add_hold(CLI::App& app) {
       ->check(CLI::Range(200U, 599U))
       ->capture_default_str();
   hold->add_option("--timeout", asked->time_limit, "Seconds for each connection to open and each answer to come")
-      ->check(seconds())
+      ->check(a_time_limit())
       ->capture_default_str();
   auto* load = hold->add_flag("--load", asked->load, "Ask again and again on each connection");
   hold->add_option("--rate", asked->rate, "Requests a second over all connections; 0 is as many as come")

@@ -1,5 +1,7 @@
 #include "cli/error.hpp"
 #include "cli/hold.hpp"
+#include "cli/plan.hpp"
+#include "cli/race.hpp"
 #include "cli/weigh.hpp"
 
 #include <tare/version.hpp>
@@ -17,8 +19,8 @@ int main(int argc, char** argv) {
     CLI::App app("Shows what every paused task costs.", "tare");
     app.set_version_flag("--version", "tare " + std::string(tare::version));
     app.require_subcommand(1);
-    const std::vector<std::pair<std::string, std::function<int()>>> subcommands{{"weigh", add_weigh(app)},
-                                                                                {"hold", add_hold(app)}};
+    const std::vector<std::pair<std::string, std::function<int()>>> subcommands{
+        {"weigh", add_weigh(app)}, {"race", add_race(app)}, {"plan", add_plan(app)}, {"hold", add_hold(app)}};
     try {
       app.parse(argc, argv);
     } catch (const CLI::Success& asked) {  // --help, --version

@@ -1,13 +1,14 @@
 #include "cli/weigh.hpp"
 
 #include "cli/error.hpp"
+#include "cli/figures.hpp"
+#include "cli/numbers.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/stop_request.hpp"
-#include "cli/validators.hpp"
 #include "cli/weigh_report.hpp"
-#include "inspect/process/run.hpp"
 #include "inspect/weigh/peers.hpp"
+#include "inspect/weigh/prepare.hpp"
 #include "inspect/weigh/weigh.hpp"
 #include "load/descriptor_limit.hpp"
 #include "load/weigh_connections.hpp"
@@ -21,7 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
+#include <utility>
 #include <vector>
 
 namespace tare::cli {
@@ -49,8 +50,7 @@ struct subject {
   std::optional<std::uint64_t> max_n;
 };
 
-constexpr std::chrono::minutes build_time_limit{10};
-constexpr std::chrono::seconds version_time_limit{10};
+constexpr std::string_view default_workload = "empty";
 
 class weighing_session {
  public:
@@ -104,6 +104,7 @@ inspect::result<void> weighing_session::choose() {
   if (!chosen) return std::unexpected(chosen.error());
   for (auto& peer : *chosen) {
     if (stopped()) break;
+    if (!peer.has_workload(default_workload)) continue;
     take_peer(std::move(peer), list->root);
   }
   return {};
@@ -113,13 +114,12 @@ void weighing_session::take_peer(inspect::peer peer, const std::filesystem::path
   subject one;
   one.found.name = peer.name;
   one.found.subject = peer.subject;
-  one.program = {peer.run, root};
-  if (!asked_.no_max_n) one.max_n = peer.max_n;
-  if (const auto need = inspect::missing_need(peer, root)) {
+  one.program = peer.program(default_workload, root);
+  if (!asked_.no_max_n) one.max_n = peer.limit(default_workload);
+  if (const auto need = inspect::missing_need(peer, root, stop_.signal())) {
     // Not an error: nobody has every toolchain.
-    fmt::print(stderr, "tare: {} is left out: {} is not there; {}\n", peer.name, need->name, need->hint);
-    one.found.problem =
-        inspect::error{inspect::fault::command, fmt::format("left out: {} is not there; {}", need->name, need->hint)};
+    fmt::print(stderr, "tare: {} is left out: {}\n", peer.name, need->text());
+    one.found.problem = inspect::error{inspect::fault::command, fmt::format("left out: {}", need->text())};
   } else {
     prepare(one, peer, root);
   }
@@ -127,22 +127,17 @@ void weighing_session::take_peer(inspect::peer peer, const std::filesystem::path
 }
 
 void weighing_session::prepare(subject& one, const inspect::peer& peer, const std::filesystem::path& root) {
-  const auto run = [&](const std::vector<std::string>& words, std::chrono::nanoseconds limit, std::string_view what) {
+  auto version = inspect::prepare(peer, root, stop_.signal(), [&](std::string_view what) {
     progress_.show(fmt::format("{}: {}", peer.name, what));
-    auto output = inspect::run({words, root}, limit, stop_.signal());
-    progress_.clear();
-    if (!output && output.error().kind != inspect::fault::interrupted) {
-      status_ = complain(inspect::error{output.error().kind, fmt::format("{}: {}", peer.name, output.error().message)});
-    }
-    if (!output) one.found.problem = output.error();
-    return output;
-  };
-  if (!peer.build.empty() && !run(peer.build, build_time_limit, "building")) return;
-  if (const auto* version = std::get_if<std::string>(&peer.version)) {
-    one.found.version = *version;
-  } else if (const auto printed = run(std::get<1>(peer.version), version_time_limit, "asking for its version")) {
-    one.found.version = printed->substr(0, printed->find('\n'));
+  });
+  progress_.clear();
+  if (version) {
+    one.found.version = std::move(*version);
+    return;
   }
+  one.found.problem = version.error();
+  if (version.error().kind == inspect::fault::interrupted) return;
+  status_ = complain(inspect::error{version.error().kind, fmt::format("{}: {}", peer.name, version.error().message)});
 }
 
 void weighing_session::measure() {
@@ -237,12 +232,12 @@ std::function<int()> add_weigh(CLI::App& app) {
       "127.0.0.1 in the place of {port}, each connection has one request answered, and then rests.");
   auto asked = std::make_shared<options>();
   auto* counts = weigh->add_option("--n", asked->counts, "Numbers of tasks; of connections, 1000,15000");
-  counts->delimiter(',')->check(a_number_of("tasks"))->allow_extra_args(false)->capture_default_str();
+  counts->delimiter(',')->check(a_count())->allow_extra_args(false)->capture_default_str();
   weigh->add_option("--runs", asked->runs, "How often everything is measured")
       ->check(CLI::Range(1U, 1000U))
       ->capture_default_str();
   weigh->add_option("--timeout", asked->time_limit, "Seconds to wait for each READY")
-      ->check(seconds())
+      ->check(a_time_limit())
       ->capture_default_str();
   auto* peers = weigh->add_option("--peers", asked->peers, "A list of programs to compare, such as bench/peers.toml");
   weigh->add_option("--only", asked->only, "Only these of the list")

@@ -1,5 +1,6 @@
 #include "cli/weigh_report.hpp"
 
+#include "cli/figures.hpp"
 #include "cli/table.hpp"
 #include "inspect/proc/machine.hpp"
 
@@ -15,14 +16,9 @@
 namespace tare::cli {
 namespace {
 
-std::string megabytes(std::uint64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
-
 double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
-std::string readable(std::chrono::nanoseconds time) {
-  const double s = seconds(time);
-  return s < 1 ? fmt::format("{:.0f} ms", s * 1e3) : fmt::format("{:.1f} s", s);
-}
+std::string readable(std::chrono::nanoseconds time) { return readable_seconds(seconds(time)); }
 
 /// "36.5 (36.4-36.6)"
 std::string with_spread(const inspect::slope& weight) {
@@ -38,20 +34,6 @@ const inspect::sample* point_at(const inspect::summary& of, std::uint64_t n) {
 std::string times(double ratio) { return fmt::format("{:.{}f}", ratio, ratio < 10 ? 1 : 0); }
 
 }  // namespace
-
-std::string with_commas(std::uint64_t number) {
-  std::string digits = fmt::format("{}", number);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<std::size_t>(at), 1, ',');
-  }
-  return digits;
-}
-
-std::string per_task(double bytes) {
-  if (bytes < 0) return "-" + per_task(-bytes);
-  if (bytes < 100) return fmt::format("{:.1f}", bytes);
-  return with_commas(static_cast<std::uint64_t>(std::llround(bytes)));
-}
 
 std::string comparison_table(const weigh_report& report) {
   std::set<std::uint64_t> counts;

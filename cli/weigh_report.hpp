@@ -39,9 +39,4 @@ struct weigh_report {
 /// A row for each sample, with a head.
 [[nodiscard]] std::string to_csv(std::span<const weighed_program> programs);
 
-/// "1,000,000"
-[[nodiscard]] std::string with_commas(std::uint64_t number);
-/// Bytes per task: one decimal below 100, none from there on.
-[[nodiscard]] std::string per_task(double bytes);
-
 }  // namespace tare::cli

@@ -33,6 +33,16 @@ std::chrono::nanoseconds median_of(std::span<const sample* const> samples, std::
   return std::chrono::nanoseconds(std::llround(median(std::move(values))));
 }
 
+reported_values medians_of_reports(std::span<const sample* const> samples) {
+  std::map<std::string, std::vector<double>> values;
+  for (const sample* one : samples) {
+    for (const auto& [key, value] : one->reported) values[key].push_back(value);
+  }
+  reported_values medians;
+  for (auto& [key, all] : values) medians.emplace(key, median(std::move(all)));
+  return medians;
+}
+
 }  // namespace
 
 double median(std::vector<double> values) {
@@ -76,6 +86,7 @@ summary summarize(std::span<const series> runs) {
         .cpu = median_of(samples, &sample::cpu),
         .burst = median_of(samples, &sample::burst),
         .closed = median_of(samples, &sample::closed),
+        .reported = medians_of_reports(samples),
     });
   }
   if (!all.points.empty()) all.weight = slope_between(runs, all.points.front().n, all.points.back().n);
