@@ -61,7 +61,8 @@ inspect::result<inspect::task_weight> weigh_now(const options& asked) {
   const inspect::weighing what{.program = {asked.command, {}}, .counts = asked.counts, .time_limit = limit};
   const auto weighed = inspect::weigh(what, stop.signal());
   if (weighed.failed) return std::unexpected(*weighed.failed);
-  const auto weight = inspect::slope_between(std::vector{weighed.samples}, asked.counts.front(), asked.counts.back());
+  const auto weight =
+      inspect::slope_between(std::vector<inspect::series>{weighed.samples}, asked.counts.front(), asked.counts.back());
   if (!weight) return inspect::input_error("--n needs two numbers of tasks");
   return inspect::task_weight{.bytes = weight->median,
                               .base_bytes = static_cast<double>(weighed.samples.front().held.resident),
