@@ -90,8 +90,8 @@ void shard::notify() noexcept {
     simulated->notify(number_);
   } else {
     parker_.unpark_by([this] {
-      if (driver_ != nullptr) {
-        driver_->wake();
+      if (driver* const in = woken_by_.load(std::memory_order_acquire); in != nullptr) {
+        in->wake();
       } else {
         parker_.rouse();
       }
@@ -102,6 +102,7 @@ void shard::notify() noexcept {
 void shard::install(std::unique_ptr<driver> installed) noexcept {
   driver_ = std::move(installed);
   io = driver_.get();
+  woken_by_.store(io, std::memory_order_release);
 }
 
 bool shard::turn() noexcept {

@@ -95,6 +95,8 @@ class shard : public shard_state {
   std::int64_t next_trim_ = 0;
   bool events_taken_ = false;  ///< the driver has just waited: no need to ask it again
   std::unique_ptr<driver> driver_;
+  /// Likewise, for `notify`: a thread that found the shard asleep may come to wake it when it has got its driver since.
+  std::atomic<driver*> woken_by_ = nullptr;
   parker parker_;
 
   alignas(64) remote_stack mailbox_;

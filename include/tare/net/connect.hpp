@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tare::net {
@@ -30,9 +31,15 @@ struct connect_options {
 [[nodiscard]] task<result<stream>> connect(endpoint to);
 
 /// To one of several, as described above. The error is that of the last attempt to fail.
-[[nodiscard]] task<result<stream>> connect(std::vector<endpoint> candidates, connect_options options = {});
+[[nodiscard]] task<result<stream>> connect(std::vector<endpoint> candidates, connect_options options);
+[[nodiscard]] inline task<result<stream>> connect(std::vector<endpoint> candidates) {
+  return connect(std::move(candidates), connect_options());
+}
 
 /// To a host and a service (a port, or a name of /etc/services).
-[[nodiscard]] task<result<stream>> connect(std::string host, std::string service, connect_options options = {});
+[[nodiscard]] task<result<stream>> connect(std::string host, std::string service, connect_options options);
+[[nodiscard]] inline task<result<stream>> connect(std::string host, std::string service) {
+  return connect(std::move(host), std::move(service), connect_options());
+}
 
 }  // namespace tare::net

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace tare::net {
@@ -31,6 +32,10 @@ struct resolve_options {
 /// std::errc::timed_out, not_enough_memory and, for a name that does not exist, host_unreachable. A wait that is
 /// cancelled abandons the queries.
 [[nodiscard]] task<result<std::vector<endpoint>>> resolve(std::string host, std::string service,
-                                                          resolve_options options = {});
+                                                          resolve_options options);
+// No default argument: g++ 12 would destroy it twice in an await.
+[[nodiscard]] inline task<result<std::vector<endpoint>>> resolve(std::string host, std::string service) {
+  return resolve(std::move(host), std::move(service), resolve_options());
+}
 
 }  // namespace tare::net

@@ -31,10 +31,9 @@
 #include <vector>
 
 struct ssl_st;
+struct ssl_ctx_st;
 
 namespace tare::net::tls {
-
-class context_core;
 
 /// OpenSSL's errors. An end of the stream without TLS's own farewell equals std::errc::connection_aborted.
 [[nodiscard]] const std::error_category& tls_category() noexcept;
@@ -56,8 +55,8 @@ struct server_options {
   std::string client_authorities = {};  ///< PEM; if set, clients must have a certificate of one of them
 };
 
-/// What many connections share: certificates, trust, session tickets. 8 bytes; thread-safe; streams keep what they need
-/// of it alive.
+/// What many connections share: certificates, trust, session tickets. 16 bytes, a shared pointer; thread-safe. Streams
+/// keep what they need of it alive.
 class context {
  public:
   /// Reads the files at once, so not for the hot path. Errors are OpenSSL's.
@@ -72,9 +71,9 @@ class context {
 
  private:
   friend class stream;
-  explicit context(std::shared_ptr<context_core> core) noexcept : core_(std::move(core)) {}
+  explicit context(std::shared_ptr<ssl_ctx_st> shared) noexcept : shared_(std::move(shared)) {}
 
-  std::shared_ptr<context_core> core_;
+  std::shared_ptr<ssl_ctx_st> shared_;
 };
 
 namespace detail {

@@ -64,29 +64,55 @@ std::unexpected<std::error_code> openssl_error() noexcept {
   return std::unexpected(std::error_code(static_cast<int>(first), tls_category()));
 }
 
-context_core::context_core(SSL_CTX* made, bool server) : context_(made), server_(server) {
-  SSL_CTX_set_min_proto_version(made, TLS1_2_VERSION);
-  ::SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_KTLS);
-  SSL_CTX_set_mode(made,
+namespace {
+
+/// Where OpenSSL's contexts keep ours.
+int place_of_core() noexcept {
+  static const int index =
+      ::SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr,
+                                 [](void* /*context*/, void* core, CRYPTO_EX_DATA* /*all*/, int /*index*/,
+                                    long /*argument*/, void* /*pointer*/) { delete static_cast<context_core*>(core); });
+  return index;
+}
+
+}  // namespace
+
+result<std::shared_ptr<SSL_CTX>> context_core::make(const SSL_METHOD* method, bool server) {
+  SSL_CTX* const made = ::SSL_CTX_new(method);
+  if (made == nullptr) return openssl_error();
+  std::shared_ptr<SSL_CTX> shared(made, &::SSL_CTX_free);
+  std::unique_ptr<context_core> core(new context_core(made, server));  // its constructor is private
+  if (::SSL_CTX_set_ex_data(made, place_of_core(), core.get()) != 1) return openssl_error();
+  core.release()->set_up();
+  return shared;
+}
+
+context_core& context_core::of(const SSL_CTX* context) noexcept {
+  return *static_cast<context_core*>(::SSL_CTX_get_ex_data(context, place_of_core()));
+}
+
+void context_core::set_up() noexcept {
+  SSL_CTX_set_min_proto_version(context_, TLS1_2_VERSION);
+  ::SSL_CTX_set_options(context_, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_KTLS);
+  SSL_CTX_set_mode(context_,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   // One call for a whole record, not one for its head and one for the rest.
-  SSL_CTX_set_read_ahead(made, 1);
-  SSL_CTX_set_app_data(made, this);
-  if (server) {
+  SSL_CTX_set_read_ahead(context_, 1);
+  if (server_) {
     // Tickets hold all of a session, so nothing of it is kept here.
-    SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_OFF);
     constexpr std::array<unsigned char, 4> name{'t', 'a', 'r', 'e'};
-    ::SSL_CTX_set_session_id_context(made, name.data(), name.size());
+    ::SSL_CTX_set_session_id_context(context_, name.data(), name.size());
   } else {
-    SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    ::SSL_CTX_sess_set_new_cb(made, &context_core::keep_ticket);
+    SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    ::SSL_CTX_sess_set_new_cb(context_, &context_core::keep_ticket);
   }
 }
 
 result<void> context_core::use_certificate(const std::string& chain, const std::string& key) {
-  if (::SSL_CTX_use_certificate_chain_file(get(), chain.c_str()) != 1 ||
-      ::SSL_CTX_use_PrivateKey_file(get(), key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      ::SSL_CTX_check_private_key(get()) != 1) {
+  if (::SSL_CTX_use_certificate_chain_file(context_, chain.c_str()) != 1 ||
+      ::SSL_CTX_use_PrivateKey_file(context_, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      ::SSL_CTX_check_private_key(context_) != 1) {
     return openssl_error();
   }
   return {};
@@ -96,9 +122,9 @@ void context_core::set_alpn(const std::vector<std::string>& protocols) {
   if (protocols.empty()) return;
   alpn_ = packed(protocols);
   if (server_) {
-    ::SSL_CTX_set_alpn_select_cb(get(), &context_core::choose_alpn, this);
+    ::SSL_CTX_set_alpn_select_cb(context_, &context_core::choose_alpn, this);
   } else {
-    ::SSL_CTX_set_alpn_protos(get(), alpn_.data(), static_cast<unsigned>(alpn_.size()));
+    ::SSL_CTX_set_alpn_protos(context_, alpn_.data(), static_cast<unsigned>(alpn_.size()));
   }
 }
 
@@ -120,7 +146,7 @@ void context_core::offer_ticket(SSL* session, const std::string& host) {
 }
 
 int context_core::keep_ticket(SSL* session, SSL_SESSION* ticket) noexcept {
-  auto& self = *static_cast<context_core*>(SSL_CTX_get_app_data(::SSL_get_SSL_CTX(session)));
+  context_core& self = of(::SSL_get_SSL_CTX(session));
   const char* const host = ::SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);
   if (host == nullptr) return 0;
   try {
@@ -135,34 +161,35 @@ int context_core::keep_ticket(SSL* session, SSL_SESSION* ticket) noexcept {
 }
 
 result<context> context::client(const client_options& options) {
-  SSL_CTX* const made = ::SSL_CTX_new(::TLS_client_method());
-  if (made == nullptr) return openssl_error();
-  auto core = std::make_shared<context_core>(made, false);
+  auto made = context_core::make(::TLS_client_method(), false);
+  if (!made) return std::unexpected(made.error());
+  SSL_CTX* const raw = made->get();
+  context_core& core = context_core::of(raw);
   if (options.verify) {
-    ::SSL_CTX_set_verify(made, SSL_VERIFY_PEER, nullptr);
-    const int loaded = options.authorities.empty() ? ::SSL_CTX_set_default_verify_paths(made)
-                                                   : ::SSL_CTX_load_verify_file(made, options.authorities.c_str());
+    ::SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
+    const int loaded = options.authorities.empty() ? ::SSL_CTX_set_default_verify_paths(raw)
+                                                   : ::SSL_CTX_load_verify_file(raw, options.authorities.c_str());
     if (loaded != 1) return openssl_error();
   }
   if (!options.certificate.empty()) {
-    if (auto used = core->use_certificate(options.certificate, options.key); !used)
-      return std::unexpected(used.error());
+    if (auto used = core.use_certificate(options.certificate, options.key); !used) return std::unexpected(used.error());
   }
-  core->set_alpn(options.alpn);
-  return context(std::move(core));
+  core.set_alpn(options.alpn);
+  return context(std::move(*made));
 }
 
 result<context> context::server(const server_options& options) {
-  SSL_CTX* const made = ::SSL_CTX_new(::TLS_server_method());
-  if (made == nullptr) return openssl_error();
-  auto core = std::make_shared<context_core>(made, true);
-  if (auto used = core->use_certificate(options.certificate, options.key); !used) return std::unexpected(used.error());
+  auto made = context_core::make(::TLS_server_method(), true);
+  if (!made) return std::unexpected(made.error());
+  SSL_CTX* const raw = made->get();
+  context_core& core = context_core::of(raw);
+  if (auto used = core.use_certificate(options.certificate, options.key); !used) return std::unexpected(used.error());
   if (!options.client_authorities.empty()) {
-    ::SSL_CTX_set_verify(made, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-    if (::SSL_CTX_load_verify_file(made, options.client_authorities.c_str()) != 1) return openssl_error();
+    ::SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    if (::SSL_CTX_load_verify_file(raw, options.client_authorities.c_str()) != 1) return openssl_error();
   }
-  core->set_alpn(options.alpn);
-  return context(std::move(core));
+  core.set_alpn(options.alpn);
+  return context(std::move(*made));
 }
 
 }  // namespace tare::net::tls

@@ -22,18 +22,17 @@ namespace tare::net::tls {
 /// Reads and writes through the slot; nothing is buffered in it.
 [[nodiscard]] BIO* make_bio(tare::detail::link slot);
 
+/// Belongs to OpenSSL's context, which every connection refers to, and ends with it.
 class context_core {
  public:
-  context_core(SSL_CTX* made, bool server);
+  /// Sets up a context of one of OpenSSL's methods. Fails if OpenSSL has no memory.
+  [[nodiscard]] static result<std::shared_ptr<SSL_CTX>> make(const SSL_METHOD* method, bool server);
+  [[nodiscard]] static context_core& of(const SSL_CTX* context) noexcept;
 
-  struct free_context {
-    void operator()(SSL_CTX* freed) const noexcept { ::SSL_CTX_free(freed); }
-  };
   struct free_ticket {
     void operator()(SSL_SESSION* freed) const noexcept { ::SSL_SESSION_free(freed); }
   };
 
-  [[nodiscard]] SSL_CTX* get() const noexcept { return context_.get(); }
   result<void> use_certificate(const std::string& chain, const std::string& key);
   void set_alpn(const std::vector<std::string>& protocols);
 
@@ -41,12 +40,14 @@ class context_core {
   void offer_ticket(SSL* session, const std::string& host);
 
  private:
+  explicit context_core(SSL_CTX* of, bool server) noexcept : context_(of), server_(server) {}
+  void set_up() noexcept;
   static constexpr std::size_t most_tickets = 256;
   static int keep_ticket(SSL* session, SSL_SESSION* ticket) noexcept;
   static int choose_alpn(SSL* session, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
                          unsigned offered_size, void* self) noexcept;
 
-  std::unique_ptr<SSL_CTX, free_context> context_;
+  SSL_CTX* context_;
   bool server_;
   std::vector<unsigned char> alpn_;  ///< each after its length
   std::mutex lock_;

@@ -65,7 +65,7 @@ stream::stream(net::stream below, ssl_st* session) noexcept : below_(std::move(b
 
 task<result<stream>> stream::connect(net::stream below, context with, std::string host) {
   if (!below.is_open()) co_return closed();
-  SSL* const session = ::SSL_new(with.core_->get());
+  SSL* const session = ::SSL_new(with.shared_.get());
   if (session == nullptr) co_return openssl_error();
   stream made(std::move(below), session);
   BIO* const bio = make_bio(made.below_.slot_);
@@ -76,7 +76,7 @@ task<result<stream>> stream::connect(net::stream below, context with, std::strin
     if (::SSL_set1_host(session, host.c_str()) != 1 || SSL_set_tlsext_host_name(session, host.c_str()) != 1) {
       co_return openssl_error();
     }
-    with.core_->offer_ticket(session, host);
+    context_core::of(with.shared_.get()).offer_ticket(session, host);
   }
   ::SSL_set_connect_state(session);
   if (auto agreed = co_await made.handshake(); !agreed) co_return std::unexpected(agreed.error());
@@ -85,7 +85,7 @@ task<result<stream>> stream::connect(net::stream below, context with, std::strin
 
 task<result<stream>> stream::accept(net::stream below, context with) {
   if (!below.is_open()) co_return closed();
-  SSL* const session = ::SSL_new(with.core_->get());
+  SSL* const session = ::SSL_new(with.shared_.get());
   if (session == nullptr) co_return openssl_error();
   stream made(std::move(below), session);
   BIO* const bio = make_bio(made.below_.slot_);
