@@ -64,8 +64,10 @@ inspect::result<inspect::task_weight> weigh_now(const options& asked) {
   const auto weight =
       inspect::slope_between(std::vector<inspect::series>{weighed.samples}, asked.counts.front(), asked.counts.back());
   if (!weight) return inspect::input_error("--n needs two numbers of tasks");
+  const auto& first = weighed.samples.front();
+  const double tasks = weight->median * static_cast<double>(first.n);
   return inspect::task_weight{.bytes = weight->median,
-                              .base_bytes = static_cast<double>(weighed.samples.front().held.resident),
+                              .base_bytes = std::max(0.0, static_cast<double>(first.held.resident) - tasks),
                               .source = fmt::format("'{}', weighed now", what.program.text())};
 }
 

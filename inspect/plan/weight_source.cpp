@@ -15,6 +15,9 @@ namespace {
 
 using nlohmann::json;
 
+/// What the program takes with no task, from what it took with a few.
+double without_tasks(double resident, double bytes, double tasks) { return std::max(0.0, resident - bytes * tasks); }
+
 std::unexpected<error> unknown_program(std::string_view file, std::string_view name,
                                        const std::vector<std::string>& known) {
   if (name.empty()) {
@@ -39,8 +42,10 @@ result<task_weight> from_race(std::string_view text, std::string_view file, cons
   if (entry == nullptr || !entry->weight) {
     return input_error(fmt::format("{} holds no weight of {} in the workload '{}'", file, peer->name, which.workload));
   }
+  const auto& first = entry->points.front();
   return task_weight{.bytes = entry->weight->median,
-                     .base_bytes = static_cast<double>(entry->points.front().held.resident),
+                     .base_bytes = without_tasks(static_cast<double>(first.held.resident), entry->weight->median,
+                                                 static_cast<double>(first.n)),
                      .source = fmt::format("{}, {} in {}", file, peer->name, which.workload)};
 }
 
@@ -60,9 +65,12 @@ result<task_weight> from_weighing(const json& all, std::string_view file, const 
   if (found->at("slope_bytes").is_null()) {
     return input_error(fmt::format("{} holds no weight of {}: it takes two numbers of tasks", file, name));
   }
-  return task_weight{.bytes = found->at("slope_bytes").get<double>(),
-                     .base_bytes = found->at("base_rss_bytes").get<double>(),
-                     .source = fmt::format("{}, {}", file, name)};
+  const auto bytes = found->at("slope_bytes").get<double>();
+  const auto& first = found->at("points").at(0);
+  return task_weight{
+      .bytes = bytes,
+      .base_bytes = without_tasks(first.at("rss_bytes").get<double>(), bytes, first.at("n").get<double>()),
+      .source = fmt::format("{}, {}", file, name)};
 }
 
 }  // namespace
