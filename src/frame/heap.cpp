@@ -21,8 +21,8 @@ constinit thread_local frame_shelves* current_shelves = nullptr;
 namespace {
 
 constexpr std::size_t smallest_record = 64;
-// A heap that has this many slabs is growing: its next one is made real by one system call, not by 16 page faults.
-constexpr std::size_t growing_slabs = 16;
+// A size that has this many slabs is growing: its next one is made real by one system call, not by 16 page faults.
+constexpr std::size_t growing_slabs = 4;
 
 }  // namespace
 
@@ -116,10 +116,10 @@ slab* heap::new_slab(size_class size, slab_use use) {
       discharge(slab_bytes);
       throw std::bad_alloc();
     }
-    if (slabs_ >= growing_slabs) (void)::madvise(memory.start_of(taken), slab_bytes, MADV_POPULATE_WRITE);
+    if (slabs_of_bin_[size.bin] >= growing_slabs) (void)::madvise(memory.start_of(taken), slab_bytes, MADV_POPULATE_WRITE);
     poison(memory.start_of(taken), slab_bytes);
   }
-  ++slabs_;
+  ++slabs_of_bin_[size.bin];
   taken->free = no_link;
   taken->object_bytes = size.bytes;
   taken->used = 0;
@@ -225,7 +225,7 @@ void heap::unlist(slab& partly_used) noexcept {
 }
 
 void heap::retire(slab& empty) noexcept {
-  --slabs_;
+  --slabs_of_bin_[empty.bin];
   if (spare_count_ < spare_most) {
     spare_[spare_count_++] = &empty;
     trimmed_ = false;

@@ -99,6 +99,7 @@ class heap {
   frame_shelves shelves_;
   std::array<slab*, bin_count> bins_{};     ///< where the next object of this size comes from
   std::array<slab*, bin_count> partial_{};  ///< others with room
+  std::array<std::uint32_t, bin_count> slabs_of_bin_{};
   std::uint64_t allocations_ = 0;
   std::uint64_t failing_ = 0;
   std::uint64_t frees_ = 0;
@@ -106,7 +107,6 @@ class heap {
   frame_ceiling* ceiling_ = nullptr;
   std::array<slab*, spare_most> spare_{};
   std::size_t spare_count_ = 0;
-  std::size_t slabs_ = 0;
   bool trimmed_ = true;
   std::uint16_t number_;
   [[no_unique_address]] quarantine quarantine_;

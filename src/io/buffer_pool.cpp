@@ -11,7 +11,7 @@
 
 namespace tare::detail {
 
-buffer_pool::~buffer_pool() {
+void buffer_pool::trim() noexcept {
   while (count_ != 0) free_record(warm_[--count_]);
 }
 

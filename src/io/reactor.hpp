@@ -59,6 +59,8 @@ class reactor final : public driver {
   void poll() noexcept override;
   void wait(std::optional<std::chrono::nanoseconds> longest) noexcept override;
   void wake() noexcept override { poller_->wake(); }
+  void trim() noexcept override { buffers_.trim(); }
+  [[nodiscard]] bool is_trimmed() const noexcept override { return buffers_.is_trimmed(); }
   [[nodiscard]] bool complete(wait_state& task) noexcept override;
   void give_up(wait_state& task) noexcept override;
   void for_each_waiting(void (*visit)(wait_state& task)) noexcept override;

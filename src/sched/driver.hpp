@@ -29,6 +29,10 @@ class driver {
   /// From any thread: makes `wait` return, or the next one if none is under way.
   virtual void wake() noexcept = 0;
 
+  /// Gives back the memory that it keeps for later.
+  virtual void trim() noexcept = 0;
+  [[nodiscard]] virtual bool is_trimmed() const noexcept = 0;
+
   /// Does what `task`, which is of kind ready_io, waited to be possible. False if it was not possible after all; then
   /// the task waits on.
   [[nodiscard]] virtual bool complete(wait_state& task) noexcept = 0;

@@ -132,12 +132,19 @@ void shard::resume(wait_state& task) noexcept {
   handle_of(task).resume();
 }
 
+bool shard::is_trimmed() const noexcept { return heap_.is_trimmed() && (io == nullptr || io->is_trimmed()); }
+
+void shard::trim() noexcept {
+  if (io != nullptr) io->trim();  // first: it gives to the heap
+  heap_.trim();
+}
+
 void shard::wait_for_work() noexcept {
   const std::optional<std::uint64_t> next = timers_.next_tick();
   std::optional<std::int64_t> deadline;
   if (next) deadline = static_cast<std::int64_t>(*next) * nanoseconds_per_tick;
   if (virtual_time* simulated = runtime_.simulated_time(); simulated != nullptr) {
-    heap_.trim();
+    trim();
     if (io != nullptr) {
       io->poll();
       if (!ready.empty()) return;
@@ -145,11 +152,11 @@ void shard::wait_for_work() noexcept {
     simulated->idle(number_, deadline, io);
     return;
   }
-  if (!heap_.is_trimmed()) {
+  if (!is_trimmed()) {
     // Work that comes in small portions finds its memory as it left it.
     const std::int64_t present = clock_.now();
     if (present >= next_trim_) {
-      heap_.trim();
+      trim();
       next_trim_ = present + trim_period;
     } else {
       deadline = std::min(deadline.value_or(INT64_MAX), next_trim_);

@@ -80,6 +80,8 @@ class shard : public shard_state {
   /// Runs what is due; true if there is more.
   [[nodiscard]] bool turn() noexcept;
   void wait_for_work() noexcept;
+  [[nodiscard]] bool is_trimmed() const noexcept;
+  void trim() noexcept;
   void take_mail() noexcept;
   void expire_timers() noexcept;
   void resume(wait_state& task) noexcept;
