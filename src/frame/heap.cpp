@@ -116,7 +116,8 @@ slab* heap::new_slab(size_class size, slab_use use) {
       discharge(slab_bytes);
       throw std::bad_alloc();
     }
-    if (slabs_of_bin_[size.bin] >= growing_slabs) (void)::madvise(memory.start_of(taken), slab_bytes, MADV_POPULATE_WRITE);
+    if (slabs_of_bin_[size.bin] >= growing_slabs)
+      (void)::madvise(memory.start_of(taken), slab_bytes, MADV_POPULATE_WRITE);
     poison(memory.start_of(taken), slab_bytes);
   }
   ++slabs_of_bin_[size.bin];

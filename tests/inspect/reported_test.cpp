@@ -41,7 +41,8 @@ TEST(reported_test, is_bounded) {
   EXPECT_EQ(read(std::string(1'000'000, 'x') + "=1\na=1\n"), (reported_values{{"a", 1}}));
   std::string many;
   for (int i = 0; i < 1000; ++i)
-    many += std::string(1, static_cast<char>('a' + i % 26)) + std::string(static_cast<std::size_t>(i / 26), 'k') + "=1\n";
+    many +=
+        std::string(1, static_cast<char>('a' + i % 26)) + std::string(static_cast<std::size_t>(i / 26), 'k') + "=1\n";
   EXPECT_EQ(read(many).size(), 64U);
 }
 
