@@ -91,11 +91,12 @@ int run(const options& asked) {
   const auto report = inspect::read_coroutines(asked.binary, how);
   if (!report) return cannot_check(report.error());
   for (const auto& note : report->notes) complain("note: " + note);
-  const auto known = std::ranges::count_if(report->coroutines, [](const auto& one) { return one.frame_bytes.has_value(); });
+  const auto known =
+      std::ranges::count_if(report->coroutines, [](const auto& one) { return one.frame_bytes.has_value(); });
   if (known == 0 && !report->coroutines.empty()) {
-    return cannot_check({inspect::fault::input,
-                         fmt::format("{} has {} coroutines, but the size of none is known: build with -g", asked.binary,
-                                     report->coroutines.size())});
+    return cannot_check(
+        {inspect::fault::input, fmt::format("{} has {} coroutines, but the size of none is known: build with -g",
+                                            asked.binary, report->coroutines.size())});
   }
   if (asked.record) {
     auto out = output_file::open(ratchet_file.string());
@@ -104,12 +105,13 @@ int run(const options& asked) {
     if (const auto written = out->write(inspect::ratchet_text(frames)); !written) return cannot_check(written.error());
     fmt::print("{} frames recorded in {}\n", frames.size(), ratchet_file.string());
   }
-  const bool declared = std::ranges::any_of(report->coroutines,
-                                            [](const auto& one) { return one.declared_budget.has_value(); });
+  const bool declared =
+      std::ranges::any_of(report->coroutines, [](const auto& one) { return one.declared_budget.has_value(); });
   if (!has_budget && !has_ratchet && !asked.record && !declared) {
-    return cannot_check({inspect::fault::input,
-                         fmt::format("nothing to check against: write {}, or record the frames as they are with --record",
-                                     default_budget)});
+    return cannot_check(
+        {inspect::fault::input,
+         fmt::format("nothing to check against: write {}, or record the frames as they are with --record",
+                     default_budget)});
   }
   const auto found = all_violations(report->coroutines, budgets, before);
   const bool github = asked.format == "github" || (asked.format == "auto" && std::getenv("GITHUB_ACTIONS") != nullptr);

@@ -93,9 +93,9 @@ std::string violations_sarif(std::span<const inspect::violation> found) {
     if (one.where.line != 0) {
       const std::string file = shown_file(one.where);
       const json uri = std::filesystem::path(file).is_absolute() ? json("file://" + file) : json(file);
-      result["locations"] = json::array({{{"physicalLocation",
-                                           {{"artifactLocation", {{"uri", uri}}},
-                                            {"region", {{"startLine", one.where.line}}}}}}});
+      result["locations"] =
+          json::array({{{"physicalLocation",
+                         {{"artifactLocation", {{"uri", uri}}}, {"region", {{"startLine", one.where.line}}}}}}});
     }
     results.push_back(std::move(result));
   }

@@ -75,14 +75,9 @@ std::string changes_json(const std::vector<changed_frame>& changes) {
     const auto bytes = [](const inspect::coroutine* of) {
       return of == nullptr || !of->frame_bytes ? json(nullptr) : json(*of->frame_bytes);
     };
-    json change{{"change", kind_of(one)},
-                {"name", shown.name},
-                {"linkage_name", shown.linkage_name},
-                {"file", shown.declared.file},
-                {"line", shown.declared.line},
-                {"before_bytes", bytes(one.before)},
-                {"after_bytes", bytes(one.after)},
-                {"variables", json::array()}};
+    json change{{"change", kind_of(one)},          {"name", shown.name},          {"linkage_name", shown.linkage_name},
+                {"file", shown.declared.file},     {"line", shown.declared.line}, {"before_bytes", bytes(one.before)},
+                {"after_bytes", bytes(one.after)}, {"variables", json::array()}};
     for (const auto& field : one.fields) {
       change["variables"].push_back(
           {{"name", field.name}, {"type", field.type}, {"before_bytes", field.before}, {"after_bytes", field.after}});
@@ -121,8 +116,9 @@ int run(const options& asked) {
 
 std::function<int()> add_diff(CLI::App& app) {
   CLI::App* diff = app.add_subcommand("diff", "Show which frames differ between two builds, and by which variables");
-  diff->footer("Exit status: 0 when both could be compared, 1 when one could not be read, 2 for wrong options or a\n"
-               "file that is no ELF file.");
+  diff->footer(
+      "Exit status: 0 when both could be compared, 1 when one could not be read, 2 for wrong options or a\n"
+      "file that is no ELF file.");
   auto asked = std::make_shared<options>();
   diff->add_option("old", asked->before, "The build before")->required()->type_name("OLD");
   diff->add_option("new", asked->after, "The build after")->required()->type_name("NEW");

@@ -83,9 +83,8 @@ int run(const options& asked) {
     try {
       pattern.emplace(asked.match, std::regex::ECMAScript | std::regex::optimize);
     } catch (const std::regex_error& wrong) {
-      return complain(inspect::error{inspect::fault::input,
-                                     fmt::format("--match '{}' is no regular expression: {}", asked.match,
-                                                 wrong.what())});
+      return complain(inspect::error{
+          inspect::fault::input, fmt::format("--match '{}' is no regular expression: {}", asked.match, wrong.what())});
     }
   }
   std::optional<output_file> json;
@@ -139,7 +138,8 @@ std::function<int()> add_frames(CLI::App& app) {
       "a file that is no ELF file.");
   auto asked = std::make_shared<options>();
   frames->add_option("binary", asked->binary, "The file to look into")->required()->type_name("BINARY");
-  auto* awaits = frames->add_flag("--awaits", asked->awaits, "For each coroutine its awaits, and what is alive across each");
+  auto* awaits =
+      frames->add_flag("--awaits", asked->awaits, "For each coroutine its awaits, and what is alive across each");
   auto* advice = frames->add_flag("--advice", asked->advice, "What would make the frames lighter");
   auto* tree = frames->add_option("--tree", asked->tree, "This coroutine and all that it waits for")->type_name("NAME");
   advice->excludes(awaits);

@@ -42,24 +42,16 @@ std::string shortened(const std::string& name) {
 
 std::uint64_t kept_bytes(const inspect::await_point& await) { return await.live_bytes + await.held_bytes; }
 
-json place(const inspect::source_line& where) {
-  return where.file.empty() ? json(nullptr) : json(where.file);
-}
+json place(const inspect::source_line& where) { return where.file.empty() ? json(nullptr) : json(where.file); }
 
 json line(const inspect::source_line& where) { return where.line == 0 ? json(nullptr) : json(where.line); }
 
 json bytes_or_null(const std::optional<std::uint64_t>& bytes) { return bytes ? json(*bytes) : json(nullptr); }
 
 json to_json(const inspect::await_point& await) {
-  json one{{"index", await.index},
-           {"kind", text_of(await.kind)},
-           {"file", place(await.where)},
-           {"line", line(await.where)},
-           {"live_bytes", await.live_bytes},
-           {"held_bytes", await.held_bytes},
-           {"dead_bytes", await.dead_bytes},
-           {"known_by", text_of(await.known_by)},
-           {"children", await.children},
+  json one{{"index", await.index},           {"kind", text_of(await.kind)},         {"file", place(await.where)},
+           {"line", line(await.where)},      {"live_bytes", await.live_bytes},      {"held_bytes", await.held_bytes},
+           {"dead_bytes", await.dead_bytes}, {"known_by", text_of(await.known_by)}, {"children", await.children},
            {"variables", json::array()}};
   for (const auto& variable : await.variables) {
     one["variables"].push_back({{"name", variable.name},
@@ -191,7 +183,8 @@ const inspect::await_point* fattest_await(const coroutine& of) {
 }
 
 std::size_t body_awaits(const coroutine& of) {
-  return static_cast<std::size_t>(std::ranges::count(of.awaits, inspect::suspension::await, &inspect::await_point::kind));
+  return static_cast<std::size_t>(
+      std::ranges::count(of.awaits, inspect::suspension::await, &inspect::await_point::kind));
 }
 
 std::string frames_table(std::span<const coroutine> coroutines) {

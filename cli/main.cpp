@@ -2,6 +2,9 @@
 #include "cli/diff.hpp"
 #include "cli/error.hpp"
 #include "cli/frames.hpp"
+#include "cli/hold.hpp"
+#include "cli/plan.hpp"
+#include "cli/race.hpp"
 #include "cli/weigh.hpp"
 
 #include <tare/version.hpp>
@@ -20,11 +23,8 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", "tare " + std::string(tare::version));
     app.require_subcommand(1);
     const std::vector<std::pair<std::string, std::function<int()>>> subcommands{
-        {"frames", add_frames(app)},
-        {"check", add_check(app)},
-        {"diff", add_diff(app)},
-        {"weigh", add_weigh(app)},
-    };
+        {"weigh", add_weigh(app)},   {"race", add_race(app)},   {"plan", add_plan(app)}, {"hold", add_hold(app)},
+        {"frames", add_frames(app)}, {"check", add_check(app)}, {"diff", add_diff(app)}};
     try {
       app.parse(argc, argv);
     } catch (const CLI::Success& asked) {  // --help, --version

@@ -1,26 +1,28 @@
 #include "cli/weigh.hpp"
 
 #include "cli/error.hpp"
+#include "cli/figures.hpp"
+#include "cli/numbers.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/stop_request.hpp"
 #include "cli/weigh_report.hpp"
-#include "inspect/process/run.hpp"
 #include "inspect/weigh/peers.hpp"
+#include "inspect/weigh/prepare.hpp"
 #include "inspect/weigh/weigh.hpp"
+#include "load/descriptor_limit.hpp"
+#include "load/weigh_connections.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <variant>
+#include <utility>
 #include <vector>
 
 namespace tare::cli {
@@ -34,6 +36,8 @@ struct options {
   std::string peers;
   std::vector<std::string> only;
   bool no_max_n = false;
+  bool connections = false;
+  std::string path = "/";
   std::string json;
   std::string csv;
   std::vector<std::string> command;
@@ -46,8 +50,7 @@ struct subject {
   std::optional<std::uint64_t> max_n;
 };
 
-constexpr std::chrono::minutes build_time_limit{10};
-constexpr std::chrono::seconds version_time_limit{10};
+constexpr std::string_view default_workload = "empty";
 
 class weighing_session {
  public:
@@ -79,9 +82,15 @@ inspect::result<void> weighing_session::choose() {
   if (asked_.peers.empty()) {
     subject one;
     one.program = {asked_.command, {}};
+    one.found.connections = asked_.connections;
     one.found.name =
         asked_.name.empty() ? std::filesystem::path(asked_.command.front()).filename().string() : asked_.name;
-    if (!one.program.takes_count()) {
+    if (asked_.connections && !one.program.takes_port()) {
+      return inspect::input_error(
+          "the command has no {port} where the port to listen on goes; for instance: tare weigh --connections -- "
+          "./server --listen 127.0.0.1:{port}");
+    }
+    if (!asked_.connections && !one.program.takes_count()) {
       return inspect::input_error(
           "the command has no {n} where the number of tasks goes; for instance: tare weigh -- "
           "./server --connections {n}");
@@ -95,6 +104,7 @@ inspect::result<void> weighing_session::choose() {
   if (!chosen) return std::unexpected(chosen.error());
   for (auto& peer : *chosen) {
     if (stopped()) break;
+    if (!peer.has_workload(default_workload)) continue;
     take_peer(std::move(peer), list->root);
   }
   return {};
@@ -104,13 +114,12 @@ void weighing_session::take_peer(inspect::peer peer, const std::filesystem::path
   subject one;
   one.found.name = peer.name;
   one.found.subject = peer.subject;
-  one.program = {peer.run, root};
-  if (!asked_.no_max_n) one.max_n = peer.max_n;
-  if (const auto need = inspect::missing_need(peer, root)) {
+  one.program = peer.program(default_workload, root);
+  if (!asked_.no_max_n) one.max_n = peer.limit(default_workload);
+  if (const auto need = inspect::missing_need(peer, root, stop_.signal())) {
     // Not an error: nobody has every toolchain.
-    fmt::print(stderr, "tare: {} is left out: {} is not there; {}\n", peer.name, need->name, need->hint);
-    one.found.problem =
-        inspect::error{inspect::fault::command, fmt::format("left out: {} is not there; {}", need->name, need->hint)};
+    fmt::print(stderr, "tare: {} is left out: {}\n", peer.name, need->text());
+    one.found.problem = inspect::error{inspect::fault::command, fmt::format("left out: {}", need->text())};
   } else {
     prepare(one, peer, root);
   }
@@ -118,22 +127,17 @@ void weighing_session::take_peer(inspect::peer peer, const std::filesystem::path
 }
 
 void weighing_session::prepare(subject& one, const inspect::peer& peer, const std::filesystem::path& root) {
-  const auto run = [&](const std::vector<std::string>& words, std::chrono::nanoseconds limit, std::string_view what) {
+  auto version = inspect::prepare(peer, root, stop_.signal(), [&](std::string_view what) {
     progress_.show(fmt::format("{}: {}", peer.name, what));
-    auto output = inspect::run({words, root}, limit, stop_.signal());
-    progress_.clear();
-    if (!output && output.error().kind != inspect::fault::interrupted) {
-      status_ = complain(inspect::error{output.error().kind, fmt::format("{}: {}", peer.name, output.error().message)});
-    }
-    if (!output) one.found.problem = output.error();
-    return output;
-  };
-  if (!peer.build.empty() && !run(peer.build, build_time_limit, "building")) return;
-  if (const auto* version = std::get_if<std::string>(&peer.version)) {
-    one.found.version = *version;
-  } else if (const auto printed = run(std::get<1>(peer.version), version_time_limit, "asking for its version")) {
-    one.found.version = printed->substr(0, printed->find('\n'));
+  });
+  progress_.clear();
+  if (version) {
+    one.found.version = std::move(*version);
+    return;
   }
+  one.found.problem = version.error();
+  if (version.error().kind == inspect::fault::interrupted) return;
+  status_ = complain(inspect::error{version.error().kind, fmt::format("{}: {}", peer.name, version.error().message)});
 }
 
 void weighing_session::measure() {
@@ -148,9 +152,15 @@ void weighing_session::measure() {
 void weighing_session::measure(subject& one, unsigned run) {
   inspect::weighing what{.program = one.program, .counts = asked_.counts, .time_limit = time_limit_};
   std::erase_if(what.counts, [&](std::uint64_t n) { return one.max_n && n > *one.max_n; });
-  auto measured = inspect::weigh(what, stop_.signal(), [&](std::uint64_t n) {
+  const auto show = [&](std::uint64_t n) {
     progress_.show(fmt::format("run {} of {}: {} with n = {}", run, asked_.runs, one.found.name, with_commas(n)));
-  });
+  };
+  auto measured =
+      one.found.connections
+          ? load::weigh_connections(
+                {.program = what.program, .counts = what.counts, .path = asked_.path, .time_limit = time_limit_},
+                stop_.signal(), show)
+          : inspect::weigh(what, stop_.signal(), show);
   progress_.clear();
   if (!measured.samples.empty()) one.found.runs.push_back(std::move(measured.samples));
   if (!measured.failed) return;
@@ -194,6 +204,10 @@ int weighing_session::run() {
     file->emplace(std::move(*opened));
   }
   if (const auto chosen = choose(); !chosen) return complain(chosen.error());
+  if (asked_.connections) {
+    if (const auto raised = load::raise_descriptor_limit(asked_.counts.back()); !raised)
+      return complain(raised.error());
+  }
   measure();
   report(json, csv);
   if (const int signalled = stop_.exit_status(); signalled != 0) {
@@ -203,61 +217,46 @@ int weighing_session::run() {
   return finish_output(status_);
 }
 
-/// What is wrong with a number of tasks, or nothing. CLI11 itself takes -1 for the largest number there is.
-std::string count_problem(const std::string& text) {
-  std::uint64_t n = 0;
-  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (wrong == std::errc{} && end == text.data() + text.size()) return {};
-  return fmt::format("'{}' is no number of tasks", text);
-}
-
-/// The same for seconds: CLI::Range lets "nan" through.
-std::string time_limit_problem(const std::string& text) {
-  constexpr double most = 1e6;
-  double seconds = 0;
-  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (wrong == std::errc{} && end == text.data() + text.size() && seconds > 0 && seconds <= most) return {};
-  return fmt::format("'{}' is no time: seconds, above 0, at most {}", text, most);
-}
-
-CLI::Validator as_validator(std::string (*problem)(const std::string&)) {
-  return {[problem](const std::string& text) { return problem(text); }, ""};
-}
-
 }  // namespace
 
 std::function<int()> add_weigh(CLI::App& app) {
   CLI::App* weigh = app.add_subcommand("weigh", "Measure the bytes that one suspended task of a program takes");
   weigh->footer(
       "Usage:  tare weigh [OPTIONS] -- COMMAND... {n}\n"
-      "        tare weigh [OPTIONS] --peers FILE [--only NAME,...]\n\n"
+      "        tare weigh [OPTIONS] --peers FILE [--only NAME,...]\n"
+      "        tare weigh [OPTIONS] --connections -- SERVER... {port}\n\n"
       "The command is started with each number of tasks in the place of {n}. When all its tasks are suspended it\n"
       "prints a line READY to its standard output; then the memory of it and its children is read, and they are\n"
-      "ended.");
+      "ended.\n\n"
+      "With --connections the numbers are of idle HTTP/1.1 connections: the server is started with a free port of\n"
+      "127.0.0.1 in the place of {port}, each connection has one request answered, and then rests.");
   auto asked = std::make_shared<options>();
-  weigh->add_option("--n", asked->counts, "Numbers of tasks")
-      ->delimiter(',')
-      ->check(as_validator(count_problem))
-      ->allow_extra_args(false)
-      ->capture_default_str();
+  auto* counts = weigh->add_option("--n", asked->counts, "Numbers of tasks; of connections, 1000,15000");
+  counts->delimiter(',')->check(a_count())->allow_extra_args(false)->capture_default_str();
   weigh->add_option("--runs", asked->runs, "How often everything is measured")
       ->check(CLI::Range(1U, 1000U))
       ->capture_default_str();
   weigh->add_option("--timeout", asked->time_limit, "Seconds to wait for each READY")
-      ->check(as_validator(time_limit_problem))
+      ->check(a_time_limit())
       ->capture_default_str();
   auto* peers = weigh->add_option("--peers", asked->peers, "A list of programs to compare, such as bench/peers.toml");
   weigh->add_option("--only", asked->only, "Only these of the list")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->needs(peers);
+  auto* connections =
+      weigh->add_flag("--connections", asked->connections, "Weigh idle connections of a server")->excludes(peers);
+  weigh->add_option("--path", asked->path, "What is asked for on each connection; the answer must be 200")
+      ->needs(connections)
+      ->capture_default_str();
   weigh->add_flag("--no-max-n", asked->no_max_n, "Also larger numbers of tasks than the list allows")->needs(peers);
   weigh->add_option("--json", asked->json, "Write the results to this file; - is standard output");
   weigh->add_option("--csv", asked->csv, "Write every sample to this file; - is standard output");
   auto* command = weigh->add_option("command", asked->command, "The program to weigh, and its arguments, after --");
   weigh->add_option("--name", asked->name, "What to call the program in the results")->excludes(peers);
   command->excludes(peers);
-  return [asked] {
+  return [asked, counts] {
+    if (asked->connections && counts->empty()) asked->counts = {1000, 15'000};
     if (asked->command.empty() && asked->peers.empty()) {
       return complain(inspect::error{inspect::fault::input,
                                      "weigh needs a command after --, or --peers FILE; see tare weigh --help"});

@@ -1,5 +1,6 @@
 #include "cli/weigh_report.hpp"
 
+#include "cli/figures.hpp"
 #include "cli/table.hpp"
 #include "inspect/proc/machine.hpp"
 
@@ -15,14 +16,9 @@
 namespace tare::cli {
 namespace {
 
-std::string megabytes(std::uint64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
-
 double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
-std::string readable(std::chrono::nanoseconds time) {
-  const double s = seconds(time);
-  return s < 1 ? fmt::format("{:.0f} ms", s * 1e3) : fmt::format("{:.1f} s", s);
-}
+std::string readable(std::chrono::nanoseconds time) { return readable_seconds(seconds(time)); }
 
 /// "36.5 (36.4-36.6)"
 std::string with_spread(const inspect::slope& weight) {
@@ -38,20 +34,6 @@ const inspect::sample* point_at(const inspect::summary& of, std::uint64_t n) {
 std::string times(double ratio) { return fmt::format("{:.{}f}", ratio, ratio < 10 ? 1 : 0); }
 
 }  // namespace
-
-std::string with_commas(std::uint64_t number) {
-  std::string digits = fmt::format("{}", number);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<std::size_t>(at), 1, ',');
-  }
-  return digits;
-}
-
-std::string per_task(double bytes) {
-  if (bytes < 0) return "-" + per_task(-bytes);
-  if (bytes < 100) return fmt::format("{:.1f}", bytes);
-  return with_commas(static_cast<std::uint64_t>(std::llround(bytes)));
-}
 
 std::string comparison_table(const weigh_report& report) {
   std::set<std::uint64_t> counts;
@@ -85,22 +67,37 @@ std::string comparison_table(const weigh_report& report) {
              report.runs, report.runs == 1 ? "" : "s");
 }
 
+namespace {
+
+std::string weight_line(const weighed_program& program, const inspect::slope& weight, std::string_view unit) {
+  return fmt::format("\n{}: {} bytes per {}, median of {} run{} ({}-{})\n", program.name, per_task(weight.median), unit,
+                     program.runs.size(), program.runs.size() == 1 ? "" : "s", per_task(weight.lowest),
+                     per_task(weight.highest));
+}
+
+std::string connections_table(const weighed_program& program, const inspect::summary& all) {
+  table rows({"connections", "RSS", "anonymous", "page tables", "after a burst", "after closing", "to open", "CPU"}, 0);
+  for (const auto& point : all.points) {
+    rows.add({with_commas(point.n), megabytes(point.held.resident), megabytes(point.held.anonymous),
+              megabytes(point.held.page_tables), megabytes(point.burst), megabytes(point.closed), readable(point.ready),
+              readable(point.cpu)});
+  }
+  return rows.text() + (all.weight ? weight_line(program, *all.weight, "idle connection") : "");
+}
+
+}  // namespace
+
 std::string program_table(const weighed_program& program) {
   if (program.runs.empty()) return {};
   const inspect::summary all = inspect::summarize(program.runs);
+  if (program.connections) return connections_table(program, all);
   table rows({"tasks", "RSS", "PSS", "anonymous", "page tables", "peak", "to READY", "CPU"}, 0);
   for (const auto& point : all.points) {
     rows.add({with_commas(point.n), megabytes(point.held.resident), megabytes(point.held.proportional),
               megabytes(point.held.anonymous), megabytes(point.held.page_tables), megabytes(point.held.peak),
               readable(point.ready), readable(point.cpu)});
   }
-  std::string text = rows.text();
-  if (all.weight) {
-    text += fmt::format("\n{}: {} bytes per task, median of {} run{} ({}-{})\n", program.name,
-                        per_task(all.weight->median), program.runs.size(), program.runs.size() == 1 ? "" : "s",
-                        per_task(all.weight->lowest), per_task(all.weight->highest));
-  }
-  return text;
+  return rows.text() + (all.weight ? weight_line(program, *all.weight, "task") : "");
 }
 
 std::string conclusion(std::span<const weighed_program> programs) {
@@ -157,15 +154,20 @@ std::string to_json(const weigh_report& report) {
     if (program.problem) result["error"] = program.problem->message;
     result["points"] = ordered_json::array();
     for (const auto& point : found.points) {
-      result["points"].push_back({{"n", point.n},
-                                  {"rss_bytes", point.held.resident},
-                                  {"pss_bytes", point.held.proportional},
-                                  {"anonymous_bytes", point.held.anonymous},
-                                  {"page_table_bytes", point.held.page_tables},
-                                  {"peak_bytes", point.held.peak},
-                                  {"swapped_bytes", point.held.swapped},
-                                  {"ready_seconds", seconds(point.ready)},
-                                  {"cpu_seconds", seconds(point.cpu)}});
+      ordered_json figures({{"n", point.n},
+                            {"rss_bytes", point.held.resident},
+                            {"pss_bytes", point.held.proportional},
+                            {"anonymous_bytes", point.held.anonymous},
+                            {"page_table_bytes", point.held.page_tables},
+                            {"peak_bytes", point.held.peak},
+                            {"swapped_bytes", point.held.swapped},
+                            {"ready_seconds", seconds(point.ready)},
+                            {"cpu_seconds", seconds(point.cpu)}});
+      if (program.connections) {
+        figures["burst_rss_bytes"] = point.burst;
+        figures["closed_rss_bytes"] = point.closed;
+      }
+      result["points"].push_back(std::move(figures));
     }
     all["results"].push_back(std::move(result));
   }

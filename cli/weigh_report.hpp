@@ -15,6 +15,7 @@ namespace tare::cli {
 struct weighed_program {
   std::string name;
   std::string version;
+  bool connections = false;               ///< idle connections were weighed, not tasks
   bool subject = false;                   ///< the others are compared with the first of these
   std::vector<inspect::series> runs;      ///< maybe incomplete
   std::optional<inspect::error> problem;  ///< why it is incomplete, or was not measured at all
@@ -27,7 +28,7 @@ struct weigh_report {
 
 /// A row for each program: its weight, and the RSS at each number of tasks.
 [[nodiscard]] std::string comparison_table(const weigh_report& report);
-/// A row for each number of tasks of one program, and its weight.
+/// A row for each number of tasks, or connections, of one program, and its weight.
 [[nodiscard]] std::string program_table(const weighed_program& program);
 /// One sentence that compares the first subject with the programs that are none; empty where there is nothing to
 /// compare.
@@ -37,10 +38,5 @@ struct weigh_report {
 [[nodiscard]] std::string to_json(const weigh_report& report);
 /// A row for each sample, with a head.
 [[nodiscard]] std::string to_csv(std::span<const weighed_program> programs);
-
-/// "1,000,000"
-[[nodiscard]] std::string with_commas(std::uint64_t number);
-/// Bytes per task: one decimal below 100, none from there on.
-[[nodiscard]] std::string per_task(double bytes);
 
 }  // namespace tare::cli

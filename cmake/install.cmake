@@ -10,6 +10,14 @@ install(TARGETS tare EXPORT tare-targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT tare-targets NAMESPACE tare:: DESTINATION ${package_dir})
+
+# Each layer that was built, for find_package(tare COMPONENTS net ...).
+foreach(layer net http db)
+  if(TARGET tare_${layer})
+    install(TARGETS tare_${layer} EXPORT tare-${layer}-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(EXPORT tare-${layer}-targets NAMESPACE tare:: DESTINATION ${package_dir})
+  endif()
+endforeach()
 configure_package_config_file(
   ${CMAKE_CURRENT_LIST_DIR}/tare-config.cmake.in ${PROJECT_BINARY_DIR}/tare-config.cmake
   INSTALL_DESTINATION ${package_dir}
@@ -31,6 +39,12 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
 endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/tare.pc.in ${PROJECT_BINARY_DIR}/tare.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tare.pc DESTINATION ${pkgconfig_dir})
+foreach(layer net http db)
+  if(TARGET tare_${layer} AND EXISTS ${CMAKE_CURRENT_LIST_DIR}/tare-${layer}.pc.in)
+    configure_file(${CMAKE_CURRENT_LIST_DIR}/tare-${layer}.pc.in ${PROJECT_BINARY_DIR}/tare-${layer}.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/tare-${layer}.pc DESTINATION ${pkgconfig_dir})
+  endif()
+endforeach()
 
 # Installs a file as <name>.gz, compressed as Debian wants it: the same bytes every time.
 function(install_compressed source name destination)

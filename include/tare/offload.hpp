@@ -5,7 +5,10 @@
 //   auto digest = co_await tare::offload([&] { return sha256_of(file); });
 //
 // Runs on a thread of the runtime's pool, of at most `runtime_options::blocking_threads`; further calls wait their
-// turn. A thread that has been idle for 10 seconds ends.
+// turn. A thread that has been idle for 10 seconds ends. A library that can be told to stop is told through the second
+// function:
+//
+//   co_await tare::offload([&] { return sqlite3_step(row); }, [&]() noexcept { sqlite3_interrupt(db); });
 //
 // Bytes: 80, the function object and its result, in the awaiting frame.
 
@@ -26,27 +29,41 @@ namespace tare {
 
 namespace detail {
 
-template <class F>
+template <class F, class I>
 class offload_awaiter;
 
-template <class F>
-struct offload_request {
-  using tare_awaiter = offload_awaiter<F>;
-  F function;
+struct no_interrupt {
+  void operator()() const noexcept {}
 };
 
-template <class F>
+template <class F, class I>
+struct offload_request {
+  using tare_awaiter = offload_awaiter<F, I>;
+  F function;
+  [[no_unique_address]] I interrupt;
+};
+
+template <class F, class I>
 class offload_awaiter : private blocking_call {
   using result = std::invoke_result_t<F>;
 
  public:
-  offload_awaiter(offload_request<F>&& request, wait_state& /*task*/) : function_(std::move(request.function)) {}
+  offload_awaiter(offload_request<F, I>&& request, wait_state& /*task*/)
+      : function_(std::move(request.function)), interrupt_(std::move(request.interrupt)) {}
 
   [[nodiscard]] static bool await_ready() noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> self) {
     if (refuse_if_cancelled(self.promise())) return false;
     blocking_call::run = [](blocking_call& call) noexcept { static_cast<offload_awaiter&>(call).call(); };
+    blocking_call::give_up = [](wait_node& node) noexcept {
+      auto& call = static_cast<offload_awaiter&>(node);
+      if (take_back(call)) {
+        call.wake_here(wait_kind::ready_cancelled);
+      } else {
+        call.interrupt_();
+      }
+    };
     start_blocking(*this, self.promise());
     return true;
   }
@@ -72,6 +89,7 @@ class offload_awaiter : private blocking_call {
   }
 
   F function_;
+  [[no_unique_address]] I interrupt_;
   std::exception_ptr error_;
   [[no_unique_address]] result_room<result> room_;
 };
@@ -82,8 +100,16 @@ class offload_awaiter : private blocking_call {
 /// back that has not begun; one that has is awaited and its result given: a thread cannot be stopped. Throws
 /// std::system_error if no thread can be started.
 template <std::invocable F>
-[[nodiscard]] detail::offload_request<F> offload(F function) {
-  return {std::move(function)};
+[[nodiscard]] detail::offload_request<F, detail::no_interrupt> offload(F function) {
+  return {std::move(function), {}};
+}
+
+/// Likewise; but when the task is cancelled while the call is under way, `interrupt` is called, on the task's shard, to
+/// make the call return early. It must not throw or block, and may come just after the call has returned.
+template <std::invocable F, std::invocable I>
+  requires std::is_nothrow_invocable_v<I&>
+[[nodiscard]] detail::offload_request<F, I> offload(F function, I interrupt) {
+  return {std::move(function), std::move(interrupt)};
 }
 
 }  // namespace tare

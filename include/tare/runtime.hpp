@@ -10,6 +10,7 @@
 // The thread that calls `run` is shard 0 until `run` returns; the other shards have threads of their own. A runtime
 // with one shard starts no thread.
 
+#include <tare/memory_budget.hpp>
 #include <tare/task.hpp>
 
 #include <chrono>
@@ -34,11 +35,20 @@ enum class clock_kind : std::uint8_t {
   virtual_time,  ///< stands still while anything runs, and jumps to the next deadline when everything sleeps
 };
 
+/// How the shards wait for descriptors (tare::net).
+enum class io_kind : std::uint8_t {
+  automatic,  ///< io_uring, or epoll where it is missing or forbidden
+  io_uring,   ///< or fail: what makes a socket gives the error
+  epoll,
+};
+
 struct runtime_options {
   unsigned shards = 1;  ///< 0: one for each processor
   clock_kind clock = clock_kind::real;
-  std::size_t frame_limit = SIZE_MAX;  ///< bytes that the shards may hold for frames, in steps of 64 KiB
-  unsigned blocking_threads = 64;      ///< most threads that `offload` uses at a time
+  io_kind io = io_kind::automatic;
+  std::size_t frame_limit = SIZE_MAX;   ///< bytes that the shards may hold for frames, in steps of 64 KiB
+  std::size_t memory_limit = SIZE_MAX;  ///< bytes of the process, for `memory_budget`
+  unsigned blocking_threads = 64;       ///< most threads that `offload` uses at a time
   /// Called with what a detached task has thrown, on its shard. Without one, the program ends with a message.
   std::function<void(std::exception_ptr)> unhandled = {};
 };
@@ -112,6 +122,9 @@ class runtime {
 
   /// Bytes of frame memory that the shards hold.
   [[nodiscard]] std::size_t frame_bytes() const noexcept;
+
+  /// What admission asks.
+  [[nodiscard]] memory_budget& memory() noexcept;
 
  private:
   void drive(const std::function<task<>(detail::completion&)>& make);

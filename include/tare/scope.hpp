@@ -8,11 +8,9 @@
 //   });                                  // here all have ended
 //
 // Bytes: 4.3 for each task beside its frame; the scope itself is 120. A scope belongs to the shard it was made on, and
-// its tasks run there; `spawn_on` is for the others. If the body of
-// `with_scope` has moved to another shard, it comes back for the join.
+// its tasks run there; `spawn_on` is for the others.
 
 #include <tare/detail/scope_core.hpp>
-#include <tare/resume_on.hpp>
 #include <tare/task.hpp>
 
 #include <concepts>
@@ -28,6 +26,10 @@ enum class on_error : std::uint8_t {
   cancel_siblings,  ///< the first error cancels the other tasks and is rethrown by the join
   collect,          ///< all tasks run to their ends; errors are thrown together as an error_group
 };
+
+class scope;
+template <std::invocable<scope&> Body>
+task<> with_scope(Body body, on_error policy = on_error::cancel_siblings);
 
 /// Not thread-safe: to be used on its own shard only (`spawn` and `join` throw std::logic_error on another). Tasks may
 /// spawn into the scope they run in.
@@ -48,35 +50,24 @@ class scope {
   /// there is no memory to note it down; then the task is destroyed.
   template <class T>
   void spawn(task<T> spawned) {
-    detail::wait_state& state = *detail::from_link<detail::wait_state>(spawned.release());
-    try {
-      core_.adopt(state);
-    } catch (...) {
-      detail::handle_of(state).destroy();
-      throw;
-    }
+    enter(spawned.release(), [this](detail::wait_state& state) { core_.adopt(state); });
   }
 
   /// Likewise on another shard of the runtime, beside which the scope knows a record of 128 bytes. Throws
   /// std::out_of_range if there is no such shard.
   template <class T>
   void spawn_on(unsigned shard, task<T> spawned) {
-    detail::wait_state& state = *detail::from_link<detail::wait_state>(spawned.release());
-    try {
-      core_.adopt_on(shard, state);
-    } catch (...) {
-      detail::handle_of(state).destroy();
-      throw;
-    }
+    enter(spawned.release(), [this, shard](detail::wait_state& state) { core_.adopt_on(shard, state); });
   }
 
-  /// Cancels all tasks of the scope; those spawned later are cancelled from the start. Costs O(tasks).
+  /// Cancels all tasks of the scope, the body of `with_scope` among them; those spawned later are cancelled from the
+  /// start. Costs O(tasks).
   void cancel() noexcept { detail::cancel_children(core_); }
 
   /// Counts `error` as if a task had thrown it.
   void fail(std::exception_ptr error) noexcept { core_.fail(std::move(error)); }
 
-  /// Tasks that have not ended.
+  /// Tasks that have not ended, the body of `with_scope` not counted.
   [[nodiscard]] std::size_t size() const noexcept { return core_.size(); }
 
   /// Waits until all tasks have ended, then throws their error, if there was one. If the joining task is cancelled,
@@ -87,6 +78,25 @@ class scope {
   [[nodiscard]] unsigned shard() const noexcept { return core_.shard_number(); }
 
  private:
+  template <std::invocable<scope&> Body>
+  friend task<> with_scope(Body body, on_error policy);
+
+  template <class T>
+  void spawn_body(task<T> body) {
+    enter(body.release(), [this](detail::wait_state& state) { core_.adopt_body(state); });
+  }
+
+  template <class Adopt>
+  static void enter(detail::link spawned, Adopt adopt) {
+    detail::wait_state& state = *detail::from_link<detail::wait_state>(spawned);
+    try {
+      adopt(state);
+    } catch (...) {
+      detail::handle_of(state).destroy();
+      throw;
+    }
+  }
+
   detail::scope_core core_;
 };
 
@@ -103,7 +113,7 @@ class scope::join_awaiter {
 
   [[nodiscard]] bool await_ready() const {
     core_.check_shard();
-    return core_.size() == 0;
+    return core_.is_empty();
   }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> self) noexcept {
@@ -120,19 +130,16 @@ class scope::join_awaiter {
 
 inline scope::join_request scope::join() noexcept { return join_request(core_); }
 
-/// Runs `body(scope&)` and then joins the scope, also when the body throws: then the tasks are cancelled first, and
-/// the body's error counts as the scope's.
+/// Runs `body(scope&)`, which gives a task, as one of the scope's own: its error counts as theirs do, and theirs
+/// cancels it too. Returns when all have ended. A body that throws before it gives a task cancels what it has spawned.
 template <std::invocable<scope&> Body>
-task<> with_scope(Body body, on_error policy = on_error::cancel_siblings) {
+task<> with_scope(Body body, on_error policy) {
   scope s(policy);
-  std::exception_ptr error;
   try {
-    co_await std::invoke(body, s);
+    s.spawn_body(std::invoke(body, s));
   } catch (...) {
-    error = std::current_exception();
+    s.fail(std::current_exception());
   }
-  co_await resume_on(s.shard());
-  if (error) s.fail(std::move(error));
   co_await s.join();
 }
 

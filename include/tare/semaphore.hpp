@@ -10,13 +10,12 @@
 //
 // Bytes: the semaphore is 24, a waiting acquire 80 in the waiting frame, a held permit 16.
 
+#include <tare/detail/permit_count.hpp>
 #include <tare/detail/queued_wait.hpp>
 #include <tare/error.hpp>
 
-#include <atomic>
 #include <coroutine>
 #include <cstddef>
-#include <cstdint>
 #include <utility>
 
 namespace tare {
@@ -65,7 +64,7 @@ class semaphore {
     std::size_t count;
   };
 
-  explicit semaphore(std::size_t permits) noexcept : state_(std::uint64_t{permits} << 1U) {}
+  explicit semaphore(std::size_t permits) noexcept : free_(permits) {}
   semaphore(const semaphore&) = delete;
   semaphore& operator=(const semaphore&) = delete;
   ~semaphore() = default;
@@ -75,25 +74,22 @@ class semaphore {
 
   /// The permits, or an empty semaphore_permit if they are not there or others wait. Any thread.
   [[nodiscard]] semaphore_permit try_acquire(std::size_t count = 1) noexcept {
-    return take(count) ? semaphore_permit(*this, count) : semaphore_permit();
+    return free_.take(count) ? semaphore_permit(*this, count) : semaphore_permit();
   }
 
   /// Adds permits. Any thread. Waiters are resumed from their run queues, not inside this call.
   void release(std::size_t count = 1) noexcept;
 
   /// Permits that are free at this moment.
-  [[nodiscard]] std::size_t available() const noexcept { return state_.load(std::memory_order_relaxed) >> 1U; }
+  [[nodiscard]] std::size_t available() const noexcept { return free_.available(); }
 
  private:
   friend class acquire_awaiter;
-  static constexpr std::uint64_t somebody_waits = 1;
-
-  [[nodiscard]] bool take(std::size_t count) noexcept;
   [[nodiscard]] bool enqueue(acquire_awaiter& waiter) noexcept;
   void grant(detail::wake_list& woken) noexcept;
   static void give_up(detail::wait_node& node) noexcept;
 
-  std::atomic<std::uint64_t> state_;  ///< free permits times two, plus `somebody_waits`, under which it is locked
+  detail::permit_count free_;
   detail::waiters waiters_;
 };
 
@@ -103,7 +99,7 @@ class semaphore::acquire_awaiter : private detail::queued_wait {
       : from_(request.from), count_(request.count) {}
 
   [[nodiscard]] bool await_ready() noexcept {
-    taken_ = from_.take(count_);
+    taken_ = from_.free_.take(count_);
     return detail::ready_at_once(taken_);
   }
   template <class Promise>
@@ -123,15 +119,6 @@ class semaphore::acquire_awaiter : private detail::queued_wait {
   std::size_t count_;
   bool taken_ = false;
 };
-
-inline bool semaphore::take(std::size_t count) noexcept {
-  std::uint64_t state = state_.load(std::memory_order_relaxed);
-  do {
-    if ((state & somebody_waits) != 0 || (state >> 1U) < count) return false;
-  } while (!state_.compare_exchange_weak(state, state - (std::uint64_t{count} << 1U), std::memory_order_acquire,
-                                         std::memory_order_relaxed));
-  return true;
-}
 
 inline void semaphore_permit::release() noexcept {
   if (semaphore* from = std::exchange(from_, nullptr); from != nullptr) from->release(count_);

@@ -7,6 +7,7 @@
 #include <tare/error.hpp>
 #include <tare/event.hpp>
 #include <tare/interval.hpp>
+#include <tare/memory_budget.hpp>
 #include <tare/mutex.hpp>
 #include <tare/offload.hpp>
 #include <tare/oneshot.hpp>

@@ -113,13 +113,8 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   if (wrong != std::errc{}) return std::nullopt;
   std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   while (unit.starts_with(' ')) unit.remove_prefix(1);
-  static constexpr std::array<std::pair<std::string_view, std::uint64_t>, 7> units{{{"", 1},
-                                                                                    {"B", 1},
-                                                                                    {"kB", 1000},
-                                                                                    {"KiB", 1024},
-                                                                                    {"K", 1024},
-                                                                                    {"MB", 1'000'000},
-                                                                                    {"MiB", 1'048'576}}};
+  static constexpr std::array<std::pair<std::string_view, std::uint64_t>, 7> units{
+      {{"", 1}, {"B", 1}, {"kB", 1000}, {"KiB", 1024}, {"K", 1024}, {"MB", 1'000'000}, {"MiB", 1'048'576}}};
   for (const auto& [name, factor] : units) {
     if (name != unit) continue;
     if (number > ~std::uint64_t{0} / factor) return std::nullopt;
@@ -182,14 +177,14 @@ std::vector<violation> check_budgets(std::span<const coroutine> all, std::span<c
     for (const budget& rule : budgets) {
       if (!rule.fits(one)) continue;
       if (rule.frame && *one.frame_bytes > *rule.frame) {
-        found.push_back({.of = &one,
-                         .where = one.declared,
-                         .rule = "frame",
-                         .bytes = *one.frame_bytes,
-                         .limit = *rule.frame,
-                         .message = fmt::format("the frame of {} is {} bytes, {} above its budget of {}{}", one.name,
-                                                *one.frame_bytes, *one.frame_bytes - *rule.frame, *rule.frame,
-                                                head_of(rule))});
+        found.push_back(
+            {.of = &one,
+             .where = one.declared,
+             .rule = "frame",
+             .bytes = *one.frame_bytes,
+             .limit = *rule.frame,
+             .message = fmt::format("the frame of {} is {} bytes, {} above its budget of {}{}", one.name,
+                                    *one.frame_bytes, *one.frame_bytes - *rule.frame, *rule.frame, head_of(rule))});
       }
       if (rule.await) {
         for (const auto& await : one.awaits) {
@@ -205,14 +200,14 @@ std::vector<violation> check_budgets(std::span<const coroutine> all, std::span<c
         }
       }
       if (rule.chain && ways->heaviest(i) > *rule.chain) {
-        found.push_back({.of = &one,
-                         .where = one.declared,
-                         .rule = "chain",
-                         .bytes = ways->heaviest(i),
-                         .limit = *rule.chain,
-                         .message = fmt::format("{} and what it waits for take {} bytes, {} above the budget of {}{}",
-                                                one.name, ways->heaviest(i), ways->heaviest(i) - *rule.chain,
-                                                *rule.chain, head_of(rule))});
+        found.push_back(
+            {.of = &one,
+             .where = one.declared,
+             .rule = "chain",
+             .bytes = ways->heaviest(i),
+             .limit = *rule.chain,
+             .message = fmt::format("{} and what it waits for take {} bytes, {} above the budget of {}{}", one.name,
+                                    ways->heaviest(i), ways->heaviest(i) - *rule.chain, *rule.chain, head_of(rule))});
       }
     }
   }
@@ -223,14 +218,14 @@ std::vector<violation> check_declared(std::span<const coroutine> all) {
   std::vector<violation> found;
   for (const auto& one : all) {
     if (!one.frame_bytes || !one.declared_budget || *one.frame_bytes <= *one.declared_budget) continue;
-    found.push_back({.of = &one,
-                     .where = one.declared,
-                     .rule = "declared",
-                     .bytes = *one.frame_bytes,
-                     .limit = *one.declared_budget,
-                     .message = fmt::format("the frame of {} is {} bytes, {} above its TARE_FRAME_BUDGET of {}", one.name,
-                                            *one.frame_bytes, *one.frame_bytes - *one.declared_budget,
-                                            *one.declared_budget)});
+    found.push_back(
+        {.of = &one,
+         .where = one.declared,
+         .rule = "declared",
+         .bytes = *one.frame_bytes,
+         .limit = *one.declared_budget,
+         .message = fmt::format("the frame of {} is {} bytes, {} above its TARE_FRAME_BUDGET of {}", one.name,
+                                *one.frame_bytes, *one.frame_bytes - *one.declared_budget, *one.declared_budget)});
   }
   return found;
 }

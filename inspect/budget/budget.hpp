@@ -49,11 +49,11 @@ struct budget {
 /// A budget that a coroutine is above.
 struct violation {
   const coroutine* of = nullptr;
-  source_line where;       ///< where to look: the coroutine, or the await
-  std::string rule;        ///< "frame", "await", "chain", "ratchet", "declared"
+  source_line where;  ///< where to look: the coroutine, or the await
+  std::string rule;   ///< "frame", "await", "chain", "ratchet", "declared"
   std::uint64_t bytes = 0;
   std::uint64_t limit = 0;
-  std::string message;     ///< one line
+  std::string message;  ///< one line
 };
 
 [[nodiscard]] std::vector<violation> check_budgets(std::span<const coroutine> all, std::span<const budget> budgets);

@@ -27,7 +27,8 @@ std::string ratchet_text(const ratchet& frames) {
   toml::table names;
   for (const auto& [name, bytes] : frames) names.insert(name, static_cast<std::int64_t>(bytes));
   std::ostringstream text;
-  text << "# Bytes of each coroutine's frame. \"tare check\" fails when one grows; \"tare check --record\" writes this.\n"
+  text << "# Bytes of each coroutine's frame. \"tare check\" fails when one grows; \"tare check --record\" writes "
+          "this.\n"
        << toml::table{{"frames", std::move(names)}} << "\n";
   return text.str();
 }
@@ -73,13 +74,13 @@ std::vector<violation> check_ratchet(std::span<const coroutine> all, const ratch
   for (const auto& one : all) {
     const auto then = before.find(one.name);
     if (!one.frame_bytes || then == before.end() || *one.frame_bytes <= then->second) continue;
-    found.push_back({.of = &one,
-                     .where = one.declared,
-                     .rule = "ratchet",
-                     .bytes = *one.frame_bytes,
-                     .limit = then->second,
-                     .message = fmt::format("the frame of {} grew from {} to {} bytes", one.name, then->second,
-                                            *one.frame_bytes)});
+    found.push_back(
+        {.of = &one,
+         .where = one.declared,
+         .rule = "ratchet",
+         .bytes = *one.frame_bytes,
+         .limit = then->second,
+         .message = fmt::format("the frame of {} grew from {} to {} bytes", one.name, then->second, *one.frame_bytes)});
   }
   return found;
 }

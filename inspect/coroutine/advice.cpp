@@ -59,12 +59,13 @@ std::vector<advice> advise(const coroutine& one) {
     }
   }
   for (const auto& [name, most] : parameters) {
-    found.push_back({.where = one.declared,
-                     .bytes = most.first,
-                     .certain = true,
-                     .message = fmt::format("the parameter '{}' ({}) is copied into the frame: a reference takes 8 bytes, "
-                                            "if the caller's object lives long enough",
-                                            name, most.second)});
+    found.push_back(
+        {.where = one.declared,
+         .bytes = most.first,
+         .certain = true,
+         .message = fmt::format("the parameter '{}' ({}) is copied into the frame: a reference takes 8 bytes, "
+                                "if the caller's object lives long enough",
+                                name, most.second)});
   }
   std::ranges::sort(found, [](const advice& a, const advice& b) {
     return std::tie(b.bytes, a.where.line, a.message) < std::tie(a.bytes, b.where.line, b.message);

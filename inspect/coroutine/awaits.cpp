@@ -158,9 +158,7 @@ class await_finder {
   }
 
   /// A frame without an index has one place to wait at.
-  void single() {
-    (void)at(0);
-  }
+  void single() { (void)at(0); }
 
   /// Before the last suspension the resume pointer is set to null.
   void find_final() {
@@ -224,12 +222,12 @@ class await_finder {
     }
     // No number is stored: the null pointer alone says it. It is the number after all others.
     const std::uint64_t number = awaits_.empty() ? 0 : awaits_.rbegin()->first + (gcc_ ? 2 : 1);
-    if (std::ranges::any_of(awaits_, [](const auto& one) { return one.second.point.kind == suspension::final; })) return;
+    if (std::ranges::any_of(awaits_, [](const auto& one) { return one.second.point.kind == suspension::final; }))
+      return;
     auto& one = at(number);
     one.point.kind = suspension::final;
-    one.sites.push_back({.function = &function,
-                         .address = instructions[from].address,
-                         .store = instructions[from].address});
+    one.sites.push_back(
+        {.function = &function, .address = instructions[from].address, .store = instructions[from].address});
   }
 
   /// The first suspension is the one before the body if it is on the line of the name, and not in the body.

@@ -51,9 +51,9 @@ enum class byte_state : std::uint8_t {
 
 /// How the state of the bytes was found out.
 enum class evidence : std::uint8_t {
-  compiler,     ///< the compiler itself wrote it down (tare-frames-pass.so, or rustc's layout of the state)
-  machine_code, ///< from the uses in the machine code and the scopes in the debug information
-  whole_frame,  ///< not known: the whole frame counts as held
+  compiler,      ///< the compiler itself wrote it down (tare-frames-pass.so, or rustc's layout of the state)
+  machine_code,  ///< from the uses in the machine code and the scopes in the debug information
+  whole_frame,   ///< not known: the whole frame counts as held
 };
 
 struct variable_at_await {
@@ -98,8 +98,8 @@ struct coroutine {
   std::uint64_t promise_bytes = 0;
   std::uint64_t padding_bytes = 0;
   std::string promise_type;
-  std::vector<frame_field> fields;   ///< by offset
-  std::vector<await_point> awaits;   ///< by index
+  std::vector<frame_field> fields;               ///< by offset
+  std::vector<await_point> awaits;               ///< by index
   std::optional<std::uint64_t> declared_budget;  ///< TARE_FRAME_BUDGET beside it
 
   // For finding frames in memory: the first two words of a suspended frame are the addresses of these functions.

@@ -61,7 +61,7 @@ struct earlier_use {
 
 struct function_effects {
   const frame_function* function = nullptr;
-  std::vector<std::vector<effect>> at;  ///< by instruction
+  std::vector<std::vector<effect>> at;                     ///< by instruction
   std::map<std::size_t, std::vector<std::size_t>> begins;  ///< instruction to the awaits that begin there
 };
 
@@ -363,8 +363,8 @@ class liveness_finder {
       for (std::size_t i = from; i < flow.blocks()[block].last && goes_on; ++i) {
         // Where the next suspension begins, this one is over.
         const auto begins = of.begins.find(i);
-        if (i != instruction && begins != of.begins.end() && std::ranges::find(begins->second, number) ==
-                                                                 begins->second.end()) {
+        if (i != instruction && begins != of.begins.end() &&
+            std::ranges::find(begins->second, number) == begins->second.end()) {
           goes_on = false;
         }
         if (goes_on) step_forward(of, i, use);
@@ -482,8 +482,8 @@ class liveness_finder {
     for (const auto& variable : variables_) {
       if (variable.field.offset > range.begin || variable.field.offset + variable.field.bytes < range.end) continue;
       if (!is_in_scope(variable, await)) continue;
-      if (best == nullptr || std::pair(variable.inlined, variable.scope_bytes) <
-                                 std::pair(best->inlined, best->scope_bytes)) {
+      if (best == nullptr ||
+          std::pair(variable.inlined, variable.scope_bytes) < std::pair(best->inlined, best->scope_bytes)) {
         best = &variable;
       }
     }
@@ -492,7 +492,8 @@ class liveness_finder {
       if (one.offset > range.begin || one.offset + one.bytes < range.end) continue;
       if (field == nullptr || one.bytes < field->bytes) field = &one;
     }
-    if (best != nullptr && (field == nullptr || (field->kind != field_kind::promise && field->kind != field_kind::abi))) {
+    if (best != nullptr &&
+        (field == nullptr || (field->kind != field_kind::promise && field->kind != field_kind::abi))) {
       return {.field = &best->field, .in_scope = true};
     }
     return {.field = field, .in_scope = false};
@@ -515,9 +516,8 @@ class liveness_finder {
   }
 
   [[nodiscard]] bool has_variable(const frame_field& field) const {
-    return std::ranges::any_of(variables_, [&](const scoped_variable& one) {
-      return one.field.offset == field.offset && !one.inlined;
-    });
+    return std::ranges::any_of(
+        variables_, [&](const scoped_variable& one) { return one.field.offset == field.offset && !one.inlined; });
   }
 
   byte_state state_of(unsigned number, std::size_t await, const frame_field* owner, bool in_scope) const {

@@ -161,7 +161,8 @@ class reader {
         std::int32_t bytes = 0;
         std::memcpy(&distance, section.content.data() + at, sizeof distance);
         std::memcpy(&bytes, section.content.data() + at + 4, sizeof bytes);
-        const auto* function = file.function_at(section.address + at + static_cast<std::uint64_t>(std::int64_t{distance}));
+        const auto* function =
+            file.function_at(section.address + at + static_cast<std::uint64_t>(std::int64_t{distance}));
         if (function == nullptr || bytes <= 0) continue;
         const auto body = body_of(function->name);
         for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
@@ -195,17 +196,19 @@ class reader {
     }
     if (unknown == 0) {
       if (file.functions().empty() && !file.has_debug_information() && !file.is_relocatable()) {
-        note(fmt::format("{}: stripped of symbols and debug information: build with -g, or keep the debug file beside it",
-                         file.name()));
+        note(fmt::format(
+            "{}: stripped of symbols and debug information: build with -g, or keep the debug file beside it",
+            file.name()));
       }
       return;
     }
     if (!file.has_debug_information()) {
       note(fmt::format("{}: no debug information, so sizes are not known: build with -g", file.name()));
     } else {
-      note(fmt::format("{}: {} of its coroutines have no description of their frame: build them with -g (not -g1), and "
-                       "with clang 20 or newer, or g++",
-                       file.name(), unknown));
+      note(
+          fmt::format("{}: {} of its coroutines have no description of their frame: build them with -g (not -g1), and "
+                      "with clang 20 or newer, or g++",
+                      file.name(), unknown));
     }
   }
 

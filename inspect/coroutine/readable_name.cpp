@@ -33,8 +33,8 @@ std::size_t argument_end(std::string_view text, std::size_t at) {
 /// Removes ", std::allocator<...>" and its like, which are what the containers have unless told otherwise.
 void drop_default_arguments(std::string& text) {
   static constexpr std::array<std::string_view, 8> heads{
-      ", std::allocator<",  ", std::default_delete<", ", std::less<", ", std::char_traits<",
-      ", std::equal_to<", ", std::hash<",           ", boost::asio::any_io_executor", ", std::deque<"};
+      ", std::allocator<", ", std::default_delete<",         ", std::less<", ", std::char_traits<", ", std::equal_to<",
+      ", std::hash<",      ", boost::asio::any_io_executor", ", std::deque<"};
   for (std::size_t at = 0; at < text.size();) {
     if (text[at] != ',') {
       ++at;
@@ -118,8 +118,8 @@ std::string readable_function(std::string_view name) {
     return without_noise(std::move(text));
   }
   if (!demangler.isFunction()) return without_noise(taken(demangler.finishDemangle(nullptr, nullptr)));
-  std::string text = taken(demangler.getFunctionName(nullptr, nullptr)) +
-                     taken(demangler.getFunctionParameters(nullptr, nullptr));
+  std::string text =
+      taken(demangler.getFunctionName(nullptr, nullptr)) + taken(demangler.getFunctionParameters(nullptr, nullptr));
   fold_lambdas(text);
   return without_noise(std::move(text));
 }

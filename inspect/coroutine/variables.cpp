@@ -109,8 +109,8 @@ class variable_finder {
     const std::uint64_t whole = type_bytes(type);
     const bool artificial = dwarf::toUnsigned(variable.find(dwarf::DW_AT_artificial), 0) != 0;
     // g++ marks the copies of parameters so as well; their names are the parameters'.
-    const bool temporary = name.empty() || (name == "this" && inlined) || name.starts_with("D.") || is_gcc_awaiter(name) ||
-                           (artificial && !gcc_ && name != "this");
+    const bool temporary = name.empty() || (name == "this" && inlined) || name.starts_with("D.") ||
+                           is_gcc_awaiter(name) || (artificial && !gcc_ && name != "this");
     for (const auto& location : *locations) {
       std::uint64_t where = 0;
       if (location.Range) {
@@ -153,9 +153,9 @@ class variable_finder {
       one.field.declared = declared;
       one.field.offset = offset;
       one.inlined = inlined;
-      one.field.kind = temporary                                                ? field_kind::awaiter
+      one.field.kind = temporary                                             ? field_kind::awaiter
                        : variable.getTag() == dwarf::DW_TAG_formal_parameter ? field_kind::parameter
-                                                                               : field_kind::local;
+                                                                             : field_kind::local;
       if (temporary) one.field.name = "(" + one.field.type + ")";
     }
     one.field.bytes = std::max(one.field.bytes, bytes);

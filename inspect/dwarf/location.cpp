@@ -14,7 +14,7 @@ constexpr std::size_t deepest_stack = 64;
 
 struct evaluation {
   std::vector<std::optional<value>> stack;
-  bool is_value = false;        ///< what is on the stack is the variable itself, not where it is
+  bool is_value = false;  ///< what is on the stack is the variable itself, not where it is
   bool in_register = false;
 };
 

@@ -256,10 +256,7 @@ std::optional<instruction> disassembler::decode(std::span<const std::uint8_t> by
       // "add eax, 1" has a form in which the register is not named.
       if (one.operand_count == 1 && one.operands[0].what == operand::kind::immediate) {
         const std::string_view name(t.instructions->getName(raw.getOpcode()));
-        const std::uint8_t width = name.contains("64i")   ? 8
-                                   : name.contains("32i") ? 4
-                                   : name.contains("16i") ? 2
-                                                          : 1;
+        const std::uint8_t width = name.contains("64i") ? 8 : name.contains("32i") ? 4 : name.contains("16i") ? 2 : 1;
         one.operands[1] = one.operands[0];
         one.operands[0] = {.what = operand::kind::in_register, .number = rax, .bytes = width};
         one.operand_count = 2;

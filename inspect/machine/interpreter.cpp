@@ -219,11 +219,7 @@ void interpreter::pass_arguments(machine_state& state, const instruction& one, s
                                  const access_sink& tell) {
   const auto access = [&](memory_access::kind what, const value& pointer, std::uint64_t bytes) {
     if (pointer.is_constant()) return;
-    tell({.what = what,
-          .base = pointer.base,
-          .offset = pointer.offset,
-          .bytes = bytes,
-          .instruction = one.address});
+    tell({.what = what, .base = pointer.base, .offset = pointer.offset, .bytes = bytes, .instruction = one.address});
   };
   const bool fills = target.starts_with("memset");
   const bool copies = target.starts_with("memcpy") || target.starts_with("memmove");
@@ -406,9 +402,9 @@ void interpreter::step(machine_state& state, const instruction& one, const acces
     case operation::bit_or:
     case operation::bit_xor:
     case operation::shift_left: {
-      if (one.what == operation::bit_xor && one.operand_count == 2 &&
-          operands[0].what == operand::kind::in_register && operands[1].what == operand::kind::in_register &&
-          operands[0].number == operands[1].number && operands[0].general) {
+      if (one.what == operation::bit_xor && one.operand_count == 2 && operands[0].what == operand::kind::in_register &&
+          operands[1].what == operand::kind::in_register && operands[0].number == operands[1].number &&
+          operands[0].general) {
         assign(state, one, operands[0], value::of(constant{0, one.address}), tell);
         state.last = {.what = flags::kind::result, .bytes = width, .left = 0, .right = {}};
         return;
@@ -688,11 +684,10 @@ std::vector<std::uint64_t> interpreter::targets(const value& target,
   if (known == tables_.end()) return found;
   int strays = 0;
   for (std::uint64_t i = 0; i < most_table_entries && strays < most_stray_entries; ++i) {
-    const auto entry =
-        constant_at(known->second.address + i * known->second.entry_bytes, known->second.entry_bytes);
+    const auto entry = constant_at(known->second.address + i * known->second.entry_bytes, known->second.entry_bytes);
     if (!entry) break;
-    const auto distance = known->second.is_signed ? sign_extended(*entry, known->second.entry_bytes)
-                                                  : static_cast<std::int64_t>(*entry);
+    const auto distance =
+        known->second.is_signed ? sign_extended(*entry, known->second.entry_bytes) : static_cast<std::int64_t>(*entry);
     const std::uint64_t place = static_cast<std::uint64_t>(target.offset + distance);
     if (inside(place)) {
       found.push_back(place);

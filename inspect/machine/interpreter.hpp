@@ -22,11 +22,11 @@ struct memory_access {
   kind what = kind::read;
   origin base = 0;
   std::int64_t offset = 0;
-  std::uint64_t bytes = 0;         ///< 0: from there to the end of whatever it is
-  bool whole = true;               ///< whether exactly these bytes are touched; false where an index is added
-  std::uint64_t instruction = 0;   ///< its address
-  std::vector<constant> written{};   ///< what a write writes, if that is one of a few constants
-  origin into = 0;                 ///< where an address that was passed by storing it was stored
+  std::uint64_t bytes = 0;          ///< 0: from there to the end of whatever it is
+  bool whole = true;                ///< whether exactly these bytes are touched; false where an index is added
+  std::uint64_t instruction = 0;    ///< its address
+  std::vector<constant> written{};  ///< what a write writes, if that is one of a few constants
+  origin into = 0;                  ///< where an address that was passed by storing it was stored
   std::int64_t into_offset = 0;
 };
 

@@ -82,8 +82,8 @@ landing_pads::landing_pads(const image& code) : code_(code) {
     const std::uint64_t address = code.address_of(section);
     const auto content = code.read(address, ~std::uint64_t{0});
     llvm::DWARFDebugFrame frames(llvm::Triple::x86_64, /*IsEH=*/true, address);
-    const llvm::DWARFDataExtractor bytes(
-        llvm::StringRef(reinterpret_cast<const char*>(content.data()), content.size()), /*IsLittleEndian=*/true, 8);
+    const llvm::DWARFDataExtractor bytes(llvm::StringRef(reinterpret_cast<const char*>(content.data()), content.size()),
+                                         /*IsLittleEndian=*/true, 8);
     if (auto failed = frames.parse(bytes)) {
       llvm::consumeError(std::move(failed));
       continue;

@@ -508,8 +508,8 @@ result<void> image_file::for_each(const std::function<void(image&)>& use,
       continue;
     }
     ++members_;
-    if (auto done = read(fmt::format("{}({})", path_, fs::path(content->getBufferIdentifier().str()).filename().string()),
-                         *content);
+    if (auto done = read(
+            fmt::format("{}({})", path_, fs::path(content->getBufferIdentifier().str()).filename().string()), *content);
         !done) {
       refuse(done.error().message);
     }

@@ -78,4 +78,12 @@ result<memory> read_memory(std::span<const pid_t> processes) {
   return all;
 }
 
+result<std::uint64_t> available_memory() {
+  const auto text = read_proc_file("/proc/meminfo");
+  if (!text) return std::unexpected(text.error());
+  const auto value = find_kilobytes(*text, "MemAvailable");
+  if (!value) return std::unexpected(error{fault::system, "the kernel does not tell MemAvailable"});
+  return *value;
+}
+
 }  // namespace tare::inspect

@@ -31,4 +31,7 @@ struct memory {
 /// the page tables and is exact; VmRSS in /proc/PID/status lags by some pages a CPU.
 [[nodiscard]] result<memory> read_memory(std::span<const pid_t> processes);
 
+/// What programs can still take without swapping, by the kernel's estimate (MemAvailable in /proc/meminfo).
+[[nodiscard]] result<std::uint64_t> available_memory();
+
 }  // namespace tare::inspect

@@ -14,6 +14,7 @@ namespace tare::inspect {
 namespace {
 
 constexpr std::string_view count_placeholder = "{n}";
+constexpr std::string_view port_placeholder = "{port}";
 
 std::string replace_all(std::string_view text, std::string_view what, std::string_view with) {
   std::string replaced;
@@ -25,6 +26,19 @@ std::string replace_all(std::string_view text, std::string_view what, std::strin
     at = found + what.size();
   }
   return replaced;
+}
+
+bool has(const std::vector<std::string>& arguments, std::string_view placeholder) {
+  return std::ranges::any_of(arguments, [&](const std::string& a) { return a.contains(placeholder); });
+}
+
+command replaced(const command& original, std::string_view placeholder, std::uint64_t number) {
+  command changed{{}, original.directory};
+  const std::string digits = std::to_string(number);
+  for (const auto& argument : original.arguments) {
+    changed.arguments.push_back(replace_all(argument, placeholder, digits));
+  }
+  return changed;
 }
 
 bool needs_quotes(std::string_view word) {
@@ -42,16 +56,10 @@ std::optional<std::string> why_not_executable(const std::filesystem::path& file)
 
 }  // namespace
 
-bool command::takes_count() const {
-  return std::ranges::any_of(arguments, [](const std::string& a) { return a.contains(count_placeholder); });
-}
-
-command command::with_count(std::uint64_t n) const {
-  command replaced{{}, directory};
-  const std::string digits = std::to_string(n);
-  for (const auto& argument : arguments) replaced.arguments.push_back(replace_all(argument, count_placeholder, digits));
-  return replaced;
-}
+bool command::takes_count() const { return has(arguments, count_placeholder); }
+command command::with_count(std::uint64_t n) const { return replaced(*this, count_placeholder, n); }
+bool command::takes_port() const { return has(arguments, port_placeholder); }
+command command::with_port(std::uint16_t port) const { return replaced(*this, port_placeholder, port); }
 
 std::string command::text() const {
   std::string line;

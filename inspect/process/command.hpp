@@ -18,6 +18,9 @@ struct command {
   [[nodiscard]] bool takes_count() const;
   /// The same command with every `{n}` in every argument replaced.
   [[nodiscard]] command with_count(std::uint64_t n) const;
+  /// The same for `{port}`.
+  [[nodiscard]] bool takes_port() const;
+  [[nodiscard]] command with_port(std::uint16_t port) const;
   /// As a person would type it in a shell.
   [[nodiscard]] std::string text() const;
 };

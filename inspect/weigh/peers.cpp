@@ -1,20 +1,25 @@
 #include "inspect/weigh/peers.hpp"
 
+#include "inspect/process/run.hpp"
+#include "inspect/text_file.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <fstream>
-#include <iterator>
+#include <chrono>
 #include <span>
 #include <system_error>
 #include <utility>
 
 namespace tare::inspect {
 namespace {
+
+constexpr std::string_view workload_place = "{workload}";
+constexpr std::string_view default_workload = "empty";
+constexpr std::chrono::seconds check_time_limit{30};
 
 /// Reads one file. The first error wins; all readers after it return nothing.
 class reader {
@@ -74,7 +79,7 @@ class reader {
 };
 
 need read_need(reader& in, const toml::node& node) {
-  static constexpr std::array<std::string_view, 3> keys{"program", "file", "hint"};
+  static constexpr std::array<std::string_view, 4> keys{"program", "file", "check", "hint"};
   need wanted;
   const auto* table = node.as_table();
   if (table == nullptr) {
@@ -84,12 +89,19 @@ need read_need(reader& in, const toml::node& node) {
   in.allow_keys(*table, keys, "'needs'");
   const auto* program = table->get("program");
   const auto* file = table->get("file");
-  if ((program == nullptr) == (file == nullptr)) {
-    in.complain(node, "a need has either 'program' or 'file'");
+  const auto* check = table->get("check");
+  if ((program != nullptr) + (file != nullptr) + (check != nullptr) != 1) {
+    in.complain(node, "a need has one of 'program', 'file' and 'check'");
     return wanted;
   }
-  wanted.what = program != nullptr ? need::kind::program : need::kind::file;
-  wanted.name = program != nullptr ? in.text(*program, "program") : in.text(*file, "file");
+  if (check != nullptr) {
+    wanted.what = need::kind::check;
+    wanted.check = in.arguments(*check, "check");
+    wanted.name = command{wanted.check, {}}.text();
+  } else {
+    wanted.what = program != nullptr ? need::kind::program : need::kind::file;
+    wanted.name = program != nullptr ? in.text(*program, "program") : in.text(*file, "file");
+  }
   if (const auto* hint = table->get("hint")) {
     wanted.hint = in.text(*hint, "hint");
   } else {
@@ -98,8 +110,45 @@ need read_need(reader& in, const toml::node& node) {
   return wanted;
 }
 
+bool flag(reader& in, const toml::table& table, std::string_view key) {
+  const auto* node = table.get(key);
+  if (node == nullptr) return false;
+  const auto value = node->value_exact<bool>();
+  if (!value) in.complain(*node, fmt::format("'{}' must be true or false", key));
+  return value.value_or(false);
+}
+
+std::uint64_t largest_count(reader& in, const toml::node& node, std::string_view key) {
+  const auto value = node.value_exact<std::int64_t>();
+  if (!value || *value < 1) in.complain(node, fmt::format("'{}' must be a whole number above 0", key));
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(value.value_or(1), 1));
+}
+
+/// What the peer can be asked to do, and how much of it.
+void read_workloads(reader& in, const toml::table& table, peer& one) {
+  const bool can_choose = std::ranges::any_of(one.run, [](const auto& word) { return word.contains(workload_place); });
+  if (const auto* workloads = table.get("workloads")) {
+    one.workloads = in.arguments(*workloads, "workloads");
+    if (!can_choose) in.complain(*workloads, "'workloads' needs a {workload} in 'run'");
+  } else if (!can_choose) {
+    one.workloads = {std::string(default_workload)};
+  }
+  if (const auto* max_n = table.get("max_n")) one.max_n = largest_count(in, *max_n, "max_n");
+  if (const auto* limits = table.get("limits")) {
+    const auto* each = limits->as_table();
+    if (each == nullptr) {
+      in.complain(*limits, "'limits' must be a table such as { churn = 1000000 }");
+      return;
+    }
+    for (const auto& [workload, value] : *each) {
+      one.limits.emplace(workload.str(), largest_count(in, value, workload.str()));
+    }
+  }
+}
+
 peer read_peer(reader& in, const toml::table& table) {
-  static constexpr std::array<std::string_view, 7> keys{"name", "subject", "version", "build", "run", "needs", "max_n"};
+  static constexpr std::array<std::string_view, 12> keys{"name",  "title", "language",  "subject", "floor", "version",
+                                                         "build", "run",   "workloads", "needs",   "max_n", "limits"};
   in.allow_keys(table, keys, "[[peer]]");
   peer one;
   if (const auto* name = table.get("name")) {
@@ -107,11 +156,11 @@ peer read_peer(reader& in, const toml::table& table) {
   } else {
     in.complain(table, "a peer has a 'name'");
   }
-  if (const auto* subject = table.get("subject")) {
-    const auto value = subject->value_exact<bool>();
-    if (!value) in.complain(*subject, "'subject' must be true or false");
-    one.subject = value.value_or(false);
-  }
+  one.title = one.name;
+  if (const auto* title = table.get("title")) one.title = in.text(*title, "title");
+  if (const auto* language = table.get("language")) one.language = in.text(*language, "language");
+  one.subject = flag(in, table, "subject");
+  one.floor = flag(in, table, "floor");
   if (const auto* version = table.get("version")) {
     if (version->is_array()) {
       one.version = in.arguments(*version, "version");
@@ -126,6 +175,7 @@ peer read_peer(reader& in, const toml::table& table) {
   } else {
     in.complain(table, fmt::format("the peer '{}' has no 'run'", one.name));
   }
+  read_workloads(in, table, one);
   if (const auto* needs = table.get("needs")) {
     if (const auto* array = needs->as_array()) {
       for (const auto& element : *array) one.needs.push_back(read_need(in, element));
@@ -133,21 +183,17 @@ peer read_peer(reader& in, const toml::table& table) {
       in.complain(*needs, "'needs' must be a list");
     }
   }
-  if (const auto* max_n = table.get("max_n")) {
-    const auto value = max_n->value_exact<std::int64_t>();
-    if (!value || *value < 1) in.complain(*max_n, "'max_n' must be a whole number above 0");
-    one.max_n = static_cast<std::uint64_t>(value.value_or(1));
-  }
   return one;
 }
 
 peer_list read_list(reader& in, const toml::table& top, const std::filesystem::path& file) {
-  static constexpr std::array<std::string_view, 2> keys{"root", "peer"};
+  static constexpr std::array<std::string_view, 3> keys{"root", "page", "peer"};
   in.allow_keys(top, keys, "the file");
   peer_list list;
   list.root = file.parent_path();
   if (const auto* root = top.get("root")) list.root /= in.text(*root, "root");
   if (list.root.empty()) list.root = ".";
+  if (const auto* page = top.get("page")) list.page = list.root / in.text(*page, "page");
 
   const auto* peers = top.get("peer");
   if (peers == nullptr) {
@@ -175,7 +221,42 @@ peer_list read_list(reader& in, const toml::table& top, const std::filesystem::p
   return list;
 }
 
+bool is_there(const need& wanted, const std::filesystem::path& root, stop_signal stop) {
+  std::error_code ignored;
+  switch (wanted.what) {
+    case need::kind::program:
+      return find_program(wanted.name, root).has_value();
+    case need::kind::file:
+      return std::filesystem::exists(root / wanted.name, ignored);
+    case need::kind::check:
+      return run({wanted.check, root}, check_time_limit, stop).has_value();
+  }
+  return false;
+}
+
 }  // namespace
+
+std::string need::text() const { return what == kind::check ? hint : fmt::format("{} is not there; {}", name, hint); }
+
+bool peer::has_workload(std::string_view workload) const {
+  return workloads.empty() || std::ranges::find(workloads, workload) != workloads.end();
+}
+
+std::optional<std::uint64_t> peer::limit(std::string_view workload) const {
+  const auto own = limits.find(workload);
+  return own != limits.end() ? std::optional(own->second) : max_n;
+}
+
+command peer::program(std::string_view workload, const std::filesystem::path& root) const {
+  command filled{run, root};
+  for (auto& word : filled.arguments) {
+    for (auto at = word.find(workload_place); at != std::string::npos; at = word.find(workload_place, at)) {
+      word.replace(at, workload_place.size(), workload);
+      at += workload.size();
+    }
+  }
+  return filled;
+}
 
 result<peer_list> parse_peers(std::string_view text, const std::filesystem::path& file) {
   toml::table top;
@@ -191,14 +272,10 @@ result<peer_list> parse_peers(std::string_view text, const std::filesystem::path
 }
 
 result<peer_list> read_peers(const std::filesystem::path& file) {
+  const auto text = read_text_file(file);
+  if (!text) return std::unexpected(text.error());
+  auto list = parse_peers(*text, file);
   std::error_code ignored;
-  if (std::filesystem::is_directory(file, ignored)) return input_error(fmt::format("{} is a folder", file.string()));
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream)
-    return input_error(fmt::format("cannot read {}: {}", file.string(), std::generic_category().message(errno)));
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (stream.bad()) return input_error(fmt::format("cannot read {}", file.string()));
-  auto list = parse_peers(text, file);
   if (list && !std::filesystem::is_directory(list->root, ignored)) {
     return input_error(fmt::format("{}: root is no folder: {}", file.string(), list->root.string()));
   }
@@ -221,14 +298,11 @@ result<std::vector<peer>> select_peers(const peer_list& list, const std::vector<
   return selected;
 }
 
-std::optional<need> missing_need(const peer& one, const std::filesystem::path& root) {
-  for (const auto& wanted : one.needs) {
-    std::error_code ignored;
-    const bool there = wanted.what == need::kind::file ? std::filesystem::exists(root / wanted.name, ignored)
-                                                       : find_program(wanted.name, root).has_value();
-    if (!there) return wanted;
-  }
-  return std::nullopt;
+std::optional<need> missing_need(const peer& one, const std::filesystem::path& root, stop_signal stop) {
+  const auto missing =
+      std::ranges::find_if(one.needs, [&](const need& wanted) { return !is_there(wanted, root, stop); });
+  if (missing == one.needs.end()) return std::nullopt;
+  return *missing;
 }
 
 }  // namespace tare::inspect

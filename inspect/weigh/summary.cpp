@@ -12,16 +12,35 @@ const sample* find(const series& run, std::uint64_t n) {
   return found == run.end() ? nullptr : &*found;
 }
 
-std::uint64_t median_of(std::span<const sample* const> samples, std::uint64_t memory::* figure) {
+template <class Figure>
+std::uint64_t median_bytes(std::span<const sample* const> samples, Figure figure) {
   std::vector<double> values;
-  for (const sample* one : samples) values.push_back(static_cast<double>(one->held.*figure));
+  for (const sample* one : samples) values.push_back(static_cast<double>(figure(*one)));
   return static_cast<std::uint64_t>(std::llround(median(std::move(values))));
+}
+
+std::uint64_t median_of(std::span<const sample* const> samples, std::uint64_t memory::* figure) {
+  return median_bytes(samples, [figure](const sample& one) { return one.held.*figure; });
+}
+
+std::uint64_t median_of(std::span<const sample* const> samples, std::uint64_t sample::* figure) {
+  return median_bytes(samples, [figure](const sample& one) { return one.*figure; });
 }
 
 std::chrono::nanoseconds median_of(std::span<const sample* const> samples, std::chrono::nanoseconds sample::* figure) {
   std::vector<double> values;
   for (const sample* one : samples) values.push_back(static_cast<double>((one->*figure).count()));
   return std::chrono::nanoseconds(std::llround(median(std::move(values))));
+}
+
+reported_values medians_of_reports(std::span<const sample* const> samples) {
+  std::map<std::string, std::vector<double>> values;
+  for (const sample* one : samples) {
+    for (const auto& [key, value] : one->reported) values[key].push_back(value);
+  }
+  reported_values medians;
+  for (auto& [key, all] : values) medians.emplace(key, median(std::move(all)));
+  return medians;
 }
 
 }  // namespace
@@ -65,6 +84,9 @@ summary summarize(std::span<const series> runs) {
                  .swapped = median_of(samples, &memory::swapped)},
         .ready = median_of(samples, &sample::ready),
         .cpu = median_of(samples, &sample::cpu),
+        .burst = median_of(samples, &sample::burst),
+        .closed = median_of(samples, &sample::closed),
+        .reported = medians_of_reports(samples),
     });
   }
   if (!all.points.empty()) all.weight = slope_between(runs, all.points.front().n, all.points.back().n);

@@ -30,15 +30,18 @@ bool has_ended(const process& running) {
 }  // namespace
 
 result<sample> weigh_once(const command& program, std::uint64_t n, std::chrono::nanoseconds time_limit,
-                          stop_signal stop) {
+                          stop_signal stop, std::chrono::nanoseconds settle) {
   if (!program.takes_count()) return command_error("the command has no {n} where the number of tasks goes");
   const command counted = program.with_count(n);
   const auto running = process::start(counted);
   if (!running) return std::unexpected(running.error());
 
   line_watch ready(ready_line);
-  const auto heard = listen(*running, running->started_at() + time_limit, stop,
-                            [&](std::string_view bytes) { return ready.feed(bytes); });
+  report_reader reports;
+  const auto heard = listen(*running, running->started_at() + time_limit, stop, [&](std::string_view bytes) {
+    reports.feed(bytes);
+    return ready.feed(bytes);
+  });
   const auto heard_at = process::clock::now();
   if (!heard) return std::unexpected(heard.error());
   if (heard->ended) {
@@ -53,6 +56,11 @@ result<sample> weigh_once(const command& program, std::uint64_t n, std::chrono::
     return failure(counted, text, n, heard->errors);
   }
 
+  if (settle.count() > 0) {
+    const auto settled = listen(*running, heard_at + settle, stop, [](std::string_view) { return false; });
+    if (!settled) return std::unexpected(settled.error());
+    if (settled->ended) return failure(counted, settled->ended->text() + " after READY", n, settled->errors);
+  }
   const auto processes = descendants(running->supervisor());
   if (!processes) return std::unexpected(processes.error());
   const auto cpu = read_cpu_time(*processes);
@@ -60,7 +68,8 @@ result<sample> weigh_once(const command& program, std::uint64_t n, std::chrono::
   // First, because it explains why there may be nothing to read.
   if (has_ended(*running)) return failure(counted, "ended while its memory was being read", n, heard->errors);
   if (!held) return std::unexpected(held.error());
-  return sample{.n = n, .held = *held, .ready = heard_at - running->started_at(), .cpu = cpu};
+  return sample{
+      .n = n, .held = *held, .ready = heard_at - running->started_at(), .cpu = cpu, .reported = reports.values()};
 }
 
 weighed weigh(const weighing& what, stop_signal stop, const std::function<void(std::uint64_t n)>& progress) {

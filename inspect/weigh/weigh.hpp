@@ -17,6 +17,7 @@
 #include "inspect/proc/memory.hpp"
 #include "inspect/process/command.hpp"
 #include "inspect/process/listen.hpp"
+#include "inspect/weigh/reported.hpp"
 
 namespace tare::inspect {
 
@@ -29,6 +30,9 @@ struct sample {
   memory held;                        ///< Of the command and everything below it.
   std::chrono::nanoseconds ready{0};  ///< From just before exec until the READY line was read.
   std::chrono::nanoseconds cpu{0};    ///< User and system time that the processes had used by then.
+  std::uint64_t burst = 0;            ///< Of connections: RSS after another request on each; otherwise 0.
+  std::uint64_t closed = 0;           ///< Of connections: RSS after all were closed; otherwise 0.
+  reported_values reported = {};      ///< What the program itself said before READY, in lines "key=number".
 
   friend bool operator==(const sample&, const sample&) = default;
 };
@@ -36,9 +40,11 @@ struct sample {
 /// Samples for growing n, one for each.
 using series = std::vector<sample>;
 
-/// Measures once. Nothing of the program runs when this returns.
+/// Measures once. Nothing of the program runs when this returns. `settle` is how long to wait between READY and the
+/// reading of the memory, for programs that give memory back when they have nothing to do.
 [[nodiscard]] result<sample> weigh_once(const command& program, std::uint64_t n, std::chrono::nanoseconds time_limit,
-                                        stop_signal stop = -1);
+                                        stop_signal stop = -1,
+                                        std::chrono::nanoseconds settle = std::chrono::nanoseconds(0));
 
 /// What to measure.
 struct weighing {

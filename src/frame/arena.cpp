@@ -122,6 +122,10 @@ heap& arena::acquire_heap() {
   return *heaps_[heap_count_++];
 }
 
+void arena::collect_shared_heap() noexcept {
+  if (const std::unique_lock guard(shared_heap_lock_, std::try_to_lock); guard.owns_lock()) shared_heap().collect();
+}
+
 void arena::release_heap(heap& unused) noexcept {
   unused.collect();
   unused.trim();

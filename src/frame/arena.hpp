@@ -53,6 +53,9 @@ class arena {
   /// The heap of threads that run no shard, and the lock that its allocations need.
   [[nodiscard]] heap& shared_heap() noexcept { return *heaps_[0]; }
   [[nodiscard]] std::mutex& shared_heap_lock() noexcept { return shared_heap_lock_; }
+  /// Nobody's loop takes in what was freed into the shared heap, so whoever frees into it does, unless someone is at
+  /// it.
+  void collect_shared_heap() noexcept;
 
   static constexpr std::size_t max_heaps = 4096;
 

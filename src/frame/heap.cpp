@@ -16,13 +16,13 @@ namespace tare::detail {
 
 constinit slab heap::full_slab{};
 constinit thread_local heap* current_heap = nullptr;
+constinit thread_local frame_shelves* current_shelves = nullptr;
 
 namespace {
 
-constexpr std::size_t smallest_frame = 32;
 constexpr std::size_t smallest_record = 64;
-// A heap that has this many slabs is growing: its next one is made real by one system call, not by 16 page faults.
-constexpr std::size_t growing_slabs = 16;
+// A size that has this many slabs is growing: its next one is made real by one system call, not by 16 page faults.
+constexpr std::size_t growing_slabs = 4;
 
 }  // namespace
 
@@ -33,7 +33,7 @@ heap::size_class heap::class_of(std::size_t bytes, bool record) noexcept {
             .bytes = static_cast<std::uint32_t>(size)};
   }
   if (bytes <= fine_most) {
-    const std::size_t units = (std::max(bytes, smallest_frame) + fine_step - 1) / fine_step;
+    const std::size_t units = (bytes + fine_step - 1) / fine_step;
     return {.bin = static_cast<std::uint16_t>(units), .bytes = static_cast<std::uint32_t>(units * fine_step)};
   }
   // Eight sizes between two powers of two.
@@ -51,7 +51,7 @@ void* heap::allocate(std::size_t bytes, std::size_t alignment, bool record) {
     throw std::bad_alloc();
   }
   // A slab starts at a multiple of 64 KiB, so objects whose size is a multiple of the alignment are aligned.
-  const std::size_t size = (bytes + redzone + alignment - 1) & ~(alignment - 1);
+  const std::size_t size = frame_size(bytes + redzone, alignment);
   try {
     void* object = nullptr;
     if (size > small_most) [[unlikely]] {
@@ -100,6 +100,7 @@ void* heap::allocate_slowly(size_class size, slab_use use) {
     from = new_slab(size, use);
   }
   bins_[size.bin] = from;
+  trimmed_ = false;
   return take_from(*from);
 }
 
@@ -115,10 +116,11 @@ slab* heap::new_slab(size_class size, slab_use use) {
       discharge(slab_bytes);
       throw std::bad_alloc();
     }
-    if (slabs_ >= growing_slabs) (void)::madvise(memory.start_of(taken), slab_bytes, MADV_POPULATE_WRITE);
+    if (slabs_of_bin_[size.bin] >= growing_slabs)
+      (void)::madvise(memory.start_of(taken), slab_bytes, MADV_POPULATE_WRITE);
     poison(memory.start_of(taken), slab_bytes);
   }
-  ++slabs_;
+  ++slabs_of_bin_[size.bin];
   taken->free = no_link;
   taken->object_bytes = size.bytes;
   taken->used = 0;
@@ -169,7 +171,10 @@ void heap::put_back(void* object) noexcept {
   write_link(object, from.free);
   from.free = to_link(object);
   --from.used;
-  if (&from == bins_[from.bin]) return;
+  if (&from == bins_[from.bin]) {
+    if (from.used == 0) trimmed_ = false;
+    return;
+  }
   if (from.used == 0) {
     if (from.listed) unlist(from);
     retire(from);
@@ -179,6 +184,17 @@ void heap::put_back(void* object) noexcept {
 }
 
 void heap::free_from_elsewhere(void* object) noexcept { remote_.push(object); }
+
+void heap::give_back(void* object) noexcept {
+  arena& memory = arena::instance();
+  const std::uint16_t owner = memory.slab_of(object)->heap;
+  if (owner == number_) [[likely]] {
+    free(object);
+  } else {
+    memory.heap_number(owner).free_from_elsewhere(object);
+    if (owner == 0) memory.collect_shared_heap();
+  }
+}
 
 void heap::collect() noexcept {
   link next = remote_.take_all();
@@ -210,16 +226,24 @@ void heap::unlist(slab& partly_used) noexcept {
 }
 
 void heap::retire(slab& empty) noexcept {
-  --slabs_;
+  --slabs_of_bin_[empty.bin];
   if (spare_count_ < spare_most) {
     spare_[spare_count_++] = &empty;
+    trimmed_ = false;
     return;
   }
   arena::instance().give_back(&empty, 1);
   discharge(slab_bytes);
 }
 
+void heap::clear_shelves() noexcept {
+  for (std::size_t size = 0; size <= frame_shelves::largest; size += frame_shelves::step) {
+    if (void* frame = shelves_.take(size); frame != nullptr) give_back(frame);
+  }
+}
+
 void heap::trim() noexcept {
+  clear_shelves();
   for (slab*& current : bins_) {
     if (current != &full_slab && current->used == 0) {
       slab& empty = *std::exchange(current, &full_slab);
@@ -232,6 +256,7 @@ void heap::trim() noexcept {
     arena::instance().give_back(spare_[--spare_count_], 1);
     discharge(slab_bytes);
   }
+  trimmed_ = true;
 }
 
 bool heap::charge(std::size_t bytes) noexcept {
@@ -267,20 +292,14 @@ void* allocate(std::size_t bytes, std::size_t alignment, bool record) {
 }
 
 void free(void* object) noexcept {
-  arena& memory = arena::instance();
-  const std::uint16_t owner = memory.slab_of(object)->heap;
-  heap* const mine = current_heap;
-  if (mine != nullptr && mine->number() == owner) [[likely]] {
-    mine->free(object);
+  if (heap* const mine = current_heap; mine != nullptr) [[likely]] {
+    mine->give_back(object);
     return;
   }
+  arena& memory = arena::instance();
+  const std::uint16_t owner = memory.slab_of(object)->heap;
   memory.heap_number(owner).free_from_elsewhere(object);
-  if (owner == 0) {
-    // Nobody's loop collects the shared heap, so whoever frees into it does, unless someone is at it.
-    if (const std::unique_lock guard(memory.shared_heap_lock(), std::try_to_lock); guard.owns_lock()) {
-      memory.shared_heap().collect();
-    }
-  }
+  if (owner == 0) memory.collect_shared_heap();
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include "frame/remote_stack.hpp"
 #include "frame/slab.hpp"
 
+#include <tare/detail/frame_memory.hpp>
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -33,6 +35,9 @@ class heap {
   [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment, bool record);
   void free(void* object) noexcept;
 
+  /// By the owning thread: frees the object in whichever heap it came from.
+  void give_back(void* object) noexcept;
+
   /// From any thread: hands the object to the owner.
   void free_from_elsewhere(void* object) noexcept;
 
@@ -40,18 +45,23 @@ class heap {
   void collect() noexcept;
   [[nodiscard]] bool has_to_collect() const noexcept { return !remote_.empty(); }
 
-  /// Returns the spare slabs to the system.
+  /// Gives back what is on the shelves, and returns the spare slabs to the system.
   void trim() noexcept;
+  /// Nothing has happened since the last `trim` that would make the next one worth its while.
+  [[nodiscard]] bool is_trimmed() const noexcept { return trimmed_ && shelves_.frames() == 0; }
+
+  /// What freed frames may be kept in for the owning thread.
+  [[nodiscard]] frame_shelves& shelves() noexcept { return shelves_; }
 
   /// From now on slabs count towards `ceiling`; nullptr: towards none.
   void charge_to(frame_ceiling* ceiling) noexcept;
 
-  /// Makes the `nth` allocation from now fail (1: the next); 0: none.
+  /// Makes the `nth` allocation from now fail (1: the next); 0: none. Frames from the shelves do not count.
   void fail_at(std::uint64_t nth) noexcept { failing_ = nth == 0 ? 0 : allocations_ + nth; }
 
   [[nodiscard]] std::uint16_t number() const noexcept { return number_; }
   [[nodiscard]] std::uint64_t allocations() const noexcept { return allocations_; }
-  [[nodiscard]] std::uint64_t live() const noexcept { return allocations_ - frees_; }
+  [[nodiscard]] std::uint64_t live() const noexcept { return allocations_ - frees_ - shelves_.frames(); }
   [[nodiscard]] std::size_t held_bytes() const noexcept { return held_; }
 
  private:
@@ -64,7 +74,7 @@ class heap {
   static constexpr std::size_t frame_bins = fine_bins + coarse_bins;
   static constexpr std::size_t record_bins = 8;  // 64 to 8192
   static constexpr std::size_t bin_count = frame_bins + record_bins;
-  static constexpr std::size_t spare_most = 4;
+  static constexpr std::size_t spare_most = 16;  // 1 MiB, until the shard is idle
 
   struct size_class {
     std::uint16_t bin;
@@ -79,14 +89,17 @@ class heap {
   [[nodiscard]] bool charge(std::size_t bytes) noexcept;
   void discharge(std::size_t bytes) noexcept;
   void put_back(void* object) noexcept;
+  void clear_shelves() noexcept;
   void list(slab& partly_used) noexcept;
   void unlist(slab& partly_used) noexcept;
   void retire(slab& empty) noexcept;
 
   static constinit slab full_slab;  ///< what a bin without a slab points to: nothing to take
 
+  frame_shelves shelves_;
   std::array<slab*, bin_count> bins_{};     ///< where the next object of this size comes from
   std::array<slab*, bin_count> partial_{};  ///< others with room
+  std::array<std::uint32_t, bin_count> slabs_of_bin_{};
   std::uint64_t allocations_ = 0;
   std::uint64_t failing_ = 0;
   std::uint64_t frees_ = 0;
@@ -94,7 +107,7 @@ class heap {
   frame_ceiling* ceiling_ = nullptr;
   std::array<slab*, spare_most> spare_{};
   std::size_t spare_count_ = 0;
-  std::size_t slabs_ = 0;
+  bool trimmed_ = true;
   std::uint16_t number_;
   [[no_unique_address]] quarantine quarantine_;
   alignas(64) remote_stack remote_;

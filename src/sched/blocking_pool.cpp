@@ -95,11 +95,9 @@ std::size_t blocking_pool::threads() const {
   return threads_.size();
 }
 
+bool take_back(blocking_call& call) noexcept { return shard::current().runtime().blocking().take_back(call); }
+
 void start_blocking(blocking_call& call, wait_state& waiting) {
-  call.give_up = [](wait_node& self) noexcept {
-    auto& given_up = static_cast<blocking_call&>(self);
-    if (shard::current().runtime().blocking().take_back(given_up)) given_up.wake_here(wait_kind::ready_cancelled);
-  };
   call.begin(waiting);
   try {
     shard::current().runtime().blocking().add(call);

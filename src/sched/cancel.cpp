@@ -1,3 +1,4 @@
+#include "sched/driver.hpp"
 #include "sched/shard.hpp"
 #include "sched/visit.hpp"
 #include "timer/wheel.hpp"
@@ -28,6 +29,9 @@ void cancel_chain(wait_state& task) noexcept {
         node.give_up(node);
         return;
       }
+      case wait_kind::io:
+        current_shard->io->give_up(*at);
+        return;
       case wait_kind::away:
         at = static_cast<visit*>(at)->cancel_or_send_word();
         if (at == nullptr) return;

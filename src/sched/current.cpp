@@ -48,6 +48,8 @@ void spawn_balanced(task<> detached) {
   spawn_on(load(one) <= load(other) ? one : other, std::move(detached));
 }
 
+memory_budget& memory() noexcept { return detail::shard::current().runtime().memory(); }
+
 shard_id this_shard() noexcept { return detail::shard::current().number(); }
 
 std::chrono::steady_clock::time_point now() noexcept {

@@ -24,14 +24,30 @@ template <template <class> class Atomic, class Wait>
 class basic_parker {
  public:
   void park(std::optional<std::chrono::nanoseconds> longest) noexcept {
-    if (state_.fetch_sub(1, std::memory_order_acquire) == notified) return;  // notified -> empty, empty -> parked
-    Wait::wait(state_, parked, longest);
+    park_in([&] { Wait::wait(state_, parked, longest); });
+  }
+
+  /// Calls `sleep` unless there was an unpark since the last park. What the parking thread wrote before is seen by the
+  /// `rouse` that ends the sleep.
+  template <class Sleep>
+  void park_in(Sleep sleep) noexcept {
+    if (state_.fetch_sub(1, std::memory_order_acq_rel) == notified) return;  // notified -> empty, empty -> parked
+    sleep();
     state_.exchange(empty, std::memory_order_acquire);
   }
 
   void unpark() noexcept {
-    if (state_.exchange(notified, std::memory_order_release) == parked) Wait::wake(state_);
+    unpark_by([&] { Wait::wake(state_); });
   }
+
+  /// Calls `rouse` if the other thread sleeps or is about to.
+  template <class Rouse>
+  void unpark_by(Rouse rouse) noexcept {
+    if (state_.exchange(notified, std::memory_order_acq_rel) == parked) rouse();
+  }
+
+  /// For `rouse`, if the sleeper is in `park`.
+  void rouse() noexcept { Wait::wake(state_); }
 
  private:
   static constexpr std::uint32_t parked = UINT32_MAX;

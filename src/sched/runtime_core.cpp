@@ -20,6 +20,7 @@ unsigned shard_count_of(const runtime_options& options) {
 
 runtime_core::runtime_core(runtime_options options)
     : options_(std::move(options)),
+      memory_(options_.memory_limit),
       virtual_time_(options_.clock == clock_kind::virtual_time
                         ? std::make_unique<virtual_time>(shard_count_of(options_))
                         : nullptr),
@@ -149,6 +150,7 @@ runtime::~runtime() = default;
 
 void runtime::drive(const std::function<task<>(detail::completion&)>& make) { core_->drive(make); }
 void runtime::spawn_on(shard_id shard, task<> detached) { core_->spawn_on(shard, std::move(detached)); }
+memory_budget& runtime::memory() noexcept { return core_->memory(); }
 unsigned runtime::shards() const noexcept { return static_cast<unsigned>(core_->shard_count()); }
 std::size_t runtime::detached_tasks() const noexcept { return core_->detached_tasks(); }
 std::size_t runtime::frame_bytes() const noexcept { return core_->ceiling().held.load(std::memory_order_relaxed); }

@@ -33,7 +33,9 @@ class runtime_core {
   [[nodiscard]] shard& shard_at(shard_id number) { return *shards_.at(number); }
   [[nodiscard]] std::size_t detached_tasks() const noexcept;
   [[nodiscard]] frame_ceiling& ceiling() noexcept { return ceiling_; }
+  [[nodiscard]] memory_budget& memory() noexcept { return memory_; }
   [[nodiscard]] blocking_pool& blocking() noexcept { return blocking_pool_; }
+  [[nodiscard]] io_kind io() const noexcept { return options_.io; }
   [[nodiscard]] virtual_time* simulated_time() noexcept { return virtual_time_.get(); }
 
   /// True from the moment the runtime is being destroyed.
@@ -49,6 +51,7 @@ class runtime_core {
 
   runtime_options options_;
   frame_ceiling ceiling_;
+  memory_budget memory_;
   std::unique_ptr<virtual_time> virtual_time_;
   std::vector<std::unique_ptr<shard>> shards_;
   blocking_pool blocking_pool_;  ///< its threads wake tasks, so it goes before the shards

@@ -100,6 +100,11 @@ void scope_core::adopt(wait_state& added) {
   current_shard->make_ready(added, wait_kind::fresh);
 }
 
+void scope_core::adopt_body(wait_state& added) {
+  adopt(added);
+  body_ = to_link(&added);
+}
+
 void scope_core::adopt_on(unsigned number, wait_state& added) {
   check_shard();
   shard& target = shard::current().runtime().shard_at(number);
@@ -142,6 +147,8 @@ void scope_core::enter(wait_state& added) {
 void scope_core::replace(link slots, link before, link after) noexcept {
   link* pair = from_link<link>(slots);
   pair[member_chunk::slot_in_pair(pair, before)] = after;
+  scope_core& scope = *member_chunk::of(pair).owner;
+  if (scope.body_ == before) scope.body_ = after;
 }
 
 void scope_core::task_ended(link slots, link self, std::exception_ptr error) noexcept {
@@ -149,6 +156,7 @@ void scope_core::task_ended(link slots, link self, std::exception_ptr error) noe
   member_chunk& chunk = member_chunk::of(pair);
   scope_core& scope = *chunk.owner;
   scope.leave(chunk, static_cast<unsigned>(pair - chunk.slots()) + member_chunk::slot_in_pair(pair, self));
+  if (scope.body_ == self) scope.body_ = no_link;
   if (error) {
     scope.note(std::move(error));
     if (!scope.collecting_) detail::cancel_children(scope);

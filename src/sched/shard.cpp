@@ -9,6 +9,7 @@
 #include <tare/detail/timer_node.hpp>
 #include <tare/error.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <typeinfo>
@@ -31,6 +32,8 @@ namespace {
 constexpr int tasks_a_turn = 64;
 // Steps (children started, waits that were over at once) that a task may take before others get their turn.
 constexpr std::int32_t steps_a_task = 128;
+// Between two times that an idle shard returns memory, in nanoseconds.
+constexpr std::int64_t trim_period = 10'000'000;
 
 bool is_cancellation(const std::exception_ptr& error) noexcept {
   return *error.__cxa_exception_type() == typeid(cancelled);
@@ -60,15 +63,21 @@ shard::shard(runtime_core& runtime, unsigned number)
   heap_.charge_to(&runtime.ceiling());
 }
 
-shard::~shard() { arena::instance().release_heap(heap_); }
+shard::~shard() {
+  io = nullptr;
+  driver_.reset();  // it has memory of the heap
+  arena::instance().release_heap(heap_);
+}
 
 shard::occupation::occupation(shard& by) noexcept {
   current_shard = &by;
   current_heap = &by.heap_;
+  if (!poisoning) current_shelves = &by.heap_.shelves();
 }
 
 shard::occupation::~occupation() {
   current_shard = nullptr;
+  current_shelves = nullptr;
   current_heap = nullptr;
 }
 
@@ -80,12 +89,25 @@ void shard::notify() noexcept {
   if (virtual_time* simulated = runtime_.simulated_time(); simulated != nullptr) {
     simulated->notify(number_);
   } else {
-    parker_.unpark();
+    parker_.unpark_by([this] {
+      if (driver* const in = woken_by_.load(std::memory_order_acquire); in != nullptr) {
+        in->wake();
+      } else {
+        parker_.rouse();
+      }
+    });
   }
+}
+
+void shard::install(std::unique_ptr<driver> installed) noexcept {
+  driver_ = std::move(installed);
+  io = driver_.get();
+  woken_by_.store(io, std::memory_order_release);
 }
 
 bool shard::turn() noexcept {
   if (!mailbox_.empty()) take_mail();
+  if (io != nullptr && !std::exchange(events_taken_, false)) io->poll();
   if (heap_.has_to_collect()) heap_.collect();
   if (!timers_.idle()) expire_timers();
   if (runtime_.stopping() && !cancelled_detached_) {
@@ -105,18 +127,40 @@ void shard::resume(wait_state& task) noexcept {
   }
   budget = steps_a_task;
   wake_cancelled = how == wait_kind::ready_cancelled;
+  if (how == wait_kind::ready_io && !io->complete(task)) return;
   task.set_kind(wait_kind::none);
   handle_of(task).resume();
 }
 
-void shard::wait_for_work() noexcept {
+bool shard::is_trimmed() const noexcept { return heap_.is_trimmed() && (io == nullptr || io->is_trimmed()); }
+
+void shard::trim() noexcept {
+  if (io != nullptr) io->trim();  // first: it gives to the heap
   heap_.trim();
+}
+
+void shard::wait_for_work() noexcept {
   const std::optional<std::uint64_t> next = timers_.next_tick();
   std::optional<std::int64_t> deadline;
   if (next) deadline = static_cast<std::int64_t>(*next) * nanoseconds_per_tick;
   if (virtual_time* simulated = runtime_.simulated_time(); simulated != nullptr) {
-    simulated->idle(number_, deadline);
+    trim();
+    if (io != nullptr) {
+      io->poll();
+      if (!ready.empty()) return;
+    }
+    simulated->idle(number_, deadline, io);
     return;
+  }
+  if (!is_trimmed()) {
+    // Work that comes in small portions finds its memory as it left it.
+    const std::int64_t present = clock_.now();
+    if (present >= next_trim_) {
+      trim();
+      next_trim_ = present + trim_period;
+    } else {
+      deadline = std::min(deadline.value_or(INT64_MAX), next_trim_);
+    }
   }
   std::optional<std::chrono::nanoseconds> longest;
   if (deadline) {
@@ -124,7 +168,14 @@ void shard::wait_for_work() noexcept {
     if (left <= 0) return;
     longest = std::chrono::nanoseconds(left);
   }
-  parker_.park(longest);
+  if (io == nullptr) {
+    parker_.park(longest);
+    return;
+  }
+  parker_.park_in([&] {
+    io->wait(longest);
+    events_taken_ = true;
+  });
 }
 
 void shard::take_mail() noexcept {
@@ -220,6 +271,7 @@ void shard::cancel_detached() noexcept {
     at = node.next_of_shard;
     cancel_if_detached(*from_link<wait_state>(node.owner));
   }
+  if (io != nullptr) io->for_each_waiting(&cancel_if_detached);
 }
 
 void shard::move_away(wait_state& leaf, shard& target) {

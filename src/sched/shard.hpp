@@ -4,6 +4,7 @@
 
 #include "frame/heap.hpp"
 #include "frame/remote_stack.hpp"
+#include "sched/driver.hpp"
 #include "sched/parker.hpp"
 #include "timer/clock.hpp"
 #include "timer/wheel.hpp"
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 
 namespace tare::detail {
 
@@ -64,6 +66,9 @@ class shard : public shard_state {
   [[nodiscard]] runtime_core& runtime() noexcept { return runtime_; }
   [[nodiscard]] unsigned number() const noexcept { return number_; }
 
+  /// On the shard's thread, once: from now on the shard waits in the driver.
+  void install(std::unique_ptr<driver> installed) noexcept;
+
   // Detached tasks are counted where they start and where they end; the difference over all shards is what lives.
   [[nodiscard]] std::uint64_t started() const noexcept {
     return started_.load(std::memory_order_relaxed) + started_elsewhere_.load(std::memory_order_acquire);
@@ -75,6 +80,8 @@ class shard : public shard_state {
   /// Runs what is due; true if there is more.
   [[nodiscard]] bool turn() noexcept;
   void wait_for_work() noexcept;
+  [[nodiscard]] bool is_trimmed() const noexcept;
+  void trim() noexcept;
   void take_mail() noexcept;
   void expire_timers() noexcept;
   void resume(wait_state& task) noexcept;
@@ -87,6 +94,11 @@ class shard : public shard_state {
   std::atomic<std::uint64_t> started_ = 0;  ///< written by this shard's thread only
   std::atomic<std::uint64_t> ended_ = 0;    ///< likewise
   bool cancelled_detached_ = false;
+  std::int64_t next_trim_ = 0;
+  bool events_taken_ = false;  ///< the driver has just waited: no need to ask it again
+  std::unique_ptr<driver> driver_;
+  /// Likewise, for `notify`: a thread that found the shard asleep may come to wake it when it has got its driver since.
+  std::atomic<driver*> woken_by_ = nullptr;
   parker parker_;
 
   alignas(64) remote_stack mailbox_;

@@ -1,6 +1,3 @@
-// `state_` is changed by compare-and-swap alone while nobody waits. Whoever has to wait sets `somebody_waits` under
-// the lock; from then on every release takes the lock, and the fast acquire fails, until the queue is empty again.
-
 #include <tare/semaphore.hpp>
 
 #include <mutex>
@@ -22,45 +19,28 @@ bool semaphore::acquire_awaiter::suspend(detail::wait_state& task) noexcept {
 
 bool semaphore::enqueue(acquire_awaiter& waiter) noexcept {
   const std::scoped_lock guard(waiters_.lock);
-  const std::uint64_t wanted = std::uint64_t{waiter.count_} << 1U;
-  std::uint64_t state = state_.load(std::memory_order_relaxed);
-  for (;;) {
-    if ((state & somebody_waits) == 0 && state >= wanted) {
-      if (state_.compare_exchange_weak(state, state - wanted, std::memory_order_acquire)) return false;
-    } else if (state_.compare_exchange_weak(state, state | somebody_waits, std::memory_order_acquire)) {
-      waiters_.queue.push_back(waiter);
-      return true;
-    }
-  }
+  if (free_.take_or_announce(waiter.count_)) return false;
+  waiters_.queue.push_back(waiter);
+  return true;
 }
 
 void semaphore::release(std::size_t count) noexcept {
-  std::uint64_t state = state_.load(std::memory_order_relaxed);
-  while ((state & somebody_waits) == 0) {
-    if (state_.compare_exchange_weak(state, state + (std::uint64_t{count} << 1U), std::memory_order_release,
-                                     std::memory_order_relaxed)) {
-      return;
-    }
-  }
+  if (free_.add(count)) return;
   detail::wake_list woken;
   {
     const std::scoped_lock guard(waiters_.lock);
-    state_.fetch_add(std::uint64_t{count} << 1U, std::memory_order_acq_rel);
+    free_.add_for_waiters(count);
     grant(woken);
   }
   woken.wake_all();
 }
 
 void semaphore::grant(detail::wake_list& woken) noexcept {
-  std::uint64_t state = state_.load(std::memory_order_relaxed);
   while (detail::wait_node* first = waiters_.queue.front()) {
-    auto& waiter = static_cast<acquire_awaiter&>(*first);
-    const std::uint64_t wanted = std::uint64_t{waiter.count_} << 1U;
-    if (state < wanted) return;
-    state = state_.fetch_sub(wanted, std::memory_order_acq_rel) - wanted;
+    if (!free_.take_for_waiter(static_cast<acquire_awaiter&>(*first).count_)) return;
     woken.push(*detail::queued_wait::grant_first(waiters_.queue));
   }
-  state_.fetch_and(~somebody_waits, std::memory_order_acq_rel);
+  free_.nobody_waits();
 }
 
 void semaphore::give_up(detail::wait_node& node) noexcept {

@@ -1,18 +1,32 @@
 #include "timer/virtual_time.hpp"
 
+#include "sched/driver.hpp"
+
 #include <algorithm>
 
 namespace tare::detail {
 
-void virtual_time::idle(unsigned shard, std::optional<std::int64_t> deadline) noexcept {
+void virtual_time::idle(unsigned shard, std::optional<std::int64_t> deadline, driver* io) noexcept {
   std::unique_lock guard(lock_);
   participant& self = shards_[shard];
   if (!self.notified) {
     self.idle = true;
     self.deadline = deadline;
     --busy_;
+    self.io = io;
     advance_if_all_idle();
-    changed_.wait(guard, [&] { return self.notified; });
+    if (io == nullptr) {
+      changed_.wait(guard, [&] { return self.notified; });
+    } else if (!self.notified) {
+      guard.unlock();
+      io->wait(std::nullopt);
+      guard.lock();
+      if (self.idle) {
+        self.idle = false;
+        ++busy_;
+      }
+    }
+    self.io = nullptr;
   }
   self.notified = false;
 }
@@ -24,6 +38,14 @@ void virtual_time::notify(unsigned shard) noexcept {
   if (woken.idle) {
     woken.idle = false;
     ++busy_;
+    rouse(woken);
+  }
+}
+
+void virtual_time::rouse(participant& woken) noexcept {
+  if (woken.io != nullptr) {
+    woken.io->wake();
+  } else {
     changed_.notify_all();
   }
 }
@@ -52,8 +74,8 @@ void virtual_time::advance_if_all_idle() noexcept {
     shard.notified = true;
     shard.idle = false;
     ++busy_;
+    rouse(shard);
   }
-  changed_.notify_all();
 }
 
 }  // namespace tare::detail

@@ -1,7 +1,8 @@
 #pragma once
 
 // Time for tests: stands still while any shard has work, and jumps to the earliest deadline when all are idle.
-// Work that `offload` has under way counts as work.
+// Work that `offload` has under way counts as work. A descriptor that is being waited for does not: the driver is asked
+// once more before time jumps, and that is all.
 
 #include <atomic>
 #include <condition_variable>
@@ -12,14 +13,17 @@
 
 namespace tare::detail {
 
+class driver;
+
 class virtual_time {
  public:
   explicit virtual_time(unsigned shards) : shards_(shards), busy_(shards) {}
 
   [[nodiscard]] std::int64_t now() const noexcept { return now_.load(std::memory_order_acquire); }
 
-  /// A shard has nothing to do before `deadline` (nanoseconds). Returns when that has come, or after `notify`.
-  void idle(unsigned shard, std::optional<std::int64_t> deadline) noexcept;
+  /// A shard has nothing to do before `deadline` (nanoseconds). Returns when that has come, after `notify`, or when the
+  /// shard's driver, if it has one, reports something.
+  void idle(unsigned shard, std::optional<std::int64_t> deadline, driver* io) noexcept;
 
   /// There is work for a shard.
   void notify(unsigned shard) noexcept;
@@ -32,7 +36,10 @@ class virtual_time {
     bool idle = false;
     bool notified = false;
     std::optional<std::int64_t> deadline;
+    driver* io = nullptr;  ///< while the shard waits in it
   };
+
+  void rouse(participant& woken) noexcept;
 
   void advance_if_all_idle() noexcept;
 

@@ -36,7 +36,7 @@ void wheel::insert(wait_state& entry, std::uint64_t deadline) noexcept {
     }
     const std::size_t slot = first_slot(level) + ((deadline >> low) & (slots_of(level) - 1));
     entry.asleep = 1;
-    entry.tick = static_cast<std::uint32_t>((deadline & ((std::uint64_t{1} << low) - 1)) >> shift) & 0xFFFFFU;
+    entry.set_tick(static_cast<std::uint32_t>((deadline & ((std::uint64_t{1} << low) - 1)) >> shift));
     append(slot, entry);
     mark(slot);
     return;

@@ -112,7 +112,7 @@ void wheel::advance(std::uint64_t tick, Callback expired) noexcept {
     // Nothing goes back into this slot: its entries are less than its length away now.
     while (!is_empty(slot)) {
       wait_state& entry = take_first(slot);
-      insert(entry, next->start + (std::uint64_t{entry.tick} << shift));
+      insert(entry, next->start + (std::uint64_t{entry.tick()} << shift));
     }
   }
   if (tick > present_) present_ = tick;

@@ -135,9 +135,10 @@ TEST(fault_test, a_full_disk_does_not_keep_the_results_from_elsewhere) {
 TEST(fault_test, a_wrong_list_of_peers_is_bad_usage) {
   const support::temporary_folder folder;
   const auto file = folder.write("peers.toml", "[[peer]]\nname = \"a\"\nrnu = 1\n").string();
-  expect_fault(
-      {"weigh", "--peers", file}, 2,
-      "tare: " + file + ":3: unknown key 'rnu' in [[peer]]; known: name, subject, version, build, run, needs, max_n");
+  expect_fault({"weigh", "--peers", file}, 2,
+               "tare: " + file +
+                   ":3: unknown key 'rnu' in [[peer]]; known: name, title, language, "
+                   "subject, floor, version, build, run, workloads, needs, max_n, limits");
   expect_fault({"weigh", "--peers", "/nonexistent/x"}, 2,
                "tare: cannot read /nonexistent/x: No such file or directory");
   const auto broken = folder.write("broken.toml", "[[peer\n").string();

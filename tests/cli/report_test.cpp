@@ -11,6 +11,8 @@
 #include "cli/table.hpp"
 #include "cli/weigh_report.hpp"
 
+#include "cli/figures.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;

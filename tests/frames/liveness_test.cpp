@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <iterator>
+#include <map>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -66,10 +66,10 @@ std::vector<byte_state> states_at(const await_point& await, std::uint64_t frame_
 
 struct outcome {
   std::size_t awaits = 0;
-  std::size_t live_values = 0;     ///< that have a place in the frame
-  std::size_t called_dead = 0;     ///< of these
-  std::size_t kept_bytes = 0;      ///< reported live or held, of all frames
-  std::size_t dead_kept_bytes = 0; ///< of these, bytes of variables that are dead
+  std::size_t live_values = 0;      ///< that have a place in the frame
+  std::size_t called_dead = 0;      ///< of these
+  std::size_t kept_bytes = 0;       ///< reported live or held, of all frames
+  std::size_t dead_kept_bytes = 0;  ///< of these, bytes of variables that are dead
   std::string problems;
 };
 
@@ -133,9 +133,10 @@ TEST_P(liveness, nothing_that_is_used_later_is_called_dead) {
   const fs::path program = fs::path(TARE_CORPUS_PROGRAMS) / GetParam();
   if (!fs::exists(program)) GTEST_SKIP() << program << " was not built: TARE_FRAMES_CORPUS is off";
   const outcome all = judge(program);
-  fmt::print("{}: {} awaits, {} live values, {} of them called dead; of {} bytes live or held {} are dead ({:.1f} %)\n",
-             GetParam(), all.awaits, all.live_values, all.called_dead, all.kept_bytes, all.dead_kept_bytes,
-             100.0 * static_cast<double>(all.dead_kept_bytes) / static_cast<double>(std::max<std::size_t>(1, all.kept_bytes)));
+  fmt::print(
+      "{}: {} awaits, {} live values, {} of them called dead; of {} bytes live or held {} are dead ({:.1f} %)\n",
+      GetParam(), all.awaits, all.live_values, all.called_dead, all.kept_bytes, all.dead_kept_bytes,
+      100.0 * static_cast<double>(all.dead_kept_bytes) / static_cast<double>(std::max<std::size_t>(1, all.kept_bytes)));
   EXPECT_EQ(all.called_dead, 0U) << all.problems;
   if (!all.problems.empty()) fmt::print("{}", all.problems);
   EXPECT_GE(all.awaits, 55U);

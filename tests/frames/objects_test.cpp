@@ -18,8 +18,8 @@ namespace fs = std::filesystem;
 const fs::path folder = TARE_OBJECTS;
 
 const coroutine* find(const coroutine_report& report, const std::string& name) {
-  const auto found = std::ranges::find_if(report.coroutines,
-                                          [&](const coroutine& one) { return one.name.starts_with("corpus::" + name); });
+  const auto found = std::ranges::find_if(
+      report.coroutines, [&](const coroutine& one) { return one.name.starts_with("corpus::" + name); });
   return found == report.coroutines.end() ? nullptr : &*found;
 }
 

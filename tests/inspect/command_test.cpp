@@ -31,6 +31,12 @@ TEST(command_test, puts_the_count_into_every_argument) {
   EXPECT_EQ(counted.directory, "/tmp");
 }
 
+TEST(command_test, takes_a_port_too) {
+  EXPECT_TRUE(call({"a", "--listen=127.0.0.1:{port}"}).takes_port());
+  EXPECT_FALSE(call({"a", "{n}"}).takes_port());
+  EXPECT_EQ(call({"a", "{port}", "{n}"}).with_port(8080).arguments, (std::vector<std::string>{"a", "8080", "{n}"}));
+}
+
 TEST(command_test, shows_itself_as_a_shell_would_take_it) {
   EXPECT_EQ(call({"./a", "--n={n}", "b.c"}).text(), "./a --n={n} b.c");
   EXPECT_EQ(call({"sh", "-c", "echo 'a b'"}).text(), R"(sh -c 'echo '\''a b'\''')");

@@ -94,10 +94,11 @@ TEST(peers_test, the_root_is_the_folder_of_the_file_unless_told) {
 
 TEST(peers_test, an_error_names_the_file_and_the_line) {
   EXPECT_EQ(complaint_about("rnu = 1"),
-            "dir/peers.toml:4: unknown key 'rnu' in [[peer]]; known: name, subject, version, build, run, needs, max_n");
-  EXPECT_EQ(complaint("\nroof = 1\n"), "dir/peers.toml:2: unknown key 'roof' in the file; known: root, peer");
+            "dir/peers.toml:4: unknown key 'rnu' in [[peer]]; known: name, title, language, "
+            "subject, floor, version, build, run, workloads, needs, max_n, limits");
+  EXPECT_EQ(complaint("\nroof = 1\n"), "dir/peers.toml:2: unknown key 'roof' in the file; known: root, page, peer");
   EXPECT_EQ(complaint_about("needs = [{ programme = \"a\" }]"),
-            "dir/peers.toml:4: unknown key 'programme' in 'needs'; known: program, file, hint");
+            "dir/peers.toml:4: unknown key 'programme' in 'needs'; known: program, file, check, hint");
 }
 
 TEST(peers_test, a_peer_has_a_name_and_a_run_with_a_place_for_the_count) {
@@ -138,9 +139,10 @@ TEST(peers_test, a_need_is_a_program_or_a_file_with_a_hint) {
   EXPECT_EQ(complaint_about("needs = \"python3\""), "dir/peers.toml:4: 'needs' must be a list");
   EXPECT_EQ(complaint_about("needs = [\"python3\"]"),
             "dir/peers.toml:4: 'needs' must hold tables such as { program = \"...\", hint = \"...\" }");
-  EXPECT_EQ(complaint_about("needs = [{ hint = \"a\" }]"), "dir/peers.toml:4: a need has either 'program' or 'file'");
+  EXPECT_EQ(complaint_about("needs = [{ hint = \"a\" }]"),
+            "dir/peers.toml:4: a need has one of 'program', 'file' and 'check'");
   EXPECT_EQ(complaint_about("needs = [{ program = \"a\", file = \"b\", hint = \"c\" }]"),
-            "dir/peers.toml:4: a need has either 'program' or 'file'");
+            "dir/peers.toml:4: a need has one of 'program', 'file' and 'check'");
   EXPECT_EQ(complaint_about("needs = [{ program = \"a\" }]"), "dir/peers.toml:4: a need has a 'hint': what to install");
   EXPECT_EQ(complaint_about("needs = [{ file = 1, hint = \"a\" }]"), "dir/peers.toml:4: 'file' must be a string");
 }
@@ -239,6 +241,62 @@ TEST(missing_need_test, is_the_first_that_is_not_there) {
   EXPECT_EQ(missing({shell, tool, file}), "nothing");
   EXPECT_EQ(missing({shell, no_program, no_file}), "first");
   EXPECT_EQ(missing({no_file, no_program}), "second");
+}
+
+TEST(peers_test, fills_in_the_workload_and_knows_its_limits) {
+  const auto list = parse_peers(R"([[peer]]
+name = "a"
+title = "A runtime"
+language = "A"
+floor = true
+run = ["a", "--do={workload}", "{workload}", "{n}"]
+workloads = ["empty", "churn"]
+max_n = 10
+limits = { churn = 20 }
+)",
+                                "dir/peers.toml");
+  ASSERT_TRUE(list) << list.error().message;
+  const peer& one = list->peers[0];
+  EXPECT_EQ(one.title, "A runtime");
+  EXPECT_EQ(one.language, "A");
+  EXPECT_TRUE(one.floor);
+  EXPECT_EQ(one.program("churn", "root").arguments, (words{"a", "--do=churn", "churn", "{n}"}));
+  EXPECT_EQ(one.program("churn", "root").directory, "root");
+  EXPECT_TRUE(one.has_workload("churn"));
+  EXPECT_FALSE(one.has_workload("nested-at-top"));
+  EXPECT_EQ(one.limit("empty"), 10U);
+  EXPECT_EQ(one.limit("churn"), 20U);
+}
+
+TEST(peers_test, without_a_place_for_the_workload_there_is_only_the_empty_one) {
+  const auto list = parse_peers(two_peers, "peers.toml");
+  ASSERT_TRUE(list) << list.error().message;
+  EXPECT_EQ(list->peers[0].title, "ours");
+  EXPECT_TRUE(list->peers[0].has_workload("empty"));
+  EXPECT_FALSE(list->peers[0].has_workload("churn"));
+  EXPECT_EQ(list->peers[0].limit("empty"), std::nullopt);
+  const auto any = parse_peers("[[peer]]\nname = \"a\"\nrun = [\"a\", \"{workload}{n}\"]\n", "peers.toml");
+  ASSERT_TRUE(any);
+  EXPECT_TRUE(any->peers[0].has_workload("churn"));
+}
+
+TEST(peers_test, complains_about_workloads) {
+  EXPECT_EQ(complaint_about("workloads = [\"churn\"]"), "dir/peers.toml:4: 'workloads' needs a {workload} in 'run'");
+  EXPECT_EQ(complaint_about("limits = 5"), "dir/peers.toml:4: 'limits' must be a table such as { churn = 1000000 }");
+  EXPECT_EQ(complaint_about("limits = { churn = 0 }"), "dir/peers.toml:4: 'churn' must be a whole number above 0");
+  EXPECT_EQ(complaint_about("floor = 1"), "dir/peers.toml:4: 'floor' must be true or false");
+}
+
+TEST(peers_test, a_check_is_a_command_that_succeeds) {
+  const need works{.what = need::kind::check, .name = "true", .check = {"true"}, .hint = "first"};
+  const need fails{.what = need::kind::check, .name = "false", .check = {"false"}, .hint = "second"};
+  peer one;
+  one.needs = {works};
+  EXPECT_FALSE(missing_need(one, "."));
+  one.needs = {works, fails};
+  const auto missing = missing_need(one, ".");
+  ASSERT_TRUE(missing);
+  EXPECT_EQ(missing->text(), "second");
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 // The promises about memory, held to what the kernel says.
 
+#include "memory/resident_bytes.hpp"
+
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <cstddef>
-#include <fstream>
-#include <string>
 
 namespace {
 
@@ -20,17 +20,7 @@ constexpr bool compact_frames = true;
 constexpr bool compact_frames = false;  // g++ 12 keeps a self handle and every local in the frame
 #endif
 
-double resident_bytes() {
-  std::ifstream rollup("/proc/self/smaps_rollup");
-  for (std::string word; rollup >> word;) {
-    if (word == "Rss:") {
-      double kilobytes = 0;
-      rollup >> kilobytes;
-      return kilobytes * 1024;
-    }
-  }
-  return 0;
-}
+using tare::testing::resident_bytes;
 
 constexpr std::size_t million = 1'000'000;
 

@@ -14,3 +14,4 @@ rm -rf -- "$build"
 grep -q "^tare_DIR:PATH=$prefix/" "$build/CMakeCache.txt"
 "$cmake" --build "$build" --verbose
 "$build/consumer"
+"$build/net_consumer"

@@ -123,6 +123,72 @@ TEST(offload, a_call_that_has_begun_is_awaited_and_its_result_kept) {
   EXPECT_EQ(result, 42);
 }
 
+TEST(offload, cancellation_interrupts_a_call_that_has_begun) {
+  std::latch begun(1);
+  std::latch stop(1);
+  int result = 0;
+  bool cancelled_after = false;
+  auto call = [&]() -> task<> {
+    auto work = [&] {
+      begun.count_down();
+      stop.wait();
+      return 42;
+    };
+    auto interrupt = [&]() noexcept { stop.count_down(); };
+    result = co_await tare::offload(std::move(work), std::move(interrupt));
+    try {
+      co_await tare::yield();
+    } catch (const tare::cancelled&) {
+      cancelled_after = true;
+      throw;
+    }
+  };
+  auto body = [&]() -> task<> {
+    co_await tare::with_scope([&](tare::scope& s) -> task<> {
+      s.spawn(call());
+      co_await tare::yield();
+      begun.wait();
+      s.cancel();
+    });
+  };
+  tare::run(body());
+  EXPECT_EQ(result, 42);
+  EXPECT_TRUE(cancelled_after);
+}
+
+TEST(offload, a_call_that_has_not_begun_is_not_interrupted) {
+  std::latch begun(1);
+  std::latch go_on(1);
+  bool interrupted = false;
+  auto first = [&]() -> task<> {
+    co_await tare::offload([&] {
+      begun.count_down();
+      go_on.wait();
+    });
+  };
+  auto second = [&]() -> task<> {
+    auto nothing = [] {};
+    auto interrupt = [&]() noexcept { interrupted = true; };
+    co_await tare::offload(std::move(nothing), std::move(interrupt));
+  };
+  auto body = [&]() -> task<> {
+    co_await tare::with_scope([&](tare::scope& s) -> task<> {
+      s.spawn(first());
+      co_await tare::yield();
+      begun.wait();
+      co_await tare::with_scope([&](tare::scope& inner) -> task<> {
+        inner.spawn(second());
+        co_await tare::yield();
+        inner.cancel();
+      });
+      go_on.count_down();
+    });
+  };
+  tare::runtime rt({.blocking_threads = 1});
+  rt.run(body());
+  EXPECT_FALSE(interrupted);
+}
+
 TEST(offload, a_cancelled_task_does_not_call) {
   bool ran = false;
   auto call = [&]() -> task<> {

@@ -180,6 +180,84 @@ TEST_F(scope_test, left_by_an_exception_it_cancels_and_awaits_its_tasks) {
   EXPECT_EQ(live, 0);
 }
 
+TEST_F(scope_test, a_task_that_fails_cancels_the_body_too) {
+  int live = 0;
+  auto fails = []() -> task<> {
+    co_await tare::sleep_for(1ms);
+    throw std::runtime_error("failed");
+  };
+  auto body = [&]() -> task<std::chrono::nanoseconds> {
+    const auto before = tare::now();
+    try {
+      co_await tare::with_scope([&](tare::scope& s) -> task<> {
+        const counted here(live);
+        s.spawn(fails());
+        co_await tare::sleep_for(1h);
+      });
+      ADD_FAILURE();
+    } catch (const std::runtime_error& error) {
+      EXPECT_STREQ(error.what(), "failed");
+    }
+    co_return tare::now() - before;
+  };
+  EXPECT_LT(rt_.run(body()), 3ms);
+  EXPECT_EQ(live, 0);
+}
+
+TEST_F(scope_test, a_task_that_fails_cancels_a_body_that_has_moved_away) {
+  auto fails = []() -> task<> {
+    co_await tare::sleep_for(10ms);
+    throw std::runtime_error("failed");
+  };
+  auto body = [&]() -> task<> {
+    co_await tare::with_scope([&](tare::scope& s) -> task<> {
+      s.spawn(fails());
+      co_await tare::resume_on(1);
+      EXPECT_EQ(tare::this_shard(), 1U);
+      co_await tare::sleep_for(1h);
+    });
+  };
+  tare::runtime two({.shards = 2, .clock = tare::clock_kind::virtual_time});
+  EXPECT_THROW(two.run(body()), std::runtime_error);
+}
+
+TEST_F(scope_test, where_errors_are_collected_the_bodys_is_one_of_them) {
+  int ended = 0;
+  auto body = [&]() -> task<std::size_t> {
+    try {
+      co_await tare::with_scope(
+          [&](tare::scope& s) -> task<> {
+            s.spawn(sleeps(1ms, ended));
+            EXPECT_EQ(s.size(), 1U) << "the body is not counted";
+            co_await tare::yield();
+            throw std::runtime_error("body");
+          },
+          tare::on_error::collect);
+    } catch (const tare::error_group& group) {
+      co_return group.errors().size();
+    }
+    co_return 0;
+  };
+  EXPECT_EQ(rt_.run(body()), 1U);
+  EXPECT_EQ(ended, 1);
+}
+
+TEST_F(scope_test, a_body_that_throws_before_it_gives_a_task_is_cleaned_up_after) {
+  int live = 0;
+  auto holds = [&]() -> task<> {
+    const counted here(live);
+    co_await tare::sleep_for(1h);
+  };
+  auto body = [&]() -> task<> {
+    co_await tare::with_scope([&](tare::scope& s) -> task<> {
+      s.spawn(holds());
+      throw std::runtime_error("no task");
+    });
+  };
+  EXPECT_THROW(rt_.run(body()), std::runtime_error);
+  EXPECT_EQ(live, 0);
+}
+
 TEST_F(scope_test, cancelling_the_joiner_cancels_the_tasks) {
   int live = 0;
   bool joined = false;

@@ -153,6 +153,14 @@ class explored_atomic {
     interleaving::point();
     return std::exchange(value_, static_cast<T>(value_ - by));
   }
+  T fetch_add(T by, std::memory_order /*order*/) {
+    interleaving::point();
+    return std::exchange(value_, static_cast<T>(value_ + by));
+  }
+  T fetch_and(T with, std::memory_order /*order*/) {
+    interleaving::point();
+    return std::exchange(value_, static_cast<T>(value_ & with));
+  }
   bool compare_exchange_strong(T& expected, T next, std::memory_order /*success*/, std::memory_order /*failure*/) {
     interleaving::point();
     if (value_ != expected) {

@@ -8,11 +8,14 @@
 
 #include <tare/detail/brief_lock.hpp>
 #include <tare/detail/frame_memory.hpp>
+#include <tare/detail/permit_count.hpp>
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <chrono>
+#include <cstddef>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -36,6 +39,23 @@ struct explored_futex {
     interleaving::point();
     interleaving::wake_one(&word);
   }
+};
+
+/// Each of a lock's two operations as one step: the steps of brief_lock have a test of their own.
+class explored_lock {
+ public:
+  void lock() {
+    interleaving::point();
+    while (locked_) interleaving::block(this);
+    locked_ = true;
+  }
+  void unlock() {
+    locked_ = false;
+    interleaving::wake_one(this);
+  }
+
+ private:
+  bool locked_ = false;
 };
 
 TEST(interleaving, tries_every_order) {
@@ -145,6 +165,70 @@ TEST(interleaving, the_brief_lock_excludes_and_lets_everybody_in) {
   };
   const std::size_t runs = interleaving::explore(make, [&] { ASSERT_EQ(entered, 3); });
   EXPECT_GT(runs, 100U);
+}
+
+TEST(interleaving, no_permit_is_lost_and_nobody_waits_for_one_that_is_free) {
+  // The semaphore's own steps (src/sync/semaphore.cpp) over a queue of thread numbers: each thread takes what it wants,
+  // waiting if it must, and gives it back.
+  struct model {
+    explicit model(std::size_t permits) : free(permits) {}
+    basic_permit_count<explored_atomic> free;
+    explored_lock lock;
+    std::deque<std::size_t> queue;
+    std::array<std::size_t, 3> wanted{};
+    std::array<bool, 3> granted{};
+    std::size_t held = 0;
+
+    void acquire(std::size_t self, std::size_t count) {
+      wanted.at(self) = count;
+      granted.at(self) = free.take(count);
+      if (granted.at(self)) return;
+      lock.lock();
+      granted.at(self) = free.take_or_announce(count);
+      if (!granted.at(self)) queue.push_back(self);
+      lock.unlock();
+      while (!granted.at(self)) interleaving::block(&granted.at(self));
+    }
+    void release(std::size_t count) {
+      if (free.add(count)) return;
+      lock.lock();
+      free.add_for_waiters(count);
+      for (;;) {
+        if (queue.empty()) {
+          free.nobody_waits();
+          break;
+        }
+        const std::size_t first = queue.front();
+        if (!free.take_for_waiter(wanted.at(first))) break;
+        queue.pop_front();
+        granted.at(first) = true;
+        interleaving::wake_one(&granted.at(first));
+      }
+      lock.unlock();
+    }
+  };
+  for (const std::size_t permits : {std::size_t{1}, std::size_t{2}}) {
+    std::unique_ptr<model> semaphore;
+    auto make = [&] {
+      semaphore = std::make_unique<model>(permits);
+      auto use = [&](std::size_t self, std::size_t count) {
+        return [&, self, count] {
+          semaphore->acquire(self, count);
+          EXPECT_LE(semaphore->held += count, permits);
+          interleaving::point();
+          semaphore->held -= count;
+          semaphore->release(count);
+        };
+      };
+      return std::vector<interleaving::body>{use(0, 1), use(1, permits)};
+    };
+    const std::size_t runs = interleaving::explore(make, [&] {
+      ASSERT_TRUE(semaphore->queue.empty());
+      ASSERT_EQ(semaphore->free.available(), permits);
+      ASSERT_TRUE(semaphore->free.take(permits)) << "somebody is still announced";
+    });
+    EXPECT_GT(runs, 100U);
+  }
 }
 
 }  // namespace

@@ -18,4 +18,7 @@ struct blocking_call : wait_node {
 /// no thread and none can be started; then the task goes on (src/sched/blocking_pool.cpp).
 void start_blocking(blocking_call& call, wait_state& waiting);
 
+/// Takes a call back that has not begun, on the shard of its task, which is then still to be woken. False if it has.
+[[nodiscard]] bool take_back(blocking_call& call) noexcept;
+
 }  // namespace tare::detail

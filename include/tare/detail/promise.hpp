@@ -79,8 +79,9 @@ struct final_awaiter {
 /// Starts the child in `parent.prev`.
 inline std::coroutine_handle<> start_child(wait_state& parent) noexcept {
   wait_state& child = *from_link<wait_state>(parent.prev);
-  child.set_parent(parent_kind::frame, to_link(&parent));
-  child.cancelled = parent.kind() == wait_kind::child ? parent.cancelled : 0U;
+  child.parent = to_link(&parent);  // and of the kind `frame`, as it was made
+  if (parent.cancelled && parent.kind() == wait_kind::child) [[unlikely]]
+    child.cancelled = 1;
   if (--current_shard->budget < 0) [[unlikely]] {
     current_shard->make_ready(child, wait_kind::ready);
     return std::noop_coroutine();
@@ -171,10 +172,13 @@ class promise_base : public wait_state,
   // With -fcoro-aligned-allocation clang passes the alignment that the frame needs. Without it, and under g++, 16 is
   // what the compiler relies on.
   static void* operator new(std::size_t bytes, std::align_val_t alignment) {
-    return allocate_frame(bytes, static_cast<std::size_t>(alignment));
+    return new_frame(bytes, static_cast<std::size_t>(alignment));
   }
-  static void* operator new(std::size_t bytes) { return allocate_frame(bytes, 16); }
-  static void operator delete(void* frame) noexcept { free_frame(frame); }
+  static void* operator new(std::size_t bytes) { return new_frame(bytes, 16); }
+  static void operator delete(void* frame, std::size_t bytes, std::align_val_t alignment) noexcept {
+    delete_frame(frame, bytes, static_cast<std::size_t>(alignment));
+  }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { delete_frame(frame, bytes, 16); }
 
   initial_awaiter& initial_suspend() noexcept { return *this; }
   final_awaiter& final_suspend() noexcept { return *this; }

@@ -26,6 +26,8 @@ class scope_core : public waiting_parent {
 
   /// Takes the task in and queues it. Throws std::bad_alloc; then the task is as before.
   void adopt(wait_state& added);
+  /// Likewise for the task that `size` does not count.
+  void adopt_body(wait_state& added);
   /// Takes the task in and queues it on another shard of the runtime. Throws std::bad_alloc or std::out_of_range.
   void adopt_on(unsigned number, wait_state& added);
 
@@ -50,7 +52,8 @@ class scope_core : public waiting_parent {
     if (joiner.cancelled) detail::cancel_children(*this);
   }
 
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool is_empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_ - (body_ != no_link ? 1 : 0); }
   void throw_errors();
 
  private:
@@ -64,6 +67,7 @@ class scope_core : public waiting_parent {
   std::size_t size_ = 0;
   link open_ = no_link;  ///< chunks with room
   link full_ = no_link;  ///< chunks without
+  link body_ = no_link;  ///< the body of with_scope, or its stand-in, until it has ended
   std::exception_ptr error_;
   std::vector<std::exception_ptr> more_errors_;  ///< of a scope that collects
   bool collecting_;

@@ -10,6 +10,8 @@
 
 namespace tare::detail {
 
+class driver;
+
 /// First-in first-out queue of ready tasks, linked through their wait states.
 class run_queue {
  public:
@@ -50,6 +52,7 @@ struct shard_state {
   bool cancelling_already = false;  ///< somebody up the stack works through them
   /// The task being resumed was cancelled while it waited; its await, which comes first, takes it.
   bool wake_cancelled = false;
+  driver* io = nullptr;  ///< nullptr until something waits for a descriptor
 
   void make_ready(wait_state& task, wait_kind how) noexcept {
     task.set_kind(how);

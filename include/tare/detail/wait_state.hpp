@@ -29,6 +29,8 @@ enum class wait_kind : std::uint8_t {
   child,            ///< awaiting the child frame in `prev`
   shielded_child,   ///< likewise, but cancellation stops here
   node,             ///< awaiting the wait_node in `prev`
+  io,               ///< waiting for a descriptor, whose slot is `prev` (src/sched/driver.hpp)
+  ready_io,         ///< queued; the descriptor is ready, the call on it is yet to be made
   away,             ///< a stand-in: the task it stands for may be on another shard (src/sched/visit.hpp)
   mail_cancel,      ///< a message in a mailbox: cancel the task of the visit in `parent`
   mail_ended,       ///< a message in a mailbox: the task of the visit in `parent` has ended
@@ -51,19 +53,32 @@ static_assert(sizeof(list_links) == 8);
 
 struct [[gnu::packed]] wait_state : list_links {
   link parent = no_link;
-  std::uint32_t tick : 20 = 0;
-  std::uint32_t asleep : 1 = 0;
-  std::uint32_t cancelled : 1 = 0;  ///< sticky: every later suspension of this task throws `cancelled`
-  std::uint32_t parent_is : 2 = 0;
+  // Whole bytes where it can be: this is read and written at every await.
+  std::uint8_t kind_or_tick = 0;  ///< a wait_kind; asleep: the tick's lowest bits
+  std::uint8_t tick_middle = 0;
+  std::uint8_t tick_high : 4 = 0;
+  std::uint8_t asleep : 1 = 0;
+  std::uint8_t cancelled : 1 = 0;  ///< sticky: every later suspension of this task throws `cancelled`
+  std::uint8_t parent_is : 2 = 0;
 
-  [[nodiscard]] wait_kind kind() const noexcept { return static_cast<wait_kind>(tick); }
-  void set_kind(wait_kind kind) noexcept { tick = static_cast<std::uint32_t>(kind); }
+  [[nodiscard]] wait_kind kind() const noexcept { return static_cast<wait_kind>(kind_or_tick); }
+  void set_kind(wait_kind kind) noexcept { kind_or_tick = static_cast<std::uint8_t>(kind); }
+
+  /// 20 bits, while it is asleep.
+  [[nodiscard]] std::uint32_t tick() const noexcept {
+    return kind_or_tick | std::uint32_t{tick_middle} << 8U | std::uint32_t{tick_high} << 16U;
+  }
+  void set_tick(std::uint32_t tick) noexcept {
+    kind_or_tick = static_cast<std::uint8_t>(tick);
+    tick_middle = static_cast<std::uint8_t>(tick >> 8U);
+    tick_high = static_cast<std::uint8_t>(tick >> 16U) & 0xFU;
+  }
 
   // NOLINTNEXTLINE(clang-analyzer-core.uninitialized.UndefReturn): it does not see that a promise is constructed
   [[nodiscard]] parent_kind kind_of_parent() const noexcept { return static_cast<parent_kind>(parent_is); }
   void set_parent(parent_kind kind, link to) noexcept {
     parent = to;
-    parent_is = static_cast<std::uint32_t>(kind) & 3U;
+    parent_is = static_cast<std::uint8_t>(kind) & 3U;
   }
 };
 static_assert(sizeof(wait_state) == 15 && alignof(wait_state) == 1);

@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Makes ready what the peers need beyond Debian 12: Debian 13's crates and Go, which are unpacked into a cache of the
+# user's and never installed, and the page of `tare race`. ./setup --peers calls it.
+# shellcheck disable=SC2317 # `try` calls them
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/tare
+unpacked=$cache/debian-13
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+log=$(mktemp)
+trap 'rm -f -- "$log"' EXIT
+
+say() {
+  printf 'setup: %s\n' "$*" >&2
+}
+
+# What was tried, in one line, if it did not work; nothing else is kept from being tried.
+failed=0
+try() {
+  local what=$1
+  shift
+  say "$what"
+  if ! "$@" >"$log" 2>&1 </dev/null; then
+    say "did not work: $what: $(grep -E -m 1 '^(E:|error|npm error)' -- "$log" || tail -n 1 -- "$log")"
+    failed=1
+  fi
+}
+
+# The mirror that this machine's apt uses for Debian 12.
+mirror() {
+  # shellcheck disable=SC2016 # apt-get's own fields
+  apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' |
+    sed -n 's/ bookworm$//p' | head -n 1
+}
+
+# apt-get with lists and a state of its own, so that nothing of Debian 13 mixes with this system.
+apt_13() {
+  apt-get -o "Dir::State=$cache/apt" -o "Dir::State::status=$cache/apt/status" -o "Dir::Cache=$cache/apt/cache" \
+    -o "Dir::Etc::sourcelist=$cache/apt/debian-13.sources" -o Dir::Etc::sourceparts=/dev/null \
+    -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -o APT::Sandbox::User=root "$@"
+}
+
+prepare_apt() {
+  mkdir -p "$cache"/apt/{lists,cache/archives}/partial
+  : >"$cache/apt/status"
+  printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: %s\n' "$(mirror)" "$keyring" \
+    >"$cache/apt/debian-13.sources"
+  apt_13 update
+}
+
+# The crates among all that the packages depend on; the compiler is this system's.
+crates_of() {
+  apt_13 --no-install-recommends --yes --print-uris install "$@" |
+    sed -n -E "s#^'[^']*' (librust-[^_ ]*)_.*#\1#p" | sort -u
+}
+
+# Downloads and unpacks packages, all or nothing. Debian's signature covers what is downloaded.
+unpack() {
+  local downloads
+  downloads=$(mktemp -d -p "$cache")
+  (cd -- "$downloads" && apt_13 download "$@") || { rm -rf -- "$downloads" && return 1; }
+  local package
+  for package in "$downloads"/*.deb; do
+    dpkg-deb --extract "$package" "$downloads/tree"
+  done
+  mkdir -p "$unpacked"
+  cp -a -- "$downloads/tree/." "$unpacked/"
+  rm -rf -- "$downloads"
+}
+
+fetch_crates() {
+  local crates
+  mapfile -t crates < <(crates_of librust-tokio-dev librust-futures-dev)
+  [[ ${#crates[@]} -gt 0 ]] || { echo "E: Debian 13 has no librust-tokio-dev" && return 1; }
+  unpack "${crates[@]}"
+}
+
+# 1.19, which Debian 12 has, is of 2022.
+has_go() {
+  ./go/build.sh --check 2>/dev/null && { ! command -v go >/dev/null || [[ $(go env GOVERSION) != go1.19* ]]; }
+}
+
+fetch_from_debian_13() {
+  local wanted=()
+  [[ -d $unpacked/usr/share/cargo/registry ]] || wanted+=(crates)
+  has_go || wanted+=(go)
+  [[ ${#wanted[@]} -gt 0 ]] || return 0
+  try "reading Debian 13's package lists" prepare_apt
+  [[ $failed -eq 0 ]] || return 0
+  [[ " ${wanted[*]} " != *" crates "* ]] || try "fetching Tokio and its crates" fetch_crates
+  [[ " ${wanted[*]} " != *" go "* ]] || try "fetching Go" unpack golang-1.24-go golang-1.24-src
+}
+
+build_page() {
+  (cd -- ../report && npm ci --no-audit --no-fund && npm run build)
+}
+
+if command -v apt-get >/dev/null && [[ -r $keyring && -n $(mirror) ]]; then
+  fetch_from_debian_13
+else
+  say "Debian 13's packages cannot be fetched here: that takes apt with Debian 12's sources"
+fi
+if [[ -f ../report/package.json ]]; then
+  if command -v npm >/dev/null; then
+    try "building the page of tare race" build_page
+  else
+    say "npm is not there, so tare race will write no page; apt-get install npm"
+  fi
+fi
+if command -v cargo >/dev/null && ./rust/build.sh --check 2>/dev/null; then try "building the Rust peer" ./rust/build.sh; fi
+if ./go/build.sh --check 2>/dev/null; then try "building the Go peer" ./go/build.sh; fi
+if ./java/build.sh --check 2>/dev/null; then
+  try "building the Java peer" ./java/build.sh
+else
+  say "no JDK of version 21 or newer, which Debian 12 does not have: Java will be left out"
+fi
+if ./dotnet/build.sh --check 2>/dev/null; then
+  try "building the .NET peer" ./dotnet/build.sh jit
+  try "building the .NET peer, native" ./dotnet/build.sh aot
+else
+  say "no .NET SDK, which Debian does not have: .NET will be left out"
+fi
+exit "$failed"

@@ -1,0 +1,223 @@
+#include "cli/hold.hpp"
+
+#include "cli/error.hpp"
+#include "cli/figures.hpp"
+#include "cli/numbers.hpp"
+#include "cli/output_file.hpp"
+#include "cli/progress.hpp"
+#include "cli/stop_request.hpp"
+#include "cli/table.hpp"
+#include "load/closed_loop.hpp"
+#include "load/crowd.hpp"
+#include "load/descriptor_limit.hpp"
+#include "load/until_stopped.hpp"
+
+#include <tare/sleep.hpp>
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace tare::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct options {
+  std::string url;
+  std::size_t connections = 1000;
+  std::size_t at_a_time = 256;
+  unsigned sources = 1;
+  unsigned status = 200;
+  double seconds = 10;
+  double time_limit = 10;
+  bool load = false;
+  double rate = 0;
+  std::string json;
+};
+
+std::chrono::nanoseconds nanoseconds(double seconds) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(seconds));
+}
+
+double in_seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+
+std::string readable(std::chrono::nanoseconds time) {
+  const double s = in_seconds(time);
+  if (s >= 1) return fmt::format("{:.2f} s", s);
+  return s >= 1e-3 ? fmt::format("{:.2f} ms", s * 1e3) : fmt::format("{:.0f} us", s * 1e6);
+}
+
+/// What was done, in words and as JSON.
+struct account {
+  std::string text;
+  ordered_json figures{{"schema", 1}};
+  std::optional<inspect::error> problem;
+};
+
+std::string sentence(const load::tally& all, std::string_view done, std::chrono::nanoseconds time) {
+  std::string text = fmt::format("{} of {} {} in {}\n", with_commas(all.succeeded),
+                                 with_commas(all.succeeded + all.failed), done, readable(time));
+  return text;
+}
+
+inspect::error problem_of(const load::tally& all, std::string_view when) {
+  return {inspect::fault::command, fmt::format("{} of {} connections failed {}; the first: {}", with_commas(all.failed),
+                                               with_commas(all.succeeded + all.failed), when, all.first)};
+}
+
+task<account> hold(const options& asked, const load::target& what, progress& shown) {
+  account told;
+  load::crowd all(
+      what, {.at_a_time = asked.at_a_time, .sources = asked.sources, .time_limit = nanoseconds(asked.time_limit)});
+  const auto show = [&shown, total = asked.connections](std::string_view doing) {
+    return [&shown, total, doing](std::size_t done) {
+      if (done % 256 == 0) shown.show(fmt::format("{}: {} of {}", doing, with_commas(done), with_commas(total)));
+    };
+  };
+
+  const auto began = now();
+  const load::tally opened = co_await all.open(asked.connections, show("opening"));
+  const auto opening = now() - began;
+  told.text = sentence(opened, "connections opened and answered", opening);
+  told.figures["opened"] = opened.succeeded;
+  told.figures["open_seconds"] = in_seconds(opening);
+  if (opened.failed != 0) told.problem = problem_of(opened, "to open");
+
+  load::tally again;
+  if (all.size() != 0) {
+    for (auto left = nanoseconds(asked.seconds); left.count() > 0; left -= std::chrono::seconds(1)) {
+      shown.show(fmt::format("holding {} connections: {:.0f} s left", with_commas(all.size()), in_seconds(left)));
+      co_await sleep_for(std::min<std::chrono::nanoseconds>(left, std::chrono::seconds(1)));
+    }
+    const auto asking = now();
+    again = co_await all.ask_all(show("asking again"));
+    told.text += sentence(again, fmt::format("answered again after {} s", asked.seconds), now() - asking);
+    if (again.failed != 0) told.problem = problem_of(again, "when they were asked again");
+  }
+  told.figures["held_seconds"] = asked.seconds;
+  told.figures["answered_again"] = again.succeeded;
+  told.figures["failed"] = opened.failed + again.failed;
+  co_return told;
+}
+
+task<account> drive(const options& asked, const load::target& what, progress& shown) {
+  account told;
+  shown.show(fmt::format("{} connections for {} s", with_commas(asked.connections), asked.seconds));
+  const load::closed_loop_result found = co_await load::drive(what, {.connections = asked.connections,
+                                                                     .time = nanoseconds(asked.seconds),
+                                                                     .rate = asked.rate,
+                                                                     .sources = asked.sources,
+                                                                     .time_limit = nanoseconds(asked.time_limit)});
+  if (found.opened.failed != 0) {
+    told.problem = problem_of(found.opened, "to open");
+    co_return told;
+  }
+  if (found.exchanges.failed != 0) told.problem = problem_of(found.exchanges, "under load");
+  const double rate = static_cast<double>(found.answered->count()) / in_seconds(found.time);
+  told.text = fmt::format("{} requests in {}: {} a second\n\n", with_commas(found.answered->count()),
+                          readable(found.time), with_commas(static_cast<std::uint64_t>(rate)));
+  told.figures["requests"] = found.answered->count();
+  told.figures["failed"] = found.exchanges.failed;
+  told.figures["seconds"] = in_seconds(found.time);
+  told.figures["requests_per_second"] = rate;
+  // From the time that each request was due, or else only from when it was sent.
+  const bool corrected = asked.rate > 0;
+  told.figures["corrected_for_coordinated_omission"] = corrected;
+  table rows({corrected ? "from due to answered" : "from sent to answered", "latency"}, 1);
+  ordered_json percentiles;
+  for (const auto& [name, share] : {std::pair("50", 0.5), std::pair("90", 0.9), std::pair("99", 0.99),
+                                    std::pair("99.9", 0.999), std::pair("99.99", 0.9999)}) {
+    const auto latency = found.answered->percentile(share);
+    rows.add({fmt::format("{} %", name), readable(latency)});
+    percentiles[name] = in_seconds(latency);
+  }
+  rows.add({"longest", readable(found.answered->longest())});
+  percentiles["100"] = in_seconds(found.answered->longest());
+  told.text += rows.text();
+  told.figures["latency_seconds"] = std::move(percentiles);
+  co_return told;
+}
+
+int run(const options& asked) {
+  auto what = load::parse_target(asked.url);
+  if (!what) return complain(what.error());
+  what->status = asked.status;
+  std::optional<output_file> json;
+  if (!asked.json.empty()) {
+    auto opened = output_file::open(asked.json);
+    if (!opened) return complain(opened.error());
+    json.emplace(std::move(*opened));
+  }
+  if (const auto raised = load::raise_descriptor_limit(asked.connections); !raised) return complain(raised.error());
+
+  stop_request stop;
+  progress shown;
+  auto told =
+      load::run_until_stopped(asked.load ? drive(asked, *what, shown) : hold(asked, *what, shown), stop.signal());
+  shown.clear();
+  if (!told) {
+    complain("stopped; all connections are closed");
+    return stop.exit_status() != 0 ? stop.exit_status() : complain(told.error());
+  }
+  int status = done;
+  const auto write = [&status](output_file& to, std::string_view text) {
+    if (const auto written = to.write(text); !written) status = complain(written.error());
+  };
+  if (!json || !json->is_standard_output()) {
+    auto screen = output_file::standard_output();
+    write(screen, told->text);
+  }
+  if (json) write(*json, told->figures.dump(2) + '\n');
+  if (told->problem) status = complain(*told->problem);
+  return finish_output(status);
+}
+
+}  // namespace
+
+std::function<int()> add_hold(CLI::App& app) {
+  CLI::App* hold = app.add_subcommand("hold", "Hold many connections to a server open, or put it under load");
+  hold->footer(
+      "Usage:  tare hold [OPTIONS] http://HOST[:PORT]/PATH\n\n"
+      "Opens the connections, asks once on each and checks the answer, keeps them idle, asks again on each, and "
+      "closes\n"
+      "them. With --load, each connection asks again and again instead, and latencies are printed.");
+  auto asked = std::make_shared<options>();
+  hold->add_option("url", asked->url, "What to ask for, with GET")->required();
+  auto* connections = hold->add_option("--connections", asked->connections, "How many; with --load 64")
+                          ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}))
+                          ->capture_default_str();
+  hold->add_option("--seconds", asked->seconds, "How long they are held, or the load lasts")
+      ->check(a_time_limit())
+      ->capture_default_str();
+  hold->add_option("--at-a-time", asked->at_a_time, "Connections being opened or asked at the same time")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}))
+      ->capture_default_str();
+  hold->add_option("--sources", asked->sources, "Loopback addresses to connect from, 28,000 connections each")
+      ->check(CLI::Range(1U, 1'000'000U))
+      ->capture_default_str();
+  hold->add_option("--status", asked->status, "The status that a right answer has")
+      ->check(CLI::Range(200U, 599U))
+      ->capture_default_str();
+  hold->add_option("--timeout", asked->time_limit, "Seconds for each connection to open and each answer to come")
+      ->check(a_time_limit())
+      ->capture_default_str();
+  auto* load = hold->add_flag("--load", asked->load, "Ask again and again on each connection");
+  hold->add_option("--rate", asked->rate, "Requests a second over all connections; 0 is as many as come")
+      ->check(CLI::Range(0.0, 1e9))
+      ->needs(load)
+      ->capture_default_str();
+  hold->add_option("--json", asked->json, "Write the figures to this file; - is standard output");
+  return [asked, connections] {
+    if (asked->load && connections->empty()) asked->connections = 64;
+    return run(*asked);
+  };
+}
+
+}  // namespace tare::cli

@@ -1,0 +1,246 @@
+#include "cli/race.hpp"
+
+#include "cli/error.hpp"
+#include "cli/numbers.hpp"
+#include "cli/output_file.hpp"
+#include "cli/progress.hpp"
+#include "cli/race_page.hpp"
+#include "cli/race_tables.hpp"
+#include "cli/readme.hpp"
+#include "cli/stop_request.hpp"
+#include "inspect/race/race.hpp"
+#include "inspect/text_file.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace tare::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct options {
+  std::string peers = "bench/peers.toml";
+  std::vector<std::string> only;
+  std::vector<std::string> workloads;
+  std::vector<std::uint64_t> counts;
+  bool quick = false;
+  unsigned repeats = 0;     // 0: 3, or 1 when quick
+  double time_limit = 120;  // seconds
+  std::string output;       // a folder; empty: bench/results beside the list
+  std::string from;
+  std::string readme;
+  bool check = false;
+};
+
+inspect::result<std::vector<const inspect::workload*>> choose_workloads(const std::vector<std::string>& names) {
+  std::vector<const inspect::workload*> chosen;
+  for (const auto& name : names) {
+    if (inspect::find_workload(name) != nullptr) continue;
+    std::vector<std::string_view> known;
+    for (const auto& one : inspect::workloads()) known.push_back(one.name);
+    return inspect::input_error(fmt::format("no workload is named '{}'; there are: {}", name, fmt::join(known, ", ")));
+  }
+  for (const auto& one : inspect::workloads()) {
+    if (names.empty() || std::ranges::find(names, one.name) != names.end()) chosen.push_back(&one);
+  }
+  return chosen;
+}
+
+/// The three files of a race: results, tables, page.
+class race_files {
+ public:
+  /// Makes sure, before anything is measured, that they can be written.
+  static inspect::result<race_files> open(const fs::path& folder, const std::string& name, bool with_page) {
+    std::error_code failed;
+    fs::create_directories(folder, failed);
+    if (failed) return inspect::system_error(fmt::format("cannot make the folder {}", folder.string()), failed.value());
+    race_files files;
+    for (const auto* ending : {".json", ".md", ".html"}) {
+      if (std::string_view(ending) == ".html" && !with_page) continue;
+      files.names_.push_back((folder / (name + ending)).string());
+      auto file = output_file::open(files.names_.back());
+      if (!file) return std::unexpected(file.error());
+      files.files_.push_back(std::move(*file));
+    }
+    return files;
+  }
+
+  /// One place that cannot be written does not keep the results from the others.
+  [[nodiscard]] int write(const inspect::race_results& results, const std::string& page) {
+    int status = done;
+    const std::vector<std::string> texts{inspect::to_json(results), race_tables(results), page};
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+      if (texts[i].empty()) continue;
+      if (const auto written = files_[i].write(texts[i]); !written) status = complain(written.error());
+    }
+    return status;
+  }
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+
+ private:
+  std::vector<std::string> names_;
+  std::vector<output_file> files_;
+};
+
+/// The page that bench/report has built, if it has.
+std::string empty_page(const inspect::peer_list& list) {
+  if (list.page.empty()) return {};
+  auto page = inspect::read_text_file(list.page);
+  if (!page) {
+    fmt::print(stderr, "tare: there will be no page: {} is not built; run: ./setup --peers\n", list.page.string());
+    return {};
+  }
+  return std::move(*page);
+}
+
+int write_files(race_files& files, const inspect::race_results& results, const std::string& page) {
+  const auto filled = page.empty() ? std::optional(std::string()) : race_page(results, page);
+  if (!filled) complain("the page has no place for the results; run: ./setup --peers");
+  const int status = files.write(results, filled.value_or(""));
+  if (status == done) fmt::print("\nWritten: {}\n", fmt::join(files.names(), ", "));
+  return filled ? status : failed;
+}
+
+int run_race(const options& asked) {
+  stop_request stop;
+  auto list = inspect::read_peers(asked.peers);
+  if (!list) return complain(list.error());
+  auto chosen = inspect::select_peers(*list, asked.only);
+  if (!chosen) return complain(chosen.error());
+  auto workloads = choose_workloads(asked.workloads);
+  if (!workloads) return complain(workloads.error());
+
+  inspect::race_plan plan{.root = list->root,
+                          .peers = std::move(*chosen),
+                          .workloads = std::move(*workloads),
+                          .counts = asked.counts,
+                          .quick = asked.quick,
+                          .repeats = asked.repeats != 0 ? asked.repeats : (asked.quick ? 1U : 3U),
+                          .time_limit = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                              std::chrono::duration<double>(asked.time_limit))};
+  const fs::path folder = asked.output.empty() ? list->root / "bench/results" : fs::path(asked.output);
+  const std::string page = empty_page(*list);
+  auto files = race_files::open(folder, inspect::today() + (asked.quick ? "-quick" : ""), !page.empty());
+  if (!files) return complain(files.error());
+
+  progress line;
+  const auto results = inspect::race(plan,
+                                     {.progress = [&](std::string_view what) { line.show(what); },
+                                      .complaint =
+                                          [&](std::string_view what) {
+                                            line.clear();
+                                            complain(what);
+                                          }},
+                                     stop.signal());
+  line.clear();
+  const int signalled = stop.exit_status();
+  if (results.entries.empty()) {
+    // An older file says more.
+    if (signalled == 0) complain("nothing was measured");
+    return signalled != 0 ? signalled : failed;
+  }
+  fmt::print("{}", race_summary(results));
+  int status = write_files(*files, results, page);
+  if (inspect::any_failed(results)) status = failed;
+  if (signalled != 0) {
+    complain("stopped; what was measured before is written");
+    status = signalled;
+  }
+  return finish_output(status);
+}
+
+int write_again(const options& asked) {
+  const auto results = inspect::read_results(asked.from);
+  if (!results) return complain(results.error());
+  const auto list = inspect::read_peers(asked.peers);
+  if (!list) return complain(list.error());
+  const std::string page = empty_page(*list);
+  const fs::path from(asked.from);
+  auto files = race_files::open(asked.output.empty() ? from.parent_path() : fs::path(asked.output),
+                                from.stem().string(), !page.empty());
+  if (!files) return complain(files.error());
+  fmt::print("{}", race_summary(*results));
+  return finish_output(write_files(*files, *results, page));
+}
+
+/// Puts the headline table into a document, or says whether it is there.
+int update_readme(const options& asked) {
+  const fs::path document(asked.readme);
+  const auto text = inspect::read_text_file(document);
+  if (!text) return complain(text.error());
+  fs::path file = asked.from;
+  if (file.empty()) {
+    const auto named = results_named_in(*text, document);
+    if (!named) return complain(named.error());
+    file = *named;
+  }
+  const auto results = inspect::read_results(file);
+  if (!results) return complain(results.error());
+  const fs::path beside = document.parent_path().empty() ? fs::path(".") : document.parent_path();
+  std::error_code ignored;
+  const auto renewed = with_part(*text, document, fs::relative(file, beside, ignored).generic_string(),
+                                 "\n" + headline_table(*results) + "\n");
+  if (!renewed) return complain(renewed.error());
+  if (asked.check) {
+    if (*renewed == *text) return done;
+    complain(fmt::format("{} does not agree with {}; run: tare race --from {} --readme {}", document.string(),
+                         file.string(), file.string(), document.string()));
+    return failed;
+  }
+  auto output = output_file::open(asked.readme);
+  if (!output) return complain(output.error());
+  if (const auto written = output->write(*renewed); !written) return complain(written.error());
+  return done;
+}
+
+}  // namespace
+
+std::function<int()> add_race(CLI::App& app) {
+  CLI::App* race = app.add_subcommand("race", "Measure the same work on every runtime of a list");
+  race->footer(
+      "Usage:  tare race [OPTIONS]\n"
+      "        tare race --from FILE [--output FOLDER]\n"
+      "        tare race [--from FILE] --readme DOCUMENT [--check]\n\n"
+      "Writes FOLDER/<date>.json, the same as tables in Markdown, and, where ./setup --peers has built it, as a page\n"
+      "with charts. ./setup --peers also installs what Debian and npm have of the runtimes.");
+  auto asked = std::make_shared<options>();
+  auto* quick = race->add_flag("--quick", asked->quick, "Fewer and smaller numbers, once: under 3 minutes");
+  race->add_option("--peers", asked->peers, "The list of runtimes")->capture_default_str();
+  race->add_option("--only", asked->only, "Only these of the list")->delimiter(',')->allow_extra_args(false);
+  race->add_option("--workload", asked->workloads, "Only these workloads")->delimiter(',')->allow_extra_args(false);
+  race->add_option("--n", asked->counts, "Numbers of tasks, in place of the workloads' own")
+      ->delimiter(',')
+      ->check(a_count())
+      ->allow_extra_args(false)
+      ->excludes(quick);
+  race->add_option("--repeats", asked->repeats, "How often everything is measured [3, or 1 with --quick]")
+      ->check(CLI::Range(1U, 100U));
+  race->add_option("--timeout", asked->time_limit, "Seconds to wait for each READY")
+      ->check(a_time_limit())
+      ->capture_default_str();
+  race->add_option("--output", asked->output, "The folder to write to [bench/results, from the list's root]");
+  race->add_option("--from", asked->from, "Measure nothing: write the tables and the page of this results file");
+  auto* readme = race->add_option("--readme", asked->readme, "Measure nothing: put the headline table into this file");
+  race->add_flag("--check", asked->check, "Only say whether the table in it is the right one")->needs(readme);
+  return [asked] {
+    std::ranges::sort(asked->counts);
+    const auto [first, last] = std::ranges::unique(asked->counts);
+    asked->counts.erase(first, last);
+    if (!asked->readme.empty()) return update_readme(*asked);
+    return asked->from.empty() ? run_race(*asked) : write_again(*asked);
+  };
+}
+
+}  // namespace tare::cli

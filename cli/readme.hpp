@@ -1,0 +1,25 @@
+#pragma once
+
+// The part of the README that comes from a results file, between two marks:
+//
+//   <!-- race: bench/results/2026-01-31.json -->
+//   | ... |
+//   <!-- race end -->
+
+#include "inspect/error.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace tare::cli {
+
+/// The results file that the first mark names, from the document's folder.
+[[nodiscard]] inspect::result<std::filesystem::path> results_named_in(std::string_view document,
+                                                                      const std::filesystem::path& file);
+
+/// The document with `part` in place of what stands between the marks, naming `results`.
+[[nodiscard]] inspect::result<std::string> with_part(std::string_view document, const std::filesystem::path& file,
+                                                     std::string_view results, std::string_view part);
+
+}  // namespace tare::cli

@@ -1,0 +1,46 @@
+// One time limit over several steps, and clean-up that has to await although the time is up.
+
+#include <tare/tare.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <exception>
+
+using namespace std::chrono_literals;
+
+namespace {
+
+tare::task<> say_goodbye() {
+  co_await tare::sleep_for(2ms);
+  std::puts("  said goodbye");
+}
+
+tare::task<int> session(std::chrono::milliseconds server) {
+  std::exception_ptr left;
+  int answer = 0;
+  try {
+    co_await tare::sleep_for(server);  // connect
+    co_await tare::sleep_for(server);  // ask
+    answer = 42;
+  } catch (const tare::cancelled&) {
+    left = std::current_exception();
+  }
+  co_await tare::shield(say_goodbye());  // runs to its end in any case
+  if (left) std::rethrow_exception(left);
+  co_return answer;
+}
+
+tare::task<> attempts() {
+  for (const auto server : {100ms, 3ms}) {
+    const auto answer = co_await tare::timeout(20ms, session(server));
+    if (answer) {
+      std::printf("answer: %d\n", *answer);
+    } else {
+      std::puts("too late");
+    }
+  }
+}
+
+}  // namespace
+
+int main() { tare::run(attempts()); }

@@ -1,0 +1,43 @@
+#pragma once
+
+// The items, in whichever database.
+
+#include <tare/db.hpp>
+#include <tare/task.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace service {
+
+struct item {
+  std::int64_t id = 0;
+  std::string name;
+  double price = 0;
+};
+
+class catalogue {
+ public:
+  catalogue(tare::db::pool database, bool on_postgresql) noexcept
+      : database_(std::move(database)), on_postgresql_(on_postgresql) {}
+
+  /// Makes the table if there is none.
+  [[nodiscard]] tare::task<tare::db::result<void>> prepare();
+  /// Puts some items into an empty table.
+  [[nodiscard]] tare::task<tare::db::result<void>> seed();
+
+  [[nodiscard]] tare::task<tare::db::result<std::optional<item>>> find(std::int64_t id);
+  /// The new item's id. A name that is there already is an error of kind `constraint`.
+  [[nodiscard]] tare::task<tare::db::result<std::int64_t>> add(const std::string& name, double price);
+  /// Whether the database answers.
+  [[nodiscard]] tare::task<bool> answers();
+
+  [[nodiscard]] tare::db::pool& database() noexcept { return database_; }
+
+ private:
+  tare::db::pool database_;
+  bool on_postgresql_;
+};
+
+}  // namespace service

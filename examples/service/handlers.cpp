@@ -1,0 +1,206 @@
+#include "handlers.hpp"
+
+#include <tare/http/admission.hpp>
+#include <tare/http/router.hpp>
+#include <tare/scope.hpp>
+#include <tare/sleep.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace service {
+
+using nlohmann::json;
+using tare::task;
+using tare::db::error_kind;
+using tare::http::request;
+using tare::http::response;
+
+namespace {
+
+constexpr std::string_view json_type = "application/json";
+
+/// Sends a JSON object, and gives the status for the books.
+task<unsigned> answer(response& to, unsigned status, json body) {
+  // Bytes that are no UTF-8 may have been stored by others; they are replaced rather than thrown about.
+  const std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+  (void)co_await to.status(status).send(json_type, text);
+  co_return status;
+}
+
+task<unsigned> refuse(response& to, unsigned status, std::string_view why) {
+  return answer(to, status, {{"error", why}});
+}
+
+task<unsigned> fail(response& to, const tare::db::error& why) {
+  switch (why.kind()) {
+    case error_kind::unavailable:
+    case error_kind::busy:
+    case error_kind::cancelled:
+      to.set("retry-after", "1");
+      return refuse(to, 503, "the database is not available");
+    case error_kind::constraint:
+      return refuse(to, 409, "there is an item of this name");
+    case error_kind::disk_full:
+      return refuse(to, 507, "the database is full; nothing was stored");
+    default:
+      // What it is about is for the operator, not for the client.
+      std::fprintf(stderr, "service: %s %s: %s\n", std::string(name_of(why.kind())).c_str(), why.code().c_str(),
+                   why.message().c_str());
+      return refuse(to, 500, "internal error");
+  }
+}
+
+std::optional<std::int64_t> number_of(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+task<unsigned> get_item(application& app, request& asked, response& to) {
+  const auto id = number_of(asked.param("id"));
+  if (!id) co_return co_await refuse(to, 400, "the id of an item is an integer");
+  auto found = co_await app.items.find(*id);
+  if (!found) co_return co_await fail(to, found.error());
+  if (!*found) co_return co_await refuse(to, 404, "there is no such item");
+  co_return co_await answer(to, 200, {{"id", (*found)->id}, {"name", (*found)->name}, {"price", (*found)->price}});
+}
+
+struct new_item {
+  std::string name;
+  double price;
+};
+
+/// The item that a body describes, or what is wrong with it.
+std::expected<new_item, std::string_view> read_item(std::string_view body) {
+  const json parsed = json::parse(body, nullptr, false);
+  if (!parsed.is_object()) return std::unexpected("the body is no JSON object");
+  const auto name = parsed.find("name");
+  const auto price = parsed.find("price");
+  if (name == parsed.end() || !name->is_string() || name->get_ref<const std::string&>().empty() ||
+      name->get_ref<const std::string&>().find('\0') != std::string::npos) {
+    return std::unexpected("'name' must be a text that is not empty");
+  }
+  if (price == parsed.end() || !price->is_number() || !std::isfinite(price->get<double>()) ||
+      price->get<double>() < 0) {
+    return std::unexpected("'price' must be a number that is not negative");
+  }
+  return new_item{.name = name->get<std::string>(), .price = price->get<double>()};
+}
+
+task<unsigned> post_item(application& app, request& asked, response& to) {
+  auto body = co_await asked.body().read_all();
+  if (!body) co_return 400;  // the server tells the client
+  auto made = read_item(*body);
+  if (!made) co_return co_await refuse(to, 400, made.error());
+  auto id = co_await app.items.add(made->name, made->price);
+  if (!id) co_return co_await fail(to, id.error());
+  to.set("location", "/items/" + std::to_string(*id));
+  co_return co_await answer(to, 201, {{"id", *id}, {"name", made->name}, {"price", made->price}});
+}
+
+/// For load balancers: whether requests should be sent here.
+task<unsigned> get_health(application& app, request& /*asked*/, response& to) {
+  if (app.draining) co_return co_await refuse(to, 503, "draining");
+  if (!co_await app.items.answers()) co_return co_await refuse(to, 503, "the database does not answer");
+  co_return co_await answer(to, 200, {{"status", "ok"}});
+}
+
+struct of_servers {
+  std::size_t connections = 0;
+  std::size_t active = 0;
+};
+
+/// Each server is asked on its own shard.
+task<of_servers> ask_servers(application& app) {
+  of_servers sum;
+  std::mutex guard;
+  auto ask = [&](unsigned shard) -> task<> {
+    const tare::http::server* server = app.servers.at(shard);
+    if (server != nullptr) {
+      const std::scoped_lock locked(guard);
+      sum.connections += server->connections();
+      sum.active += server->active_requests();
+    }
+    co_return;
+  };
+  auto ask_all = [&](tare::scope& s) -> task<> {
+    for (unsigned shard = 0; shard < app.runtime.shards(); ++shard) s.spawn_on(shard, ask(shard));
+    co_return;
+  };
+  co_await tare::with_scope(ask_all);
+  co_return sum;
+}
+
+task<unsigned> get_metrics(application& app, request& /*asked*/, response& to) {
+  const of_servers servers = co_await ask_servers(app);
+  const auto put = [text = std::string()](std::string_view name, std::string_view type, std::string_view help,
+                                          auto value) mutable -> std::string& {
+    if (!name.empty()) metrics::write_value(text, name, type, help, static_cast<double>(value));
+    return text;
+  };
+  auto values = put;
+  tare::memory_budget& memory = app.runtime.memory();
+  values("http_connections", "gauge", "Connections, idle ones included.", servers.connections);
+  values("http_requests_active", "gauge", "Requests whose handlers have not ended.", servers.active);
+  values("tare_tasks", "gauge", "Live tasks: one for each connection, and those that are detached.",
+         servers.connections + app.runtime.detached_tasks());
+  values("tare_frame_bytes", "gauge", "Memory for the frames of tasks, buffers and descriptors.",
+         app.runtime.frame_bytes());
+  values("process_resident_memory_bytes", "gauge", "Resident memory of the process.", memory.held());
+  values("tare_memory_limit_bytes", "gauge", "The budget.", memory.limit());
+  values("tare_memory_promised_bytes", "gauge", "What admitted requests may take.", memory.promised());
+  values("tare_memory_used_ratio", "gauge", "Resident memory as a part of the budget.",
+         static_cast<double>(memory.held()) / static_cast<double>(memory.limit()));
+  values("tare_admissions_refused_total", "counter", "Requests that were answered 503 for want of memory.",
+         memory.refusals());
+  values("db_connections_max", "gauge", "Connections to the database, at most.", app.items.database().capacity());
+  std::string& text = values("db_connections_lent", "gauge", "Connections to the database that are in use.",
+                             app.items.database().lent());
+  app.measured.write(text);
+  (void)co_await to.send("text/plain; version=0.0.4; charset=utf-8", text);
+  co_return 200;
+}
+
+using answering = task<unsigned> (*)(application&, request&, response&);
+
+/// Runs one of the above and counts it.
+task<> measured(application& app, route of, answering how, request& asked, response& to) {
+  const auto began = tare::now();
+  unsigned status = 499;  // the client went away, or there was no time left
+  std::exception_ptr error;
+  try {
+    status = co_await how(app, asked, to);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  app.measured.count(tare::this_shard(), of, status, tare::now() - began);
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace
+
+tare::http::handler make_routes(application& app) {
+  const auto counted = [&app](route of, answering how) -> tare::http::handler {
+    return [&app, of, how](request& asked, response& to) { return measured(app, of, how, asked, to); };
+  };
+  tare::http::router routes;
+  routes.get("/items/{id}", tare::http::admitted(counted(route::get_item, &get_item), request_bytes));
+  routes.post("/items", tare::http::admitted(counted(route::post_item, &post_item), request_bytes));
+  // These are answered whatever the load: they tell what it is.
+  routes.get("/healthz", counted(route::other, &get_health));
+  routes.get("/metrics", counted(route::other, &get_metrics));
+  return routes;
+}
+
+}  // namespace service

@@ -1,0 +1,179 @@
+// The reference service: accept, read, query a database, respond; holding very many connections within a budget.
+//
+//   service --db sqlite:items.db --seed --listen 127.0.0.1:8080 --budget 512M
+//
+// SIGTERM and SIGINT: it stops accepting, answers what is under way, closes the database, and ends.
+
+#include "catalogue.hpp"
+#include "handlers.hpp"
+#include "options.hpp"
+
+#include <tare/http.hpp>
+#include <tare/net.hpp>
+#include <tare/tare.hpp>
+
+#include <malloc.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <expected>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace service {
+
+namespace {
+
+using namespace std::chrono_literals;
+using tare::task;
+
+constexpr int failed = 1;
+
+/// Until the database has its table, and the items if they are asked for; requests get 503 meanwhile.
+task<> prepare(application& app, bool seed) {
+  std::string complained;
+  for (;;) {
+    auto done = co_await app.items.prepare();
+    if (done && seed) done = co_await app.items.seed();
+    if (done) break;
+    if (complained != done.error().message()) {
+      complained = done.error().message();
+      std::fprintf(stderr, "service: the database is not ready: %s\n", complained.c_str());
+    }
+    co_await tare::sleep_for(200ms);
+  }
+  if (!complained.empty()) std::fputs("service: the database is ready\n", stderr);
+}
+
+tare::http::server_options server_options() {
+  tare::http::server_options chosen;
+  chosen.max_body_bytes = most_body_bytes;
+  chosen.head_timeout = 10s;
+  chosen.body_timeout = 10s;
+  chosen.request_timeout = 10s;
+  chosen.idle_timeout = 75s;
+  // What a connection takes until it is idle again: a buffer, and the frames of a request that is refused.
+  chosen.connection_bytes = std::size_t{16} << 10U;
+  chosen.shed_idle = true;
+  chosen.on_error = [](const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& thrown) {
+      std::fprintf(stderr, "service: a handler has failed: %s\n", thrown.what());
+    } catch (...) {
+      std::fputs("service: a handler has failed\n", stderr);
+    }
+  };
+  return chosen;
+}
+
+/// Serves on the current shard until `stopping` is set.
+task<> serve(application& app, tare::net::listener listener, tare::event& stopping) {
+  tare::http::server server(make_routes(app), server_options());
+  app.servers.at(tare::this_shard()) = &server;
+  auto stop = [&]() -> task<> {
+    co_await stopping.wait();
+    server.stop();
+  };
+  auto run = [&](tare::scope& s) -> task<> {
+    s.spawn(stop());
+    const auto ended = co_await server.serve(std::move(listener));
+    if (!ended) throw std::system_error(ended.error(), "accepting connections");
+  };
+  std::exception_ptr error;
+  try {
+    co_await tare::with_scope(run);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  app.servers.at(tare::this_shard()) = nullptr;
+  if (error) std::rethrow_exception(error);
+}
+
+/// The address as it is to be typed into curl.
+std::string url_of(const tare::net::endpoint& at) {
+  if (at.is_unix()) return "--unix-socket " + at.to_string().substr(5) + " http://localhost";
+  return "http://" + at.to_string();
+}
+
+task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool database) {
+  auto signals = tare::net::signal_set::of({SIGTERM, SIGINT});
+  if (!signals) throw std::system_error(signals.error(), "waiting for signals");
+
+  // The first listener finds out whether the address can be had; the others share its port.
+  const tare::net::listen_options shared{.reuse_port = runtime.shards() > 1 && !chosen.listen.is_unix()};
+  auto first = tare::net::listener::bind(chosen.listen, shared);
+  if (!first) {
+    std::fprintf(stderr, "service: cannot listen on %s: %s\n", chosen.listen.to_string().c_str(),
+                 first.error().message().c_str());
+    co_return failed;
+  }
+  auto bound = first->local();
+  if (!bound) throw std::system_error(bound.error(), "asking for the address");
+  const tare::net::endpoint address = *bound;
+
+  application app(runtime, catalogue(std::move(database), chosen.database.starts_with("postgres")));
+  tare::event stopping;
+  auto serve_another = [&]() -> task<> {
+    auto another = tare::net::listener::bind(address, shared);
+    if (!another) throw std::system_error(another.error(), "listening on another shard");
+    co_await serve(app, std::move(*another), stopping);
+  };
+  auto wait_for_signal = [&]() -> task<> {
+    (void)co_await signals->next();
+    std::fputs("service: stopping\n", stderr);
+    app.draining = true;
+    stopping.set();
+  };
+  auto serve_all = [&](tare::scope& servers) -> task<> {
+    const unsigned shards = chosen.listen.is_unix() ? 1 : runtime.shards();
+    for (unsigned shard = 1; shard < shards; ++shard) servers.spawn_on(shard, serve_another());
+    servers.spawn(serve(app, std::move(*first), stopping));
+    servers.spawn(wait_for_signal());
+    std::printf("listening on %s\n", url_of(address).c_str());
+    if (chosen.seed) std::printf("try: curl -s %s/items/1\n", url_of(address).c_str());
+    std::fflush(stdout);
+    co_return;
+  };
+  auto prepare_and_serve = [&](tare::scope& preparing) -> task<> {
+    preparing.spawn(prepare(app, chosen.seed));
+    co_await tare::with_scope(serve_all);
+    preparing.cancel();
+  };
+  co_await tare::with_scope(prepare_and_serve);
+  co_await app.items.database().close();
+  co_return 0;
+}
+
+int start(const options& chosen) {
+  auto database = tare::db::pool::open(chosen.database, {.connections = chosen.connections});
+  if (!database) {
+    std::fprintf(stderr, "service: --db: %s\n", database.error().message().c_str());
+    return 2;
+  }
+  tare::runtime runtime({.shards = chosen.shards,
+                         .frame_limit = chosen.budget / 4 * 3,
+                         .memory_limit = chosen.budget,
+                         .blocking_threads = static_cast<unsigned>(chosen.connections)});
+  return runtime.run(run(runtime, chosen, *std::move(database)));
+}
+
+}  // namespace
+
+}  // namespace service
+
+int main(int argc, char** argv) {
+  // Threads of the blocking pool would otherwise each keep memory of their own, which comes back only to them.
+  ::mallopt(M_ARENA_MAX, 2);
+  try {
+    const auto chosen = service::parse_options(argc, argv);
+    return chosen ? service::start(*chosen) : chosen.error();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "service: %s\n", error.what());
+    return 1;
+  }
+}

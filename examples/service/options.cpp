@@ -1,0 +1,73 @@
+#include "options.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <charconv>
+#include <cstdio>
+#include <limits>
+#include <string_view>
+
+namespace service {
+
+namespace {
+
+constexpr int bad_usage = 2;
+// Without a client the process holds about 8 MiB; less than this would serve hardly anybody.
+constexpr std::size_t least_budget = std::size_t{32} << 20U;
+
+std::unexpected<int> complain(const std::string& what) {
+  std::fprintf(stderr, "service: %s; see service --help\n", what.c_str());
+  return std::unexpected(bad_usage);
+}
+
+}  // namespace
+
+std::expected<std::size_t, std::string> parse_size(const std::string& text) {
+  std::size_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [after, failure] = std::from_chars(text.data(), end, number);
+  const std::string_view suffix(after, static_cast<std::size_t>(end - after));
+  unsigned shift = 0;
+  if (suffix == "K") shift = 10;
+  if (suffix == "M") shift = 20;
+  if (suffix == "G") shift = 30;
+  const bool fits = number <= std::numeric_limits<std::size_t>::max() >> shift;
+  if (failure != std::errc() || (!suffix.empty() && shift == 0) || !fits) {
+    return std::unexpected("'" + text + "' is no size: expected a number of bytes, such as 512M (K, M or G)");
+  }
+  return number << shift;
+}
+
+std::expected<options, int> parse_options(int argc, char** argv) {
+  options chosen;
+  std::string listen = chosen.listen.to_string();
+  std::string budget = "512M";
+  CLI::App app("Items over HTTP: GET /items/{id}, POST /items, GET /healthz, GET /metrics.", "service");
+  app.add_option("--db", chosen.database, "sqlite:PATH, or postgresql://USER@HOST/NAME")->capture_default_str();
+  app.add_option("--listen", listen, "address and port, [::]:8080, or unix:PATH")->capture_default_str();
+  app.add_option("--shards", chosen.shards, "threads that serve; 0: one for each processor")
+      ->capture_default_str()
+      ->check(CLI::Range(0U, 1024U));
+  app.add_option("--budget", budget, "memory that the process may take, such as 512M")->capture_default_str();
+  app.add_option("--connections", chosen.connections, "to the database, at most")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+  app.add_flag("--seed", chosen.seed, "put some items into an empty database");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    return std::unexpected(app.exit(asked));
+  } catch (const CLI::ParseError& wrong) {
+    return complain(wrong.what());
+  }
+  const auto endpoint = tare::net::endpoint::parse(listen);
+  if (!endpoint) return complain("--listen: '" + listen + "' is no address with a port: " + endpoint.error().message());
+  chosen.listen = *endpoint;
+  const auto size = parse_size(budget);
+  if (!size) return complain("--budget: " + size.error());
+  if (*size < least_budget) return complain("--budget: at least 32M are needed, not " + budget);
+  chosen.budget = *size;
+  return chosen;
+}
+
+}  // namespace service

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <tare/net/endpoint.hpp>
+
+#include <cstddef>
+#include <expected>
+#include <string>
+
+namespace service {
+
+struct options {
+  std::string database = "sqlite:items.db";
+  tare::net::endpoint listen = tare::net::endpoint::loopback(8080);
+  unsigned shards = 1;
+  std::size_t budget = std::size_t{512} << 20U;
+  std::size_t connections = 8;  ///< to the database
+  bool seed = false;
+};
+
+/// What the arguments say; otherwise the status to exit with, after what there was to say has been printed.
+[[nodiscard]] std::expected<options, int> parse_options(int argc, char** argv);
+
+/// "512M" to bytes. The suffixes are K, M and G, powers of 1024; none means bytes. Nothing else is accepted.
+[[nodiscard]] std::expected<std::size_t, std::string> parse_size(const std::string& text);
+
+}  // namespace service

@@ -1,0 +1,45 @@
+#pragma once
+
+// A connection of a pool for one task alone, for as long as it keeps it.
+//
+//   auto connection = co_await db.acquire();
+//   if (!connection) co_return std::unexpected(connection.error());
+//   auto total = co_await connection->query_one<std::int64_t>("SELECT count(*) FROM items");
+//
+// Needed for what belongs to a connection (temporary tables, settings); otherwise a pool takes the same calls, and
+// lends the connection for no longer than it must. Bytes: 8.
+
+#include <tare/db/detail/lease.hpp>
+#include <tare/db/statements.hpp>
+#include <tare/db/transaction.hpp>
+
+#include <utility>
+
+namespace tare::db {
+
+/// Move-only. Goes back to its pool when this and all its `rows` are gone. One statement at a time: a call while `rows`
+/// are not at their end throws std::logic_error.
+class connection : public statements<connection> {
+ public:
+  /// For the library.
+  explicit connection(detail::lease held) noexcept : held_(std::move(held)) {}
+  connection(connection&&) noexcept = default;
+  connection& operator=(connection&&) noexcept = default;
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+  ~connection() = default;
+
+  /// Begins a transaction, which shares the connection.
+  [[nodiscard]] task<result<transaction>> begin(transaction_options options = {});
+
+ private:
+  friend class statements<connection>;
+  [[nodiscard]] task<result<rows>> start_query(std::string_view sql, parameters bound);
+  [[nodiscard]] task<result<std::uint64_t>> start_execute(std::string_view sql, parameters bound);
+  [[nodiscard]] task<result<std::vector<std::uint64_t>>> start_batch(batch all);
+  [[nodiscard]] task<result<void>> start_script(std::string_view sql);
+
+  detail::lease held_;
+};
+
+}  // namespace tare::db

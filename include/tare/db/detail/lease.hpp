@@ -1,0 +1,43 @@
+#pragma once
+
+// A connection that a pool has lent. Those who use it share it; when the last of them lets go, it goes back.
+
+#include <utility>
+
+namespace tare::db::detail {
+
+class session;  // src/db/session.hpp
+
+void retain(session& lent) noexcept;
+/// Any thread. What is under way on the connection is stopped, and a transaction rolled back, by a task of their own.
+void let_go(session& lent) noexcept;
+
+/// 8 bytes.
+class lease {
+ public:
+  lease() noexcept = default;
+  /// Takes over a reference that has been counted.
+  explicit lease(session& lent) noexcept : session_(&lent) {}
+  lease(const lease& other) noexcept : session_(other.session_) {
+    if (session_ != nullptr) retain(*session_);
+  }
+  lease(lease&& other) noexcept : session_(std::exchange(other.session_, nullptr)) {}
+  lease& operator=(lease other) noexcept {
+    std::swap(session_, other.session_);
+    return *this;
+  }
+  ~lease() { reset(); }
+
+  void reset() noexcept {
+    if (session* lent = std::exchange(session_, nullptr); lent != nullptr) let_go(*lent);
+  }
+
+  [[nodiscard]] session& operator*() const noexcept { return *session_; }
+  [[nodiscard]] session* operator->() const noexcept { return session_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return session_ != nullptr; }
+
+ private:
+  session* session_ = nullptr;
+};
+
+}  // namespace tare::db::detail

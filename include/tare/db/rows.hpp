@@ -1,0 +1,96 @@
+#pragma once
+
+// The rows of a result, read as they are asked for.
+//
+//   auto items = co_await db.query("SELECT id, name FROM items WHERE price < $1", 10);
+//   if (!items) co_return std::unexpected(items.error());
+//   for (;;) {
+//     auto row = co_await items->next();             // std::expected<std::optional<tare::db::row>, error>
+//     if (!row) co_return std::unexpected(row.error());
+//     if (!*row) break;                              // that was all
+//     use((*row)->get<std::int64_t>(0));
+//   }
+//
+// Some 16 KiB of rows are read at a time, whatever the size of the result, and the database is not asked for more
+// before these are used up. A result that fits gives its connection back to the pool before its first row is looked at.
+//
+// Bytes: 8, and about 100 with the rows that have been read, outside of the frame.
+
+#include <tare/db/error.hpp>
+#include <tare/db/row.hpp>
+#include <tare/task.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace tare::db {
+
+namespace detail {
+struct row_stream;  // src/db/row_stream.hpp
+}  // namespace detail
+
+/// Move-only. Destroying it before the last row stops the query and lets go of the connection.
+class rows {
+ public:
+  class next_awaiter;
+  struct next_request {
+    using tare_awaiter = next_awaiter;
+    rows& of;
+  };
+
+  /// For the library.
+  explicit rows(std::unique_ptr<detail::row_stream> stream) noexcept;
+  rows(rows&&) noexcept;
+  rows& operator=(rows&&) noexcept;
+  rows(const rows&) = delete;
+  rows& operator=(const rows&) = delete;
+  ~rows();
+
+  /// The next row, or nullopt after the last one, or after an error. Suspends only if none is at hand.
+  [[nodiscard]] next_request next() noexcept { return {*this}; }
+
+  /// Names of the columns.
+  [[nodiscard]] const std::vector<std::string>& columns() const noexcept;
+
+ private:
+  [[nodiscard]] bool advance() noexcept;
+  [[nodiscard]] task<result<bool>> fetch();
+  [[nodiscard]] std::optional<row> current() const noexcept;
+
+  std::unique_ptr<detail::row_stream> stream_;
+};
+
+class rows::next_awaiter {
+ public:
+  next_awaiter(next_request request, tare::detail::wait_state& /*task*/) noexcept : of_(request.of) {}
+
+  [[nodiscard]] bool await_ready() noexcept {
+    at_hand_ = of_.advance();
+    return at_hand_;
+  }
+  template <class Promise>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) {
+    // From here on this is the await of a child.
+    auto fetched = of_.fetch();
+    self.promise().set_kind(tare::detail::wait_kind::child);
+    return fetched_.emplace(fetched.release()).await_suspend(self);
+  }
+  result<std::optional<row>> await_resume() {
+    if (!at_hand_) {
+      auto more = fetched_->await_resume();
+      if (!more) return std::unexpected(std::move(more.error()));
+      if (!*more) return std::nullopt;
+    }
+    return of_.current();
+  }
+
+ private:
+  rows& of_;
+  std::optional<tare::detail::child_awaiter<result<bool>>> fetched_;
+  bool at_hand_ = false;
+};
+
+}  // namespace tare::db

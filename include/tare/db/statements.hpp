@@ -1,0 +1,120 @@
+#pragma once
+
+// How statements are run: the same on a pool, a connection and a transaction.
+//
+//   auto price = co_await db.query_one<double>("SELECT price FROM items WHERE id = $1", id);
+//   auto added = co_await db.execute("INSERT INTO items (name, price) VALUES ($1, $2)", "tare", 9.5);
+//
+// Statements are prepared once for each connection and kept. Their text must live until the await ends; the values are
+// copied at the call. Every call is a cancellation point: what is under way in the database is stopped.
+//
+// Bytes: docs/bytes.md.
+
+#include <tare/db/batch.hpp>
+#include <tare/db/error.hpp>
+#include <tare/db/parameters.hpp>
+#include <tare/db/row.hpp>
+#include <tare/db/rows.hpp>
+#include <tare/task.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace tare::db {
+
+namespace detail {
+
+template <class... T>
+struct one_row {
+  using type = std::tuple<T...>;
+};
+template <class T>
+struct one_row<T> {
+  using type = T;
+};
+
+template <class T>
+inline constexpr bool is_view = std::is_same_v<T, std::string_view> || std::is_same_v<T, std::span<const std::byte>>;
+template <class T>
+inline constexpr bool is_view<std::optional<T>> = is_view<T>;
+
+template <class... T>
+result<typename one_row<T...>::type> values_of(const row& from) {
+  return [&]<std::size_t... I>(std::index_sequence<I...>) -> result<typename one_row<T...>::type> {
+    auto values = std::tuple<result<T>...>(from.try_get<T>(I)...);
+    const error* wrong = nullptr;
+    ((wrong = wrong == nullptr && !std::get<I>(values) ? &std::get<I>(values).error() : wrong), ...);
+    if (wrong != nullptr) return std::unexpected(*wrong);
+    return typename one_row<T...>::type(*std::move(std::get<I>(values))...);
+  }(std::index_sequence_for<T...>());
+}
+
+template <class... T>
+task<result<std::optional<typename one_row<T...>::type>>> first_of(rows found) {
+  auto first = co_await found.next();
+  if (!first) co_return std::unexpected(std::move(first.error()));
+  if (!*first) co_return std::nullopt;
+  auto values = values_of<T...>(**first);
+  if (!values) co_return std::unexpected(std::move(values.error()));
+  // A query that has no more rows ends here; one that has is stopped.
+  auto second = co_await found.next();
+  if (!second) co_return std::unexpected(std::move(second.error()));
+  co_return *std::move(values);
+}
+
+/// Apart from `first_of`, so that a query which waits does not hold what is needed only afterwards.
+template <class... T>
+task<result<std::optional<typename one_row<T...>::type>>> first_row(task<result<rows>> query) {
+  auto found = co_await std::move(query);
+  if (!found) co_return std::unexpected(std::move(found.error()));
+  co_return co_await first_of<T...>(*std::move(found));
+}
+
+}  // namespace detail
+
+/// Base of `pool`, `connection` and `transaction`.
+template <class On>
+class statements {
+ public:
+  /// Runs a statement that gives rows.
+  template <bindable... P>
+  [[nodiscard]] task<result<rows>> query(std::string_view sql, const P&... values) {
+    return on().start_query(sql, parameters(values...));
+  }
+
+  /// The first row's columns as a T, or a tuple of several; nullopt if there is no row. A column that is no T is an
+  /// error of kind `data`. Throws std::out_of_range if there are fewer columns.
+  template <class... T, bindable... P>
+    requires(sizeof...(T) > 0)
+  [[nodiscard]] task<result<std::optional<typename detail::one_row<T...>::type>>> query_one(std::string_view sql,
+                                                                                            const P&... values) {
+    static_assert(!(... || detail::is_view<T>), "the row is gone when this returns: take std::string or a vector");
+    return detail::first_row<T...>(on().start_query(sql, parameters(values...)));
+  }
+
+  /// Runs a statement whose rows, if any, are of no interest; gives the number of rows that it has changed.
+  template <bindable... P>
+  [[nodiscard]] task<result<std::uint64_t>> execute(std::string_view sql, const P&... values) {
+    return on().start_execute(sql, parameters(values...));
+  }
+
+  /// Runs all, or none: outside of a transaction they make one. Gives the changes of each.
+  [[nodiscard]] task<result<std::vector<std::uint64_t>>> execute(batch all) { return on().start_batch(std::move(all)); }
+
+  /// Runs a text of several statements without parameters, as in a schema file: all, or none. It must have no BEGIN or
+  /// COMMIT of its own.
+  [[nodiscard]] task<result<void>> execute_script(std::string_view sql) { return on().start_script(sql); }
+
+ private:
+  friend On;
+  statements() = default;
+  [[nodiscard]] On& on() noexcept { return static_cast<On&>(*this); }
+};
+
+}  // namespace tare::db

@@ -1,0 +1,68 @@
+#pragma once
+
+// Statements that count together or not at all.
+//
+//   auto tx = co_await db.begin();
+//   if (!tx) co_return std::unexpected(tx.error());
+//   auto taken = co_await tx->execute("UPDATE accounts SET balance = balance - $1 WHERE id = $2", sum, from);
+//   auto given = co_await tx->execute("UPDATE accounts SET balance = balance + $1 WHERE id = $2", sum, to);
+//   auto done = co_await tx->commit();              // fails if any of the statements has failed
+//
+// A transaction that is destroyed without a commit, on the way of an exception or of cancellation too, is rolled back
+// in the background, and its connection is lent again after that. `pool::transact` waits for it.
+//
+// Bytes: 8.
+
+#include <tare/db/detail/lease.hpp>
+#include <tare/db/statements.hpp>
+
+#include <cstdint>
+#include <utility>
+
+namespace tare::db {
+
+enum class isolation : std::uint8_t {
+  standard,      ///< the database's own: read committed with PostgreSQL; SQLite is always serializable
+  repeatable,    ///< PostgreSQL's repeatable read
+  serializable,  ///< may fail with `busy` at any statement and at the commit
+};
+
+struct transaction_options {
+  isolation level = isolation::standard;
+  /// With SQLite, transactions that may write take their turn when they begin; these run beside them.
+  bool read_only = false;
+};
+
+/// Move-only. One statement at a time, as with a connection.
+class transaction : public statements<transaction> {
+ public:
+  /// For the library.
+  explicit transaction(detail::lease held) noexcept : held_(std::move(held)) {}
+  transaction(transaction&&) noexcept = default;
+  transaction& operator=(transaction&&) noexcept = default;
+  transaction(const transaction&) = delete;
+  transaction& operator=(const transaction&) = delete;
+  ~transaction() = default;
+
+  /// Makes everything count. If a statement has failed or was cancelled, rolls back and gives that error: both
+  /// databases do the same, whatever the program has made of the error. If the commit itself fails, all is rolled back;
+  /// with `unavailable` it is not known. The transaction is over in any case.
+  [[nodiscard]] task<result<void>> commit();
+
+  /// Undoes everything. Waits also while the task is being cancelled. The transaction is over in any case.
+  [[nodiscard]] task<result<void>> rollback();
+
+  /// False after `commit` and `rollback`: then every call throws std::logic_error.
+  [[nodiscard]] bool open() const noexcept { return static_cast<bool>(held_); }
+
+ private:
+  friend class statements<transaction>;
+  [[nodiscard]] task<result<rows>> start_query(std::string_view sql, parameters bound);
+  [[nodiscard]] task<result<std::uint64_t>> start_execute(std::string_view sql, parameters bound);
+  [[nodiscard]] task<result<std::vector<std::uint64_t>>> start_batch(batch all);
+  [[nodiscard]] task<result<void>> start_script(std::string_view sql);
+
+  detail::lease held_;
+};
+
+}  // namespace tare::db

@@ -1,0 +1,109 @@
+#pragma once
+
+// A task's wait for a descriptor, as src/io/ sees it: 8 bytes of the awaiter, which lies in the awaiting frame.
+//
+// Everything else about the wait is in the descriptor's slot (24 bytes, src/io/slot.hpp), which exists once however
+// often it is waited for. What a call gives is handed from the reactor to the resumed task without a place in the
+// frame: the task is resumed right after the call, so one place for each shard is enough.
+
+#include <tare/detail/link.hpp>
+#include <tare/detail/wait_state.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace tare::detail {
+
+/// What is to be done when the descriptor is ready. From `writable` on, ready for writing.
+enum class io_call : std::uint8_t {
+  none,
+  readable,
+  read,
+  read_lease,
+  accept,
+  receive_from,
+  writable,
+  write_some,
+  write,
+  write_vector,
+  send_to,
+};
+
+struct alignas(8) io_wait {
+  explicit io_wait(link of) noexcept : slot(of) {}
+
+  link slot;             ///< the descriptor's; no_link if there is none (any more)
+  link owner = no_link;  ///< the waiting task's wait state
+};
+static_assert(sizeof(io_wait) == 8);
+
+// The calls' arguments, each beside its wait.
+struct io_read_wait : io_wait {
+  io_read_wait(link of, std::span<std::byte> to) noexcept : io_wait(of), into(to) {}
+  std::span<std::byte> into;
+};
+struct io_write_wait : io_wait {
+  io_write_wait(link of, std::span<const std::byte> what) noexcept : io_wait(of), left(what) {}
+  std::span<const std::byte> left;
+};
+struct io_write_vector_wait : io_wait {
+  io_write_vector_wait(link of, std::span<const std::span<const std::byte>> what) noexcept : io_wait(of), left(what) {}
+  std::span<const std::span<const std::byte>> left;
+  std::size_t written_of_first = 0;
+};
+
+struct io_send_wait : io_wait {
+  io_send_wait(link of, std::span<const std::byte> what, const void* address, std::uint32_t address_size) noexcept
+      : io_wait(of),
+        size(static_cast<std::uint32_t>(what.size())),
+        to_size(address_size),
+        bytes(what.data()),
+        to(address) {}
+  std::uint32_t size;
+  std::uint32_t to_size;
+  const std::byte* bytes;
+  const void* to;  ///< a socket address, or nullptr
+};
+
+/// What a call gave: two registers. Whoever makes a result of it does so inline, so that the compiler keeps in the
+/// frame only the parts of the result that are used after the next await.
+struct io_taken {
+  std::byte* buffer;    ///< of a read_lease
+  std::uint32_t count;  ///< bytes, or the link of an accepted socket's slot
+  int error;
+};
+/// Of the call that the running task has just waited for. Throws `cancelled`.
+[[nodiscard]] io_taken io_take();
+
+/// True if the call was made: its result is ready to be taken.
+[[nodiscard]] bool io_try(io_wait& wait, io_call call) noexcept;
+/// True if the task is suspended; otherwise the call's result is ready, or the task is cancelled.
+[[nodiscard]] bool io_suspend(io_wait& wait, io_call call, wait_state& task) noexcept;
+
+/// What is awaited: `Wait` is one of the structures above; `Take` gets the result from the reactor, or throws
+/// `cancelled`.
+template <class Wait, io_call Call, auto Take>
+class io_awaiter;
+
+template <class Wait, io_call Call, auto Take>
+struct io_request {
+  using tare_awaiter = io_awaiter<Wait, Call, Take>;
+  Wait wait;
+};
+
+template <class Wait, io_call Call, auto Take>
+class io_awaiter : private Wait {
+ public:
+  io_awaiter(const io_request<Wait, Call, Take>& request, wait_state& /*task*/) noexcept : Wait(request.wait) {}
+
+  [[nodiscard]] bool await_ready() noexcept { return io_try(*this, Call); }
+  template <class Promise>
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    return io_suspend(*this, Call, self.promise());
+  }
+  static auto await_resume() { return Take(); }
+};
+
+}  // namespace tare::detail

@@ -1,0 +1,77 @@
+#pragma once
+
+// The count of a semaphore: free permits, and whether somebody waits for some, in one word.
+//
+// While nobody waits, taking and adding are a compare-and-swap each. Whoever cannot take what it wants says so under
+// the lock that guards the queue; from then on taking fails and adding is refused here, so that all goes through the
+// lock until the queue is empty again. Announcing and the last look at the count are one compare-and-swap, so an
+// addition comes either before it and is seen, or after it and sees the announcement. (The futex semaphore of glibc
+// keeps count and waiters in one word for the same reason: Torvald Riegel's of 2015, nptl/sem_waitcommon.c.)
+//
+// `Atomic` is std::atomic except in the test that runs every interleaving (tests/stress).
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace tare::detail {
+
+template <template <class> class Atomic>
+class basic_permit_count {
+ public:
+  explicit basic_permit_count(std::size_t permits) noexcept : word_(std::uint64_t{permits} << 1U) {}
+
+  /// False if there are too few, or somebody waits.
+  [[nodiscard]] bool take(std::size_t count) noexcept {
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    do {
+      if ((word & somebody_waits) != 0 || (word >> 1U) < count) return false;
+    } while (!word_.compare_exchange_weak(word, word - permits(count), std::memory_order_acquire,
+                                          std::memory_order_relaxed));
+    return true;
+  }
+
+  /// False if somebody waits: then `add_for_waiters`, under the lock.
+  [[nodiscard]] bool add(std::size_t count) noexcept {
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    do {
+      if ((word & somebody_waits) != 0) return false;
+    } while (!word_.compare_exchange_weak(word, word + permits(count), std::memory_order_release,
+                                          std::memory_order_relaxed));
+    return true;
+  }
+
+  /// Under the lock. True if the permits were there after all and are taken; otherwise the caller waits.
+  [[nodiscard]] bool take_or_announce(std::size_t count) noexcept {
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    for (;;) {
+      const bool takes = (word & somebody_waits) == 0 && word >= permits(count);
+      const std::uint64_t next = takes ? word - permits(count) : word | somebody_waits;
+      if (word_.compare_exchange_weak(word, next, std::memory_order_acquire, std::memory_order_relaxed)) return takes;
+    }
+  }
+
+  // The rest under the lock, while somebody waits: nobody else changes the word then, except those who find that
+  // somebody has stopped waiting.
+  void add_for_waiters(std::size_t count) noexcept { word_.fetch_add(permits(count), std::memory_order_acq_rel); }
+  [[nodiscard]] bool take_for_waiter(std::size_t count) noexcept {
+    if (word_.load(std::memory_order_relaxed) >> 1U < count) return false;
+    word_.fetch_sub(permits(count), std::memory_order_acq_rel);
+    return true;
+  }
+  void nobody_waits() noexcept { word_.fetch_and(~somebody_waits, std::memory_order_acq_rel); }
+
+  [[nodiscard]] std::size_t available() const noexcept { return word_.load(std::memory_order_relaxed) >> 1U; }
+
+ private:
+  static constexpr std::uint64_t somebody_waits = 1;
+  [[nodiscard]] static constexpr std::uint64_t permits(std::size_t count) noexcept {
+    return std::uint64_t{count} << 1U;
+  }
+
+  Atomic<std::uint64_t> word_;
+};
+
+using permit_count = basic_permit_count<std::atomic>;
+
+}  // namespace tare::detail

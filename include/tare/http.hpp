@@ -1,0 +1,15 @@
+#pragma once
+
+// All of tare::http.
+
+#include <tare/http/admission.hpp>
+#include <tare/http/client.hpp>
+#include <tare/http/error.hpp>
+#include <tare/http/fields.hpp>
+#include <tare/http/handler.hpp>
+#include <tare/http/request.hpp>
+#include <tare/http/response.hpp>
+#include <tare/http/router.hpp>
+#include <tare/http/server.hpp>
+#include <tare/http/status.hpp>
+#include <tare/http/websocket.hpp>

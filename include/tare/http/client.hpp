@@ -1,0 +1,109 @@
+#pragma once
+
+// An HTTP/1.1 client that keeps its connections.
+//
+//   http::client client;
+//   auto got = co_await client.get("http://127.0.0.1:8080/items/7");          // result<client_response>
+//   if (got && got->status() == 200) use(co_await got->read_all());
+//
+// What is not there, on purpose: redirects are answers like any other (`location` says where to), cookies, caches and
+// proxies are the caller's, no body is decompressed. A request is sent once; only one that found its kept connection
+// closed before a byte of an answer came is sent again, on a new one, if its method is idempotent.
+//
+// Bytes: a kept connection is 24 in the pool and its slot in the shard's table: no buffer, no parser, no task.
+
+#include <tare/http/error.hpp>
+#include <tare/http/fields.hpp>
+#include <tare/net/connect.hpp>
+#include <tare/task.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace tare::http {
+
+namespace detail {
+class client_core;
+class client_call;
+}  // namespace detail
+
+/// A limit of 0 on a time means none.
+struct client_options {
+  std::size_t max_connections_per_host = 16;                            ///< further requests wait for one of them
+  std::size_t max_idle_connections = 64;                                ///< kept, over all hosts; the oldest is closed
+  std::size_t max_head_bytes = 64U << 10U;                              ///< errc::head_too_large
+  std::uint64_t max_body_bytes = 64U << 20U;                            ///< for read_all: errc::body_too_large
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(30);     ///< a kept connection is not used after that
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);  ///< std::errc::timed_out
+  std::chrono::nanoseconds read_timeout = std::chrono::seconds(30);     ///< for each wait for bytes: errc::too_slow
+  std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);    ///< for each piece that the server has to take
+  std::string user_agent = "tare";                                      ///< empty: none is sent
+};
+
+struct client_request {
+  std::string method = "GET";
+  std::string url;  ///< http://host[:port][/path][?query]
+  http::fields fields = {};
+  std::string body = {};
+  /// In place of `body`: called for each piece until it gives an empty one; sent chunked. What it gives must stay until
+  /// the next call.
+  std::function<task<std::string_view>()> stream = {};
+};
+
+/// Move-only. Reading the body to its end gives the connection back to the pool; destroying the response before closes
+/// it. Must not outlive its client.
+class client_response {
+ public:
+  client_response(client_response&&) noexcept;
+  client_response& operator=(client_response&&) noexcept;
+  client_response(const client_response&) = delete;
+  client_response& operator=(const client_response&) = delete;
+  ~client_response();
+
+  [[nodiscard]] unsigned status() const noexcept;
+  [[nodiscard]] fields_view fields() const noexcept;
+  /// The length that was announced; 0 if there is no body.
+  [[nodiscard]] std::optional<std::uint64_t> length() const noexcept;
+
+  /// The next piece of the body, valid until the next call; empty at the end. Bytes are taken from the connection only
+  /// as fast as they are asked for. `errc::truncated` if the connection ended too early.
+  [[nodiscard]] task<result<std::span<const std::byte>>> read();
+  /// All that is left of it.
+  [[nodiscard]] task<result<std::string>> read_all();
+
+ private:
+  friend class client;
+  explicit client_response(std::unique_ptr<detail::client_call> call) noexcept;
+  std::unique_ptr<detail::client_call> call_;
+};
+
+/// Belongs to the shard whose tasks use it. Must outlive its calls.
+class client {
+ public:
+  explicit client(client_options options = {});
+  client(const client&) = delete;
+  client& operator=(const client&) = delete;
+  ~client();
+
+  /// Sends the request and reads the response's head; interim responses (1xx) are passed over. Errors are of this
+  /// category, of name resolution, or of the system. Throws std::invalid_argument for a method that is no token.
+  [[nodiscard]] task<result<client_response>> send(client_request request);
+
+  [[nodiscard]] task<result<client_response>> get(std::string url);
+  [[nodiscard]] task<result<client_response>> post(std::string url, std::string content_type, std::string body);
+
+  /// Connections that wait for their next request.
+  [[nodiscard]] std::size_t idle_connections() const noexcept;
+
+ private:
+  std::unique_ptr<detail::client_core> core_;
+};
+
+}  // namespace tare::http

@@ -1,0 +1,134 @@
+#pragma once
+
+// A connection of whatever kind, for the code that does not want to be a template: a pointer to it and a table of what
+// can be done with it. 16 bytes, by value. The stream must outlive it.
+
+#include <tare/net/byte_stream.hpp>
+#include <tare/net/endpoint.hpp>
+#include <tare/net/lease.hpp>
+#include <tare/net/result.hpp>
+#include <tare/task.hpp>
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <system_error>
+
+namespace tare::http::detail {
+
+using pieces = std::span<const std::span<const std::byte>>;
+
+class transport {
+ public:
+  template <net::byte_stream Stream>
+  [[nodiscard]] static transport of(Stream& stream) noexcept {
+    return transport(&stream, &operations_of<Stream>);
+  }
+
+  /// Empty at the end of the stream.
+  [[nodiscard]] task<net::result<net::lease>> read() const { return operations_->read(stream_); }
+  /// What is there now: std::errc::operation_would_block if that is nothing. Some streams cannot tell, and say so by
+  /// std::errc::operation_not_supported.
+  [[nodiscard]] net::result<net::lease> try_read() const noexcept { return operations_->try_read(stream_); }
+  /// All of them. The list and what it lists must outlive the await.
+  [[nodiscard]] task<net::result<void>> write(pieces what) const { return operations_->write(stream_, what); }
+  /// As many bytes as can go now without waiting, perhaps none.
+  [[nodiscard]] net::result<std::size_t> try_write(std::span<const std::byte> bytes) const noexcept {
+    return operations_->try_write(stream_, bytes);
+  }
+  /// What has not come to its end by then fails.
+  void expires_after(std::chrono::nanoseconds time) const noexcept { operations_->expires_after(stream_, time); }
+  void expires_never() const noexcept { operations_->expires_never(stream_); }
+  void shutdown_write() const noexcept { operations_->shutdown_write(stream_); }
+  /// Waits until the peer has closed or more bytes are there: true if it has closed. Nothing is read. Some streams
+  /// cannot tell: false at once.
+  [[nodiscard]] task<bool> peer_closes() const { return operations_->peer_closes(stream_); }
+  [[nodiscard]] net::result<net::endpoint> peer() const { return operations_->peer(stream_); }
+
+ private:
+  struct operations {
+    task<net::result<net::lease>> (*read)(void* stream);
+    net::result<net::lease> (*try_read)(void* stream) noexcept;
+    task<net::result<void>> (*write)(void* stream, pieces what);
+    net::result<std::size_t> (*try_write)(void* stream, std::span<const std::byte> bytes) noexcept;
+    void (*expires_after)(void* stream, std::chrono::nanoseconds time) noexcept;
+    void (*expires_never)(void* stream) noexcept;
+    void (*shutdown_write)(void* stream) noexcept;
+    task<bool> (*peer_closes)(void* stream);
+    net::result<net::endpoint> (*peer)(void* stream);
+  };
+
+  template <class Stream>
+  struct calls {
+    static Stream& at(void* stream) noexcept { return *static_cast<Stream*>(stream); }
+
+    static task<net::result<net::lease>> read(void* stream) { co_return co_await at(stream).read(); }
+    static net::result<net::lease> try_read(void* stream) noexcept {
+      if constexpr (requires { at(stream).try_read(); }) {
+        return at(stream).try_read();
+      } else {
+        return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
+      }
+    }
+    static task<net::result<void>> write(void* stream, pieces what) { co_return co_await at(stream).write(what); }
+    static net::result<std::size_t> try_write(void* stream, std::span<const std::byte> bytes) noexcept {
+      if constexpr (requires { at(stream).try_write(bytes); }) {
+        auto written = at(stream).try_write(bytes);
+        if (!written && written.error() == std::errc::operation_would_block) return 0;
+        return written;
+      } else {
+        return 0;
+      }
+    }
+    static void expires_after(void* stream, std::chrono::nanoseconds time) noexcept {
+      if constexpr (requires { at(stream).expires_after(time); }) at(stream).expires_after(time);
+    }
+    static void expires_never(void* stream) noexcept {
+      if constexpr (requires { at(stream).expires_never(); }) at(stream).expires_never();
+    }
+    static void shutdown_write(void* stream) noexcept { (void)at(stream).shutdown_write(); }
+    static task<bool> peer_closes(void* stream) {
+      if constexpr (requires {
+                      at(stream).readable();
+                      at(stream).native_handle();
+                    }) {
+        if (!co_await at(stream).readable()) co_return true;
+        std::byte next{};
+        const ssize_t there = ::recv(at(stream).native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+        co_return there == 0 || (there < 0 && errno != EAGAIN && errno != EINTR);
+      } else {
+        co_return false;
+      }
+    }
+    static net::result<net::endpoint> peer(void* stream) {
+      if constexpr (requires { at(stream).peer(); }) {
+        return at(stream).peer();
+      } else {
+        return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
+      }
+    }
+  };
+
+  template <class Stream>
+  static constexpr operations operations_of{
+      .read = &calls<Stream>::read,
+      .try_read = &calls<Stream>::try_read,
+      .write = &calls<Stream>::write,
+      .try_write = &calls<Stream>::try_write,
+      .expires_after = &calls<Stream>::expires_after,
+      .expires_never = &calls<Stream>::expires_never,
+      .shutdown_write = &calls<Stream>::shutdown_write,
+      .peer_closes = &calls<Stream>::peer_closes,
+      .peer = &calls<Stream>::peer,
+  };
+
+  transport(void* stream, const operations* table) noexcept : stream_(stream), operations_(table) {}
+
+  void* stream_;
+  const operations* operations_;
+};
+
+}  // namespace tare::http::detail

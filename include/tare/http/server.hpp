@@ -1,0 +1,124 @@
+#pragma once
+
+// An HTTP/1.1 server: keep-alive, pipelining, chunked and streamed bodies, limits on everything that a client may take.
+//
+//   tare::task<> serve() {
+//     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(8080));
+//     if (!listening) throw std::system_error(listening.error());
+//     http::server server(routes);                             // a router, or any handler
+//     co_await server.serve(std::move(*listening));            // until stop() or cancelled; then drains
+//   }
+//
+// Bytes: an idle connection is a frame of 64, a slot of 24 in the shard's table and 4.3 in the server's scope. It has
+// no buffer, no parser and no timer. What a request needs is in frames that end with it.
+//
+// Requests that are malformed, too large, cut off, too slow, or that two parties could understand in two ways get the
+// right 4xx or 5xx and a close (docs/architecture.md, "HTTP").
+
+#include <tare/http/detail/transport.hpp>
+#include <tare/http/handler.hpp>
+#include <tare/net/byte_stream.hpp>
+#include <tare/net/listener.hpp>
+#include <tare/net/stream.hpp>
+#include <tare/scope.hpp>
+#include <tare/shield.hpp>
+#include <tare/task.hpp>
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace tare::http {
+
+/// A limit of 0 on a time means none. Times end up to a quarter of a second late (net::stream::expires_after).
+struct server_options {
+  std::size_t max_head_bytes = 16U << 10U;   ///< request line and fields: 414 or 431
+  unsigned max_fields = 100;                 ///< 431
+  std::uint64_t max_body_bytes = 1U << 20U;  ///< 413; request_body::limit sets another for one request
+  std::chrono::nanoseconds head_timeout = std::chrono::seconds(10);   ///< from a head's first byte to its last: 408
+  std::chrono::nanoseconds body_timeout = std::chrono::seconds(30);   ///< for each piece of a body: 408
+  std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);  ///< for each piece that the client has to take
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(75);   ///< between requests: closed without a word
+  std::chrono::nanoseconds request_timeout{0};  ///< for the handler: it is cancelled, 503 if it has not begun to answer
+  std::chrono::nanoseconds drain_timeout = std::chrono::seconds(10);  ///< for requests under way when it stops
+  bool cancel_if_client_leaves = true;  ///< cancels a handler that runs longer than a tenth of a second
+  bool send_date = true;
+  /// The server accepts no connection while `tare::memory()` has no room for so many bytes: they stay in the backlog.
+  /// 0: it always accepts. For requests there is `admitted` (admission.hpp).
+  std::size_t connection_bytes = 0;
+  bool shed_idle = false;  ///< while it does not accept, it ends connections that have been idle longest
+  /// Called with what a handler has thrown, before its 500 is sent.
+  std::function<void(std::exception_ptr)> on_error = {};
+};
+
+namespace detail {
+
+class server_core;
+
+struct server_core_deleter {
+  void operator()(server_core* core) const noexcept;
+};
+
+/// Serves the requests that have arrived: true if the connection is to be kept, idle (src/http/serve.cpp).
+[[nodiscard]] task<bool> serve_requests(transport connection, server_core& server);
+[[nodiscard]] std::chrono::nanoseconds first_wait(const server_core& server) noexcept;
+
+}  // namespace detail
+
+/// Belongs to the shard that made it: for several shards, make one on each, with listeners that share the port
+/// (net::listen_options::reuse_port). Must be made by a task.
+class server {
+ public:
+  /// Throws std::bad_alloc.
+  explicit server(handler answer, server_options options = {});
+  server(const server&) = delete;
+  server& operator=(const server&) = delete;
+  ~server();
+
+  /// Accepts and serves until `stop` is called or the task is cancelled; then stops accepting, ends idle connections,
+  /// lets requests under way come to their ends for `drain_timeout`, and returns. Gives the listener's error if
+  /// accepting fails for good. May be called for several listeners.
+  [[nodiscard]] task<net::result<void>> serve(net::listener listener);
+
+  /// Serves a single connection of any kind to its end, or until the task is cancelled: then as `serve` does.
+  template <net::byte_stream Stream>
+    requires requires(Stream& s) { s.readable(); }
+  [[nodiscard]] task<> serve_stream(Stream stream) {
+    return serve_connection(std::move(stream), *core_);
+  }
+
+  /// From a task of its shard.
+  void stop() noexcept;
+
+  /// Connections of `serve`, idle ones included.
+  [[nodiscard]] std::size_t connections() const noexcept;
+  /// Requests whose handlers have not ended.
+  [[nodiscard]] std::size_t active_requests() const noexcept;
+  /// Requests answered so far.
+  [[nodiscard]] std::uint64_t requests() const noexcept;
+
+ private:
+  /// The frame of an idle connection is this one's, parked in readable(): nothing but the stream and the server lives
+  /// across that await. Cancellation ends it there, and nowhere else: a request is served to its end.
+  template <class Stream>
+  static task<> serve_connection(Stream stream, detail::server_core& core) {
+    try {
+      detail::transport::of(stream).expires_after(detail::first_wait(core));
+      do {
+        if (!co_await stream.readable()) co_return;
+      } while (co_await shield(detail::serve_requests(detail::transport::of(stream), core)));
+    } catch (const std::bad_alloc&) {
+      // No memory for a frame: this connection ends, the others go on.
+    }
+  }
+
+  std::unique_ptr<detail::server_core, detail::server_core_deleter> core_;
+};
+
+}  // namespace tare::http

@@ -1,0 +1,41 @@
+#pragma once
+
+// From names to addresses, through c-ares: nothing of it blocks the shard.
+//
+//   auto found = co_await tare::net::resolve("localhost", "8080");      // result<std::vector<endpoint>>
+//
+// Reads /etc/hosts and /etc/resolv.conf as the C library does, on the blocking pool. Nothing is cached.
+
+#include <tare/net/endpoint.hpp>
+#include <tare/net/result.hpp>
+#include <tare/task.hpp>
+
+#include <chrono>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace tare::net {
+
+struct resolve_options {
+  std::string servers = {};                 ///< "127.0.0.1:5353,[::1]:53" in place of the system's
+  std::chrono::milliseconds timeout{2000};  ///< for the first try at each server; later ones wait longer
+  int tries = 3;                            ///< of each server
+};
+
+/// c-ares's errors; see resolve_error.
+[[nodiscard]] const std::error_category& resolve_category() noexcept;
+
+/// The addresses of a host, best first (RFC 6724), each with the service's port: a number, or a name of /etc/services.
+/// Numeric addresses are taken as they are. Errors are of `resolve_category`, whose default conditions are
+/// std::errc::timed_out, not_enough_memory and, for a name that does not exist, host_unreachable. A wait that is
+/// cancelled abandons the queries.
+[[nodiscard]] task<result<std::vector<endpoint>>> resolve(std::string host, std::string service,
+                                                          resolve_options options);
+// No default argument: g++ 12 would destroy it twice in an await.
+[[nodiscard]] inline task<result<std::vector<endpoint>>> resolve(std::string host, std::string service) {
+  return resolve(std::move(host), std::move(service), resolve_options());
+}
+
+}  // namespace tare::net

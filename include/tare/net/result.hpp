@@ -1,0 +1,19 @@
+#pragma once
+
+// What calls on the outside world give: a value, or the error that the system reported.
+//
+//   auto client = co_await listener.accept();
+//   if (!client) log(client.error().message());
+
+#include <expected>
+#include <system_error>
+
+namespace tare::net {
+
+/// Errors are of std::generic_category or std::system_category, except for those of name resolution and TLS, which have
+/// categories of their own. An operation that was given up because its stream was closed meanwhile gives
+/// std::errc::operation_canceled; one whose deadline has passed, std::errc::timed_out.
+template <class T>
+using result = std::expected<T, std::error_code>;
+
+}  // namespace tare::net

@@ -1,0 +1,152 @@
+#pragma once
+
+// TLS 1.2 and 1.3 over a stream, by OpenSSL 3.
+//
+//   auto trusted = tare::net::tls::context::client();                              // the system's authorities
+//   auto plain = co_await tare::net::connect("example.org", "443");
+//   auto s = co_await tare::net::tls::stream::connect(std::move(*plain), *trusted, "example.org");
+//   co_await s->write(request);
+//
+// A client verifies the server's certificate and that it is for the host it asked for, unless told not to. Session
+// tickets are on at both ends: a client that comes back to a host resumes. Where the kernel offers TLS of its own and
+// OpenSSL was built for it, records are made there.
+//
+// Bytes: the object is 16. OpenSSL's state of an idle connection is on the heap: docs/bytes.md has the figure. Its
+// buffers are released whenever they are empty, and `read()` takes one from the shard only when bytes are there.
+
+#include <tare/net/lease.hpp>
+#include <tare/net/result.hpp>
+#include <tare/net/stream.hpp>
+#include <tare/task.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+struct ssl_st;
+struct ssl_ctx_st;
+
+namespace tare::net::tls {
+
+/// OpenSSL's errors. An end of the stream without TLS's own farewell equals std::errc::connection_aborted.
+[[nodiscard]] const std::error_category& tls_category() noexcept;
+/// Why a certificate was not accepted (X509_V_ERR_...).
+[[nodiscard]] const std::error_category& certificate_category() noexcept;
+
+struct client_options {
+  bool verify = true;                  ///< false: anybody may answer
+  std::string authorities = {};        ///< a file of PEM certificates to trust in place of the system's
+  std::vector<std::string> alpn = {};  ///< protocols, best first, such as "http/1.1"
+  std::string certificate = {};        ///< our own chain, if the server wants one: a PEM file
+  std::string key = {};                ///< its private key
+};
+
+struct server_options {
+  std::string certificate;              ///< the chain, the server's own first: a PEM file
+  std::string key;                      ///< its private key
+  std::vector<std::string> alpn = {};   ///< protocols, best first; a client that knows none of them is refused
+  std::string client_authorities = {};  ///< PEM; if set, clients must have a certificate of one of them
+};
+
+/// What many connections share: certificates, trust, session tickets. 16 bytes, a shared pointer; thread-safe. Streams
+/// keep what they need of it alive.
+class context {
+ public:
+  /// Reads the files at once, so not for the hot path. Errors are OpenSSL's.
+  [[nodiscard]] static result<context> client(const client_options& options = {});
+  [[nodiscard]] static result<context> server(const server_options& options);
+
+  context(const context&) noexcept = default;
+  context(context&&) noexcept = default;
+  context& operator=(const context&) noexcept = default;
+  context& operator=(context&&) noexcept = default;
+  ~context() = default;
+
+ private:
+  friend class stream;
+  explicit context(std::shared_ptr<ssl_ctx_st> shared) noexcept : shared_(std::move(shared)) {}
+
+  std::shared_ptr<ssl_ctx_st> shared_;
+};
+
+namespace detail {
+
+struct free_session {
+  void operator()(ssl_st* session) const noexcept;
+};
+
+}  // namespace detail
+
+/// Move-only, but to stay where it is while something is awaited on it; belongs to the shard of its stream. One task
+/// may read while another writes.
+class stream {
+ public:
+  stream() noexcept = default;
+  stream(stream&&) noexcept = default;
+  stream& operator=(stream&& other) noexcept {
+    session_ = std::move(other.session_);
+    below_ = std::move(other.below_);
+    return *this;
+  }
+  stream(const stream&) = delete;
+  stream& operator=(const stream&) = delete;
+  ~stream() = default;
+
+  /// The client's side of the handshake. `host` is what the certificate has to be for, a name or an address.
+  [[nodiscard]] static task<result<stream>> connect(net::stream below, context with, std::string host);
+  /// The server's side.
+  [[nodiscard]] static task<result<stream>> accept(net::stream below, context with);
+
+  /// As for net::stream; so are cancellation and errors.
+  [[nodiscard]] task<result<std::size_t>> read(std::span<std::byte> into);
+  [[nodiscard]] task<result<lease>> read();
+  [[nodiscard]] task<result<void>> write(std::span<const std::byte> bytes);
+  /// Small pieces share a record.
+  [[nodiscard]] task<result<void>> write(std::span<const std::span<const std::byte>> pieces);
+
+  /// Says farewell, and that no more will be written. Gives std::errc::operation_would_block if the system's buffer is
+  /// full.
+  result<void> shutdown_write() noexcept;
+
+  /// Without a farewell; `shutdown_write` first for that.
+  void close() noexcept {
+    session_.reset();
+    below_.close();
+  }
+
+  void expires_after(std::chrono::nanoseconds time) noexcept { below_.expires_after(time); }
+  void expires_never() noexcept { below_.expires_never(); }
+  [[nodiscard]] result<endpoint> local() const noexcept { return below_.local(); }
+  [[nodiscard]] result<endpoint> peer() const noexcept { return below_.peer(); }
+  [[nodiscard]] bool is_open() const noexcept { return below_.is_open(); }
+
+  /// The protocol that was agreed on; empty if none was.
+  [[nodiscard]] std::string_view alpn() const noexcept;
+  /// The host that the client has asked for (SNI); empty if it did not say.
+  [[nodiscard]] std::string_view server_name() const noexcept;
+  /// "TLSv1.3".
+  [[nodiscard]] std::string_view version() const noexcept;
+  /// The handshake was shortened by a session ticket.
+  [[nodiscard]] bool resumed() const noexcept;
+
+ private:
+  stream(net::stream below, ssl_st* session) noexcept;
+  /// What OpenSSL lacks; `nothing`: the other side has said farewell.
+  enum class wanted : std::uint8_t { nothing, readable, writable };
+  [[nodiscard]] result<wanted> wanted_after(int status) noexcept;
+  [[nodiscard]] task<result<void>> handshake();
+  /// A lease, empty at the end of the stream, if `next` is `nothing`.
+  [[nodiscard]] result<lease> read_now(wanted& next) noexcept;
+
+  net::stream below_;
+  std::unique_ptr<ssl_st, detail::free_session> session_;  ///< goes first: it refers to what is below
+};
+
+}  // namespace tare::net::tls

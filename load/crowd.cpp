@@ -1,0 +1,64 @@
+#include "load/crowd.hpp"
+
+#include <tare/scope.hpp>
+#include <tare/timeout.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace tare::load {
+
+void tally::add(const std::expected<void, failure>& outcome) {
+  if (outcome) {
+    ++succeeded;
+  } else if (failed++ == 0) {
+    first = outcome.error();
+  }
+}
+
+template <class One>
+task<tally> crowd::for_each(std::size_t count, One one, const std::function<void(std::size_t)>& progress) {
+  tally all;
+  std::size_t next = 0;
+  const auto work = [&]() -> task<> {
+    while (next < count) {
+      // Where nothing answers, a few hundred attempts say as much as many thousand.
+      if (all.succeeded == 0 && all.failed >= options_.at_a_time) co_return;
+      auto outcome = co_await timeout(options_.time_limit, one(next++));
+      all.add(outcome ? *outcome : std::unexpected(failure("no answer in time")));
+      if (progress) progress(all.succeeded + all.failed);
+    }
+  };
+  co_await with_scope([&](scope& s) -> task<> {
+    const std::size_t workers = std::min(options_.at_a_time, count);
+    for (std::size_t i = 0; i < workers; ++i) s.spawn(work());
+    co_return;
+  });
+  co_return all;
+}
+
+task<tally> crowd::open(std::size_t count, const std::function<void(std::size_t)>& progress) {
+  connections_.reserve(connections_.size() + count);
+  const auto open_one = [this](std::size_t number) -> task<std::expected<void, failure>> {
+    auto opened = co_await connection::open(what_, static_cast<unsigned>(number) % options_.sources);
+    if (!opened) co_return std::unexpected(opened.error());
+    if (auto asked = co_await opened->exchange(what_); !asked) co_return asked;
+    connections_.push_back(std::move(*opened));
+    co_return std::expected<void, failure>();
+  };
+  co_return co_await for_each(count, open_one, progress);
+}
+
+task<tally> crowd::ask_all(const std::function<void(std::size_t)>& progress) {
+  const auto ask_one = [this](std::size_t number) -> task<std::expected<void, failure>> {
+    connection& asked = connections_[number];
+    auto outcome = co_await asked.exchange(what_);
+    if (!outcome) asked.close();
+    co_return outcome;
+  };
+  const tally all = co_await for_each(connections_.size(), ask_one, progress);
+  std::erase_if(connections_, [](const connection& each) { return !each.is_open(); });
+  co_return all;
+}
+
+}  // namespace tare::load

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "inspect/error.hpp"
+
+#include <cstdint>
+
+namespace tare::load {
+
+/// Raises the process's soft limit of descriptors so that `connections` fit, for it and for what it starts. An error if
+/// the hard limit is too low.
+[[nodiscard]] inspect::result<void> raise_descriptor_limit(std::uint64_t connections);
+
+}  // namespace tare::load

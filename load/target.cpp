@@ -1,0 +1,80 @@
+#include "load/target.hpp"
+
+#include <fmt/format.h>
+
+#include <netdb.h>
+
+#include <boost/url/error.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+#include <charconv>
+#include <cstdint>
+#include <memory>
+#include <system_error>
+
+namespace tare::load {
+namespace {
+
+inspect::result<net::endpoint> look_up(const std::string& host, std::uint16_t port) {
+  if (const auto literal = net::endpoint::parse_address(host, port)) return *literal;
+  const addrinfo wanted{.ai_flags = AI_ADDRCONFIG,
+                        .ai_family = AF_UNSPEC,
+                        .ai_socktype = SOCK_STREAM,
+                        .ai_protocol = 0,
+                        .ai_addrlen = 0,
+                        .ai_addr = nullptr,
+                        .ai_canonname = nullptr,
+                        .ai_next = nullptr};
+  addrinfo* found = nullptr;
+  if (const int wrong = ::getaddrinfo(host.c_str(), nullptr, &wanted, &found); wrong != 0) {
+    return inspect::input_error(fmt::format("cannot look up {}: {}", host, ::gai_strerror(wrong)));
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
+  net::endpoint first = net::endpoint::from(found->ai_addr, found->ai_addrlen);
+  first.set_port(port);
+  return first;
+}
+
+std::string get(std::string_view path, std::string_view host) {
+  return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: tare\r\nAccept: */*\r\n\r\n", path, host);
+}
+
+}  // namespace
+
+inspect::result<target> parse_target(std::string_view url) {
+  const auto parsed = boost::urls::parse_uri({url.data(), url.size()});
+  if (!parsed || parsed->host().empty()) {
+    return inspect::input_error(fmt::format("'{}' is no URL such as http://127.0.0.1:8080/", url));
+  }
+  const std::string scheme = parsed->scheme();
+  if (scheme != "http") {
+    return inspect::input_error(fmt::format("'{}': only http:// is understood, not {}://", url, scheme));
+  }
+  std::uint16_t port = 80;
+  if (parsed->has_port()) {
+    // Not port_number(): it wraps what is too large.
+    const std::string_view digits(parsed->port().data(), parsed->port().size());
+    const auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (wrong != std::errc() || end != digits.data() + digits.size()) port = 0;
+  }
+  if (port == 0) return inspect::input_error(fmt::format("'{}' has no usable port", url));
+  auto address = look_up(parsed->host_address(), port);
+  if (!address) return std::unexpected(address.error());
+  std::string path = parsed->encoded_path().empty() ? std::string("/") : std::string(parsed->encoded_path());
+  if (parsed->has_query()) path += "?" + std::string(parsed->encoded_query());
+  return target{.address = *address,
+                .request = get(path, std::string(parsed->encoded_host_and_port())),
+                .status = 200,
+                .description = std::string(url)};
+}
+
+target target_at(const net::endpoint& address, std::string_view path) {
+  const std::string host = address.to_string();
+  return {.address = address,
+          .request = get(path, host),
+          .status = 200,
+          .description = fmt::format("http://{}{}", host, path)};
+}
+
+}  // namespace tare::load

@@ -1,0 +1,31 @@
+#pragma once
+
+// Runs a task of the load in the calling thread, until it ends or the user wants to stop.
+
+#include "inspect/error.hpp"
+#include "inspect/process/listen.hpp"
+
+#include <tare/net/readiness.hpp>
+#include <tare/runtime.hpp>
+#include <tare/task.hpp>
+#include <tare/when.hpp>
+
+#include <utility>
+
+namespace tare::load {
+
+/// fault::interrupted if `stop` became readable first; the task was cancelled then. -1: nothing stops it.
+template <class T>
+[[nodiscard]] inspect::result<T> run_until_stopped(task<T> body, inspect::stop_signal stop) {
+  runtime here;
+  if (stop < 0) return here.run(std::move(body));
+  const auto stopped = [](int descriptor) -> task<> { (void)co_await net::wait_readable(descriptor); };
+  const auto either = [&](task<T> wanted) -> task<inspect::result<T>> {
+    auto first = co_await when_any(std::move(wanted), stopped(stop));
+    if (first.index() == 0) co_return std::move(std::get<0>(first));
+    co_return inspect::interrupted_error();
+  };
+  return here.run(either(std::move(body)));
+}
+
+}  // namespace tare::load

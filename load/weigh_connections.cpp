@@ -1,0 +1,171 @@
+#include "load/weigh_connections.hpp"
+
+#include "inspect/proc/cpu_time.hpp"
+#include "inspect/proc/process_tree.hpp"
+#include "inspect/process/process.hpp"
+#include "inspect/process/tail.hpp"
+#include "load/crowd.hpp"
+#include "load/until_stopped.hpp"
+
+#include <tare/net/listener.hpp>
+#include <tare/scope.hpp>
+#include <tare/sleep.hpp>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace tare::load {
+namespace {
+
+using inspect::result;
+using inspect::sample;
+using namespace std::chrono_literals;
+
+/// One that is free now. Another program may take it before the server does; then the server says so.
+result<std::uint16_t> free_port() {
+  const auto listening = net::listener::bind(net::endpoint::loopback(0));
+  if (!listening) return inspect::system_error("cannot find a free port", listening.error().value());
+  return listening->local().value_or(net::endpoint()).port();
+}
+
+class weighing {
+ public:
+  weighing(const connection_weighing& what, std::uint64_t n) : what_(what), n_(n) {}
+
+  task<result<sample>> run() {
+    const auto port = free_port();
+    if (!port) co_return std::unexpected(port.error());
+    auto started = inspect::process::start(what_.program.with_port(*port));
+    if (!started) co_return std::unexpected(started.error());
+    server_.emplace(std::move(*started));
+
+    result<sample> measured = inspect::interrupted_error();
+    co_await with_scope([&](scope& s) -> task<> {
+      s.spawn(drain(server_->output(), nullptr));
+      s.spawn(drain(server_->errors(), &last_words_));
+      s.spawn(notice_the_end(s));
+      measured = co_await measure(net::endpoint::loopback(*port));
+      s.cancel();
+    });
+    if (ended_) co_return failure_of("ended while its connections were weighed");
+    co_return measured;
+  }
+
+ private:
+  /// A server must not be held up because nobody reads what it logs.
+  static task<> drain(const inspect::file_descriptor& from, inspect::tail* kept) {
+    std::array<char, 4096> buffer;
+    while (co_await net::wait_readable(from.get())) {
+      const ssize_t got = ::read(from.get(), buffer.data(), buffer.size());
+      if (got == 0) co_return;
+      if (got > 0 && kept != nullptr) kept->feed({buffer.data(), static_cast<std::size_t>(got)});
+    }
+  }
+
+  task<> notice_the_end(scope& all) {
+    (void)co_await net::wait_readable(server_->exit_report().get());
+    co_await sleep_for(20ms);  // its last words may still be in the pipe
+    ended_ = true;
+    all.cancel();
+  }
+
+  task<result<sample>> measure(net::endpoint at) {
+    const target what = target_at(at, what_.path);
+    if (auto listening = co_await wait_until_listening(what); !listening) co_return std::unexpected(listening.error());
+
+    crowd connections(what, {.time_limit = what_.time_limit});
+    const auto cpu_before = cpu();
+    const auto began = now();
+    if (auto opened = checked(co_await connections.open(n_), "opening"); !opened) {
+      co_return std::unexpected(opened.error());
+    }
+    sample found{.n = n_, .held = {}, .ready = now() - began, .cpu = cpu() - cpu_before};
+    if (auto held = co_await settled(); held) {
+      found.held = *held;
+    } else {
+      co_return std::unexpected(held.error());
+    }
+    if (auto asked = checked(co_await connections.ask_all(), "a second request"); !asked) {
+      co_return std::unexpected(asked.error());
+    }
+    const auto burst = co_await settled();
+    if (!burst) co_return std::unexpected(burst.error());
+    found.burst = burst->resident;
+    connections.close_all();
+    const auto closed = co_await settled();
+    if (!closed) co_return std::unexpected(closed.error());
+    found.closed = closed->resident;
+    co_return found;
+  }
+
+  task<result<void>> wait_until_listening(const target& what) {
+    const auto give_up = now() + what_.time_limit;
+    for (;;) {
+      auto first = co_await connection::open(what, 0);
+      if (first) co_return result<void>();
+      if (now() >= give_up) {
+        co_return failure_of(fmt::format("does not listen on port {} within {} s", what.address.port(),
+                                         std::chrono::duration<double>(what_.time_limit).count()));
+      }
+      co_await sleep_for(10ms);
+    }
+  }
+
+  result<void> checked(const tally& all, std::string_view when) const {
+    if (all.failed == 0) return {};
+    return failure_of(fmt::format("failed {} of {} connections at {}: {}", all.failed, n_, when, all.first));
+  }
+
+  task<result<inspect::memory>> settled() {
+    co_await sleep_for(what_.settling);
+    const auto processes = inspect::descendants(server_->supervisor());
+    if (!processes) co_return std::unexpected(processes.error());
+    co_return inspect::read_memory(*processes);
+  }
+
+  [[nodiscard]] std::chrono::nanoseconds cpu() const {
+    const auto processes = inspect::descendants(server_->supervisor());
+    return processes ? inspect::read_cpu_time(*processes) : std::chrono::nanoseconds(0);
+  }
+
+  [[nodiscard]] std::unexpected<inspect::error> failure_of(std::string_view happened) const {
+    const std::string last = last_words_.last_line();
+    return inspect::command_error(fmt::format("{} {} with n = {}{}{}", what_.program.arguments.front(), happened, n_,
+                                              last.empty() ? "" : ": ", last));
+  }
+
+  const connection_weighing& what_;
+  std::uint64_t n_;
+  std::optional<inspect::process> server_;
+  inspect::tail last_words_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+inspect::weighed weigh_connections(const connection_weighing& what, inspect::stop_signal stop,
+                                   const std::function<void(std::uint64_t n)>& progress) {
+  inspect::weighed all;
+  for (const std::uint64_t n : what.counts) {
+    if (progress) progress(n);
+    weighing one(what, n);
+    auto measured = run_until_stopped(one.run(), stop);
+    if (!measured) {
+      all.failed = measured.error();
+    } else if (!*measured) {
+      all.failed = measured->error();
+    } else {
+      all.samples.push_back(**measured);
+    }
+    if (all.failed) break;
+  }
+  return all;
+}
+
+}  // namespace tare::load

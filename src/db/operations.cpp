@@ -1,0 +1,256 @@
+#include "db/operations.hpp"
+
+#include "db/row_stream.hpp"
+
+#include <tare/error.hpp>
+
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+namespace tare::db::detail {
+
+namespace {
+
+/// For the time in which a statement runs in a transaction: one that is left by an exception spoils it.
+class attempt {
+ public:
+  explicit attempt(session& on) noexcept : on_(on) {}
+  attempt(const attempt&) = delete;
+  attempt& operator=(const attempt&) = delete;
+  ~attempt() {
+    if (!ended_ && on_.transacting && !on_.spoiled) {
+      on_.spoiled.emplace(error_kind::cancelled, "", "a statement of the transaction was cancelled");
+    }
+  }
+
+  template <class T>
+  void end(const result<T>& with) {
+    ended_ = true;
+    if (!with) on_.spoil(with.error());
+  }
+
+ private:
+  session& on_;
+  bool ended_ = false;
+};
+
+void check_free(const session& on) {
+  if (on.reading) throw std::logic_error("tare::db: a statement while rows of the same connection are being read");
+}
+
+/// Makes the session fit for the next statement, if it is not.
+task<result<void>> prepare(session& on) {
+  if (on.spoiled) co_return std::unexpected(*on.spoiled);
+  result<void> done = on.transacting ? co_await on.settle() : co_await on.reset();
+  if (!done) {
+    on.spoil(done.error());
+    on.close();
+  }
+  co_return done;
+}
+
+[[nodiscard]] bool fit(const session& on) noexcept { return !on.spoiled && !on.under_way(); }
+
+}  // namespace
+
+task<result<rows>> query_on(lease held, std::string_view sql, parameters bound) {
+  session& on = *held;
+  check_free(on);
+  if (!fit(on)) {
+    auto ready = co_await prepare(on);
+    if (!ready) co_return std::unexpected(std::move(ready.error()));
+  }
+  auto stream = std::make_unique<row_stream>();
+  attempt trying(on);
+  auto started = co_await on.start(sql, std::move(bound), &stream->block);
+  trying.end(started);
+  if (!started) co_return std::unexpected(std::move(started.error()));
+  if (!started->finished) {
+    on.reading = true;
+    stream->held = std::move(held);
+  }
+  co_return rows(std::move(stream));
+}
+
+task<result<std::uint64_t>> execute_on(lease held, std::string_view sql, parameters bound) {
+  session& on = *held;
+  check_free(on);
+  if (!fit(on)) {
+    auto ready = co_await prepare(on);
+    if (!ready) co_return std::unexpected(std::move(ready.error()));
+  }
+  attempt trying(on);
+  auto done = co_await on.start(sql, std::move(bound), nullptr);
+  trying.end(done);
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  co_return done->changes;
+}
+
+task<result<std::vector<std::uint64_t>>> execute_batch_on(lease held, batch all) {
+  session& on = *held;
+  check_free(on);
+  if (!fit(on)) {
+    auto ready = co_await prepare(on);
+    if (!ready) co_return std::unexpected(std::move(ready.error()));
+  }
+  attempt trying(on);
+  auto done = co_await on.run(all);
+  trying.end(done);
+  co_return done;
+}
+
+task<result<void>> execute_script_on(lease held, std::string_view sql) {
+  session& on = *held;
+  check_free(on);
+  if (!fit(on)) {
+    auto ready = co_await prepare(on);
+    if (!ready) co_return std::unexpected(std::move(ready.error()));
+  }
+  attempt trying(on);
+  auto done = co_await on.run_script(sql);
+  trying.end(done);
+  co_return done;
+}
+
+task<result<transaction>> begin_on(lease held, transaction_options options) {
+  session& on = *held;
+  check_free(on);
+  if (on.transacting) throw std::logic_error("tare::db: a transaction was begun inside another one");
+  if (!fit(on)) {
+    auto ready = co_await prepare(on);
+    if (!ready) co_return std::unexpected(std::move(ready.error()));
+  }
+  auto begun = co_await on.begin(options);
+  if (!begun) co_return std::unexpected(std::move(begun.error()));
+  on.transacting = true;
+  co_return transaction(std::move(held));
+}
+
+task<result<void>> commit(lease held) {
+  session& on = *held;
+  check_free(on);
+  result<void> done;
+  if (on.spoiled) {
+    done = std::unexpected(*on.spoiled);
+  } else if (on.under_way()) {
+    done = co_await on.settle();
+  }
+  if (done) {
+    auto committed = co_await on.start("COMMIT", {}, nullptr);
+    if (!committed) done = std::unexpected(std::move(committed.error()));
+  }
+  if (!done && on.connected()) {
+    auto undone = co_await on.reset();
+    if (!undone) on.close();
+  }
+  on.transacting = false;
+  on.spoiled.reset();
+  co_return done;
+}
+
+task<result<void>> roll_back(lease held) {
+  session& on = *held;
+  check_free(on);
+  result<void> done;
+  if (on.connected()) {
+    done = co_await on.reset();
+    if (!done) on.close();
+  }
+  on.transacting = false;
+  on.spoiled.reset();
+  co_return done;
+}
+
+namespace {
+
+/// Waits for a session and goes on with `run`. Many of these may wait, so what comes afterwards has a frame of its own.
+template <auto Run, class... A>
+auto with_session_of(pool_core& from, A... arguments) -> decltype(Run(lease(), std::move(arguments)...)) {
+  {
+    semaphore_permit slot = co_await from.slots().acquire();
+    slot.forget();
+  }
+  lease held = from.take();
+  if (!held->seems_alive()) {
+    auto connected = co_await from.connect(*held);
+    if (!connected) co_return std::unexpected(std::move(connected.error()));
+  }
+  co_return co_await Run(std::move(held), std::move(arguments)...);
+}
+
+task<result<lease>> keep(lease held) { co_return held; }
+
+}  // namespace
+
+task<result<lease>> borrow(pool_core& from) { return with_session_of<&keep>(from); }
+
+task<result<rows>> query(pool_core& from, std::string_view sql, parameters bound) {
+  return with_session_of<&query_on>(from, sql, std::move(bound));
+}
+
+task<result<std::uint64_t>> execute(pool_core& from, std::string_view sql, parameters bound) {
+  return with_session_of<&execute_on>(from, sql, std::move(bound));
+}
+
+task<result<std::vector<std::uint64_t>>> execute_batch(pool_core& from, batch all) {
+  return with_session_of<&execute_batch_on>(from, std::move(all));
+}
+
+task<result<void>> execute_script(pool_core& from, std::string_view sql) {
+  return with_session_of<&execute_script_on>(from, sql);
+}
+
+task<result<transaction>> begin(pool_core& from, transaction_options options) {
+  return with_session_of<&begin_on>(from, options);
+}
+
+}  // namespace tare::db::detail
+
+namespace tare::db {
+
+namespace {
+
+using detail::lease;
+
+const lease& opened(const lease& held) {
+  if (!held) throw std::logic_error("tare::db: a statement on a transaction that is over");
+  return held;
+}
+
+}  // namespace
+
+task<result<rows>> connection::start_query(std::string_view sql, parameters bound) {
+  return detail::query_on(held_, sql, std::move(bound));
+}
+task<result<std::uint64_t>> connection::start_execute(std::string_view sql, parameters bound) {
+  return detail::execute_on(held_, sql, std::move(bound));
+}
+task<result<std::vector<std::uint64_t>>> connection::start_batch(batch all) {
+  return detail::execute_batch_on(held_, std::move(all));
+}
+task<result<void>> connection::start_script(std::string_view sql) { return detail::execute_script_on(held_, sql); }
+task<result<transaction>> connection::begin(transaction_options options) { return detail::begin_on(held_, options); }
+
+task<result<rows>> transaction::start_query(std::string_view sql, parameters bound) {
+  return detail::query_on(opened(held_), sql, std::move(bound));
+}
+task<result<std::uint64_t>> transaction::start_execute(std::string_view sql, parameters bound) {
+  return detail::execute_on(opened(held_), sql, std::move(bound));
+}
+task<result<std::vector<std::uint64_t>>> transaction::start_batch(batch all) {
+  return detail::execute_batch_on(opened(held_), std::move(all));
+}
+task<result<void>> transaction::start_script(std::string_view sql) {
+  return detail::execute_script_on(opened(held_), sql);
+}
+task<result<void>> transaction::commit() {
+  (void)opened(held_);
+  return detail::commit(std::move(held_));
+}
+task<result<void>> transaction::rollback() {
+  (void)opened(held_);
+  return detail::roll_back(std::move(held_));
+}
+
+}  // namespace tare::db

@@ -1,0 +1,42 @@
+#pragma once
+
+// Values as libpq wants them: texts with a NUL after them, blobs as they are.
+
+#include <tare/db/detail/row_block.hpp>
+#include <tare/db/error.hpp>
+#include <tare/db/parameters.hpp>
+
+#include <libpq-fe.h>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tare::db::detail {
+
+/// The arrays that PQsendQueryPrepared takes; used again for every statement.
+class encoded_parameters {
+ public:
+  /// They point into `bound`.
+  void assign(const parameters& bound);
+
+  [[nodiscard]] int count() const noexcept { return static_cast<int>(values_.size()); }
+  [[nodiscard]] const char* const* values() const noexcept { return values_.data(); }
+  [[nodiscard]] const int* lengths() const noexcept { return lengths_.data(); }
+  [[nodiscard]] const int* formats() const noexcept { return formats_.data(); }
+
+ private:
+  std::vector<const char*> values_;
+  std::vector<int> lengths_;
+  std::vector<int> formats_;
+  std::string numbers_;
+};
+
+/// Why the values cannot be sent.
+[[nodiscard]] std::optional<error> refuse(const parameters& bound);
+
+/// Adds one row of `from`, which has values as text.
+void decode_row(const PGresult& from, int row, row_block& into);
+
+}  // namespace tare::db::detail

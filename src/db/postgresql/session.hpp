@@ -1,0 +1,105 @@
+#pragma once
+
+// A connection to PostgreSQL through libpq, which never blocks the shard: the socket is waited for by the reactor.
+//
+// libpq is in pipeline mode nearly all the time. A statement is sent with all that it needs in one go (the text to be
+// prepared, if it is new here; the values; a synchronization point), and it has ended when the answer to the
+// synchronization point has been read. Rows are taken out of libpq one by one as they are wanted; what is not wanted
+// yet stays in the socket, and that holds the server back.
+//
+// A statement whose text is prepared already is sent again, once, if the server says that it has become useless: that
+// is how it tells of changed tables. Only outside of a transaction, which is lost by then.
+
+#include "db/postgresql/encoding.hpp"
+#include "db/postgresql/handles.hpp"
+#include "db/session.hpp"
+#include "db/statement_cache.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tare::db::detail {
+
+/// What the sessions of one pool share.
+struct postgresql_shared {
+  /// As PQconnectStartParams takes them, ended by a nullptr.
+  std::vector<const char*> keywords;
+  std::vector<const char*> values;
+  std::size_t cached_statements;
+};
+
+class postgresql_session final : public session {
+ public:
+  explicit postgresql_session(const postgresql_shared& with) : shared_(with), statements_(with.cached_statements) {}
+
+  task<result<void>> connect() override;
+  [[nodiscard]] bool connected() const noexcept override;
+  [[nodiscard]] bool seems_alive() noexcept override;
+  task<result<progress>> start(std::string_view sql, parameters bound, row_block* into) override;
+  task<result<progress>> more(row_block& into) override { return collect(&into); }
+  task<result<std::vector<std::uint64_t>>> run(const batch& all) override;
+  task<result<void>> run_script(std::string_view sql) override;
+  task<result<void>> begin(transaction_options options) override;
+  task<result<void>> settle() override;
+  task<result<void>> reset() override;
+  void close() noexcept override;
+  [[nodiscard]] bool under_way() const noexcept override { return running_; }
+  [[nodiscard]] bool clean() const noexcept override;
+
+ private:
+  struct statement {
+    std::string name;
+    std::string sql;
+    std::shared_ptr<const column_names> names;
+    bool confirmed = false;  ///< the server has it
+  };
+  enum class command : std::uint8_t { forget, prepare, execute };
+  struct sent_command {
+    command what;
+    statement* about;
+  };
+
+  // Sending. These put into libpq's buffer, and fail only if the connection is lost or memory is short.
+  [[nodiscard]] bool send(std::string_view sql, const parameters& bound);
+  [[nodiscard]] bool send_surplus();
+  [[nodiscard]] bool send_statement(std::string_view sql, const parameters& bound);
+  void begin_pipeline();
+  task<result<void>> flush();
+  task<result<progress>> flush_and_collect(row_block* into);
+
+  // Receiving.
+  task<result<progress>> collect(row_block* into);
+  /// Takes what one result says. True if a block of rows is full.
+  [[nodiscard]] bool take(const PGresult& got, row_block* into);
+  void command_ended(bool wants_rows) noexcept;
+  /// The pipeline is at its end: true if the statement is to be sent once more.
+  [[nodiscard]] bool finish();
+  task<result<void>> drain();
+  task<result<void>> ask_to_cancel();
+  [[nodiscard]] error lost();
+  [[nodiscard]] std::shared_ptr<const column_names> names_of(const PGresult& got);
+
+  const postgresql_shared& shared_;
+  pq<PGconn> connection_;
+  statement_cache<statement> statements_;
+  std::uint64_t prepared_ = 0;
+  encoded_parameters encoded_;
+
+  // Of what is under way.
+  bool running_ = false;
+  bool committing_ = false;
+  bool sent_again_ = false;
+  bool rows_given_ = false;
+  std::vector<sent_command> commands_;
+  std::size_t at_ = 0;  ///< the command whose results come now
+  parameters bound_;
+  std::uint64_t changes_ = 0;
+  std::vector<std::uint64_t>* all_changes_ = nullptr;
+  std::optional<error> failure_;
+};
+
+}  // namespace tare::db::detail

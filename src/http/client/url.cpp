@@ -1,0 +1,54 @@
+#include "http/client/url.hpp"
+
+#include "http/characters.hpp"
+
+#include <tare/http/fields.hpp>
+
+#include <algorithm>
+
+namespace tare::http::detail {
+
+namespace {
+
+bool is_port(std::string_view text) noexcept {
+  constexpr std::size_t most_digits = 5;
+  const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  return digits && !text.empty() && text.size() <= most_digits && (text.size() < most_digits || text <= "65535");
+}
+
+}  // namespace
+
+result<url> parse_url(std::string_view text) {
+  const std::size_t colon = text.find("://");
+  if (colon == std::string_view::npos) return std::unexpected(errc::bad_url);
+  if (equal_ignoring_case(text.substr(0, colon), "https")) return std::unexpected(errc::no_tls);
+  if (!equal_ignoring_case(text.substr(0, colon), "http")) return std::unexpected(errc::bad_url);
+  text.remove_prefix(colon + 3);
+  const std::size_t end = std::min(text.find_first_of("/?#"), text.size());
+  const std::string_view authority = text.substr(0, end);
+  std::string_view target = text.substr(end);
+  target = target.substr(0, target.find('#'));
+
+  url parts{.host = {}, .port = "80", .host_field = std::string(authority), .target = std::string(target)};
+  if (parts.target.empty() || parts.target.front() == '?') parts.target.insert(0, 1, '/');
+  if (!all(parts.target, target_character) || !all(authority, host_character)) return std::unexpected(errc::bad_url);
+
+  std::string_view after_host;
+  if (authority.starts_with('[')) {
+    const std::size_t close = authority.find(']');
+    if (close == std::string_view::npos) return std::unexpected(errc::bad_url);
+    parts.host = authority.substr(1, close - 1);
+    after_host = authority.substr(close + 1);
+  } else {
+    const std::size_t at = std::min(authority.find(':'), authority.size());
+    parts.host = authority.substr(0, at);
+    after_host = authority.substr(at);
+  }
+  if (parts.host.empty()) return std::unexpected(errc::bad_url);
+  if (after_host.empty()) return parts;
+  if (after_host.front() != ':' || !is_port(after_host.substr(1))) return std::unexpected(errc::bad_url);
+  parts.port = after_host.substr(1);
+  return parts;
+}
+
+}  // namespace tare::http::detail

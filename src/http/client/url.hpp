@@ -1,0 +1,22 @@
+#pragma once
+
+// The parts of a URL that a client needs.
+
+#include <tare/http/error.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace tare::http::detail {
+
+struct url {
+  std::string host;  ///< as it is connected to: an IPv6 address without its brackets
+  std::string port;  ///< "80" unless given
+  std::string host_field;
+  std::string target;  ///< path and query, without the fragment
+};
+
+/// errc::bad_url if it is none, errc::no_tls for https.
+[[nodiscard]] result<url> parse_url(std::string_view text);
+
+}  // namespace tare::http::detail

@@ -1,0 +1,354 @@
+#include "http/exchange.hpp"
+
+#include "http/characters.hpp"
+#include "http/server_core.hpp"
+
+#include <tare/http/status.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <stdexcept>
+#include <utility>
+
+namespace tare::http::detail {
+
+namespace {
+
+// A body up to this goes into one buffer with the head; beyond, copying costs more than a second piece.
+constexpr std::size_t most_copied = 16U << 10U;
+// What is read of a body that nobody wanted, before closing is cheaper.
+constexpr std::size_t most_skipped = 256U << 10U;
+
+std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
+
+/// What a read that does not wait says when there is nothing, or when it is none.
+bool is_to_be_waited_for(std::error_code error) noexcept {
+  return error == std::errc::operation_would_block || error == std::errc::operation_not_supported;
+}
+
+void append_number(std::string& to, std::uint64_t number, int base = 10) {
+  std::array<char, 20> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base).ptr;
+  to.append(digits.data(), end);
+}
+
+}  // namespace
+
+exchange::exchange(transport connection, server_core& server) noexcept
+    : connection_(connection), server_(server), reader_(server.limits()) {
+  server_.enter(*this);
+}
+
+exchange::~exchange() {
+  if (guard != nullptr) server_.end_handler(*this);
+  server_.leave(*this);
+}
+
+void exchange::next() noexcept {
+  drop_piece();
+  reader_.next(server_.limits());
+  fields_.clear();
+  refusal_.reset();
+  read_error_ = {};
+  route_ = {};
+  status_ = 200;
+  stage_ = stage::open;
+  chunked_ = counted_ = continue_due_ = body_complete_ = head_limited_ = timed_out = false;
+}
+
+std::string_view exchange::input_text() const noexcept {
+  const auto bytes = input_.bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+void exchange::drop_piece() noexcept { input_.consume(std::exchange(piece_bytes_, 0)); }
+
+net::lease exchange::take_input() noexcept {
+  drop_piece();
+  return std::move(input_);
+}
+
+std::optional<exchange::arrival> exchange::try_read_head() {
+  for (;;) {
+    if (!input_.empty()) {
+      const auto reached = reader_.feed(input_text());
+      input_.consume(reader_.consumed());
+      if (reached == request_reader::progress::head) {
+        connection_.expires_never();
+        keep_ = head().keep_alive && !server_.draining();
+        body_complete_ = !reader_.has_body();
+        continue_due_ = head().expects_continue;
+        return arrival::head;
+      }
+      if (reached == request_reader::progress::refused) {
+        refusal_ = reader_.why();
+        return arrival::refused;
+      }
+      // Only a head that is not complete with its first bytes has to be given a time.
+      if (!std::exchange(head_limited_, true)) connection_.expires_after(server_.options().head_timeout);
+    }
+    auto more = connection_.try_read();
+    if (!more && more.error() == std::errc::operation_would_block && !head_limited_) return arrival::none;
+    if (!more && is_to_be_waited_for(more.error())) return std::nullopt;
+    if (const auto ended = take_for_head(more)) return ended;
+  }
+}
+
+task<exchange::arrival> exchange::read_head() {
+  for (;;) {
+    if (const auto arrived = try_read_head()) co_return *arrived;
+    auto more = co_await connection_.read();
+    if (const auto ended = take_for_head(more)) co_return *ended;
+  }
+}
+
+std::optional<exchange::arrival> exchange::take_for_head(net::result<net::lease>& got) noexcept {
+  if (got && !got->empty()) {
+    input_ = std::move(*got);
+    return std::nullopt;
+  }
+  if (got || got.error() != std::errc::timed_out || !reader_.under_way()) return arrival::over;
+  refusal_ = {.status = 408, .why = "the head of the request took too long"};
+  return arrival::refused;
+}
+
+task<result<std::span<const std::byte>>> exchange::read_body() {
+  drop_piece();
+  if (read_error_) co_return std::unexpected(read_error_);
+  while (!body_complete_) {
+    // With no bytes, for a body that is too large in what it announces; otherwise nothing is refused before the bytes.
+    const auto reached = reader_.feed(input_text());
+    switch (reached) {
+      case request_reader::progress::data:
+        piece_bytes_ = reader_.consumed();
+        co_return bytes_of(reader_.data());
+      case request_reader::progress::complete:
+        input_.consume(reader_.consumed());
+        body_complete_ = true;
+        co_return std::span<const std::byte>();
+      case request_reader::progress::refused:
+        refusal_ = reader_.why();
+        read_error_ = refusal_->status == 413 ? errc::body_too_large : errc::malformed;
+        keep_ = false;
+        co_return std::unexpected(read_error_);
+      default:
+        input_.consume(reader_.consumed());
+        break;
+    }
+    if (std::exchange(continue_due_, false) && stage_ == stage::open) {
+      constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+      const std::array<std::span<const std::byte>, 1> list{bytes_of(go_on)};
+      connection_.expires_after(server_.options().write_timeout);
+      if (auto sent = co_await connection_.write(list); !sent) {
+        (void)fail(sent.error());
+        co_return std::unexpected(read_error_ = sent.error());
+      }
+    }
+    auto more = connection_.try_read();
+    if (!more && is_to_be_waited_for(more.error())) {
+      connection_.expires_after(server_.options().body_timeout);
+      more = co_await connection_.read();
+    }
+    if (!more || more->empty()) {
+      keep_ = false;
+      read_error_ = more ? make_error_code(errc::truncated) : more.error();
+      if (!more && more.error() == std::errc::timed_out) {
+        refusal_ = {.status = 408, .why = "the body of the request took too long"};
+        read_error_ = errc::too_slow;
+      } else if (more) {
+        refusal_ = {.status = 400, .why = "the body of the request was cut off"};
+      }
+      co_return std::unexpected(read_error_);
+    }
+    connection_.expires_never();
+    input_ = std::move(*more);
+  }
+  co_return std::span<const std::byte>();
+}
+
+task<result<std::string>> exchange::read_whole_body() {
+  std::string whole;
+  if (!head().chunked) whole.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(head().length, most_copied)));
+  for (;;) {
+    auto piece = co_await read_body();
+    if (!piece) co_return std::unexpected(piece.error());
+    if (piece->empty()) co_return whole;
+    whole.append(reinterpret_cast<const char*>(piece->data()), piece->size());
+  }
+}
+
+task<bool> exchange::skip_body() {
+  if (body_complete_) co_return true;
+  // Whoever still waits for "100 Continue" may send the body or not: what follows could be either.
+  if (continue_due_ || read_error_) co_return false;
+  std::size_t skipped = 0;
+  while (skipped <= most_skipped) {
+    auto piece = co_await read_body();
+    if (!piece) co_return false;
+    if (piece->empty()) co_return true;
+    skipped += piece->size();
+  }
+  co_return false;
+}
+
+void exchange::set_status(unsigned status) {
+  if (status < 200 || status > 599) throw std::invalid_argument("tare::http::response: a status is from 200 to 599");
+  status_ = static_cast<std::uint16_t>(status);
+}
+
+result<void> exchange::fail(std::error_code error) noexcept {
+  stage_ = stage::failed;
+  keep_ = false;
+  return std::unexpected(error);
+}
+
+bool exchange::may_have_body() const noexcept { return !has_no_body(status_) && head().method != "HEAD"; }
+
+void exchange::compose_head(std::string& into, std::optional<std::uint64_t> length) {
+  if (status_ == 200) {
+    into.assign("HTTP/1.1 200 OK\r\n");
+  } else {
+    into.assign("HTTP/1.1 ");
+    append_number(into, status_);
+    into.append(" ").append(reason_phrase(status_)).append("\r\n");
+  }
+  if (server_.options().send_date) into.append(server_.date_line());
+  into.append(fields_.view().text());
+  if (has_no_body(status_)) {
+    // Neither length nor coding.
+  } else if (length) {
+    into.append("content-length: ");
+    append_number(into, *length);
+    into.append("\r\n");
+  } else if (head().minor_version > 0) {
+    into.append("transfer-encoding: chunked\r\n");
+  } else {
+    keep_ = false;  // HTTP/1.0: the end of the connection is the end of the body
+  }
+  // A client that was not told to go on may send its body or not: the connection cannot be used any further.
+  if (continue_due_ || server_.draining()) keep_ = false;
+  if (!keep_) {
+    into.append("connection: close\r\n");
+  } else if (head().minor_version == 0) {
+    into.append("connection: keep-alive\r\n");
+  }
+  into.append("\r\n");
+}
+
+std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
+  std::string& scratch = server_.scratch();
+  const bool together = body.size() <= most_copied;
+  if (together) scratch.append(body);
+  // A WebSocket's deadline is that of its reader; how long a send may take is for the handler to say.
+  if (!upgraded_) connection_.expires_never();
+  const auto written = connection_.try_write(bytes_of(scratch));
+  if (!written) return fail(written.error());
+  sent_ = *written;
+  if (sent_ == scratch.size() && (together || body.empty())) return result<void>();
+  return std::nullopt;
+}
+
+task<result<void>> exchange::send_rest(std::string_view body) {
+  // The scratch is the next response's when this suspends.
+  const std::string rest = server_.scratch().substr(sent_);
+  const bool together = body.size() <= most_copied;
+  const std::array<std::span<const std::byte>, 2> list{bytes_of(rest),
+                                                       together ? std::span<const std::byte>() : bytes_of(body)};
+  if (!upgraded_) connection_.expires_after(server_.options().write_timeout);
+  auto sent = co_await connection_.write(list);
+  if (!sent) co_return fail(sent.error());
+  if (!upgraded_) connection_.expires_never();
+  co_return {};
+}
+
+task<result<void>> exchange::send_scratch(std::string_view body) {
+  if (auto sent = try_send_scratch(body)) co_return *sent;
+  co_return co_await send_rest(body);
+}
+
+task<result<void>> exchange::send(std::string_view body) {
+  if (stage_ != stage::open) co_return std::unexpected(errc::already_sent);
+  stage_ = stage::complete;
+  compose_head(server_.scratch(), body.size());
+  if (!may_have_body()) body = {};
+  if (auto sent = try_send_scratch(body)) co_return *sent;
+  co_return co_await send_rest(body);
+}
+
+task<result<void>> exchange::start(std::optional<std::uint64_t> length) {
+  if (stage_ != stage::open) co_return std::unexpected(errc::already_sent);
+  stage_ = stage::streaming;
+  counted_ = length.has_value();
+  left_ = length.value_or(0);
+  chunked_ = !counted_ && head().minor_version > 0;
+  compose_head(server_.scratch(), length);
+  co_return co_await send_scratch({});
+}
+
+task<result<void>> exchange::write(std::string_view piece) {
+  if (stage_ == stage::open) {
+    if (auto begun = co_await start(std::nullopt); !begun) co_return begun;
+  }
+  if (stage_ != stage::streaming) co_return std::unexpected(errc::already_sent);
+  if (piece.empty()) co_return {};
+  if (counted_) {
+    if (piece.size() > left_) co_return fail(errc::wrong_length);
+    left_ -= piece.size();
+  }
+  if (!may_have_body()) co_return {};
+  std::string& scratch = server_.scratch();
+  scratch.clear();
+  if (!chunked_) co_return co_await send_scratch(piece);
+  append_number(scratch, piece.size(), 16);
+  scratch.append("\r\n");
+  if (piece.size() <= most_copied) {
+    scratch.append(piece).append("\r\n");
+    co_return co_await send_scratch({});
+  }
+  if (auto sent = co_await send_scratch(piece); !sent) co_return sent;
+  server_.scratch().assign("\r\n");
+  co_return co_await send_scratch({});
+}
+
+task<result<void>> exchange::finish() {
+  if (stage_ == stage::complete) co_return {};
+  if (stage_ == stage::failed) co_return std::unexpected(errc::already_sent);
+  if (stage_ == stage::open) co_return co_await send({});
+  if (counted_ && left_ != 0) co_return fail(errc::wrong_length);
+  stage_ = stage::complete;
+  if (!chunked_ || !may_have_body()) co_return {};
+  server_.scratch().assign("0\r\n\r\n");
+  co_return co_await send_scratch({});
+}
+
+task<result<void>> exchange::send_instead(unsigned status, std::string_view why) {
+  if (stage_ != stage::open) co_return fail(errc::already_sent);
+  keep_ = false;
+  status_ = static_cast<std::uint16_t>(status);
+  fields_.clear();
+  fields_.add("content-type", "text/plain");
+  std::string text(why);
+  text += '\n';
+  co_return co_await send(text);
+}
+
+task<result<void>> exchange::upgrade(const fields& with) {
+  if (stage_ != stage::open) co_return std::unexpected(errc::already_sent);
+  if (guard != nullptr) guard->stop_watching();
+  stage_ = stage::complete;
+  keep_ = false;
+  upgraded_ = goodbye_due_ = true;
+  std::string& scratch = server_.scratch();
+  scratch.assign("HTTP/1.1 101 Switching Protocols\r\n");
+  if (server_.options().send_date) scratch.append(server_.date_line());
+  scratch.append(with.view().text()).append("\r\n");
+  co_return co_await send_scratch({});
+}
+
+task<result<void>> exchange::send_raw(std::span<const std::byte> head, std::string_view payload) {
+  server_.scratch().assign(reinterpret_cast<const char*>(head.data()), head.size());
+  co_return co_await send_scratch(payload);
+}
+
+}  // namespace tare::http::detail

@@ -1,0 +1,109 @@
+#include "http/message_parser.hpp"
+
+namespace tare::http::detail {
+
+bool line_ends::feed(std::string_view text) noexcept {
+  if (text.empty()) return true;
+  if (after_return_ && text.front() != '\n') return false;
+  std::size_t at = after_return_ ? 1 : 0;
+  after_return_ = false;
+  while (at < text.size()) {
+    const std::string_view rest = text.substr(at);
+    const std::size_t feed = rest.find('\n');
+    const std::string_view line = rest.substr(0, feed);
+    const std::size_t back = line.find('\r');
+    if (feed == std::string_view::npos) {
+      if (back == std::string_view::npos) return true;
+      after_return_ = back + 1 == line.size();
+      return after_return_;
+    }
+    if (back == std::string_view::npos || back + 1 != feed) return false;
+    at += feed + 1;
+  }
+  return true;
+}
+
+namespace {
+
+// What the callbacks return for the parser to stop there.
+constexpr int stop = HPE_PAUSED;
+
+}  // namespace
+
+const llhttp_settings_t message_parser::settings_ = [] {
+  llhttp_settings_t settings;
+  llhttp_settings_init(&settings);
+  settings.on_header_field_complete = [](llhttp_t* parser) {
+    message_parser& self = of(parser);
+    return ++self.fields_ > self.most_fields_ ? static_cast<int>(HPE_USER) : 0;
+  };
+  settings.on_headers_complete = [](llhttp_t* parser) {
+    message_parser& self = of(parser);
+    self.flags_ = parser->flags;
+    self.length_ = parser->content_length;
+    self.keep_alive_ = llhttp_should_keep_alive(parser) != 0;
+    self.until_close_ = llhttp_message_needs_eof(parser) != 0;
+    // Whether to change the protocol is for whoever answers; the parser is to read a message and no more.
+    parser->upgrade = 0;
+    if (self.no_body_) {
+      parser->flags |= F_SKIPBODY;
+      self.until_close_ = false;
+    }
+    self.reached_ = progress::head;
+    return stop;
+  };
+  settings.on_body = [](llhttp_t* parser, const char* at, std::size_t length) {
+    message_parser& self = of(parser);
+    if (length == 0) return 0;
+    self.data_ = {at, length};
+    self.reached_ = progress::data;
+    return stop;
+  };
+  settings.on_message_complete = [](llhttp_t* parser) {
+    of(parser).reached_ = progress::complete;
+    return stop;
+  };
+  return settings;
+}();
+
+message_parser::message_parser(kind of, unsigned most_fields) noexcept : most_fields_(most_fields), kind_(of) {
+  reset();
+}
+
+void message_parser::reset() noexcept {
+  llhttp_init(&parser_, kind_ == kind::request ? HTTP_REQUEST : HTTP_RESPONSE, &settings_);
+  parser_.data = this;
+  fields_ = 0;
+  error_ = HPE_OK;
+  ends_ = {};
+  no_body_ = false;
+  head_done_ = false;
+}
+
+message_parser::progress message_parser::feed(std::string_view bytes) noexcept {
+  reached_ = progress::incomplete;
+  data_ = {};
+  // The end of a body is told when no byte of it is left; llhttp takes a null pointer for "not begun".
+  if (bytes.data() == nullptr) bytes = std::string_view("", 0);
+  if (llhttp_get_errno(&parser_) == HPE_PAUSED) llhttp_resume(&parser_);
+  const llhttp_errno_t status = llhttp_execute(&parser_, bytes.data(), bytes.size());
+  if (status == HPE_OK) {
+    consumed_ = bytes.size();
+  } else if (status == HPE_PAUSED) {
+    consumed_ = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - bytes.data());
+  } else {
+    consumed_ = 0;
+    const char* at = llhttp_get_error_pos(&parser_);
+    const bool known = at >= bytes.data() && at < bytes.data() + bytes.size();
+    culprit_ = known ? *at : '\0';
+    return fail(status);
+  }
+  // What is neither data nor of a body that is all data: the head, sizes of chunks, trailers.
+  if (!head_done_ || chunked()) {
+    if (!ends_.feed(bytes.substr(0, consumed_ - data_.size()))) return fail(HPE_STRICT);
+  }
+  if (reached_ == progress::head) head_done_ = true;
+  return reached_;
+}
+
+}  // namespace tare::http::detail

@@ -1,0 +1,98 @@
+#pragma once
+
+// llhttp, Node.js' parser, in its strict mode, behind the few calls that we need of it; and what it lets pass but two
+// parties could understand in two ways: line feeds without a carriage return.
+//
+// It is fed as the bytes come, in pieces of any size, so that what can never become a message is refused at its first
+// wrong byte. It exists only while a message is being read.
+
+#include <llhttp.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace tare::http::detail {
+
+/// Checks that CR and LF come only as pairs. One byte of state, for text that comes in pieces.
+class line_ends {
+ public:
+  /// False once there was one alone.
+  [[nodiscard]] bool feed(std::string_view text) noexcept;
+
+ private:
+  bool after_return_ = false;
+};
+
+class message_parser {
+ public:
+  enum class kind : std::uint8_t { request, response };
+  enum class progress : std::uint8_t {
+    incomplete,  ///< all bytes were taken and more are needed
+    head,        ///< the head is complete
+    data,        ///< `data()` is a piece of the body
+    complete,    ///< the body is complete
+    failed,
+  };
+
+  message_parser(kind of, unsigned most_fields) noexcept;
+  message_parser(const message_parser&) = delete;
+  message_parser& operator=(const message_parser&) = delete;
+  ~message_parser() = default;
+
+  /// Starts on the next message of the same kind.
+  void reset() noexcept;
+
+  /// Reads on until something is to be told. `consumed()` bytes of `bytes` are done with then.
+  [[nodiscard]] progress feed(std::string_view bytes) noexcept;
+  [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
+  [[nodiscard]] std::string_view data() const noexcept { return data_; }
+
+  /// Of a response: that it has no body whatever its fields say, because it answers HEAD. Before its head is fed.
+  void expect_no_body() noexcept { no_body_ = true; }
+
+  // Of a complete head.
+  [[nodiscard]] unsigned minor_version() const noexcept { return parser_.http_minor; }
+  [[nodiscard]] unsigned major_version() const noexcept { return parser_.http_major; }
+  [[nodiscard]] unsigned status() const noexcept { return parser_.status_code; }
+  [[nodiscard]] bool chunked() const noexcept { return (flags_ & F_CHUNKED) != 0; }
+  [[nodiscard]] bool has_length() const noexcept { return (flags_ & F_CONTENT_LENGTH) != 0; }
+  [[nodiscard]] std::uint64_t length() const noexcept { return has_length() ? length_ : 0; }
+  [[nodiscard]] bool keep_alive() const noexcept { return keep_alive_; }
+  /// A response whose body ends with the connection.
+  [[nodiscard]] bool until_close() const noexcept { return until_close_; }
+
+  // Of a failure.
+  [[nodiscard]] llhttp_errno_t error() const noexcept { return error_; }
+  /// The byte that was not accepted.
+  [[nodiscard]] char culprit() const noexcept { return culprit_; }
+  [[nodiscard]] bool too_many_fields() const noexcept { return fields_ > most_fields_; }
+
+ private:
+  static const llhttp_settings_t settings_;
+  static message_parser& of(llhttp_t* parser) noexcept { return *static_cast<message_parser*>(parser->data); }
+
+  [[nodiscard]] progress fail(llhttp_errno_t error) noexcept {
+    error_ = error;
+    return progress::failed;
+  }
+
+  llhttp_t parser_;
+  std::string_view data_;
+  std::size_t consumed_ = 0;
+  std::uint64_t length_ = 0;
+  llhttp_errno_t error_ = HPE_OK;
+  unsigned most_fields_;
+  unsigned fields_ = 0;
+  std::uint16_t flags_ = 0;
+  line_ends ends_;
+  kind kind_;
+  char culprit_ = 0;
+  bool keep_alive_ = false;
+  bool until_close_ = false;
+  bool no_body_ = false;
+  bool head_done_ = false;
+  progress reached_ = progress::incomplete;
+};
+
+}  // namespace tare::http::detail

@@ -1,0 +1,70 @@
+#include <tare/http/request.hpp>
+
+#include "http/characters.hpp"
+#include "http/exchange.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace tare::http {
+
+std::optional<std::string> percent_decode(std::string_view text, bool plus_is_blank) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '%') {
+      if (at + 2 >= text.size()) return std::nullopt;
+      unsigned char value = 0;
+      const char* end = text.data() + at + 3;
+      if (std::from_chars(text.data() + at + 1, end, value, 16).ptr != end) return std::nullopt;
+      decoded += static_cast<char>(value);
+      at += 2;
+    } else {
+      decoded += text[at] == '+' && plus_is_blank ? ' ' : text[at];
+    }
+  }
+  return decoded;
+}
+
+task<result<std::span<const std::byte>>> request_body::read() { return of_.read_body(); }
+task<result<std::string>> request_body::read_all() { return of_.read_whole_body(); }
+void request_body::limit(std::uint64_t bytes) noexcept { of_.limit_body(bytes); }
+
+std::optional<std::uint64_t> request_body::length() const noexcept {
+  if (of_.head().chunked) return std::nullopt;
+  return of_.head().length;
+}
+
+std::string_view request::method() const noexcept { return of_.head().method; }
+std::string_view request::target() const noexcept { return of_.head().target; }
+std::string_view request::path() const noexcept { return of_.head().path; }
+std::string_view request::query() const noexcept { return of_.head().query; }
+fields_view request::fields() const noexcept { return of_.head().fields; }
+unsigned request::minor_version() const noexcept { return of_.head().minor_version; }
+net::result<net::endpoint> request::peer() const { return of_.connection().peer(); }
+
+std::optional<std::string> request::query_value(std::string_view name) const {
+  for (std::string_view rest = query(); !rest.empty();) {
+    const std::size_t end = rest.find('&');
+    const std::string_view pair = rest.substr(0, end);
+    const std::size_t equals = pair.find('=');
+    if (percent_decode(pair.substr(0, equals), true) == name) {
+      return percent_decode(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true);
+    }
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+  }
+  return std::nullopt;
+}
+
+std::string request::param(std::string_view name) const {
+  const detail::matched_route& found = of_.route();
+  if (found.chosen == nullptr) return {};
+  const auto& names = found.chosen->names;
+  const auto at = std::ranges::find(names, name);
+  if (at == names.end()) return {};
+  const detail::place value = found.values.at(static_cast<std::size_t>(at - names.begin()));
+  // The percent signs of a target have been checked.
+  return percent_decode(path().substr(value.begin, value.size)).value_or(std::string());
+}
+
+}  // namespace tare::http

@@ -1,0 +1,70 @@
+#pragma once
+
+// Reads requests out of the bytes of a connection, one after the other: head, pieces of the body, end. Knows nothing
+// of sockets or tasks, so that tests and fuzzing reach all of it.
+
+#include "http/message_parser.hpp"
+#include "http/request_head.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tare::http::detail {
+
+struct request_limits {
+  std::size_t head_bytes = 16U << 10U;
+  unsigned fields = 100;
+  std::uint64_t body_bytes = 1U << 20U;
+};
+
+class request_reader {
+ public:
+  enum class progress : std::uint8_t {
+    incomplete,  ///< all bytes were taken and more are needed
+    head,        ///< `head()` is there; it stays until `next`
+    data,        ///< `data()` is a piece of the body, somewhere in the bytes that were fed
+    complete,    ///< the request is complete
+    refused,     ///< `why()` tells what to answer; then the connection has to be closed
+  };
+
+  explicit request_reader(const request_limits& limits) noexcept
+      : limits_(limits), parser_(message_parser::kind::request, limits.fields) {}
+
+  /// Reads on until something is to be told. `consumed()` bytes of `bytes` are done with then.
+  [[nodiscard]] progress feed(std::string_view bytes);
+  [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
+
+  [[nodiscard]] const request_head& head() const noexcept { return head_; }
+  [[nodiscard]] bool has_body() const noexcept { return head_.chunked || head_.length > 0; }
+  [[nodiscard]] std::string_view data() const noexcept { return parser_.data(); }
+  [[nodiscard]] refusal why() const noexcept { return refusal_; }
+  /// Bytes of the current request have been fed, other than empty lines before it.
+  [[nodiscard]] bool under_way() const noexcept { return !text_.empty(); }
+
+  void limit_body(std::uint64_t bytes) noexcept { limits_.body_bytes = bytes; }
+
+  /// Forgets the request and starts on the next one.
+  void next(const request_limits& limits) noexcept;
+
+ private:
+  [[nodiscard]] progress feed_head(std::string_view bytes);
+  [[nodiscard]] progress feed_body(std::string_view bytes) noexcept;
+  [[nodiscard]] progress refuse(refusal why) noexcept {
+    refusal_ = why;
+    return progress::refused;
+  }
+
+  request_limits limits_;
+  message_parser parser_;
+  std::string text_;  ///< the head, as far as it is there
+  request_head head_;
+  refusal refusal_{};
+  std::size_t consumed_ = 0;
+  std::uint64_t body_bytes_ = 0;
+  std::uint64_t framing_bytes_ = 0;  ///< sizes and extensions of chunks, trailers
+  bool in_body_ = false;
+};
+
+}  // namespace tare::http::detail

@@ -1,0 +1,30 @@
+#pragma once
+
+// A route that has been found, as the request keeps it: the names are the route's, the values are places in its path.
+
+#include <tare/http/handler.hpp>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tare::http::detail {
+
+struct route {
+  std::string method;
+  std::vector<std::string> names;  ///< of the parameters, in their order in the path
+  handler answer;
+};
+
+struct place {
+  std::uint32_t begin = 0;
+  std::uint32_t size = 0;
+};
+
+struct matched_route {
+  const route* chosen = nullptr;
+  std::array<place, 8> values{};
+};
+
+}  // namespace tare::http::detail

@@ -1,0 +1,189 @@
+#include "http/characters.hpp"
+#include "http/exchange.hpp"
+#include "http/route.hpp"
+
+#include <tare/http/router.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tare::http {
+
+using detail::matched_route;
+using detail::route;
+
+struct router::node {
+  std::vector<std::pair<std::string, std::unique_ptr<node>>> literals;
+  std::unique_ptr<node> any;  ///< "{name}"
+  std::vector<route> here;    ///< whose paths end with this segment
+  std::vector<route> rest;    ///< whose paths end with "{name...}" behind this segment
+
+  node& literal(std::string_view segment) {
+    for (auto& [text, child] : literals) {
+      if (text == segment) return *child;
+    }
+    return *literals.emplace_back(std::string(segment), std::make_unique<node>()).second;
+  }
+};
+
+struct router::tree {
+  node root;
+  handler otherwise;
+};
+
+namespace {
+
+const route* find(const std::vector<route>& routes, std::string_view method) noexcept {
+  const auto found = std::ranges::find(routes, method, &route::method);
+  if (found != routes.end()) return &*found;
+  return method == "HEAD" ? find(routes, "GET") : nullptr;
+}
+
+/// A walk through the tree along a path. The depth of a node is the number of the segment, so none is visited twice.
+template <class Node>
+class walk {
+ public:
+  walk(std::string_view path, std::string_view method) noexcept : path_(path), method_(method) {}
+
+  /// `at` is where the segment begins, behind its slash.
+  bool visit(const Node& from, std::size_t at, std::size_t params) {
+    if (at > path_.size()) return take(from.here);
+    const std::size_t end = std::min(path_.find('/', at), path_.size());
+    const std::string_view segment = path_.substr(at, end - at);
+    for (const auto& [text, child] : from.literals) {
+      if (text == segment && visit(*child, end + 1, params)) return true;
+    }
+    if (from.any && !segment.empty()) {
+      note(params, at, end);
+      if (visit(*from.any, end + 1, params + 1)) return true;
+    }
+    note(params, at, path_.size());
+    return take(from.rest);
+  }
+
+  [[nodiscard]] const matched_route& found() const noexcept { return found_; }
+  /// The methods of the routes that match but for theirs: empty if there are none.
+  [[nodiscard]] const std::string& allowed() const noexcept { return allowed_; }
+
+ private:
+  void note(std::size_t param, std::size_t begin, std::size_t end) noexcept {
+    if (param >= found_.values.size()) return;
+    found_.values[param] = {.begin = static_cast<std::uint32_t>(begin),
+                            .size = static_cast<std::uint32_t>(end - begin)};
+  }
+
+  bool take(const std::vector<route>& routes) {
+    found_.chosen = find(routes, method_);
+    if (found_.chosen != nullptr) return true;
+    for (const route& other : routes) {
+      if (!allowed_.empty()) allowed_ += ", ";
+      allowed_ += other.method;
+      if (other.method == "GET" && find(routes, "HEAD") == find(routes, "GET")) allowed_ += ", HEAD";
+    }
+    return false;
+  }
+
+  std::string_view path_;
+  std::string_view method_;
+  matched_route found_;
+  std::string allowed_;
+};
+
+task<> answer_without_route(response& answer, unsigned status, std::string allowed) {
+  if (!allowed.empty()) answer.set("allow", allowed);
+  answer.status(status);
+  if (status == 204) {
+    (void)co_await answer.send();
+  } else {
+    (void)co_await answer.send("text/plain", status == 404 ? "not found\n" : "method not allowed\n");
+  }
+}
+
+/// The name in "{name}" or "{name...}"; empty if the segment is literal.
+std::string_view param_name(std::string_view segment, bool& rest) {
+  rest = false;
+  if (!segment.starts_with('{') || !segment.ends_with('}')) {
+    if (segment.find_first_of("{}") != std::string_view::npos) {
+      throw std::invalid_argument("tare::http::router: a name must be a whole segment: '" + std::string(segment) + "'");
+    }
+    return {};
+  }
+  std::string_view name = segment.substr(1, segment.size() - 2);
+  if (name.ends_with("...")) {
+    rest = true;
+    name.remove_suffix(3);
+  }
+  if (name.empty() || name.find_first_of("{}.") != std::string_view::npos) {
+    throw std::invalid_argument("tare::http::router: a bad name: '" + std::string(segment) + "'");
+  }
+  return name;
+}
+
+}  // namespace
+
+router::router() : tree_(std::make_shared<tree>()) {}
+
+router& router::add(std::string_view method, std::string_view path, handler answer) {
+  if (!path.starts_with('/')) {
+    throw std::invalid_argument("tare::http::router: a path begins with a slash: '" + std::string(path) + "'");
+  }
+  if (method.empty() || !detail::all(method, detail::token_character)) {
+    throw std::invalid_argument("tare::http::router: not a method: '" + std::string(method) + "'");
+  }
+  route added{.method = std::string(method), .names = {}, .answer = std::move(answer)};
+  node* at = &tree_->root;
+  bool rest = false;
+  for (std::size_t begin = 1; begin <= path.size();) {
+    if (rest) throw std::invalid_argument("tare::http::router: nothing may follow '{name...}'");
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view segment = path.substr(begin, end - begin);
+    const std::string_view name = param_name(segment, rest);
+    if (name.empty()) {
+      at = &at->literal(segment);
+    } else {
+      if (std::ranges::find(added.names, name) != added.names.end()) {
+        throw std::invalid_argument("tare::http::router: a name twice in '" + std::string(path) + "'");
+      }
+      added.names.emplace_back(name);
+      if (added.names.size() > max_params) throw std::invalid_argument("tare::http::router: more than 8 names");
+      if (!rest) {
+        if (!at->any) at->any = std::make_unique<node>();
+        at = at->any.get();
+      }
+    }
+    begin = end + 1;
+  }
+  std::vector<route>& routes = rest ? at->rest : at->here;
+  if (std::ranges::find(routes, method, &route::method) != routes.end()) {
+    throw std::invalid_argument("tare::http::router: there is a route for " + std::string(method) + " " +
+                                std::string(path) + " already");
+  }
+  routes.push_back(std::move(added));
+  return *this;
+}
+
+router& router::otherwise(handler answer) {
+  tree_->otherwise = std::move(answer);
+  return *this;
+}
+
+task<> router::operator()(request& asked, response& answer) const {
+  const std::string_view path = asked.path();
+  walk<node> through(path, asked.method());
+  if (path.starts_with('/') && through.visit(tree_->root, 1, 0)) {
+    asked.of_.set_route(through.found());
+    return through.found().chosen->answer(asked, answer);
+  }
+  if (path == "*" || (!through.allowed().empty() && asked.method() == "OPTIONS")) {
+    return answer_without_route(answer, 204, through.allowed());
+  }
+  if (!through.allowed().empty()) return answer_without_route(answer, 405, through.allowed());
+  if (tree_->otherwise) return tree_->otherwise(asked, answer);
+  return answer_without_route(answer, 404, {});
+}
+
+}  // namespace tare::http

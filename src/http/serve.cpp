@@ -1,0 +1,204 @@
+// The way of a connection through the server: accepted, idle in the frame of server::serve_connection, and while bytes
+// are there, in serve_requests.
+
+#include "http/exchange.hpp"
+#include "http/server_core.hpp"
+#include "http/websocket/frame.hpp"
+
+#include <tare/detail/frame_memory.hpp>
+#include <tare/error.hpp>
+#include <tare/http/server.hpp>
+#include <tare/memory_budget.hpp>
+#include <tare/net/idle.hpp>
+#include <tare/sleep.hpp>
+
+#include <array>
+#include <chrono>
+#include <exception>
+#include <new>
+#include <typeinfo>
+#include <utility>
+
+namespace tare::http {
+
+using namespace std::chrono_literals;
+
+namespace detail {
+
+namespace {
+
+/// Closing while the peer's bytes are unread makes the system reset the connection, which may destroy the response on
+/// its way. So the peer is given a second to take it and to close (RFC 9112, 9.6).
+task<> linger(transport connection) {
+  constexpr std::size_t most_bytes = 1U << 20U;
+  connection.shutdown_write();
+  connection.expires_after(1s);
+  for (std::size_t dropped = 0; dropped < most_bytes;) {
+    auto got = co_await connection.read();
+    if (!got || got->empty()) co_return;
+    dropped += got->size();
+  }
+}
+
+/// Makes sure that the request has an answer, if there is still somebody to have it.
+task<> complete_response(exchange& x, const request_guard& guard) {
+  if (guard.client_left()) {
+    x.close_after();
+    co_return;
+  }
+  if (!guard.error()) {
+    // A handler that gave up because the body could not be read leaves the answer to the server.
+    if (!x.started() && x.refusal_to_send()) {
+      (void)co_await x.refuse();
+    } else {
+      (void)co_await x.finish();
+    }
+    co_return;
+  }
+  if (x.timed_out) {
+    (void)co_await x.send_instead(503, "the request took too long");
+    co_return;
+  }
+  x.server().report(guard.error());
+  (void)co_await x.send_instead(500, "internal server error");
+}
+
+bool is_cancellation(const std::exception_ptr& error) noexcept {
+  return *error.__cxa_exception_type() == typeid(cancelled);
+}
+
+/// Tells the peer of a WebSocket that its handler has ended: if there is room for these four bytes, or not at all.
+void say_goodbye(transport connection, bool going_away) noexcept {
+  const close_code code = going_away ? close_code::going_away : close_code::normal;
+  const frame_head head(opcode::close, 2);
+  const std::array<std::byte, 4> frame{head.bytes()[0], head.bytes()[1],
+                                       static_cast<std::byte>(std::to_underlying(code) >> 8U),
+                                       static_cast<std::byte>(std::to_underlying(code) & 0xFFU)};
+  (void)connection.try_write(frame);
+}
+
+task<> fail_handler(std::exception_ptr error) {
+  std::rethrow_exception(std::move(error));
+  co_return;
+}
+
+/// A handler may throw before it is a coroutine.
+task<> call_handler(server_core& server, request& asked, response& answer) {
+  try {
+    return server.answer()(asked, answer);
+  } catch (...) {
+    return fail_handler(std::current_exception());
+  }
+}
+
+}  // namespace
+
+std::chrono::nanoseconds first_wait(const server_core& server) noexcept { return server.options().head_timeout; }
+
+task<bool> serve_requests(transport connection, server_core& server) {
+  exchange x(connection, server);
+  for (;;) {
+    auto arrived = x.try_read_head();
+    if (!arrived) arrived = co_await x.read_head();
+    if (arrived == exchange::arrival::none) co_return true;
+    if (arrived == exchange::arrival::over) co_return false;
+    if (arrived == exchange::arrival::refused) {
+      (void)co_await x.refuse();
+      break;
+    }
+    {
+      request asked(x);
+      response answer(x);
+      request_guard guard;
+      server.begin_handler(x, guard);
+      co_await guard.run(call_handler(server, asked, answer));
+      server.end_handler(x);
+      if (x.upgraded()) {
+        if (guard.error() && !x.timed_out && !is_cancellation(guard.error())) server.report(guard.error());
+        connection.expires_after(1s);
+        if (x.goodbye_due()) say_goodbye(connection, guard.error() != nullptr);
+        break;
+      }
+      if (!x.complete() || guard.error()) co_await complete_response(x, guard);
+    }
+    if (!x.body_complete() && !co_await x.skip_body()) break;
+    if (!x.keeps_connection()) {
+      if (!x.has_input()) co_return false;
+      break;
+    }
+    x.next();
+    if (!x.has_input()) {
+      connection.expires_after(server.options().idle_timeout);
+      co_return true;
+    }
+  }
+  co_await linger(connection);
+  co_return false;
+}
+
+}  // namespace detail
+
+server::server(handler answer, server_options options)
+    : core_(::new (tare::detail::allocate_record(sizeof(detail::server_core)))
+                detail::server_core(std::move(answer), std::move(options))) {}
+
+server::~server() = default;
+
+void server::stop() noexcept { core_->stop(); }
+std::size_t server::connections() const noexcept { return core_->connections(); }
+std::size_t server::active_requests() const noexcept { return core_->handlers(); }
+std::uint64_t server::requests() const noexcept { return core_->requests(); }
+
+namespace {
+
+/// Waits until the runtime's budget has room for a connection, or the listener is closed.
+task<> wait_for_room(const server_options& options, const net::listener& listener) {
+  // Few at a time: what they held is back at the next look.
+  constexpr std::size_t shed_at_once = 32;
+  while (listener.is_open() && !memory().has_room(options.connection_bytes)) {
+    if (options.shed_idle) (void)net::expire_idle(shed_at_once);
+    co_await sleep_for(10ms);
+  }
+}
+
+}  // namespace
+
+task<net::result<void>> server::serve(net::listener listener) {
+  scope connections;
+  detail::server_core::acceptor self{.listening = &listener, .connections = &connections};
+  core_->add(self);
+  net::result<void> outcome;
+  bool was_cancelled = false;
+  try {
+    for (;;) {
+      const server_options& options = core_->options();
+      if (options.connection_bytes != 0 && !memory().has_room(options.connection_bytes)) {
+        co_await wait_for_room(options, listener);
+        if (!listener.is_open()) break;
+      }
+      auto client = co_await listener.accept();
+      if (!client) {
+        if (client.error() != std::errc::operation_canceled) outcome = std::unexpected(client.error());
+        break;
+      }
+      bool no_memory = false;
+      try {
+        connections.spawn(serve_connection(std::move(*client), *core_));
+      } catch (const std::bad_alloc&) {
+        no_memory = true;  // the connection is closed; the others go on
+      }
+      if (no_memory) co_await sleep_for(10ms);
+    }
+  } catch (const cancelled&) {
+    was_cancelled = true;
+  }
+  listener.close();
+  core_->begin_drain();
+  connections.cancel();
+  co_await shield([](scope& of) -> task<> { co_await of.join(); }(connections));
+  core_->remove(self);
+  if (was_cancelled) throw cancelled();
+  co_return outcome;
+}
+
+}  // namespace tare::http

@@ -1,0 +1,142 @@
+#include "http/server_core.hpp"
+
+#include <tare/detail/frame_memory.hpp>
+#include <tare/timeout.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace tare::http::detail {
+
+namespace {
+
+constexpr std::chrono::nanoseconds between_sweeps = std::chrono::milliseconds(100);
+
+/// Rounded up, and one more: the first sweep comes at any moment.
+std::uint32_t in_sweeps(std::chrono::nanoseconds time) noexcept {
+  const std::int64_t sweeps = (time.count() + between_sweeps.count() - 1) / between_sweeps.count() + 1;
+  return static_cast<std::uint32_t>(std::min<std::int64_t>(sweeps, INT32_MAX));
+}
+
+std::chrono::nanoseconds or_never(std::chrono::nanoseconds time) noexcept {
+  return time.count() > 0 ? time : std::chrono::nanoseconds::max();
+}
+
+}  // namespace
+
+server_core::server_core(handler answer, server_options options)
+    : answer_(std::move(answer)), options_(std::move(options)) {
+  for (std::chrono::nanoseconds* limit :
+       {&options_.head_timeout, &options_.body_timeout, &options_.write_timeout, &options_.idle_timeout}) {
+    *limit = or_never(*limit);
+  }
+  if (options_.request_timeout.count() > 0) sweeps_a_request_ = in_sweeps(options_.request_timeout);
+  timer_.of = this;
+  timer_.expired = [](tare::detail::timer_node& timer) noexcept { static_cast<sweep_timer&>(timer).of->sweep(); };
+}
+
+server_core::~server_core() { tare::detail::disarm(timer_); }
+
+void server_core::report(const std::exception_ptr& error) const {
+  if (options_.on_error) options_.on_error(error);
+}
+
+std::string_view server_core::date_line() noexcept {
+  constexpr std::array<const char*, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr std::array<const char*, 12> months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  constexpr std::size_t length = 37;
+  timespec present{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &present);
+  if (present.tv_sec != date_of_) {
+    date_of_ = present.tv_sec;
+    std::tm parts{};
+    ::gmtime_r(&date_of_, &parts);
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): a fixed shape
+    const int written = std::snprintf(date_.data(), date_.size(), "date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
+                                      days.at(static_cast<std::size_t>(parts.tm_wday)), parts.tm_mday % 32,
+                                      months.at(static_cast<std::size_t>(parts.tm_mon)), (parts.tm_year + 1900) % 10000,
+                                      parts.tm_hour % 24, parts.tm_min % 60, parts.tm_sec % 61);
+    if (written != static_cast<int>(length)) return {};
+  }
+  return {date_.data(), length};
+}
+
+void server_core::enter(exchange& entering) noexcept {
+  entering.previous_ = last_;
+  entering.next_ = nullptr;
+  (last_ != nullptr ? last_->next_ : first_) = &entering;
+  last_ = &entering;
+  sweep_later();
+}
+
+void server_core::leave(exchange& leaving) noexcept {
+  (leaving.previous_ != nullptr ? leaving.previous_->next_ : first_) = leaving.next_;
+  (leaving.next_ != nullptr ? leaving.next_->previous_ : last_) = leaving.previous_;
+}
+
+void server_core::begin_handler(exchange& of, request_guard& guard) noexcept {
+  of.guard = &guard;
+  of.began = sweeps_;
+  ++handlers_;
+}
+
+void server_core::end_handler(exchange& of) noexcept {
+  of.guard = nullptr;
+  --handlers_;
+  ++requests_;
+}
+
+std::size_t server_core::connections() const noexcept {
+  std::size_t sum = 0;
+  for (const acceptor* each : acceptors_) sum += each->connections->size();
+  return sum;
+}
+
+void server_core::stop() noexcept {
+  for (const acceptor* each : acceptors_) each->listening->close();
+}
+
+void server_core::begin_drain() noexcept {
+  if (draining_) return;
+  draining_ = true;
+  drained_at_ = sweeps_ + in_sweeps(options_.drain_timeout);
+}
+
+void server_core::sweep_later() noexcept {
+  if (timer_.asleep == 0) tare::detail::arm(timer_, between_sweeps.count());
+}
+
+void server_core::sweep() noexcept {
+  ++sweeps_;
+  if (first_ == nullptr) return;
+  sweep_later();
+  const bool end_all = draining_ && sweeps_ >= drained_at_;
+  for (exchange* each = first_; each != nullptr; each = each->next_) {
+    if (end_all) each->connection().expires_after(std::chrono::nanoseconds(1));
+    if (each->guard == nullptr) continue;
+    const std::uint32_t age = sweeps_ - each->began;
+    if (end_all || (sweeps_a_request_ != 0 && age >= sweeps_a_request_ && !each->upgraded())) {
+      each->timed_out = true;
+      each->guard->cancel();
+    } else if (options_.cancel_if_client_leaves && age >= 2 && each->body_complete() && !each->upgraded() &&
+               !each->has_input() && !each->guard->watched()) {
+      try {
+        each->guard->watch(each->connection().peer_closes());
+      } catch (const std::bad_alloc&) {
+        return;  // the next sweep tries again
+      }
+    }
+  }
+}
+
+void server_core_deleter::operator()(server_core* core) const noexcept {
+  std::destroy_at(core);
+  tare::detail::free_record(core);
+}
+
+}  // namespace tare::http::detail

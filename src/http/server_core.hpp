@@ -1,0 +1,97 @@
+#pragma once
+
+// What the connections of a server share. In the arena, since its timer is linked into the shard's wheel.
+//
+// Requests under way are in a list in the order of their beginnings. As long as there are any, a timer looks through it
+// ten times a second: which have been there for a while get a watcher for their clients' leaving, which have been there
+// for too long are cancelled. So a request costs no timer, and a short one no watcher.
+
+#include "http/exchange.hpp"
+
+#include <tare/detail/timer_node.hpp>
+#include <tare/http/handler.hpp>
+#include <tare/http/server.hpp>
+#include <tare/net/listener.hpp>
+#include <tare/scope.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tare::http::detail {
+
+class server_core {
+ public:
+  server_core(handler answer, server_options options);
+  server_core(const server_core&) = delete;
+  server_core& operator=(const server_core&) = delete;
+  ~server_core();
+
+  [[nodiscard]] const server_options& options() const noexcept { return options_; }
+  [[nodiscard]] request_limits limits() const noexcept {
+    return {
+        .head_bytes = options_.max_head_bytes, .fields = options_.max_fields, .body_bytes = options_.max_body_bytes};
+  }
+  [[nodiscard]] const handler& answer() const noexcept { return answer_; }
+  void report(const std::exception_ptr& error) const;
+
+  /// "date: ...\r\n", of this second.
+  [[nodiscard]] std::string_view date_line() noexcept;
+  /// A place to put a response together in: used up before anything suspends.
+  [[nodiscard]] std::string& scratch() noexcept { return scratch_; }
+
+  // Connections that serve_requests is at.
+  void enter(exchange& entering) noexcept;
+  void leave(exchange& leaving) noexcept;
+  /// `of`'s handler begins.
+  void begin_handler(exchange& of, request_guard& guard) noexcept;
+  void end_handler(exchange& of) noexcept;
+
+  [[nodiscard]] bool draining() const noexcept { return draining_; }
+  [[nodiscard]] std::size_t handlers() const noexcept { return handlers_; }
+  [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
+
+  // What accepts for it.
+  struct acceptor {
+    net::listener* listening;
+    scope* connections;
+  };
+  void add(acceptor& accepting) { acceptors_.push_back(&accepting); }
+  void remove(acceptor& accepting) noexcept { std::erase(acceptors_, &accepting); }
+  [[nodiscard]] std::size_t connections() const noexcept;
+  void stop() noexcept;
+  /// Requests get so much time to end from now on.
+  void begin_drain() noexcept;
+
+ private:
+  struct sweep_timer : tare::detail::timer_node {
+    server_core* of = nullptr;
+  };
+
+  void sweep() noexcept;
+  void sweep_later() noexcept;
+
+  handler answer_;
+  server_options options_;
+  std::vector<acceptor*> acceptors_;
+  std::string scratch_;
+  std::array<char, 40> date_{};
+  std::time_t date_of_ = 0;
+
+  sweep_timer timer_;
+  exchange* first_ = nullptr;
+  exchange* last_ = nullptr;
+  std::size_t handlers_ = 0;
+  std::uint64_t requests_ = 0;
+  std::uint32_t sweeps_ = 0;
+  std::uint32_t sweeps_a_request_ = 0;  ///< 0: no limit
+  std::uint32_t drained_at_ = 0;        ///< the sweep that ends what is still there
+  bool draining_ = false;
+};
+
+}  // namespace tare::http::detail

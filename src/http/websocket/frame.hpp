@@ -1,0 +1,111 @@
+#pragma once
+
+// Frames of RFC 6455: reading them out of the bytes of a connection, and the heads of those to be sent. Knows nothing
+// of sockets or tasks.
+
+#include "http/websocket/utf8.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace tare::http::detail {
+
+enum class opcode : std::uint8_t {
+  continuation = 0x0,
+  text = 0x1,
+  binary = 0x2,
+  close = 0x8,
+  ping = 0x9,
+  pong = 0xA,
+};
+
+/// Codes of section 7.4.1 that we send by ourselves.
+enum class close_code : std::uint16_t {
+  normal = 1000,
+  going_away = 1001,
+  protocol_error = 1002,
+  no_status = 1005,  ///< never sent: a close frame without a code
+  bad_text = 1007,
+  too_large = 1009,
+};
+
+class frame_reader {
+ public:
+  enum class progress : std::uint8_t {
+    incomplete,  ///< all bytes were taken and more are needed
+    message,     ///< `message()` is complete: text or binary
+    ping,        ///< `control()` is its payload
+    pong,
+    close,   ///< `code()`, and `control()` is the reason
+    failed,  ///< `failure()` is the code to close with
+  };
+  enum class role : std::uint8_t { server, client };
+
+  /// A server takes masked frames only, a client unmasked ones.
+  frame_reader(role as, std::size_t most_message_bytes) noexcept : most_bytes_(most_message_bytes), role_(as) {}
+
+  /// Reads on until something is to be told. `consumed()` bytes of `bytes` are done with then, and unmasked in place.
+  [[nodiscard]] progress feed(std::span<std::byte> bytes);
+  [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
+
+  /// Of a complete message; taking it makes room for the next.
+  [[nodiscard]] std::string take_message() noexcept;
+  [[nodiscard]] bool is_text() const noexcept { return message_is_text_; }
+  [[nodiscard]] std::string_view control() const noexcept { return control_; }
+  [[nodiscard]] std::uint16_t code() const noexcept { return code_; }
+  [[nodiscard]] close_code failure() const noexcept { return failure_; }
+
+ private:
+  [[nodiscard]] progress fail(close_code why) noexcept {
+    failure_ = why;
+    return progress::failed;
+  }
+  [[nodiscard]] std::size_t head_size() const noexcept;
+  /// Takes in the head that is complete; false if it breaks a rule.
+  [[nodiscard]] bool begin_frame() noexcept;
+  [[nodiscard]] bool take_payload(std::span<std::byte> piece);
+  [[nodiscard]] progress end_frame() noexcept;
+  [[nodiscard]] bool is_control() const noexcept { return (static_cast<unsigned>(opcode_) & 0x8U) != 0; }
+
+  std::string message_;
+  std::string control_;
+  std::size_t most_bytes_;
+  std::size_t consumed_ = 0;
+  std::uint64_t left_ = 0;  ///< of the frame's payload
+  std::array<std::byte, 14> head_{};
+  std::array<std::byte, 4> mask_{};
+  std::uint16_t code_ = 0;
+  close_code failure_ = close_code::protocol_error;
+  std::uint8_t head_bytes_ = 0;  ///< of `head_` that are there
+  std::uint8_t mask_at_ = 0;
+  opcode opcode_ = opcode::continuation;
+  role role_;
+  utf8_check text_;
+  bool final_ = false;
+  bool in_frame_ = false;
+  bool in_message_ = false;  ///< between the first frame and the final one
+  bool message_is_text_ = false;
+};
+
+/// The head of a final, unmasked frame.
+class frame_head {
+ public:
+  frame_head(opcode of, std::size_t payload_bytes) noexcept;
+  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return std::span(bytes_).first(size_); }
+
+ private:
+  std::array<std::byte, 10> bytes_{};
+  std::size_t size_;
+};
+
+/// Whether a peer may send this code (section 7.4).
+[[nodiscard]] bool is_valid_close_code(unsigned code) noexcept;
+
+/// Sec-WebSocket-Accept for a Sec-WebSocket-Key (section 4.2.2). Empty if the key is not 16 bytes in base64.
+[[nodiscard]] std::string accept_key(std::string_view key);
+
+}  // namespace tare::http::detail

@@ -1,0 +1,184 @@
+#include <tare/http/websocket.hpp>
+
+#include "http/characters.hpp"
+#include "http/exchange.hpp"
+#include "http/server_core.hpp"
+#include "http/websocket/frame.hpp"
+
+#include <tare/mutex.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace tare::http {
+
+namespace detail {
+
+class websocket_core {
+ public:
+  websocket_core(exchange& of, const websocket_options& options, std::string protocol)
+      : exchange_(of),
+        input_(of.take_input()),
+        reader_(frame_reader::role::server, options.max_message_bytes),
+        receive_timeout_(options.receive_timeout.count() > 0 ? options.receive_timeout
+                                                             : std::chrono::nanoseconds::max()),
+        protocol_(std::move(protocol)) {}
+  websocket_core(const websocket_core&) = delete;
+  websocket_core& operator=(const websocket_core&) = delete;
+  ~websocket_core() = default;
+
+  task<result<websocket::message>> receive() {
+    if (peer_code_ != 0 || failed_) co_return std::unexpected(errc::closed_by_peer);
+    for (;;) {
+      if (!input_.empty()) {
+        const auto reached = reader_.feed(input_.writable_bytes());
+        input_.consume(reader_.consumed());
+        switch (reached) {
+          case frame_reader::progress::message:
+            co_return websocket::message{.kind = reader_.is_text() ? websocket::kind::text : websocket::kind::binary,
+                                         .data = reader_.take_message()};
+          case frame_reader::progress::ping: {
+            const std::string payload(reader_.control());
+            if (auto sent = co_await send(opcode::pong, payload); !sent && sent.error() != errc::already_sent) {
+              co_return std::unexpected(sent.error());
+            }
+            break;
+          }
+          case frame_reader::progress::close:
+            peer_code_ = reader_.code();
+            (void)co_await close(peer_code_ == std::to_underlying(close_code::no_status) ? 0 : peer_code_, {});
+            co_return std::unexpected(errc::closed_by_peer);
+          case frame_reader::progress::failed:
+            failed_ = true;
+            (void)co_await close(std::to_underlying(reader_.failure()), {});
+            co_return std::unexpected(reason_of(reader_.failure()));
+          default:
+            break;
+        }
+        continue;
+      }
+      exchange_.connection().expires_after(receive_timeout_);
+      auto more = co_await exchange_.connection().read();
+      if (!more) {
+        const bool late = more.error() == std::errc::timed_out;
+        co_return std::unexpected(late ? make_error_code(errc::too_slow) : more.error());
+      }
+      if (more->empty()) {
+        failed_ = true;
+        exchange_.say_no_goodbye();
+        co_return std::unexpected(errc::truncated);
+      }
+      input_ = std::move(*more);
+    }
+  }
+
+  task<result<void>> send(opcode as, std::string_view payload) {
+    auto turn = co_await sending_.lock();
+    if (close_sent_) co_return std::unexpected(errc::already_sent);
+    if (as == opcode::close) {
+      close_sent_ = true;
+      exchange_.say_no_goodbye();
+    }
+    const frame_head head(as, payload.size());
+    co_return co_await exchange_.send_raw(head.bytes(), payload);
+  }
+
+  /// Code 0: none.
+  task<result<void>> close(std::uint16_t code, std::string_view reason) {
+    constexpr std::size_t most_reason_bytes = 123;
+    std::string payload;
+    if (code != 0) {
+      payload += static_cast<char>(code >> 8U);
+      payload += static_cast<char>(code & 0xFFU);
+      payload += reason.substr(0, most_reason_bytes);
+    }
+    co_return co_await send(opcode::close, payload);
+  }
+
+  [[nodiscard]] std::uint16_t peer_code() const noexcept { return peer_code_; }
+  [[nodiscard]] std::string_view protocol() const noexcept { return protocol_; }
+
+ private:
+  static errc reason_of(close_code code) noexcept {
+    switch (code) {
+      case close_code::bad_text:
+        return errc::bad_text;
+      case close_code::too_large:
+        return errc::message_too_large;
+      default:
+        return errc::bad_frame;
+    }
+  }
+
+  exchange& exchange_;
+  net::lease input_;
+  frame_reader reader_;
+  std::chrono::nanoseconds receive_timeout_;
+  std::string protocol_;
+  mutex sending_;
+  std::uint16_t peer_code_ = 0;
+  bool close_sent_ = false;
+  bool failed_ = false;
+};
+
+}  // namespace detail
+
+namespace {
+
+/// The first of ours that the client offers.
+std::string agreed_protocol(fields_view fields, const std::vector<std::string>& ours) {
+  const auto found = std::ranges::find_if(
+      ours, [&](const std::string& name) { return fields.has_token("sec-websocket-protocol", name); });
+  return found == ours.end() ? std::string() : *found;
+}
+
+}  // namespace
+
+websocket::websocket(std::unique_ptr<detail::websocket_core> core) noexcept : core_(std::move(core)) {}
+websocket::websocket(websocket&&) noexcept = default;
+websocket& websocket::operator=(websocket&&) noexcept = default;
+websocket::~websocket() = default;
+
+task<result<websocket>> websocket::accept(request& asked, response& answer, websocket_options options) {
+  const fields_view asks = asked.fields();
+  detail::exchange& of = asked.of_;
+  const std::string key = detail::accept_key(asks.find("sec-websocket-key").value_or(""));
+  const bool handshake = asked.method() == "GET" && asked.minor_version() > 0 && of.body_complete() &&
+                         asks.has_token("upgrade", "websocket") && asks.has_token("connection", "upgrade") &&
+                         asks.count("sec-websocket-key") == 1 && !key.empty();
+  if (!handshake) {
+    (void)co_await answer.status(400).send("text/plain", "this is for WebSockets\n");
+    co_return std::unexpected(errc::not_an_upgrade);
+  }
+  if (asks.find("sec-websocket-version") != "13") {
+    (void)co_await answer.status(426).set("sec-websocket-version", "13").set("upgrade", "websocket").send();
+    co_return std::unexpected(errc::not_an_upgrade);
+  }
+  std::string protocol = agreed_protocol(asks, options.protocols);
+  fields with;
+  with.add("upgrade", "websocket").add("connection", "Upgrade").add("sec-websocket-accept", key);
+  if (!protocol.empty()) with.add("sec-websocket-protocol", protocol);
+  // Before anything is sent: the frames may be behind the handshake in the same buffer, and memory may be short.
+  auto core = std::make_unique<detail::websocket_core>(of, options, std::move(protocol));
+  if (auto sent = co_await of.upgrade(with); !sent) co_return std::unexpected(sent.error());
+  co_return websocket(std::move(core));
+}
+
+task<result<websocket::message>> websocket::receive() { return core_->receive(); }
+
+task<result<void>> websocket::send(kind as, std::string_view data) {
+  return core_->send(as == kind::text ? detail::opcode::text : detail::opcode::binary, data);
+}
+
+task<result<void>> websocket::ping(std::string_view data) {
+  constexpr std::size_t most_bytes = 125;
+  return core_->send(detail::opcode::ping, data.substr(0, most_bytes));
+}
+
+task<result<void>> websocket::close(std::uint16_t code, std::string_view reason) { return core_->close(code, reason); }
+
+std::uint16_t websocket::peer_code() const noexcept { return core_->peer_code(); }
+std::string_view websocket::protocol() const noexcept { return core_->protocol(); }
+
+}  // namespace tare::http

@@ -1,0 +1,35 @@
+#pragma once
+
+// Buffers for bytes that have just arrived. Lent as leases; a few stay warm while there is work, all others go back to
+// the arena.
+
+#include <array>
+#include <cstddef>
+
+namespace tare::detail {
+
+class buffer_pool {
+ public:
+  buffer_pool() noexcept = default;
+  ~buffer_pool() { trim(); }
+  buffer_pool(const buffer_pool&) = delete;
+  buffer_pool& operator=(const buffer_pool&) = delete;
+
+  static constexpr std::size_t buffer_bytes = 8192;
+  /// Kept when they come back, until the shard has been idle for a while: as many as a slab of the arena has.
+  static constexpr std::size_t warm_most = 8;
+
+  /// nullptr if there is no memory.
+  [[nodiscard]] std::byte* take() noexcept;
+  /// One of this pool's shard.
+  void give_back(std::byte* buffer) noexcept;
+
+  void trim() noexcept;
+  [[nodiscard]] bool is_trimmed() const noexcept { return count_ == 0; }
+
+ private:
+  std::array<std::byte*, warm_most> warm_{};
+  std::size_t count_ = 0;
+};
+
+}  // namespace tare::detail

@@ -1,0 +1,155 @@
+#pragma once
+
+// A shard's reactor: its descriptors, who waits for them, and the calls made for them when they are ready.
+//
+// A descriptor's readiness is kept in its slot. A call is tried only if the slot says that it may succeed; when it
+// finds nothing after all, or takes less than it could have, the slot is marked, and the next wait goes to the kernel,
+// which announces every change once (edge-triggered). So an idle connection costs one registration in its whole life,
+// and a busy one no call that finds nothing.
+//
+// From event to task: the poller reports, `on_event` queues the waiting task, and when its turn comes `complete` makes
+// the call and the task is resumed with the result, which meanwhile lies in `outcome`. If the call finds nothing, the
+// task is not resumed but waits on.
+
+#include "io/buffer_pool.hpp"
+#include "io/poller.hpp"
+#include "io/slot.hpp"
+#include "sched/driver.hpp"
+
+#include <tare/detail/io_wait.hpp>
+#include <tare/detail/timer_node.hpp>
+
+#include <sys/socket.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <unordered_map>
+#include <vector>
+
+namespace tare::detail {
+
+class shard;
+
+/// What the last call gave, until the task that made it is resumed.
+struct io_outcome {
+  int error = 0;
+  std::uint32_t count = 0;  ///< bytes, or the link of an accepted socket's slot
+  std::byte* buffer = nullptr;
+  bool truncated = false;
+  sockaddr_storage from;
+  socklen_t from_size = 0;
+};
+
+class reactor final : public driver {
+ public:
+  /// The current shard's, made if need be. It fails for want of descriptors or memory.
+  [[nodiscard]] static std::expected<reactor*, std::error_code> here() noexcept;
+  /// nullptr if the thread runs no shard or the shard has none yet.
+  [[nodiscard]] static reactor* if_any() noexcept;
+
+  explicit reactor(shard& of);
+  ~reactor() override;
+
+  void poll() noexcept override;
+  void wait(std::optional<std::chrono::nanoseconds> longest) noexcept override;
+  void wake() noexcept override { poller_->wake(); }
+  void trim() noexcept override { buffers_.trim(); }
+  [[nodiscard]] bool is_trimmed() const noexcept override { return buffers_.is_trimmed(); }
+  [[nodiscard]] bool complete(wait_state& task) noexcept override;
+  void give_up(wait_state& task) noexcept override;
+  void for_each_waiting(void (*visit)(wait_state& task)) noexcept override;
+
+  /// A slot for a descriptor, which it owns from then on; nullptr if there is no memory.
+  [[nodiscard]] io_slot* adopt(int fd) noexcept;
+  /// Likewise for a listening socket.
+  [[nodiscard]] io_slot* adopt_listener(int fd) noexcept;
+  /// The owner of the slot has no use for it any more: closes the descriptor, ends waits.
+  void close(io_slot& slot) noexcept;
+  /// Likewise, but the descriptor stays open.
+  [[nodiscard]] int release(io_slot& slot) noexcept;
+  /// From another thread. The descriptor is shut down at once and closed when the shard comes to it.
+  void close_from_elsewhere(io_slot& slot) noexcept;
+
+  // An await (io_wait.hpp).
+  [[nodiscard]] bool try_call(io_wait& wait, io_call call) noexcept;
+  [[nodiscard]] bool suspend(io_wait& wait, io_call call, wait_state& task) noexcept;
+  /// Makes the call now. False if it would have to wait.
+  [[nodiscard]] bool perform(io_slot& slot, io_call call, io_wait& wait) noexcept;
+  /// A wait for somebody else's descriptor.
+  [[nodiscard]] bool suspend_foreign(io_wait& wait, int fd, io_call call, wait_state& task) noexcept;
+
+  /// From the poller.
+  void on_event(io_slot& slot, std::uint32_t events) noexcept;
+  void on_disarmed(io_slot& slot) noexcept;
+  /// The descriptor cannot be watched.
+  void on_failure(io_slot& slot, int error) noexcept;
+
+  /// Lets the deadlines of the descriptors pass that are waited for to become readable and whose deadlines come first.
+  std::size_t expire_first(std::size_t most);
+
+  void set_deadline(io_slot& slot, std::optional<std::chrono::nanoseconds> from_now) noexcept;
+
+  [[nodiscard]] io_outcome& outcome() noexcept { return outcome_; }
+  [[nodiscard]] buffer_pool& buffers() noexcept { return buffers_; }
+  [[nodiscard]] slot_table& slots() noexcept { return slots_; }
+  [[nodiscard]] const char* poller_name() const noexcept { return poller_->name(); }
+
+  /// 2^27 ns, an eighth of a second.
+  static constexpr unsigned deadline_shift = 27;
+  static constexpr std::chrono::nanoseconds deadline_unit{std::int64_t{1} << deadline_shift};
+  static constexpr std::chrono::milliseconds accept_pause{100};
+
+ private:
+  struct reactor_timer : timer_node {
+    reactor* of = nullptr;
+  };
+  struct timers {
+    reactor_timer deadlines;
+    reactor_timer accepting;
+  };
+
+  [[nodiscard]] bool fail(int error) noexcept;
+  [[nodiscard]] bool perform_read(io_slot& slot, std::byte* into, std::size_t size) noexcept;
+  [[nodiscard]] bool perform_lease(io_slot& slot) noexcept;
+  [[nodiscard]] bool perform_write(io_slot& slot, io_write_wait& wait, bool all) noexcept;
+  [[nodiscard]] bool perform_write_vector(io_slot& slot, io_write_vector_wait& wait) noexcept;
+  [[nodiscard]] bool perform_accept(io_slot& slot) noexcept;
+  [[nodiscard]] bool perform_receive(io_slot& slot, const io_read_wait& wait) noexcept;
+  [[nodiscard]] bool perform_send(io_slot& slot, const io_send_wait& wait) noexcept;
+  [[nodiscard]] bool would_block_or_fail(io_slot& slot, std::uint16_t direction) noexcept;
+
+  void queue(link& waiting) noexcept;
+  void queue_if_waiting(io_slot& slot) noexcept;
+  void free_if_unused(io_slot& slot) noexcept;
+  void detach(io_slot& slot, link& waiting) noexcept;
+  [[nodiscard]] std::error_code watch_foreign(io_slot& slot) noexcept;
+  void close_orphans() noexcept;
+  void pause_accepting(io_slot& slot) noexcept;
+  void resume_accepting() noexcept;
+  void sweep_deadlines() noexcept;
+  void arm_sweep(std::uint32_t unit) noexcept;
+  [[nodiscard]] std::uint32_t present_unit() noexcept;
+
+  shard& shard_;
+  std::unique_ptr<poller> poller_;
+  slot_table slots_;
+  buffer_pool buffers_;
+  io_outcome outcome_;
+  timers* timers_;  ///< in the arena, where the wheel's links reach
+  std::uint32_t next_sweep_ = 0;
+  std::unordered_map<int, link> foreign_;
+  std::vector<link> paused_;
+  std::atomic<bool> has_orphans_ = false;
+};
+
+// These throw std::system_error.
+[[nodiscard]] std::unique_ptr<poller> make_epoll_poller(reactor& reports_to);
+[[nodiscard]] std::unique_ptr<poller> make_uring_poller(reactor& reports_to);
+
+}  // namespace tare::detail

@@ -1,0 +1,202 @@
+// io_uring as a poller: multishot poll requests, one for each descriptor's whole life, and plain calls when they
+// report.
+//
+// Requests to the kernel are batched: registrations and waits for foreign descriptors ride on the next wait.
+// Completions are read from the ring without a system call; those that the kernel still has to deliver (cooperative
+// task work) come with the next call of any kind, so a busy shard rarely asks for them.
+//
+// A request holds on to its descriptor's file, and to the slot that its user data names: a slot is `io_armed` until the
+// request's last completion has been read. A multishot request may end by itself (the completion queue ran over, the
+// thread that made it has exited): then it is made again.
+
+#include "io/descriptor.hpp"
+#include "io/reactor.hpp"
+
+#include <liburing.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <utility>
+
+namespace tare::detail {
+
+namespace {
+
+constexpr unsigned submission_entries = 128;
+constexpr unsigned completion_entries = 2048;
+constexpr std::uint64_t nobody = 0;  ///< user data of requests whose completions do not matter
+constexpr std::uint64_t of_wake = UINT64_MAX;
+
+/// Sets up a ring. Of the flags, older kernels know fewer.
+class ring {
+ public:
+  ring() {
+    const unsigned cooperative = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+    int failed = 0;
+    for (const unsigned flags : {cooperative, 0U}) {
+      io_uring_params parameters{};
+      parameters.flags = flags | IORING_SETUP_CQSIZE;
+      parameters.cq_entries = completion_entries;
+      failed = ::io_uring_queue_init_params(submission_entries, &ring_, &parameters);
+      if (failed == 0 && (parameters.features & IORING_FEAT_EXT_ARG) == 0) {
+        ::io_uring_queue_exit(&ring_);
+        failed = -ENOSYS;  // too old to wait with a time limit
+      }
+      if (failed != -EINVAL) break;
+    }
+    if (failed != 0) throw std::system_error(-failed, std::system_category(), "io_uring");
+  }
+  ~ring() { ::io_uring_queue_exit(&ring_); }
+  ring(const ring&) = delete;
+  ring& operator=(const ring&) = delete;
+
+  [[nodiscard]] io_uring* get() noexcept { return &ring_; }
+
+ private:
+  io_uring ring_{};
+};
+
+class uring_poller final : public poller {
+ public:
+  explicit uring_poller(reactor& reports_to) : reactor_(reports_to), woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    // Multishot poll came with Linux 5.13, after the features that the ring asks for: try it.
+    watch_wake();
+    ::io_uring_submit(ring_.get());
+    if (io_uring_cqe* first = nullptr; ::io_uring_peek_cqe(ring_.get(), &first) == 0 && first->res < 0) {
+      throw std::system_error(-first->res, std::system_category(), "io_uring");
+    }
+  }
+
+  std::error_code watch(io_slot& slot) noexcept override {
+    io_uring_sqe* const entry = next_entry();
+    if (entry == nullptr) return std::make_error_code(std::errc::resource_unavailable_try_again);
+    ::io_uring_prep_poll_multishot(entry, slot.fd, event_in | event_out | event_peer_closed);
+    entry->user_data = to_link(&slot);
+    slot.set(io_armed);
+    return {};
+  }
+
+  std::error_code watch_once(io_slot& slot, std::uint32_t events) noexcept override {
+    io_uring_sqe* const entry = next_entry();
+    if (entry == nullptr) return std::make_error_code(std::errc::resource_unavailable_try_again);
+    if (slot.has(io_armed)) {
+      // If it is too late for that, the completion is under way, and the reactor asks again then.
+      ::io_uring_prep_poll_update(entry, to_link(&slot), 0, events | event_peer_closed, IORING_POLL_UPDATE_EVENTS);
+      entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+      entry->user_data = nobody;
+      return {};
+    }
+    ::io_uring_prep_poll_add(entry, slot.fd, events | event_peer_closed);
+    entry->user_data = to_link(&slot);
+    slot.set(io_armed);
+    return {};
+  }
+
+  void unwatch(io_slot& slot) noexcept override {
+    if (!slot.has(io_armed)) return;
+    io_uring_sqe* const entry = next_entry();
+    if (entry == nullptr) return;  // then the request ends with the ring
+    ::io_uring_prep_poll_remove(entry, to_link(&slot));
+    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    entry->user_data = nobody;
+    // At once: the request would keep the file open beyond the descriptor's close.
+    ::io_uring_submit(ring_.get());
+  }
+
+  void wait(std::optional<std::chrono::nanoseconds> longest) noexcept override {
+    if (::io_uring_cq_ready(ring_.get()) == 0) ask_kernel(longest);
+    report();
+  }
+
+  void wake() noexcept override {
+    const std::uint64_t once = 1;
+    (void)!::write(woken_.get(), &once, sizeof(once));
+  }
+
+  const char* name() const noexcept override { return "io_uring"; }
+
+ private:
+  /// nullptr if the kernel takes no more.
+  [[nodiscard]] io_uring_sqe* next_entry() noexcept {
+    io_uring_sqe* entry = ::io_uring_get_sqe(ring_.get());
+    if (entry == nullptr) {
+      ::io_uring_submit(ring_.get());
+      entry = ::io_uring_get_sqe(ring_.get());
+    }
+    return entry;
+  }
+
+  void watch_wake() noexcept {
+    io_uring_sqe* const entry = next_entry();
+    if (entry == nullptr) return;
+    // Every write is announced, whether or not the earlier ones have been read: nobody needs to.
+    ::io_uring_prep_poll_multishot(entry, woken_.get(), event_in);
+    entry->user_data = of_wake;
+  }
+
+  void ask_kernel(std::optional<std::chrono::nanoseconds> longest) noexcept {
+    if (longest == std::chrono::nanoseconds(0)) {
+      const unsigned flags = *ring_.get()->sq.kflags;
+      if (::io_uring_sq_ready(ring_.get()) != 0 || (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0) {
+        ::io_uring_submit_and_wait(ring_.get(), 0);
+        if ((flags & IORING_SQ_CQ_OVERFLOW) != 0) ::io_uring_get_events(ring_.get());
+      }
+      return;
+    }
+    io_uring_cqe* first = nullptr;
+    __kernel_timespec limit{};
+    if (longest) {
+      limit.tv_sec = longest->count() / 1'000'000'000;
+      limit.tv_nsec = longest->count() % 1'000'000'000;
+    }
+    ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, longest ? &limit : nullptr, nullptr);
+  }
+
+  void report() noexcept {
+    io_uring_cqe* completion = nullptr;
+    unsigned head = 0;
+    unsigned count = 0;
+    io_uring_for_each_cqe(ring_.get(), head, completion) {
+      ++count;
+      const bool last = (completion->flags & IORING_CQE_F_MORE) == 0;
+      if (completion->user_data == of_wake) {
+        if (last) watch_wake();
+      } else if (completion->user_data != nobody) {
+        report_slot(*from_link<io_slot>(static_cast<link>(completion->user_data)), completion->res, last);
+      }
+    }
+    ::io_uring_cq_advance(ring_.get(), count);
+  }
+
+  void report_slot(io_slot& slot, int found, bool last) noexcept {
+    if (last) slot.clear(io_armed);
+    if (slot.has(io_abandoned)) {
+      if (last) reactor_.on_disarmed(slot);
+      return;
+    }
+    if (found >= 0) {
+      reactor_.on_event(slot, static_cast<std::uint32_t>(found));
+    } else if (found != -ECANCELED) {
+      reactor_.on_failure(slot, -found);
+    }
+    if (!last || slot.has(io_armed)) return;
+    // It ended although it is still wanted.
+    if (slot.has(io_foreign)) {
+      if (found == -ECANCELED) reactor_.on_event(slot, 0);
+    } else if (found >= 0 || found == -ECANCELED) {
+      if (const std::error_code error = watch(slot)) reactor_.on_failure(slot, error.value());
+    }
+  }
+
+  reactor& reactor_;
+  descriptor woken_;
+  ring ring_;
+};
+
+}  // namespace
+
+std::unique_ptr<poller> make_uring_poller(reactor& reports_to) { return std::make_unique<uring_poller>(reports_to); }
+
+}  // namespace tare::detail

@@ -1,0 +1,97 @@
+#include <tare/net/listener.hpp>
+
+#include "io/reactor.hpp"
+#include "io/slot.hpp"
+#include "io/system.hpp"
+#include "net/socket.hpp"
+
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace tare::net {
+
+namespace {
+
+/// The path of a Unix socket in the file system; nullptr if it is none.
+const char* path_of(const endpoint& of) noexcept {
+  if (!of.is_unix()) return nullptr;
+  const char* path = reinterpret_cast<const sockaddr_un*>(of.data())->sun_path;
+  return *path == '\0' ? nullptr : path;
+}
+
+/// Removes a socket that nobody listens on.
+void remove_stale(const endpoint& at) {
+  const char* path = path_of(at);
+  struct stat found{};
+  if (path == nullptr || ::stat(path, &found) != 0 || !S_ISSOCK(found.st_mode)) return;
+  const auto probe = detail::socket_handle::open(AF_UNIX, SOCK_STREAM);
+  if (!probe) return;
+  if (::connect(probe->get(), at.data(), at.size()) != 0 && errno == ECONNREFUSED) ::unlink(path);
+}
+
+result<detail::link> adopt_listener(detail::socket_handle& handle) noexcept {
+  const auto here = tare::detail::reactor::here();
+  if (!here) return std::unexpected(here.error());
+  tare::detail::io_slot* const slot = (*here)->adopt_listener(handle.get());
+  if (slot == nullptr) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+  (void)handle.release();
+  return tare::detail::to_link(slot);
+}
+
+}  // namespace
+
+result<listener> listener::bind(const endpoint& at, listen_options options) {
+  auto handle = detail::socket_handle::open(at.family(), SOCK_STREAM);
+  if (!handle) return std::unexpected(handle.error());
+  if (at.is_unix()) {
+    if (options.unlink_path) remove_stale(at);
+  } else {
+    if (options.reuse_address) {
+      if (auto set = handle->set(SOL_SOCKET, SO_REUSEADDR, 1); !set) return std::unexpected(set.error());
+    }
+    if (options.reuse_port) {
+      if (auto set = handle->set(SOL_SOCKET, SO_REUSEPORT, 1); !set) return std::unexpected(set.error());
+    }
+    if (at.family() == AF_INET6) {
+      if (auto set = handle->set(IPPROTO_IPV6, IPV6_V6ONLY, options.v6_only ? 1 : 0); !set) {
+        return std::unexpected(set.error());
+      }
+    }
+    // Accepted sockets inherit it.
+    if (auto set = handle->set(IPPROTO_TCP, TCP_NODELAY, 1); !set) return std::unexpected(set.error());
+  }
+  if (::bind(handle->get(), at.data(), at.size()) != 0) return detail::last_error();
+  if (::listen(handle->get(), options.backlog) != 0) return detail::last_error();
+  const result<detail::link> slot = adopt_listener(*handle);
+  if (!slot) return std::unexpected(slot.error());
+  listener bound(*slot);
+  bound.owns_path_ = path_of(at) != nullptr && options.unlink_path;
+  return bound;
+}
+
+result<listener> listener::adopt(int fd) {
+  if (auto made = detail::make_non_blocking(fd); !made) return std::unexpected(made.error());
+  detail::socket_handle handle(fd);
+  const result<detail::link> slot = adopt_listener(handle);
+  (void)handle.release();
+  if (!slot) return std::unexpected(slot.error());
+  return listener(*slot);
+}
+
+result<endpoint> listener::local() const noexcept { return detail::local_of(slot_); }
+int listener::native_handle() const noexcept { return detail::descriptor_of(slot_); }
+int listener::release() noexcept { return detail::release_slot(std::exchange(slot_, detail::no_link)); }
+
+void listener::close() noexcept {
+  if (slot_ == detail::no_link) return;
+  if (std::exchange(owns_path_, false)) {
+    if (const auto at = local(); at && path_of(*at) != nullptr) ::unlink(path_of(*at));
+  }
+  detail::close_slot(std::exchange(slot_, detail::no_link));
+}
+
+}  // namespace tare::net

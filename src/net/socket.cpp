@@ -1,0 +1,75 @@
+#include "net/socket.hpp"
+
+#include "io/slot.hpp"
+#include "io/system.hpp"
+
+#include <fcntl.h>
+
+#include <cassert>
+#include <utility>
+
+namespace tare::net::detail {
+
+using tare::detail::from_link;
+using tare::detail::io_slot;
+using tare::detail::link;
+using tare::detail::no_link;
+using tare::detail::reactor;
+using tare::detail::slot_table;
+using tare::detail::to_link;
+
+socket_handle::~socket_handle() {
+  if (fd_ >= 0) (void)tare::detail::system::close(fd_);
+}
+
+result<socket_handle> socket_handle::open(int family, int type) {
+  socket_handle made(tare::detail::system::socket(family, type, 0));
+  if (made.get() < 0) return last_error();
+  return made;
+}
+
+result<void> socket_handle::set(int level, int option, int value) const noexcept {
+  if (::setsockopt(fd_, level, option, &value, sizeof(value)) != 0) return last_error();
+  return {};
+}
+
+result<link> adopt(socket_handle& handle) noexcept {
+  const auto here = reactor::here();
+  if (!here) return std::unexpected(here.error());
+  io_slot* const slot = (*here)->adopt(handle.get());
+  if (slot == nullptr) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+  (void)handle.release();
+  return to_link(slot);
+}
+
+result<void> make_non_blocking(int fd) noexcept {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return last_error();
+  return {};
+}
+
+int descriptor_of(link slot) noexcept { return slot == no_link ? -1 : from_link<io_slot>(slot)->fd; }
+
+result<endpoint> local_of(link slot) noexcept {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (::getsockname(descriptor_of(slot), reinterpret_cast<sockaddr*>(&address), &size) != 0) return last_error();
+  return endpoint::from(reinterpret_cast<const sockaddr*>(&address), size);
+}
+
+result<endpoint> peer_of(link slot) noexcept {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (::getpeername(descriptor_of(slot), reinterpret_cast<sockaddr*>(&address), &size) != 0) return last_error();
+  return endpoint::from(reinterpret_cast<const sockaddr*>(&address), size);
+}
+
+int release_slot(link released) noexcept {
+  if (released == no_link) return -1;
+  auto& slot = *from_link<io_slot>(released);
+  reactor* const owner = slot_table::owner_of(slot);
+  assert(owner != nullptr && owner == reactor::if_any() && "released on its own shard");
+  return owner->release(slot);
+}
+
+}  // namespace tare::net::detail

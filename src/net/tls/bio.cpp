@@ -1,0 +1,104 @@
+// OpenSSL's way to the socket: its own socket BIO, except that reading and writing go through the slot, which keeps the
+// books on readiness, and that a broken pipe is an error instead of a signal. When the kernel does TLS, the socket BIO
+// does all of it: it knows how to send and read records' types.
+
+#include "io/reactor.hpp"
+#include "io/slot.hpp"
+#include "net/tls/context.hpp"
+
+#include <tare/detail/io_wait.hpp>
+
+#include <openssl/err.h>
+
+#include <cerrno>
+#include <new>
+#include <span>
+
+namespace tare::net::tls {
+
+namespace {
+
+using tare::detail::from_link;
+using tare::detail::io_call;
+using tare::detail::io_slot;
+using tare::detail::link;
+using tare::detail::reactor;
+
+// The field for a callback's argument is free, as there is no callback; the one for data is the socket BIO's.
+io_slot& slot_of(BIO* bio) noexcept { return *reinterpret_cast<io_slot*>(::BIO_get_callback_arg(bio)); }
+
+/// What a call on the slot gave, in OpenSSL's terms.
+int finish(BIO* bio, bool done, bool reads) noexcept {
+  if (!done) {
+    if (reads) {
+      ::BIO_set_retry_read(bio);
+    } else {
+      ::BIO_set_retry_write(bio);
+    }
+    return -1;
+  }
+  const tare::detail::io_outcome& made = reactor::if_any()->outcome();
+  if (made.error == 0) return static_cast<int>(made.count);
+  ERR_raise(ERR_LIB_SYS, made.error);
+  return -1;
+}
+
+/// The socket BIO's own answer; if it has to wait, so has the slot.
+int passed_on(BIO* bio, int moved, std::uint16_t direction) noexcept {
+  if (moved <= 0 && ::BIO_should_retry(bio)) slot_of(bio).clear(direction);
+  return moved;
+}
+
+int read(BIO* bio, char* into, int size) noexcept {
+  ::BIO_clear_retry_flags(bio);
+  if (BIO_get_ktls_recv(bio)) {
+    return passed_on(bio, ::BIO_meth_get_read(::BIO_s_socket())(bio, into, size), tare::detail::io_readable);
+  }
+  io_slot& slot = slot_of(bio);
+  // What is known to have nothing is not asked.
+  if (!slot.has(tare::detail::io_readable | tare::detail::io_expired)) return finish(bio, false, true);
+  tare::detail::io_read_wait wait(tare::detail::to_link(&slot),
+                                  std::as_writable_bytes(std::span(into, static_cast<std::size_t>(size))));
+  const int got = finish(bio, reactor::if_any()->perform(slot, io_call::read, wait), true);
+  if (got == 0) ::BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  return got;
+}
+
+int write(BIO* bio, const char* bytes, int size) noexcept {
+  ::BIO_clear_retry_flags(bio);
+  if (BIO_get_ktls_send(bio)) {
+    return passed_on(bio, ::BIO_meth_get_write(::BIO_s_socket())(bio, bytes, size), tare::detail::io_writable);
+  }
+  io_slot& slot = slot_of(bio);
+  tare::detail::io_write_wait wait(tare::detail::to_link(&slot),
+                                   std::as_bytes(std::span(bytes, static_cast<std::size_t>(size))));
+  return finish(bio, reactor::if_any()->perform(slot, io_call::write_some, wait), false);
+}
+
+/// One for the process; never freed, as OpenSSL's own.
+BIO_METHOD* method() {
+  static BIO_METHOD* const made = [] {
+    BIO_METHOD* const ours = ::BIO_meth_new(BIO_TYPE_SOCKET, "tare stream");
+    if (ours == nullptr) throw std::bad_alloc();
+    const BIO_METHOD* const sockets = ::BIO_s_socket();
+    ::BIO_meth_set_create(ours, ::BIO_meth_get_create(sockets));
+    ::BIO_meth_set_destroy(ours, ::BIO_meth_get_destroy(sockets));
+    ::BIO_meth_set_ctrl(ours, ::BIO_meth_get_ctrl(sockets));
+    ::BIO_meth_set_read(ours, &read);
+    ::BIO_meth_set_write(ours, &write);
+    return ours;
+  }();
+  return made;
+}
+
+}  // namespace
+
+BIO* make_bio(link slot) {
+  BIO* const made = ::BIO_new(method());
+  if (made == nullptr) throw std::bad_alloc();
+  BIO_set_fd(made, from_link<io_slot>(slot)->fd, BIO_NOCLOSE);
+  ::BIO_set_callback_arg(made, reinterpret_cast<char*>(from_link<io_slot>(slot)));
+  return made;
+}
+
+}  // namespace tare::net::tls

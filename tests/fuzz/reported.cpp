@@ -1,0 +1,33 @@
+// Any bytes, in any pieces, give the same values: numbers under keys of lower-case letters, and not too many of them.
+
+#include "inspect/weigh/reported.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+namespace {
+
+void check(bool held) {
+  if (!held) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  tare::inspect::report_reader whole;
+  whole.feed(bytes);
+  tare::inspect::report_reader pieces;
+  for (const char& byte : bytes) pieces.feed({&byte, 1});
+  check(whole.values() == pieces.values());
+  check(whole.values().size() <= 64);
+  for (const auto& [key, value] : whole.values()) {
+    check(std::isfinite(value) && !key.empty());
+    check(std::ranges::all_of(key, [](char c) { return c == '_' || (c >= 'a' && c <= 'z'); }));
+  }
+  return 0;
+}

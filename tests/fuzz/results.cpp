@@ -1,0 +1,31 @@
+// Any bytes are either results that can be written and read again, or an error that names the file.
+
+#include "inspect/race/results.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+namespace {
+
+void check(bool held) {
+  if (!held) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
+  using namespace tare::inspect;
+  const auto results = parse_results({reinterpret_cast<const char*>(data), size}, "results.json");
+  if (!results) {
+    check(results.error().kind == fault::input);
+    check(results.error().message.starts_with("results.json: "));
+    return 0;
+  }
+  for (const auto& entry : results->entries) check(results->find(entry.peer) != nullptr);
+  const std::string text = to_json(*results);
+  const auto again = parse_results(text, "results.json");
+  check(again.has_value() && to_json(*again) == text);
+  return 0;
+}

@@ -1,0 +1,80 @@
+// Any bytes, in pieces of any sizes, are frames that keep their promises, or a failure with a code to close with; and
+// the sizes of the pieces make no difference. The first byte says how large they are, and which side reads.
+
+#include "http/websocket/frame.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using tare::http::detail::frame_reader;
+using tare::http::detail::is_valid_close_code;
+using tare::http::detail::utf8_check;
+
+constexpr std::size_t most_bytes = 300;
+
+void check(bool held) {
+  if (!held) std::abort();
+}
+
+bool is_utf8(std::string_view text) {
+  utf8_check whole;
+  return whole.feed(text) && whole.complete();
+}
+
+std::string read(std::span<const std::uint8_t> input, std::size_t piece_size, frame_reader::role role) {
+  std::vector<std::byte> bytes;
+  for (const std::uint8_t byte : input) bytes.push_back(std::byte{byte});
+  frame_reader reader(role, most_bytes);
+  std::string seen;
+  std::span<std::byte> rest = bytes;
+  while (!rest.empty()) {
+    std::span<std::byte> piece = rest.first(std::min(piece_size, rest.size()));
+    rest = rest.subspan(piece.size());
+    while (!piece.empty()) {
+      const auto reached = reader.feed(piece);
+      piece = piece.subspan(reader.consumed());
+      switch (reached) {
+        case frame_reader::progress::incomplete:
+          check(piece.empty());
+          break;
+        case frame_reader::progress::message: {
+          const bool text = reader.is_text();
+          const std::string message = reader.take_message();
+          check(message.size() <= most_bytes && (!text || is_utf8(message)));
+          seen += (text ? "text " : "binary ") + message + "\n";
+          break;
+        }
+        case frame_reader::progress::ping:
+        case frame_reader::progress::pong:
+          check(reader.control().size() <= 125);
+          seen += "control " + std::string(reader.control()) + "\n";
+          break;
+        case frame_reader::progress::close:
+          check(reader.code() == 1005 || is_valid_close_code(reader.code()));
+          check(is_utf8(reader.control()));
+          return seen + "close " + std::to_string(reader.code());
+        case frame_reader::progress::failed:
+          return seen + "failed " + std::to_string(static_cast<unsigned>(reader.failure()));
+      }
+    }
+  }
+  return seen;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
+  if (size == 0) return 0;
+  const std::span<const std::uint8_t> bytes(data + 1, size - 1);
+  const auto role = (data[0] & 0x80U) != 0 ? frame_reader::role::client : frame_reader::role::server;
+  check(read(bytes, (data[0] & 0x7FU) + 1U, role) == read(bytes, bytes.size() + 1, role));
+  return 0;
+}

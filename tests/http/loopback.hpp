@@ -1,0 +1,150 @@
+#pragma once
+
+// A server and raw clients of it in one runtime, over loopback.
+
+#include "net/on_reactors.hpp"
+
+#include <tare/http.hpp>
+#include <tare/net.hpp>
+#include <tare/tare.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace tare::test {
+
+/// A client that sends what it is told to and shows what it gets, byte by byte as it is.
+class raw_client {
+ public:
+  static task<raw_client> connect(std::uint16_t port) {
+    auto connected = co_await net::connect(net::endpoint::loopback(port));
+    if (!connected) throw std::runtime_error("connect: " + connected.error().message());
+    connected->expires_after(std::chrono::seconds(20));
+    co_return raw_client(std::move(*connected));
+  }
+
+  task<> send(std::string_view text) {
+    if (!co_await stream_.write(std::as_bytes(std::span(text)))) throw std::runtime_error("the server takes nothing");
+  }
+
+  /// False when the server has closed or reset.
+  task<bool> read_more() {
+    auto got = co_await stream_.read();
+    if (!got && got.error() == std::errc::timed_out) throw std::runtime_error("the server is silent");
+    if (!got || got->empty()) co_return false;
+    unread_.append(reinterpret_cast<const char*>(got->bytes().data()), got->size());
+    co_return true;
+  }
+
+  /// All until the server closes.
+  task<std::string> read_all() {
+    while (co_await read_more()) {
+    }
+    co_return std::exchange(unread_, {});
+  }
+
+  /// Up to and with `end`; without it if the server closes before.
+  task<std::string> read_through(std::string_view end) {
+    for (;;) {
+      const std::size_t at = unread_.find(end);
+      if (at != std::string::npos) {
+        std::string text = unread_.substr(0, at + end.size());
+        unread_.erase(0, text.size());
+        co_return text;
+      }
+      if (!co_await read_more()) co_return std::exchange(unread_, {});
+    }
+  }
+
+  task<std::string> read_bytes(std::size_t count) {
+    while (unread_.size() < count) {
+      if (!co_await read_more()) co_return std::exchange(unread_, {});
+    }
+    std::string text = unread_.substr(0, count);
+    unread_.erase(0, count);
+    co_return text;
+  }
+
+  struct response {
+    unsigned status = 0;  ///< 0: the server closed instead
+    std::string head;
+    std::string body;
+  };
+
+  /// A response with a Content-Length, or without a body.
+  task<response> read_response(bool to_head = false) {
+    response got;
+    got.head = co_await read_through("\r\n\r\n");
+    if (got.head.size() < 13) co_return got;
+    got.status = static_cast<unsigned>(std::stoul(got.head.substr(9, 3)));
+    const std::size_t at = got.head.find("content-length: ");
+    if (at != std::string::npos && !to_head) {
+      got.body = co_await read_bytes(std::stoul(got.head.substr(at + 16)));
+    }
+    co_return got;
+  }
+
+  task<response> ask(std::string_view request) {
+    co_await send(request);
+    co_return co_await read_response();
+  }
+
+  net::stream& stream() noexcept { return stream_; }
+
+ private:
+  explicit raw_client(net::stream stream) noexcept : stream_(std::move(stream)) {}
+
+  net::stream stream_;
+  std::string unread_;
+};
+
+/// The tests run on every kind of reactor.
+class http_test : public testing::on_reactors {
+ protected:
+  /// Serves with `answer` on a free port while `body` runs, which is given the server and its port.
+  static void with_server(http::handler answer, http::server_options options,
+                          const std::function<task<>(http::server&, std::uint16_t)>& body) {
+    auto all = [&]() -> task<> {
+      auto listening = net::listener::bind(net::endpoint::loopback(0));
+      if (!listening) throw std::runtime_error("bind: " + listening.error().message());
+      const std::uint16_t port = listening->local()->port();
+      http::server server(std::move(answer), std::move(options));
+      auto serve = [&]() -> task<> {
+        const auto ended = co_await server.serve(std::move(*listening));
+        EXPECT_TRUE(ended) << ended.error().message();
+      };
+      auto use = [&]() -> task<> {
+        std::exception_ptr error;
+        try {
+          co_await body(server, port);
+        } catch (...) {
+          error = std::current_exception();
+        }
+        server.stop();
+        if (error) std::rethrow_exception(error);
+      };
+      co_await when_all(serve(), use());
+      EXPECT_EQ(server.active_requests(), 0U);
+    };
+    run(all());
+  }
+};
+
+/// Answers 200 with the body of the request.
+inline task<> echo(http::request& asked, http::response& answer) {
+  auto body = co_await asked.body().read_all();
+  if (!body) co_return;
+  (void)co_await answer.send("text/plain", *body);
+}
+
+}  // namespace tare::test

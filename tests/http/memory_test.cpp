@@ -1,0 +1,139 @@
+// What an idle connection weighs, held to what the kernel says of this process. Its clients are bare sockets, which
+// weigh nothing here.
+
+#include "http/loopback.hpp"
+
+#include <gtest/gtest.h>
+
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using tare::task;
+
+#if defined(__clang__)
+constexpr double most_bytes = 200;
+#else
+constexpr double most_bytes = 400;  // g++ 12 keeps a self handle and every local in the frame
+#endif
+
+// An idle shard gives memory back within a few hundredths of a second.
+constexpr auto calm = std::chrono::milliseconds(300);
+
+constexpr std::size_t few = 100;
+constexpr std::size_t many = 8000;
+
+double resident_bytes() {
+  std::ifstream rollup("/proc/self/smaps_rollup");
+  for (std::string word; rollup >> word;) {
+    if (word == "Rss:") {
+      double kilobytes = 0;
+      rollup >> kilobytes;
+      return kilobytes * 1024;
+    }
+  }
+  return 0;
+}
+
+/// Blocking connections to a port of this process.
+class bare_clients {
+ public:
+  explicit bare_clients(std::uint16_t port) : port_(port), sockets_(many, -1) {}
+  bare_clients(const bare_clients&) = delete;
+  bare_clients& operator=(const bare_clients&) = delete;
+  ~bare_clients() {
+    for (const int fd : sockets_) {
+      if (fd >= 0) ::close(fd);
+    }
+  }
+
+  [[nodiscard]] bool connect_one() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    sockets_[count_++] = fd;
+    const auto to = tare::net::endpoint::loopback(port_);
+    return ::connect(fd, to.data(), to.size()) == 0;
+  }
+
+  void ask_all() const {
+    constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (std::size_t i = 0; i < count_; ++i) {
+      EXPECT_EQ(::send(sockets_[i], request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+    }
+  }
+
+  void take_answers() const {
+    for (std::size_t i = 0; i < count_; ++i) {
+      std::array<char, 512> answer{};
+      const ssize_t got = ::recv(sockets_[i], answer.data(), answer.size(), 0);
+      EXPECT_TRUE(std::string_view(answer.data(), static_cast<std::size_t>(got)).ends_with("\r\n\r\nhello"));
+    }
+  }
+
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+
+ private:
+  std::uint16_t port_;
+  std::size_t count_ = 0;
+  std::vector<int> sockets_;
+};
+
+class http_memory : public tare::test::http_test {};
+
+TEST_P(http_memory, an_idle_connection_weighs_less_than_200_bytes_before_and_after_a_burst) {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  if (files.rlim_cur < 2 * many + 100) GTEST_SKIP() << "not enough descriptors: ulimit -n is " << files.rlim_cur;
+
+  auto hello = [](tare::http::request& /*asked*/, tare::http::response& answer) -> task<> {
+    (void)co_await answer.send("text/plain", "hello");
+  };
+  with_server(hello, {}, [](tare::http::server& serving, std::uint16_t port) -> task<> {
+    bare_clients clients(port);
+    const auto grow_to = [&](std::size_t count) -> task<> {
+      while (clients.count() < count) {
+        for (int i = 0; i < 100; ++i) EXPECT_TRUE(clients.connect_one());
+        while (serving.connections() < clients.count()) co_await tare::sleep_for(std::chrono::milliseconds(1));
+      }
+    };
+    const auto burst = [&]() -> task<> {
+      const std::uint64_t before = serving.requests();
+      clients.ask_all();
+      while (serving.requests() < before + clients.count()) co_await tare::sleep_for(std::chrono::milliseconds(1));
+      clients.take_answers();
+    };
+    co_await grow_to(few);
+    co_await burst();
+    co_await tare::sleep_for(calm);  // here, where the frame of the burst is gone too
+    const double at_few = resident_bytes();
+    co_await grow_to(many);
+    co_await tare::sleep_for(calm);
+    const double fresh = (resident_bytes() - at_few) / static_cast<double>(many - few);
+    co_await burst();
+    co_await tare::sleep_for(calm);
+    const double after = (resident_bytes() - at_few) / static_cast<double>(many - few);
+    std::cout << "bytes per idle connection: " << fresh << ", after a request on each: " << after << "\n";
+    EXPECT_LE(fresh, most_bytes);
+    EXPECT_LE(after, most_bytes);
+    EXPECT_NEAR(after / fresh, 1, 0.02);
+  });
+}
+
+TARE_ON_ALL_REACTORS(http_memory);
+
+}  // namespace

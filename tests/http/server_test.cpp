@@ -1,0 +1,570 @@
+#include "http/loopback.hpp"
+#include "http/request_cases.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using tare::task;
+using tare::http::request;
+using tare::http::response;
+using tare::http::server;
+using tare::http::server_options;
+using tare::test::echo;
+using tare::test::raw_client;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+class http_server : public tare::test::http_test {};
+
+// Every case of requests.toml, answered by a server: what is accepted by 200 with its body, what is not by its status
+// and a close.
+TEST_P(http_server, answers_every_case_of_the_table) {
+  with_server(echo, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    for (const auto& given : tare::test::request_cases()) {
+      SCOPED_TRACE(given.name);
+      auto client = co_await raw_client::connect(port);
+      co_await client.send(given.bytes);
+      for (const std::string& body : given.bodies) {
+        const auto got = co_await client.read_response();
+        EXPECT_EQ(got.status, 200U);
+        EXPECT_EQ(got.body, body);
+      }
+      if (!given.status) continue;
+      const auto refused = co_await client.read_response();
+      EXPECT_EQ(refused.status, *given.status);
+      EXPECT_THAT(refused.head, HasSubstr("connection: close\r\n"));
+      EXPECT_EQ(co_await client.read_all(), "") << "more after the refusal, or no close";
+    }
+  });
+}
+
+TEST_P(http_server, keeps_the_connection) {
+  with_server(echo, {}, [](server& serving, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    for (int i = 0; i < 100; ++i) {
+      const std::string body = std::to_string(i);
+      const auto got = co_await client.ask(
+          "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+      EXPECT_EQ(got.status, 200U);
+      EXPECT_EQ(got.body, body);
+      EXPECT_THAT(got.head, Not(HasSubstr("connection:")));
+      EXPECT_THAT(got.head, HasSubstr("date: "));
+    }
+    EXPECT_EQ(serving.connections(), 1U);
+    EXPECT_EQ(serving.requests(), 100U);
+  });
+}
+
+TEST_P(http_server, closes_when_asked_to) {
+  with_server(echo, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    for (const std::string_view asked :
+         {"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"}) {
+      auto client = co_await raw_client::connect(port);
+      co_await client.send(asked);
+      const std::string got = co_await client.read_all();
+      EXPECT_THAT(got, StartsWith("HTTP/1.1 200 OK\r\n"));
+      EXPECT_THAT(got, HasSubstr("connection: close\r\n"));
+    }
+    auto client = co_await raw_client::connect(port);
+    const auto kept = co_await client.ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    EXPECT_THAT(kept.head, HasSubstr("connection: keep-alive\r\n"));
+    EXPECT_EQ((co_await client.ask(get)).status, 200U);
+  });
+}
+
+TEST_P(http_server, answers_pipelined_requests_in_their_order) {
+  auto slow_first = [](request& asked, response& answer) -> task<> {
+    if (asked.path() == "/0") co_await tare::sleep_for(20ms);
+    (void)co_await answer.send("text/plain", asked.path());
+  };
+  with_server(slow_first, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    std::string all;
+    constexpr int count = 500;  // more than a buffer's worth
+    for (int i = 0; i < count; ++i) all += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\n\r\n";
+    co_await client.send(all);
+    for (int i = 0; i < count; ++i) EXPECT_EQ((co_await client.read_response()).body, "/" + std::to_string(i));
+  });
+}
+
+TEST_P(http_server, takes_requests_byte_by_byte) {
+  with_server(echo, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    for (const char c : std::string_view("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                         "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: u\r\n\r\n")) {
+      co_await client.send(std::string_view(&c, 1));
+      co_await tare::yield();
+    }
+    EXPECT_EQ((co_await client.read_response()).body, "abcde");
+  });
+}
+
+TEST_P(http_server, sends_no_body_to_head_nor_with_204) {
+  auto answer_all = [](request& asked, response& answer) -> task<> {
+    if (asked.path() == "/none") answer.status(204);
+    if (asked.path() == "/stream") {
+      (void)co_await answer.write("abc");
+      (void)co_await answer.finish();
+    } else {
+      (void)co_await answer.send("text/plain", "hello");
+    }
+  };
+  with_server(answer_all, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    co_await client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_THAT((co_await client.read_response(true)).head, HasSubstr("content-length: 5\r\n"));
+    co_await client.send("HEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_THAT((co_await client.read_response(true)).head, HasSubstr("transfer-encoding: chunked\r\n"));
+    const auto none = co_await client.ask("GET /none HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(none.status, 204U);
+    EXPECT_THAT(none.head, Not(HasSubstr("content-length")));
+    EXPECT_EQ((co_await client.ask(get)).body, "hello");
+  });
+}
+
+TEST_P(http_server, streams_a_response) {
+  auto count = [](request& asked, response& answer) -> task<> {
+    if (asked.query() == "counted") (void)co_await answer.start(9);
+    for (const char* piece : {"one", "two", "six"}) (void)co_await answer.write(piece);
+    (void)co_await answer.finish();
+  };
+  with_server(count, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    co_await client.send(get);
+    const std::string chunked = co_await client.read_through("\r\n0\r\n\r\n");
+    EXPECT_THAT(chunked, HasSubstr("transfer-encoding: chunked\r\n"));
+    EXPECT_THAT(chunked, EndsWith("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n3\r\nsix\r\n0\r\n\r\n"));
+    EXPECT_EQ((co_await client.ask("GET /?counted HTTP/1.1\r\nHost: a\r\n\r\n")).body, "onetwosix");
+    co_await client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    const std::string old = co_await client.read_all();  // its end is the connection's
+    EXPECT_THAT(old, HasSubstr("connection: close\r\n"));
+    EXPECT_THAT(old, EndsWith("\r\n\r\nonetwosix"));
+  });
+}
+
+TEST_P(http_server, holds_back_a_handler_whose_client_takes_nothing) {
+  std::size_t written = 0;
+  auto endless = [&](request& /*asked*/, response& answer) -> task<> {
+    const std::string piece(64 << 10, 'x');
+    for (int i = 0; i < 1024; ++i) {
+      if (!co_await answer.write(piece)) co_return;
+      written += piece.size();
+    }
+  };
+  with_server(endless, {}, [&](server& serving, std::uint16_t port) -> task<> {
+    {
+      auto client = co_await raw_client::connect(port);
+      co_await client.send(get);
+      co_await client.read_through("\r\n\r\n");
+      std::size_t before = 1;
+      while (written != before) {
+        before = written;
+        co_await tare::sleep_for(50ms);
+      }
+      EXPECT_LT(written, 32U << 20U);
+      EXPECT_EQ(serving.active_requests(), 1U);
+    }
+    // The client is gone: the write fails, the handler ends.
+    while (serving.active_requests() != 0) co_await tare::sleep_for(5ms);
+  });
+}
+
+TEST_P(http_server, holds_back_a_client_whose_body_nobody_reads) {
+  tare::event go_on;
+  std::size_t received = 0;
+  auto late = [&](request& asked, response& answer) -> task<> {
+    asked.body().limit(UINT64_MAX);
+    co_await go_on.wait();
+    for (;;) {
+      auto piece = co_await asked.body().read();
+      if (!piece || piece->empty()) break;
+      received += piece->size();
+    }
+    (void)co_await answer.send();
+  };
+  with_server(late, {}, [&](server& /*serving*/, std::uint16_t port) -> task<> {
+    constexpr std::size_t total = 32U << 20U;
+    auto client = co_await raw_client::connect(port);
+    co_await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(total) + "\r\n\r\n");
+    std::size_t sent = 0;
+    bool stuck = false;
+    auto push = [&]() -> task<> {
+      const std::string piece(64 << 10, 'x');
+      for (; sent < total; sent += piece.size()) co_await client.send(piece);
+    };
+    auto watch = [&]() -> task<> {
+      std::size_t before = 1;
+      while (sent != before) {
+        before = sent;
+        co_await tare::sleep_for(50ms);
+      }
+      stuck = sent < total;
+      go_on.set();
+    };
+    co_await tare::when_all(push(), watch());
+    EXPECT_TRUE(stuck);
+    EXPECT_EQ((co_await client.read_response()).status, 200U);
+    EXPECT_EQ(received, total);
+  });
+}
+
+TEST_P(http_server, says_continue_when_the_body_is_wanted) {
+  with_server(echo, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    co_await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    EXPECT_EQ(co_await client.read_through("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    EXPECT_EQ((co_await client.ask("ab")).body, "ab");
+    EXPECT_EQ((co_await client.ask(get)).status, 200U);
+  });
+}
+
+TEST_P(http_server, closes_when_the_body_was_not_wanted) {
+  auto refuse = [](request& /*asked*/, response& answer) -> task<> { (void)co_await answer.status(403).send(); };
+  with_server(refuse, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    co_await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    const std::string got = co_await client.read_all();
+    EXPECT_THAT(got, StartsWith("HTTP/1.1 403 Forbidden\r\n"));
+    EXPECT_THAT(got, HasSubstr("connection: close\r\n"));
+  });
+}
+
+TEST_P(http_server, skips_a_body_that_nobody_reads) {
+  auto ignore = [](request& /*asked*/, response& answer) -> task<> { (void)co_await answer.send(); };
+  with_server(ignore, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    const std::string body(100'000, 'x');
+    co_await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + body + get);
+    EXPECT_EQ((co_await client.read_response()).status, 200U);
+    EXPECT_EQ((co_await client.read_response()).status, 200U);
+  });
+}
+
+TEST_P(http_server, refuses_what_is_too_large) {
+  const server_options small{.max_head_bytes = 1000, .max_fields = 5, .max_body_bytes = 10};
+  with_server(echo, small, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    const auto status = [&](std::string bytes) -> task<unsigned> {
+      auto client = co_await raw_client::connect(port);
+      co_await client.send(bytes);
+      const auto got = co_await client.read_response();
+      EXPECT_EQ(co_await client.read_all(), "");
+      co_return got.status;
+    };
+    EXPECT_EQ(co_await status("GET /" + std::string(2000, 'a')), 414U);
+    EXPECT_EQ(co_await status("GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(2000, 'a')), 431U);
+    EXPECT_EQ(co_await status("GET / HTTP/1.1\r\nHost: a\r\nA:\r\nB:\r\nC:\r\nD:\r\nE:\r\n\r\n"), 431U);
+    EXPECT_EQ(co_await status("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n0123456789a"), 413U);
+    EXPECT_EQ(co_await status(
+                  "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n"),
+              413U);
+    // A large body that comes although it is refused does not cost the client the answer.
+    EXPECT_EQ(
+        co_await status("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n" + std::string(300'000, 'x')),
+        413U);
+  });
+}
+
+TEST_P(http_server, a_cut_off_request_reaches_no_handler_and_a_cut_off_body_is_an_error) {
+  int called = 0;
+  std::error_code error;
+  auto note = [&](request& asked, response& /*answer*/) -> task<> {
+    ++called;
+    auto body = co_await asked.body().read_all();
+    if (!body) error = body.error();
+  };
+  with_server(note, {}, [&](server& /*serving*/, std::uint16_t port) -> task<> {
+    {
+      auto client = co_await raw_client::connect(port);
+      co_await client.send("GET / HTTP/1.1\r\nHost: a\r\n");
+      client.stream().shutdown_write();
+      EXPECT_EQ(co_await client.read_all(), "");
+      EXPECT_EQ(called, 0);
+    }
+    auto client = co_await raw_client::connect(port);
+    co_await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc");
+    client.stream().shutdown_write();
+    EXPECT_THAT(co_await client.read_all(), StartsWith("HTTP/1.1 400 Bad Request\r\n"));
+    EXPECT_EQ(called, 1);
+    EXPECT_EQ(error, tare::http::errc::truncated);
+  });
+}
+
+TEST_P(http_server, what_a_handler_throws_is_a_500) {
+  std::vector<std::string> reported;
+  server_options options;
+  options.on_error = [&](const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& thrown) {
+      reported.emplace_back(thrown.what());
+    }
+  };
+  auto fails = [](request& asked, response& answer) -> task<> {
+    if (asked.path() == "/late") (void)co_await answer.write("half");
+    throw std::runtime_error("broken");
+    co_return;
+  };
+  with_server(fails, options, [&](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    co_await client.send(get);
+    const std::string got = co_await client.read_all();
+    EXPECT_THAT(got, StartsWith("HTTP/1.1 500 Internal Server Error\r\n"));
+    EXPECT_THAT(got, Not(HasSubstr("broken")));
+    // Once something is out, the body visibly ends too early.
+    auto late = co_await raw_client::connect(port);
+    co_await late.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_THAT(co_await late.read_all(), EndsWith("4\r\nhalf\r\n"));
+    EXPECT_EQ(reported, (std::vector<std::string>{"broken", "broken"}));
+  });
+}
+
+TEST_P(http_server, refuses_to_send_what_would_be_another_response) {
+  auto split = [](request& asked, response& answer) -> task<> {
+    answer.set("location", *asked.query_value("to"));
+    (void)co_await answer.status(302).send();
+  };
+  with_server(split, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    const auto good = co_await client.ask("GET /?to=%2Fa+b HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(good.status, 302U);
+    EXPECT_THAT(good.head, HasSubstr("location: /a b\r\n"));
+    const auto bad = co_await client.ask("GET /?to=a%0D%0AX:y HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(bad.status, 500U);
+    EXPECT_THAT(bad.head, Not(HasSubstr("X:y")));
+  });
+}
+
+// Time limits, in real time: a tenth of a second each, and a quarter of a second late at most.
+
+TEST_P(http_server, ends_those_who_are_too_slow) {
+  const server_options hurried{.head_timeout = 200ms, .body_timeout = 200ms, .idle_timeout = 200ms};
+  with_server(echo, hurried, [](server& serving, std::uint16_t port) -> task<> {
+    auto silent = co_await raw_client::connect(port);
+    auto slow_head = co_await raw_client::connect(port);
+    auto slow_body = co_await raw_client::connect(port);
+    auto idle = co_await raw_client::connect(port);
+    co_await slow_head.send("GET / HT");
+    co_await slow_body.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab");
+    EXPECT_EQ((co_await idle.ask(get)).status, 200U);
+    EXPECT_EQ(co_await silent.read_all(), "");
+    EXPECT_THAT(co_await slow_head.read_all(), StartsWith("HTTP/1.1 408 Request Timeout\r\n"));
+    EXPECT_THAT(co_await slow_body.read_all(), StartsWith("HTTP/1.1 408 Request Timeout\r\n"));
+    EXPECT_EQ(co_await idle.read_all(), "");
+    while (serving.connections() != 0) co_await tare::sleep_for(5ms);
+  });
+}
+
+TEST_P(http_server, a_head_that_trickles_in_is_ended_all_the_same) {
+  with_server(echo, {.head_timeout = 200ms}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    bool ended = false;
+    auto trickle = [&]() -> task<> {
+      co_await client.send("GET / HTTP/1.1\r\nX: ");
+      for (int i = 0; i < 500 && !ended; ++i) {
+        if (!co_await client.stream().write(std::as_bytes(std::span("a", 1)))) break;
+        co_await tare::sleep_for(20ms);
+      }
+    };
+    auto listen = [&]() -> task<> {
+      EXPECT_THAT(co_await client.read_all(), StartsWith("HTTP/1.1 408 "));
+      ended = true;
+    };
+    co_await tare::when_all(trickle(), listen());
+  });
+}
+
+TEST_P(http_server, limits_the_time_of_a_request) {
+  bool cleaned_up = false;
+  auto endless = [&](request& asked, response& answer) -> task<> {
+    if (asked.path() == "/begun") (void)co_await answer.write("half");
+    try {
+      co_await tare::sleep_for(1h);
+    } catch (const tare::cancelled&) {
+      cleaned_up = true;
+      throw;
+    }
+  };
+  with_server(endless, {.request_timeout = 150ms}, [&](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    co_await client.send(get);
+    EXPECT_THAT(co_await client.read_all(), StartsWith("HTTP/1.1 503 Service Unavailable\r\n"));
+    EXPECT_TRUE(cleaned_up);
+    auto begun = co_await raw_client::connect(port);
+    co_await begun.send("GET /begun HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_THAT(co_await begun.read_all(), EndsWith("4\r\nhalf\r\n"));
+  });
+}
+
+TEST_P(http_server, cancels_the_handler_of_a_client_that_leaves) {
+  bool cancelled = false;
+  auto endless = [&](request& /*asked*/, response& /*answer*/) -> task<> {
+    try {
+      co_await tare::sleep_for(1h);
+    } catch (const tare::cancelled&) {
+      cancelled = true;
+      throw;
+    }
+  };
+  with_server(endless, {}, [&](server& serving, std::uint16_t port) -> task<> {
+    {
+      auto client = co_await raw_client::connect(port);
+      co_await client.send(get);
+      while (serving.active_requests() == 0) co_await tare::sleep_for(5ms);
+    }
+    while (serving.connections() != 0) co_await tare::sleep_for(5ms);
+    EXPECT_TRUE(cancelled);
+  });
+}
+
+TEST_P(http_server, a_watched_request_is_answered_and_the_connection_kept) {
+  auto slow = [](request& /*asked*/, response& answer) -> task<> {
+    co_await tare::sleep_for(500ms);  // long enough to be watched
+    (void)co_await answer.send("text/plain", "late");
+  };
+  with_server(slow, {}, [&](server& /*serving*/, std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    EXPECT_EQ((co_await client.ask(get)).body, "late");
+    // What the client sends meanwhile ends the watch, and is not lost.
+    co_await client.send(get);
+    co_await tare::sleep_for(300ms);
+    co_await client.send(get);
+    EXPECT_EQ((co_await client.read_response()).body, "late");
+    EXPECT_EQ((co_await client.read_response()).body, "late");
+  });
+}
+
+// Draining.
+
+TEST_P(http_server, drains) {
+  tare::event go_on;
+  auto wait = [&](request& /*asked*/, response& answer) -> task<> {
+    co_await go_on.wait();
+    (void)co_await answer.send("text/plain", "done");
+  };
+  with_server(wait, {}, [&](server& serving, std::uint16_t port) -> task<> {
+    auto idle = co_await raw_client::connect(port);
+    auto busy = co_await raw_client::connect(port);
+    co_await busy.send(get);
+    while (serving.active_requests() == 0) co_await tare::sleep_for(1ms);
+    serving.stop();
+    EXPECT_EQ(co_await idle.read_all(), "");
+    const auto refused = co_await tare::net::connect(tare::net::endpoint::loopback(port));
+    EXPECT_FALSE(refused);
+    go_on.set();
+    const std::string got = co_await busy.read_all();
+    EXPECT_THAT(got, HasSubstr("connection: close\r\n"));
+    EXPECT_THAT(got, EndsWith("done"));
+  });
+}
+
+TEST_P(http_server, does_not_wait_for_ever_when_it_drains) {
+  auto endless = [](request& /*asked*/, response& /*answer*/) -> task<> { co_await tare::sleep_for(1h); };
+  with_server(endless, {.drain_timeout = 100ms}, [&](server& serving, std::uint16_t port) -> task<> {
+    auto busy = co_await raw_client::connect(port);
+    auto half = co_await raw_client::connect(port);
+    co_await busy.send(get);
+    co_await half.send("GET / HTTP");
+    while (serving.active_requests() == 0) co_await tare::sleep_for(1ms);
+    serving.stop();
+    EXPECT_THAT(co_await busy.read_all(), StartsWith("HTTP/1.1 503 "));
+    co_await half.read_all();
+  });
+}
+
+TEST_P(http_server, ends_when_its_task_is_cancelled) {
+  auto body = []() -> task<> {
+    auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
+    const std::uint16_t port = listening->local()->port();
+    server serving(echo);
+    auto use = [&]() -> task<> {
+      auto client = co_await raw_client::connect(port);
+      EXPECT_EQ((co_await client.ask(get)).status, 200U);
+    };
+    co_await tare::with_scope([&](tare::scope& s) -> task<> {
+      s.spawn(serving.serve(std::move(*listening)));
+      co_await use();
+      s.cancel();
+    });
+    EXPECT_EQ(serving.connections(), 0U);
+  };
+  run(body());
+}
+
+TEST_P(http_server, serves_a_single_stream_of_any_kind) {
+  auto body = []() -> task<> {
+    auto ends = tare::net::stream::pair();
+    server serving(echo);
+    auto use = [](tare::net::stream mine) -> task<> {
+      (void)co_await mine.write(std::as_bytes(std::span(get)));
+      auto got = co_await mine.read();
+      EXPECT_THAT(std::string(reinterpret_cast<const char*>(got->bytes().data()), got->size()),
+                  StartsWith("HTTP/1.1 200 OK\r\n"));
+    };
+    co_await tare::when_all(serving.serve_stream(std::move(ends->first)), use(std::move(ends->second)));
+  };
+  run(body());
+}
+
+TEST_P(http_server, serves_on_two_shards_with_one_port) {
+  tare::runtime rt(options(2));
+  auto all = [&]() -> task<> {
+    auto first = tare::net::listener::bind(tare::net::endpoint::loopback(0), {.reuse_port = true});
+    const std::uint16_t port = first->local()->port();
+    std::array<std::uint64_t, 2> answered{};
+    tare::event ready;
+    tare::event done;
+    auto serve = [&](tare::net::listener listening, std::size_t mine) -> task<> {
+      server serving(echo);
+      auto stop = [&]() -> task<> {
+        co_await done.wait();
+        serving.stop();
+      };
+      co_await tare::when_all(serving.serve(std::move(listening)), stop());
+      answered.at(mine) = serving.requests();
+    };
+    auto second = [&]() -> task<> {
+      auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(port), {.reuse_port = true});
+      EXPECT_TRUE(listening);
+      ready.set();
+      if (listening) co_await serve(std::move(*listening), 1);
+    };
+    auto use = [&]() -> task<> {
+      co_await ready.wait();
+      for (int i = 0; i < 64; ++i) {
+        auto client = co_await raw_client::connect(port);
+        EXPECT_EQ((co_await client.ask(get)).status, 200U);
+      }
+      done.set();
+    };
+    co_await tare::with_scope([&](tare::scope& s) -> task<> {
+      s.spawn_on(1, second());
+      s.spawn(serve(std::move(*first), 0));
+      s.spawn(use());
+      co_return;
+    });
+    EXPECT_EQ(answered[0] + answered[1], 64U);
+    EXPECT_GT(answered[0], 0U);
+    EXPECT_GT(answered[1], 0U);
+  };
+  rt.run(all());
+}
+
+TARE_ON_ALL_REACTORS(http_server);
+
+}  // namespace

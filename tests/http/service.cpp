@@ -1,0 +1,76 @@
+// What the clients of real_clients_test.py talk to. Prints its port, serves until SIGTERM, and drains.
+
+#include <tare/http.hpp>
+#include <tare/net.hpp>
+#include <tare/tare.hpp>
+
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace {
+
+namespace http = tare::http;
+using tare::task;
+
+task<> hello(http::request& /*asked*/, http::response& answer) { (void)co_await answer.send("text/plain", "hello\n"); }
+
+task<> echo(http::request& asked, http::response& answer) {
+  auto body = co_await asked.body().read_all();
+  if (body) (void)co_await answer.send("application/octet-stream", *body);
+}
+
+task<> stream(http::request& /*asked*/, http::response& answer) {
+  for (int n = 0; n < 1000; ++n) {
+    if (!co_await answer.write(std::to_string(n) + "\n")) co_return;
+  }
+}
+
+task<> item(http::request& asked, http::response& answer) {
+  (void)co_await answer.send("text/plain", asked.param("id"));
+}
+
+task<> chat(http::request& asked, http::response& answer) {
+  auto socket = co_await http::websocket::accept(asked, answer);
+  if (!socket) co_return;
+  while (auto got = co_await socket->receive()) {
+    if (!co_await socket->send(got->kind, got->data)) break;
+  }
+}
+
+task<> serve() {
+  http::router routes;
+  routes.get("/hello", hello).post("/echo", echo).get("/stream", stream).get("/items/{id}", item).get("/chat", chat);
+  auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
+  if (!listening) throw std::system_error(listening.error(), "bind");
+  std::printf("%u\n", unsigned{listening->local()->port()});
+  std::fflush(stdout);
+
+  http::server server(routes);
+  auto signals = tare::net::signal_set::of({SIGTERM});
+  if (!signals) throw std::system_error(signals.error(), "SIGTERM");
+  auto stop = [&]() -> task<> {
+    (void)co_await signals->next();
+    server.stop();
+  };
+  auto run = [&]() -> task<> {
+    if (const auto ended = co_await server.serve(std::move(*listening)); !ended) {
+      throw std::system_error(ended.error(), "accept");
+    }
+  };
+  co_await tare::when_all(run(), stop());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view io = argc > 1 ? argv[1] : "";
+  tare::runtime rt({.io = io == "epoll"      ? tare::io_kind::epoll
+                          : io == "io_uring" ? tare::io_kind::io_uring
+                                             : tare::io_kind::automatic});
+  rt.run(serve());
+}

@@ -1,0 +1,105 @@
+// `tare hold` and `tare weigh --connections` from outside.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/tare_command.hpp"
+
+namespace {
+
+using namespace cli_test;
+using nlohmann::json;
+using testing::HasSubstr;
+
+std::vector<std::string> weigh_server(std::vector<std::string> options, std::vector<std::string> server) {
+  options.insert(options.begin(), {"weigh", "--connections", "--runs", "1"});
+  options.emplace_back("--");
+  options.insert(options.end(), server.begin(), server.end());
+  return options;
+}
+
+TEST(weigh_connections_test, weighs_what_a_connection_takes) {
+  const auto ended = run_tare(weigh_server({"--n", "20,400", "--json", "-"}, {TARE_TEST_SERVER, "{port}"}));
+  ASSERT_EQ(ended.status, 0) << ended.errors;
+  const json written = json::parse(ended.output);
+  const json& result = written.at("results").at(0);
+  EXPECT_EQ(result.at("name"), "test_http_server");
+  ASSERT_EQ(result.at("points").size(), 2U);
+  const json& last = result.at("points").at(1);
+  EXPECT_EQ(last.at("n"), 400);
+  EXPECT_GT(last.at("rss_bytes"), 100'000);
+  EXPECT_GT(last.at("burst_rss_bytes"), 100'000);
+  EXPECT_GT(last.at("closed_rss_bytes"), 100'000);
+  EXPECT_GT(last.at("ready_seconds"), 0.0);
+}
+
+TEST(weigh_connections_test, prints_a_table) {
+  const auto ended = run_tare(weigh_server({"--n", "5,50"}, {TARE_TEST_SERVER, "{port}"}));
+  ASSERT_EQ(ended.status, 0) << ended.errors;
+  EXPECT_THAT(ended.output, testing::ContainsRegex("connections +RSS .*after a burst +after closing"));
+  EXPECT_THAT(ended.output, HasSubstr("bytes per idle connection"));
+}
+
+TEST(weigh_connections_test, says_what_went_wrong_in_one_line) {
+  const struct {
+    std::vector<std::string> options;
+    std::vector<std::string> server;
+    const char* complaint;
+    int status;
+  } cases[] = {
+      {{}, {TARE_TEST_SERVER, "8080"}, "the command has no {port}", 2},
+      {{"--n", "5"}, {TARE_TEST_SERVER, "{port}", "500"}, "failed 5 of 5 connections at opening: answered 500", 1},
+      {{"--n", "5"}, {"false", "{port}"}, "false ended while its connections were weighed with n = 5", 1},
+      {{"--n", "5", "--timeout", "0.1"}, {"sleep", "100", "0{port}"}, "does not listen on port", 1},
+      {{"--n", "5"}, {"sh", "-c", "echo no config >&2; exit 3", "{port}"}, ": no config", 1},
+      {{"--n", "5"}, {"/does/not/exist", "{port}"}, "/does/not/exist: no such file", 1},
+      {{"--n", "2000000000"}, {TARE_TEST_SERVER, "{port}"}, "raise it with ulimit", 2},
+      {{"--path", "/x", "--n", "5"}, {TARE_TEST_SERVER, "{port}", "404"}, "answered 404", 1},
+  };
+  for (const auto& each : cases) {
+    const auto ended = run_tare(weigh_server(each.options, each.server));
+    EXPECT_EQ(ended.status, each.status) << each.complaint;
+    EXPECT_THAT(ended.errors, HasSubstr(each.complaint));
+    EXPECT_EQ(std::ranges::count(ended.errors, '\n'), 1) << ended.errors;
+  }
+}
+
+TEST(hold_command_test, says_what_went_wrong_in_one_line) {
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"hold"}, "url"},
+      {{"hold", "127.0.0.1"}, "is no URL"},
+      {{"hold", "https://127.0.0.1/"}, "only http://"},
+      {{"hold", "--connections", "0", "http://127.0.0.1:1/"}, "--connections"},
+      {{"hold", "--seconds", "nan", "http://127.0.0.1:1/"}, "is no time"},
+      {{"hold", "--rate", "5", "http://127.0.0.1:1/"}, "--load"},
+      {{"hold", "--connections", "3", "http://127.0.0.1:1/"}, "Connection refused"},
+      {{"hold", "--load", "--connections", "3", "http://127.0.0.1:1/"}, "Connection refused"},
+      {{"hold", "--json", "/does/not/exist", "http://127.0.0.1:1/"}, "/does/not/exist"},
+  };
+  for (const auto& [arguments, complaint] : cases) {
+    const auto ended = run_tare(arguments);
+    EXPECT_NE(ended.status, 0) << complaint;
+    EXPECT_THAT(ended.errors, HasSubstr(complaint));
+    EXPECT_EQ(std::ranges::count(ended.errors, '\n'), 1) << ended.errors;
+  }
+}
+
+TEST(weigh_connections_test, leaves_nothing_behind_when_it_is_stopped) {
+  const support::temporary_folder folder;
+  const auto pid_file = folder / "pid";
+  tare_command running(weigh_server({"--n", "5", "--timeout", "60"},
+                                    {"sh", "-c", "echo $$ > " + pid_file.string() + "; exec sleep 100", "{port}"}));
+  const auto server = static_cast<pid_t>(std::stol(wait_for_line(pid_file)));
+  running.send(SIGINT);
+  EXPECT_EQ(running.wait().status, 130);
+  EXPECT_EQ(::kill(server, 0), -1);
+  EXPECT_EQ(errno, ESRCH);
+}
+
+}  // namespace

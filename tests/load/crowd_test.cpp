@@ -1,0 +1,168 @@
+// Against servers that answer well, wrongly, and not at all; all in one runtime.
+
+#include "load/crowd.hpp"
+
+#include "load/closed_loop.hpp"
+
+#include <tare/http.hpp>
+#include <tare/net.hpp>
+#include <tare/tare.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace tare::load {
+namespace {
+
+using namespace std::chrono_literals;
+
+using test_body = std::function<task<>(const target&)>;
+
+/// Runs `body` while `serve` has a listener; both end with it.
+template <class Serve>
+void with_server(Serve serve, const test_body& body) {
+  auto all = [&]() -> task<> {
+    auto listening = net::listener::bind(net::endpoint::loopback(0));
+    if (!listening) throw std::system_error(listening.error());
+    const target at = target_at(listening->local().value(), "/");
+    co_await with_scope([&](scope& s) -> task<> {
+      s.spawn(serve(std::move(*listening), s));
+      co_await body(at);
+      s.cancel();
+    });
+  };
+  run(all());
+}
+
+/// An HTTP server whose handler says `status`.
+auto answering(unsigned status, int& requests) {
+  return [status, &requests](net::listener listening, scope& /*all*/) -> task<> {
+    auto answer = [status, &requests](http::request& /*asked*/, http::response& response) -> task<> {
+      ++requests;
+      response.status(status);
+      (void)co_await response.send("text/plain", "hello");
+    };
+    http::server server(answer);
+    (void)co_await server.serve(std::move(listening));
+  };
+}
+
+task<> say(net::stream to, std::string_view text) {
+  if (auto asked = co_await to.read(); asked && !asked->empty()) {
+    (void)co_await to.write(std::as_bytes(std::span(text)));
+  }
+}
+
+/// Says this to whatever it is asked, and closes.
+auto saying(std::string_view text) {
+  return [text](net::listener listening, scope& all) -> task<> {
+    while (auto client = co_await listening.accept()) all.spawn(say(std::move(*client), text));
+  };
+}
+
+TEST(crowd, asks_on_every_connection_and_asks_again) {
+  int requests = 0;
+  with_server(answering(200, requests), [&](const target& at) -> task<> {
+    crowd all(at, {.at_a_time = 16, .sources = 3});
+    std::size_t seen = 0;
+    const tally opened = co_await all.open(200, [&](std::size_t done) { seen = done; });
+    EXPECT_EQ(opened.succeeded, 200U) << opened.first;
+    EXPECT_EQ(opened.failed, 0U);
+    EXPECT_EQ(seen, 200U);
+    EXPECT_EQ(all.size(), 200U);
+    EXPECT_EQ((co_await all.ask_all()).succeeded, 200U);
+    all.close_all();
+    EXPECT_EQ(all.size(), 0U);
+  });
+  EXPECT_EQ(requests, 400);
+}
+
+TEST(crowd, counts_an_answer_that_is_not_the_right_one_as_a_failure) {
+  int requests = 0;
+  with_server(answering(503, requests), [](const target& at) -> task<> {
+    crowd all(at, {.at_a_time = 4});
+    const tally opened = co_await all.open(1000);
+    EXPECT_EQ(opened.succeeded, 0U);
+    EXPECT_EQ(opened.first, "answered 503");
+    EXPECT_LT(opened.failed, 20U) << "it gives up early";
+    EXPECT_EQ(all.size(), 0U);
+  });
+}
+
+TEST(crowd, says_how_a_server_failed) {
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"", "closed without an answer"},
+      {"HTTP/1.1 200 OK\r\nContent-Le", "the answer was cut off"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "the answer was cut off"},
+      {"220 mail.example ESMTP\r\n\r\n", "the answer is no HTTP"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "does not keep the connection"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n", "sent more than the answer"},
+  };
+  for (const auto& [text, failure] : cases) {
+    with_server(saying(text), [&](const target& at) -> task<> {
+      crowd all(at, {.at_a_time = 1});
+      EXPECT_EQ((co_await all.open(1)).first, failure) << text;
+    });
+  }
+}
+
+TEST(crowd, passes_over_an_interim_answer) {
+  with_server(saying("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+              [](const target& at) -> task<> {
+                crowd all(at, {});
+                EXPECT_EQ((co_await all.open(1)).succeeded, 1U);
+              });
+}
+
+TEST(crowd, waits_no_longer_than_it_is_told_to) {
+  auto silent = [](net::listener listening, scope& /*all*/) -> task<> {
+    auto client = co_await listening.accept();
+    co_await sleep_for(1h);
+  };
+  with_server(silent, [](const target& at) -> task<> {
+    crowd all(at, {.time_limit = 20ms});
+    EXPECT_EQ((co_await all.open(1)).first, "no answer in time");
+  });
+}
+
+TEST(crowd, says_that_nobody_listens) {
+  auto body = []() -> task<> {
+    target nobody = target_at(net::endpoint::loopback(1), "/");
+    crowd all(nobody, {.at_a_time = 2});
+    EXPECT_EQ((co_await all.open(100)).first, "cannot connect: Connection refused");
+  };
+  run(body());
+}
+
+TEST(closed_loop, counts_each_answer_once_and_keeps_to_its_rate) {
+  int requests = 0;
+  with_server(answering(200, requests), [](const target& at) -> task<> {
+    const auto paced = co_await drive(at, {.connections = 5, .time = 200ms, .rate = 100});
+    EXPECT_EQ(paced.opened.succeeded, 5U);
+    EXPECT_EQ(paced.exchanges.failed, 0U) << paced.exchanges.first;
+    EXPECT_EQ(paced.answered->count(), 20U);
+    const auto free = co_await drive(at, {.connections = 5, .time = 50ms});
+    EXPECT_EQ(free.exchanges.failed, 0U) << free.exchanges.first;
+    EXPECT_EQ(free.answered->count(), free.exchanges.succeeded);
+  });
+}
+
+TEST(closed_loop, ends_when_it_cannot_connect) {
+  auto body = []() -> task<> {
+    target nobody = target_at(net::endpoint::loopback(1), "/");
+    const auto found = co_await drive(nobody, {.connections = 5, .time = 1h});
+    EXPECT_EQ(found.opened.failed, 1U);
+    EXPECT_EQ(found.answered->count(), 0U);
+  };
+  run(body());
+}
+
+}  // namespace
+}  // namespace tare::load
