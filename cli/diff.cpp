@@ -1,9 +1,9 @@
 #include "cli/diff.hpp"
 
 #include "cli/error.hpp"
+#include "cli/figures.hpp"
 #include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
-#include "cli/weigh_report.hpp"
 #include "inspect/coroutine/compare.hpp"
 #include "inspect/coroutine/read.hpp"
 

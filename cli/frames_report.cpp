@@ -1,7 +1,7 @@
 #include "cli/frames_report.hpp"
 
+#include "cli/figures.hpp"
 #include "cli/table.hpp"
-#include "cli/weigh_report.hpp"
 #include "inspect/coroutine/advice.hpp"
 #include "inspect/coroutine/chain.hpp"
 
