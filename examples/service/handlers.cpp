@@ -37,6 +37,9 @@ task<unsigned> answer(response& to, unsigned status, json body) {
   co_return status;
 }
 
+// Not in the handlers themselves: g++ 12 cannot keep a list of initializers across an await.
+json described(const item& of) { return {{"id", of.id}, {"name", of.name}, {"price", of.price}}; }
+
 task<unsigned> refuse(response& to, unsigned status, std::string_view why) {
   return answer(to, status, {{"error", why}});
 }
@@ -73,7 +76,7 @@ task<unsigned> get_item(application& app, request& asked, response& to) {
   auto found = co_await app.items.find(*id);
   if (!found) co_return co_await fail(to, found.error());
   if (!*found) co_return co_await refuse(to, 404, "there is no such item");
-  co_return co_await answer(to, 200, {{"id", (*found)->id}, {"name", (*found)->name}, {"price", (*found)->price}});
+  co_return co_await answer(to, 200, described(**found));
 }
 
 struct new_item {
@@ -106,14 +109,17 @@ task<unsigned> post_item(application& app, request& asked, response& to) {
   auto id = co_await app.items.add(made->name, made->price);
   if (!id) co_return co_await fail(to, id.error());
   to.set("location", "/items/" + std::to_string(*id));
-  co_return co_await answer(to, 201, {{"id", *id}, {"name", made->name}, {"price", made->price}});
+  const item stored{.id = *id, .name = std::move(made->name), .price = made->price};
+  co_return co_await answer(to, 201, described(stored));
 }
 
 /// For load balancers: whether requests should be sent here.
 task<unsigned> get_health(application& app, request& /*asked*/, response& to) {
   if (app.draining) co_return co_await refuse(to, 503, "draining");
   if (!co_await app.items.answers()) co_return co_await refuse(to, 503, "the database does not answer");
-  co_return co_await answer(to, 200, {{"status", "ok"}});
+  json ok = json::object();
+  ok["status"] = "ok";
+  co_return co_await answer(to, 200, std::move(ok));
 }
 
 struct of_servers {
