@@ -1,0 +1,430 @@
+#!/usr/bin/env python3
+"""The reference service as its users and its enemies see it: service_test.py SERVICE CASE
+
+Exit status 77 means that the case cannot be run here, for the reason that is printed.
+"""
+
+import asyncio
+import contextlib
+import glob
+import http.client
+import json
+import os
+import pathlib
+import pwd
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+
+class Skipped(Exception):
+    pass
+
+
+def check(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Service:
+    """A running service, killed at the end if it has not ended."""
+
+    def __init__(self, program, *options, database=None, folder):
+        self.port = free_port()
+        self.log = open(os.path.join(folder, "service.log"), "w+")
+        words = [program, "--listen", f"127.0.0.1:{self.port}"]
+        words += ["--db", database or f"sqlite:{folder}/items.db"] + list(options)
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.process.stdout.readline()
+        check(line.startswith("listening on"), f"it said {line!r}; {self.complaints()}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.log.close()
+
+    def complaints(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def ask(self, method, path, body=None, timeout=10):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
+
+    def wait_for(self, status, path="/items/1", seconds=20):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.ask("GET", path)[0] == status:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"GET {path} did not give {status} within {seconds} s; {self.complaints()}")
+
+    def resident(self):
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("the service has ended")
+
+
+def items(program, folder):
+    with Service(program, "--seed", folder=folder) as service:
+        service.wait_for(200)
+        status, headers, body = service.ask("GET", "/items/1")
+        check(status == 200 and json.loads(body) == {"id": 1, "name": "item 1", "price": 0.25}, body)
+        check(headers["content-type"] == "application/json", headers)
+
+        status, headers, body = service.ask("POST", "/items", json.dumps({"name": "ä\"'; --", "price": 3}))
+        made = json.loads(body)
+        check(status == 201 and made["name"] == "ä\"'; --", body)
+        check(headers["location"] == f"/items/{made['id']}", headers)
+        check(json.loads(service.ask("GET", headers["location"])[2]) == made, "it is not what was stored")
+        check(service.ask("HEAD", "/items/1")[0::2] == (200, b""), "HEAD has a body")
+        check(service.ask("GET", "/healthz")[0] == 200, "not healthy")
+
+        metrics = service.ask("GET", "/metrics")[2].decode()
+        for line in ("http_connections ", 'http_requests_total{route="/items",code="2xx"} 1', "tare_frame_bytes ",
+                     "tare_memory_limit_bytes 536870912", 'http_request_duration_seconds_bucket{route="/items",le="+Inf"} 1'):
+            check(line in metrics, f"{line} is not in {metrics}")
+        for line in metrics.splitlines():
+            check(line.startswith("#") or len(line.rsplit(" ", 1)) == 2, line)
+
+
+def bad_input(program, folder):
+    def refused(*arguments):
+        ended = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=20)
+        check(ended.returncode == 2, f"{arguments}: status {ended.returncode}")
+        check(ended.stderr.count("\n") == 1 and ended.stderr.startswith("service: "), ended.stderr)
+
+    refused("--listen", "nowhere")
+    refused("--db", "mysql://x")
+    refused("--budget", "1M")
+    refused("--budget", "12Q")
+    refused("--unknown")
+    with Service(program, "--seed", folder=folder) as service:
+        service.wait_for(200)
+        taken = subprocess.run([program, "--listen", f"127.0.0.1:{service.port}", "--db", "sqlite::memory:"],
+                               capture_output=True, text=True, timeout=20)
+        check(taken.returncode == 1 and "cannot listen" in taken.stderr, taken.stderr)
+        expected = [
+            ("GET", "/items/x", None, 400), ("GET", "/items/999999", None, 404), ("GET", "/nothing", None, 404),
+            ("DELETE", "/items/1", None, 405), ("POST", "/items", "", 400), ("POST", "/items", "[]", 400),
+            ("POST", "/items", '{"name": "", "price": 1}', 400), ("POST", "/items", '{"name": "a"}', 400),
+            ("POST", "/items", '{"name": "a", "price": -1}', 400), ("POST", "/items", '{"name": "a", "price": 1e999}', 400),
+            ("POST", "/items", '{"name": "item 1", "price": 1}', 409), ("POST", "/items", "x" * 100_000, 413),
+            ("GET", "/" + "x" * 100_000, None, 414),
+        ]
+        for method, path, body, status in expected:
+            got = service.ask(method, path, body)[0]
+            check(got == status, f"{method} {path[:40]} {str(body)[:40]}: {got}, not {status}")
+        check(service.ask("GET", "/items/1")[0] == 200, "it does not serve any more")
+
+
+def drain(program, folder):
+    """SIGTERM: what is under way is answered, idle connections end, the process ends by itself."""
+    with Service(program, "--seed", folder=folder) as service:
+        service.wait_for(200)
+        idle = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(20)]
+        body = json.dumps({"name": "slow", "price": 1}).encode()
+        slow = socket.create_connection(("127.0.0.1", service.port))
+        slow.sendall(b"POST /items HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:5])
+        time.sleep(0.3)
+        service.process.send_signal(signal.SIGTERM)
+        for each in idle:
+            each.settimeout(10)
+            check(each.recv(100) == b"", "an idle connection was told something")
+        slow.sendall(body[5:])
+        slow.settimeout(10)
+        answer = b""
+        while more := slow.recv(4096):
+            answer += more
+        check(answer.startswith(b"HTTP/1.1 201 "), answer)
+        check(service.process.wait(15) == 0, "it did not end well")
+
+
+def shards(program, folder):
+    with Service(program, "--seed", "--shards", "2", folder=folder) as service:
+        service.wait_for(200)
+        for i in range(1, 101):
+            check(service.ask("GET", f"/items/{i}")[0] == 200, i)
+        metrics = service.ask("GET", "/metrics")[2].decode()
+        check(any(l.startswith('http_requests_total{route="/items/{id}",code="2xx"} ') and int(l.split()[-1]) >= 100
+                  for l in metrics.splitlines()), metrics)
+        service.process.send_signal(signal.SIGTERM)
+        check(service.process.wait(15) == 0, "it did not end well")
+
+
+def disk_full(program, folder):
+    """507 and nothing half-written; space comes back, and so does the service."""
+    small = os.path.join(folder, "small")
+    os.mkdir(small)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", small], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        raise Skipped(f"cannot mount a small file system: {mounted.stderr.strip()}")
+    try:
+        with Service(program, database=f"sqlite:{small}/items.db", folder=folder) as service:
+            service.wait_for(404)
+            ballast = pathlib.Path(small, "ballast")
+            ballast.write_bytes(b"x" * 150_000)
+            stored, status = 0, 201
+            while status == 201 and stored < 10_000:
+                status, _, body = service.ask("POST", "/items", json.dumps({"name": f"{stored} " + "n" * 2000, "price": 1}))
+                stored += status == 201
+            check(status in (500, 507), f"{status} {body}")
+            check(stored > 0, "nothing was stored before")
+            check(service.ask("GET", f"/items/{stored}")[0] == 200, "what was stored is gone")
+            check(service.ask("GET", f"/items/{stored + 1}")[0] == 404, "something is half-written")
+            ballast.unlink()
+            status, _, body = service.ask("POST", "/items", json.dumps({"name": "after", "price": 1}))
+            check(status == 201, f"it does not recover: {status} {body}")
+            service.process.send_signal(signal.SIGTERM)
+            service.process.wait(15)
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+class Postgresql:
+    """A server of its own, in a folder of its own, on a port of its own."""
+
+    def __init__(self, folder):
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"))
+        if not found:
+            raise Skipped("PostgreSQL is not there: apt-get install postgresql-15")
+        self.programs = os.path.dirname(found[-1])
+        self.data = os.path.join(folder, "pg")
+        self.port = free_port()
+        self.as_user = []
+        os.mkdir(self.data, 0o700)
+        if os.geteuid() == 0:  # it refuses to run as root
+            owner = pwd.getpwnam("postgres")
+            os.chown(self.data, owner.pw_uid, owner.pw_gid)
+            os.chmod(folder, 0o755)
+            self.as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        subprocess.run(self.as_user + [f"{self.programs}/initdb", "-D", self.data, "-U", "tare", "-A", "trust", "-N"],
+                       check=True, capture_output=True, cwd="/")
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(
+            self.as_user + [f"{self.programs}/postgres", "-D", self.data, "-h", "127.0.0.1", "-p", str(self.port),
+                            "-k", self.data, "-F"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+
+    def stop(self):
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)  # the fast way: it ends its sessions
+            self.process.wait()
+            self.process = None
+
+
+def database_down(program, folder):
+    """Down at start, there, down again, there again: 503 meanwhile, and no restart."""
+    database = Postgresql(folder)
+    try:
+        url = f"postgresql://tare@127.0.0.1:{database.port}/postgres"
+        with Service(program, "--seed", database=url, folder=folder) as service:
+            service.wait_for(503)
+            status, headers, _ = service.ask("GET", "/items/1")
+            check(status == 503 and "retry-after" in headers, headers)
+            check(service.ask("GET", "/healthz")[0] == 503, "healthy without a database")
+            database.start()
+            service.wait_for(200)
+            check(service.ask("POST", "/items", '{"name": "kept", "price": 1}')[0] == 201, "it stores nothing")
+            database.stop()
+            service.wait_for(503)
+            database.start()
+            service.wait_for(200)
+            check(service.ask("POST", "/items", '{"name": "kept", "price": 1}')[0] == 409, "what was stored is gone")
+            service.process.send_signal(signal.SIGTERM)
+            check(service.process.wait(15) == 0, service.complaints())
+    finally:
+        database.stop()
+
+
+def raise_descriptor_limit():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
+@contextlib.contextmanager
+def watched(service):
+    """The largest resident size while it runs, in a list of one."""
+    most, going = [0], [True]
+
+    def watch():
+        while going[0]:
+            most[0] = max(most[0], service.resident())
+            time.sleep(0.005)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        going[0] = False
+        watcher.join()
+
+
+async def read_answer(reader):
+    head = await reader.readuntil(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
+    return int(lines[0].split()[1]), headers, await reader.readexactly(int(headers["content-length"]))
+
+
+async def flooding(port, number, until, counts):
+    """One client that asks as fast as it is answered; connects again when its connection is ended."""
+    while time.monotonic() < until:
+        try:
+            reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 30)
+        except (OSError, asyncio.TimeoutError):
+            counts["not connected"] += 1
+            await asyncio.sleep(0.1)
+            continue
+        try:
+            while time.monotonic() < until:
+                item = number % 1000 + 1
+                writer.write(b"GET /items/%d HTTP/1.1\r\nHost: a\r\n\r\n" % item)
+                try:
+                    status, headers, body = await asyncio.wait_for(read_answer(reader), 30)
+                except (OSError, asyncio.IncompleteReadError):
+                    counts["ended"] += 1  # an idle connection that made room for others
+                    break
+                if status == 200 and json.loads(body)["id"] == item:
+                    counts["answered"] += 1
+                elif status == 503 and "retry-after" in headers:
+                    counts["refused"] += 1
+                    await asyncio.sleep(0.01)
+                else:
+                    counts["wrong"] += 1
+                    counts["last wrong"] = f"{status} {body[:80]}"
+                number += 1
+        except asyncio.TimeoutError:
+            counts["silent"] += 1
+        finally:
+            writer.close()
+
+
+def flood(program, folder, connections=3000, seconds=8):
+    """Ten times what the budget admits, at once: 32 MiB without the 12 of the program are for 160 requests."""
+    if raise_descriptor_limit() < 2 * connections + 200:
+        raise Skipped("too few descriptors for the connections")
+    budget = 32 << 20
+    with Service(program, "--seed", "--budget", "32M", folder=folder) as service:
+        service.wait_for(200)
+        counts = dict.fromkeys(("answered", "refused", "ended", "wrong", "silent", "not connected"), 0)
+
+        async def all_of_them():
+            until = time.monotonic() + seconds
+            await asyncio.gather(*(flooding(service.port, i, until, counts) for i in range(connections)))
+
+        with watched(service) as most:
+            asyncio.run(all_of_them())
+        began = time.monotonic()
+        service.wait_for(200, seconds=5)
+        recovered = time.monotonic() - began
+        print(f"{connections} connections for {seconds} s: {counts}; at most {most[0] / 2**20:.1f} MiB of {budget / 2**20:.0f}, "
+              f"normal after {recovered:.3f} s")
+        check(counts["answered"] > 1000, "hardly anybody was served")
+        check(counts["wrong"] == 0, f"wrong answers: {counts}")
+        check(counts["silent"] == 0, "requests were not answered")
+        check(most[0] <= budget, f"it took {most[0]} bytes")
+
+
+def slow_loris(program, folder, connections=1000):
+    """Heads that never end are ended by the time limit, while others are served."""
+    if raise_descriptor_limit() < 2 * connections + 200:
+        raise Skipped("too few descriptors for the connections")
+    with Service(program, "--seed", folder=folder) as service:
+        service.wait_for(200)
+
+        def p99(seconds):
+            times, until = [], time.monotonic() + seconds
+            connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=10)
+            while time.monotonic() < until:
+                began = time.monotonic()
+                connection.request("GET", "/items/1")
+                check(connection.getresponse().read() != b"", "no answer")
+                times.append(time.monotonic() - began)
+            connection.close()
+            return sorted(times)[int(len(times) * 0.99)]
+
+        calm = p99(2)
+
+        async def patient():
+            reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+            writer.write(b"GET /items/1 HTTP/1.1\r\nHost: a\r\n")
+            try:
+                for number in range(40):
+                    try:
+                        said = await asyncio.wait_for(reader.read(4096), 1)
+                    except asyncio.TimeoutError:
+                        writer.write(b"X-%d: a\r\n" % number)
+                        continue
+                    return said == b"" or b" 408 " in said
+            except OSError:
+                return True
+            finally:
+                writer.close()
+            return False
+
+        async def all_of_them():
+            return await asyncio.gather(*(patient() for _ in range(connections)))
+
+        ended = []
+        attack = threading.Thread(target=lambda: ended.extend(asyncio.run(all_of_them())))
+        attack.start()
+        time.sleep(1)
+        under_attack = p99(5)
+        attack.join()
+        print(f"{connections} slow clients: {sum(ended)} ended by the server; 99 % of the others' requests took less than "
+              f"{under_attack * 1000:.2f} ms, {calm * 1000:.2f} ms in calm")
+        check(len(ended) == connections and all(ended), f"{sum(ended)} of {connections} were ended")
+
+
+CASES = {
+    "items": items,
+    "bad-input": bad_input,
+    "drain": drain,
+    "shards": shards,
+    "disk-full": disk_full,
+    "database-down": database_down,
+    "flood": flood,
+    "flood-full": lambda program, folder: flood(program, folder, connections=9000, seconds=60),
+    "slow-loris": slow_loris,
+    "slow-loris-full": lambda program, folder: slow_loris(program, folder, connections=9000),
+}
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[2] not in CASES:
+        sys.exit(f"usage: {sys.argv[0]} SERVICE {'|'.join(CASES)}")
+    with tempfile.TemporaryDirectory(prefix="tare-service-") as folder:
+        try:
+            CASES[sys.argv[2]](sys.argv[1], folder)
+        except Skipped as why:
+            print(f"skipped: {why}")
+            sys.exit(77)
+
+
+main()
