@@ -7,6 +7,7 @@
 #include "cli/progress.hpp"
 #include "cli/stop_request.hpp"
 #include "cli/table.hpp"
+#include "inspect/proc/cpu_time.hpp"
 #include "load/closed_loop.hpp"
 #include "load/crowd.hpp"
 #include "load/descriptor_limit.hpp"
@@ -15,14 +16,18 @@
 #include <tare/sleep.hpp>
 
 #include <fmt/format.h>
+#include <sys/types.h>
 
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace tare::cli {
 namespace {
@@ -39,6 +44,7 @@ struct options {
   double time_limit = 10;
   bool load = false;
   double rate = 0;
+  pid_t pid = 0;  // of the server; 0: unknown
   std::string json;
 };
 
@@ -107,9 +113,15 @@ task<account> hold(const options& asked, const load::target& what, progress& sho
   co_return told;
 }
 
+/// What the server has used so far; nothing without --pid.
+std::chrono::nanoseconds server_cpu(const options& asked) {
+  return asked.pid == 0 ? std::chrono::nanoseconds(0) : inspect::read_cpu_time(std::vector{asked.pid});
+}
+
 task<account> drive(const options& asked, const load::target& what, progress& shown) {
   account told;
   shown.show(fmt::format("{} connections for {} s", with_commas(asked.connections), asked.seconds));
+  const auto cpu_before = server_cpu(asked);
   const load::closed_loop_result found = co_await load::drive(what, {.connections = asked.connections,
                                                                      .time = nanoseconds(asked.seconds),
                                                                      .rate = asked.rate,
@@ -119,10 +131,17 @@ task<account> drive(const options& asked, const load::target& what, progress& sh
     told.problem = problem_of(found.opened, "to open");
     co_return told;
   }
+  const auto cpu = server_cpu(asked) - cpu_before;
   if (found.exchanges.failed != 0) told.problem = problem_of(found.exchanges, "under load");
   const double rate = static_cast<double>(found.answered->count()) / in_seconds(found.time);
-  told.text = fmt::format("{} requests in {}: {} a second\n\n", with_commas(found.answered->count()),
+  told.text = fmt::format("{} requests in {}: {} a second\n", with_commas(found.answered->count()),
                           readable(found.time), with_commas(static_cast<std::uint64_t>(rate)));
+  if (asked.pid != 0 && found.answered->count() != 0) {
+    const double each = in_seconds(cpu) / static_cast<double>(found.answered->count());
+    told.text += fmt::format("the server took {:.2f} us of CPU time for each\n", each * 1e6);
+    told.figures["server_cpu_seconds_per_request"] = each;
+  }
+  told.text += "\n";
   told.figures["requests"] = found.answered->count();
   told.figures["failed"] = found.exchanges.failed;
   told.figures["seconds"] = in_seconds(found.time);
@@ -146,6 +165,9 @@ task<account> drive(const options& asked, const load::target& what, progress& sh
 }
 
 int run(const options& asked) {
+  if (asked.pid != 0 && ::kill(asked.pid, 0) != 0 && errno == ESRCH) {
+    return complain(inspect::error{inspect::fault::input, fmt::format("there is no process {}", asked.pid)});
+  }
   auto what = load::parse_target(asked.url);
   if (!what) return complain(what.error());
   what->status = asked.status;
@@ -213,6 +235,9 @@ std::function<int()> add_hold(CLI::App& app) {
       ->check(CLI::Range(0.0, 1e9))
       ->needs(load)
       ->capture_default_str();
+  hold->add_option("--pid", asked->pid, "The server's process: tell what CPU time a request takes it")
+      ->check(CLI::PositiveNumber)
+      ->needs(load);
   hold->add_option("--json", asked->json, "Write the figures to this file; - is standard output");
   return [asked, connections] {
     if (asked->load && connections->empty()) asked->connections = 64;

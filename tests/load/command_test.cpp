@@ -78,6 +78,7 @@ TEST(hold_command_test, says_what_went_wrong_in_one_line) {
       {{"hold", "--connections", "0", "http://127.0.0.1:1/"}, "--connections"},
       {{"hold", "--seconds", "nan", "http://127.0.0.1:1/"}, "is no time"},
       {{"hold", "--rate", "5", "http://127.0.0.1:1/"}, "--load"},
+      {{"hold", "--load", "--pid", "999999999", "http://127.0.0.1:1/"}, "no process 999999999"},
       {{"hold", "--connections", "3", "http://127.0.0.1:1/"}, "Connection refused"},
       {{"hold", "--load", "--connections", "3", "http://127.0.0.1:1/"}, "Connection refused"},
       {{"hold", "--json", "/does/not/exist", "http://127.0.0.1:1/"}, "/does/not/exist"},
