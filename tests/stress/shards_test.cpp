@@ -1,6 +1,8 @@
 // The primitives under tasks of three shards that give up at random moments: whatever the race between a grant and a
 // cancellation, nothing is delivered twice, lost, or held by nobody.
 
+#include "frame/poison.hpp"
+
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
@@ -143,7 +145,10 @@ TEST_P(shards_test, frames_that_end_on_other_shards_than_they_began_on_come_home
   for (int i = 0; i < 200 && rt_.frame_bytes() > before + (std::size_t{256} << 10U); ++i) {
     rt_.run([]() -> task<> { co_await tare::sleep_for(5ms); }());
   }
-  EXPECT_LE(rt_.frame_bytes(), before + (std::size_t{256} << 10U));
+  // Under AddressSanitizer some freed frames are kept, so that late uses of them are seen.
+  if (!tare::detail::poisoning) {
+    EXPECT_LE(rt_.frame_bytes(), before + (std::size_t{256} << 10U));
+  }
 }
 
 TEST_P(shards_test, cancellation_finds_tasks_wherever_they_have_moved) {
