@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@ using tare::http::request;
 using tare::http::response;
 using tare::http::server;
 using tare::http::websocket;
+using tare::http::websocket_options;
 using tare::test::raw_client;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -36,8 +38,14 @@ std::string close_frame(unsigned code) {
   return {static_cast<char>(0x88), 2, static_cast<char>(code >> 8U), static_cast<char>(code)};
 }
 
+constexpr std::array<std::string_view, 2> known_protocols{"b", "a"};
+
 task<> echo_messages(request& asked, response& answer) {
-  auto socket = co_await websocket::accept(asked, answer, {.max_message_bytes = 200, .protocols = {"b", "a"}});
+  // Not written inside the await: g++ 12 cannot keep a list of initializers there.
+  websocket_options options;
+  options.max_message_bytes = 200;
+  options.protocols.assign(known_protocols.begin(), known_protocols.end());
+  auto socket = co_await websocket::accept(asked, answer, options);
   if (!socket) co_return;
   while (auto got = co_await socket->receive()) {
     if (!co_await socket->send(got->kind, got->data)) break;

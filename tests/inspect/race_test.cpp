@@ -129,7 +129,9 @@ TEST(workload_test, have_names_and_numbers_that_grow) {
       EXPECT_FALSE(counts.empty());
       EXPECT_TRUE(std::ranges::is_sorted(counts, std::less_equal{}));
     }
-    if (one.what == measures::churn) EXPECT_EQ(one.counts.front(), 0U);
+    if (one.what == measures::churn) {
+      EXPECT_EQ(one.counts.front(), 0U);
+    }
   }
   EXPECT_EQ(find_workload("none"), nullptr);
 }

@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
-#include <optional>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -125,28 +124,27 @@ void connections(std::uint64_t n, bool at_query, bool trimmed) {
   say_ready();
 }
 
-std::optional<std::uint64_t> count(std::string_view text) {
-  std::uint64_t n = 0;
+bool read_count(std::string_view text, std::uint64_t& n) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return n;
+  return error == std::errc{} && end == text.data() + text.size();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string_view workload = argc == 3 ? argv[1] : "";
-  const auto n = argc == 3 ? count(argv[2]) : std::nullopt;
+  std::uint64_t n = 0;
+  const bool valid = argc == 3 && read_count(argv[2], n);
   const bool handler = workload == "handler-at-read" || workload == "handler-at-query" ||
                        workload == "trimmed-at-read" || workload == "trimmed-at-query";
-  if (!n || !(handler || workload == "empty" || workload == "churn")) {
+  if (!valid || !(handler || workload == "empty" || workload == "churn")) {
     std::fputs("usage: peer_floor WORKLOAD N\n", stderr);
     return 2;
   }
   if (handler) {
-    connections(*n, workload.ends_with("query"), workload.starts_with("trimmed"));
+    connections(n, workload.ends_with("query"), workload.starts_with("trimmed"));
   } else {
-    sleepers(workload == "churn" ? churn_alive : *n, *n, workload == "churn");
+    sleepers(workload == "churn" ? churn_alive : n, n, workload == "churn");
   }
   return checksum == 1 ? 1 : 0;  // so that nothing of it is optimized away
 }
