@@ -7,19 +7,37 @@
 //     ...
 //   }
 //
-// It costs no instruction and no byte of the frame: 8 bytes in a read-only section of the program say where the budget
+// It costs no instruction and no byte of the frame: 16 bytes in a read-only section of the program say where the budget
 // belongs. It works in coroutines of any library. The frame is what operator new is asked for, in bytes.
 
+#include <cstdint>
+
+namespace tare::detail {
+
+/// Tells files apart by their names without folders, which compilers spell in more than one way (FNV-1a).
+consteval std::uint32_t file_mark(const char* path) {
+  std::uint32_t mark = 2166136261U;
+  for (; *path != '\0'; ++path)
+    mark = *path == '/' ? 2166136261U : (mark ^ static_cast<std::uint8_t>(*path)) * 16777619U;
+  return mark;
+}
+
+template <std::uint32_t number>
+inline constexpr std::uint32_t constant = number;
+
+}  // namespace tare::detail
+
 // A macro, since the number has to reach the assembler from where the coroutine's own code is. The section is made up
-// of pairs of 32-bit numbers: the distance to a place in the coroutine's code, and the budget.
+// of four 32-bit numbers each: the distance to a place in the coroutine's code, the budget, and the line and the file,
+// since the code may have been inlined into another coroutine.
 #if defined(__x86_64__) && defined(__ELF__)
-#define TARE_FRAME_BUDGET(bytes)                                                                            \
-  do {                                                                                                      \
-    static_assert((bytes) > 0 && (bytes) <= 0x7fffffff, "a budget is a number of bytes above 0");           \
-    __asm__ volatile(                                                                                       \
-        "998:\n\t.pushsection .tare.budgets,\"aR\",@progbits\n\t.long 998b - .\n\t.long %c0\n\t.popsection" \
-        :                                                                                                   \
-        : "i"(bytes));                                                                                      \
+#define TARE_FRAME_BUDGET(bytes)                                                                                      \
+  do {                                                                                                                \
+    static_assert((bytes) > 0 && (bytes) <= 0x7fffffff, "a budget is a number of bytes above 0");                     \
+    __asm__ volatile(                                                                                                 \
+        "998:\n\t.pushsection .tare.budgets,\"aR\",@progbits\n\t.long 998b - .\n\t.long %c0, %c1, %c2\n\t.popsection" \
+        :                                                                                                             \
+        : "i"(bytes), "i"(__LINE__), "i"(::tare::detail::constant<::tare::detail::file_mark(__FILE__)>));             \
   } while (false)
 #else
 #define TARE_FRAME_BUDGET(bytes) static_assert((bytes) > 0, "a budget is a number of bytes above 0")

@@ -3,6 +3,7 @@
 #include "inspect/coroutine/layout.hpp"
 #include "inspect/coroutine/liveness.hpp"
 #include "inspect/coroutine/readable_name.hpp"
+#include "inspect/coroutine/slot_names.hpp"
 #include "inspect/coroutine/variables.hpp"
 #include "inspect/dwarf/location.hpp"
 #include "inspect/dwarf/type_text.hpp"
@@ -102,6 +103,66 @@ void find_children(const unit_context& unit, const frame_source& source, std::ve
   }
 }
 
+/// What include/tare/frame_budget.hpp makes of a file's name.
+std::uint32_t file_mark(std::string_view path) {
+  std::uint32_t mark = 2166136261U;
+  for (const char c : path.substr(path.rfind('/') + 1)) mark = (mark ^ static_cast<std::uint8_t>(c)) * 16777619U;
+  return mark;
+}
+
+/// The coroutines that were inlined here, also where the place is only at the end of one: a mark takes no space, so it
+/// may stand at the border.
+void find_inlined(const llvm::DWARFDie& block, std::uint64_t address, std::vector<llvm::DWARFDie>& into,
+                  int depth = 0) {
+  constexpr int deepest = 256;
+  if (depth > deepest) return;
+  for (const auto& child : block.children()) {
+    const auto tag = child.getTag();
+    if (tag != dwarf::DW_TAG_inlined_subroutine && tag != dwarf::DW_TAG_lexical_block) continue;
+    auto ranges = child.getAddressRanges();
+    if (!ranges) {
+      llvm::consumeError(ranges.takeError());
+      continue;
+    }
+    const bool here =
+        std::ranges::any_of(*ranges, [&](const auto& one) { return address >= one.LowPC && address <= one.HighPC; });
+    if (!here) continue;
+    if (tag == dwarf::DW_TAG_inlined_subroutine) {
+      const auto origin = child.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+      if (!coroutine_of(origin).empty()) into.push_back(origin);
+    }
+    find_inlined(child, address, into, depth + 1);
+  }
+}
+
+/// Whether the mark is in this coroutine's own body and not in that of one that was inlined here: of those that are in
+/// its file, that is the one whose beginning is nearest above it.
+bool is_own_mark(const frame_function& function, const budget_mark& mark, const coroutine& of) {
+  const auto distance = [&](const source_line& begins) -> std::uint32_t {
+    const bool same = begins.line != 0 && begins.line <= mark.line && file_mark(begins.file) == mark.file;
+    return same ? mark.line - begins.line : ~std::uint32_t{0};
+  };
+  const std::uint32_t own = distance(of.declared);
+  if (own == ~std::uint32_t{0}) return false;
+  std::vector<llvm::DWARFDie> others;
+  find_inlined(function.die, mark.address, others);
+  return std::ranges::all_of(others, [&](const llvm::DWARFDie& other) {
+    return coroutine_of(other) == of.linkage_name || distance(declaration(other)) > own;
+  });
+}
+
+/// What TARE_FRAME_BUDGET says in its body.
+void find_budget(const unit_context& unit, const frame_source& source, coroutine& into) {
+  for (const auto& mark : unit.budgets) {
+    for (const auto& function : source.functions) {
+      const bool inside = std::ranges::any_of(function.ranges, [&](const code_range& range) {
+        return mark.address >= range.begin && mark.address <= range.end;
+      });
+      if (inside && is_own_mark(function, mark, into)) into.declared_budget = mark.bytes;
+    }
+  }
+}
+
 /// Gives the frame's fields the names of the variables that lie there.
 void name_fields(const std::vector<scoped_variable>& variables, coroutine& into) {
   if (into.made_by == producer::gcc) {
@@ -122,8 +183,8 @@ void name_fields(const std::vector<scoped_variable>& variables, coroutine& into)
     if (covered) continue;
     // A field without a name of its own gives way to the variable that has exactly its place.
     std::erase_if(into.fields, [&](const frame_field& field) {
-      return field.kind == field_kind::unnamed && field.offset == variable.field.offset &&
-             field.bytes == variable.field.bytes;
+      return (field.kind == field_kind::unnamed || field.kind == field_kind::awaiter) &&
+             field.offset == variable.field.offset && field.bytes == variable.field.bytes;
     });
     into.fields.push_back(variable.field);
   }
@@ -152,12 +213,14 @@ coroutine analyze(unit_context& unit, frame_source& source) {
     if (function.role == function_role::cleanup) one.cleanup_address = address;
   }
   read_layout(source, one);
+  find_budget(unit, source, one);
   if (!one.frame_bytes || !unit.file.is_x86_64()) return one;
 
   follow_code(unit, source);
   find_frames(source);
   if (source.made_by == producer::gcc && one.declared.line == 0) one.declared = {};
-  const auto variables = find_variables(source, *one.frame_bytes);
+  auto variables = find_variables(source, *one.frame_bytes);
+  if (source.made_by == producer::clang) name_slots(unit, source, variables, one);
   name_fields(variables, one);
   auto awaits = find_awaits(unit, source, one);
   if (unit.liveness) {

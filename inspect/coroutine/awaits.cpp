@@ -1,5 +1,6 @@
 #include "inspect/coroutine/awaits.hpp"
 
+#include "inspect/coroutine/source_awaits.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
 #include <llvm/DebugInfo/DWARF/DWARFUnit.h>
@@ -7,9 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <deque>
-#include <filesystem>
-#include <fstream>
 #include <map>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -83,6 +83,7 @@ class await_finder {
     find_final();
     mark_initial();
     for (auto& [index, one] : awaits_) set_line(one);
+    take_order_of_source();
     fill_gaps();
     std::vector<found_await> all;
     all.reserve(awaits_.size());
@@ -398,7 +399,9 @@ class await_finder {
     }
     const auto unknown = [](const await_point* point) { return point->where.line == 0; };
     if (std::ranges::none_of(body, unknown)) return;
-    const std::array<std::set<std::uint32_t>, 3> sources{lines_of_calls(), lines_of_source(), lines_of_rows()};
+    const auto& in_source = lines_of_source();
+    const std::array<std::set<std::uint32_t>, 3> sources{
+        lines_of_calls(), std::set<std::uint32_t>(in_source.begin(), in_source.end()), lines_of_rows()};
     for (std::size_t first = 0; first < body.size();) {
       if (!unknown(body[first])) {
         ++first;
@@ -467,24 +470,57 @@ class await_finder {
   }
 
   /// The lines of the source with an await, if the source is there and older than the binary.
-  [[nodiscard]] std::set<std::uint32_t> lines_of_source() const {
-    std::set<std::uint32_t> lines;
-    const auto rows = lines_of_rows();
-    namespace fs = std::filesystem;
-    std::error_code failed;
-    const std::string& binary = unit_.file.name();
-    const auto written = fs::last_write_time(of_.declared.file, failed);
-    if (failed || rows.empty() || !fs::is_regular_file(of_.declared.file, failed)) return lines;
-    const auto built = fs::last_write_time(binary.substr(0, binary.find('(')), failed);
-    if (failed || written > built) return lines;
-    std::ifstream in(of_.declared.file);
-    std::uint32_t number = 0;
-    for (std::string line; number < *rows.rbegin() && std::getline(in, line);) {
-      ++number;
-      const auto code = std::string_view(line).substr(0, line.find("//"));
-      if (number > of_.declared.line && (code.contains("co_await") || code.contains("co_yield"))) lines.insert(number);
+  [[nodiscard]] const std::vector<std::uint32_t>& lines_of_source() {
+    if (!source_lines_) {
+      const std::string& binary = unit_.file.name();
+      source_lines_ = await_lines_of_file(of_.declared.file, binary.substr(0, binary.find('(')), of_.declared.line,
+                                          of_.name.contains("{lambda}"));
     }
-    return lines;
+    return *source_lines_;
+  }
+
+  /// Numbers are given in the order of the source. So where the source is at hand and has as many awaits as numbers
+  /// were given, it tells the line of each, also of those whose code was merged. Where it has not, it tells at least
+  /// which lines are none.
+  void take_order_of_source() {
+    std::vector<found_await*> body;
+    std::optional<std::uint64_t> final_index;
+    for (auto& [index, one] : awaits_) {
+      if (one.point.kind == suspension::await) body.push_back(&one);
+      if (one.point.kind == suspension::final) final_index = index;
+    }
+    if (body.empty()) return;
+    const auto& lines = lines_of_source();
+    if (lines.empty()) return;
+    const std::uint64_t step = gcc_ ? 2 : 1;
+    const bool starts_at_once = awaits_.begin()->second.point.kind != suspension::initial;
+    const std::uint64_t first = gcc_ ? (starts_at_once ? body.front()->point.index : 4) : starts_at_once ? 0 : 1;
+    const std::uint64_t count = final_index && *final_index > first ? (*final_index - first) / step
+                                                                    : (body.back()->point.index - first) / step + 1;
+    const bool all = count == lines.size();
+    const auto expected = [&](const found_await& one) { return lines[(one.point.index - first) / step]; };
+    const auto is_await = [&](const source_line& where) {
+      return where.file == of_.declared.file && std::ranges::find(lines, where.line) != lines.end();
+    };
+    // What the binary says for certain must agree, or the order is not what it seems.
+    const bool agrees =
+        all && std::ranges::all_of(body, [&](const found_await* one) {
+          return one->point.index >= first && (one->point.index - first) / step < lines.size() &&
+                 (!is_certain(*one) || !is_await(one->point.where) || one->point.where.line == expected(*one));
+        });
+    for (auto* one : body) {
+      if (agrees) {
+        one->point.where = {.file = of_.declared.file, .line = expected(*one)};
+      } else if (!is_certain(*one) && one->point.where.file == of_.declared.file && !is_await(one->point.where)) {
+        one->point.where = {};
+      }
+    }
+  }
+
+  /// A label, or an instruction that does nothing but store this await's number.
+  [[nodiscard]] bool is_certain(const found_await& one) const {
+    if (labels_.contains(one.point.index)) return true;
+    return !gcc_ && !one.sites.empty() && std::ranges::all_of(one.sites, &suspend_site::alone);
   }
 
   unit_context& unit_;
@@ -493,6 +529,7 @@ class await_finder {
   bool gcc_;
   std::map<std::uint64_t, found_await> awaits_;
   std::map<std::uint64_t, source_line> labels_;
+  std::optional<std::vector<std::uint32_t>> source_lines_;
 };
 
 }  // namespace

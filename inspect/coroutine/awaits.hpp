@@ -5,8 +5,8 @@
 // Before it suspends, a coroutine stores a number into its frame that says where to go on. The instruction that has
 // this number as a literal belongs to the await's line. Labels in the debug information say the same, but an optimizer
 // loses most of them. Where it has merged the code of several awaits, no instruction has the line of one of them: then
-// the order helps, since numbers and lines grow together, and the lines of the calls, the source and the line table
-// that lie between the known ones are taken if there are as many as are wanted.
+// the source helps, if it is at hand, since its awaits have been numbered in their order. Without it the lines of the
+// calls and the line table that lie between the known ones are taken if there are as many as are wanted.
 
 #include "inspect/coroutine/frame_source.hpp"
 

@@ -88,6 +88,16 @@ llvm::DWARFDie gcc_frame_type(const llvm::DWARFDie& function) {
 
 }  // namespace
 
+std::string_view coroutine_of(const llvm::DWARFDie& function) {
+  for (const auto& [type, suffix] :
+       {std::pair(clang_frame_type(function), clang_suffix), std::pair(gcc_frame_type(function), gcc_suffix)}) {
+    if (!type.isValid()) continue;
+    const std::string_view name = short_name(type);
+    if (name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size());
+  }
+  return {};
+}
+
 std::vector<frame_source> find_frame_sources(unit_context& unit) {
   std::map<std::string, frame_source, std::less<>> found;
   std::map<std::string, std::vector<llvm::DWARFDie>, std::less<>> plain;  // g++'s ramps look like any function

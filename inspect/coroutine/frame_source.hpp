@@ -10,7 +10,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tare::inspect {
@@ -40,6 +42,14 @@ struct frame_source {
   bool optimized = true;  ///< false: by the options that the compiler wrote down it was not
 };
 
+/// TARE_FRAME_BUDGET in the code.
+struct budget_mark {
+  std::uint64_t address = 0;  ///< in the coroutine's code, or in code that it was inlined into
+  std::uint64_t bytes = 0;
+  std::uint32_t line = 0;
+  std::uint32_t file = 0;  ///< tare::detail::file_mark
+};
+
 /// What looking at one unit needs.
 struct unit_context {
   image& file;
@@ -47,12 +57,16 @@ struct unit_context {
   const line_rows& lines;
   const disassembler& decoder;
   const landing_pads& pads;
+  std::span<const budget_mark> budgets;
   bool liveness = true;
 };
 
 /// Those that a unit has code for. `is_coroutine_function(address)` is a quick test by the symbols; it says yes where
 /// there are none.
 [[nodiscard]] std::vector<frame_source> find_frame_sources(unit_context& unit);
+
+/// The name of the coroutine that a function is a part of; empty for other functions.
+[[nodiscard]] std::string_view coroutine_of(const llvm::DWARFDie& function);
 
 /// Everything that can be said about one of them.
 [[nodiscard]] coroutine analyze(unit_context& unit, frame_source& source);

@@ -10,6 +10,7 @@
 #include <llvm/DebugInfo/DWARF/DWARFUnit.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -73,6 +74,7 @@ class reader {
     if (!file.has_debug_information()) file.find_debug_file(options_.debug_folders);
     const auto bodies = coroutine_addresses(file);
     const std::size_t before = report_.coroutines.size();
+    budgets_ = budget_marks(file);
     if (file.has_debug_information()) {
       if (!file.is_x86_64()) {
         note(fmt::format("{}: code for {} is not read: sizes and fields only", file.name(),
@@ -81,7 +83,7 @@ class reader {
       read_units(file, bodies);
     }
     add_unknown(file, before);
-    add_declared_budgets(file, before);
+    add_budgets_by_symbols(file, before);
     for (const auto& problem : file.dwarf_problems()) note(fmt::format("{}: {}", file.name(), problem));
   }
 
@@ -120,6 +122,7 @@ class reader {
                         .lines = lines,
                         .decoder = *decoder_,
                         .pads = *pads,
+                        .budgets = budgets_,
                         .liveness = options_.liveness};
       if (rust) {
         for (auto& one : find_rust_coroutines(here)) add(std::move(one), seen);
@@ -153,24 +156,35 @@ class reader {
     if (seen.emplace(one.linkage_name, address).second) report_.coroutines.push_back(std::move(one));
   }
 
-  /// TARE_FRAME_BUDGET: pairs of a distance to a place in the coroutine's code and a number of bytes.
-  void add_declared_budgets(const image& file, std::size_t before) {
+  /// TARE_FRAME_BUDGET: the distance to a place in the coroutine's code, a number of bytes, the line and the file.
+  static std::vector<budget_mark> budget_marks(const image& file) {
+    std::vector<budget_mark> marks;
     for (const auto& section : file.sections_named(".tare.budgets")) {
-      for (std::size_t at = 0; at + 8 <= section.content.size(); at += 8) {
-        std::int32_t distance = 0;
-        std::int32_t bytes = 0;
-        std::memcpy(&distance, section.content.data() + at, sizeof distance);
-        std::memcpy(&bytes, section.content.data() + at + 4, sizeof bytes);
-        const auto* function =
-            file.function_at(section.address + at + static_cast<std::uint64_t>(std::int64_t{distance}));
-        if (function == nullptr || bytes <= 0) continue;
-        const auto body = body_of(function->name);
-        for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
-          auto& one = report_.coroutines[i];
-          const bool same = one.resume_address == function->address || one.destroy_address == function->address ||
-                            one.linkage_name == function->name || (body && body->coroutine == one.linkage_name);
-          if (same) one.declared_budget = static_cast<std::uint64_t>(bytes);
-        }
+      std::array<std::int32_t, 4> words{};
+      for (std::size_t at = 0; at + sizeof words <= section.content.size(); at += sizeof words) {
+        std::memcpy(words.data(), section.content.data() + at, sizeof words);
+        if (words[1] <= 0) continue;
+        marks.push_back({.address = section.address + at + static_cast<std::uint64_t>(std::int64_t{words[0]}),
+                         .bytes = static_cast<std::uint64_t>(words[1]),
+                         .line = static_cast<std::uint32_t>(words[2]),
+                         .file = static_cast<std::uint32_t>(words[3])});
+      }
+    }
+    return marks;
+  }
+
+  /// Where the debug information does not say whose code it is, the symbols do.
+  void add_budgets_by_symbols(const image& file, std::size_t before) {
+    for (const auto& mark : budgets_) {
+      const auto* function = file.function_at(mark.address);
+      if (function == nullptr) continue;
+      const auto body = body_of(function->name);
+      for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
+        auto& one = report_.coroutines[i];
+        if (one.frame_bytes) continue;
+        const bool same = one.resume_address == function->address || one.linkage_name == function->name ||
+                          (body && body->coroutine == one.linkage_name);
+        if (same) one.declared_budget = mark.bytes;
       }
     }
   }
@@ -215,6 +229,7 @@ class reader {
   const read_options& options_;
   coroutine_report report_;
   std::unique_ptr<disassembler> decoder_;
+  std::vector<budget_mark> budgets_;  ///< of the file that is being read
 };
 
 result<coroutine_report> read_all(image_file& file, const std::string& name, const read_options& options) {

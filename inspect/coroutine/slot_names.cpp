@@ -1,0 +1,436 @@
+#include "inspect/coroutine/slot_names.hpp"
+
+#include "inspect/coroutine/awaits.hpp"
+#include "inspect/coroutine/readable_name.hpp"
+#include "inspect/dwarf/location.hpp"
+#include "inspect/dwarf/type_text.hpp"
+
+#include <llvm/DebugInfo/DWARF/DWARFUnit.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+namespace dwarf = llvm::dwarf;
+
+constexpr std::size_t most_variables = 5000;
+constexpr int deepest_block = 256;
+
+/// A variable that may be in the frame.
+struct candidate {
+  frame_field field;      ///< without its offset
+  std::string type_stem;  ///< the type's name as LLVM spells it: "std____cxx11__basic_string"
+  std::vector<code_range> scope;
+  bool inlined = false;
+  std::set<std::uint64_t> offsets;  ///< where parts of it were located
+};
+
+/// Which register a variable is in, and where in the code.
+struct register_range {
+  std::size_t variable = 0;
+  code_range where;
+  std::int8_t number = no_register;
+};
+
+/// A field of the frame that still has LLVM's name.
+struct slot {
+  std::size_t field = 0;
+  std::string type_stem;
+  std::vector<std::pair<std::uint64_t, source_line>> uses;  ///< instructions, and their lines
+};
+
+std::string_view without_number(std::string_view name) {
+  const auto at = name.find_last_not_of("0123456789");
+  return at == std::string_view::npos || at + 1 == name.size() || name[at] != '_' ? name : name.substr(0, at);
+}
+
+/// "std::vector<int>" is "std__vector": LLVM's names of types have no arguments, and its frames no colons.
+std::string llvm_spelling(std::string_view type) {
+  std::string stem;
+  int depth = 0;
+  for (const char c : type) {
+    if (c == '<') ++depth;
+    if (depth == 0) stem += c == ':' || c == '.' ? '_' : c;
+    if (c == '>' && depth > 0) --depth;
+  }
+  return stem;
+}
+
+/// What is behind "struct_" in a field's type, which may end with a number; empty for other types.
+std::string_view stem_of_field(std::string_view type) {
+  if (const auto scope = type.rfind(".coro_frame_ty::"); scope != std::string_view::npos)
+    type.remove_prefix(scope + 16);
+  for (const std::string_view head : {"struct_", "class_", "union_"}) {
+    if (type.starts_with(head)) return type.substr(head.size());
+  }
+  return {};
+}
+
+/// "std____cxx11__basic_string" as a person would write it.
+std::string readable_stem(std::string_view stem) {
+  std::string text(without_number(stem));
+  for (std::size_t at = 0; (at = text.find("__", at)) != std::string::npos; at += 2) {
+    // Of four the last two belong to the name that follows: std::__cxx11.
+    text.replace(at, 2, "::");
+    if (text.compare(at + 2, 2, "__") == 0) at += 2;
+  }
+  return without_noise(std::move(text));
+}
+
+bool same_stem(std::string_view of_field, std::string_view of_variable) {
+  // The type of a function's own class has no scope in LLVM; a name that is not unique ends with a number.
+  for (const auto name : {of_field, without_number(of_field)}) {
+    if (name == of_variable) return true;
+    if (of_variable.size() > name.size() + 2 && of_variable.ends_with(name) &&
+        of_variable.substr(of_variable.size() - name.size() - 2, 2) == "__") {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool is_array(llvm::DWARFDie type) {
+  for (int steps = 0; type.isValid() && steps < 8; ++steps) {
+    if (type.getTag() == dwarf::DW_TAG_array_type) return true;
+    if (type.getTag() != dwarf::DW_TAG_typedef && type.getTag() != dwarf::DW_TAG_const_type) return false;
+    type = type_of(type);
+  }
+  return false;
+}
+
+/// The type under its other names.
+llvm::DWARFDie plain_type(llvm::DWARFDie type) {
+  for (int steps = 0; type.isValid() && steps < 16; ++steps) {
+    if (type.getTag() != dwarf::DW_TAG_typedef && type.getTag() != dwarf::DW_TAG_const_type) break;
+    type = type_of(type);
+  }
+  return type;
+}
+
+constexpr std::string_view array_stem = "[]";
+
+/// "the register, and nothing else": DW_OP_reg3, or its content as a value.
+std::int8_t register_in(llvm::ArrayRef<std::uint8_t> expression) {
+  if (expression.size() == 1 && expression[0] >= dwarf::DW_OP_reg0 && expression[0] <= dwarf::DW_OP_reg31) {
+    return register_of_dwarf(expression[0] - dwarf::DW_OP_reg0);
+  }
+  if (expression.size() == 3 && expression[0] >= dwarf::DW_OP_breg0 && expression[0] <= dwarf::DW_OP_breg31 &&
+      expression[1] == 0 && expression[2] == dwarf::DW_OP_stack_value) {
+    return register_of_dwarf(expression[0] - dwarf::DW_OP_breg0);
+  }
+  return no_register;
+}
+
+class slot_namer {
+ public:
+  slot_namer(const unit_context& unit, const frame_source& source, std::vector<scoped_variable>& variables,
+             coroutine& into)
+      : unit_(unit), source_(source), variables_(variables), into_(into) {}
+
+  void run() {
+    for (const auto& function : source_.functions) {
+      if (!function.frame_known || function.flow == nullptr || function.flow->empty()) continue;
+      ranges_.clear();
+      visit(function.die, function.ranges, false, 0);
+      follow_registers(function);
+    }
+    add_known_offsets();
+    add_voted();
+    find_slots();
+    match_types();
+    name_the_rest();
+  }
+
+ private:
+  static std::vector<code_range> ranges_of(const llvm::DWARFDie& block) {
+    std::vector<code_range> ranges;
+    auto all = block.getAddressRanges();
+    if (!all) {
+      llvm::consumeError(all.takeError());
+      return ranges;
+    }
+    for (const auto& one : *all) {
+      if (one.LowPC < one.HighPC) ranges.push_back({one.LowPC, one.HighPC});
+    }
+    return ranges;
+  }
+
+  void visit(const llvm::DWARFDie& block, const std::vector<code_range>& scope, bool inlined, int depth) {
+    if (depth > deepest_block) return;
+    for (const auto& child : block.children()) {
+      switch (child.getTag()) {
+        case dwarf::DW_TAG_variable:
+        case dwarf::DW_TAG_formal_parameter:
+          add(child, scope, inlined);
+          break;
+        case dwarf::DW_TAG_lexical_block:
+        case dwarf::DW_TAG_try_block:
+        case dwarf::DW_TAG_catch_block:
+        case dwarf::DW_TAG_inlined_subroutine: {
+          const auto inner = ranges_of(child);
+          const bool call = child.getTag() == dwarf::DW_TAG_inlined_subroutine;
+          visit(child, inner.empty() && !call ? scope : inner, inlined || call, depth + 1);
+          break;
+        }
+        default:
+          break;
+      }
+    }
+  }
+
+  void add(const llvm::DWARFDie& variable, const std::vector<code_range>& scope, bool inlined) {
+    const std::string_view name = short_name(variable);
+    if (candidates_.size() > most_variables || name.empty() || name.starts_with("__coro_") || name == "__promise" ||
+        (name == "this" && inlined)) {
+      return;
+    }
+    const source_line declared = declaration(variable);
+    const auto [known, fresh] =
+        numbers_.try_emplace(std::tuple(std::string(name), declared.line, declared.file, inlined), candidates_.size());
+    if (fresh) {
+      const auto type = type_of(variable);
+      candidate one;
+      one.field.name = name;
+      one.field.bytes = type_bytes(type);
+      one.field.declared = declared;
+      one.field.kind =
+          variable.getTag() == dwarf::DW_TAG_formal_parameter && !inlined ? field_kind::parameter : field_kind::local;
+      one.field.type = without_noise(type_text(type));
+      one.type_stem = is_array(type) ? std::string(array_stem) : llvm_spelling(type_text(plain_type(type)));
+      one.inlined = inlined;
+      candidates_.push_back(std::move(one));
+    }
+    auto& one = candidates_[known->second];
+    for (const auto& range : scope) {
+      if (std::ranges::find(one.scope, range) == one.scope.end()) one.scope.push_back(range);
+    }
+    auto locations = variable.getLocations(dwarf::DW_AT_location);
+    if (!locations) {
+      llvm::consumeError(locations.takeError());
+      return;
+    }
+    for (const auto& location : *locations) {
+      const auto number = register_in(location.Expr);
+      if (number == no_register || !location.Range) continue;
+      ranges_.push_back({known->second, {location.Range->LowPC, location.Range->HighPC}, number});
+    }
+  }
+
+  /// The place in the frame that an instruction reads or writes with this width.
+  static std::optional<std::uint64_t> frame_offset(const frame_function& function, std::size_t instruction,
+                                                   memory_access::kind what, std::uint64_t bytes) {
+    for (const auto& access : function.flow->accesses(instruction)) {
+      if (access.what != what || access.base != function.frame.base || access.bytes != bytes || !access.whole) continue;
+      const std::int64_t offset = access.offset - function.frame.offset;
+      if (offset >= 16) return static_cast<std::uint64_t>(offset);
+    }
+    return std::nullopt;
+  }
+
+  void follow_registers(const frame_function& function) {
+    const auto instructions = function.flow->instructions();
+    for (const auto& range : ranges_) {
+      const std::uint64_t bytes = candidates_[range.variable].field.bytes;
+      if (bytes == 0 || bytes > 8) continue;
+      const auto first = std::ranges::lower_bound(instructions, range.where.begin, {}, &instruction::address);
+      // What the variable was just loaded from.
+      if (first != instructions.begin()) {
+        const auto& before = *std::prev(first);
+        const bool loads = before.next() == range.where.begin && before.loads && before.operand_count > 0 &&
+                           before.operands[0].what == operand::kind::in_register && before.operands[0].general &&
+                           before.operands[0].number == range.number && is_move(before);
+        const auto place = static_cast<std::size_t>(std::prev(first) - instructions.begin());
+        if (loads) vote(range.variable, frame_offset(function, place, memory_access::kind::read, bytes));
+      }
+      // Where it is put while it is in the register.
+      for (auto at = first; at != instructions.end() && at->address < range.where.end; ++at) {
+        const bool stores = at->stores && at->what == operation::move && at->operand_count > 1 &&
+                            at->operands[1].what == operand::kind::in_register && at->operands[1].general &&
+                            !at->operands[1].high_byte && at->operands[1].number == range.number;
+        if (!stores) continue;
+        const auto place = static_cast<std::size_t>(at - instructions.begin());
+        vote(range.variable, frame_offset(function, place, memory_access::kind::write, bytes));
+      }
+    }
+  }
+
+  static bool is_move(const instruction& one) {
+    return one.what == operation::move || one.what == operation::move_zero_extended ||
+           one.what == operation::move_sign_extended;
+  }
+
+  void vote(std::size_t variable, const std::optional<std::uint64_t>& offset) {
+    if (offset) votes_.insert({variable, *offset});
+  }
+
+  [[nodiscard]] bool is_free(std::uint64_t offset, std::uint64_t bytes) const {
+    return std::ranges::any_of(into_.fields, [&](const frame_field& field) {
+      return field.kind == field_kind::unnamed && offset >= field.offset &&
+             offset + bytes <= field.offset + field.bytes;
+    });
+  }
+
+  void add_known_offsets() {
+    for (const auto& one : variables_) {
+      const auto known =
+          numbers_.find(std::tuple(one.field.name, one.field.declared.line, one.field.declared.file, one.inlined));
+      if (known != numbers_.end()) candidates_[known->second].offsets.insert(one.field.offset);
+    }
+  }
+
+  void add_voted() {
+    for (const auto& [variable, offset] : votes_) {
+      auto& one = candidates_[variable];
+      if (one.offsets.contains(offset) || !is_free(offset, one.field.bytes)) continue;
+      // Only a part of the field is moved: an object that is passed in registers.
+      one.offsets.insert(offset);
+      add_variable(one, offset);
+    }
+  }
+
+  void add_variable(const candidate& one, std::uint64_t offset) {
+    scoped_variable found{.field = one.field, .scope = one.scope, .scope_bytes = 0, .inlined = one.inlined};
+    found.field.offset = offset;
+    for (const auto& range : one.scope) found.scope_bytes += range.end - range.begin;
+    variables_.push_back(std::move(found));
+  }
+
+  void find_slots() {
+    for (std::size_t i = 0; i < into_.fields.size(); ++i) {
+      const auto& field = into_.fields[i];
+      if (field.kind != field_kind::unnamed || field.bytes == 0) continue;
+      const bool array = field.type.contains("UnknownType[");
+      const std::string_view stem = array ? array_stem : stem_of_field(field.type);
+      if (!stem.empty()) slots_.push_back({.field = i, .type_stem = std::string(stem), .uses = {}});
+    }
+    if (slots_.empty()) return;
+    for (const auto& function : source_.functions) {
+      if (!function.frame_known || function.flow == nullptr) continue;
+      const auto instructions = function.flow->instructions();
+      for (std::size_t i = 0; i < instructions.size(); ++i) {
+        for (const auto& access : function.flow->accesses(i)) {
+          if (access.base != function.frame.base) continue;
+          const std::int64_t offset = access.offset - function.frame.offset;
+          if (offset < 16) continue;
+          for (auto& one : slots_) {
+            const auto& field = into_.fields[one.field];
+            if (static_cast<std::uint64_t>(offset) < field.offset ||
+                static_cast<std::uint64_t>(offset) >= field.offset + field.bytes) {
+              continue;
+            }
+            const std::uint64_t address = instructions[i].address;
+            if (one.uses.empty() || one.uses.back().first != address) {
+              one.uses.emplace_back(address, line_of(unit_, function, address));
+            }
+          }
+        }
+      }
+    }
+  }
+
+  struct match {
+    std::uint32_t distance = 0;  ///< lines from the declaration to the first use
+    std::size_t variable = 0;
+    std::size_t slot = 0;
+  };
+
+  [[nodiscard]] bool may_be(const candidate& variable, const slot& place) const {
+    const auto& field = into_.fields[place.field];
+    if (variable.inlined || variable.field.bytes != field.bytes) return false;
+    const bool array = place.type_stem == array_stem;
+    if (array != (variable.type_stem == array_stem)) return false;
+    if (!array && !same_stem(place.type_stem, variable.type_stem)) return false;
+    return std::ranges::all_of(variable.offsets, [&](std::uint64_t offset) {
+      return offset >= field.offset && offset < field.offset + field.bytes;
+    });
+  }
+
+  void match_types() {
+    std::vector<match> matches;
+    for (std::size_t v = 0; v < candidates_.size(); ++v) {
+      const auto& one = candidates_[v];
+      for (std::size_t s = 0; s < slots_.size(); ++s) {
+        if (!may_be(one, slots_[s])) continue;
+        if (const auto distance = distance_to(one, slots_[s])) matches.push_back({*distance, v, s});
+      }
+    }
+    std::ranges::sort(matches, {}, [&](const match& one) {
+      return std::tuple(one.distance, candidates_[one.variable].field.declared.line, one.slot, one.variable);
+    });
+    std::set<std::size_t> done;
+    std::map<std::size_t, std::vector<std::size_t>> in_slot;
+    for (const auto& one : matches) {
+      if (done.contains(one.variable)) continue;
+      auto& others = in_slot[one.slot];
+      const bool taken = std::ranges::any_of(others, [&](std::size_t other) {
+        return overlap(candidates_[other].scope, candidates_[one.variable].scope);
+      });
+      if (taken) continue;
+      done.insert(one.variable);
+      others.push_back(one.variable);
+      add_variable(candidates_[one.variable], into_.fields[slots_[one.slot].field].offset);
+    }
+  }
+
+  static bool overlap(const std::vector<code_range>& a, const std::vector<code_range>& b) {
+    return std::ranges::any_of(a, [&](const code_range& one) {
+      return std::ranges::any_of(
+          b, [&](const code_range& other) { return one.begin < other.end && other.begin < one.end; });
+    });
+  }
+
+  /// How many lines after its declaration the variable's first use of the place is, if there is one in its scope.
+  static std::optional<std::uint32_t> distance_to(const candidate& variable, const slot& place) {
+    std::optional<std::uint32_t> least;
+    const auto& declared = variable.field.declared;
+    for (const auto& [address, where] : place.uses) {
+      if (where.line < declared.line || where.file != declared.file) continue;
+      const bool in_scope = std::ranges::any_of(
+          variable.scope, [&](const code_range& one) { return address >= one.begin && address < one.end; });
+      if (in_scope && (!least || where.line - declared.line < *least)) least = where.line - declared.line;
+    }
+    return least;
+  }
+
+  /// A class that no variable has is a temporary's: an awaiter, an argument, the task that is waited for.
+  void name_the_rest() {
+    for (auto& field : into_.fields) {
+      if (field.kind != field_kind::unnamed) continue;
+      const auto stem = stem_of_field(field.type);
+      if (stem.empty()) {
+        if (const auto scope = field.type.rfind(".coro_frame_ty::"); scope != std::string::npos) {
+          field.type.erase(0, scope + 16);
+        }
+        continue;
+      }
+      field.type = readable_stem(stem);
+      field.name = "(" + field.type + ")";
+      field.kind = field_kind::awaiter;
+    }
+  }
+
+  const unit_context& unit_;
+  const frame_source& source_;
+  std::vector<scoped_variable>& variables_;
+  coroutine& into_;
+  std::vector<candidate> candidates_;
+  std::map<std::tuple<std::string, std::uint32_t, std::string, bool>, std::size_t> numbers_;
+  std::vector<register_range> ranges_;  ///< of the function that is looked at
+  std::set<std::pair<std::size_t, std::uint64_t>> votes_;
+  std::vector<slot> slots_;
+};
+
+}  // namespace
+
+void name_slots(const unit_context& unit, const frame_source& source, std::vector<scoped_variable>& variables,
+                coroutine& into) {
+  slot_namer(unit, source, variables, into).run();
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,21 @@
+#pragma once
+
+// The awaits of a coroutine as its source has them. Internal to inspect/.
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+namespace tare::inspect {
+
+/// The lines of co_await and co_yield in the body that begins on this line, in order; those in lambdas inside it are
+/// the lambdas' own. Comments and literals are passed over. Empty if the body does not end.
+[[nodiscard]] std::vector<std::uint32_t> await_lines(std::string_view source, std::uint32_t begins, bool is_lambda);
+
+/// The same for a file that is not newer than the binary; otherwise empty.
+[[nodiscard]] std::vector<std::uint32_t> await_lines_of_file(const std::filesystem::path& source,
+                                                             const std::filesystem::path& binary, std::uint32_t begins,
+                                                             bool is_lambda);
+
+}  // namespace tare::inspect
