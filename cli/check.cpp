@@ -114,6 +114,7 @@ int run(const options& asked) {
                      default_budget)});
   }
   const auto found = all_violations(report->coroutines, budgets, before);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
   const bool github = asked.format == "github" || (asked.format == "auto" && std::getenv("GITHUB_ACTIONS") != nullptr);
   auto screen = output_file::standard_output();
   const bool sarif_on_screen = sarif && sarif->is_standard_output();

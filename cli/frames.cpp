@@ -1,6 +1,7 @@
 #include "cli/frames.hpp"
 
 #include "cli/error.hpp"
+#include "cli/frames_page.hpp"
 #include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
 #include "inspect/coroutine/read.hpp"
@@ -31,6 +32,7 @@ struct options {
   bool advice = false;
   std::string tree;
   std::string json;
+  std::string html;
   std::vector<std::string> debug_folders;
 };
 
@@ -93,6 +95,16 @@ int run(const options& asked) {
     if (!opened) return complain(opened.error());
     json.emplace(std::move(*opened));
   }
+  std::optional<output_file> html;
+  if (!asked.html.empty()) {
+    if (!has_frames_page()) {
+      return complain(inspect::error{inspect::fault::system,
+                                     "this tare was built without the page of --html: install npm and build it again"});
+    }
+    auto opened = output_file::open(asked.html);
+    if (!opened) return complain(opened.error());
+    html.emplace(std::move(*opened));
+  }
   inspect::read_options how;
   how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
   auto report = inspect::read_coroutines(asked.binary, how);
@@ -111,7 +123,10 @@ int run(const options& asked) {
   if (json) {
     if (const auto written = json->write(frames_json(*report)); !written) return complain(written.error());
   }
-  if (json && json->is_standard_output()) return finish_output(done);
+  if (html) {
+    if (const auto written = html->write(frames_page(frames_json(*report))); !written) return complain(written.error());
+  }
+  if ((json && json->is_standard_output()) || (html && html->is_standard_output())) return finish_output(done);
   if (!any) {
     fmt::print("no coroutines found in {} functions\n", report->functions);
     return finish_output(done);
@@ -150,6 +165,7 @@ std::function<int()> add_frames(CLI::App& app) {
       ->capture_default_str();
   frames->add_option("--top", asked->top, "Only the first N")->check(CLI::Range(1U, 1'000'000'000U))->type_name("N");
   frames->add_option("--json", asked->json, "Write everything to this file; - is standard output")->type_name("FILE");
+  frames->add_option("--html", asked->html, "Write a page with a map of all frames to this file")->type_name("FILE");
   frames->add_option("--debug-dir", asked->debug_folders, "Where to look for separate debug files, too")
       ->type_name("FOLDER")
       ->allow_extra_args(false);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -26,8 +27,41 @@ constexpr std::size_t longest_name = 60;
 
 std::string optional_bytes(const std::optional<std::uint64_t>& bytes) { return bytes ? with_commas(*bytes) : "?"; }
 
-/// A long name keeps its beginning and its end.
-std::string shortened(const std::string& name) {
+/// "serve<int, long>(socket, std::string)" without what is in brackets of one kind, from this depth of brackets on:
+/// "serve<...>(...)".
+std::string folded(std::string_view name, char open, char close, int from_depth) {
+  constexpr std::string_view call_operator = "operator()";
+  std::string text;
+  int depth = 0;
+  int folds = 0;  // how deep inside what is left out
+  for (std::size_t at = 0; at < name.size(); ++at) {
+    const char c = name[at];
+    if (folds == 0 && name.substr(at).starts_with(call_operator)) {
+      text += call_operator;
+      at += call_operator.size() - 1;
+      continue;
+    }
+    const bool opens = c == '<' || c == '(' || c == '{' || c == '[';
+    const bool closes = (c == '>' || c == ')' || c == '}' || c == ']') && depth > 0;
+    if (closes && folds == depth && c == close) {
+      folds = 0;
+    }
+    if (closes) --depth;
+    if (folds == 0) text += c;
+    if (opens) ++depth;
+    if (folds == 0 && depth >= from_depth && c == open && at + 1 < name.size() && name[at + 1] != close) {
+      folds = depth;
+      text += "...";
+    }
+  }
+  return text;
+}
+
+/// A long name loses its arguments first; if that is not enough it keeps its beginning and its end.
+std::string shortened(const std::string& whole) {
+  if (whole.size() <= longest_name) return whole;
+  std::string name = folded(whole, '(', ')', 1);
+  for (int depth = 2; depth > 0 && name.size() > longest_name; --depth) name = folded(name, '<', '>', depth);
   if (name.size() <= longest_name) return name;
   const std::size_t head = longest_name * 2 / 3;
   const std::size_t tail = longest_name - head - 3;
@@ -282,8 +316,8 @@ std::string tree_text(std::span<const coroutine> coroutines, const std::string& 
       if (again || one.depth >= deepest) continue;
       const auto heaviest = ways.heaviest_child(one.coroutine);
       const auto& children = ways.children(one.coroutine);
-      for (auto child = children.rbegin(); child != children.rend(); ++child) {
-        waiting.push_back({*child, one.depth + 1, one.heaviest && heaviest == *child});
+      for (const std::size_t child : std::views::reverse(children)) {
+        waiting.push_back({child, one.depth + 1, one.heaviest && heaviest == child});
       }
     }
     if (lines >= most_lines) {

@@ -76,7 +76,7 @@ class budget_reader {
 
   std::optional<std::uint64_t> bytes(const toml::node& node, std::string_view key) {
     if (const auto number = node.value_exact<std::int64_t>()) {
-      if (*number > 0 && static_cast<std::uint64_t>(*number) <= largest_budget) {
+      if (*number > 0 && std::cmp_less_equal(*number, largest_budget)) {
         return static_cast<std::uint64_t>(*number);
       }
     } else if (const auto text = node.value_exact<std::string>()) {

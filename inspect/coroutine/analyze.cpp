@@ -41,12 +41,13 @@ void find_frame_in_ramp(frame_function& ramp, const frame_source& source) {
     }
     std::map<std::pair<origin, std::int64_t>, std::uint64_t> votes;
     for (const auto& location : *locations) {
-      if (!location.Range) continue;
-      const machine_state* state = ramp.flow->state_at(location.Range->LowPC);
+      const auto& range = location.Range;
+      if (!range) continue;
+      const machine_state* state = ramp.flow->state_at(range->LowPC);
       if (state == nullptr) continue;
       for (const auto& piece : locate(location.Expr, *state, frame_base_of(ramp.die, *state), 8)) {
         if (piece.address.is_constant() || piece.address.base == stack_origin) continue;
-        votes[{piece.address.base, piece.address.offset}] += location.Range->HighPC - location.Range->LowPC;
+        votes[{piece.address.base, piece.address.offset}] += range->HighPC - range->LowPC;
       }
     }
     const auto best = std::ranges::max_element(votes, {}, [](const auto& one) { return one.second; });
@@ -83,6 +84,62 @@ void find_frames(frame_source& source) {
   }
 }
 
+void add_child(std::string_view name, const source_line& where, std::vector<found_await>& awaits) {
+  if (where.line == 0) return;
+  for (auto& await : awaits) {
+    if (await.point.kind != suspension::await || await.point.where != where) continue;
+    auto& children = await.point.children;
+    if (std::ranges::find(children, name) == children.end()) children.emplace_back(name);
+  }
+}
+
+/// Whether the frame of a coroutine was merged into this one: then the second word of it leads to the function that
+/// destroys without freeing.
+bool is_merged(const unit_context& unit, const frame_function& function, std::string_view child) {
+  for (std::size_t i = 0; i < function.flow->instructions().size(); ++i) {
+    for (const auto& access : function.flow->accesses(i)) {
+      if (access.what != memory_access::kind::write || access.bytes != 8) continue;
+      for (const auto& number : access.written) {
+        const std::string_view name = unit.file.name_at(number.value);
+        constexpr std::string_view cleanup = ".cleanup";
+        if (name.size() == child.size() + cleanup.size() && name.starts_with(child) && name.ends_with(cleanup)) {
+          return true;
+        }
+      }
+    }
+  }
+  return false;
+}
+
+/// Coroutines whose beginning was inlined here, with the line of the call in this coroutine.
+void find_inlined_children(const unit_context& unit, const frame_function& function, const llvm::DWARFDie& block,
+                           const source_line& from, std::vector<found_await>& awaits, int depth = 0) {
+  constexpr int deepest = 64;
+  if (depth > deepest) return;
+  for (const auto& child : block.children()) {
+    const auto tag = child.getTag();
+    if (tag == dwarf::DW_TAG_lexical_block) {
+      find_inlined_children(unit, function, child, from, awaits, depth + 1);
+    }
+    if (tag != dwarf::DW_TAG_inlined_subroutine) continue;
+    source_line where = from;
+    if (where.line == 0) {
+      std::uint32_t file = 0;
+      std::uint32_t column = 0;
+      std::uint32_t discriminator = 0;
+      child.getCallerFrame(file, where.line, column, discriminator);
+      where.file = unit.lines.file(file);
+    }
+    const auto origin = child.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+    const auto name = coroutine_of(origin);
+    if (name.empty()) {
+      find_inlined_children(unit, function, child, where, awaits, depth + 1);
+    } else if (linkage_name(origin) == name && !is_merged(unit, function, name)) {
+      add_child(name, where, awaits);
+    }
+  }
+}
+
 /// Which coroutines are called on an await's line: these are waited for there.
 void find_children(const unit_context& unit, const frame_source& source, std::vector<found_await>& awaits) {
   for (const auto& function : source.functions) {
@@ -92,14 +149,9 @@ void find_children(const unit_context& unit, const frame_source& source, std::ve
     for (const auto& call : function.flow->calls()) {
       const std::string_view name = unit.file.name_at(call.target);
       if (name.empty() || name == source.linkage_name) continue;
-      const source_line where = line_of(unit, function, call.instruction);
-      if (where.line == 0) continue;
-      for (auto& await : awaits) {
-        if (await.point.kind != suspension::await || await.point.where != where) continue;
-        auto& children = await.point.children;
-        if (std::ranges::find(children, name) == children.end()) children.emplace_back(name);
-      }
+      add_child(name, line_of(unit, function, call.instruction), awaits);
     }
+    find_inlined_children(unit, function, function.die, {}, awaits);
   }
 }
 

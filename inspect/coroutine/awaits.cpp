@@ -330,7 +330,7 @@ class await_finder {
         if (where.line != 0 && outside.line == 0) outside = where;
       }
     }
-    const source_line resumed = one.sites.empty() ? resumed_line(one.point.index) : source_line{};
+    source_line resumed = one.sites.empty() ? resumed_line(one.point.index) : source_line{};
     if (is_in_body(resumed)) return resumed;
     return outside.file != of_.declared.file ? outside : source_line{};
   }
@@ -360,10 +360,10 @@ class await_finder {
       const function_flow::known_word word{static_cast<std::int64_t>(*of_.index_offset), of_.index_bytes,
                                            one.point.index};
       const auto entry = function.flow->enter({&word, 1});
-      const auto first = function.flow->index_of(entry.address);
       constexpr std::size_t nearby = 24;
       const auto instructions = function.flow->instructions();
-      for (std::size_t i = first.value_or(instructions.size()); i < instructions.size() && i < *first + nearby; ++i) {
+      const std::size_t first = function.flow->index_of(entry.address).value_or(instructions.size());
+      for (std::size_t i = first; i < instructions.size() && i < first + nearby; ++i) {
         const auto call = call_at(function.die, instructions[i].address);
         if (call.die.isValid() && short_name(call.die) == "await_resume" && call.line != 0) {
           source_line where{.file = unit_.lines.file(call.file), .line = call.line};
@@ -372,7 +372,7 @@ class await_finder {
         const source_line where = line_of(unit_, function, instructions[i].address);
         if (is_body(where)) return where;
         const auto what = instructions[i].what;
-        if (what == operation::return_ || what == operation::jump) break;
+        if (what == operation::ret || what == operation::jump) break;
       }
     }
     for (const auto& site : one.sites) {

@@ -26,7 +26,7 @@ class chains {
   [[nodiscard]] const std::vector<std::size_t>& children(std::size_t coroutine) const { return children_[coroutine]; }
 
  private:
-  std::uint64_t weigh(std::size_t coroutine);
+  std::uint64_t weigh(std::size_t root);
 
   std::span<const coroutine> all_;
   std::vector<std::vector<std::size_t>> children_;

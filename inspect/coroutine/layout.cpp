@@ -42,11 +42,22 @@ field_kind kind_of_gcc_field(std::string_view name) {
   return field_kind::local;
 }
 
+/// The class itself and not "coroutine_traits<...>::promise_type".
+llvm::DWARFDie without_other_names(llvm::DWARFDie type) {
+  constexpr int deepest = 16;
+  for (int steps = 0; type.isValid() && type.getTag() == dwarf::DW_TAG_typedef && steps < deepest; ++steps) {
+    type = type_of(type);
+  }
+  return type;
+}
+
 /// The promise's type; both compilers describe it as a variable of the coroutine.
 llvm::DWARFDie promise_type(const frame_source& source) {
   for (const auto& function : source.functions) {
     for (const auto& child : function.die.children()) {
-      if (child.getTag() == dwarf::DW_TAG_variable && short_name(child) == "__promise") return type_of(child);
+      if (child.getTag() == dwarf::DW_TAG_variable && short_name(child) == "__promise") {
+        return without_other_names(type_of(child));
+      }
     }
   }
   return {};
@@ -55,9 +66,7 @@ llvm::DWARFDie promise_type(const frame_source& source) {
 /// Whether the class or one of its bases has this member function.
 bool declares(llvm::DWARFDie type, std::string_view member, int depth = 0) {
   constexpr int deepest = 16;
-  for (int steps = 0; type.isValid() && type.getTag() == dwarf::DW_TAG_typedef && steps < deepest; ++steps) {
-    type = type_of(type);
-  }
+  type = without_other_names(type);
   if (!type.isValid() || depth > deepest) return false;
   for (const auto& child : type.children()) {
     if (child.getTag() == dwarf::DW_TAG_subprogram && short_name(child) == member) return true;
@@ -119,7 +128,7 @@ void read_layout(const frame_source& source, coroutine& into) {
       if (field.name == "_Coro_promise") {
         into.promise_offset = field.offset;
         into.promise_bytes = bytes;
-        into.promise_type = field.type;
+        into.promise_type = without_noise(type_text(without_other_names(type)));
         into.allocated_bytes = declares(type, "operator new") ? 1 : 0;
       }
       name_gcc_field(field, before_index);
@@ -163,13 +172,13 @@ void read_layout(const frame_source& source, coroutine& into) {
       into.allocated_bytes = declares(type, "operator new") ? 1 : 0;
     }
   }
-  // A promise with an allocator of its own: only this library's is known, whose sizes are multiples of 8.
+  // A promise with an allocator of its own: only this library's is known.
   const bool own_allocator = into.allocated_bytes.value_or(0) != 0;
   into.allocated_bytes.reset();
   if (!own_allocator) {
     into.allocated_bytes = malloc_bytes(*into.frame_bytes);
   } else if (into.promise_type.starts_with("tare::")) {
-    into.allocated_bytes = (*into.frame_bytes + 7) / 8 * 8;
+    into.allocated_bytes = arena_bytes(*into.frame_bytes);
   }
   std::ranges::sort(into.fields, [](const frame_field& a, const frame_field& b) {
     return std::tie(a.offset, b.bytes, a.name) < std::tie(b.offset, a.bytes, b.name);

@@ -11,8 +11,6 @@
 namespace tare::inspect {
 namespace {
 
-using llvm::BitVector;
-
 constexpr std::size_t most_atoms = 8192;
 constexpr std::size_t most_work = 40'000'000;  ///< words of bit sets that are passed over before it gives up
 
@@ -33,8 +31,8 @@ struct effect {
 
 /// For each byte: is it read later, and does its address go somewhere later.
 struct later_use {
-  BitVector read;
-  BitVector passed;
+  llvm::BitVector read;
+  llvm::BitVector passed;
 
   explicit later_use(unsigned atoms) : read(atoms), passed(atoms) {}
   bool take_in(const later_use& other) {
@@ -47,8 +45,8 @@ struct later_use {
 
 /// And before: may something have been put there, did its address go somewhere.
 struct earlier_use {
-  BitVector touched;
-  BitVector passed;
+  llvm::BitVector touched;
+  llvm::BitVector passed;
 
   explicit earlier_use(unsigned atoms) : touched(atoms), passed(atoms) {}
   bool take_in(const earlier_use& other) {
@@ -116,7 +114,7 @@ class liveness_finder {
   void make_atoms() {
     std::set<std::uint64_t> bounds{0, frame_bytes_};
     const auto cut = [&](std::int64_t offset) {
-      if (offset > 0 && static_cast<std::uint64_t>(offset) < frame_bytes_) {
+      if (offset > 0 && std::cmp_less(offset, frame_bytes_)) {
         bounds.insert(static_cast<std::uint64_t>(offset));
       }
     };
@@ -186,7 +184,7 @@ class liveness_finder {
   [[nodiscard]] std::optional<effect> effect_of(const frame_function& function, const memory_access& access) const {
     if (access.base != function.frame.base) return std::nullopt;
     const std::int64_t signed_offset = access.offset - function.frame.offset;
-    if (signed_offset < 0 || static_cast<std::uint64_t>(signed_offset) >= frame_bytes_) return std::nullopt;
+    if (signed_offset < 0 || std::cmp_greater_equal(signed_offset, frame_bytes_)) return std::nullopt;
     const auto offset = static_cast<std::uint64_t>(signed_offset);
     effect one;
     std::uint64_t begin = offset;
@@ -209,8 +207,7 @@ class liveness_finder {
       std::tie(begin, end) = object_at(offset);
       // An object that points into itself, as a short std::string does, is not known outside by that.
       const std::int64_t into = access.into_offset - function.frame.offset;
-      if (access.into == function.frame.base && into >= static_cast<std::int64_t>(begin) &&
-          into < static_cast<std::int64_t>(end)) {
+      if (access.into == function.frame.base && std::cmp_greater_equal(into, begin) && std::cmp_less(into, end)) {
         return std::nullopt;
       }
     }
@@ -419,7 +416,7 @@ class liveness_finder {
       if (!spend(1)) return false;
       const std::size_t number = waiting.back();
       waiting.pop_back();
-      run(number, flow.blocks()[number].first, *at[number]);
+      if (const auto& use = at[number]) run(number, flow.blocks()[number].first, earlier_use(*use));
     }
     return true;
   }
@@ -536,6 +533,11 @@ class liveness_finder {
     return byte_state::dead;
   }
 
+  /// Parts of an object that the optimizer took apart.
+  static bool is_same_variable(const variable_at_await& last, const frame_field& next) {
+    return next.declared.line != 0 && last.declared == next.declared;
+  }
+
   static void add_variable(await_point& point, const frame_field* owner, byte_state state, const atom& range) {
     const std::uint64_t bytes = range.end - range.begin;
     const std::string& name = owner == nullptr ? std::string() : owner->name;
@@ -544,7 +546,8 @@ class liveness_finder {
       const bool same_owner = owner == nullptr
                                   ? last.kind == field_kind::padding
                                   : last.name == name && last.type == owner->type && last.kind == owner->kind &&
-                                        last.offset >= owner->offset && last.offset < owner->offset + owner->bytes;
+                                        (is_same_variable(last, *owner) ||
+                                         (last.offset >= owner->offset && last.offset < owner->offset + owner->bytes));
       if (same_owner && last.state == state && last.offset + last.bytes == range.begin) {
         last.bytes += bytes;
         return;

@@ -253,7 +253,7 @@ result<coroutine_report> read_coroutines(const fs::path& binary, const read_opti
   return read_all(*file, binary.string(), options);
 }
 
-result<coroutine_report> read_coroutines(std::string name, std::span<const std::uint8_t> content,
+result<coroutine_report> read_coroutines(const std::string& name, std::span<const std::uint8_t> content,
                                          const read_options& options) {
   auto file = image_file::open(name, content);
   if (!file) return std::unexpected(file.error());

@@ -37,7 +37,7 @@ struct coroutine_report {
                                                        const read_options& options = {});
 
 /// The same of a file that is in memory; `name` is for messages and for finding what stands beside it.
-[[nodiscard]] result<coroutine_report> read_coroutines(std::string name, std::span<const std::uint8_t> content,
+[[nodiscard]] result<coroutine_report> read_coroutines(const std::string& name, std::span<const std::uint8_t> content,
                                                        const read_options& options = {});
 
 }  // namespace tare::inspect

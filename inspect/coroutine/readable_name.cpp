@@ -105,7 +105,7 @@ std::string without_noise(std::string text) {
   }
   replace_all(text, "std::basic_string<char>", "std::string");
   replace_all(text, "std::basic_string_view<char>", "std::string_view");
-  replace_all(text, "> >", ">>");
+  replace_all(text, " >", ">");
   return text;
 }
 

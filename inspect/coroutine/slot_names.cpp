@@ -320,8 +320,7 @@ class slot_namer {
           if (offset < 16) continue;
           for (auto& one : slots_) {
             const auto& field = into_.fields[one.field];
-            if (static_cast<std::uint64_t>(offset) < field.offset ||
-                static_cast<std::uint64_t>(offset) >= field.offset + field.bytes) {
+            if (std::cmp_less(offset, field.offset) || std::cmp_greater_equal(offset, field.offset + field.bytes)) {
               continue;
             }
             const std::uint64_t address = instructions[i].address;
@@ -374,8 +373,17 @@ class slot_namer {
       if (taken) continue;
       done.insert(one.variable);
       others.push_back(one.variable);
+      drop_parts(candidates_[one.variable]);
       add_variable(candidates_[one.variable], into_.fields[slots_[one.slot].field].offset);
     }
+  }
+
+  /// The whole object is known now.
+  void drop_parts(const candidate& whole) {
+    std::erase_if(variables_, [&](const scoped_variable& part) {
+      return part.field.name == whole.field.name && part.field.declared == whole.field.declared && !part.inlined &&
+             part.field.bytes < whole.field.bytes;
+    });
   }
 
   static bool overlap(const std::vector<code_range>& a, const std::vector<code_range>& b) {

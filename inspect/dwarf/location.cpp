@@ -16,6 +16,12 @@ struct evaluation {
   std::vector<std::optional<value>> stack;
   bool is_value = false;  ///< what is on the stack is the variable itself, not where it is
   bool in_register = false;
+
+  /// Where in memory the variable is; nothing if it is not there.
+  [[nodiscard]] std::optional<value> address() const {
+    if (stack.empty() || is_value || in_register) return std::nullopt;
+    return stack.back();
+  }
 };
 
 std::optional<value> plus(const std::optional<value>& from, std::int64_t distance) {
@@ -37,12 +43,12 @@ std::int8_t register_of_dwarf(std::uint64_t number) {
   return number < register_count ? static_cast<std::int8_t>(number) : std::int8_t{no_register};
 }
 
-std::vector<located_piece> locate(llvm::ArrayRef<std::uint8_t> bytes, const machine_state& state,
+std::vector<located_piece> locate(llvm::ArrayRef<std::uint8_t> expression, const machine_state& state,
                                   const std::optional<value>& frame_base, std::uint8_t address_bytes) {
   std::vector<located_piece> pieces;
-  const llvm::DataExtractor data(llvm::StringRef(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
+  const llvm::DataExtractor data(llvm::StringRef(reinterpret_cast<const char*>(expression.data()), expression.size()),
                                  /*IsLittleEndian=*/true, address_bytes);
-  const llvm::DWARFExpression expression(data, address_bytes, dwarf::DWARF32);
+  const llvm::DWARFExpression steps(data, address_bytes, dwarf::DWARF32);
   evaluation now;
   std::uint64_t done = 0;
   bool in_pieces = false;
@@ -50,9 +56,9 @@ std::vector<located_piece> locate(llvm::ArrayRef<std::uint8_t> bytes, const mach
   const auto from_register = [&](std::uint64_t number, std::int64_t distance) -> std::optional<value> {
     const auto which = register_of_dwarf(number);
     if (which == no_register) return std::nullopt;
-    return plus(state.registers[static_cast<std::size_t>(which)], distance);
+    return plus(state.registers[register_index(which)], distance);
   };
-  for (const auto& step : expression) {
+  for (const auto& step : steps) {
     if (step.isError() || now.stack.size() > deepest_stack) return {};
     const unsigned code = step.getCode();
     const auto number = [&](unsigned which) {
@@ -118,8 +124,8 @@ std::vector<located_piece> locate(llvm::ArrayRef<std::uint8_t> bytes, const mach
         case dwarf::DW_OP_piece: {
           in_pieces = true;
           const std::uint64_t size = number(0);
-          if (!now.stack.empty() && now.stack.back() && !now.is_value && !now.in_register) {
-            pieces.push_back({.address = *now.stack.back(), .first_byte = done, .bytes = size});
+          if (const auto where = now.address()) {
+            pieces.push_back({.address = *where, .first_byte = done, .bytes = size});
           }
           done += size;
           now = {};
@@ -130,9 +136,7 @@ std::vector<located_piece> locate(llvm::ArrayRef<std::uint8_t> bytes, const mach
       }
     }
   }
-  if (!in_pieces && !now.stack.empty() && now.stack.back() && !now.is_value && !now.in_register) {
-    pieces.push_back({.address = *now.stack.back()});
-  }
+  if (const auto where = now.address(); where && !in_pieces) pieces.push_back({.address = *where});
   return pieces;
 }
 
@@ -143,7 +147,7 @@ std::optional<value> frame_base_of(const llvm::DWARFDie& function, const machine
   if (code >= dwarf::DW_OP_reg0 && code <= dwarf::DW_OP_reg31) {
     const auto which = register_of_dwarf(code - dwarf::DW_OP_reg0);
     if (which == no_register) return std::nullopt;
-    return state.registers[static_cast<std::size_t>(which)];
+    return state.registers[register_index(which)];
   }
   const auto where = locate(*block, state, std::nullopt, 8);
   if (where.size() != 1) return std::nullopt;

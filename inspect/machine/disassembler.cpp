@@ -95,7 +95,7 @@ operation classify(std::string_view name) {
   if (name == "SETCCr" || name == "SETCCm") return operation::set_condition;
   if (name.starts_with("JCC_")) return operation::conditional_jump;
   if (name.starts_with("JMP")) return operation::jump;
-  if (name.starts_with("RET") || name.starts_with("IRET")) return operation::return_;
+  if (name.starts_with("RET") || name.starts_with("IRET")) return operation::ret;
   if (name == "TRAP" || name.starts_with("UD1") || name.starts_with("UD2") || name == "HLT") return operation::trap;
   if (name.starts_with("REP_STOS")) return operation::string_store;
   if (name.starts_with("REP_MOVS")) return operation::string_move;

@@ -87,7 +87,7 @@ std::vector<std::uint64_t> function_flow::jump_targets(std::size_t block_first, 
   } else if (target.number >= 0 && target.number < register_count) {
     machine_state state = machine_state::at_entry();
     for (std::size_t i = block_first; i < jump; ++i) interpreter_.step(state, instructions_[i], ignore);
-    found = interpreter_.targets(state.registers[static_cast<std::size_t>(target.number)], inside);
+    found = interpreter_.targets(state.registers[register_index(target.number)], inside);
   }
   std::erase_if(found, [&](std::uint64_t address) { return !contains(address); });
   std::ranges::sort(found);
@@ -117,7 +117,7 @@ void function_flow::find_blocks() {
   for (std::size_t i = 0; i < instructions_.size(); ++i) {
     const instruction& one = instructions_[i];
     const bool ends = one.what == operation::jump || one.what == operation::conditional_jump ||
-                      one.what == operation::return_ || one.what == operation::trap;
+                      one.what == operation::ret || one.what == operation::trap;
     const bool calls = one.what == operation::call;
     if (i > 0 && instructions_[i - 1].next() != one.address) straight = i;
     if (one.what == operation::jump || one.what == operation::conditional_jump) {
@@ -169,7 +169,7 @@ void function_flow::connect() {
         }
         for (const auto target : indirect_targets_[block.last - 1]) link(block, target);
         break;
-      case operation::return_:
+      case operation::ret:
       case operation::trap:
         falls_through = false;
         break;
@@ -285,7 +285,7 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
     const auto index = index_of(at);
     if (!index || instructions_[*index].address != at || !seen.insert(at).second) break;
     const instruction& one = instructions_[*index];
-    if (one.what == operation::call || one.what == operation::return_ || one.what == operation::trap) break;
+    if (one.what == operation::call || one.what == operation::ret || one.what == operation::trap) break;
     std::uint64_t next = one.next();
     bool decided = false;
     if (one.what == operation::conditional_jump) {
@@ -299,7 +299,7 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
       if (target.what == operand::kind::immediate) {
         next += static_cast<std::uint64_t>(target.value);
       } else if (target.what == operand::kind::in_register && target.number >= 0 && target.number < register_count) {
-        const auto place = state.registers[static_cast<std::size_t>(target.number)].known();
+        const auto place = state.registers[register_index(target.number)].known();
         if (!place) break;
         next = *place;
         decided = true;

@@ -3,6 +3,7 @@
 // An x86-64 instruction in the few terms that following pointers and constants through a function takes.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace tare::inspect {
@@ -31,7 +32,7 @@ enum class operation : std::uint8_t {
   jump,
   conditional_jump,
   call,
-  return_,
+  ret,
   trap,
   string_store,  ///< rep stos: writes at rdi
   string_move,   ///< rep movs: reads at rsi, writes at rdi
@@ -56,6 +57,11 @@ enum register_name : std::int8_t {
   r11 = 11,
   instruction_pointer = 16,
 };
+
+/// Where a register is in an array of all; only of those that there are.
+[[nodiscard]] constexpr std::size_t register_index(std::int8_t number) noexcept {
+  return static_cast<std::uint8_t>(number);
+}
 
 struct operand {
   enum class kind : std::uint8_t { none, in_register, immediate, in_memory };

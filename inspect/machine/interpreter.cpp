@@ -84,7 +84,7 @@ value interpreter::address_of(const machine_state& state, const instruction& one
   if (memory.in_segment) return made_by(one, 7);
   if (memory.base == instruction_pointer) return value::of(constant{one.next() + displacement, one.address});
   value sum = memory.base == no_register ? value::of(constant{displacement, one.address})
-                                         : state.registers[static_cast<std::size_t>(memory.base)];
+                                         : state.registers[register_index(memory.base)];
   if (memory.base != no_register) {
     if (sum.is_constant()) {
       for (auto& each : sum.constants) each.value += displacement;
@@ -93,7 +93,7 @@ value interpreter::address_of(const machine_state& state, const instruction& one
     }
   }
   if (memory.index != no_register) {
-    const value& index = state.registers[static_cast<std::size_t>(memory.index)];
+    const value& index = state.registers[register_index(memory.index)];
     const auto known = index.known();
     if (!known) {
       // "lea rax, [rcx + rbx]" may have the pointer as its index.
@@ -124,7 +124,7 @@ value interpreter::loaded(const machine_state& state, const instruction& one, st
   }
   // "movsxd rax, [table + index * 4]"
   if (one.memory.index != no_register && one.memory.base >= 0 && one.memory.base < register_count) {
-    const auto base = state.registers[static_cast<std::size_t>(one.memory.base)].known();
+    const auto base = state.registers[register_index(one.memory.base)].known();
     if (base && one.memory.scale == bytes && (bytes == 4 || bytes == 8)) {
       const origin name = from_table | one.address;
       tables_[name] = {.address = *base + static_cast<std::uint64_t>(one.memory.displacement),
@@ -133,7 +133,7 @@ value interpreter::loaded(const machine_state& state, const instruction& one, st
       return value::of(name);
     }
     // The same as g++ has it without optimization: "mov eax, [rdx + rax]", where rdx is four times the number.
-    const auto other = state.registers[static_cast<std::size_t>(one.memory.index)].known();
+    const auto other = state.registers[register_index(one.memory.index)].known();
     if (other && one.memory.scale == 1 && bytes == 4) {
       const origin name = from_table | one.address;
       tables_[name] = {.address = *other + static_cast<std::uint64_t>(one.memory.displacement),
@@ -151,7 +151,7 @@ value interpreter::operand_value(const machine_state& state, const instruction& 
     case operand::kind::in_register: {
       if (!from.general || from.number >= register_count) return made_by(one, 1);
       if (from.high_byte) return made_by(one, 2);
-      return truncated(state.registers[static_cast<std::size_t>(from.number)], from.bytes);
+      return truncated(state.registers[register_index(from.number)], from.bytes);
     }
     case operand::kind::immediate:
       return value::of(constant{static_cast<std::uint64_t>(from.value), one.address});
@@ -186,11 +186,11 @@ void interpreter::assign(machine_state& state, const instruction& one, const ope
       return;
     }
     if (to.high_byte) {
-      state.registers[static_cast<std::size_t>(to.number)] = made_by(one, 4);
+      state.registers[register_index(to.number)] = made_by(one, 4);
       return;
     }
     // The upper half of a register is cleared with its lower half; smaller parts are only looked at by themselves.
-    state.registers[static_cast<std::size_t>(to.number)] = truncated(std::move(content), to.bytes);
+    state.registers[register_index(to.number)] = truncated(std::move(content), to.bytes);
     return;
   }
   if (to.what != operand::kind::in_memory) return;
@@ -239,7 +239,7 @@ void interpreter::pass_arguments(machine_state& state, const instruction& one, s
     }
   } else {
     for (const auto which : {rdi, rsi, rdx, rcx, r8, r9}) {
-      const value& argument = state.registers[static_cast<std::size_t>(which)];
+      const value& argument = state.registers[register_index(which)];
       if (argument.is_constant()) continue;
       if (argument.base != stack_origin) {
         access(memory_access::kind::passed, argument, 0);
@@ -276,7 +276,7 @@ void interpreter::call(machine_state& state, const instruction& one, const acces
   for (const auto which : {rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11}) {
     ++salt;
     if ((changed & (1U << static_cast<unsigned>(which))) == 0) continue;
-    state.registers[static_cast<std::size_t>(which)] = which == rax ? made_by(one) : made_by(one, salt);
+    state.registers[register_index(which)] = which == rax ? made_by(one) : made_by(one, salt);
   }
   state.last = {};
 }
@@ -347,8 +347,8 @@ void interpreter::step(machine_state& state, const instruction& one, const acces
       const value address = address_of(state, one);
       // A pointer plus an unknown index: whatever it points into may be touched anywhere from there.
       if (one.memory.index != no_register && one.memory.base >= 0 && one.memory.base < register_count &&
-          !state.registers[static_cast<std::size_t>(one.memory.index)].known()) {
-        const value& base = state.registers[static_cast<std::size_t>(one.memory.base)];
+          !state.registers[register_index(one.memory.index)].known()) {
+        const value& base = state.registers[register_index(one.memory.base)];
         if (follows_pointer(base) && address.base != base.base) {
           tell({.what = memory_access::kind::passed,
                 .base = base.base,
@@ -562,7 +562,7 @@ void interpreter::step(machine_state& state, const instruction& one, const acces
     case operation::nothing:
     case operation::trap:
       return;
-    case operation::return_:
+    case operation::ret:
     case operation::other:
       break;
   }
@@ -588,7 +588,7 @@ void interpreter::step(machine_state& state, const instruction& one, const acces
         state.store(address, std::max(one.memory.bytes, 1U), made_by(one, 5));
       }
     } else if (each.what == operand::kind::in_register && each.general && each.number < register_count) {
-      const value& content = state.registers[static_cast<std::size_t>(each.number)];
+      const value& content = state.registers[register_index(each.number)];
       if (follows_pointer(content) && i > 0) {
         tell({.what = memory_access::kind::passed,
               .base = content.base,
@@ -603,7 +603,7 @@ void interpreter::step(machine_state& state, const instruction& one, const acces
       state.registers[static_cast<std::size_t>(i)] = made_by(one, 12 + i);
     }
   }
-  if (one.what != operation::return_) state.last = {};
+  if (one.what != operation::ret) state.last = {};
 }
 
 std::optional<bool> interpreter::decide(const flags& last, std::uint8_t condition) {
@@ -688,7 +688,7 @@ std::vector<std::uint64_t> interpreter::targets(const value& target,
     if (!entry) break;
     const auto distance =
         known->second.is_signed ? sign_extended(*entry, known->second.entry_bytes) : static_cast<std::int64_t>(*entry);
-    const std::uint64_t place = static_cast<std::uint64_t>(target.offset + distance);
+    const auto place = static_cast<std::uint64_t>(target.offset + distance);
     if (inside(place)) {
       found.push_back(place);
       strays = 0;

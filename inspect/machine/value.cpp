@@ -37,9 +37,7 @@ bool join_value(value& into, const value& other, origin name) {
 
 machine_state machine_state::at_entry() {
   machine_state state;
-  for (int i = 0; i < register_count; ++i) {
-    state.registers[static_cast<std::size_t>(i)] = value::of(static_cast<origin>(8 + i));
-  }
+  for (std::size_t i = 0; i < state.registers.size(); ++i) state.registers[i] = value::of(origin{8} + i);
   state.registers[rdi] = value::of(first_argument_origin);
   state.registers[rsp] = value::of(stack_origin);
   return state;

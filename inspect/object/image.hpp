@@ -108,6 +108,8 @@ class image_file {
   /// The same from memory, which must stay; `name` is for messages, and for what stands beside the file.
   [[nodiscard]] static result<image_file> open(std::string name, std::span<const std::uint8_t> content);
 
+  image_file(const image_file&) = delete;
+  image_file& operator=(const image_file&) = delete;
   image_file(image_file&&) noexcept;
   image_file& operator=(image_file&&) noexcept;
   ~image_file();

@@ -15,11 +15,6 @@
 namespace tare::inspect {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
-using ::testing::StartsWith;
-
 coroutine make(std::string name, std::uint64_t frame, std::vector<std::string> children = {}) {
   coroutine one;
   one.name = name;
@@ -55,13 +50,16 @@ TEST(budget, sizes_are_bytes_or_have_a_unit) {
 }
 
 TEST(budget, a_mistake_is_told_with_its_line) {
-  EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\nfrmae = 3\n"), StartsWith("tare.toml:3: unknown key 'frmae'"));
-  EXPECT_THAT(problem("[[budget]]\nmatch = \"(\"\nframe = 3\n"), StartsWith("tare.toml:2: 'match' is no regular"));
-  EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\nframe = 0\n"), StartsWith("tare.toml:3: 'frame' must be a size"));
-  EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\n"), HasSubstr("has a 'frame'"));
-  EXPECT_THAT(problem("[[budget]]\nframe = 3\n"), HasSubstr("has a 'match'"));
-  EXPECT_THAT(problem("[[budget]\n"), StartsWith("tare.toml:1: "));
-  EXPECT_THAT(problem("budgets = 3\n"), StartsWith("tare.toml:1: unknown key 'budgets'"));
+  EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\nfrmae = 3\n"),
+              ::testing::StartsWith("tare.toml:3: unknown key 'frmae'"));
+  EXPECT_THAT(problem("[[budget]]\nmatch = \"(\"\nframe = 3\n"),
+              ::testing::StartsWith("tare.toml:2: 'match' is no regular"));
+  EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\nframe = 0\n"),
+              ::testing::StartsWith("tare.toml:3: 'frame' must be a size"));
+  EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\n"), ::testing::HasSubstr("has a 'frame'"));
+  EXPECT_THAT(problem("[[budget]]\nframe = 3\n"), ::testing::HasSubstr("has a 'match'"));
+  EXPECT_THAT(problem("[[budget]\n"), ::testing::StartsWith("tare.toml:1: "));
+  EXPECT_THAT(problem("budgets = 3\n"), ::testing::StartsWith("tare.toml:1: unknown key 'budgets'"));
 }
 
 TEST(budget, what_is_above_is_found_with_its_place) {
@@ -71,12 +69,12 @@ TEST(budget, what_is_above_is_found_with_its_place) {
   ASSERT_TRUE(budgets) << budgets.error().message;
   const std::vector<coroutine> all{make("serve", 400, {"query"}), make("query", 700), make("served_by", 256)};
   const auto found = check_budgets(all, *budgets);
-  ASSERT_THAT(found, SizeIs(3));
+  ASSERT_THAT(found, ::testing::SizeIs(3));
   EXPECT_EQ(found[0].rule, "frame");
   EXPECT_EQ(found[0].bytes, 400U);
   EXPECT_EQ(found[0].limit, 256U);
   EXPECT_EQ(found[0].where.line, 10U);
-  EXPECT_THAT(found[0].message, HasSubstr("(tare.toml:1)"));
+  EXPECT_THAT(found[0].message, ::testing::HasSubstr("(tare.toml:1)"));
   EXPECT_EQ(found[1].rule, "await");
   EXPECT_EQ(found[1].bytes, 300U);
   EXPECT_EQ(found[1].where.line, 12U);
@@ -89,7 +87,7 @@ TEST(budget, a_budget_beside_the_coroutine_holds) {
   all[0].declared_budget = 100;
   all[1].declared_budget = 299;
   const auto found = check_declared(all);
-  ASSERT_THAT(found, SizeIs(1));
+  ASSERT_THAT(found, ::testing::SizeIs(1));
   EXPECT_EQ(found[0].of, &all[1]);
 }
 
@@ -115,8 +113,8 @@ TEST(ratchet, only_growth_is_a_violation) {
   const ratchet before{{"grew", 10}, {"shrank", 30}, {"same", 20}, {"vanished", 9}};
   const std::vector<coroutine> all{make("grew", 11), make("shrank", 29), make("same", 20), make("new", 1000)};
   const auto found = check_ratchet(all, before);
-  ASSERT_THAT(found, SizeIs(1));
-  EXPECT_THAT(found[0].message, HasSubstr("grew from 10 to 11 bytes"));
+  ASSERT_THAT(found, ::testing::SizeIs(1));
+  EXPECT_THAT(found[0].message, ::testing::HasSubstr("grew from 10 to 11 bytes"));
 }
 
 TEST(ratchet, a_mistake_is_told_with_its_line) {
@@ -125,9 +123,9 @@ TEST(ratchet, a_mistake_is_told_with_its_line) {
     EXPECT_FALSE(read);
     return read ? std::string() : read.error().message;
   };
-  EXPECT_THAT(problem_of(""), HasSubstr("no [frames]"));
-  EXPECT_THAT(problem_of("[frames]\n\"a\" = \"b\"\n"), StartsWith("r.toml:2: "));
-  EXPECT_THAT(problem_of("[frames\n"), StartsWith("r.toml:1: "));
+  EXPECT_THAT(problem_of(""), ::testing::HasSubstr("no [frames]"));
+  EXPECT_THAT(problem_of("[frames]\n\"a\" = \"b\"\n"), ::testing::StartsWith("r.toml:2: "));
+  EXPECT_THAT(problem_of("[frames\n"), ::testing::StartsWith("r.toml:1: "));
 }
 
 TEST(advice, names_what_is_kept_without_a_later_use) {
@@ -144,16 +142,16 @@ TEST(advice, names_what_is_kept_without_a_later_use) {
                      variable("partly", 4, byte_state::live, field_kind::local),
                      variable("given", 64, byte_state::live, field_kind::parameter)};
   const auto found = advise(one);
-  ASSERT_THAT(found, SizeIs(2));
+  ASSERT_THAT(found, ::testing::SizeIs(2));
   EXPECT_EQ(found[0].bytes, 256U);
   EXPECT_FALSE(found[0].certain);
   EXPECT_EQ(found[0].where.line, 12U);
-  EXPECT_THAT(found[0].message, HasSubstr("'forgotten'"));
+  EXPECT_THAT(found[0].message, ::testing::HasSubstr("'forgotten'"));
   EXPECT_EQ(found[1].bytes, 64U);
-  EXPECT_THAT(found[1].message, HasSubstr("'given'"));
+  EXPECT_THAT(found[1].message, ::testing::HasSubstr("'given'"));
   // Where nothing is known about the code, nothing is advised about it.
   await.known_by = evidence::whole_frame;
-  EXPECT_THAT(advise(one), IsEmpty());
+  EXPECT_THAT(advise(one), ::testing::IsEmpty());
 }
 
 TEST(compare, says_what_changed_and_by_which_variables) {
@@ -163,14 +161,14 @@ TEST(compare, says_what_changed_and_by_which_variables) {
   after[1].fields = {{.name = "n", .type = "int", .offset = 0, .bytes = 4, .kind = field_kind::local},
                      {.name = "data", .type = "char[64]", .offset = 8, .bytes = 64, .kind = field_kind::local}};
   const auto changes = compare(before, after);
-  ASSERT_THAT(changes, SizeIs(3));
+  ASSERT_THAT(changes, ::testing::SizeIs(3));
   EXPECT_EQ(changes[0].difference, 64);
-  ASSERT_THAT(changes[0].fields, SizeIs(1));
+  ASSERT_THAT(changes[0].fields, ::testing::SizeIs(1));
   EXPECT_EQ(changes[0].fields[0].name, "data");
   EXPECT_EQ(changes[0].fields[0].after, 64U);
   EXPECT_EQ(changes[1].after, nullptr);
   EXPECT_EQ(changes[2].before, nullptr);
-  EXPECT_THAT(compare(before, before), IsEmpty());
+  EXPECT_THAT(compare(before, before), ::testing::IsEmpty());
 }
 
 }  // namespace

@@ -14,16 +14,13 @@
 namespace {
 
 using cli_test::run_tare;
-using ::testing::HasSubstr;
-using ::testing::Not;
-using ::testing::StartsWith;
 
-const std::filesystem::path objects = TARE_OBJECTS;
+std::filesystem::path objects() { return TARE_OBJECTS; }
 
 class frames_command : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!std::filesystem::exists(objects / "pie")) GTEST_SKIP() << "clang 22 is not there to build the objects";
+    if (!std::filesystem::exists(objects() / "pie")) GTEST_SKIP() << "clang 22 is not there to build the objects";
   }
   std::string write(const std::string& name, const std::string& text) {
     const auto file = folder_ / name;
@@ -31,56 +28,56 @@ class frames_command : public ::testing::Test {
     return file.string();
   }
   support::temporary_folder folder_;
-  const std::string binary = objects / "pie";
-  const std::string without_coroutines = std::filesystem::read_symlink("/proc/self/exe");  ///< this test
+  const std::string binary_ = objects() / "pie";
+  const std::string without_coroutines_ = std::filesystem::read_symlink("/proc/self/exe");  ///< this test
 };
 
 TEST_F(frames_command, frames_prints_a_table_heaviest_first) {
-  const auto ended = run_tare({"frames", binary});
+  const auto ended = run_tare({"frames", binary_});
   EXPECT_EQ(ended.status, 0) << ended.errors;
-  EXPECT_THAT(ended.output, StartsWith("coroutine"));
-  EXPECT_THAT(ended.output, HasSubstr("corpus::leaf(int)"));
-  EXPECT_THAT(ended.output, HasSubstr("small.cpp:"));
+  EXPECT_THAT(ended.output, ::testing::StartsWith("coroutine"));
+  EXPECT_THAT(ended.output, ::testing::HasSubstr("corpus::leaf(int)"));
+  EXPECT_THAT(ended.output, ::testing::HasSubstr("small.cpp:"));
 }
 
 TEST_F(frames_command, frames_selects_and_sorts) {
-  const auto one = run_tare({"frames", binary, "--match", "middle"});
-  EXPECT_THAT(one.output, HasSubstr("corpus::middle(int)"));
-  EXPECT_THAT(one.output, Not(HasSubstr("corpus::leaf(int)")));
-  const auto top = run_tare({"frames", binary, "--top", "1", "--sort", "name"});
-  EXPECT_THAT(top.output, HasSubstr("corpus::leaf(int)"));
-  EXPECT_THAT(top.output, Not(HasSubstr("corpus::top(int)")));
-  const auto none = run_tare({"frames", binary, "--match", "nothing_like_this"});
+  const auto one = run_tare({"frames", binary_, "--match", "middle"});
+  EXPECT_THAT(one.output, ::testing::HasSubstr("corpus::middle(int)"));
+  EXPECT_THAT(one.output, ::testing::Not(::testing::HasSubstr("corpus::leaf(int)")));
+  const auto top = run_tare({"frames", binary_, "--top", "1", "--sort", "name"});
+  EXPECT_THAT(top.output, ::testing::HasSubstr("corpus::leaf(int)"));
+  EXPECT_THAT(top.output, ::testing::Not(::testing::HasSubstr("corpus::top(int)")));
+  const auto none = run_tare({"frames", binary_, "--match", "nothing_like_this"});
   EXPECT_EQ(none.status, 0);
-  EXPECT_THAT(none.output, HasSubstr("no coroutine matches"));
+  EXPECT_THAT(none.output, ::testing::HasSubstr("no coroutine matches"));
 }
 
 TEST_F(frames_command, awaits_lists_what_is_alive) {
-  const auto ended = run_tare({"frames", binary, "--awaits", "--match", "leaf"});
+  const auto ended = run_tare({"frames", binary_, "--awaits", "--match", "leaf"});
   EXPECT_EQ(ended.status, 0);
-  EXPECT_THAT(ended.output, HasSubstr("before the body"));
-  EXPECT_THAT(ended.output, HasSubstr("B live"));
-  EXPECT_THAT(ended.output, HasSubstr("(padding)"));
+  EXPECT_THAT(ended.output, ::testing::HasSubstr("before the body"));
+  EXPECT_THAT(ended.output, ::testing::HasSubstr("B live"));
+  EXPECT_THAT(ended.output, ::testing::HasSubstr("(padding)"));
 }
 
 TEST_F(frames_command, the_tree_starts_where_it_is_told) {
-  const auto ended = run_tare({"frames", objects / "pie", "--tree", "corpus::top"});
+  const auto ended = run_tare({"frames", objects() / "pie", "--tree", "corpus::top"});
   EXPECT_EQ(ended.status, 0) << ended.errors;
-  EXPECT_THAT(ended.output, HasSubstr("bytes on the heaviest way down from corpus::top(int)"));
-  const auto none = run_tare({"frames", binary, "--tree", "nowhere"});
+  EXPECT_THAT(ended.output, ::testing::HasSubstr("bytes on the heaviest way down from corpus::top(int)"));
+  const auto none = run_tare({"frames", binary_, "--tree", "nowhere"});
   EXPECT_EQ(none.status, 2);
-  EXPECT_THAT(none.errors, HasSubstr("no coroutine is named 'nowhere'"));
-  EXPECT_EQ(run_tare({"frames", binary, "--tree", "a", "--awaits"}).status, 2);
+  EXPECT_THAT(none.errors, ::testing::HasSubstr("no coroutine is named 'nowhere'"));
+  EXPECT_EQ(run_tare({"frames", binary_, "--tree", "a", "--awaits"}).status, 2);
 }
 
 TEST_F(frames_command, advice_is_given_in_words) {
-  const auto ended = run_tare({"frames", binary, "--advice"});
+  const auto ended = run_tare({"frames", binary_, "--advice"});
   EXPECT_EQ(ended.status, 0) << ended.errors;
   EXPECT_FALSE(ended.output.empty());
 }
 
 TEST_F(frames_command, json_has_the_documented_keys) {
-  const auto ended = run_tare({"frames", binary, "--json", "-"});
+  const auto ended = run_tare({"frames", binary_, "--json", "-"});
   ASSERT_EQ(ended.status, 0) << ended.errors;
   const auto all = nlohmann::json::parse(ended.output);
   EXPECT_EQ(all.at("schema"), 1);
@@ -100,46 +97,63 @@ TEST_F(frames_command, json_has_the_documented_keys) {
   }
 }
 
+TEST_F(frames_command, html_is_one_page_with_all_of_it) {
+  const std::string file = (folder_ / "frames.html").string();
+  const auto ended = run_tare({"frames", binary_, "--html", file});
+  if (ended.errors.contains("built without the page")) GTEST_SKIP() << ended.errors;
+  ASSERT_EQ(ended.status, 0) << ended.errors;
+  const std::string page = support::read_file(file);
+  constexpr std::string_view opens = "<script type=\"application/json\" id=\"data\">";
+  const auto at = page.find(opens);
+  ASSERT_NE(at, std::string::npos);
+  const auto end = page.find("</script>", at);
+  ASSERT_NE(end, std::string::npos);
+  const auto all = nlohmann::json::parse(page.substr(at + opens.size(), end - at - opens.size()));
+  EXPECT_EQ(all.at("coroutines").size(), 3U);
+  // Nothing is taken from elsewhere.
+  EXPECT_THAT(page, ::testing::Not(::testing::ContainsRegex("(src|href)=\"https?:")));
+}
+
 TEST_F(frames_command, bad_input_is_one_line_and_status_2) {
   for (const char* name : {"text", "empty", "truncated"}) {
-    const auto ended = run_tare({"frames", objects / name});
+    const auto ended = run_tare({"frames", objects() / name});
     EXPECT_EQ(ended.status, 2) << name;
-    EXPECT_THAT(ended.errors, StartsWith("tare: ")) << name;
+    EXPECT_THAT(ended.errors, ::testing::StartsWith("tare: ")) << name;
     EXPECT_EQ(std::ranges::count(ended.errors, '\n'), 1) << ended.errors;
   }
-  EXPECT_EQ(run_tare({"frames", binary, "--match", "("}).status, 2);
+  EXPECT_EQ(run_tare({"frames", binary_, "--match", "("}).status, 2);
   EXPECT_EQ(run_tare({"frames"}).status, 2);
 }
 
 TEST_F(frames_command, a_program_without_coroutines_says_so) {
-  const auto ended = run_tare({"frames", without_coroutines});
+  const auto ended = run_tare({"frames", without_coroutines_});
   EXPECT_EQ(ended.status, 0) << ended.errors;
-  EXPECT_THAT(ended.output, HasSubstr("no coroutines found in "));
+  EXPECT_THAT(ended.output, ::testing::HasSubstr("no coroutines found in "));
 }
 
 TEST_F(frames_command, check_tells_each_violation_with_its_line) {
   const auto budget = write("tare.toml", "[[budget]]\nmatch = \"leaf\"\nframe = 100\n");
-  const auto ended = run_tare({"check", binary, "--budget", budget});
+  const auto ended = run_tare({"check", binary_, "--budget", budget});
   EXPECT_EQ(ended.status, 1) << ended.errors;
   EXPECT_THAT(ended.output, ::testing::ContainsRegex("small\\.cpp:[0-9]+: error: the frame of corpus::leaf\\(int\\)"));
-  EXPECT_THAT(ended.output, HasSubstr("[frame]"));
+  EXPECT_THAT(ended.output, ::testing::HasSubstr("[frame]"));
   // TARE_FRAME_BUDGET(64) in the source.
-  EXPECT_THAT(ended.output, HasSubstr("[declared]"));
-  EXPECT_THAT(ended.output, Not(HasSubstr("corpus::top")));
+  EXPECT_THAT(ended.output, ::testing::HasSubstr("[declared]"));
+  EXPECT_THAT(ended.output, ::testing::Not(::testing::HasSubstr("corpus::top")));
 }
 
 TEST_F(frames_command, check_passes_what_is_within_its_budget) {
   const auto budget = write("tare.toml", "[[budget]]\nmatch = \".\"\nframe = 4096\n");
-  const auto ended = run_tare({"check", objects / "symbols_only", "--budget", budget});
+  const auto ended = run_tare({"check", objects() / "symbols_only", "--budget", budget});
   EXPECT_EQ(ended.status, 2) << "sizes are not known there";
 }
 
 TEST_F(frames_command, check_writes_annotations_and_sarif) {
-  const auto github = run_tare({"check", binary, "--format", "github"});
+  const auto github = run_tare({"check", binary_, "--format", "github"});
   EXPECT_EQ(github.status, 1);
-  EXPECT_THAT(github.output, StartsWith("::error file="));
-  EXPECT_THAT(github.output, HasSubstr(",line="));
-  const auto sarif = run_tare({"check", binary, "--sarif", "-"});
+  EXPECT_THAT(github.output, ::testing::StartsWith("::error file="));
+  EXPECT_THAT(github.output, ::testing::HasSubstr(",line="));
+  const auto sarif = run_tare({"check", binary_, "--sarif", "-"});
   EXPECT_EQ(sarif.status, 1);
   const auto all = nlohmann::json::parse(sarif.output);
   EXPECT_EQ(all.at("version"), "2.1.0");
@@ -150,37 +164,37 @@ TEST_F(frames_command, check_writes_annotations_and_sarif) {
 
 TEST_F(frames_command, the_ratchet_holds_what_was_recorded) {
   const auto file = (folder_ / "ratchet.toml").string();
-  const auto recorded = run_tare({"check", binary, "--record", "--ratchet", file});
-  EXPECT_THAT(recorded.output, HasSubstr("3 frames recorded"));
+  const auto recorded = run_tare({"check", binary_, "--record", "--ratchet", file});
+  EXPECT_THAT(recorded.output, ::testing::HasSubstr("3 frames recorded"));
   std::string text = support::read_file(file);
-  EXPECT_THAT(text, HasSubstr("corpus::middle(int)"));
+  EXPECT_THAT(text, ::testing::HasSubstr("corpus::middle(int)"));
   write("ratchet.toml", "[frames]\n\"corpus::middle(int)\" = 16\n");
-  const auto grown = run_tare({"check", binary, "--ratchet", file});
+  const auto grown = run_tare({"check", binary_, "--ratchet", file});
   EXPECT_EQ(grown.status, 1);
-  EXPECT_THAT(grown.output, HasSubstr("grew from 16 to "));
+  EXPECT_THAT(grown.output, ::testing::HasSubstr("grew from 16 to "));
 }
 
 TEST_F(frames_command, check_refuses_what_it_cannot_check) {
-  EXPECT_EQ(run_tare({"check", binary, "--budget", (folder_ / "none.toml").string()}).status, 2);
-  const auto wrong = run_tare({"check", binary, "--budget", write("bad.toml", "[[budget]]\nmatch = 3\n")});
+  EXPECT_EQ(run_tare({"check", binary_, "--budget", (folder_ / "none.toml").string()}).status, 2);
+  const auto wrong = run_tare({"check", binary_, "--budget", write("bad.toml", "[[budget]]\nmatch = 3\n")});
   EXPECT_EQ(wrong.status, 2);
-  EXPECT_THAT(wrong.errors, HasSubstr("bad.toml:2: "));
-  const auto nothing = run_tare({"check", without_coroutines});
+  EXPECT_THAT(wrong.errors, ::testing::HasSubstr("bad.toml:2: "));
+  const auto nothing = run_tare({"check", without_coroutines_});
   EXPECT_EQ(nothing.status, 2);
-  EXPECT_THAT(nothing.errors, HasSubstr("nothing to check against"));
+  EXPECT_THAT(nothing.errors, ::testing::HasSubstr("nothing to check against"));
 }
 
 TEST_F(frames_command, diff_compares_two_builds) {
-  const auto same = run_tare({"diff", binary, binary});
+  const auto same = run_tare({"diff", binary_, binary_});
   EXPECT_EQ(same.status, 0) << same.errors;
-  EXPECT_THAT(same.output, HasSubstr("no frame changed its size"));
-  const auto other = run_tare({"diff", binary, without_coroutines});
+  EXPECT_THAT(same.output, ::testing::HasSubstr("no frame changed its size"));
+  const auto other = run_tare({"diff", binary_, without_coroutines_});
   EXPECT_EQ(other.status, 0) << other.errors;
-  EXPECT_THAT(other.output, StartsWith("vanished:"));
-  const auto json = nlohmann::json::parse(run_tare({"diff", without_coroutines, binary, "--json", "-"}).output);
+  EXPECT_THAT(other.output, ::testing::StartsWith("vanished:"));
+  const auto json = nlohmann::json::parse(run_tare({"diff", without_coroutines_, binary_, "--json", "-"}).output);
   EXPECT_EQ(json.at("changes").size(), 3U);
   EXPECT_EQ(json.at("changes").at(0).at("change"), "appeared");
-  EXPECT_EQ(run_tare({"diff", binary, objects / "text"}).status, 2);
+  EXPECT_EQ(run_tare({"diff", binary_, objects() / "text"}).status, 2);
 }
 
 }  // namespace

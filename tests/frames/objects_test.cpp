@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path folder = TARE_OBJECTS;
+fs::path folder() { return TARE_OBJECTS; }
 
 const coroutine* find(const coroutine_report& report, const std::string& name) {
   const auto found = std::ranges::find_if(
@@ -26,18 +26,18 @@ const coroutine* find(const coroutine_report& report, const std::string& name) {
 class objects : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    if (!fs::exists(folder / "pie")) GTEST_SKIP() << "clang 22 is not there to build the objects";
+    if (!fs::exists(folder() / "pie")) GTEST_SKIP() << "clang 22 is not there to build the objects";
   }
 };
 
 TEST_P(objects, have_sizes_fields_lines_and_liveness) {
-  const auto report = read_coroutines(folder / GetParam());
+  const auto report = read_coroutines(folder() / GetParam());
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->coroutines.size(), 3U);
   const coroutine* leaf = find(*report, "leaf");
   ASSERT_NE(leaf, nullptr);
   EXPECT_EQ(leaf->name, "corpus::leaf(int)");
-  const auto reference = read_coroutines(folder / "pie");
+  const auto reference = read_coroutines(folder() / "pie");
   ASSERT_TRUE(reference);
   const coroutine* same = find(*reference, "leaf");
   ASSERT_NE(same, nullptr);
@@ -62,7 +62,7 @@ TEST_P(objects, have_sizes_fields_lines_and_liveness) {
 }
 
 TEST_P(objects, have_the_budgets_of_the_source) {
-  const auto report = read_coroutines(folder / GetParam());
+  const auto report = read_coroutines(folder() / GetParam());
   ASSERT_TRUE(report) << report.error().message;
   const coroutine* leaf = find(*report, "leaf");
   const coroutine* middle = find(*report, "middle");
@@ -85,10 +85,10 @@ INSTANTIATE_TEST_SUITE_P(forms, objects,
 class damaged_objects : public objects {};
 
 TEST_F(damaged_objects, a_debug_folder_is_searched_by_build_id) {
-  const auto alone = read_coroutines(folder / "by_id");
+  const auto alone = read_coroutines(folder() / "by_id");
   ASSERT_TRUE(alone);
   EXPECT_TRUE(alone->coroutines.empty());
-  const auto report = read_coroutines(folder / "by_id", {.debug_folders = {folder / "ids"}, .liveness = true});
+  const auto report = read_coroutines(folder() / "by_id", {.debug_folders = {folder() / "ids"}, .liveness = true});
   ASSERT_TRUE(report) << report.error().message;
   const coroutine* leaf = find(*report, "leaf");
   ASSERT_NE(leaf, nullptr);
@@ -97,7 +97,7 @@ TEST_F(damaged_objects, a_debug_folder_is_searched_by_build_id) {
 
 TEST_F(damaged_objects, without_descriptions_the_symbols_are_listed) {
   for (const char* name : {"symbols_only", "lines_only"}) {
-    const auto report = read_coroutines(folder / name);
+    const auto report = read_coroutines(folder() / name);
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_EQ(report->coroutines.size(), 3U) << name;
     for (const auto& one : report->coroutines) EXPECT_FALSE(one.frame_bytes);
@@ -107,7 +107,7 @@ TEST_F(damaged_objects, without_descriptions_the_symbols_are_listed) {
 }
 
 TEST_F(damaged_objects, a_stripped_binary_says_so) {
-  const auto report = read_coroutines(folder / "stripped");
+  const auto report = read_coroutines(folder() / "stripped");
   ASSERT_TRUE(report);
   EXPECT_TRUE(report->coroutines.empty());
   ASSERT_FALSE(report->notes.empty());
@@ -120,26 +120,26 @@ TEST_F(damaged_objects, what_is_no_binary_is_refused_in_one_line) {
     EXPECT_FALSE(report) << file;
     return report ? std::string() : report.error().message;
   };
-  EXPECT_THAT(problem(folder / "text"), ::testing::HasSubstr("is not an ELF file"));
-  EXPECT_THAT(problem(folder / "empty"), ::testing::HasSubstr("is not an ELF file"));
-  EXPECT_THAT(problem(folder / "truncated"), ::testing::HasSubstr("truncated or damaged"));
-  EXPECT_THAT(problem(folder), ::testing::HasSubstr("is a folder"));
-  EXPECT_THAT(problem(folder / "nothing"), ::testing::HasSubstr("No such file"));
+  EXPECT_THAT(problem(folder() / "text"), ::testing::HasSubstr("is not an ELF file"));
+  EXPECT_THAT(problem(folder() / "empty"), ::testing::HasSubstr("is not an ELF file"));
+  EXPECT_THAT(problem(folder() / "truncated"), ::testing::HasSubstr("truncated or damaged"));
+  EXPECT_THAT(problem(folder()), ::testing::HasSubstr("is a folder"));
+  EXPECT_THAT(problem(folder() / "nothing"), ::testing::HasSubstr("No such file"));
 }
 
 TEST_F(damaged_objects, chains_go_down_to_the_leaf) {
-  const auto report = read_coroutines(folder / "pie");
+  const auto report = read_coroutines(folder() / "pie");
   ASSERT_TRUE(report);
   const chains ways(report->coroutines);
+  const auto bytes = [&](const char* name) { return find(*report, name)->frame_bytes.value_or(0); };
   const auto index = [&](const char* name) {
     return static_cast<std::size_t>(find(*report, name) - report->coroutines.data());
   };
-  const std::uint64_t leaf = *report->coroutines[index("leaf")].frame_bytes;
-  EXPECT_EQ(ways.heaviest(index("leaf")), leaf);
-  const std::uint64_t middle = *report->coroutines[index("middle")].frame_bytes;
+  EXPECT_GT(bytes("leaf"), 100U);
+  EXPECT_EQ(ways.heaviest(index("leaf")), bytes("leaf"));
   // A callee that was merged into its caller is part of its frame and no child any more.
-  EXPECT_GE(ways.heaviest(index("middle")), middle);
-  EXPECT_GE(ways.heaviest(index("top")), *report->coroutines[index("top")].frame_bytes);
+  EXPECT_GE(ways.heaviest(index("middle")), bytes("middle"));
+  EXPECT_GE(ways.heaviest(index("top")), bytes("top"));
 }
 
 }  // namespace

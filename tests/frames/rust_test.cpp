@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 
 std::map<std::string, std::uint64_t> true_sizes(const fs::path& program) {
   std::string text;
+  // NOLINTNEXTLINE(bugprone-command-processor): a program of the corpus, without arguments
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> pipe(::popen(program.c_str(), "r"), ::pclose);
   if (!pipe) return {};
   std::array<char, 4096> part{};
@@ -35,21 +36,21 @@ std::map<std::string, std::uint64_t> true_sizes(const fs::path& program) {
 class rust : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!fs::exists(program)) GTEST_SKIP() << "rustc is not installed, so there is no Rust program to look into";
-    auto read = read_coroutines(program);
+    if (!fs::exists(program_)) GTEST_SKIP() << "rustc is not installed, so there is no Rust program to look into";
+    auto read = read_coroutines(program_);
     ASSERT_TRUE(read) << read.error().message;
-    report = std::move(*read);
+    report_ = std::move(*read);
   }
   const coroutine* find(const std::string& name) const {
-    const auto found = std::ranges::find(report.coroutines, "futures::" + name, &coroutine::name);
-    return found == report.coroutines.end() ? nullptr : &*found;
+    const auto found = std::ranges::find(report_.coroutines, "futures::" + name, &coroutine::name);
+    return found == report_.coroutines.end() ? nullptr : &*found;
   }
-  const fs::path program = TARE_RUST_PROGRAM;
-  coroutine_report report;
+  const fs::path program_ = TARE_RUST_PROGRAM;
+  coroutine_report report_;
 };
 
 TEST_F(rust, sizes_are_what_size_of_val_says) {
-  const auto truth = true_sizes(program);
+  const auto truth = true_sizes(program_);
   EXPECT_GE(truth.size(), 20U);
   for (const auto& [name, bytes] : truth) {
     const coroutine* one = find(name);

@@ -8,9 +8,6 @@
 namespace tare::inspect {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-
 TEST(await_lines, are_those_of_the_body_that_begins_on_the_line) {
   constexpr std::string_view source = R"(
 task<int> first() {
@@ -24,9 +21,9 @@ task<int> second() { int r = co_await b();
 }
 task<> third() { co_await e(); }
 )";
-  EXPECT_THAT(await_lines(source, 2, false), ElementsAre(3));
-  EXPECT_THAT(await_lines(source, 5, false), ElementsAre(5, 7, 9, 9));
-  EXPECT_THAT(await_lines(source, 11, false), ElementsAre(11));
+  EXPECT_THAT(await_lines(source, 2, false), ::testing::ElementsAre(3));
+  EXPECT_THAT(await_lines(source, 5, false), ::testing::ElementsAre(5, 7, 9, 9));
+  EXPECT_THAT(await_lines(source, 11, false), ::testing::ElementsAre(11));
 }
 
 TEST(await_lines, comments_and_literals_have_none) {
@@ -39,7 +36,7 @@ TEST(await_lines, comments_and_literals_have_none) {
       "  co_await last();\n"
       "  int not_co_await = 1'0;\n"
       "}\n";
-  EXPECT_THAT(await_lines(source, 1, false), ElementsAre(6));
+  EXPECT_THAT(await_lines(source, 1, false), ::testing::ElementsAre(6));
 }
 
 TEST(await_lines, lambdas_keep_theirs) {
@@ -53,17 +50,17 @@ task<> f(std::vector<int> values) {
   co_await inner(values[0]);
 }
 )";
-  EXPECT_THAT(await_lines(source, 2, false), ElementsAre(3, 8));
-  EXPECT_THAT(await_lines(source, 4, true), ElementsAre(5));
-  EXPECT_THAT(await_lines(source, 6, true), ElementsAre(6));
+  EXPECT_THAT(await_lines(source, 2, false), ::testing::ElementsAre(3, 8));
+  EXPECT_THAT(await_lines(source, 4, true), ::testing::ElementsAre(5));
+  EXPECT_THAT(await_lines(source, 6, true), ::testing::ElementsAre(6));
 }
 
 TEST(await_lines, what_does_not_end_has_none) {
-  EXPECT_THAT(await_lines("task<> f() {\n  co_await a();\n", 1, false), IsEmpty());
-  EXPECT_THAT(await_lines("task<> f();\n", 1, false), IsEmpty());
-  EXPECT_THAT(await_lines("task<> f() { \"co_await", 1, false), IsEmpty());
-  EXPECT_THAT(await_lines("", 1, false), IsEmpty());
-  EXPECT_THAT(await_lines("task<> f() {}", 7, false), IsEmpty());
+  EXPECT_THAT(await_lines("task<> f() {\n  co_await a();\n", 1, false), ::testing::IsEmpty());
+  EXPECT_THAT(await_lines("task<> f();\n", 1, false), ::testing::IsEmpty());
+  EXPECT_THAT(await_lines("task<> f() { \"co_await", 1, false), ::testing::IsEmpty());
+  EXPECT_THAT(await_lines("", 1, false), ::testing::IsEmpty());
+  EXPECT_THAT(await_lines("task<> f() {}", 7, false), ::testing::IsEmpty());
 }
 
 }  // namespace

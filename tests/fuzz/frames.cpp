@@ -25,8 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const auto& note : report->notes) check(note.find('\n') == std::string::npos);
   for (const auto& one : report->coroutines) {
     for (const auto& await : one.awaits) {
-      if (!one.frame_bytes) continue;
-      check(await.live_bytes + await.held_bytes + await.dead_bytes == *one.frame_bytes);
+      if (const auto bytes = one.frame_bytes) {
+        check(await.live_bytes + await.held_bytes + await.dead_bytes == *bytes);
+      }
     }
   }
   return 0;
