@@ -341,8 +341,10 @@ class slot_namer {
 
   [[nodiscard]] bool may_be(const candidate& variable, const slot& place) const {
     const auto& field = into_.fields[place.field];
-    if (variable.inlined || variable.field.bytes != field.bytes) return false;
     const bool array = place.type_stem == array_stem;
+    // Of a class that another unit describes only the name is known here.
+    const bool size_fits = variable.field.bytes == field.bytes || (variable.field.bytes == 0 && !array);
+    if (variable.inlined || !size_fits) return false;
     if (array != (variable.type_stem == array_stem)) return false;
     if (!array && !same_stem(place.type_stem, variable.type_stem)) return false;
     return std::ranges::all_of(variable.offsets, [&](std::uint64_t offset) {
@@ -374,7 +376,9 @@ class slot_namer {
       done.insert(one.variable);
       others.push_back(one.variable);
       drop_parts(candidates_[one.variable]);
-      add_variable(candidates_[one.variable], into_.fields[slots_[one.slot].field].offset);
+      const auto& field = into_.fields[slots_[one.slot].field];
+      candidates_[one.variable].field.bytes = field.bytes;
+      add_variable(candidates_[one.variable], field.offset);
     }
   }
 

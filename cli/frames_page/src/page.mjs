@@ -74,7 +74,6 @@ coroutines.forEach((one, index) => {
   if (!files.has(file)) files.set(file, { name: base(file), children: [] });
   files.get(file).children.push({ name: one.name, value: one.frame_bytes, index });
 });
-const colours = getComputedStyle(document.documentElement);
 const dark = matchMedia("(prefers-color-scheme: dark)").matches;
 const map = document.getElementById("map");
 if (files.size === 0) {
@@ -89,16 +88,16 @@ if (files.size === 0) {
       data: [...files.values()],
       leafDepth: files.size === 1 ? undefined : 1,
       roam: false,
-      width: "100%",
-      height: "88%",
+      left: 0,
+      right: 0,
       top: 0,
-      label: { formatter: ({ name, value }) => `${name}\n${bytes(value)} B`, overflow: "truncate" },
-      breadcrumb: { itemStyle: { color: dark ? "#2b2f34" : "#6d7178" } },
+      bottom: 32,
+      label: { formatter: ({ name, value }) => `${name}\n${bytes(value)} B`, overflow: "truncate", lineHeight: 16, fontFamily: "system-ui, sans-serif" },
+      breadcrumb: { bottom: 0, itemStyle: { color: dark ? "#2b2f34" : "#6d7178", textStyle: { color: "#ffffff" } } },
       itemStyle: { borderColor: dark ? "#0d1117" : "#ffffff" },
       levels: [{}, { colorSaturation: [0.35, 0.6] }, { colorSaturation: [0.35, 0.6] }],
     }],
     color: ["#c2410c", "#5f7589", "#8a6d3b", "#4d7c5a", "#7a5c86", "#356c8f"],
-    textStyle: { fontFamily: colours.fontFamily },
   });
   chart.on("click", ({ data }) => data?.index !== undefined && show(data.index));
   addEventListener("resize", () => chart.resize());
