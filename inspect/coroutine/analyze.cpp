@@ -130,11 +130,11 @@ void find_inlined_children(const unit_context& unit, const frame_function& funct
       child.getCallerFrame(file, where.line, column, discriminator);
       where.file = unit.lines.file(file);
     }
-    const auto origin = child.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
-    const auto name = coroutine_of(origin);
+    const auto callee = child.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+    const auto name = coroutine_of(callee);
     if (name.empty()) {
       find_inlined_children(unit, function, child, where, awaits, depth + 1);
-    } else if (linkage_name(origin) == name && !is_merged(unit, function, name)) {
+    } else if (linkage_name(callee) == name && !is_merged(unit, function, name)) {
       add_child(name, where, awaits);
     }
   }
@@ -180,8 +180,8 @@ void find_inlined(const llvm::DWARFDie& block, std::uint64_t address, std::vecto
         std::ranges::any_of(*ranges, [&](const auto& one) { return address >= one.LowPC && address <= one.HighPC; });
     if (!here) continue;
     if (tag == dwarf::DW_TAG_inlined_subroutine) {
-      const auto origin = child.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
-      if (!coroutine_of(origin).empty()) into.push_back(origin);
+      const auto callee = child.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+      if (!coroutine_of(callee).empty()) into.push_back(callee);
     }
     find_inlined(child, address, into, depth + 1);
   }

@@ -64,6 +64,7 @@ struct variable_at_await {
   byte_state state = byte_state::held;
   field_kind kind = field_kind::unnamed;
   source_line declared{};
+  bool touched_later = false;  ///< read, written or handed on afterwards, be it as another variable in its place
 };
 
 enum class suspension : std::uint8_t {

@@ -130,8 +130,9 @@ std::vector<frame_source> find_frame_sources(unit_context& unit) {
       continue;
     }
     llvm::DWARFDie described = function;
-    if (const auto origin = function.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin); origin.isValid()) {
-      described = origin;
+    if (const auto abstract = function.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+        abstract.isValid()) {
+      described = abstract;
     }
     if (const auto type = gcc_frame_type(described); type.isValid()) {
       has_gcc = true;

@@ -29,16 +29,18 @@ struct effect {
   bool certain = true;  ///< all of these bytes, surely
 };
 
-/// For each byte: is it read later, and does its address go somewhere later.
+/// For each byte: is it read later, does its address go somewhere later, and is anything at all done to it later.
 struct later_use {
   llvm::BitVector read;
   llvm::BitVector passed;
+  llvm::BitVector touched;
 
-  explicit later_use(unsigned atoms) : read(atoms), passed(atoms) {}
+  explicit later_use(unsigned atoms) : read(atoms), passed(atoms), touched(atoms) {}
   bool take_in(const later_use& other) {
-    const bool changed = other.read.test(read) || other.passed.test(passed);
+    const bool changed = other.read.test(read) || other.passed.test(passed) || other.touched.test(touched);
     read |= other.read;
     passed |= other.passed;
+    touched |= other.touched;
     return changed;
   }
 };
@@ -94,6 +96,7 @@ class liveness_finder {
        : state == byte_state::held ? point.held_bytes
                                    : point.dead_bytes) += bytes;
       add_variable(point, owner, state, atoms_[i]);
+      if (later_[number].touched.test(i)) point.variables.back().touched_later = true;
     }
   }
 
@@ -231,6 +234,7 @@ class liveness_finder {
       }
     }
     for (const auto& one : of.at[instruction]) {
+      use.touched.set(one.first, one.last);
       if (one.what == effect::kind::read) use.read.set(one.first, one.last);
       if (one.what == effect::kind::passed) use.passed.set(one.first, one.last);
     }

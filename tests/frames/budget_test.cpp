@@ -149,8 +149,17 @@ TEST(advice, names_what_is_kept_without_a_later_use) {
   EXPECT_THAT(found[0].message, ::testing::HasSubstr("'forgotten'"));
   EXPECT_EQ(found[1].bytes, 64U);
   EXPECT_THAT(found[1].message, ::testing::HasSubstr("'given'"));
+  // What is first written behind an await is not over before it.
+  one.awaits.push_back(await);
+  one.awaits[1].where.line = 15;
+  for (auto& each : one.awaits[0].variables) each.touched_later = each.name == "forgotten";
+  const auto between = advise(one);
+  ASSERT_THAT(between, ::testing::SizeIs(2));
+  EXPECT_EQ(between[0].where.line, 15U);
+  EXPECT_THAT(between[0].message, ::testing::EndsWith("begin it after the one at :12"));
+  one.awaits.resize(1);
   // Where nothing is known about the code, nothing is advised about it.
-  await.known_by = evidence::whole_frame;
+  one.awaits.front().known_by = evidence::whole_frame;
   EXPECT_THAT(advise(one), ::testing::IsEmpty());
 }
 
