@@ -447,8 +447,8 @@ void interpreter::step(machine_state& state, const instruction& one, const acces
       if (content.is_constant()) {
         for (auto& each : content.constants) each.value = static_cast<std::uint64_t>(sign_extended(each.value, 4));
         std::ranges::sort(content.constants);
-      } else if (const auto table = tables_.find(content.base); table != tables_.end()) {
-        table->second.is_signed = true;
+      } else if (const auto known = tables_.find(content.base); known != tables_.end()) {
+        known->second.is_signed = true;
       } else {
         content = made_by(one);
       }
