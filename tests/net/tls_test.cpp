@@ -54,14 +54,19 @@ tls::context client_context(std::vector<std::string> alpn = {}) {
   return tls::context::client({.authorities = ours().certificate, .alpn = std::move(alpn)}).value();
 }
 
+// Functions, for g++ 12 destroys the options twice when a coroutine makes them.
+tls::context system_context() { return tls::context::client().value(); }
+tls::context careless_context() { return tls::context::client({.verify = false}).value(); }
+
 struct tls_connection {
   tare::net::result<tls::stream> client;
   tare::net::result<tls::stream> server;
 };
 
-task<tls_connection> shake_hands(tls::context of_client, tls::context of_server, std::string host = "localhost") {
+task<tls_connection> shake_hands(tls::context of_client, tls::context of_server, std::string_view host = "localhost") {
+  std::string name(host);
   auto [client, server] = co_await connect_loopback();
-  auto [one, other] = co_await tare::when_all(tls::stream::connect(std::move(client), of_client, host),
+  auto [one, other] = co_await tare::when_all(tls::stream::connect(std::move(client), of_client, std::move(name)),
                                               tls::stream::accept(std::move(server), of_server));
   co_return tls_connection{.client = std::move(one), .server = std::move(other)};
 }
@@ -123,7 +128,7 @@ TEST_P(tls_test, carries_more_than_the_system_buffers_both_ways_at_once) {
 TEST_P(tls_test, a_client_trusts_nobody_else) {
   run([]() -> task<> {
     // Unknown to the system.
-    auto unknown = co_await shake_hands(tls::context::client().value(), server_context());
+    auto unknown = co_await shake_hands(system_context(), server_context());
     EXPECT_EQ(unknown.client.error(),
               (std::error_code(X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, tls::certificate_category())))
         << unknown.client.error().message();
@@ -134,9 +139,10 @@ TEST_P(tls_test, a_client_trusts_nobody_else) {
     auto address = co_await shake_hands(client_context(), server_context(), "127.0.0.2");
     EXPECT_EQ(address.client.error(), (std::error_code(X509_V_ERR_IP_ADDRESS_MISMATCH, tls::certificate_category())));
     // By its address, and by somebody who does not care.
-    EXPECT_TRUE((co_await shake_hands(client_context(), server_context(), "127.0.0.1")).client);
-    auto careless = tls::context::client({.verify = false}).value();
-    EXPECT_TRUE((co_await shake_hands(careless, server_context(), "example.org")).client);
+    auto itself = co_await shake_hands(client_context(), server_context(), "127.0.0.1");
+    EXPECT_TRUE(itself.client);
+    auto anybody = co_await shake_hands(careless_context(), server_context(), "example.org");
+    EXPECT_TRUE(anybody.client);
   }());
 }
 
