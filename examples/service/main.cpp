@@ -168,7 +168,7 @@ int start(const options& chosen) {
 
 int main(int argc, char** argv) {
   // Threads of the blocking pool would otherwise each keep memory of their own, which comes back only to them.
-  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_ARENA_MAX, 2);  // NOLINT(concurrency-mt-unsafe): there is one thread yet
   try {
     const auto chosen = service::parse_options(argc, argv);
     return chosen ? service::start(*chosen) : chosen.error();

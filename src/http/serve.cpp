@@ -48,8 +48,8 @@ task<> complete_response(exchange& x, const request_guard& guard) {
   }
   if (!guard.error()) {
     // A handler that gave up because the body could not be read leaves the answer to the server.
-    if (!x.started() && x.refusal_to_send()) {
-      (void)co_await x.refuse();
+    if (const auto& refusal = x.refusal_to_send(); refusal && !x.started()) {
+      (void)co_await x.send_instead(refusal->status, refusal->why);
     } else {
       (void)co_await x.finish();
     }
@@ -103,7 +103,7 @@ task<bool> serve_requests(transport connection, server_core& server) {
     if (arrived == exchange::arrival::none) co_return true;
     if (arrived == exchange::arrival::over) co_return false;
     if (arrived == exchange::arrival::refused) {
-      (void)co_await x.refuse();
+      if (const auto& refusal = x.refusal_to_send()) (void)co_await x.send_instead(refusal->status, refusal->why);
       break;
     }
     {

@@ -97,7 +97,7 @@ class client {
   [[nodiscard]] task<result<client_response>> send(client_request request);
 
   [[nodiscard]] task<result<client_response>> get(std::string url);
-  [[nodiscard]] task<result<client_response>> post(std::string url, std::string content_type, std::string body);
+  [[nodiscard]] task<result<client_response>> post(std::string url, std::string_view content_type, std::string body);
 
   /// Connections that wait for their next request.
   [[nodiscard]] std::size_t idle_connections() const noexcept;

@@ -114,7 +114,7 @@ class server {
         if (!co_await stream.readable()) co_return;
       } while (co_await shield(detail::serve_requests(detail::transport::of(stream), core)));
     } catch (const std::bad_alloc&) {
-      // No memory for a frame: this connection ends, the others go on.
+      co_return;  // No memory for a frame: this connection ends, the others go on.
     }
   }
 

@@ -345,7 +345,7 @@ task<result<client_response>> client::send(client_request request) {
 
 task<result<client_response>> client::get(std::string url) { return send({.method = "GET", .url = std::move(url)}); }
 
-task<result<client_response>> client::post(std::string url, std::string content_type, std::string body) {
+task<result<client_response>> client::post(std::string url, std::string_view content_type, std::string body) {
   client_request request{.method = "POST", .url = std::move(url)};
   request.fields.set("content-type", content_type);
   request.body = std::move(body);
