@@ -38,6 +38,7 @@ struct options {
   double seconds = 10;
   double time_limit = 10;
   bool load = false;
+  bool insecure = false;
   double rate = 0;
   std::string json;
 };
@@ -146,7 +147,7 @@ task<account> drive(const options& asked, const load::target& what, progress& sh
 }
 
 int run(const options& asked) {
-  auto what = load::parse_target(asked.url);
+  auto what = load::parse_target(asked.url, !asked.insecure);
   if (!what) return complain(what.error());
   what->status = asked.status;
   std::optional<output_file> json;
@@ -184,7 +185,7 @@ int run(const options& asked) {
 std::function<int()> add_hold(CLI::App& app) {
   CLI::App* hold = app.add_subcommand("hold", "Hold many connections to a server open, or put it under load");
   hold->footer(
-      "Usage:  tare hold [OPTIONS] http://HOST[:PORT]/PATH\n\n"
+      "Usage:  tare hold [OPTIONS] http[s]://HOST[:PORT]/PATH\n\n"
       "Opens the connections, asks once on each and checks the answer, keeps them idle, asks again on each, and "
       "closes\n"
       "them. With --load, each connection asks again and again instead, and latencies are printed.");
@@ -193,6 +194,7 @@ std::function<int()> add_hold(CLI::App& app) {
   auto* connections = hold->add_option("--connections", asked->connections, "How many; with --load 64")
                           ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}))
                           ->capture_default_str();
+  hold->add_flag("--insecure", asked->insecure, "With https, take any certificate");
   hold->add_option("--seconds", asked->seconds, "How long they are held, or the load lasts")
       ->check(a_time_limit())
       ->capture_default_str();

@@ -37,6 +37,7 @@ struct options {
   std::vector<std::string> only;
   bool no_max_n = false;
   bool connections = false;
+  bool tls = false;
   std::string path = "/";
   std::string json;
   std::string csv;
@@ -155,12 +156,13 @@ void weighing_session::measure(subject& one, unsigned run) {
   const auto show = [&](std::uint64_t n) {
     progress_.show(fmt::format("run {} of {}: {} with n = {}", run, asked_.runs, one.found.name, with_commas(n)));
   };
-  auto measured =
-      one.found.connections
-          ? load::weigh_connections(
-                {.program = what.program, .counts = what.counts, .path = asked_.path, .time_limit = time_limit_},
-                stop_.signal(), show)
-          : inspect::weigh(what, stop_.signal(), show);
+  auto measured = one.found.connections ? load::weigh_connections({.program = what.program,
+                                                                   .counts = what.counts,
+                                                                   .tls = asked_.tls,
+                                                                   .path = asked_.path,
+                                                                   .time_limit = time_limit_},
+                                                                  stop_.signal(), show)
+                                        : inspect::weigh(what, stop_.signal(), show);
   progress_.clear();
   if (!measured.samples.empty()) one.found.runs.push_back(std::move(measured.samples));
   if (!measured.failed) return;
@@ -246,6 +248,7 @@ std::function<int()> add_weigh(CLI::App& app) {
       ->needs(peers);
   auto* connections =
       weigh->add_flag("--connections", asked->connections, "Weigh idle connections of a server")->excludes(peers);
+  weigh->add_flag("--tls", asked->tls, "The server speaks HTTPS; its certificate is not verified")->needs(connections);
   weigh->add_option("--path", asked->path, "What is asked for on each connection; the answer must be 200")
       ->needs(connections)
       ->capture_default_str();

@@ -79,7 +79,9 @@ class weighing {
   }
 
   task<result<sample>> measure(net::endpoint at) {
-    const target what = target_at(at, what_.path);
+    const auto made = target_at(at, what_.path, what_.tls);
+    if (!made) co_return std::unexpected(made.error());
+    const target& what = *made;
     if (auto listening = co_await wait_until_listening(what); !listening) co_return std::unexpected(listening.error());
 
     crowd connections(what, {.time_limit = what_.time_limit});

@@ -42,6 +42,7 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   options chosen;
   std::string listen = chosen.listen.to_string();
   std::string budget = "512M";
+  std::string identity;
   CLI::App app("Items over HTTP: GET /items/{id}, POST /items, GET /healthz, GET /metrics.", "service");
   app.add_option("--db", chosen.database, "sqlite:PATH, or postgresql://USER@HOST/NAME")->capture_default_str();
   app.add_option("--listen", listen, "address and port, [::]:8080, or unix:PATH")->capture_default_str();
@@ -52,6 +53,7 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   app.add_option("--connections", chosen.connections, "to the database, at most")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000));
+  app.add_option("--tls", identity, "speak HTTPS with the certificate chain and the private key in this PEM file");
   app.add_flag("--seed", chosen.seed, "put some items into an empty database");
   try {
     app.parse(argc, argv);
@@ -63,6 +65,12 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   const auto endpoint = tare::net::endpoint::parse(listen);
   if (!endpoint) return complain("--listen: '" + listen + "' is no address with a port: " + endpoint.error().message());
   chosen.listen = *endpoint;
+  if (!identity.empty()) {
+    const auto made = tare::net::tls::context::server({.certificate = identity, .key = identity, .alpn = {"http/1.1"}});
+    if (!made)
+      return complain("--tls: no certificate with its private key in " + identity + ": " + made.error().message());
+    chosen.tls = *made;
+  }
   const auto size = parse_size(budget);
   if (!size) return complain("--budget: " + size.error());
   if (*size < least_budget) return complain("--budget: at least 32M are needed, not " + budget);

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <tare/net/endpoint.hpp>
+#include <tare/net/tls.hpp>
 
 #include <cstddef>
 #include <expected>
+#include <optional>
 #include <string>
 
 namespace service {
@@ -15,6 +17,7 @@ struct options {
   std::size_t budget = std::size_t{512} << 20U;
   std::size_t connections = 8;  ///< to the database
   bool seed = false;
+  std::optional<tare::net::tls::context> tls;  ///< Without: in the clear.
 };
 
 /// What the arguments say; otherwise the status to exit with, after what there was to say has been printed.

@@ -15,6 +15,7 @@ import pwd
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,17 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def certificate(folder):
+    """A PEM file with a self-signed certificate and its key."""
+    made = os.path.join(folder, "identity.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", made, "-out", made + ".crt"],
+                   check=True, capture_output=True)
+    with open(made, "a") as both, open(made + ".crt") as chain:
+        both.write(chain.read())
+    return made
 
 
 class Service:
@@ -110,6 +122,26 @@ def items(program, folder):
             check(line.startswith("#") or len(line.rsplit(" ", 1)) == 2, line)
 
 
+def tls(program, folder):
+    identity = certificate(folder)
+    with Service(program, "--seed", "--tls", identity, folder=folder) as service:
+        trusted = ssl.create_default_context(cafile=identity + ".crt")
+        connection = http.client.HTTPSConnection("localhost", service.port, context=trusted, timeout=10)
+        connection._create_connection = lambda address, *rest: socket.create_connection(("127.0.0.1", address[1]), *rest)
+        for _ in range(50):  # the database is being prepared
+            connection.request("GET", "/items/1")
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status == 200:
+                break
+            time.sleep(0.1)
+        check(answer.status == 200 and json.loads(body)["id"] == 1, (answer.status, body))
+        check(connection.sock.version() == "TLSv1.3", connection.sock.version())
+        service.process.send_signal(signal.SIGTERM)
+        check(service.process.wait(20) == 0, "it did not end well")
+        connection.close()
+
+
 def bad_input(program, folder):
     def refused(*arguments):
         ended = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=20)
@@ -121,6 +153,7 @@ def bad_input(program, folder):
     refused("--budget", "1M")
     refused("--budget", "12Q")
     refused("--unknown")
+    refused("--tls", os.path.join(folder, "absent.pem"))
     with Service(program, "--seed", folder=folder) as service:
         service.wait_for(200)
         taken = subprocess.run([program, "--listen", f"127.0.0.1:{service.port}", "--db", "sqlite::memory:"],
@@ -404,6 +437,7 @@ def slow_loris(program, folder, connections=1000):
 
 CASES = {
     "items": items,
+    "tls": tls,
     "bad-input": bad_input,
     "drain": drain,
     "shards": shards,
