@@ -114,10 +114,14 @@ task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool data
   if (!signals) throw std::system_error(signals.error(), "waiting for signals");
 
   // The first listener finds out whether the address can be had; the others share its port.
-  const tare::net::listen_options shared{.reuse_port = runtime.shards() > 1 && !chosen.listen.is_unix()};
-  auto first = tare::net::listener::bind(chosen.listen, shared);
+  const bool one_listener = chosen.listen.is_unix() || chosen.socket_passed;
+  const tare::net::listen_options shared{.reuse_port = runtime.shards() > 1 && !one_listener};
+  constexpr int first_passed = 3;
+  auto first = chosen.socket_passed ? tare::net::listener::adopt(first_passed)
+                                    : tare::net::listener::bind(chosen.listen, shared);
   if (!first) {
-    std::fprintf(stderr, "service: cannot listen on %s: %s\n", chosen.listen.to_string().c_str(),
+    std::fprintf(stderr, "service: cannot listen on %s: %s\n",
+                 chosen.socket_passed ? "the socket of systemd" : chosen.listen.to_string().c_str(),
                  first.error().message().c_str());
     co_return failed;
   }
@@ -136,10 +140,12 @@ task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool data
     (void)co_await signals->next();
     std::fputs("service: stopping\n", stderr);
     app.draining = true;
+    // A second signal cuts the time short.
+    if (chosen.grace.count() > 0) (void)co_await tare::timeout(chosen.grace, signals->next());
     stopping.set();
   };
   auto serve_all = [&](tare::scope& servers) -> task<> {
-    const unsigned shards = chosen.listen.is_unix() ? 1 : runtime.shards();
+    const unsigned shards = one_listener ? 1 : runtime.shards();
     for (unsigned shard = 1; shard < shards; ++shard) servers.spawn_on(shard, serve_another());
     servers.spawn(serve(app, std::move(*first), chosen.tls, stopping));
     servers.spawn(wait_for_signal());

@@ -195,8 +195,8 @@ result<std::size_t> stream::try_write(std::span<const std::byte> bytes) noexcept
   if (status == 1) return written;
   const auto next = wanted_after(status);
   if (!next) return std::unexpected(next.error());
-  return std::unexpected(std::make_error_code(*next == wanted::nothing ? std::errc::broken_pipe
-                                                                        : std::errc::operation_would_block));
+  return std::unexpected(
+      std::make_error_code(*next == wanted::nothing ? std::errc::broken_pipe : std::errc::operation_would_block));
 }
 
 task<result<void>> stream::write(std::span<const std::byte> bytes) {
