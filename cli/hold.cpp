@@ -43,6 +43,7 @@ struct options {
   double seconds = 10;
   double time_limit = 10;
   bool load = false;
+  bool insecure = false;
   double rate = 0;
   pid_t pid = 0;  // of the server; 0: unknown
   std::string json;
@@ -168,7 +169,7 @@ int run(const options& asked) {
   if (asked.pid != 0 && ::kill(asked.pid, 0) != 0 && errno == ESRCH) {
     return complain(inspect::error{inspect::fault::input, fmt::format("there is no process {}", asked.pid)});
   }
-  auto what = load::parse_target(asked.url);
+  auto what = load::parse_target(asked.url, !asked.insecure);
   if (!what) return complain(what.error());
   what->status = asked.status;
   std::optional<output_file> json;
@@ -206,7 +207,7 @@ int run(const options& asked) {
 std::function<int()> add_hold(CLI::App& app) {
   CLI::App* hold = app.add_subcommand("hold", "Hold many connections to a server open, or put it under load");
   hold->footer(
-      "Usage:  tare hold [OPTIONS] http://HOST[:PORT]/PATH\n\n"
+      "Usage:  tare hold [OPTIONS] http[s]://HOST[:PORT]/PATH\n\n"
       "Opens the connections, asks once on each and checks the answer, keeps them idle, asks again on each, and "
       "closes\n"
       "them. With --load, each connection asks again and again instead, and latencies are printed.");
@@ -215,6 +216,7 @@ std::function<int()> add_hold(CLI::App& app) {
   auto* connections = hold->add_option("--connections", asked->connections, "How many; with --load 64")
                           ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}))
                           ->capture_default_str();
+  hold->add_flag("--insecure", asked->insecure, "With https, take any certificate");
   hold->add_option("--seconds", asked->seconds, "How long they are held, or the load lasts")
       ->check(a_time_limit())
       ->capture_default_str();

@@ -37,6 +37,7 @@ struct options {
   std::vector<std::string> only;
   bool no_max_n = false;
   bool connections = false;
+  bool tls = false;
   std::string path = "/";
   std::string json;
   std::string csv;
@@ -104,8 +105,13 @@ inspect::result<void> weighing_session::choose() {
   if (!chosen) return std::unexpected(chosen.error());
   for (auto& peer : *chosen) {
     if (stopped()) break;
-    if (!peer.has_workload(default_workload)) continue;
+    if (asked_.connections ? !peer.is_server() : !peer.has_workload(default_workload)) continue;
     take_peer(std::move(peer), list->root);
+  }
+  if (subjects_.empty() && !stopped()) {
+    return inspect::input_error(fmt::format(
+        "{}: none of the peers {}", asked_.peers,
+        asked_.connections ? "is a server, with a {port} in 'run'" : "has the workload of tasks that sleep"));
   }
   return {};
 }
@@ -114,6 +120,7 @@ void weighing_session::take_peer(inspect::peer peer, const std::filesystem::path
   subject one;
   one.found.name = peer.name;
   one.found.subject = peer.subject;
+  one.found.connections = asked_.connections;
   one.program = peer.program(default_workload, root);
   if (!asked_.no_max_n) one.max_n = peer.limit(default_workload);
   if (const auto need = inspect::missing_need(peer, root, stop_.signal())) {
@@ -155,12 +162,13 @@ void weighing_session::measure(subject& one, unsigned run) {
   const auto show = [&](std::uint64_t n) {
     progress_.show(fmt::format("run {} of {}: {} with n = {}", run, asked_.runs, one.found.name, with_commas(n)));
   };
-  auto measured =
-      one.found.connections
-          ? load::weigh_connections(
-                {.program = what.program, .counts = what.counts, .path = asked_.path, .time_limit = time_limit_},
-                stop_.signal(), show)
-          : inspect::weigh(what, stop_.signal(), show);
+  auto measured = one.found.connections ? load::weigh_connections({.program = what.program,
+                                                                   .counts = what.counts,
+                                                                   .tls = asked_.tls,
+                                                                   .path = asked_.path,
+                                                                   .time_limit = time_limit_},
+                                                                  stop_.signal(), show)
+                                        : inspect::weigh(what, stop_.signal(), show);
   progress_.clear();
   if (!measured.samples.empty()) one.found.runs.push_back(std::move(measured.samples));
   if (!measured.failed) return;
@@ -224,7 +232,8 @@ std::function<int()> add_weigh(CLI::App& app) {
   weigh->footer(
       "Usage:  tare weigh [OPTIONS] -- COMMAND... {n}\n"
       "        tare weigh [OPTIONS] --peers FILE [--only NAME,...]\n"
-      "        tare weigh [OPTIONS] --connections -- SERVER... {port}\n\n"
+      "        tare weigh [OPTIONS] --connections -- SERVER... {port}\n"
+      "        tare weigh [OPTIONS] --connections --peers FILE [--only NAME,...]\n\n"
       "The command is started with each number of tasks in the place of {n}. When all its tasks are suspended it\n"
       "prints a line READY to its standard output; then the memory of it and its children is read, and they are\n"
       "ended.\n\n"
@@ -239,13 +248,16 @@ std::function<int()> add_weigh(CLI::App& app) {
   weigh->add_option("--timeout", asked->time_limit, "Seconds to wait for each READY")
       ->check(a_time_limit())
       ->capture_default_str();
-  auto* peers = weigh->add_option("--peers", asked->peers, "A list of programs to compare, such as bench/peers.toml");
+  auto* peers =
+      weigh->add_option("--peers", asked->peers,
+                        "A list of programs to compare, such as bench/peers.toml, or of servers, bench/servers.toml");
   weigh->add_option("--only", asked->only, "Only these of the list")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->needs(peers);
   auto* connections =
-      weigh->add_flag("--connections", asked->connections, "Weigh idle connections of a server")->excludes(peers);
+      weigh->add_flag("--connections", asked->connections, "Weigh idle connections of a server, or of those of a list");
+  weigh->add_flag("--tls", asked->tls, "The server speaks HTTPS; its certificate is not verified")->needs(connections);
   weigh->add_option("--path", asked->path, "What is asked for on each connection; the answer must be 200")
       ->needs(connections)
       ->capture_default_str();

@@ -43,9 +43,11 @@ std::string comparison_table(const weigh_report& report) {
     }
   }
   if (counts.empty()) return {};
-  std::vector<std::string> head{"program", "version", "bytes/task"};
+  const bool connections = report.programs.front().connections;
+  std::vector<std::string> head{"program", "version", connections ? "bytes/connection" : "bytes/task"};
   for (const std::uint64_t n : counts) head.push_back("RSS at " + with_commas(n));
-  head.insert(head.end(), {"to READY", "CPU"});
+  if (connections) head.insert(head.end(), {"after a burst", "after closing"});
+  head.insert(head.end(), {connections ? "to open" : "to READY", "CPU"});
 
   table rows(std::move(head), 2);
   for (const auto& program : report.programs) {
@@ -56,15 +58,19 @@ std::string comparison_table(const weigh_report& report) {
       const auto* point = point_at(all, n);
       row.push_back(point == nullptr ? "-" : megabytes(point->held.resident));
     }
+    if (connections) {
+      row.push_back(megabytes(all.points.back().burst));
+      row.push_back(megabytes(all.points.back().closed));
+    }
     row.push_back(readable(all.points.back().ready));
     row.push_back(readable(all.points.back().cpu));
     rows.add(std::move(row));
   }
   return rows.text() +
-         fmt::format(
-             "\nMedians of {} run{}, in brackets the least and the most; MB are 1,000,000 bytes. Times are"
-             " those of a program's largest number of tasks.\n",
-             report.runs, report.runs == 1 ? "" : "s");
+         fmt::format("\nMedians of {} run{}, in brackets the least and the most; MB are 1,000,000 bytes. {}\n",
+                     report.runs, report.runs == 1 ? "" : "s",
+                     connections ? "The burst, the closing and the times are those of the largest number."
+                                 : "Times are those of a program's largest number of tasks.");
 }
 
 namespace {
@@ -126,8 +132,10 @@ std::string conclusion(std::span<const weighed_program> programs) {
     }
   }
   if (compared.empty()) return {};
-  return fmt::format("A suspended task weighs {} bytes in {}, {}{}.\n", per_task(ours.weight->median), subject->name,
-                     fmt::join(compared, ", "), crowd);
+  if (subject->connections) crowd.clear();
+  return fmt::format("{} weighs {} bytes in {}, {}{}.\n",
+                     subject->connections ? "An idle connection" : "A suspended task", per_task(ours.weight->median),
+                     subject->name, fmt::join(compared, ", "), crowd);
 }
 
 std::string to_json(const weigh_report& report) {

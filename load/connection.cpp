@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <span>
@@ -72,18 +73,23 @@ task<std::expected<connection, failure>> connection::open(const target& to, unsi
   if (!stream) co_return std::unexpected(fmt::format("cannot connect: {}", stream.error().message()));
   (void)socket.release();
   (void)stream->set_no_delay(true);
-  co_return connection(std::move(*stream));
+  if (!to.tls) co_return connection(http::detail::connection(std::move(*stream)));
+  auto secret = co_await net::tls::stream::connect(std::move(*stream), *to.tls, to.host);
+  if (!secret) co_return std::unexpected(fmt::format("the TLS handshake failed: {}", secret.error().message()));
+  co_return connection(http::detail::connection(std::move(*secret)));
 }
 
 task<std::expected<void, failure>> connection::exchange(const target& what) {
-  const auto sent = co_await stream_.write(std::as_bytes(std::span(what.request)));
+  const http::detail::transport way = over_.way();
+  const std::array<std::span<const std::byte>, 1> whole{std::as_bytes(std::span(what.request))};
+  const auto sent = co_await way.write(whole);
   if (!sent) co_return std::unexpected(fmt::format("cannot send: {}", sent.error().message()));
 
   using http::detail::response_reader;
   response_reader reader({});
   reader.next("GET");
   for (;;) {
-    auto got = co_await stream_.read();
+    auto got = co_await way.read();
     if (!got) co_return std::unexpected(fmt::format("cannot receive: {}", got.error().message()));
     if (got->empty()) {
       co_return std::unexpected(failure(reader.under_way() ? "the answer was cut off" : "closed without an answer"));

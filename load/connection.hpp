@@ -4,7 +4,8 @@
 
 #include "load/target.hpp"
 
-#include <tare/net/stream.hpp>
+#include <tare/http/detail/connection.hpp>
+
 #include <tare/task.hpp>
 
 #include <cstdint>
@@ -25,13 +26,13 @@ class connection {
   /// Sends the request and reads the whole response. The connection is of no use after a failure.
   [[nodiscard]] task<std::expected<void, failure>> exchange(const target& what);
 
-  [[nodiscard]] bool is_open() const noexcept { return stream_.is_open(); }
-  void close() noexcept { stream_.close(); }
+  [[nodiscard]] bool is_open() const noexcept { return over_.is_open(); }
+  void close() noexcept { over_.close(); }
 
  private:
-  explicit connection(net::stream stream) noexcept : stream_(std::move(stream)) {}
+  explicit connection(http::detail::connection over) noexcept : over_(std::move(over)) {}
 
-  net::stream stream_;
+  http::detail::connection over_;
 };
 
 }  // namespace tare::load

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 namespace tare::load {
 namespace {
@@ -40,18 +41,25 @@ std::string get(std::string_view path, std::string_view host) {
   return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: tare\r\nAccept: */*\r\n\r\n", path, host);
 }
 
+inspect::result<net::tls::context> trust(bool verify) {
+  auto made = net::tls::context::client({.verify = verify, .alpn = {"http/1.1"}});
+  if (made) return *made;
+  return inspect::input_error(fmt::format("cannot set up TLS: {}", made.error().message()));
+}
+
 }  // namespace
 
-inspect::result<target> parse_target(std::string_view url) {
+inspect::result<target> parse_target(std::string_view url, bool verify) {
   const auto parsed = boost::urls::parse_uri({url.data(), url.size()});
   if (!parsed || parsed->host().empty()) {
     return inspect::input_error(fmt::format("'{}' is no URL such as http://127.0.0.1:8080/", url));
   }
   const std::string scheme = parsed->scheme();
-  if (scheme != "http") {
-    return inspect::input_error(fmt::format("'{}': only http:// is understood, not {}://", url, scheme));
+  const bool secret = scheme == "https";
+  if (scheme != "http" && !secret) {
+    return inspect::input_error(fmt::format("'{}': only http:// and https:// are understood, not {}://", url, scheme));
   }
-  std::uint16_t port = 80;
+  std::uint16_t port = secret ? 443 : 80;
   if (parsed->has_port()) {
     // Not port_number(): it wraps what is too large.
     const std::string_view digits(parsed->port().data(), parsed->port().size());
@@ -63,18 +71,32 @@ inspect::result<target> parse_target(std::string_view url) {
   if (!address) return std::unexpected(address.error());
   std::string path = parsed->encoded_path().empty() ? std::string("/") : std::string(parsed->encoded_path());
   if (parsed->has_query()) path += "?" + std::string(parsed->encoded_query());
-  return target{.address = *address,
-                .request = get(path, std::string(parsed->encoded_host_and_port())),
-                .status = 200,
-                .description = std::string(url)};
+  target made{.address = *address,
+              .request = get(path, std::string(parsed->encoded_host_and_port())),
+              .status = 200,
+              .description = std::string(url),
+              .host = parsed->host_address()};
+  if (secret) {
+    auto trusted = trust(verify);
+    if (!trusted) return std::unexpected(trusted.error());
+    made.tls = std::move(*trusted);
+  }
+  return made;
 }
 
-target target_at(const net::endpoint& address, std::string_view path) {
+inspect::result<target> target_at(const net::endpoint& address, std::string_view path, bool tls) {
   const std::string host = address.to_string();
-  return {.address = address,
-          .request = get(path, host),
-          .status = 200,
-          .description = fmt::format("http://{}{}", host, path)};
+  target made{.address = address,
+              .request = get(path, host),
+              .status = 200,
+              .description = fmt::format("{}://{}{}", tls ? "https" : "http", host, path),
+              .host = host.substr(0, host.rfind(':'))};
+  if (tls) {
+    auto trusted = trust(false);
+    if (!trusted) return std::unexpected(trusted.error());
+    made.tls = std::move(*trusted);
+  }
+  return made;
 }
 
 }  // namespace tare::load

@@ -16,7 +16,6 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -36,28 +35,32 @@ result<std::uint16_t> free_port() {
 
 class weighing {
  public:
-  weighing(const connection_weighing& what, std::uint64_t n) : what_(what), n_(n) {}
-
-  task<result<sample>> run() {
+  static task<result<sample>> run(const connection_weighing& what, std::uint64_t n) {
     const auto port = free_port();
     if (!port) co_return std::unexpected(port.error());
-    auto started = inspect::process::start(what_.program.with_port(*port));
+    auto started = inspect::process::start(what.program.with_port(*port));
     if (!started) co_return std::unexpected(started.error());
-    server_.emplace(std::move(*started));
+    weighing one(what, n, std::move(*started));
+    co_return co_await one.weigh(*port);
+  }
 
+ private:
+  weighing(const connection_weighing& what, std::uint64_t n, inspect::process server)
+      : what_(what), n_(n), server_(std::move(server)) {}
+
+  task<result<sample>> weigh(std::uint16_t port) {
     result<sample> measured = inspect::interrupted_error();
     co_await with_scope([&](scope& s) -> task<> {
-      s.spawn(drain(server_->output(), nullptr));
-      s.spawn(drain(server_->errors(), &last_words_));
+      s.spawn(drain(server_.output(), nullptr));
+      s.spawn(drain(server_.errors(), &last_words_));
       s.spawn(notice_the_end(s));
-      measured = co_await measure(net::endpoint::loopback(*port));
+      measured = co_await measure(net::endpoint::loopback(port));
       s.cancel();
     });
     if (ended_) co_return failure_of("ended while its connections were weighed");
     co_return measured;
   }
 
- private:
   /// A server must not be held up because nobody reads what it logs.
   static task<> drain(const inspect::file_descriptor& from, inspect::tail* kept) {
     std::array<char, 4096> buffer;
@@ -69,14 +72,16 @@ class weighing {
   }
 
   task<> notice_the_end(scope& all) {
-    (void)co_await net::wait_readable(server_->exit_report().get());
+    (void)co_await net::wait_readable(server_.exit_report().get());
     co_await sleep_for(20ms);  // its last words may still be in the pipe
     ended_ = true;
     all.cancel();
   }
 
   task<result<sample>> measure(net::endpoint at) {
-    const target what = target_at(at, what_.path);
+    const auto made = target_at(at, what_.path, what_.tls);
+    if (!made) co_return std::unexpected(made.error());
+    const target& what = *made;
     if (auto listening = co_await wait_until_listening(what); !listening) co_return std::unexpected(listening.error());
 
     crowd connections(what, {.time_limit = what_.time_limit});
@@ -124,13 +129,13 @@ class weighing {
 
   task<result<inspect::memory>> settled() {
     co_await sleep_for(what_.settling);
-    const auto processes = inspect::descendants(server_->supervisor());
+    const auto processes = inspect::descendants(server_.supervisor());
     if (!processes) co_return std::unexpected(processes.error());
     co_return inspect::read_memory(*processes);
   }
 
   [[nodiscard]] std::chrono::nanoseconds cpu() const {
-    const auto processes = inspect::descendants(server_->supervisor());
+    const auto processes = inspect::descendants(server_.supervisor());
     return processes ? inspect::read_cpu_time(*processes) : std::chrono::nanoseconds(0);
   }
 
@@ -142,7 +147,7 @@ class weighing {
 
   const connection_weighing& what_;
   std::uint64_t n_;
-  std::optional<inspect::process> server_;
+  inspect::process server_;
   inspect::tail last_words_;
   bool ended_ = false;
 };
@@ -154,8 +159,7 @@ inspect::weighed weigh_connections(const connection_weighing& what, inspect::sto
   inspect::weighed all;
   for (const std::uint64_t n : what.counts) {
     if (progress) progress(n);
-    weighing one(what, n);
-    auto measured = run_until_stopped(one.run(), stop);
+    auto measured = run_until_stopped(weighing::run(what, n), stop);
     if (!measured) {
       all.failed = measured.error();
     } else if (!*measured) {

@@ -19,6 +19,7 @@ namespace tare::load {
 struct connection_weighing {
   inspect::command program;           ///< With `{port}` where it is to listen, on 127.0.0.1.
   std::vector<std::uint64_t> counts;  ///< Growing.
+  bool tls = false;                   ///< It speaks HTTPS.
   std::string path = "/";             ///< Asked for with GET; 200 is expected.
   std::chrono::nanoseconds time_limit = std::chrono::minutes(1);  ///< For the server to listen, and for each answer.
   /// Between the last answer and the look at the memory: runtimes that return memory do it when they are idle.

@@ -71,7 +71,8 @@ unpack() {
 
 fetch_crates() {
   local crates
-  mapfile -t crates < <(crates_of librust-tokio-dev librust-futures-dev)
+  mapfile -t crates < <(crates_of librust-tokio-dev librust-futures-dev librust-hyper-dev librust-hyper-util-dev \
+    librust-http-body-util-dev)
   [[ ${#crates[@]} -gt 0 ]] || { echo "E: Debian 13 has no librust-tokio-dev" && return 1; }
   unpack "${crates[@]}"
 }
@@ -83,12 +84,12 @@ has_go() {
 
 fetch_from_debian_13() {
   local wanted=()
-  [[ -d $unpacked/usr/share/cargo/registry ]] || wanted+=(crates)
+  compgen -G "$unpacked/usr/share/cargo/registry/hyper-util-*" >/dev/null || wanted+=(crates)
   has_go || wanted+=(go)
   [[ ${#wanted[@]} -gt 0 ]] || return 0
   try "reading Debian 13's package lists" prepare_apt
   [[ $failed -eq 0 ]] || return 0
-  [[ " ${wanted[*]} " != *" crates "* ]] || try "fetching Tokio and its crates" fetch_crates
+  [[ " ${wanted[*]} " != *" crates "* ]] || try "fetching Tokio, hyper and their crates" fetch_crates
   [[ " ${wanted[*]} " != *" go "* ]] || try "fetching Go" unpack golang-1.24-go golang-1.24-src
 }
 
@@ -109,7 +110,8 @@ if [[ -f ../report/package.json ]]; then
   fi
 fi
 if command -v cargo >/dev/null && ./rust/build.sh --check 2>/dev/null; then try "building the Rust peer" ./rust/build.sh; fi
-if ./go/build.sh --check 2>/dev/null; then try "building the Go peer" ./go/build.sh; fi
+if command -v cargo >/dev/null && ./rust/build.sh --check 2>/dev/null; then try "building the hyper peer" ./hyper/build.sh; fi
+if ./go/build.sh --check 2>/dev/null; then try "building the Go peers" ./go/build.sh; fi
 if ./java/build.sh --check 2>/dev/null; then
   try "building the Java peer" ./java/build.sh
 else

@@ -10,6 +10,7 @@
 
 #include <tare/http.hpp>
 #include <tare/net.hpp>
+#include <tare/net/tls.hpp>
 #include <tare/tare.hpp>
 
 #include <malloc.h>
@@ -49,7 +50,7 @@ task<> prepare(application& app, bool seed) {
   if (!complained.empty()) std::fputs("service: the database is ready\n", stderr);
 }
 
-tare::http::server_options server_options() {
+tare::http::server_options server_options(bool tls) {
   tare::http::server_options chosen;
   chosen.max_body_bytes = most_body_bytes;
   chosen.head_timeout = 10s;
@@ -57,7 +58,8 @@ tare::http::server_options server_options() {
   chosen.request_timeout = 10s;
   chosen.idle_timeout = 75s;
   // What a connection takes until it is idle again: a buffer, and the frames of a request that is refused.
-  chosen.connection_bytes = std::size_t{16} << 10U;
+  // The state of TLS stays.
+  chosen.connection_bytes = std::size_t{tls ? 64U : 16U} << 10U;
   chosen.shed_idle = true;
   chosen.on_error = [](const std::exception_ptr& error) {
     try {
@@ -72,8 +74,9 @@ tare::http::server_options server_options() {
 }
 
 /// Serves on the current shard until `stopping` is set.
-task<> serve(application& app, tare::net::listener listener, tare::event& stopping) {
-  tare::http::server server(make_routes(app), server_options());
+task<> serve(application& app, tare::net::listener listener, std::optional<tare::net::tls::context> tls,
+             tare::event& stopping) {
+  tare::http::server server(make_routes(app), server_options(tls.has_value()));
   app.servers.at(tare::this_shard()) = &server;
   auto stop = [&]() -> task<> {
     co_await stopping.wait();
@@ -81,7 +84,12 @@ task<> serve(application& app, tare::net::listener listener, tare::event& stoppi
   };
   auto run = [&](tare::scope& s) -> task<> {
     s.spawn(stop());
-    const auto ended = co_await server.serve(std::move(listener));
+    tare::net::result<void> ended;
+    if (tls) {
+      ended = co_await server.serve(std::move(listener), *tls);
+    } else {
+      ended = co_await server.serve(std::move(listener));
+    }
     if (!ended) throw std::system_error(ended.error(), "accepting connections");
   };
   std::exception_ptr error;
@@ -95,9 +103,10 @@ task<> serve(application& app, tare::net::listener listener, tare::event& stoppi
 }
 
 /// The address as it is to be typed into curl.
-std::string url_of(const tare::net::endpoint& at) {
-  if (at.is_unix()) return "--unix-socket " + at.to_string().substr(5) + " http://localhost";
-  return "http://" + at.to_string();
+std::string url_of(const tare::net::endpoint& at, bool tls) {
+  const std::string scheme = tls ? "https://" : "http://";
+  if (at.is_unix()) return "--unix-socket " + at.to_string().substr(5) + ' ' + scheme + "localhost";
+  return scheme + at.to_string();
 }
 
 task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool database) {
@@ -105,10 +114,14 @@ task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool data
   if (!signals) throw std::system_error(signals.error(), "waiting for signals");
 
   // The first listener finds out whether the address can be had; the others share its port.
-  const tare::net::listen_options shared{.reuse_port = runtime.shards() > 1 && !chosen.listen.is_unix()};
-  auto first = tare::net::listener::bind(chosen.listen, shared);
+  const bool one_listener = chosen.listen.is_unix() || chosen.socket_passed;
+  const tare::net::listen_options shared{.reuse_port = runtime.shards() > 1 && !one_listener};
+  constexpr int first_passed = 3;
+  auto first = chosen.socket_passed ? tare::net::listener::adopt(first_passed)
+                                    : tare::net::listener::bind(chosen.listen, shared);
   if (!first) {
-    std::fprintf(stderr, "service: cannot listen on %s: %s\n", chosen.listen.to_string().c_str(),
+    std::fprintf(stderr, "service: cannot listen on %s: %s\n",
+                 chosen.socket_passed ? "the socket of systemd" : chosen.listen.to_string().c_str(),
                  first.error().message().c_str());
     co_return failed;
   }
@@ -121,21 +134,23 @@ task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool data
   auto serve_another = [&]() -> task<> {
     auto another = tare::net::listener::bind(address, shared);
     if (!another) throw std::system_error(another.error(), "listening on another shard");
-    co_await serve(app, std::move(*another), stopping);
+    co_await serve(app, std::move(*another), chosen.tls, stopping);
   };
   auto wait_for_signal = [&]() -> task<> {
     (void)co_await signals->next();
     std::fputs("service: stopping\n", stderr);
     app.draining = true;
+    // A second signal cuts the time short.
+    if (chosen.grace.count() > 0) (void)co_await tare::timeout(chosen.grace, signals->next());
     stopping.set();
   };
   auto serve_all = [&](tare::scope& servers) -> task<> {
-    const unsigned shards = chosen.listen.is_unix() ? 1 : runtime.shards();
+    const unsigned shards = one_listener ? 1 : runtime.shards();
     for (unsigned shard = 1; shard < shards; ++shard) servers.spawn_on(shard, serve_another());
-    servers.spawn(serve(app, std::move(*first), stopping));
+    servers.spawn(serve(app, std::move(*first), chosen.tls, stopping));
     servers.spawn(wait_for_signal());
-    std::printf("listening on %s\n", url_of(address).c_str());
-    if (chosen.seed) std::printf("try: curl -s %s/items/1\n", url_of(address).c_str());
+    std::printf("listening on %s\n", url_of(address, chosen.tls.has_value()).c_str());
+    if (chosen.seed) std::printf("try: curl -s %s/items/1\n", url_of(address, chosen.tls.has_value()).c_str());
     std::fflush(stdout);
     co_return;
   };
@@ -168,7 +183,7 @@ int start(const options& chosen) {
 
 int main(int argc, char** argv) {
   // Threads of the blocking pool would otherwise each keep memory of their own, which comes back only to them.
-  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_ARENA_MAX, 2);  // NOLINT(concurrency-mt-unsafe): there is one thread yet
   try {
     const auto chosen = service::parse_options(argc, argv);
     return chosen ? service::start(*chosen) : chosen.error();

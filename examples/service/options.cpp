@@ -1,9 +1,12 @@
 #include "options.hpp"
 
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <string_view>
 
@@ -18,6 +21,14 @@ constexpr std::size_t least_budget = std::size_t{32} << 20U;
 std::unexpected<int> complain(const std::string& what) {
   std::fprintf(stderr, "service: %s; see service --help\n", what.c_str());
   return std::unexpected(bad_usage);
+}
+
+/// As sd_listen_fds(3) says: the first of the sockets is descriptor 3.
+bool is_socket_passed() {
+  const char* const process = std::getenv("LISTEN_PID");  // NOLINT(concurrency-mt-unsafe): there is one thread yet
+  const char* const count = std::getenv("LISTEN_FDS");    // NOLINT(concurrency-mt-unsafe)
+  return process != nullptr && process == std::to_string(::getpid()) && count != nullptr &&
+         std::string_view(count) == "1";
 }
 
 }  // namespace
@@ -42,9 +53,12 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   options chosen;
   std::string listen = chosen.listen.to_string();
   std::string budget = "512M";
+  std::string identity;
+  double grace = 0;
   CLI::App app("Items over HTTP: GET /items/{id}, POST /items, GET /healthz, GET /metrics.", "service");
   app.add_option("--db", chosen.database, "sqlite:PATH, or postgresql://USER@HOST/NAME")->capture_default_str();
-  app.add_option("--listen", listen, "address and port, [::]:8080, or unix:PATH")->capture_default_str();
+  app.add_option("--listen", listen, "address and port, [::]:8080, unix:PATH, or systemd: the socket that it passes on")
+      ->capture_default_str();
   app.add_option("--shards", chosen.shards, "threads that serve; 0: one for each processor")
       ->capture_default_str()
       ->check(CLI::Range(0U, 1024U));
@@ -52,6 +66,10 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   app.add_option("--connections", chosen.connections, "to the database, at most")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000));
+  app.add_option("--tls", identity, "speak HTTPS with the certificate chain and the private key in this PEM file");
+  app.add_option("--grace", grace, "seconds for which it serves on after SIGTERM while /healthz says 503")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 3600.0));
   app.add_flag("--seed", chosen.seed, "put some items into an empty database");
   try {
     app.parse(argc, argv);
@@ -60,9 +78,23 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   } catch (const CLI::ParseError& wrong) {
     return complain(wrong.what());
   }
-  const auto endpoint = tare::net::endpoint::parse(listen);
-  if (!endpoint) return complain("--listen: '" + listen + "' is no address with a port: " + endpoint.error().message());
-  chosen.listen = *endpoint;
+  if (listen == "systemd") {
+    if (!is_socket_passed()) return complain("--listen systemd: it has passed no socket, or several");
+    chosen.socket_passed = true;
+  } else {
+    const auto endpoint = tare::net::endpoint::parse(listen);
+    if (!endpoint) {
+      return complain("--listen: '" + listen + "' is no address with a port: " + endpoint.error().message());
+    }
+    chosen.listen = *endpoint;
+  }
+  chosen.grace = std::chrono::milliseconds(static_cast<std::int64_t>(grace * 1000));
+  if (!identity.empty()) {
+    const auto made = tare::net::tls::context::server({.certificate = identity, .key = identity, .alpn = {"http/1.1"}});
+    if (!made)
+      return complain("--tls: no certificate with its private key in " + identity + ": " + made.error().message());
+    chosen.tls = *made;
+  }
   const auto size = parse_size(budget);
   if (!size) return complain("--budget: " + size.error());
   if (*size < least_budget) return complain("--budget: at least 32M are needed, not " + budget);

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <tare/net/endpoint.hpp>
+#include <tare/net/tls.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <expected>
+#include <optional>
 #include <string>
 
 namespace service {
@@ -11,10 +14,13 @@ namespace service {
 struct options {
   std::string database = "sqlite:items.db";
   tare::net::endpoint listen = tare::net::endpoint::loopback(8080);
+  bool socket_passed = false;  ///< by systemd, in place of `listen`
   unsigned shards = 1;
   std::size_t budget = std::size_t{512} << 20U;
-  std::size_t connections = 8;  ///< to the database
+  std::size_t connections = 8;         ///< to the database
+  std::chrono::milliseconds grace{0};  ///< between telling load balancers and stopping
   bool seed = false;
+  std::optional<tare::net::tls::context> tls;  ///< Without: in the clear.
 };
 
 /// What the arguments say; otherwise the status to exit with, after what there was to say has been printed.

@@ -171,7 +171,9 @@ peer read_peer(reader& in, const toml::table& table) {
   if (const auto* build = table.get("build")) one.build = in.arguments(*build, "build");
   if (const auto* run = table.get("run")) {
     one.run = in.arguments(*run, "run");
-    if (!command{one.run, {}}.takes_count()) in.complain(*run, "'run' has no {n} for the number of tasks");
+    if (!command{one.run, {}}.takes_count() && !one.is_server()) {
+      in.complain(*run, "'run' has no {n} for the number of tasks, nor a {port} as a server");
+    }
   } else {
     in.complain(table, fmt::format("the peer '{}' has no 'run'", one.name));
   }
@@ -238,7 +240,13 @@ bool is_there(const need& wanted, const std::filesystem::path& root, stop_signal
 
 std::string need::text() const { return what == kind::check ? hint : fmt::format("{} is not there; {}", name, hint); }
 
+bool peer::is_server() const {
+  const command program{run, {}};
+  return program.takes_port() && !program.takes_count();
+}
+
 bool peer::has_workload(std::string_view workload) const {
+  if (is_server()) return false;
   return workloads.empty() || std::ranges::find(workloads, workload) != workloads.end();
 }
 

@@ -61,6 +61,9 @@ struct peer {
   std::optional<std::uint64_t> max_n;
   std::map<std::string, std::uint64_t, std::less<>> limits;
 
+  /// It is told a port, not a number of tasks: its idle connections are weighed.
+  [[nodiscard]] bool is_server() const;
+  /// False for a server.
   [[nodiscard]] bool has_workload(std::string_view workload) const;
   /// The largest number of tasks for a workload, if there is one.
   [[nodiscard]] std::optional<std::uint64_t> limit(std::string_view workload) const;

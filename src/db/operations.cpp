@@ -217,6 +217,7 @@ const lease& opened(const lease& held) {
   if (!held) throw std::logic_error("tare::db: a statement on a transaction that is over");
   return held;
 }
+const lease& opened(const lease&& held) = delete;
 
 }  // namespace
 

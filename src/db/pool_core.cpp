@@ -130,7 +130,7 @@ void let_go(session& lent) noexcept {
   try {
     tare::spawn(clean(std::move(returned)));
   } catch (const std::bad_alloc&) {
-    // There is no memory for the task, so it comes home closed.
+    return;  // There is no memory for the task, so it comes home closed.
   }
 }
 

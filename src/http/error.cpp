@@ -37,8 +37,6 @@ class http_category final : public std::error_category {
         return "the message is too large";
       case errc::bad_url:
         return "not a URL that this client can use";
-      case errc::no_tls:
-        return "https needs a connector that speaks TLS";
     }
     return "unknown error";
   }

@@ -64,7 +64,6 @@ class exchange {
   [[nodiscard]] task<result<void>> finish();
   /// Sends `status` and a line of text in place of what the handler would have sent.
   [[nodiscard]] task<result<void>> send_instead(unsigned status, std::string_view why);
-  [[nodiscard]] task<result<void>> refuse() { return send_instead(refusal_->status, refusal_->why); }
   [[nodiscard]] const std::optional<refusal>& refusal_to_send() const noexcept { return refusal_; }
   void close_after() noexcept { keep_ = false; }
   [[nodiscard]] bool keeps_connection() const noexcept { return keep_ && stage_ == stage::complete; }

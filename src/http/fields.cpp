@@ -50,7 +50,7 @@ fields_view::iterator& fields_view::iterator::operator++() noexcept {
 }
 
 fields_view::iterator fields_view::begin() const noexcept { return iterator(lines_); }
-fields_view::iterator fields_view::end() const noexcept { return iterator(); }
+fields_view::iterator fields_view::end() const noexcept { return {}; }
 
 std::optional<std::string_view> fields_view::find(std::string_view name) const noexcept {
   for (std::string_view rest = lines_; !rest.empty();) {

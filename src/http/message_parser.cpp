@@ -30,9 +30,8 @@ constexpr int stop = HPE_PAUSED;
 
 }  // namespace
 
-const llhttp_settings_t message_parser::settings_ = [] {
-  llhttp_settings_t settings;
-  llhttp_settings_init(&settings);
+constexpr llhttp_settings_t message_parser::settings_ = [] {
+  llhttp_settings_t settings{};
   settings.on_header_field_complete = [](llhttp_t* parser) {
     message_parser& self = of(parser);
     return ++self.fields_ > self.most_fields_ ? static_cast<int>(HPE_USER) : 0;
@@ -84,7 +83,7 @@ message_parser::progress message_parser::feed(std::string_view bytes) noexcept {
   reached_ = progress::incomplete;
   data_ = {};
   // The end of a body is told when no byte of it is left; llhttp takes a null pointer for "not begun".
-  if (bytes.data() == nullptr) bytes = std::string_view("", 0);
+  if (bytes.data() == nullptr) bytes = "";
   if (llhttp_get_errno(&parser_) == HPE_PAUSED) llhttp_resume(&parser_);
   const llhttp_errno_t status = llhttp_execute(&parser_, bytes.data(), bytes.size());
   if (status == HPE_OK) {

@@ -48,8 +48,8 @@ task<> complete_response(exchange& x, const request_guard& guard) {
   }
   if (!guard.error()) {
     // A handler that gave up because the body could not be read leaves the answer to the server.
-    if (!x.started() && x.refusal_to_send()) {
-      (void)co_await x.refuse();
+    if (const auto& refusal = x.refusal_to_send(); refusal && !x.started()) {
+      (void)co_await x.send_instead(refusal->status, refusal->why);
     } else {
       (void)co_await x.finish();
     }
@@ -103,7 +103,7 @@ task<bool> serve_requests(transport connection, server_core& server) {
     if (arrived == exchange::arrival::none) co_return true;
     if (arrived == exchange::arrival::over) co_return false;
     if (arrived == exchange::arrival::refused) {
-      (void)co_await x.refuse();
+      if (const auto& refusal = x.refusal_to_send()) (void)co_await x.send_instead(refusal->status, refusal->why);
       break;
     }
     {
@@ -163,7 +163,25 @@ task<> wait_for_room(const server_options& options, const net::listener& listene
 
 }  // namespace
 
+task<> server::serve_tls(net::stream below, net::tls::context with, detail::server_core& core) {
+  below.expires_after(detail::first_wait(core));
+  net::result<net::tls::stream> agreed = co_await net::tls::stream::accept(std::move(below), std::move(with));
+  if (agreed) co_await serve_connection(std::move(*agreed), core);
+}
+
 task<net::result<void>> server::serve(net::listener listener) {
+  return accept_all(std::move(listener),
+                    [this](net::stream client) { return serve_connection(std::move(client), *core_); });
+}
+
+task<net::result<void>> server::serve(net::listener listener, net::tls::context with) {
+  return accept_all(std::move(listener), [this, with = std::move(with)](net::stream client) {
+    return serve_tls(std::move(client), with, *core_);
+  });
+}
+
+template <class Serve>
+task<net::result<void>> server::accept_all(net::listener listener, Serve serve) {
   scope connections;
   detail::server_core::acceptor self{.listening = &listener, .connections = &connections};
   core_->add(self);
@@ -183,7 +201,7 @@ task<net::result<void>> server::serve(net::listener listener) {
       }
       bool no_memory = false;
       try {
-        connections.spawn(serve_connection(std::move(*client), *core_));
+        connections.spawn(serve(std::move(*client)));
       } catch (const std::bad_alloc&) {
         no_memory = true;  // the connection is closed; the others go on
       }

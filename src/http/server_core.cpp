@@ -61,7 +61,7 @@ std::string_view server_core::date_line() noexcept {
                                       days.at(static_cast<std::size_t>(parts.tm_wday)), parts.tm_mday % 32,
                                       months.at(static_cast<std::size_t>(parts.tm_mon)), (parts.tm_year + 1900) % 10000,
                                       parts.tm_hour % 24, parts.tm_min % 60, parts.tm_sec % 61);
-    if (written != static_cast<int>(length)) return {};
+    if (std::cmp_not_equal(written, length)) return {};
   }
   return {date_.data(), length};
 }

@@ -54,6 +54,8 @@ class reactor final : public driver {
   [[nodiscard]] static reactor* if_any() noexcept;
 
   explicit reactor(shard& of);
+  reactor(const reactor&) = delete;
+  reactor& operator=(const reactor&) = delete;
   ~reactor() override;
 
   void poll() noexcept override;

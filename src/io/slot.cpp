@@ -55,14 +55,14 @@ void slot_table::free_spare_blocks() noexcept {
 io_slot* slot_table::take(int fd) noexcept {
   if (open_ == nullptr) {
     try {
-      block* const added = ::new (allocate_record(block_bytes)) block{.owner = owner_,
-                                                                      .next = all_,
-                                                                      .prev = nullptr,
-                                                                      .next_open = nullptr,
-                                                                      .prev_open = nullptr,
-                                                                      .free = no_link,
-                                                                      .fresh = slots_a_block,
-                                                                      .used = 0};
+      auto* const added = ::new (allocate_record(block_bytes)) block{.owner = owner_,
+                                                                     .next = all_,
+                                                                     .prev = nullptr,
+                                                                     .next_open = nullptr,
+                                                                     .prev_open = nullptr,
+                                                                     .free = no_link,
+                                                                     .fresh = slots_a_block,
+                                                                     .used = 0};
       if (all_ != nullptr) all_->prev = added;
       all_ = added;
       open(*added);

@@ -98,8 +98,9 @@ task<> wait_for(int fd, bool writable) {
   }
 }
 
-/// Lets c-ares go on whenever one of its sockets is ready or one of its time limits is up.
-task<> drive(lookup& pending) {
+/// Lets c-ares go on whenever one of its sockets is ready or one of its time limits is up. Returns the status in the
+/// end.
+task<int> drive(lookup& pending) {
   ares_channeldata* const channel = pending.channel.get();
   while (!pending.status) {
     std::array<ares_socket_t, ARES_GETSOCK_MAXNUM> sockets{};
@@ -130,6 +131,7 @@ task<> drive(lookup& pending) {
       }
     }
   }
+  co_return *pending.status;
 }
 
 std::optional<std::uint16_t> numeric_port(const std::string& service) noexcept {
@@ -154,8 +156,7 @@ task<result<std::vector<endpoint>>> resolve(std::string host, std::string servic
   if (host.empty() || host.contains('\0')) co_return failed(ARES_EBADNAME);
   lookup pending;
   co_await offload([&] { pending.begin(host, service, options); });
-  co_await drive(pending);
-  if (*pending.status != ARES_SUCCESS) co_return failed(*pending.status);
+  if (const int status = co_await drive(pending); status != ARES_SUCCESS) co_return failed(status);
   if (pending.found.empty()) co_return failed(ARES_ENODATA);
   co_return std::move(pending.found);
 }

@@ -50,19 +50,21 @@ result<void> make_non_blocking(int fd) noexcept {
 
 int descriptor_of(link slot) noexcept { return slot == no_link ? -1 : from_link<io_slot>(slot)->fd; }
 
-result<endpoint> local_of(link slot) noexcept {
+namespace {
+
+result<endpoint> address_of(int fd, int (*which)(int fd, sockaddr* into, socklen_t* size)) noexcept {
+  if (fd < 0) return std::unexpected(std::make_error_code(std::errc::bad_file_descriptor));
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
-  if (::getsockname(descriptor_of(slot), reinterpret_cast<sockaddr*>(&address), &size) != 0) return last_error();
+  if (which(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return last_error();
   return endpoint::from(reinterpret_cast<const sockaddr*>(&address), size);
 }
 
-result<endpoint> peer_of(link slot) noexcept {
-  sockaddr_storage address{};
-  socklen_t size = sizeof(address);
-  if (::getpeername(descriptor_of(slot), reinterpret_cast<sockaddr*>(&address), &size) != 0) return last_error();
-  return endpoint::from(reinterpret_cast<const sockaddr*>(&address), size);
-}
+}  // namespace
+
+result<endpoint> local_of(link slot) noexcept { return address_of(descriptor_of(slot), &::getsockname); }
+
+result<endpoint> peer_of(link slot) noexcept { return address_of(descriptor_of(slot), &::getpeername); }
 
 int release_slot(link released) noexcept {
   if (released == no_link) return -1;

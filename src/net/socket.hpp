@@ -48,6 +48,6 @@ class socket_handle {
 [[nodiscard]] result<endpoint> local_of(tare::detail::link slot) noexcept;
 [[nodiscard]] result<endpoint> peer_of(tare::detail::link slot) noexcept;
 /// Gives the descriptor up; -1 if there is none.
-[[nodiscard]] int release_slot(tare::detail::link slot) noexcept;
+[[nodiscard]] int release_slot(tare::detail::link released) noexcept;
 
 }  // namespace tare::net::detail

@@ -129,6 +129,14 @@ TEST(report_test, the_comparison_has_a_row_for_each_program_that_was_measured) {
   EXPECT_THAT(text, testing::HasSubstr("Medians of 1 run,"));
   EXPECT_THAT(text, testing::Not(testing::HasSubstr("absent")));
   EXPECT_EQ(comparison_table({.programs = {absent}, .runs = 1}), "");
+  weighed_program server = program("server", true, 40);
+  server.connections = true;
+  server.runs.front().back().burst = 43'000'000;
+  server.runs.front().back().closed = 2'500'000;
+  const std::string of_servers = comparison_table({.programs = {server}, .runs = 1});
+  EXPECT_THAT(of_servers, testing::HasSubstr("bytes/connection"));
+  EXPECT_THAT(of_servers, testing::HasSubstr("43.0 MB"));
+  EXPECT_THAT(of_servers, testing::HasSubstr("2.5 MB"));
 }
 
 TEST(report_test, the_spread_is_shown_where_there_is_one) {

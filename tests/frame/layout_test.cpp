@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 
 namespace tare::detail {
 namespace {
@@ -52,6 +53,25 @@ TEST(layout, frames_have_the_sizes_that_are_documented) {
   EXPECT_LE(weight(with_child(1)), 160U);
 #endif
 }
+
+#if !defined(__clang__)
+task<bool> ready() { co_return true; }
+task<> begins_with_a_condition() {
+  if (!co_await ready()) throw 1;
+}
+
+TEST(layout_death_test, a_frame_that_the_compiler_laid_out_wrongly_is_reported) {
+  // Later releases of g++ are right.
+  constexpr bool wrong = __GNUC__ == 12;
+  const auto make = [] {
+    {
+      const task<> made = begins_with_a_condition();
+    }
+    std::exit(0);
+  };
+  EXPECT_EXIT(make(), [](int status) { return (status != 0) == wrong; }, wrong ? "begins with a.condition" : "");
+}
+#endif
 
 }  // namespace
 }  // namespace tare::detail

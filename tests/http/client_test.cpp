@@ -220,7 +220,6 @@ TEST_P(http_client, says_what_it_cannot_do) {
   auto body = []() -> task<> {
     client asking;
     EXPECT_EQ((co_await asking.get("ftp://a/")).error(), errc::bad_url);
-    EXPECT_EQ((co_await asking.get("https://a/")).error(), errc::no_tls);
     // Nobody listens on the port of a listener that is closed.
     std::uint16_t port = 0;
     {
@@ -229,8 +228,9 @@ TEST_P(http_client, says_what_it_cannot_do) {
     }
     EXPECT_EQ((co_await asking.get(url_of(port))).error(), std::errc::connection_refused);
     bool refused = false;
+    const tare::http::client_request wrong{.method = "G T", .url = url_of(port)};
     try {
-      (void)co_await asking.send({.method = "G T", .url = url_of(port)});
+      (void)co_await asking.send(wrong);
     } catch (const std::invalid_argument&) {
       refused = true;
     }

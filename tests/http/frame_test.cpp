@@ -11,7 +11,6 @@
 namespace {
 
 using tare::http::detail::accept_key;
-using tare::http::detail::close_code;
 using tare::http::detail::frame_head;
 using tare::http::detail::frame_reader;
 using tare::http::detail::opcode;

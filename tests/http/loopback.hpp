@@ -34,7 +34,8 @@ class raw_client {
   }
 
   task<> send(std::string_view text) {
-    if (!co_await stream_.write(std::as_bytes(std::span(text)))) throw std::runtime_error("the server takes nothing");
+    const auto sent = co_await stream_.write(std::as_bytes(std::span(text)));
+    if (!sent) throw std::runtime_error("the server takes nothing");
   }
 
   /// False when the server has closed or reset.
@@ -48,8 +49,8 @@ class raw_client {
 
   /// All until the server closes.
   task<std::string> read_all() {
-    while (co_await read_more()) {
-    }
+    bool more = true;
+    while (more) more = co_await read_more();
     co_return std::exchange(unread_, {});
   }
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -130,7 +131,9 @@ TEST_P(http_memory, an_idle_connection_weighs_less_than_200_bytes_before_and_aft
     std::cout << "bytes per idle connection: " << fresh << ", after a request on each: " << after << "\n";
     EXPECT_LE(fresh, most_bytes);
     EXPECT_LE(after, most_bytes);
-    EXPECT_NEAR(after / fresh, 1, 0.02);
+    // Memory is resident by the page, and one more or less may be in use.
+    constexpr double pages = 2 * 4096 / static_cast<double>(many - few);
+    EXPECT_NEAR(after, fresh, std::max(0.02 * fresh, pages));
   });
 }
 

@@ -292,13 +292,13 @@ TEST_P(http_server, a_cut_off_request_reaches_no_handler_and_a_cut_off_body_is_a
     {
       auto client = co_await raw_client::connect(port);
       co_await client.send("GET / HTTP/1.1\r\nHost: a\r\n");
-      client.stream().shutdown_write();
+      EXPECT_TRUE(client.stream().shutdown_write());
       EXPECT_EQ(co_await client.read_all(), "");
       EXPECT_EQ(called, 0);
     }
     auto client = co_await raw_client::connect(port);
     co_await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc");
-    client.stream().shutdown_write();
+    EXPECT_TRUE(client.stream().shutdown_write());
     EXPECT_THAT(co_await client.read_all(), StartsWith("HTTP/1.1 400 Bad Request\r\n"));
     EXPECT_EQ(called, 1);
     EXPECT_EQ(error, tare::http::errc::truncated);

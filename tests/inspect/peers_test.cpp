@@ -105,7 +105,7 @@ TEST(peers_test, a_peer_has_a_name_and_a_run_with_a_place_for_the_count) {
   EXPECT_EQ(complaint("\n[[peer]]\nrun = [\"a\", \"{n}\"]\n"), "dir/peers.toml:2: a peer has a 'name'");
   EXPECT_EQ(complaint("\n[[peer]]\nname = \"a\"\n"), "dir/peers.toml:2: the peer 'a' has no 'run'");
   EXPECT_EQ(complaint("[[peer]]\nname = \"a\"\nrun = [\"a\", \"n\"]\n"),
-            "dir/peers.toml:3: 'run' has no {n} for the number of tasks");
+            "dir/peers.toml:3: 'run' has no {n} for the number of tasks, nor a {port} as a server");
 }
 
 TEST(peers_test, names_differ) {
@@ -297,6 +297,16 @@ TEST(peers_test, a_check_is_a_command_that_succeeds) {
   const auto missing = missing_need(one, ".");
   ASSERT_TRUE(missing);
   EXPECT_EQ(missing->text(), "second");
+}
+
+TEST(peers_test, tells_servers_from_programs_of_tasks) {
+  const auto list = parse_peers(
+      "[[peer]]\nname = 'server'\nrun = ['s', '{port}']\n[[peer]]\nname = 'tasks'\nrun = ['t', '{n}']\n", "peers.toml");
+  ASSERT_TRUE(list) << list.error().message;
+  EXPECT_TRUE(list->peers[0].is_server());
+  EXPECT_FALSE(list->peers[0].has_workload("empty"));
+  EXPECT_FALSE(list->peers[1].is_server());
+  EXPECT_TRUE(list->peers[1].has_workload("empty"));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ namespace {
 using namespace tare::inspect;
 
 /// A peer in the words of the shell; $1 is the workload, $2 the number.
-peer shell_peer(std::string name, std::string script) {
+peer shell_peer(const std::string& name, std::string script) {
   peer one;
   one.name = name;
   one.title = "the " + name;

@@ -74,7 +74,7 @@ TEST(hold_command_test, says_what_went_wrong_in_one_line) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{"hold"}, "url"},
       {{"hold", "127.0.0.1"}, "is no URL"},
-      {{"hold", "https://127.0.0.1/"}, "only http://"},
+      {{"hold", "ftp://127.0.0.1/"}, "only http:// and https://"},
       {{"hold", "--connections", "0", "http://127.0.0.1:1/"}, "--connections"},
       {{"hold", "--seconds", "nan", "http://127.0.0.1:1/"}, "is no time"},
       {{"hold", "--rate", "5", "http://127.0.0.1:1/"}, "--load"},

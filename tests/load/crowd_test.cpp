@@ -31,7 +31,7 @@ void with_server(Serve serve, const test_body& body) {
   auto all = [&]() -> task<> {
     auto listening = net::listener::bind(net::endpoint::loopback(0));
     if (!listening) throw std::system_error(listening.error());
-    const target at = target_at(listening->local().value(), "/");
+    const target at = target_at(listening->local().value(), "/").value();
     co_await with_scope([&](scope& s) -> task<> {
       s.spawn(serve(std::move(*listening), s));
       co_await body(at);
@@ -134,7 +134,7 @@ TEST(crowd, waits_no_longer_than_it_is_told_to) {
 
 TEST(crowd, says_that_nobody_listens) {
   auto body = []() -> task<> {
-    target nobody = target_at(net::endpoint::loopback(1), "/");
+    target nobody = target_at(net::endpoint::loopback(1), "/").value();
     crowd all(nobody, {.at_a_time = 2});
     EXPECT_EQ((co_await all.open(100)).first, "cannot connect: Connection refused");
   };
@@ -156,7 +156,7 @@ TEST(closed_loop, counts_each_answer_once_and_keeps_to_its_rate) {
 
 TEST(closed_loop, ends_when_it_cannot_connect) {
   auto body = []() -> task<> {
-    target nobody = target_at(net::endpoint::loopback(1), "/");
+    target nobody = target_at(net::endpoint::loopback(1), "/").value();
     const auto found = co_await drive(nobody, {.connections = 5, .time = 1h});
     EXPECT_EQ(found.opened.failed, 1U);
     EXPECT_EQ(found.answered->count(), 0U);

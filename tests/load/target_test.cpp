@@ -32,7 +32,7 @@ TEST(target, says_what_is_wrong_with_a_url) {
     EXPECT_EQ(parsed.error().kind, inspect::fault::input) << wrong;
     EXPECT_THAT(parsed.error().message, HasSubstr(wrong)) << wrong;
   }
-  EXPECT_THAT(parse_target("ftp://127.0.0.1/").error().message, HasSubstr("only http://"));
+  EXPECT_THAT(parse_target("ftp://127.0.0.1/").error().message, HasSubstr("only http:// and https://"));
   EXPECT_THAT(parse_target("http://name.invalid/").error().message, HasSubstr("cannot look up name.invalid"));
 }
 

@@ -100,14 +100,17 @@ task<> echo(stream s) {
 
 task<bool> echo_once(stream& s) {
   auto got = co_await s.read();
-  co_return got && !got->empty() && co_await answer(s, std::move(*got));
+  if (!got || got->empty()) co_return false;
+  co_return co_await answer(s, std::move(*got));
 }
 
 /// Idle in `readable()`.
 task<> thin_echo(stream s) {
   for (;;) {
-    if (!co_await s.readable()) co_return;
-    if (!co_await echo_once(s)) co_return;
+    const auto ready = co_await s.readable();
+    if (!ready) co_return;
+    const bool answered = co_await echo_once(s);
+    if (!answered) co_return;
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include "memory/resident_bytes.hpp"
 #include "net/on_reactors.hpp"
-#include "support/temporary_folder.hpp"
+#include "support/identity.hpp"
 
 #include <tare/net/tls.hpp>
 
@@ -62,14 +62,7 @@ task<> wait_for(int control) {
 }
 
 TEST(tls_connection_memory, an_idle_one_weighs_at_most_15_kib) {
-  const support::temporary_folder folder;
-  const std::string certificate = folder.path() / "certificate.pem";
-  const std::string key = folder.path() / "key.pem";
-  const std::string command =
-      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-      "-addext subjectAltName=DNS:localhost -keyout " +
-      key + " -out " + certificate + " 2>/dev/null";
-  ASSERT_EQ(std::system(command.c_str()), 0);  // NOLINT(concurrency-mt-unsafe)
+  const support::identity ours;
 
   tare::runtime rt;
   auto listening = rt.run([]() -> task<listener> { co_return listener::bind(endpoint::loopback(0)).value(); }());
@@ -80,12 +73,12 @@ TEST(tls_connection_memory, an_idle_one_weighs_at_most_15_kib) {
   if (child == 0) {
     ::close(control[0]);
     // The parent's runtime is not the child's to destroy.
-    tare::run(hold_clients(control[1], at, certificate));
+    tare::run(hold_clients(control[1], at, ours.certificate));
     ::_exit(0);
   }
   ::close(control[1]);
 
-  const auto of_server = tls::context::server({.certificate = certificate, .key = key}).value();
+  const auto of_server = tls::context::server({.certificate = ours.certificate, .key = ours.key}).value();
   const double weight = rt.run([](listener& from, tls::context with, int told) -> task<double> {
     tare::spawn(accept_all(from, with));
     co_await wait_for(told);

@@ -13,8 +13,10 @@ import os
 import pathlib
 import pwd
 import resource
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -35,6 +37,17 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def certificate(folder):
+    """A PEM file with a self-signed certificate and its key."""
+    made = os.path.join(folder, "identity.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", made, "-out", made + ".crt"],
+                   check=True, capture_output=True)
+    with open(made, "a") as both, open(made + ".crt") as chain:
+        both.write(chain.read())
+    return made
 
 
 class Service:
@@ -110,6 +123,26 @@ def items(program, folder):
             check(line.startswith("#") or len(line.rsplit(" ", 1)) == 2, line)
 
 
+def tls(program, folder):
+    identity = certificate(folder)
+    with Service(program, "--seed", "--tls", identity, folder=folder) as service:
+        trusted = ssl.create_default_context(cafile=identity + ".crt")
+        connection = http.client.HTTPSConnection("localhost", service.port, context=trusted, timeout=10)
+        connection._create_connection = lambda address, *rest: socket.create_connection(("127.0.0.1", address[1]), *rest)
+        for _ in range(50):  # the database is being prepared
+            connection.request("GET", "/items/1")
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status == 200:
+                break
+            time.sleep(0.1)
+        check(answer.status == 200 and json.loads(body)["id"] == 1, (answer.status, body))
+        check(connection.sock.version() == "TLSv1.3", connection.sock.version())
+        service.process.send_signal(signal.SIGTERM)
+        check(service.process.wait(20) == 0, "it did not end well")
+        connection.close()
+
+
 def bad_input(program, folder):
     def refused(*arguments):
         ended = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=20)
@@ -121,6 +154,9 @@ def bad_input(program, folder):
     refused("--budget", "1M")
     refused("--budget", "12Q")
     refused("--unknown")
+    refused("--listen", "systemd")
+    refused("--grace", "-1")
+    refused("--tls", os.path.join(folder, "absent.pem"))
     with Service(program, "--seed", folder=folder) as service:
         service.wait_for(200)
         taken = subprocess.run([program, "--listen", f"127.0.0.1:{service.port}", "--db", "sqlite::memory:"],
@@ -257,6 +293,101 @@ def database_down(program, folder):
             service.process.send_signal(signal.SIGTERM)
             check(service.process.wait(15) == 0, service.complaints())
     finally:
+        database.stop()
+
+
+def socket_activation(program, folder):
+    """A socket that listens already is passed on as systemd does it."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(16)
+        port = listening.getsockname()[1]
+        # The shell takes the place of systemd: descriptor 3, and its own process id, which exec keeps.
+        command = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@" 3<&%d' % listening.fileno()
+        process = subprocess.Popen(["sh", "-c", command, program, "--listen", "systemd", "--db", "sqlite::memory:"],
+                                   pass_fds=[listening.fileno()], stdout=subprocess.PIPE, text=True)
+    try:
+        check(str(port) in process.stdout.readline(), "it listens elsewhere")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/metrics")
+        check(connection.getresponse().status == 200, "it does not answer")
+        process.send_signal(signal.SIGTERM)
+        check(process.wait(15) == 0, "it did not end well")
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def scale_out(program, folder):
+    """Two services behind HAProxy are restarted one after the other; no client notices."""
+    if not shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:" + os.environ["PATH"]):
+        raise Skipped("HAProxy is not there: apt-get install haproxy")
+    script = pathlib.Path(__file__).resolve().parents[2] / "examples/service/scale-out/scale_out.py"
+    database = Postgresql(folder)
+    database.start()
+    first = free_port()
+    port, metrics = free_port(), free_port()
+    process = subprocess.Popen(
+        [sys.executable, script, "--service", program, "--db", f"postgresql://tare@127.0.0.1:{database.port}/postgres",
+         "--listen", f"127.0.0.1:{port}", "--metrics", f"127.0.0.1:{metrics}", "--first-port", str(first),
+         "--budget", "64M"], stdout=subprocess.PIPE, text=True)
+    wrong, right, done = [], 0, threading.Event()
+    guard = threading.Lock()
+
+    def client(number):
+        nonlocal right
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        count = 0
+        while not done.is_set():
+            count += 1
+            post = count % 4 == 0
+            try:
+                if post:
+                    body = json.dumps({"name": f"of {number}, {count}", "price": 1})
+                    connection.request("POST", "/items", body)
+                else:
+                    connection.request("GET", "/items/1")
+                answer = connection.getresponse()
+                answer.read()
+                expected = (201,) if post else (200, 404)
+                what = None if answer.status in expected else f"status {answer.status}"
+            except (OSError, http.client.HTTPException) as failure:
+                what = repr(failure)
+                connection.close()
+            with guard:
+                right += what is None
+                if what:
+                    wrong.append(what)
+
+    try:
+        check(process.stdout.readline().startswith("ready:"), "it did not start")
+        time.sleep(1)  # HAProxy has found them
+        clients = [threading.Thread(target=client, args=(i,)) for i in range(8)]
+        for each in clients:
+            each.start()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGHUP)
+        check(process.stdout.readline() == "restarted\n", "they were not restarted")
+        time.sleep(0.5)
+        done.set()
+        for each in clients:
+            each.join()
+        check(not wrong, f"{len(wrong)} of {right + len(wrong)} requests failed: {wrong[:3]}")
+        check(right > 100, f"only {right} requests")
+        scraped = http.client.HTTPConnection("127.0.0.1", metrics, timeout=10)
+        scraped.request("GET", "/metrics")
+        check(b"haproxy_server_http_responses_total" in scraped.getresponse().read(), "HAProxy has no metrics")
+        process.send_signal(signal.SIGTERM)
+        check(process.wait(40) == 0, "it did not end well")
+        print(f"{right} requests, none lost")
+    finally:
+        done.set()
+        if process.poll() is None:
+            process.terminate()
+        process.wait()
+        process.stdout.close()
         database.stop()
 
 
@@ -404,6 +535,9 @@ def slow_loris(program, folder, connections=1000):
 
 CASES = {
     "items": items,
+    "tls": tls,
+    "socket-activation": socket_activation,
+    "scale-out": scale_out,
     "bad-input": bad_input,
     "drain": drain,
     "shards": shards,

@@ -1,6 +1,6 @@
 // The floor: what a request costs if nothing is done but to take its bytes and to send an answer.
 
-#define _GNU_SOURCE
+#define _GNU_SOURCE  // NOLINT(bugprone-reserved-identifier,readability-identifier-naming): the name that libc asks for
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,8 +21,9 @@ static const char answer[] =
     "Hello, world!";
 
 static void fail(const char* what) {
-  fprintf(stderr, "epoll-c: %s: %s\n", what, strerror(errno));
-  exit(1);
+  fputs("epoll-c: ", stderr);
+  perror(what);
+  exit(1);  // NOLINT(concurrency-mt-unsafe): there is one thread
 }
 
 static int listen_on(unsigned short port) {
@@ -30,7 +31,8 @@ static int listen_on(unsigned short port) {
   if (fd < 0) fail("socket");
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (bind(fd, (struct sockaddr*)&address, sizeof address) != 0) fail("bind");
   if (listen(fd, 4096) != 0) fail("listen");
   socklen_t size = sizeof address;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Go peer; with --check, only says by its status whether there is a Go to do it with: the one in PATH, or
+# Builds the Go peers; with --check, only says by its status whether there is a Go to do it with: the one in PATH, or
 # Debian 13's where ./setup --peers has put it.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
@@ -17,4 +17,7 @@ find_go() {
 
 go=$(find_go)
 [[ ${1:-} != --check ]] || exit 0
-CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=mod exec "$go" build -trimpath -o ../../../build/peers/go/peer_go .
+export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=mod
+"$go" build -trimpath -o ../../../build/peers/go/peer_go .
+cd ../go-http
+"$go" build -trimpath -o ../../../build/peers/go/peer_go_http .

@@ -36,7 +36,7 @@ tare::task<int> serve(std::uint16_t port) {
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::string_view(argv[1]) == "--version") {
-    std::puts(tare::version.data());
+    std::printf("%.*s\n", static_cast<int>(tare::version.size()), tare::version.data());
     return 0;
   }
   std::uint16_t port = 0;

@@ -95,9 +95,7 @@ class parameters {
   [[nodiscard]] static std::size_t heap_bytes(const T& value) {
     if constexpr (detail::is_optional<T>) {
       return value ? heap_bytes(*value) : 0;
-    } else if constexpr (std::is_null_pointer_v<T>) {
-      return 0;
-    } else if constexpr (detail::text_like<T>) {
+    } else if constexpr (detail::text_like<T> && !std::is_null_pointer_v<T>) {
       return std::string_view(value).size() + 1;
     } else if constexpr (detail::blob_like<T>) {
       return std::ranges::size(value) + 1;

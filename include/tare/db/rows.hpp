@@ -67,10 +67,7 @@ class rows::next_awaiter {
  public:
   next_awaiter(next_request request, tare::detail::wait_state& /*task*/) noexcept : of_(request.of) {}
 
-  [[nodiscard]] bool await_ready() noexcept {
-    at_hand_ = of_.advance();
-    return at_hand_;
-  }
+  [[nodiscard]] bool await_ready() noexcept { return of_.advance(); }
   template <class Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) {
     // From here on this is the await of a child.
@@ -79,7 +76,7 @@ class rows::next_awaiter {
     return fetched_.emplace(fetched.release()).await_suspend(self);
   }
   result<std::optional<row>> await_resume() {
-    if (!at_hand_) {
+    if (fetched_) {
       auto more = fetched_->await_resume();
       if (!more) return std::unexpected(std::move(more.error()));
       if (!*more) return std::nullopt;
@@ -90,7 +87,6 @@ class rows::next_awaiter {
  private:
   rows& of_;
   std::optional<tare::detail::child_awaiter<result<bool>>> fetched_;
-  bool at_hand_ = false;
 };
 
 }  // namespace tare::db

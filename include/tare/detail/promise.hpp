@@ -7,6 +7,7 @@
 // They reach the promise through the handle that await_suspend is given, not through `this`: g++ 12 copies them.
 
 #include <tare/detail/branch.hpp>
+#include <tare/detail/frame_layout.hpp>
 #include <tare/detail/frame_memory.hpp>
 #include <tare/detail/shard_state.hpp>
 #include <tare/detail/wait_state.hpp>
@@ -174,7 +175,13 @@ class promise_base : public wait_state,
   static void* operator new(std::size_t bytes, std::align_val_t alignment) {
     return new_frame(bytes, static_cast<std::size_t>(alignment));
   }
-  static void* operator new(std::size_t bytes) { return new_frame(bytes, 16); }
+  static void* operator new(std::size_t bytes) {
+    void* const frame = new_frame(bytes, 16);
+#if !defined(__clang__)
+    newest_frame = static_cast<std::byte*>(frame);
+#endif
+    return frame;
+  }
   static void operator delete(void* frame, std::size_t bytes, std::align_val_t alignment) noexcept {
     delete_frame(frame, bytes, static_cast<std::size_t>(alignment));
   }
@@ -224,6 +231,10 @@ class promise_base : public wait_state,
   /// frame's memory have to stay what they are.
   [[nodiscard]] link escaped() noexcept {
     wait_state* self = this;
+#if !defined(__clang__)
+    if (reinterpret_cast<std::byte*>(self) != newest_frame + promise_offset) [[unlikely]]
+      misplaced_promise();
+#endif
     asm volatile("" : "+r"(self));
     return to_link(self);
   }

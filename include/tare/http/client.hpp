@@ -10,11 +10,13 @@
 // proxies are the caller's, no body is decompressed. A request is sent once; only one that found its kept connection
 // closed before a byte of an answer came is sent again, on a new one, if its method is idempotent.
 //
-// Bytes: a kept connection is 24 in the pool and its slot in the shard's table: no buffer, no parser, no task.
+// Bytes: a kept connection is 40 in the pool and its slot in the shard's table: no buffer, no parser, no task. One of
+// https has OpenSSL's state besides (docs/bytes.md).
 
 #include <tare/http/error.hpp>
 #include <tare/http/fields.hpp>
 #include <tare/net/connect.hpp>
+#include <tare/net/tls.hpp>
 #include <tare/task.hpp>
 
 #include <chrono>
@@ -44,12 +46,14 @@ struct client_options {
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);  ///< std::errc::timed_out
   std::chrono::nanoseconds read_timeout = std::chrono::seconds(30);     ///< for each wait for bytes: errc::too_slow
   std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);    ///< for each piece that the server has to take
-  std::string user_agent = "tare";                                      ///< empty: none is sent
+  /// For https. Without: the system's authorities are trusted, and everybody's certificate is verified.
+  std::optional<net::tls::context> tls = {};
+  std::string user_agent = "tare";  ///< empty: none is sent
 };
 
 struct client_request {
   std::string method = "GET";
-  std::string url;  ///< http://host[:port][/path][?query]
+  std::string url;  ///< http[s]://host[:port][/path][?query]
   http::fields fields = {};
   std::string body = {};
   /// In place of `body`: called for each piece until it gives an empty one; sent chunked. What it gives must stay until
@@ -97,7 +101,7 @@ class client {
   [[nodiscard]] task<result<client_response>> send(client_request request);
 
   [[nodiscard]] task<result<client_response>> get(std::string url);
-  [[nodiscard]] task<result<client_response>> post(std::string url, std::string content_type, std::string body);
+  [[nodiscard]] task<result<client_response>> post(std::string url, std::string_view content_type, std::string body);
 
   /// Connections that wait for their next request.
   [[nodiscard]] std::size_t idle_connections() const noexcept;

@@ -26,7 +26,6 @@ enum class errc : std::uint8_t {
   bad_text,           ///< WebSocket: text that is not UTF-8
   message_too_large,  ///< WebSocket: a message exceeds the limit
   bad_url,            ///< client: not a URL, or of a scheme that the client does not speak
-  no_tls,             ///< client: https without a connector that speaks TLS
 };
 
 [[nodiscard]] const std::error_category& category() noexcept;

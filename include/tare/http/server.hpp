@@ -20,6 +20,7 @@
 #include <tare/net/byte_stream.hpp>
 #include <tare/net/listener.hpp>
 #include <tare/net/stream.hpp>
+#include <tare/net/tls.hpp>
 #include <tare/scope.hpp>
 #include <tare/shield.hpp>
 #include <tare/task.hpp>
@@ -85,6 +86,8 @@ class server {
   /// lets requests under way come to their ends for `drain_timeout`, and returns. Gives the listener's error if
   /// accepting fails for good. May be called for several listeners.
   [[nodiscard]] task<net::result<void>> serve(net::listener listener);
+  /// The same over TLS. A client gets `head_timeout` for the handshake; one that fails it is dropped without a word.
+  [[nodiscard]] task<net::result<void>> serve(net::listener listener, net::tls::context with);
 
   /// Serves a single connection of any kind to its end, or until the task is cancelled: then as `serve` does.
   template <net::byte_stream Stream>
@@ -106,6 +109,10 @@ class server {
  private:
   /// The frame of an idle connection is this one's, parked in readable(): nothing but the stream and the server lives
   /// across that await. Cancellation ends it there, and nowhere else: a request is served to its end.
+  template <class Serve>
+  [[nodiscard]] task<net::result<void>> accept_all(net::listener listener, Serve serve);
+  static task<> serve_tls(net::stream below, net::tls::context with, detail::server_core& core);
+
   template <class Stream>
   static task<> serve_connection(Stream stream, detail::server_core& core) {
     try {
@@ -114,7 +121,7 @@ class server {
         if (!co_await stream.readable()) co_return;
       } while (co_await shield(detail::serve_requests(detail::transport::of(stream), core)));
     } catch (const std::bad_alloc&) {
-      // No memory for a frame: this connection ends, the others go on.
+      co_return;  // No memory for a frame: this connection ends, the others go on.
     }
   }
 

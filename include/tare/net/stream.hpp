@@ -73,7 +73,7 @@ inline result<stream> take_stream();
 [[nodiscard]] inline stream stream_of(link slot) noexcept;
 
 /// Closes a descriptor and frees its slot; from any thread.
-void close_slot(link slot) noexcept;
+void close_slot(link closed) noexcept;
 
 using wait_request = tare::detail::io_request<tare::detail::io_wait, io_call::readable, &take_done>;
 using wait_write_request = tare::detail::io_request<tare::detail::io_wait, io_call::writable, &take_done>;

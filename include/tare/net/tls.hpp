@@ -111,6 +111,14 @@ class stream {
   /// Small pieces share a record.
   [[nodiscard]] task<result<void>> write(std::span<const std::span<const std::byte>> pieces);
 
+  /// Waits until a read would find something: result<void>. What has come may yet be no whole record, or none of the
+  /// user's.
+  [[nodiscard]] task<result<void>> readable();
+  /// What is there now: std::errc::operation_would_block if that is not a whole record.
+  [[nodiscard]] result<lease> try_read() noexcept;
+  /// What can go now: std::errc::operation_would_block if that is nothing; then the same bytes have to be written next.
+  [[nodiscard]] result<std::size_t> try_write(std::span<const std::byte> bytes) noexcept;
+
   /// Says farewell, and that no more will be written. Gives std::errc::operation_would_block if the system's buffer is
   /// full.
   result<void> shutdown_write() noexcept;
@@ -126,6 +134,8 @@ class stream {
   [[nodiscard]] result<endpoint> local() const noexcept { return below_.local(); }
   [[nodiscard]] result<endpoint> peer() const noexcept { return below_.peer(); }
   [[nodiscard]] bool is_open() const noexcept { return below_.is_open(); }
+  /// -1 once closed.
+  [[nodiscard]] int native_handle() const noexcept { return below_.native_handle(); }
 
   /// The protocol that was agreed on; empty if none was.
   [[nodiscard]] std::string_view alpn() const noexcept;

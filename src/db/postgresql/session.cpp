@@ -306,7 +306,7 @@ task<result<progress>> postgresql_session::collect(row_block* into) {
       if (PQflush(connection) < 0) co_return std::unexpected(lost());
       continue;
     }
-    if (failure_) co_return std::unexpected(*std::exchange(failure_, std::nullopt));
+    if (auto failure = std::exchange(failure_, std::nullopt)) co_return std::unexpected(*std::move(failure));
     co_return progress{.changes = changes_, .finished = true};
   }
 }
@@ -395,7 +395,7 @@ task<result<void>> postgresql_session::run_script(std::string_view sql) {
   commands_.push_back({command::execute, nullptr});
   auto done = co_await drain();
   if (!done) co_return done;
-  if (failure_) co_return std::unexpected(*std::exchange(failure_, std::nullopt));
+  if (auto failure = std::exchange(failure_, std::nullopt)) co_return std::unexpected(*std::move(failure));
   co_return done;
 }
 
@@ -421,7 +421,7 @@ task<result<void>> postgresql_session::settle() {
   if (!running_) co_return result<void>();
   auto done = co_await drain();
   if (!done) co_return done;
-  if (failure_) co_return std::unexpected(*std::exchange(failure_, std::nullopt));
+  if (auto failure = std::exchange(failure_, std::nullopt)) co_return std::unexpected(*std::move(failure));
   co_return done;
 }
 

@@ -4,8 +4,10 @@
 #include "http/client/url.hpp"
 #include "http/response_reader.hpp"
 
+#include <tare/http/detail/connection.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/net/stream.hpp>
+#include <tare/net/tls.hpp>
 #include <tare/semaphore.hpp>
 #include <tare/sleep.hpp>
 #include <tare/timeout.hpp>
@@ -58,37 +60,48 @@ class client_core {
 
   /// Hosts stay for the client's life: their permits may be waited for.
   [[nodiscard]] client_host& host(const url& to) {
-    return hosts_.try_emplace(to.host + ' ' + to.port, options_.max_connections_per_host).first->second;
+    return hosts_.try_emplace((to.tls ? "tls " : "") + to.host + ' ' + to.port, options_.max_connections_per_host)
+        .first->second;
   }
 
   /// The connection to `to` that was used last, if one is left that its server has not closed.
-  [[nodiscard]] std::optional<net::stream> take_idle(const client_host& to) {
+  [[nodiscard]] std::optional<connection> take_idle(const client_host& to) {
     const clock::time_point present = now();
     while (!idle_.empty() && present - idle_.front().since > options_.idle_timeout) idle_.pop_front();
     for (;;) {
       const auto found = std::ranges::find(idle_.rbegin(), idle_.rend(), &to, &idle_connection::to);
       if (found == idle_.rend()) return std::nullopt;
-      net::stream connection = std::move(found->connection);
+      connection kept = std::move(found->kept);
       idle_.erase(std::next(found).base());
       // A server that has something to say without being asked, be it goodbye, is not to be asked.
-      const auto unasked = connection.try_read();
-      if (!unasked && unasked.error() == std::errc::operation_would_block) return connection;
+      const auto unasked = kept.way().try_read();
+      if (!unasked && unasked.error() == std::errc::operation_would_block) return kept;
     }
   }
 
-  void keep(const client_host& to, net::stream connection) {
+  void keep(const client_host& to, connection of) {
     if (options_.max_idle_connections == 0) return;
-    connection.expires_never();
+    of.way().expires_never();
     if (idle_.size() >= options_.max_idle_connections) idle_.pop_front();
-    idle_.push_back({.to = &to, .connection = std::move(connection), .since = now()});
+    idle_.push_back({.to = &to, .kept = std::move(of), .since = now()});
   }
 
   [[nodiscard]] std::size_t idle() const noexcept { return idle_.size(); }
 
+  /// What TLS trusts. Made when it is first needed, unless it was given.
+  [[nodiscard]] net::result<net::tls::context> tls() {
+    if (!options_.tls) {
+      auto made = net::tls::context::client({.alpn = {"http/1.1"}});
+      if (!made) return made;
+      options_.tls = std::move(*made);
+    }
+    return *options_.tls;
+  }
+
  private:
   struct idle_connection {
     const client_host* to;
-    net::stream connection;
+    connection kept;
     clock::time_point since;
   };
 
@@ -205,24 +218,38 @@ class client_call {
     drop_connection();
   }
 
-  task<result<net::stream>> connect(const url& to) {
-    auto limited = co_await timeout(core_.options().connect_timeout, net::connect(to.host, to.port));
+  task<result<connection>> connect(const url& to) {
+    auto limited = co_await timeout(core_.options().connect_timeout, reach(to));
     if (!limited) co_return std::unexpected(std::make_error_code(std::errc::timed_out));
     co_return std::move(*limited);
   }
 
+  task<result<connection>> reach(const url& to) {
+    auto plain = co_await net::connect(to.host, to.port);
+    if (!plain) co_return std::unexpected(plain.error());
+    if (!to.tls) co_return connection(std::move(*plain));
+    auto trusted = core_.tls();
+    if (!trusted) co_return std::unexpected(trusted.error());
+    auto secret = co_await net::tls::stream::connect(std::move(*plain), *trusted, to.host);
+    if (!secret) co_return std::unexpected(secret.error());
+    co_return connection(std::move(*secret));
+  }
+
   /// False at the end of the stream.
   task<result<bool>> read_more() {
-    connection_.expires_after(core_.options().read_timeout);
-    auto more = co_await connection_.read();
+    const transport way = connection_.way();
+    way.expires_after(core_.options().read_timeout);
+    auto more = co_await way.read();
     if (!more) co_return std::unexpected(or_too_slow(more.error()));
     input_ = std::move(*more);
     co_return !input_.empty();
   }
 
   task<result<void>> write(std::string_view text) {
-    connection_.expires_after(core_.options().write_timeout);
-    auto written = co_await connection_.write(bytes_of(text));
+    const transport way = connection_.way();
+    way.expires_after(core_.options().write_timeout);
+    const std::array<std::span<const std::byte>, 1> whole{bytes_of(text)};
+    auto written = co_await way.write(whole);
     if (!written) co_return std::unexpected(or_too_slow(written.error()));
     co_return {};
   }
@@ -244,9 +271,10 @@ class client_call {
 
   task<result<void>> send(const client_request& request, const url& to) {
     const std::string head = head_of(request, to);
-    connection_.expires_after(core_.options().write_timeout);
+    const transport way = connection_.way();
+    way.expires_after(core_.options().write_timeout);
     const std::array<std::span<const std::byte>, 2> both{bytes_of(head), bytes_of(request.body)};
-    auto written = co_await connection_.write(both);
+    auto written = co_await way.write(both);
     if (!written) co_return std::unexpected(or_too_slow(written.error()));
     if (request.stream) {
       std::string chunk;
@@ -299,7 +327,7 @@ class client_call {
   client_core& core_;
   client_host& to_;
   semaphore_permit permit_;
-  net::stream connection_;
+  connection connection_;
   net::lease input_;
   response_reader reader_;
   std::size_t piece_bytes_ = 0;  ///< at the front of `input_`: what the reader of the body still looks at
@@ -345,7 +373,7 @@ task<result<client_response>> client::send(client_request request) {
 
 task<result<client_response>> client::get(std::string url) { return send({.method = "GET", .url = std::move(url)}); }
 
-task<result<client_response>> client::post(std::string url, std::string content_type, std::string body) {
+task<result<client_response>> client::post(std::string url, std::string_view content_type, std::string body) {
   client_request request{.method = "POST", .url = std::move(url)};
   request.fields.set("content-type", content_type);
   request.body = std::move(body);

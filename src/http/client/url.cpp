@@ -21,15 +21,19 @@ bool is_port(std::string_view text) noexcept {
 result<url> parse_url(std::string_view text) {
   const std::size_t colon = text.find("://");
   if (colon == std::string_view::npos) return std::unexpected(errc::bad_url);
-  if (equal_ignoring_case(text.substr(0, colon), "https")) return std::unexpected(errc::no_tls);
-  if (!equal_ignoring_case(text.substr(0, colon), "http")) return std::unexpected(errc::bad_url);
+  const bool tls = equal_ignoring_case(text.substr(0, colon), "https");
+  if (!tls && !equal_ignoring_case(text.substr(0, colon), "http")) return std::unexpected(errc::bad_url);
   text.remove_prefix(colon + 3);
   const std::size_t end = std::min(text.find_first_of("/?#"), text.size());
   const std::string_view authority = text.substr(0, end);
   std::string_view target = text.substr(end);
   target = target.substr(0, target.find('#'));
 
-  url parts{.host = {}, .port = "80", .host_field = std::string(authority), .target = std::string(target)};
+  url parts{.tls = tls,
+            .host = {},
+            .port = tls ? "443" : "80",
+            .host_field = std::string(authority),
+            .target = std::string(target)};
   if (parts.target.empty() || parts.target.front() == '?') parts.target.insert(0, 1, '/');
   if (!all(parts.target, target_character) || !all(authority, host_character)) return std::unexpected(errc::bad_url);
 

@@ -165,6 +165,40 @@ task<result<lease>> stream::read() {
   }
 }
 
+task<result<void>> stream::readable() {
+  if (!session_) co_return closed();
+  // OpenSSL may have read more than it has given, and part of a record does not count.
+  std::byte next{};
+  std::size_t there = 0;
+  ::ERR_clear_error();
+  const int status = ::SSL_peek_ex(session_.get(), &next, 1, &there);
+  if (status == 1 || ::SSL_get_error(session_.get(), status) != SSL_ERROR_WANT_READ) {
+    ::ERR_clear_error();  // it is said again by the read
+    co_return result<void>();
+  }
+  co_return co_await below_.readable();
+}
+
+result<lease> stream::try_read() noexcept {
+  wanted next{};
+  auto got = read_now(next);
+  if (next != wanted::nothing) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+  return got;
+}
+
+result<std::size_t> stream::try_write(std::span<const std::byte> bytes) noexcept {
+  if (!session_) return closed();
+  if (bytes.empty()) return std::size_t{0};
+  ::ERR_clear_error();
+  std::size_t written = 0;
+  const int status = ::SSL_write_ex(session_.get(), bytes.data(), bytes.size(), &written);
+  if (status == 1) return written;
+  const auto next = wanted_after(status);
+  if (!next) return std::unexpected(next.error());
+  return std::unexpected(
+      std::make_error_code(*next == wanted::nothing ? std::errc::broken_pipe : std::errc::operation_would_block));
+}
+
 task<result<void>> stream::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     if (!session_) co_return closed();

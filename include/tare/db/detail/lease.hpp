@@ -22,8 +22,10 @@ class lease {
     if (session_ != nullptr) retain(*session_);
   }
   lease(lease&& other) noexcept : session_(std::exchange(other.session_, nullptr)) {}
-  lease& operator=(lease other) noexcept {
-    std::swap(session_, other.session_);
+  lease& operator=(const lease& other) noexcept { return *this = lease(other); }
+  lease& operator=(lease&& other) noexcept {
+    lease taken(std::move(other));
+    std::swap(session_, taken.session_);
     return *this;
   }
   ~lease() { reset(); }

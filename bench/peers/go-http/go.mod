@@ -1,0 +1,3 @@
+module peer_go_http
+
+go 1.19

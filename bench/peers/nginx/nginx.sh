@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# nginx.sh PORT: one worker that answers everything with a fixed text. It runs until it is ended.
+set -euo pipefail
+nginx=$(command -v nginx || echo /usr/sbin/nginx)
+if [[ ${1:-} == --version ]]; then
+  "$nginx" -v 2>&1 | sed 's#.*nginx/##'
+  exit
+fi
+[[ ${1:-} =~ ^[0-9]+$ ]] || { echo "usage: nginx.sh PORT" >&2 && exit 2; }
+
+folder=$(mktemp -d)
+cat >"$folder/nginx.conf" <<CONF
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid $folder/pid;
+error_log stderr error;
+events { worker_connections 19000; }
+http {
+  access_log off;
+  keepalive_timeout 75s;
+  keepalive_requests 1000000000;
+  client_body_temp_path $folder/body;
+  proxy_temp_path $folder/proxy;
+  fastcgi_temp_path $folder/fastcgi;
+  uwsgi_temp_path $folder/uwsgi;
+  scgi_temp_path $folder/scgi;
+  server {
+    listen 127.0.0.1:$1 backlog=4096;
+    location / { default_type text/plain; return 200 "Hello, world!"; }
+  }
+}
+CONF
+exec "$nginx" -e stderr -p "$folder" -c "$folder/nginx.conf"

@@ -1,0 +1,109 @@
+// HTTP over TLS: the server and the client, with each other and with those who are in the wrong place.
+
+#include "http/loopback.hpp"
+#include "support/identity.hpp"
+
+#include <gtest/gtest.h>
+#include <openssl/x509_vfy.h>
+
+#include <functional>
+#include <string>
+
+namespace {
+
+using tare::task;
+using tare::http::client;
+using tare::http::client_options;
+using tare::http::server;
+using tare::test::echo;
+namespace tls = tare::net::tls;
+
+/// One for all tests.
+const support::identity& ours() {
+  static const support::identity made;
+  return made;
+}
+
+tls::context server_context() {
+  return tls::context::server({.certificate = ours().certificate, .key = ours().key, .alpn = {"http/1.1"}}).value();
+}
+
+client_options trusting() {
+  client_options options;
+  options.tls = tls::context::client({.authorities = ours().certificate, .alpn = {"http/1.1"}}).value();
+  return options;
+}
+
+std::string url_of(std::uint16_t port) { return "https://localhost:" + std::to_string(port) + "/"; }
+
+class https : public tare::testing::on_reactors {
+ protected:
+  static void with_server(const std::function<task<>(server&, std::uint16_t)>& body) {
+    auto all = [&]() -> task<> {
+      auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
+      if (!listening) throw std::runtime_error("bind: " + listening.error().message());
+      const std::uint16_t port = listening->local()->port();
+      const tls::context identity = server_context();
+      server serving(echo);
+      auto serve = [&]() -> task<> { EXPECT_TRUE(co_await serving.serve(std::move(*listening), identity)); };
+      auto use = [&]() -> task<> {
+        co_await body(serving, port);
+        serving.stop();
+      };
+      co_await tare::when_all(serve(), use());
+      EXPECT_EQ(serving.connections(), 0U);
+    };
+    run(all());
+  }
+};
+TARE_ON_ALL_REACTORS(https);
+
+TEST_P(https, answers_on_a_kept_connection) {
+  with_server([](server& serving, std::uint16_t port) -> task<> {
+    client asking(trusting());
+    for (int i = 0; i < 20; ++i) {
+      const std::string body = "body " + std::to_string(i);
+      auto got = co_await asking.post(url_of(port), "text/plain", body);
+      EXPECT_TRUE(got) << got.error().message();
+      if (!got) co_return;
+      EXPECT_EQ((co_await got->read_all()).value(), body);
+      EXPECT_EQ(asking.idle_connections(), 1U);
+    }
+    EXPECT_EQ(serving.connections(), 1U);
+    EXPECT_EQ(serving.requests(), 20U);
+  });
+}
+
+TEST_P(https, carries_a_large_body_both_ways) {
+  with_server([](server& /*serving*/, std::uint16_t port) -> task<> {
+    client asking(trusting());
+    const std::string body(1'000'000, 'b');
+    auto got = co_await asking.post(url_of(port), "text/plain", body);
+    EXPECT_EQ((co_await got.value().read_all()).value(), body);
+  });
+}
+
+TEST_P(https, trusts_nobody_unasked) {
+  with_server([](server& /*serving*/, std::uint16_t port) -> task<> {
+    client asking;
+    auto got = co_await asking.get(url_of(port));
+    EXPECT_EQ(got.error(), (std::error_code(X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, tls::certificate_category())));
+  });
+}
+
+TEST_P(https, drops_those_who_do_not_speak_tls_and_serves_on) {
+  with_server([](server& serving, std::uint16_t port) -> task<> {
+    auto plain = co_await tare::test::raw_client::connect(port);
+    co_await plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    const std::string answer = co_await plain.read_all();
+    EXPECT_EQ(answer.find("HTTP/"), std::string::npos) << answer;
+    // One that says nothing must not keep the server from stopping.
+    auto silent = co_await tare::test::raw_client::connect(port);
+    client asking(trusting());
+    auto got = co_await asking.get(url_of(port));
+    EXPECT_EQ(got.value().status(), 200U);
+    EXPECT_EQ(serving.requests(), 1U);
+  });
+}
+
+}  // namespace
