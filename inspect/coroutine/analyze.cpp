@@ -43,11 +43,12 @@ void find_frame_in_ramp(frame_function& ramp, const frame_source& source) {
     for (const auto& location : *locations) {
       const auto& range = location.Range;
       if (!range) continue;
+      const std::uint64_t weight = range->HighPC - range->LowPC;
       const machine_state* state = ramp.flow->state_at(range->LowPC);
       if (state == nullptr) continue;
       for (const auto& piece : locate(location.Expr, *state, frame_base_of(ramp.die, *state), 8)) {
         if (piece.address.is_constant() || piece.address.base == stack_origin) continue;
-        votes[{piece.address.base, piece.address.offset}] += range->HighPC - range->LowPC;
+        votes[{piece.address.base, piece.address.offset}] += weight;
       }
     }
     const auto best = std::ranges::max_element(votes, {}, [](const auto& one) { return one.second; });

@@ -383,8 +383,8 @@ std::span<const std::uint8_t> image::read(std::uint64_t address, std::uint64_t b
   return where->content.subspan(offset, std::min<std::uint64_t>(bytes, where->content.size() - offset));
 }
 
-std::uint64_t image::address_of(const object::SectionRef& section) const {
-  return is_relocatable() ? addresses_->getSectionLoadAddress(section) : section.getAddress();
+std::uint64_t image::address_of(const object::SectionRef& of) const {
+  return is_relocatable() ? addresses_->getSectionLoadAddress(of) : of.getAddress();
 }
 
 std::vector<image::section_view> image::sections_named(std::string_view name) const {

@@ -184,19 +184,19 @@ TEST(frames, most_bytes_of_optimized_frames_have_a_name) {
     std::uint64_t of_temporaries = 0;
     for (const auto& [coroutine_name, one] : read(program)) {
       // For each byte the best that is known of it.
-      enum class knowledge : std::uint8_t { padding, nothing, type, name };
+      enum class knowledge : std::uint8_t { padding, nothing, type, variable };
       std::vector<knowledge> bytes(one.frame_bytes.value_or(0), knowledge::padding);
       for (const auto& field : one.fields) {
         const knowledge what = field.kind == field_kind::unnamed   ? knowledge::nothing
                                : field.kind == field_kind::awaiter ? knowledge::type
-                                                                   : knowledge::name;
+                                                                   : knowledge::variable;
         for (std::uint64_t i = field.offset; i < field.offset + field.bytes && i < bytes.size(); ++i) {
           bytes[i] = std::max(bytes[i], what);
         }
       }
       const auto count = [&](knowledge what) { return static_cast<std::uint64_t>(std::ranges::count(bytes, what)); };
       all += bytes.size() - count(knowledge::padding);
-      of_variables += count(knowledge::name);
+      of_variables += count(knowledge::variable);
       of_temporaries += count(knowledge::type);
     }
     const auto share = [&](std::uint64_t part) { return 100.0 * static_cast<double>(part) / static_cast<double>(all); };

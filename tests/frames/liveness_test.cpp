@@ -146,8 +146,8 @@ TEST_P(liveness, nothing_that_is_used_later_is_called_dead) {
 INSTANTIATE_TEST_SUITE_P(corpus, liveness,
                          ::testing::Values("live-clang-O0", "live-clang-O2", "live-clang-O3", "live-gcc-O0",
                                            "live-gcc-O2"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& of) {
+                           std::string name = of.param;
                            std::ranges::replace(name, '-', '_');
                            return name;
                          });

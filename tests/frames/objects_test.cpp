@@ -76,8 +76,8 @@ TEST_P(objects, have_the_budgets_of_the_source) {
 INSTANTIATE_TEST_SUITE_P(forms, objects,
                          ::testing::Values("object.o", "sections.o", "archive.a", "static", "pie", "shared.so",
                                            "compressed", "dwarf4", "split", "packed", "linked"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& of) {
+                           std::string name = of.param;
                            std::ranges::replace(name, '.', '_');
                            return name;
                          });
