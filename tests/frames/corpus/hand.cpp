@@ -133,7 +133,7 @@ task<int> child_of(int n) {
 }
 
 task<int> parent_of(int n) {
-  int r = co_await child_of(n);  // await parent_of
+  int r = co_await child_of(n);   // await parent_of
   r += co_await child_of(n + 1);  // await parent_of
   co_return r;
 }
@@ -301,7 +301,7 @@ task<int> several() {
 
 }  // namespace corpus
 
-#define CORPUS_ARRAYS(type)        \
+#define CORPUS_ARRAYS(type)          \
   CORPUS_FRAME(array_of<type, 1>()); \
   CORPUS_FRAME(array_of<type, 2>()); \
   CORPUS_FRAME(array_of<type, 3>()); \

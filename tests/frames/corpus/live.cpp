@@ -195,7 +195,7 @@ task<int> parent_gives(int n) {
   block mine;
   fill(mine);
   int r = co_await child_takes(mine, n);  // live: dead:
-  r += co_await pause{r};  // live: mine r dead:
+  r += co_await pause{r};                 // live: mine r dead:
   co_return r + read(mine);
 }
 
@@ -220,7 +220,7 @@ task<int> switch_by_case(int which) {
       r = co_await pause{1};  // live: dead:
       break;
     default:
-      r = co_await pause{2};  // live: dead:
+      r = co_await pause{2};   // live: dead:
       r += co_await pause{3};  // live: r dead:
       break;
   }
@@ -287,7 +287,7 @@ task<int> long_loop(int n) {
 generator<int> squares(int n) {
   int last = produce(n);
   for (int i = 0; i < n; ++i) {
-    co_yield i * i;  // live: i n last dead:
+    co_yield i* i;  // live: i n last dead:
   }
   co_yield last;  // live: dead: last
 }
@@ -303,7 +303,7 @@ eager at_once(int n) {
 
 task<int> result_of_child(int n) {
   std::string name(static_cast<std::size_t>(n), 'a');
-  const int first = co_await value_used_later(n);  // live: name n dead:
+  const int first = co_await value_used_later(n);       // live: name n dead:
   const int second = co_await value_used_later(n + 1);  // live: name first dead:
   co_return first + second + static_cast<int>(name.size());
 }
@@ -316,7 +316,7 @@ task<int> early_return(int n) {
     co_return r + read(one);
   }
   int r = co_await pause{1};  // live: dead:
-  r += co_await pause{2};  // live: r dead:
+  r += co_await pause{2};     // live: r dead:
   co_return r;
 }
 
@@ -324,8 +324,8 @@ task<int> passed_on(int n) {
   block one;
   fill(one);
   int r = co_await pause{read(one)};  // live: n dead:
-  r += co_await pause{n};  // live: r n dead:
-  r += co_await pause{n};  // live: r dead: n
+  r += co_await pause{n};             // live: r n dead:
+  r += co_await pause{n};             // live: r dead: n
   co_return r;
 }
 
@@ -334,7 +334,7 @@ task<int> alternating(int n) {
   int odd = produce(n + 1);
   while (produce(n) > 0) {
     even += co_await pause{1};  // live: even odd n dead:
-    odd += co_await pause{2};  // live: even odd n dead:
+    odd += co_await pause{2};   // live: even odd n dead:
   }
   std::string text(3, 'x');
   even += co_await pause{3};  // live: even odd text dead: n

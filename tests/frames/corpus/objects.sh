@@ -8,6 +8,7 @@ rm -rf -- "$folder"
 mkdir -p -- "$folder/ids"
 cd -- "$folder"
 flags=(-std=c++23 -O2 -fcoro-aligned-allocation "$@")
+# shellcheck disable=SC2054 # the commas are the option's
 link=(-fuse-ld=lld -Wl,--build-id=sha1)
 
 "$clang" "${flags[@]}" -g -c "$source" -o object.o

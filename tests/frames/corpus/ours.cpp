@@ -87,7 +87,7 @@ task<T> value_of(T one) {
 
 }  // namespace ours
 
-#define CORPUS_ARRAYS(type)           \
+#define CORPUS_ARRAYS(type)          \
   CORPUS_FRAME(array_of<type, 1>()); \
   CORPUS_FRAME(array_of<type, 5>()); \
   CORPUS_FRAME(array_of<type, 64>());

@@ -16,13 +16,13 @@ namespace corpus {
 inline std::size_t last_frame = 0;
 
 /// Says how large the frame was that calling this coroutine asked for. Its result is destroyed at once.
-#define CORPUS_FRAME(...)                              \
-  do {                                                 \
-    ::corpus::last_frame = 0;                          \
-    {                                                  \
-      [[maybe_unused]] auto made = __VA_ARGS__;        \
-      ::corpus::keep(&made);                           \
-    }                                                  \
+#define CORPUS_FRAME(...)                                        \
+  do {                                                           \
+    ::corpus::last_frame = 0;                                    \
+    {                                                            \
+      [[maybe_unused]] auto made = __VA_ARGS__;                  \
+      ::corpus::keep(&made);                                     \
+    }                                                            \
     std::printf("%zu %s\n", ::corpus::last_frame, #__VA_ARGS__); \
   } while (false)
 
