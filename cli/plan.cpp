@@ -117,8 +117,31 @@ std::string text_of(const inspect::plan_request& asked, const inspect::plan_answ
   return text;
 }
 
+nlohmann::ordered_json json_of(const inspect::memory_shares& shares) {
+  return {{"base_bytes", shares.base},
+          {"task_bytes", shares.tasks},
+          {"buffer_bytes", shares.buffers},
+          {"socket_bytes", shares.sockets},
+          {"page_table_bytes", shares.page_tables},
+          {"resident_bytes", shares.resident()},
+          {"total_bytes", shares.total()}};
+}
+
+std::string written(const nlohmann::ordered_json& all) {
+  return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+}
+
+std::string prediction(const inspect::plan_request& asked, std::uint64_t tasks, const inspect::memory_shares& shares) {
+  return written({{"kind", "tare plan"},
+                  {"schema", 1},
+                  {"weight_bytes", asked.task.bytes},
+                  {"base_bytes", asked.task.base_bytes},
+                  {"source", asked.task.source},
+                  {"predicted_tasks", tasks},
+                  {"memory", json_of(shares)}});
+}
+
 std::string json_of(const inspect::plan_request& asked, const inspect::plan_answer& answer) {
-  const auto& shares = answer.shares;
   const nlohmann::ordered_json all{
       {"kind", "tare plan"},
       {"schema", 1},
@@ -131,19 +154,12 @@ std::string json_of(const inspect::plan_request& asked, const inspect::plan_answ
       {"tasks_by_descriptors",
        answer.by_descriptors ? nlohmann::ordered_json(*answer.by_descriptors) : nlohmann::ordered_json()},
       {"requests_in_flight", answer.in_flight},
-      {"memory",
-       {{"base_bytes", shares.base},
-        {"task_bytes", shares.tasks},
-        {"buffer_bytes", shares.buffers},
-        {"socket_bytes", shares.sockets},
-        {"page_table_bytes", shares.page_tables},
-        {"resident_bytes", shares.resident()},
-        {"total_bytes", shares.total()}}},
+      {"memory", json_of(answer.shares)},
       {"settings",
        {{"frame_limit", answer.frame_limit},
         {"buffer_budget", answer.buffer_budget},
         {"open_files", answer.open_files}}}};
-  return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+  return written(all);
 }
 
 int run(const options& asked) {
@@ -184,9 +200,9 @@ int run(const options& asked) {
   const auto write = [&](output_file& to, const std::string& text) {
     if (const auto written = to.write(text); !written) status = complain(written.error());
   };
+  const auto shares = inspect::shares_at(request, static_cast<double>(asked.predict.value_or(0)));
   if (!json || !json->is_standard_output()) {
     if (asked.predict) {
-      const auto shares = inspect::shares_at(request, static_cast<double>(*asked.predict));
       write(screen, fmt::format("{} tasks take {} of resident memory, {} with the kernel's.\n\n{}",
                                 with_commas(*asked.predict), megabytes(static_cast<std::uint64_t>(shares.resident())),
                                 megabytes(static_cast<std::uint64_t>(shares.total())), memory_table(shares)));
@@ -194,7 +210,7 @@ int run(const options& asked) {
       write(screen, text_of(request, *answer));
     }
   }
-  if (json) write(*json, json_of(request, *answer));
+  if (json) write(*json, asked.predict ? prediction(request, *asked.predict, shares) : json_of(request, *answer));
   return finish_output(status);
 }
 

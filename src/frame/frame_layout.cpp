@@ -1,7 +1,5 @@
 #include <tare/detail/frame_layout.hpp>
 
-#if !defined(__clang__)
-
 #include <cstdio>
 #include <cstdlib>
 
@@ -17,5 +15,3 @@ void misplaced_promise() noexcept {
 }
 
 }  // namespace tare::detail
-
-#endif

@@ -13,9 +13,10 @@ namespace tare::detail {
 
 #if !defined(__clang__)
 inline thread_local constinit std::byte* newest_frame = nullptr;
-
-/// Prints what to change and aborts. Out of line (src/frame/frame_layout.cpp).
-[[noreturn]] void misplaced_promise() noexcept;
 #endif
+
+/// Prints what to change and aborts. Out of line (src/frame/frame_layout.cpp), and in a library that clang has built
+/// too: its user's compiler may be another.
+[[noreturn]] void misplaced_promise() noexcept;
 
 }  // namespace tare::detail
