@@ -54,7 +54,9 @@ TEST(plan_command_test, predicts_a_million_tasks_to_a_tenth) {
                                  "--", TARE_PEER, "empty", "{n}"});
   ASSERT_EQ(planned.status, 0) << planned.errors;
   const json plan = json::parse(planned.output);
-  const double predicted = plan.at("base_bytes").get<double>() + 1e6 * plan.at("weight_bytes").get<double>();
+  EXPECT_EQ(plan.at("predicted_tasks"), 1'000'000);
+  const auto predicted = plan.at("memory").at("resident_bytes").get<double>();
+  EXPECT_NEAR(predicted, plan.at("base_bytes").get<double>() + 1e6 * plan.at("weight_bytes").get<double>(), 1);
 
   const support::temporary_folder folder;
   const auto file = (folder / "weighed.json").string();
