@@ -103,7 +103,7 @@ TEST_F(frames_command, html_is_one_page_with_all_of_it) {
   if (ended.errors.contains("built without the page")) GTEST_SKIP() << ended.errors;
   ASSERT_EQ(ended.status, 0) << ended.errors;
   const std::string page = support::read_file(file);
-  constexpr std::string_view opens = "<script type=\"application/json\" id=\"data\">";
+  constexpr std::string_view opens = R"(<script type="application/json" id="data">)";
   const auto at = page.find(opens);
   ASSERT_NE(at, std::string::npos);
   const auto end = page.find("</script>", at);
