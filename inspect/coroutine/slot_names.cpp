@@ -2,6 +2,7 @@
 
 #include "inspect/coroutine/awaits.hpp"
 #include "inspect/coroutine/readable_name.hpp"
+#include "inspect/coroutine/scopes.hpp"
 #include "inspect/dwarf/location.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
@@ -20,7 +21,6 @@ namespace {
 namespace dwarf = llvm::dwarf;
 
 constexpr std::size_t most_variables = 5000;
-constexpr int deepest_block = 256;
 
 /// A variable that may be in the frame.
 struct candidate {
@@ -134,10 +134,12 @@ class slot_namer {
       : unit_(unit), source_(source), variables_(variables), into_(into) {}
 
   void run() {
+    const auto add_variable = [this](const llvm::DWARFDie& variable, const std::vector<code_range>& scope,
+                                     bool inlined) { add(variable, scope, inlined); };
     for (const auto& function : source_.functions) {
       if (!function.frame_known || function.flow == nullptr || function.flow->empty()) continue;
       ranges_.clear();
-      visit(function.die, function.ranges, false, 0);
+      for_each_variable(function.die, function.ranges, add_variable);
       follow_registers(function);
     }
     add_known_offsets();
@@ -148,42 +150,6 @@ class slot_namer {
   }
 
  private:
-  static std::vector<code_range> ranges_of(const llvm::DWARFDie& block) {
-    std::vector<code_range> ranges;
-    auto all = block.getAddressRanges();
-    if (!all) {
-      llvm::consumeError(all.takeError());
-      return ranges;
-    }
-    for (const auto& one : *all) {
-      if (one.LowPC < one.HighPC) ranges.push_back({one.LowPC, one.HighPC});
-    }
-    return ranges;
-  }
-
-  void visit(const llvm::DWARFDie& block, const std::vector<code_range>& scope, bool inlined, int depth) {
-    if (depth > deepest_block) return;
-    for (const auto& child : block.children()) {
-      switch (child.getTag()) {
-        case dwarf::DW_TAG_variable:
-        case dwarf::DW_TAG_formal_parameter:
-          add(child, scope, inlined);
-          break;
-        case dwarf::DW_TAG_lexical_block:
-        case dwarf::DW_TAG_try_block:
-        case dwarf::DW_TAG_catch_block:
-        case dwarf::DW_TAG_inlined_subroutine: {
-          const auto inner = ranges_of(child);
-          const bool call = child.getTag() == dwarf::DW_TAG_inlined_subroutine;
-          visit(child, inner.empty() && !call ? scope : inner, inlined || call, depth + 1);
-          break;
-        }
-        default:
-          break;
-      }
-    }
-  }
-
   void add(const llvm::DWARFDie& variable, const std::vector<code_range>& scope, bool inlined) {
     const std::string_view name = short_name(variable);
     if (candidates_.size() > most_variables || name.empty() || name.starts_with("__coro_") || name == "__promise" ||

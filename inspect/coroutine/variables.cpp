@@ -1,6 +1,7 @@
 #include "inspect/coroutine/variables.hpp"
 
 #include "inspect/coroutine/readable_name.hpp"
+#include "inspect/coroutine/scopes.hpp"
 #include "inspect/dwarf/location.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
@@ -17,7 +18,6 @@ namespace {
 namespace dwarf = llvm::dwarf;
 
 constexpr std::size_t most_variables = 20'000;
-constexpr int deepest_block = 256;
 
 /// "Aw0", "Is", "Fs", "T001": the objects that g++ waits with.
 bool is_gcc_awaiter(std::string_view name) {
@@ -34,7 +34,14 @@ class variable_finder {
   void look_through(const frame_function& function) {
     if (!function.frame_known || function.flow == nullptr || function.flow->empty()) return;
     function_ = &function;
-    visit(function.die, function.ranges, false, 0);
+    // g++ inlines the actor into the function that is called through the frame.
+    const auto is_body = [this](const llvm::DWARFDie& call) {
+      return gcc_ && is_actor(call.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin));
+    };
+    const auto visit = [this](const llvm::DWARFDie& variable, const std::vector<code_range>& scope, bool inlined) {
+      add(variable, scope, inlined);
+    };
+    for_each_variable(function.die, function.ranges, visit, is_body);
   }
 
   std::vector<scoped_variable> take() {
@@ -48,48 +55,6 @@ class variable_finder {
   }
 
  private:
-  std::vector<code_range> ranges_of(const llvm::DWARFDie& block) {
-    std::vector<code_range> ranges;
-    auto all = block.getAddressRanges();
-    if (!all) {
-      llvm::consumeError(all.takeError());
-      return ranges;
-    }
-    for (const auto& one : *all) {
-      if (one.LowPC < one.HighPC) ranges.push_back({one.LowPC, one.HighPC});
-    }
-    return ranges;
-  }
-
-  void visit(const llvm::DWARFDie& block, const std::vector<code_range>& scope, bool inlined, int depth) {
-    if (depth > deepest_block) return;
-    for (const auto& child : block.children()) {
-      switch (child.getTag()) {
-        case dwarf::DW_TAG_variable:
-        case dwarf::DW_TAG_formal_parameter:
-          add(child, scope, inlined);
-          break;
-        case dwarf::DW_TAG_lexical_block:
-        case dwarf::DW_TAG_try_block:
-        case dwarf::DW_TAG_catch_block: {
-          const auto inner = ranges_of(child);
-          visit(child, inner.empty() ? scope : inner, inlined, depth + 1);
-          break;
-        }
-        case dwarf::DW_TAG_inlined_subroutine: {
-          const auto inner = ranges_of(child);
-          // g++ inlines the actor into the function that is called through the frame.
-          const bool body = gcc_ && !inlined && child.getTag() == dwarf::DW_TAG_inlined_subroutine &&
-                            is_actor(child.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin));
-          visit(child, inner, inlined || !body, depth + 1);
-          break;
-        }
-        default:
-          break;
-      }
-    }
-  }
-
   static bool is_actor(const llvm::DWARFDie& function) {
     if (!function.isValid()) return false;
     const auto first = function.getFirstChild();

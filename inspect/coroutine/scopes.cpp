@@ -1,0 +1,60 @@
+#include "inspect/coroutine/scopes.hpp"
+
+namespace tare::inspect {
+namespace {
+
+namespace dwarf = llvm::dwarf;
+
+// Nobody writes so; a broken file may say so.
+constexpr int deepest_block = 256;
+
+std::vector<code_range> ranges_of(const llvm::DWARFDie& block) {
+  std::vector<code_range> ranges;
+  auto all = block.getAddressRanges();
+  if (!all) {
+    llvm::consumeError(all.takeError());
+    return ranges;
+  }
+  for (const auto& one : *all) {
+    if (one.LowPC < one.HighPC) ranges.push_back({one.LowPC, one.HighPC});
+  }
+  return ranges;
+}
+
+struct walk {
+  const variable_visitor& visit;
+  const body_test& is_body;
+
+  void go(const llvm::DWARFDie& block, const std::vector<code_range>& scope, bool inlined, int depth) const {
+    if (depth > deepest_block) return;
+    for (const auto& child : block.children()) {
+      switch (child.getTag()) {
+        case dwarf::DW_TAG_variable:
+        case dwarf::DW_TAG_formal_parameter:
+          visit(child, scope, inlined);
+          break;
+        case dwarf::DW_TAG_lexical_block:
+        case dwarf::DW_TAG_try_block:
+        case dwarf::DW_TAG_catch_block: {
+          const auto inner = ranges_of(child);
+          go(child, inner.empty() ? scope : inner, inlined, depth + 1);
+          break;
+        }
+        case dwarf::DW_TAG_inlined_subroutine:
+          go(child, ranges_of(child), inlined || !is_body || !is_body(child), depth + 1);
+          break;
+        default:
+          break;
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void for_each_variable(const llvm::DWARFDie& function, const std::vector<code_range>& scope,
+                       const variable_visitor& visit, const body_test& is_body) {
+  walk{.visit = visit, .is_body = is_body}.go(function, scope, false, 0);
+}
+
+}  // namespace tare::inspect
