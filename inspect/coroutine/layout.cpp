@@ -14,6 +14,8 @@ namespace {
 
 namespace dwarf = llvm::dwarf;
 
+// Two pointers and a byte for the index.
+constexpr std::uint64_t least_frame = 17;
 constexpr std::uint64_t largest_frame = std::uint64_t{1} << 30;  ///< beyond this the information is damaged
 constexpr std::size_t most_fields = 16384;
 
@@ -171,6 +173,16 @@ void read_layout(const frame_source& source, coroutine& into) {
                              .declared = {}});
       into.allocated_bytes = declares(type, "operator new") ? 1 : 0;
     }
+  }
+  const std::uint64_t frame = *into.frame_bytes;
+  const bool inside = std::ranges::all_of(into.fields, [&](const frame_field& field) {
+    return field.offset <= frame && field.bytes <= frame - field.offset;
+  });
+  if (frame < least_frame || !inside) {  // The description is damaged: the size is unknown.
+    into.frame_bytes.reset();
+    into.allocated_bytes.reset();
+    into.fields.clear();
+    return;
   }
   // A promise with an allocator of its own: only this library's is known.
   const bool own_allocator = into.allocated_bytes.value_or(0) != 0;

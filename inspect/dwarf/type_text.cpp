@@ -16,10 +16,14 @@ namespace dwarf = llvm::dwarf;
 
 constexpr int deepest = 64;
 
-/// Whether following DW_AT_type and the parents from here comes to an end: the type printer itself does not look.
+/// Whether the type printer, which does not look, can be let go from here: following DW_AT_type and the parents comes
+/// to an end, and clang's short form of a template's name ("_STN|name|<int>") has all its parts.
 bool is_bounded(llvm::DWARFDie type, int depth) {
   for (int steps = 0; type.isValid(); ++steps) {
     if (steps > depth) return false;
+    const std::string_view name = short_name(type);
+    constexpr std::string_view short_form = "_STN|";
+    if (name.starts_with(short_form) && !name.substr(short_form.size()).contains('|')) return false;
     if (type.getTag() == dwarf::DW_TAG_subroutine_type) {
       for (const auto& child : type.children()) {
         if (!is_bounded(child.getAttributeValueAsReferencedDie(dwarf::DW_AT_type), depth / 2)) return false;

@@ -1,5 +1,7 @@
 #include "inspect/object/image.hpp"
 
+#include "inspect/object/damage.hpp"
+
 #include "inspect/machine/x86_64.hpp"
 
 #include <fmt/format.h>
@@ -9,6 +11,7 @@
 #include <llvm/Support/MemoryBuffer.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -98,6 +101,16 @@ std::optional<debug_link> read_debug_link(const object::ObjectFile& file) {
   return link;
 }
 
+/// LLVM's own question asserts that a broken file tells a power of two.
+std::uint64_t alignment_of(const object::ObjectFile& file, const object::SectionRef& section) {
+  constexpr std::uint64_t least = 16;
+  constexpr std::uint64_t most = 1 << 16;
+  const auto* elf = llvm::dyn_cast<object::ELF64LEObjectFile>(&file);
+  if (elf == nullptr) return least;
+  const std::uint64_t told = elf->getSection(section.getRawDataRefImpl())->sh_addralign;
+  return std::has_single_bit(told) ? std::clamp(told, least, most) : least;
+}
+
 }  // namespace
 
 image::image(std::string name, std::unique_ptr<object::ObjectFile> file)
@@ -135,7 +148,7 @@ void image::lay_out() {
     }
     one.address = reference.getAddress();
     if (is_relocatable()) {
-      const std::uint64_t alignment = std::clamp<std::uint64_t>(reference.getAlignment().value(), 16, 1 << 16);
+      const std::uint64_t alignment = alignment_of(*object_, reference);
       next = (next + alignment - 1) / alignment * alignment;
       one.address = next;
       // A .bss of any size takes no more room than this needs to tell addresses apart.
@@ -299,6 +312,9 @@ result<void> image::use_debug_file(const fs::path& path, const fs::path&) {
   if (!opened) return input_error(fmt::format("{}: {}", path.string(), text_of(opened.takeError())));
   const auto* file = llvm::dyn_cast<object::ELFObjectFileBase>(opened->getBinary());
   if (file == nullptr) return input_error(fmt::format("{} is not an ELF file", path.string()));
+  if (const auto damage = damage_of(*file)) {
+    return input_error(fmt::format("{} is truncated or damaged: {}", path.string(), *damage));
+  }
   const std::string ours = build_id(*elf_);
   const std::string theirs = build_id(*file);
   if (!ours.empty() && !theirs.empty() && ours != theirs) {
@@ -490,6 +506,9 @@ result<void> image_file::for_each(const std::function<void(image&)>& use,
     // A file cut short keeps its head but loses the table of sections, which stands at its end.
     if (elf->sections().empty()) {
       return input_error(fmt::format("{} is truncated or damaged: it has no sections", name));
+    }
+    if (const auto damage = damage_of(*elf)) {
+      return input_error(fmt::format("{} is truncated or damaged: {}", name, *damage));
     }
     image one(name, std::move(*file));
     use(one);

@@ -332,7 +332,7 @@ def scale_out(program, folder):
     process = subprocess.Popen(
         [sys.executable, script, "--service", program, "--db", f"postgresql://tare@127.0.0.1:{database.port}/postgres",
          "--listen", f"127.0.0.1:{port}", "--metrics", f"127.0.0.1:{metrics}", "--first-port", str(first),
-         "--budget", "64M"], stdout=subprocess.PIPE, text=True)
+         "--budget", "1G"], stdout=subprocess.PIPE, text=True)
     wrong, right, done = [], 0, threading.Event()
     guard = threading.Lock()
 

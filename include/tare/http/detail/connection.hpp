@@ -7,29 +7,27 @@
 #include <tare/net/tls.hpp>
 
 #include <utility>
-#include <variant>
 
 namespace tare::http::detail {
 
+/// Two members, of which one is open at most: of a variant, g++ 12 warns where there is nothing to warn of.
 class connection {
  public:
   connection() noexcept = default;
-  explicit connection(net::stream plain) noexcept : over_(std::move(plain)) {}
-  explicit connection(net::tls::stream secret) noexcept : over_(std::move(secret)) {}
+  explicit connection(net::stream plain) noexcept : plain_(std::move(plain)) {}
+  explicit connection(net::tls::stream secret) noexcept : secret_(std::move(secret)) {}
 
   /// To be taken anew after a move.
-  [[nodiscard]] transport way() noexcept {
-    return std::visit([](auto& stream) { return transport::of(stream); }, over_);
-  }
-  [[nodiscard]] bool is_open() const noexcept {
-    return std::visit([](const auto& stream) { return stream.is_open(); }, over_);
-  }
+  [[nodiscard]] transport way() noexcept { return secret_.is_open() ? transport::of(secret_) : transport::of(plain_); }
+  [[nodiscard]] bool is_open() const noexcept { return plain_.is_open() || secret_.is_open(); }
   void close() noexcept {
-    std::visit([](auto& stream) { stream.close(); }, over_);
+    plain_.close();
+    secret_.close();
   }
 
  private:
-  std::variant<net::stream, net::tls::stream> over_;
+  net::stream plain_;
+  net::tls::stream secret_;
 };
 
 }  // namespace tare::http::detail
