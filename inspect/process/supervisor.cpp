@@ -147,8 +147,9 @@ void supervise(const supervised& job) noexcept {
   reaper children(command, report);
   pollfd watched[] = {{control, POLLIN, 0}, {ended, POLLIN, 0}};
   do {
-    children.reap();
+    // In this order: what ends after the reaping is announced again.
     discard(ended);
+    children.reap();
   } while ((::poll(watched, 2, -1) >= 0 || errno == EINTR) && watched[0].revents == 0);
 
   // A killed process can start nothing more, and its children come here: each round goes one generation down. The

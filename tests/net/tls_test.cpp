@@ -21,7 +21,6 @@
 namespace {
 
 using namespace tare::testing;
-using support::temporary_folder;
 using tare::task;
 using tare::net::endpoint;
 using tare::net::listener;
