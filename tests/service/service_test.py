@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import pwd
+import random
 import resource
 import shutil
 import signal
@@ -37,6 +38,20 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def free_ports(count):
+    """The first of some in a row, outside of the range from which the system gives them to others."""
+    for _ in range(100):
+        first = random.randrange(20_000, 32_000)
+        try:
+            with contextlib.ExitStack() as held:
+                for port in range(first, first + count):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+    raise Skipped("there are no free ports in a row")
 
 
 def certificate(folder):
@@ -327,7 +342,7 @@ def scale_out(program, folder):
     script = pathlib.Path(__file__).resolve().parents[2] / "examples/service/scale-out/scale_out.py"
     database = Postgresql(folder)
     database.start()
-    first = free_port()
+    first = free_ports(2)
     port, metrics = free_port(), free_port()
     process = subprocess.Popen(
         [sys.executable, script, "--service", program, "--db", f"postgresql://tare@127.0.0.1:{database.port}/postgres",
