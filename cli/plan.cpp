@@ -131,34 +131,33 @@ std::string written(const nlohmann::ordered_json& all) {
   return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
 
-std::string prediction(const inspect::plan_request& asked, std::uint64_t tasks, const inspect::memory_shares& shares) {
-  return written({{"kind", "tare plan"},
-                  {"schema", 1},
-                  {"weight_bytes", asked.task.bytes},
-                  {"base_bytes", asked.task.base_bytes},
-                  {"source", asked.task.source},
-                  {"predicted_tasks", tasks},
-                  {"memory", json_of(shares)}});
+nlohmann::ordered_json head_of(const inspect::plan_request& asked) {
+  return {{"kind", "tare plan"},
+          {"schema", 1},
+          {"weight_bytes", asked.task.bytes},
+          {"base_bytes", asked.task.base_bytes},
+          {"source", asked.task.source}};
+}
+
+std::string json_of(const inspect::plan_request& asked, std::uint64_t predicted, const inspect::memory_shares& shares) {
+  nlohmann::ordered_json all = head_of(asked);
+  all.update({{"predicted_tasks", predicted}, {"memory", json_of(shares)}});
+  return written(all);
 }
 
 std::string json_of(const inspect::plan_request& asked, const inspect::plan_answer& answer) {
-  const nlohmann::ordered_json all{
-      {"kind", "tare plan"},
-      {"schema", 1},
-      {"weight_bytes", asked.task.bytes},
-      {"base_bytes", asked.task.base_bytes},
-      {"source", asked.task.source},
-      {"tasks", answer.tasks},
-      {"limited_by", answer.limit == inspect::limited_by::descriptors ? "descriptors" : "memory"},
-      {"tasks_by_memory", answer.by_memory},
-      {"tasks_by_descriptors",
-       answer.by_descriptors ? nlohmann::ordered_json(*answer.by_descriptors) : nlohmann::ordered_json()},
-      {"requests_in_flight", answer.in_flight},
-      {"memory", json_of(answer.shares)},
-      {"settings",
-       {{"frame_limit", answer.frame_limit},
-        {"buffer_budget", answer.buffer_budget},
-        {"open_files", answer.open_files}}}};
+  nlohmann::ordered_json all = head_of(asked);
+  all.update({{"tasks", answer.tasks},
+              {"limited_by", answer.limit == inspect::limited_by::descriptors ? "descriptors" : "memory"},
+              {"tasks_by_memory", answer.by_memory},
+              {"tasks_by_descriptors",
+               answer.by_descriptors ? nlohmann::ordered_json(*answer.by_descriptors) : nlohmann::ordered_json()},
+              {"requests_in_flight", answer.in_flight},
+              {"memory", json_of(answer.shares)},
+              {"settings",
+               {{"frame_limit", answer.frame_limit},
+                {"buffer_budget", answer.buffer_budget},
+                {"open_files", answer.open_files}}}});
   return written(all);
 }
 
@@ -200,17 +199,20 @@ int run(const options& asked) {
   const auto write = [&](output_file& to, const std::string& text) {
     if (const auto written = to.write(text); !written) status = complain(written.error());
   };
-  const auto shares = inspect::shares_at(request, static_cast<double>(asked.predict.value_or(0)));
-  if (!json || !json->is_standard_output()) {
-    if (asked.predict) {
-      write(screen, fmt::format("{} tasks take {} of resident memory, {} with the kernel's.\n\n{}",
-                                with_commas(*asked.predict), megabytes(static_cast<std::uint64_t>(shares.resident())),
-                                megabytes(static_cast<std::uint64_t>(shares.total())), memory_table(shares)));
-    } else {
-      write(screen, text_of(request, *answer));
-    }
+  std::string text;
+  std::string figures;
+  if (asked.predict) {
+    const auto shares = inspect::shares_at(request, static_cast<double>(*asked.predict));
+    text = fmt::format("{} tasks take {} of resident memory, {} with the kernel's.\n\n{}", with_commas(*asked.predict),
+                       megabytes(static_cast<std::uint64_t>(shares.resident())),
+                       megabytes(static_cast<std::uint64_t>(shares.total())), memory_table(shares));
+    figures = json_of(request, *asked.predict, shares);
+  } else {
+    text = text_of(request, *answer);
+    figures = json_of(request, *answer);
   }
-  if (json) write(*json, asked.predict ? prediction(request, *asked.predict, shares) : json_of(request, *answer));
+  if (!json || !json->is_standard_output()) write(screen, text);
+  if (json) write(*json, figures);
   return finish_output(status);
 }
 

@@ -125,14 +125,13 @@ std::string conclusion(std::span<const weighed_program> programs) {
                            : fmt::format("{} times as much as in {} ({})", times(1 / ratio), other.name, weight));
     const auto& most = ours.points.back();
     const auto& fewer = theirs.points.back();
-    if (fewer.n < most.n && most.held.resident < fewer.held.resident) {
+    if (!subject->connections && fewer.n < most.n && most.held.resident < fewer.held.resident) {
       crowd =
           fmt::format("; {} of them take {}, less than {} in {} ({})", with_commas(most.n),
                       megabytes(most.held.resident), with_commas(fewer.n), other.name, megabytes(fewer.held.resident));
     }
   }
   if (compared.empty()) return {};
-  if (subject->connections) crowd.clear();
   return fmt::format("{} weighs {} bytes in {}, {}{}.\n",
                      subject->connections ? "An idle connection" : "A suspended task", per_task(ours.weight->median),
                      subject->name, fmt::join(compared, ", "), crowd);

@@ -5,7 +5,6 @@
 #include "load/target.hpp"
 
 #include <tare/http/detail/connection.hpp>
-
 #include <tare/task.hpp>
 
 #include <cstdint>

@@ -41,10 +41,11 @@ std::string get(std::string_view path, std::string_view host) {
   return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: tare\r\nAccept: */*\r\n\r\n", path, host);
 }
 
-inspect::result<net::tls::context> trust(bool verify) {
-  auto made = net::tls::context::client({.verify = verify, .alpn = {"http/1.1"}});
-  if (made) return *made;
-  return inspect::input_error(fmt::format("cannot set up TLS: {}", made.error().message()));
+inspect::result<target> over_tls(target plain, bool verify) {
+  auto trusted = net::tls::context::client({.verify = verify, .alpn = {"http/1.1"}});
+  if (!trusted) return inspect::input_error(fmt::format("cannot set up TLS: {}", trusted.error().message()));
+  plain.tls = std::move(*trusted);
+  return plain;
 }
 
 }  // namespace
@@ -76,11 +77,7 @@ inspect::result<target> parse_target(std::string_view url, bool verify) {
               .status = 200,
               .description = std::string(url),
               .host = parsed->host_address()};
-  if (secret) {
-    auto trusted = trust(verify);
-    if (!trusted) return std::unexpected(trusted.error());
-    made.tls = std::move(*trusted);
-  }
+  if (secret) return over_tls(std::move(made), verify);
   return made;
 }
 
@@ -91,11 +88,7 @@ inspect::result<target> target_at(const net::endpoint& address, std::string_view
               .status = 200,
               .description = fmt::format("{}://{}{}", tls ? "https" : "http", host, path),
               .host = host.substr(0, host.rfind(':'))};
-  if (tls) {
-    auto trusted = trust(false);
-    if (!trusted) return std::unexpected(trusted.error());
-    made.tls = std::move(*trusted);
-  }
+  if (tls) return over_tls(std::move(made), false);
   return made;
 }
 

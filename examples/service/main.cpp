@@ -149,8 +149,9 @@ task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool data
     for (unsigned shard = 1; shard < shards; ++shard) servers.spawn_on(shard, serve_another());
     servers.spawn(serve(app, std::move(*first), chosen.tls, stopping));
     servers.spawn(wait_for_signal());
-    std::printf("listening on %s\n", url_of(address, chosen.tls.has_value()).c_str());
-    if (chosen.seed) std::printf("try: curl -s %s/items/1\n", url_of(address, chosen.tls.has_value()).c_str());
+    const std::string url = url_of(address, chosen.tls.has_value());
+    std::printf("listening on %s\n", url.c_str());
+    if (chosen.seed) std::printf("try: curl -s %s/items/1\n", url.c_str());
     std::fflush(stdout);
     co_return;
   };

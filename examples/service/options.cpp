@@ -1,7 +1,8 @@
 #include "options.hpp"
 
-#include <unistd.h>
 #include <CLI/CLI.hpp>
+
+#include <unistd.h>
 
 #include <charconv>
 #include <cstdint>

@@ -14,8 +14,9 @@
 
 namespace tare::detail {
 
-/// Tells files apart by their names without folders, which compilers spell in more than one way (FNV-1a).
-consteval std::uint32_t file_mark(const char* path) {
+/// Tells files apart by their names without folders, which compilers spell in more than one way (FNV-1a). `tare frames`
+/// compares it with that of the files in the debug information.
+constexpr std::uint32_t file_mark(const char* path) {
   std::uint32_t mark = 2166136261U;
   for (; *path != '\0'; ++path)
     mark = *path == '/' ? 2166136261U : (mark ^ static_cast<std::uint8_t>(*path)) * 16777619U;

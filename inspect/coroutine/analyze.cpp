@@ -5,8 +5,11 @@
 #include "inspect/coroutine/readable_name.hpp"
 #include "inspect/coroutine/slot_names.hpp"
 #include "inspect/coroutine/variables.hpp"
+#include "inspect/dwarf/address_ranges.hpp"
 #include "inspect/dwarf/location.hpp"
 #include "inspect/dwarf/type_text.hpp"
+
+#include <tare/frame_budget.hpp>
 
 #include <llvm/DebugInfo/DWARF/DWARFUnit.h>
 
@@ -156,13 +159,6 @@ void find_children(const unit_context& unit, const frame_source& source, std::ve
   }
 }
 
-/// What include/tare/frame_budget.hpp makes of a file's name.
-std::uint32_t file_mark(std::string_view path) {
-  std::uint32_t mark = 2166136261U;
-  for (const char c : path.substr(path.rfind('/') + 1)) mark = (mark ^ static_cast<std::uint8_t>(c)) * 16777619U;
-  return mark;
-}
-
 /// The coroutines that were inlined here, also where the place is only at the end of one: a mark takes no space, so it
 /// may stand at the border.
 void find_inlined(const llvm::DWARFDie& block, std::uint64_t address, std::vector<llvm::DWARFDie>& into,
@@ -172,13 +168,8 @@ void find_inlined(const llvm::DWARFDie& block, std::uint64_t address, std::vecto
   for (const auto& child : block.children()) {
     const auto tag = child.getTag();
     if (tag != dwarf::DW_TAG_inlined_subroutine && tag != dwarf::DW_TAG_lexical_block) continue;
-    auto ranges = child.getAddressRanges();
-    if (!ranges) {
-      llvm::consumeError(ranges.takeError());
-      continue;
-    }
-    const bool here =
-        std::ranges::any_of(*ranges, [&](const auto& one) { return address >= one.LowPC && address <= one.HighPC; });
+    const bool here = std::ranges::any_of(
+        address_ranges(child), [&](const auto& one) { return address >= one.LowPC && address <= one.HighPC; });
     if (!here) continue;
     if (tag == dwarf::DW_TAG_inlined_subroutine) {
       const auto callee = child.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
@@ -192,7 +183,8 @@ void find_inlined(const llvm::DWARFDie& block, std::uint64_t address, std::vecto
 /// its file, that is the one whose beginning is nearest above it.
 bool is_own_mark(const frame_function& function, const budget_mark& mark, const coroutine& of) {
   const auto distance = [&](const source_line& begins) -> std::uint32_t {
-    const bool same = begins.line != 0 && begins.line <= mark.line && file_mark(begins.file) == mark.file;
+    const bool same =
+        begins.line != 0 && begins.line <= mark.line && tare::detail::file_mark(begins.file.c_str()) == mark.file;
     return same ? mark.line - begins.line : ~std::uint32_t{0};
   };
   const std::uint32_t own = distance(of.declared);

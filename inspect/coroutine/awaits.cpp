@@ -1,6 +1,7 @@
 #include "inspect/coroutine/awaits.hpp"
 
 #include "inspect/coroutine/source_awaits.hpp"
+#include "inspect/dwarf/address_ranges.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
 #include <llvm/DebugInfo/DWARF/DWARFUnit.h>
@@ -29,12 +30,8 @@ struct inlined_call {
 };
 
 bool covers(const llvm::DWARFDie& die, std::uint64_t address) {
-  auto ranges = die.getAddressRanges();
-  if (!ranges) {
-    llvm::consumeError(ranges.takeError());
-    return false;
-  }
-  return std::ranges::any_of(*ranges, [&](const auto& one) { return address >= one.LowPC && address < one.HighPC; });
+  return std::ranges::any_of(address_ranges(die),
+                             [&](const auto& one) { return address >= one.LowPC && address < one.HighPC; });
 }
 
 bool is_gcc_actor(const llvm::DWARFDie& function) {

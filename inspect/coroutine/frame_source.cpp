@@ -1,5 +1,6 @@
 #include "inspect/coroutine/frame_source.hpp"
 
+#include "inspect/dwarf/address_ranges.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
 #include <llvm/DebugInfo/DWARF/DWARFUnit.h>
@@ -19,12 +20,7 @@ constexpr std::string_view gcc_suffix = ".Frame";
 
 std::vector<code_range> code_of(const llvm::DWARFDie& function, const image& file) {
   std::vector<code_range> ranges;
-  auto all = function.getAddressRanges();
-  if (!all) {
-    llvm::consumeError(all.takeError());
-    return ranges;
-  }
-  for (const auto& one : *all) {
+  for (const auto& one : address_ranges(function)) {
     // Functions that the linker dropped keep their entry, at an address where no code is.
     if (one.LowPC >= one.HighPC || one.LowPC == 0 || file.read(one.LowPC, 1).empty()) continue;
     if (!file.is_constant(one.LowPC)) continue;

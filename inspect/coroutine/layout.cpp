@@ -44,21 +44,13 @@ field_kind kind_of_gcc_field(std::string_view name) {
   return field_kind::local;
 }
 
-/// The class itself and not "coroutine_traits<...>::promise_type".
-llvm::DWARFDie without_other_names(llvm::DWARFDie type) {
-  constexpr int deepest = 16;
-  for (int steps = 0; type.isValid() && type.getTag() == dwarf::DW_TAG_typedef && steps < deepest; ++steps) {
-    type = type_of(type);
-  }
-  return type;
-}
-
-/// The promise's type; both compilers describe it as a variable of the coroutine.
+/// The promise's type, the class itself and not "coroutine_traits<...>::promise_type"; both compilers describe it as a
+/// variable of the coroutine.
 llvm::DWARFDie promise_type(const frame_source& source) {
   for (const auto& function : source.functions) {
     for (const auto& child : function.die.children()) {
       if (child.getTag() == dwarf::DW_TAG_variable && short_name(child) == "__promise") {
-        return without_other_names(type_of(child));
+        return without_aliases(type_of(child));
       }
     }
   }
@@ -68,7 +60,7 @@ llvm::DWARFDie promise_type(const frame_source& source) {
 /// Whether the class or one of its bases has this member function.
 bool declares(llvm::DWARFDie type, std::string_view member, int depth = 0) {
   constexpr int deepest = 16;
-  type = without_other_names(type);
+  type = without_aliases(type);
   if (!type.isValid() || depth > deepest) return false;
   for (const auto& child : type.children()) {
     if (child.getTag() == dwarf::DW_TAG_subprogram && short_name(child) == member) return true;
@@ -130,7 +122,7 @@ void read_layout(const frame_source& source, coroutine& into) {
       if (field.name == "_Coro_promise") {
         into.promise_offset = field.offset;
         into.promise_bytes = bytes;
-        into.promise_type = without_noise(type_text(without_other_names(type)));
+        into.promise_type = without_noise(type_text(without_aliases(type)));
         into.allocated_bytes = declares(type, "operator new") ? 1 : 0;
       }
       name_gcc_field(field, before_index);

@@ -1,5 +1,7 @@
 #include "inspect/coroutine/scopes.hpp"
 
+#include "inspect/dwarf/address_ranges.hpp"
+
 namespace tare::inspect {
 namespace {
 
@@ -10,12 +12,7 @@ constexpr int deepest_block = 256;
 
 std::vector<code_range> ranges_of(const llvm::DWARFDie& block) {
   std::vector<code_range> ranges;
-  auto all = block.getAddressRanges();
-  if (!all) {
-    llvm::consumeError(all.takeError());
-    return ranges;
-  }
-  for (const auto& one : *all) {
+  for (const auto& one : address_ranges(block)) {
     if (one.LowPC < one.HighPC) ranges.push_back({one.LowPC, one.HighPC});
   }
   return ranges;

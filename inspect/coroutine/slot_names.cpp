@@ -96,21 +96,9 @@ bool same_stem(std::string_view of_field, std::string_view of_variable) {
 }
 
 bool is_array(llvm::DWARFDie type) {
-  for (int steps = 0; type.isValid() && steps < 8; ++steps) {
-    if (type.getTag() == dwarf::DW_TAG_array_type) return true;
-    if (type.getTag() != dwarf::DW_TAG_typedef && type.getTag() != dwarf::DW_TAG_const_type) return false;
-    type = type_of(type);
-  }
-  return false;
-}
-
-/// The type under its other names.
-llvm::DWARFDie plain_type(llvm::DWARFDie type) {
-  for (int steps = 0; type.isValid() && steps < 16; ++steps) {
-    if (type.getTag() != dwarf::DW_TAG_typedef && type.getTag() != dwarf::DW_TAG_const_type) break;
-    type = type_of(type);
-  }
-  return type;
+  constexpr int deepest = 7;
+  type = without_aliases(type, true, deepest);
+  return type.isValid() && type.getTag() == dwarf::DW_TAG_array_type;
 }
 
 constexpr std::string_view array_stem = "[]";
@@ -168,7 +156,7 @@ class slot_namer {
       one.field.kind =
           variable.getTag() == dwarf::DW_TAG_formal_parameter && !inlined ? field_kind::parameter : field_kind::local;
       one.field.type = without_noise(type_text(type));
-      one.type_stem = is_array(type) ? std::string(array_stem) : llvm_spelling(type_text(plain_type(type)));
+      one.type_stem = is_array(type) ? std::string(array_stem) : llvm_spelling(type_text(without_aliases(type, true)));
       one.inlined = inlined;
       candidates_.push_back(std::move(one));
     }

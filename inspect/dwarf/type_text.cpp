@@ -114,6 +114,16 @@ llvm::DWARFDie type_of(const llvm::DWARFDie& die) {
   return {};
 }
 
+llvm::DWARFDie without_aliases(llvm::DWARFDie type, bool also_const, int most) {
+  for (int steps = 0; type.isValid() && steps < most; ++steps) {
+    const bool alias =
+        type.getTag() == dwarf::DW_TAG_typedef || (also_const && type.getTag() == dwarf::DW_TAG_const_type);
+    if (!alias) break;
+    type = type_of(type);
+  }
+  return type;
+}
+
 source_line declaration(const llvm::DWARFDie& die) {
   source_line where;
   const auto line = die.getDeclLine();

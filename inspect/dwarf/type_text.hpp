@@ -26,6 +26,9 @@ namespace tare::inspect {
 /// DW_AT_type, also of the entry that it refers to.
 [[nodiscard]] llvm::DWARFDie type_of(const llvm::DWARFDie& die);
 
+/// The type behind typedefs, and with `also_const` behind const too; behind so many of them at most.
+[[nodiscard]] llvm::DWARFDie without_aliases(llvm::DWARFDie type, bool also_const = false, int most = 16);
+
 [[nodiscard]] source_line declaration(const llvm::DWARFDie& die);
 
 /// DW_AT_data_member_location.

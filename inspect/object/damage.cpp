@@ -1,10 +1,5 @@
 #include "inspect/object/damage.hpp"
 
-#include <fmt/format.h>
-
-#include <cstddef>
-#include <cstdint>
-
 namespace tare::inspect {
 namespace {
 
@@ -24,11 +19,10 @@ std::optional<std::string> damage_of_table(const elf_file& file, const object::E
     case llvm::ELF::SHT_DYNSYM:
       return complaint_about(file.symbols(&section));
     case llvm::ELF::SHT_RELA:
-      if (auto wrong = complaint_about(file.getSection(section.sh_link))) return wrong;
-      return complaint_about(file.relas(section));
     case llvm::ELF::SHT_REL:
       if (auto wrong = complaint_about(file.getSection(section.sh_link))) return wrong;
-      return complaint_about(file.rels(section));
+      return section.sh_type == llvm::ELF::SHT_RELA ? complaint_about(file.relas(section))
+                                                    : complaint_about(file.rels(section));
     default:
       return std::nullopt;
   }

@@ -1,8 +1,7 @@
 #include "inspect/object/image.hpp"
 
-#include "inspect/object/damage.hpp"
-
 #include "inspect/machine/x86_64.hpp"
+#include "inspect/object/damage.hpp"
 
 #include <fmt/format.h>
 #include <llvm/MC/MCSubtargetInfo.h>

@@ -18,11 +18,7 @@ using tare::http::server;
 using tare::test::echo;
 namespace tls = tare::net::tls;
 
-/// One for all tests.
-const support::identity& ours() {
-  static const support::identity made;
-  return made;
-}
+const support::identity& ours() { return support::identity::shared(); }
 
 tls::context server_context() {
   return tls::context::server({.certificate = ours().certificate, .key = ours().key, .alpn = {"http/1.1"}}).value();
@@ -36,24 +32,10 @@ client_options trusting() {
 
 std::string url_of(std::uint16_t port) { return "https://localhost:" + std::to_string(port) + "/"; }
 
-class https : public tare::testing::on_reactors {
+class https : public tare::test::http_test {
  protected:
   static void with_server(const std::function<task<>(server&, std::uint16_t)>& body) {
-    auto all = [&]() -> task<> {
-      auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
-      if (!listening) throw std::runtime_error("bind: " + listening.error().message());
-      const std::uint16_t port = listening->local()->port();
-      const tls::context identity = server_context();
-      server serving(echo);
-      auto serve = [&]() -> task<> { EXPECT_TRUE(co_await serving.serve(std::move(*listening), identity)); };
-      auto use = [&]() -> task<> {
-        co_await body(serving, port);
-        serving.stop();
-      };
-      co_await tare::when_all(serve(), use());
-      EXPECT_EQ(serving.connections(), 0U);
-    };
-    run(all());
+    http_test::with_server(echo, {}, body, server_context());
   }
 };
 TARE_ON_ALL_REACTORS(https);

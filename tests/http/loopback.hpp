@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -112,16 +113,23 @@ class raw_client {
 /// The tests run on every kind of reactor.
 class http_test : public testing::on_reactors {
  protected:
-  /// Serves with `answer` on a free port while `body` runs, which is given the server and its port.
+  /// Serves with `answer` on a free port while `body` runs, which is given the server and its port. Over TLS with an
+  /// identity.
   static void with_server(http::handler answer, http::server_options options,
-                          const std::function<task<>(http::server&, std::uint16_t)>& body) {
+                          const std::function<task<>(http::server&, std::uint16_t)>& body,
+                          const std::optional<net::tls::context>& identity = std::nullopt) {
     auto all = [&]() -> task<> {
       auto listening = net::listener::bind(net::endpoint::loopback(0));
       if (!listening) throw std::runtime_error("bind: " + listening.error().message());
       const std::uint16_t port = listening->local()->port();
       http::server server(std::move(answer), std::move(options));
       auto serve = [&]() -> task<> {
-        const auto ended = co_await server.serve(std::move(*listening));
+        net::result<void> ended;
+        if (identity) {
+          ended = co_await server.serve(std::move(*listening), *identity);
+        } else {
+          ended = co_await server.serve(std::move(*listening));
+        }
         EXPECT_TRUE(ended) << ended.error().message();
       };
       auto use = [&]() -> task<> {
@@ -136,6 +144,7 @@ class http_test : public testing::on_reactors {
       };
       co_await when_all(serve(), use());
       EXPECT_EQ(server.active_requests(), 0U);
+      EXPECT_EQ(server.connections(), 0U);
     };
     run(all());
   }

@@ -26,11 +26,7 @@ using tare::net::endpoint;
 using tare::net::listener;
 namespace tls = tare::net::tls;
 
-/// One for all tests.
-const support::identity& ours() {
-  static const support::identity made;
-  return made;
-}
+const support::identity& ours() { return support::identity::shared(); }
 
 tls::context server_context(std::vector<std::string> alpn = {}) {
   return tls::context::server({.certificate = ours().certificate, .key = ours().key, .alpn = std::move(alpn)}).value();

@@ -11,6 +11,12 @@
 namespace support {
 
 struct identity {
+  /// One for all tests of a program.
+  static const identity& shared() {
+    static const identity made;
+    return made;
+  }
+
   identity() : certificate(folder.path() / "certificate.pem"), key(folder.path() / "key.pem") {
     const std::string command =
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "

@@ -8,7 +8,9 @@ if [[ ${1:-} == --version ]]; then
 fi
 [[ ${1:-} =~ ^[0-9]+$ ]] || { echo "usage: nginx.sh PORT" >&2 && exit 2; }
 
-folder=$(mktemp -d)
+# Of this port only, so that what is written does not pile up.
+folder=$(realpath -m -- "$(dirname -- "${BASH_SOURCE[0]}")/../../../build/peers/nginx/$1")
+mkdir -p -- "$folder"
 cat >"$folder/nginx.conf" <<CONF
 daemon off;
 worker_processes 1;

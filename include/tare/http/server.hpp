@@ -107,12 +107,12 @@ class server {
   [[nodiscard]] std::uint64_t requests() const noexcept;
 
  private:
-  /// The frame of an idle connection is this one's, parked in readable(): nothing but the stream and the server lives
-  /// across that await. Cancellation ends it there, and nowhere else: a request is served to its end.
   template <class Serve>
   [[nodiscard]] task<net::result<void>> accept_all(net::listener listener, Serve serve);
   static task<> serve_tls(net::stream below, net::tls::context with, detail::server_core& core);
 
+  /// The frame of an idle connection is this one's, parked in readable(): nothing but the stream and the server lives
+  /// across that await. Cancellation ends it there, and nowhere else: a request is served to its end.
   template <class Stream>
   static task<> serve_connection(Stream stream, detail::server_core& core) {
     try {

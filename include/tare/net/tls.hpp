@@ -154,6 +154,8 @@ class stream {
   [[nodiscard]] task<result<void>> handshake();
   /// A lease, empty at the end of the stream, if `next` is `nothing`.
   [[nodiscard]] result<lease> read_now(wanted& next) noexcept;
+  /// How many bytes were taken, if `next` is `nothing`.
+  [[nodiscard]] result<std::size_t> write_now(std::span<const std::byte> bytes, wanted& next) noexcept;
 
   net::stream below_;
   std::unique_ptr<ssl_st, detail::free_session> session_;  ///< goes first: it refers to what is below

@@ -245,11 +245,10 @@ class client_call {
     co_return !input_.empty();
   }
 
-  task<result<void>> write(std::string_view text) {
+  task<result<void>> write(pieces what) {
     const transport way = connection_.way();
     way.expires_after(core_.options().write_timeout);
-    const std::array<std::span<const std::byte>, 1> whole{bytes_of(text)};
-    auto written = co_await way.write(whole);
+    auto written = co_await way.write(what);
     if (!written) co_return std::unexpected(or_too_slow(written.error()));
     co_return {};
   }
@@ -271,11 +270,8 @@ class client_call {
 
   task<result<void>> send(const client_request& request, const url& to) {
     const std::string head = head_of(request, to);
-    const transport way = connection_.way();
-    way.expires_after(core_.options().write_timeout);
     const std::array<std::span<const std::byte>, 2> both{bytes_of(head), bytes_of(request.body)};
-    auto written = co_await way.write(both);
-    if (!written) co_return std::unexpected(or_too_slow(written.error()));
+    if (auto sent = co_await write(both); !sent) co_return sent;
     if (request.stream) {
       std::string chunk;
       for (;;) {
@@ -283,7 +279,8 @@ class client_call {
         std::array<char, 16> digits{};
         chunk.assign(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), piece.size(), 16).ptr);
         chunk.append("\r\n").append(piece).append("\r\n");
-        if (auto sent = co_await write(chunk); !sent) co_return sent;
+        const std::array<std::span<const std::byte>, 1> whole{bytes_of(chunk)};
+        if (auto sent = co_await write(whole); !sent) co_return sent;
         if (piece.empty()) break;
       }
     }

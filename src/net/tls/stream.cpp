@@ -186,33 +186,38 @@ result<lease> stream::try_read() noexcept {
   return got;
 }
 
-result<std::size_t> stream::try_write(std::span<const std::byte> bytes) noexcept {
+result<std::size_t> stream::write_now(std::span<const std::byte> bytes, wanted& next) noexcept {
+  next = wanted::nothing;
   if (!session_) return closed();
-  if (bytes.empty()) return std::size_t{0};
   ::ERR_clear_error();
   std::size_t written = 0;
   const int status = ::SSL_write_ex(session_.get(), bytes.data(), bytes.size(), &written);
   if (status == 1) return written;
-  const auto next = wanted_after(status);
-  if (!next) return std::unexpected(next.error());
-  return std::unexpected(
-      std::make_error_code(*next == wanted::nothing ? std::errc::broken_pipe : std::errc::operation_would_block));
+  const auto after = wanted_after(status);
+  if (!after) return std::unexpected(after.error());
+  if (*after == wanted::nothing) return std::unexpected(std::make_error_code(std::errc::broken_pipe));
+  next = *after;
+  return std::size_t{0};
+}
+
+result<std::size_t> stream::try_write(std::span<const std::byte> bytes) noexcept {
+  if (session_ && bytes.empty()) return std::size_t{0};
+  wanted next{};
+  auto written = write_now(bytes, next);
+  if (next != wanted::nothing) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+  return written;
 }
 
 task<result<void>> stream::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    if (!session_) co_return closed();
-    ::ERR_clear_error();
-    std::size_t written = 0;
-    const int status = ::SSL_write_ex(session_.get(), bytes.data(), bytes.size(), &written);
-    if (status == 1) {
-      bytes = bytes.subspan(written);
+    wanted next{};
+    const auto written = write_now(bytes, next);
+    if (!written) co_return std::unexpected(written.error());
+    if (next == wanted::nothing) {
+      bytes = bytes.subspan(*written);
       continue;
     }
-    const auto next = wanted_after(status);
-    if (!next) co_return std::unexpected(next.error());
-    if (*next == wanted::nothing) co_return std::unexpected(std::make_error_code(std::errc::broken_pipe));
-    const result<void> waited = *next == wanted::readable ? co_await below_.readable() : co_await below_.writable();
+    const result<void> waited = next == wanted::readable ? co_await below_.readable() : co_await below_.writable();
     if (!waited) co_return waited;
   }
   co_return result<void>();
