@@ -1,0 +1,19 @@
+#pragma once
+
+// A snapshot as JSON, with schema 1 (docs/tools.md): what `tare live --json` and `tare snapshot` write.
+
+#include "inspect/error.hpp"
+#include "inspect/live/snapshot.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace tare::inspect {
+
+[[nodiscard]] std::string snapshot_json(const live_snapshot& of);
+
+/// Reads it back. The error names `name` and says what is wrong with the file: no JSON, another schema, a missing or
+/// impossible value.
+[[nodiscard]] result<live_snapshot> parse_snapshot(std::string_view text, const std::string& name);
+
+}  // namespace tare::inspect
