@@ -86,6 +86,13 @@ struct await_point {
   std::vector<std::string> children;         ///< linkage names of the coroutines that are awaited there, if known
 };
 
+/// A member of the promise that may lead to the frame of whoever waits for the coroutine.
+struct promise_link {
+  std::string name;
+  std::uint64_t offset = 0;  ///< in the frame
+  bool to_promise = false;   ///< it is the address of that frame's promise, not of the frame
+};
+
 struct coroutine {
   std::string name;          ///< readable: "serve(tcp::socket)"
   std::string linkage_name;  ///< as in the symbol table
@@ -111,6 +118,7 @@ struct coroutine {
   std::uint64_t promise_offset = 16;
   std::optional<std::uint64_t> index_offset;
   std::uint32_t index_bytes = 0;
+  std::vector<promise_link> links;  ///< the most telling first
 
   [[nodiscard]] std::uint64_t overhead_bytes() const noexcept { return abi_bytes + promise_bytes + padding_bytes; }
 };

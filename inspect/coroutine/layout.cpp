@@ -1,5 +1,6 @@
 #include "inspect/coroutine/layout.hpp"
 
+#include "inspect/coroutine/promise_links.hpp"
 #include "inspect/coroutine/readable_name.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
@@ -176,6 +177,8 @@ void read_layout(const frame_source& source, coroutine& into) {
     into.fields.clear();
     return;
   }
+  into.links = find_promise_links(promise_type(source), into.promise_offset);
+  std::erase_if(into.links, [&](const promise_link& one) { return one.offset + 8 > frame; });
   // A promise with an allocator of its own: only this library's is known.
   const bool own_allocator = into.allocated_bytes.value_or(0) != 0;
   into.allocated_bytes.reset();

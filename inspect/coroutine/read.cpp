@@ -75,6 +75,7 @@ class reader {
     const auto bodies = coroutine_addresses(file);
     const std::size_t before = report_.coroutines.size();
     budgets_ = budget_marks(file);
+    for (const auto& section : file.sections_named(".tare.arena")) report_.arenas.push_back(section.address);
     if (file.has_debug_information()) {
       if (!file.is_x86_64()) {
         note(fmt::format("{}: code for {} is not read: sizes and fields only", file.name(),
@@ -205,6 +206,13 @@ class reader {
       one.made_by = body->made_by;
       one.image = file.name();
       one.resume_address = function.address;
+      const auto sibling = [&](std::string_view ending) {
+        const std::string_view stem = function.name.substr(0, function.name.find_last_of('.'));
+        const auto* found = file.function_named(fmt::format("{}{}", stem, ending));
+        return found == nullptr ? 0 : found->address;
+      };
+      one.destroy_address = sibling(".destroy");
+      if (body->made_by == producer::clang) one.cleanup_address = sibling(".cleanup");
       report_.coroutines.push_back(std::move(one));
       ++unknown;
     }

@@ -28,6 +28,7 @@ struct read_options {
 struct coroutine_report {
   std::vector<coroutine> coroutines;  ///< in no particular order
   std::uint64_t functions = 0;        ///< how many functions there were to look at
+  std::vector<std::uint64_t> arenas;  ///< addresses of <tare/detail/arena_abi.hpp>'s structure in a linked file
   std::vector<std::string> notes;     ///< what could not be read, each once; one line each
 };
 

@@ -11,8 +11,7 @@
 
 namespace tare::inspect {
 
-result<std::string> read_proc_file(const std::string& path) {
-  constexpr std::size_t most = std::size_t{1} << 20U;
+result<std::string> read_proc_file(const std::string& path, std::size_t most) {
   const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return system_error(fmt::format("cannot open {}", path), errno);
   std::string text;
@@ -27,8 +26,8 @@ result<std::string> read_proc_file(const std::string& path) {
   return text;
 }
 
-result<std::string> read_proc_file(pid_t pid, std::string_view name) {
-  return read_proc_file(fmt::format("/proc/{}/{}", pid, name));
+result<std::string> read_proc_file(pid_t pid, std::string_view name, std::size_t most) {
+  return read_proc_file(fmt::format("/proc/{}/{}", pid, name), most);
 }
 
 }  // namespace tare::inspect

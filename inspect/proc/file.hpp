@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -9,10 +10,13 @@
 
 namespace tare::inspect {
 
-/// The whole of a file below /proc, whose size is not known before it is read; at most 1 MiB of it.
-[[nodiscard]] result<std::string> read_proc_file(const std::string& path);
+inline constexpr std::size_t most_of_proc_file = std::size_t{1} << 20U;
+
+/// The whole of a file below /proc, whose size is not known before it is read; at most so many bytes of it.
+[[nodiscard]] result<std::string> read_proc_file(const std::string& path, std::size_t most = most_of_proc_file);
 
 /// The same for /proc/PID/NAME.
-[[nodiscard]] result<std::string> read_proc_file(pid_t pid, std::string_view name);
+[[nodiscard]] result<std::string> read_proc_file(pid_t pid, std::string_view name,
+                                                 std::size_t most = most_of_proc_file);
 
 }  // namespace tare::inspect

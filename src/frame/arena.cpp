@@ -3,6 +3,8 @@
 #include "frame/heap.hpp"
 #include "frame/poison.hpp"
 
+#include <tare/detail/arena_abi.hpp>
+
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -52,6 +54,8 @@ arena::arena() {
 
   const auto address = reinterpret_cast<std::uintptr_t>(range);
   arena_base = range + (slab_bytes - address % slab_bytes) % slab_bytes;
+  this_arena.base = reinterpret_cast<std::uintptr_t>(arena_base);
+  this_arena.table = reinterpret_cast<std::uintptr_t>(table_);
   taken_[0] = 1;  // link 0 means none
   first_free_ = 1;
 
@@ -67,6 +71,7 @@ bool arena::make_accessible(std::size_t slabs) noexcept {
     return false;
   }
   accessible_ = wanted;
+  this_arena.slabs = wanted;
   return true;
 }
 

@@ -1,0 +1,95 @@
+#include "inspect/coroutine/promise_links.hpp"
+
+#include "inspect/dwarf/type_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+namespace dwarf = llvm::dwarf;
+
+// Damaged information may be a circle.
+constexpr int deepest = 8;
+constexpr std::size_t most_links = 16;
+constexpr std::size_t most_members = 256;
+
+bool is_class(const llvm::DWARFDie& type) {
+  const auto tag = type.getTag();
+  return tag == dwarf::DW_TAG_class_type || tag == dwarf::DW_TAG_structure_type || tag == dwarf::DW_TAG_union_type;
+}
+
+/// Whether `type` is `wanted` or derives from it.
+bool is_or_derives_from(llvm::DWARFDie type, const llvm::DWARFDie& wanted, int depth = 0) {
+  type = without_aliases(type, true);
+  if (!type.isValid() || depth > deepest) return false;
+  // A class may be described more than once, as a declaration too.
+  if (type == wanted || (!short_name(type).empty() && type_text(type) == type_text(wanted))) return true;
+  for (const auto& child : type.children()) {
+    if (child.getTag() == dwarf::DW_TAG_inheritance && is_or_derives_from(type_of(child), wanted, depth + 1)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+class finder {
+ public:
+  finder(const llvm::DWARFDie& promise, std::uint64_t offset) : promise_(promise) { look_into(promise, offset, {}, 0); }
+
+  std::vector<promise_link> take() {
+    std::ranges::sort(links_, {}, [](const promise_link& one) { return std::pair(rank(one.name), one.offset); });
+    return std::move(links_);
+  }
+
+ private:
+  /// 0 for names that say "who goes on after this one".
+  static int rank(std::string_view name) {
+    constexpr std::array<std::string_view, 9> telling{"continuation", "caller",   "parent", "awaiting", "awaiter",
+                                                      "waiter",       "consumer", "outer",  "precursor"};
+    return std::ranges::any_of(telling, [&](std::string_view one) { return name.contains(one); }) ? 0 : 1;
+  }
+
+  void look_into(llvm::DWARFDie type, std::uint64_t offset, std::string_view inside, int depth) {
+    type = without_aliases(type, true);
+    if (!type.isValid() || depth > deepest || !is_class(type)) return;
+    std::size_t members = 0;
+    for (const auto& child : type.children()) {
+      const bool base = child.getTag() == dwarf::DW_TAG_inheritance;
+      if ((!base && child.getTag() != dwarf::DW_TAG_member) || ++members > most_members) continue;
+      // Members without an offset are static, or those of a union.
+      if (!base && child.find(dwarf::DW_AT_external)) continue;
+      const std::uint64_t at = offset + member_offset(child).value_or(0);
+      const auto its_type = without_aliases(type_of(child), true);
+      if (!its_type.isValid() || links_.size() >= most_links) continue;
+      const std::string_view own_name = short_name(child);
+      const std::string_view name = rank(inside) == 0 && !inside.empty() ? inside : own_name;
+      if (short_name(its_type).starts_with("coroutine_handle<")) {
+        links_.push_back({.name = std::string(name), .offset = at, .to_promise = false});
+      } else if (its_type.getTag() == dwarf::DW_TAG_pointer_type) {
+        const auto to = without_aliases(type_of(its_type), true);
+        // By its name too: the pointers of an intrusive list are of the same type.
+        if (rank(name) == 0 && to.isValid() && is_class(to) && is_or_derives_from(promise_, to)) {
+          links_.push_back({.name = std::string(name), .offset = at, .to_promise = true});
+        }
+      } else if (base || is_class(its_type)) {
+        look_into(its_type, at, base ? inside : name, depth + 1);
+      }
+    }
+  }
+
+  llvm::DWARFDie promise_;
+  std::vector<promise_link> links_;
+};
+
+}  // namespace
+
+std::vector<promise_link> find_promise_links(const llvm::DWARFDie& promise_type, std::uint64_t promise_offset) {
+  if (!promise_type.isValid()) return {};
+  return finder(promise_type, promise_offset).take();
+}
+
+}  // namespace tare::inspect

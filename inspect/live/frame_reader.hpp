@@ -1,0 +1,35 @@
+#pragma once
+
+// What a frame itself says: where it is suspended, and who waits for it. Internal to inspect/.
+
+#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/live/found_frame.hpp"
+#include "inspect/memory/address_space.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace tare::inspect {
+
+/// A block of memory that was read already; what is not in it is read when it is asked for.
+class memory_window {
+ public:
+  memory_window(const address_space& memory, std::uint64_t begin, std::span<const std::byte> content)
+      : memory_(memory), begin_(begin), content_(content) {}
+
+  /// `bytes` bytes, at most 8, as a number; nothing if they cannot be read.
+  [[nodiscard]] std::optional<std::uint64_t> number(std::uint64_t address, std::size_t bytes) const;
+
+ private:
+  const address_space& memory_;
+  std::uint64_t begin_;
+  std::span<const std::byte> content_;
+};
+
+/// Fills in the suspend index. False for a frame that g++'s code has destroyed: it is marked by an odd index.
+[[nodiscard]] bool read_index(const memory_window& from, const coroutine& of, found_frame& frame);
+
+/// Fills in who waits for it, as far as a typed member of the promise says so.
+void read_waiter(const memory_window& from, const coroutine& of, found_frame& frame);
+
+}  // namespace tare::inspect

@@ -1,0 +1,198 @@
+#include "inspect/live/group.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <ranges>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+namespace tare::inspect {
+namespace {
+
+constexpr std::uint32_t none = stack_node::no_parent;
+
+/// What tells suspension points apart.
+struct place {
+  std::uint32_t coroutine = 0;
+  std::uint32_t index = 0;
+  bool ended = false;
+  bool merged = false;
+  friend bool operator==(const place&, const place&) = default;
+};
+
+struct place_hash {
+  std::size_t operator()(const place& of) const noexcept {
+    const std::uint64_t key = (std::uint64_t{of.coroutine} << 32U) ^ (std::uint64_t{of.index} << 2U) ^
+                              (of.ended ? 2U : 0U) ^ (of.merged ? 1U : 0U);
+    return static_cast<std::size_t>(key * 0x9E3779B97F4A7C15U >> 16U);
+  }
+};
+
+live_site describe(const place& at, std::span<const coroutine> coroutines) {
+  live_site site;
+  site.merged = at.merged;
+  if (at.coroutine == found_frame::unknown_coroutine) {
+    site.function = "(a coroutine that no symbol names)";
+    return site;
+  }
+  const coroutine& of = coroutines[at.coroutine];
+  site.function = of.name;
+  site.where = of.declared;
+  site.image = of.image;
+  if (at.ended) {
+    site.kind = suspension::final;
+    return site;
+  }
+  // A compiler leaves out the index where there is only one place to be suspended at.
+  const auto point = at.index == found_frame::no_index && of.awaits.size() == 1
+                         ? of.awaits.begin()
+                         : std::ranges::find(of.awaits, std::uint64_t{at.index}, &await_point::index);
+  if (point != of.awaits.end()) {
+    site.kind = point->kind;
+    if (point->where.line != 0) site.where = point->where;
+  }
+  return site;
+}
+
+/// The site of each frame, as an index into `sites`, which are in no order yet.
+std::vector<std::uint32_t> find_sites(std::span<const found_frame> frames, std::span<const coroutine> coroutines,
+                                      std::vector<live_site>& sites) {
+  std::unordered_map<place, std::uint32_t, place_hash> known;
+  std::vector<std::uint32_t> site_of(frames.size());
+  place last;
+  std::uint32_t last_site = none;
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    const auto& frame = frames[i];
+    const place at{.coroutine = frame.coroutine, .index = frame.index, .ended = frame.ended, .merged = frame.merged};
+    if (last_site == none || at != last) {
+      const auto [found, added] = known.emplace(at, static_cast<std::uint32_t>(sites.size()));
+      if (added) sites.push_back(describe(at, coroutines));
+      last = at;
+      last_site = found->second;
+    }
+    auto& site = sites[last_site];
+    ++site.count;
+    site.total_bytes += frame.bytes;
+    site.uncertain += frame.uncertain ? 1 : 0;
+    if (frame.bytes != 0) site.frame_bytes = frame.bytes;
+    site_of[i] = last_site;
+  }
+  return site_of;
+}
+
+/// Indexes of one place can be of one line: a coroutine may have several awaits there. To a reader they are one.
+void merge_alike(std::vector<live_site>& sites, std::vector<std::uint32_t>& site_of) {
+  const auto key = [&](std::uint32_t i) {
+    const auto& site = sites[i];
+    return std::tie(site.function, site.where.file, site.where.line, site.kind, site.merged, site.image);
+  };
+  std::vector<std::uint32_t> order(sites.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::ranges::sort(order, [&](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
+  std::vector<live_site> merged;
+  std::vector<std::uint32_t> moved_to(sites.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto& site = sites[order[i]];
+    if (i == 0 || key(order[i - 1]) != key(order[i])) {
+      merged.push_back(site);
+    } else {
+      auto& with = merged.back();
+      with.count += site.count;
+      with.total_bytes += site.total_bytes;
+      with.uncertain += site.uncertain;
+      with.frame_bytes = std::max(with.frame_bytes, site.frame_bytes);
+    }
+    moved_to[order[i]] = static_cast<std::uint32_t>(merged.size() - 1);
+  }
+  // Heaviest first.
+  std::vector<std::uint32_t> ranks(merged.size());
+  std::iota(ranks.begin(), ranks.end(), 0U);
+  std::ranges::sort(ranks, [&](std::uint32_t a, std::uint32_t b) {
+    return std::tie(merged[b].total_bytes, merged[b].count, a) < std::tie(merged[a].total_bytes, merged[a].count, b);
+  });
+  std::vector<std::uint32_t> rank_of(merged.size());
+  sites.clear();
+  for (std::uint32_t rank = 0; rank < ranks.size(); ++rank) {
+    rank_of[ranks[rank]] = rank;
+    sites.push_back(std::move(merged[ranks[rank]]));
+  }
+  for (auto& site : site_of) site = rank_of[moved_to[site]];
+}
+
+/// Puts the frames into the tree of who waits for whom.
+class tree {
+ public:
+  tree(std::span<const found_frame> frames, std::span<const std::uint32_t> site_of)
+      : frames_(frames), site_of_(site_of), node_of_(frames.size(), none) {}
+
+  std::vector<stack_node> build() {
+    for (std::uint32_t i = 0; i < frames_.size(); ++i) place_frame(i);
+    for (std::size_t i = 0; i < frames_.size(); ++i) {
+      auto& node = nodes_[node_of_[i]];
+      ++node.count;
+      node.bytes += frames_[i].bytes;
+    }
+    for (auto& node : nodes_) node.bytes_with_below = node.bytes;
+    // A parent stands before its children.
+    for (std::size_t i = nodes_.size(); i-- > 0;) {
+      if (nodes_[i].parent != none) nodes_[nodes_[i].parent].bytes_with_below += nodes_[i].bytes_with_below;
+    }
+    return std::move(nodes_);
+  }
+
+ private:
+  /// From the frame up to the root, or to a frame that is placed already, and back down.
+  void place_frame(std::uint32_t frame) {
+    constexpr std::uint32_t on_the_way = none - 1;
+    path_.clear();
+    std::uint32_t above = none;
+    for (std::uint32_t at = frame; at != none;) {
+      if (node_of_[at] == on_the_way) break;  // They wait for each other: memory that changed while it was read.
+      if (node_of_[at] != none) {
+        above = node_of_[at];
+        break;
+      }
+      node_of_[at] = on_the_way;
+      path_.push_back(at);
+      at = waiter_of(at);
+    }
+    for (const std::uint32_t at : path_ | std::views::reverse) {
+      const std::uint64_t key = (std::uint64_t{above} << 32U) | site_of_[at];
+      const auto [found, added] = children_.emplace(key, static_cast<std::uint32_t>(nodes_.size()));
+      if (added) nodes_.push_back({.site = site_of_[at], .parent = above});
+      above = node_of_[at] = found->second;
+    }
+  }
+
+  [[nodiscard]] std::uint32_t waiter_of(std::uint32_t frame) const {
+    const std::uint64_t address = frames_[frame].waiter;
+    if (address == 0) return none;
+    const auto found = std::ranges::lower_bound(frames_, address, {}, &found_frame::address);
+    if (found == frames_.end() || found->address != address) return none;
+    return static_cast<std::uint32_t>(found - frames_.begin());
+  }
+
+  std::span<const found_frame> frames_;
+  std::span<const std::uint32_t> site_of_;
+  std::vector<std::uint32_t> node_of_;
+  std::vector<stack_node> nodes_;
+  std::unordered_map<std::uint64_t, std::uint32_t> children_;  ///< by parent and site
+  std::vector<std::uint32_t> path_;
+};
+
+}  // namespace
+
+void group(std::span<const found_frame> frames, std::span<const coroutine> coroutines, bool stacks,
+           live_snapshot& into) {
+  auto site_of = find_sites(frames, coroutines, into.sites);
+  merge_alike(into.sites, site_of);
+  into.frames = frames.size();
+  for (const auto& site : into.sites) {
+    into.frame_bytes += site.total_bytes;
+    into.uncertain += site.uncertain;
+  }
+  if (stacks) into.stacks = tree(frames, site_of).build();
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,306 @@
+#include "inspect/live/scan.hpp"
+
+#include "inspect/live/frame_reader.hpp"
+#include "inspect/live/malloc_heap.hpp"
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+enum class area_kind : std::uint8_t {
+  heap,   ///< glibc's: every chunk says whether it is in use
+  stack,  ///< of a thread, above its stack pointer
+  other,  ///< memory of other allocators, large chunks, static objects
+};
+
+/// A part of a region that is looked through in one go.
+struct area {
+  address_range where;
+  area_kind kind = area_kind::other;
+  malloc_heap heap{};
+};
+
+/// Large enough for few system calls, small enough for a processor's cache.
+constexpr std::size_t block_bytes = std::size_t{256} << 10U;
+constexpr std::size_t word = sizeof(std::uint64_t);
+
+std::uint32_t frame_weight(const coroutine& of) {
+  const std::uint64_t bytes = of.allocated_bytes.value_or(of.frame_bytes.value_or(0));
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, ~std::uint32_t{0}));
+}
+
+class scanner {
+ public:
+  scanner(const address_space& memory, const frame_index& known, std::span<const coroutine> coroutines,
+          const scan_options& how)
+      : memory_(memory), known_(known), coroutines_(coroutines), how_(how) {}
+
+  void look_through(const area& one, const memory_region& region) {
+    if (one.kind == area_kind::heap) walk_.emplace(one.heap);
+    for (const auto& range : memory_.present(region)) {
+      const std::uint64_t begin = std::max(range.begin, one.where.begin);
+      const std::uint64_t end = std::min(range.end, one.where.end);
+      for (std::uint64_t at = begin; at < end; at += block_bytes) {
+        if (!look_through_block(one, at, std::min<std::uint64_t>(end - at, block_bytes), end)) break;
+        if (how_.after_block) how_.after_block();
+      }
+    }
+    if (walk_) {
+      walk_->finish();
+      decide();
+      if (walk_->is_broken()) {
+        found_.heap_changed = true;
+        while (!waiting_.empty()) {
+          decide_locally(waiting_.front());
+          waiting_.pop_front();
+        }
+      }
+      waiting_.clear();
+      walk_.reset();
+    }
+  }
+
+  found_frames take() { return std::move(found_); }
+
+ private:
+  /// False if nothing can be read there.
+  bool look_through_block(const area& one, std::uint64_t at, std::uint64_t bytes, std::uint64_t end) {
+    // One word more, since a pair may lie across the border of two blocks.
+    const std::uint64_t wanted = std::min<std::uint64_t>(bytes + word, end - at);
+    const auto block = std::span(*buffer_).first(memory_.read(at, std::span(*buffer_).first(wanted)));
+    if (block.size() < 2 * word) return false;
+    found_.scanned_bytes += std::min<std::uint64_t>(block.size(), bytes);
+    const memory_window window(memory_, at, block);
+    const std::size_t words = block.size() / word;
+    const auto* const data = block.data();
+    const auto number = [data](std::size_t i) {
+      std::uint64_t value = 0;
+      std::memcpy(&value, data + i * word, word);
+      return value;
+    };
+    for (std::size_t i = 0; i < words; ++i) {
+      const std::uint64_t value = number(i);
+      if (!known_.may_be_code(value)) continue;
+      // Either the first word of a frame, or the second of one that has no first.
+      if (i + 1 < words && i * word < bytes) {
+        if (const auto match = known_.find(value, number(i + 1)); match) note(one, window, at + i * word, *match);
+      }
+      if (i > 0 && number(i - 1) == 0) {
+        if (const auto match = known_.find(0, value); match) note(one, window, at + (i - 1) * word, *match);
+      }
+    }
+    if (walk_) {
+      walk_->feed(at, block.first(std::min<std::uint64_t>(block.size(), bytes)));
+      decide();
+    }
+    return block.size() == wanted;
+  }
+
+  void note(const area& one, const memory_window& window, std::uint64_t address, const frame_index::match& match) {
+    if (address % word != 0) return;
+    const coroutine& of = coroutines_[match.coroutine];
+    found_frame frame{.address = address,
+                      .coroutine = match.coroutine,
+                      .bytes = match.merged ? 0 : frame_weight(of),
+                      .ended = match.ended,
+                      .merged = match.merged};
+    if (!read_index(window, of, frame)) {
+      ++found_.freed;
+      return;
+    }
+    if (how_.waiters) read_waiter(window, of, frame);
+    switch (one.kind) {
+      case area_kind::heap:
+        waiting_.push_back(frame);
+        return;
+      case area_kind::stack:
+        // A frame on a stack was merged into a function that is no coroutine; its bytes are the stack's.
+        frame.on_stack = true;
+        if (match.merged) found_.frames.push_back(frame);
+        return;
+      case area_kind::other:
+        decide_elsewhere(frame);
+        return;
+    }
+  }
+
+  /// For frames in a heap that is walked: as far as the walk has come.
+  void decide() {
+    while (!waiting_.empty()) {
+      const auto state = walk_->at(waiting_.front().address);
+      if (!state) return;
+      apply(waiting_.front(), *state);
+      waiting_.pop_front();
+    }
+  }
+
+  void apply(found_frame frame, chunk_state state) {
+    if (state == chunk_state::free) {
+      ++found_.freed;
+    } else if (state == chunk_state::begins || frame.merged) {
+      found_.frames.push_back(frame);
+    } else if (how_.pools) {
+      frame.uncertain = true;
+      found_.frames.push_back(frame);
+    } else {
+      ++found_.inside;
+    }
+  }
+
+  /// By the chunk's own head and the one behind it, where the walk did not come so far.
+  void decide_locally(const found_frame& frame) {
+    constexpr std::uint64_t flags = 7;
+    constexpr std::uint64_t previous_in_use = 1;
+    const auto size = memory_.read_object<std::uint64_t>(frame.address - word);
+    const std::uint64_t bytes = size.value_or(0) & ~flags;
+    const bool fits = bytes >= frame.bytes && bytes % 16 == 0 && bytes >= 32;
+    const auto next = fits ? memory_.read_object<std::uint64_t>(frame.address - word + bytes) : std::nullopt;
+    if (frame.merged) {
+      apply(frame, chunk_state::inside);
+    } else if (!next) {
+      ++found_.inside;
+    } else {
+      apply(frame, (*next & previous_in_use) != 0 ? chunk_state::begins : chunk_state::free);
+    }
+  }
+
+  void decide_elsewhere(found_frame frame) {
+    // A null in front of a code address is too little to go by where freed memory may be linked into lists.
+    if (frame.ended && !frame.merged) {
+      ++found_.inside;
+      return;
+    }
+    frame.uncertain = !is_mapped_chunk(memory_, frame.address);
+    found_.frames.push_back(frame);
+  }
+
+  const address_space& memory_;
+  const frame_index& known_;
+  std::span<const coroutine> coroutines_;
+  const scan_options& how_;
+  found_frames found_;
+  std::unique_ptr<std::array<std::byte, block_bytes + word>> buffer_ =
+      std::make_unique<std::array<std::byte, block_bytes + word>>();
+  std::optional<chunk_walk> walk_;
+  std::deque<found_frame> waiting_;  ///< for the walk to come to them
+};
+
+/// Cuts a region into what can be told of its parts.
+std::vector<area> areas_of(const address_space& memory, const memory_region& region,
+                           std::span<const address_range> covered, std::span<const address_range> stacks) {
+  std::vector<area> special;
+  std::vector<address_range> dead(covered.begin(), covered.end());
+  if (region.path == "[heap]") {
+    if (const auto heap = main_heap(memory, region); heap) {
+      special.push_back({.where = heap->where, .kind = area_kind::heap, .heap = *heap});
+    }
+  }
+  for (const auto& heap : thread_heaps(memory, region)) {
+    special.push_back({.where = heap.where, .kind = area_kind::heap, .heap = heap});
+  }
+  bool used = false;
+  for (const auto& stack : stacks) {
+    if (stack.end == region.where.end && region.where.contains(stack.begin)) {
+      used = true;
+      // What lies below the stack pointer is left over from calls that have returned.
+      special.push_back({.where = stack, .kind = area_kind::stack, .heap = {}});
+      constexpr std::uint64_t most_of_stack = std::uint64_t{8} << 20U;
+      const std::uint64_t room = stack.begin - region.where.begin;
+      dead.push_back({.begin = stack.begin - std::min(room, most_of_stack), .end = stack.begin});
+    }
+  }
+  // The stack of a thread that has ended, or whose stack pointer is not known since it runs, says nothing.
+  const bool stack = region.path == "[stack]" || (region.path.empty() && special.empty() && is_thread_stack(memory, region));
+  if (stack && !used) return {};
+  std::ranges::sort(dead, {}, &address_range::begin);
+  std::ranges::sort(special, {}, [](const area& one) { return one.where.begin; });
+  std::vector<area> areas;
+  std::uint64_t at = region.where.begin;
+  const auto add_rest = [&](std::uint64_t end) {
+    // Arenas are walked for themselves.
+    for (const auto& skipped : dead) {
+      if (skipped.end <= at || skipped.begin >= end) continue;
+      if (skipped.begin > at) areas.push_back({.where = {.begin = at, .end = skipped.begin}});
+      at = std::min(skipped.end, end);
+    }
+    if (at < end) areas.push_back({.where = {.begin = at, .end = end}});
+    at = std::max(at, end);
+  };
+  for (const auto& one : special) {
+    if (one.where.begin < at) continue;
+    add_rest(one.where.begin);
+    areas.push_back(one);
+    at = one.where.end;
+  }
+  add_rest(region.where.end);
+  return areas;
+}
+
+/// A merged frame counts while the one around it does and has not gone on, or if it is on a stack. The one around it
+/// waits for it.
+void settle_merged(found_frames& found, std::span<const coroutine> coroutines) {
+  struct extent {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    bool uncertain = false;
+  };
+  std::vector<extent> around;  // the frames that the current address is in, the innermost last
+  std::erase_if(found.frames, [&](found_frame& frame) {
+    while (!around.empty() && frame.address >= around.back().end) around.pop_back();
+    if (frame.merged && !frame.on_stack) {
+      // One that has ended is destroyed by the one around it, which leaves no trace.
+      if (around.empty() || frame.ended) {
+        ++(around.empty() ? found.inside : found.freed);
+        return true;
+      }
+      frame.uncertain = around.back().uncertain;
+      if (frame.waiter == 0) frame.waiter = around.back().begin;
+    }
+    if (frame.coroutine != found_frame::unknown_coroutine) {
+      const std::uint64_t bytes = coroutines[frame.coroutine].frame_bytes.value_or(0);
+      around.push_back({.begin = frame.address, .end = frame.address + bytes, .uncertain = frame.uncertain});
+    }
+    return false;
+  });
+}
+
+}  // namespace
+
+found_frames scan(const address_space& memory, const frame_index& known, std::span<const coroutine> coroutines,
+                  std::span<arena> arenas, const scan_options& how) {
+  found_frames all;
+  std::vector<address_range> covered;
+  for (auto& one : arenas) {
+    one.walk(known, coroutines, how.waiters, all);
+    covered.push_back(one.frames_range());
+    covered.push_back(one.table_range());
+  }
+  std::ranges::sort(covered, {}, &address_range::begin);
+  if (!known.empty()) {
+    scanner rest(memory, known, coroutines, how);
+    const auto stacks = memory.stacks();
+    for (const auto& region : memory.regions()) {
+      if (!region.readable || !region.writable || region.shared || region.path.starts_with("/dev/")) continue;
+      for (const auto& one : areas_of(memory, region, covered, stacks)) rest.look_through(one, region);
+    }
+    auto found = rest.take();
+    all.frames.insert(all.frames.end(), found.frames.begin(), found.frames.end());
+    all.scanned_bytes += found.scanned_bytes;
+    all.freed = found.freed;
+    all.inside = found.inside;
+    all.heap_changed = found.heap_changed;
+  }
+  if (!std::ranges::is_sorted(all.frames, {}, &found_frame::address)) {
+    std::ranges::sort(all.frames, {}, &found_frame::address);
+  }
+  settle_merged(all, coroutines);
+  return all;
+}
+
+}  // namespace tare::inspect

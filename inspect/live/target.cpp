@@ -1,0 +1,203 @@
+#include "inspect/live/target.hpp"
+
+#include "inspect/coroutine/read.hpp"
+#include "inspect/live/arena.hpp"
+#include "inspect/live/frame_index.hpp"
+#include "inspect/live/group.hpp"
+#include "inspect/live/module.hpp"
+#include "inspect/live/scan.hpp"
+#include "inspect/memory/core_file.hpp"
+#include "inspect/memory/pause.hpp"
+#include "inspect/memory/process_memory.hpp"
+#include "inspect/proc/memory.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+namespace tare::inspect {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+double seconds(clock::duration time) { return std::chrono::duration<double>(time).count(); }
+
+/// Which code a process has mapped where: when it loads a library, this changes.
+std::vector<std::pair<std::uint64_t, std::string>> mapped_code(const address_space& memory) {
+  std::vector<std::pair<std::uint64_t, std::string>> code;
+  for (const auto& region : memory.regions()) {
+    if (region.executable && region.path.starts_with('/')) code.emplace_back(region.where.begin, region.path);
+  }
+  return code;
+}
+
+}  // namespace
+
+class live_target::state {
+ public:
+  state(module_search search, live_options options) : search_(std::move(search)), options_(std::move(options)) {}
+
+  /// Reads the binaries, unless the process has the same ones mapped as before.
+  result<void> read_modules(const address_space& memory) {
+    auto code = mapped_code(memory);
+    if (read_ && code == code_) return {};
+    coroutines_.clear();
+    arenas_.clear();
+    notes_.clear();
+    known_ = {};
+    const auto modules = find_modules(memory, search_, notes_);
+    if (!modules) return std::unexpected(modules.error());
+    command_ = modules->front().name;
+    bool program = true;
+    for (const auto& one : *modules) {
+      read_module(one, program);
+      program = false;
+    }
+    known_.finish();
+    code_ = std::move(code);
+    read_ = true;
+    if (coroutines_.empty() && notes_.empty()) notes_.emplace_back("the process runs no code of coroutines");
+    return {};
+  }
+
+  result<live_snapshot> of_process() {
+    const auto pid = static_cast<pid_t>(search_.pid);
+    const auto memory = process_memory::open(pid);
+    if (!memory) return std::unexpected(memory.error());
+    if (auto read = read_modules(**memory); !read) return std::unexpected(read.error());
+    std::optional<pause> stopped;
+    bool let_go = false;
+    std::chrono::nanoseconds paused{};
+    if (options_.longest_pause.count() != 0) {
+      auto begun = pause::begin(pid);
+      if (!begun) return std::unexpected(begun.error());
+      stopped.emplace(std::move(*begun));
+    }
+    const auto until = clock::now() + options_.longest_pause;
+    live_snapshot taken = look_through(**memory, [&] {
+      if (!stopped || let_go || clock::now() < until) return;
+      paused = stopped->end();
+      let_go = true;
+    });
+    if (stopped && !let_go) paused = stopped->end();
+    taken.paused_seconds = seconds(paused);
+    if (let_go) {
+      taken.notes.push_back(fmt::format(
+          "the process went on before all was read, as it may be stopped for {:.0f} ms only: allow more with --pause",
+          seconds(options_.longest_pause) * 1000));
+    }
+    const std::array<pid_t, 1> processes{pid};
+    const auto held = inspect::read_memory(processes);
+    if (!held) return std::unexpected(error{fault::input, fmt::format("process {} has ended", pid)});
+    taken.pid = search_.pid;
+    taken.rss_bytes = held->resident;
+    return taken;
+  }
+
+  result<live_snapshot> of_core() {
+    if (auto read = read_modules(*core_); !read) return std::unexpected(read.error());
+    live_snapshot taken = look_through(*core_, {});
+    taken.pid = core_->pid();
+    taken.rss_bytes = core_->bytes();
+    if (core_->is_truncated()) taken.notes.emplace_back("the core file was cut short: what is missing is not seen");
+    return taken;
+  }
+
+  std::unique_ptr<core_file> core_;  ///< empty: a process
+
+ private:
+  void read_module(const module& one, bool program) {
+    read_options how;
+    how.debug_folders = options_.debug_folders;
+    how.liveness = false;
+    auto report = read_coroutines(one.file, how);
+    if (!report) {
+      if (program) notes_.push_back(report.error().message);
+      return;
+    }
+    // What is wrong with libraries that have nothing to do with coroutines is of no interest.
+    if (program || !report->coroutines.empty()) {
+      for (auto& note : report->notes) notes_.push_back(std::move(note));
+    }
+    for (const auto address : report->arenas) arenas_.push_back(one.load_bias + address);
+    std::erase_if(report->coroutines, [](const coroutine& of) { return of.made_by == producer::rustc; });
+    for (auto& of : report->coroutines) of.image = one.name;
+    known_.add(report->coroutines, static_cast<std::uint32_t>(coroutines_.size()), one.load_bias);
+    std::ranges::move(report->coroutines, std::back_inserter(coroutines_));
+  }
+
+  live_snapshot look_through(const address_space& memory, std::function<void()> after_block) {
+    live_snapshot taken;
+    taken.command = command_;
+    taken.notes = notes_;
+    const auto began = clock::now();
+    std::vector<arena> arenas;
+    for (const auto address : arenas_) {
+      const auto abi = memory.read_object<detail::arena_abi>(address);
+      if (!abi) continue;
+      if (auto opened = arena::open(memory, *abi, taken.notes); opened) arenas.push_back(std::move(*opened));
+    }
+    const scan_options how{
+        .waiters = options_.stacks, .pools = options_.pools, .after_block = std::move(after_block)};
+    const auto found = scan(memory, known_, coroutines_, arenas, how);
+    taken.seconds = seconds(clock::now() - began);
+    taken.scanned_bytes = found.scanned_bytes;
+    group(found.frames, coroutines_, options_.stacks, taken);
+    if (found.inside != 0) {
+      taken.notes.push_back(fmt::format(
+          "{} places inside of other objects look like frames and are not counted: left over, or of a pool (--pools)",
+          found.inside));
+    }
+    if (found.heap_changed) {
+      taken.notes.emplace_back("the heap changed while it was read, or is not glibc's: --pause gives a steady picture");
+    }
+    if (taken.uncertain != 0) {
+      taken.notes.push_back(fmt::format("{} frames are in memory of an allocator that is not known here: some of them "
+                                        "may have been freed",
+                                        taken.uncertain));
+    }
+    return taken;
+  }
+
+  module_search search_;
+  live_options options_;
+  bool read_ = false;
+  std::vector<std::pair<std::uint64_t, std::string>> code_;
+  std::string command_;
+  std::vector<coroutine> coroutines_;
+  frame_index known_;
+  std::vector<std::uint64_t> arenas_;  ///< addresses in the process
+  std::vector<std::string> notes_;
+};
+
+live_target::live_target(std::unique_ptr<state> opened) : state_(std::move(opened)) {}
+live_target::live_target(live_target&&) noexcept = default;
+live_target& live_target::operator=(live_target&&) noexcept = default;
+live_target::~live_target() = default;
+
+result<live_target> live_target::of_process(std::int64_t pid, live_options options) {
+  const auto memory = process_memory::open(static_cast<pid_t>(pid));
+  if (!memory) return std::unexpected(memory.error());
+  auto opened = std::make_unique<state>(module_search{.pid = pid, .program = {}, .entry = 0}, std::move(options));
+  if (auto read = opened->read_modules(**memory); !read) return std::unexpected(read.error());
+  return live_target(std::move(opened));
+}
+
+result<live_target> live_target::of_core(const std::filesystem::path& core, const std::filesystem::path& program,
+                                         live_options options) {
+  auto file = core_file::open(core);
+  if (!file) return std::unexpected(file.error());
+  auto opened = std::make_unique<state>(module_search{.pid = 0, .program = program, .entry = (*file)->entry()},
+                                        std::move(options));
+  opened->core_ = std::move(*file);
+  if (auto read = opened->read_modules(*opened->core_); !read) return std::unexpected(read.error());
+  return live_target(std::move(opened));
+}
+
+result<live_snapshot> live_target::snapshot() { return state_->core_ ? state_->of_core() : state_->of_process(); }
+
+}  // namespace tare::inspect

@@ -1,0 +1,54 @@
+#pragma once
+
+// A process, or the core file of one, whose suspended coroutines are looked at.
+//
+//   auto target = tare::inspect::live_target::of_process(pid);
+//   auto now = target->snapshot();
+//
+// What its binaries say is read once; each snapshot then takes as long as reading the memory. The process is only read,
+// and stopped only if that was asked for. Nothing that is read from it is trusted: every address is checked, and a
+// process or file that means harm can make a snapshot wrong, but no more.
+
+#include "inspect/error.hpp"
+#include "inspect/live/snapshot.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tare::inspect {
+
+struct live_options {
+  std::vector<std::filesystem::path> debug_folders;  ///< searched for separate debug files, before /usr/lib/debug
+  bool stacks = false;                               ///< also who waits for whom
+  bool pools = false;                                ///< count what looks like frames inside of other objects, too
+  /// Stop the process while its memory is read, but for no longer than this; 0: read it as it runs.
+  std::chrono::nanoseconds longest_pause{};
+};
+
+class live_target {
+ public:
+  /// One line says what is wrong: no such process, no permission and what would give it, not a 64-bit x86 process.
+  [[nodiscard]] static result<live_target> of_process(std::int64_t pid, live_options options = {});
+  /// Likewise: no core file, cut short before anything of use, or of another program. Without `program` it is the one
+  /// that the core file names.
+  [[nodiscard]] static result<live_target> of_core(const std::filesystem::path& core,
+                                                   const std::filesystem::path& program = {},
+                                                   live_options options = {});
+  live_target(live_target&&) noexcept;
+  live_target& operator=(live_target&&) noexcept;
+  ~live_target();
+
+  /// An error if the process has ended.
+  [[nodiscard]] result<live_snapshot> snapshot();
+
+ private:
+  class state;
+  explicit live_target(std::unique_ptr<state> opened);
+
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace tare::inspect

@@ -1,0 +1,69 @@
+#pragma once
+
+// The memory of a process to be looked at: a running one's, or what a core file has kept of it.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace tare::inspect {
+
+struct address_range {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return end - begin; }
+  [[nodiscard]] bool contains(std::uint64_t address) const noexcept { return address >= begin && address < end; }
+  friend bool operator==(const address_range&, const address_range&) = default;
+};
+
+/// One line of /proc/PID/maps.
+struct memory_region {
+  address_range where;
+  bool readable = false;
+  bool writable = false;
+  bool executable = false;
+  bool shared = false;
+  std::uint64_t file_offset = 0;
+  std::uint64_t inode = 0;
+  std::string path;  ///< of the file, or a name such as "[heap]"; empty for anonymous memory
+};
+
+class address_space {
+ public:
+  address_space() = default;
+  address_space(const address_space&) = delete;
+  address_space& operator=(const address_space&) = delete;
+  virtual ~address_space() = default;
+
+  /// By address, without overlaps.
+  [[nodiscard]] virtual std::span<const memory_region> regions() const noexcept = 0;
+
+  /// Reads from `address` on as far as it goes, and returns how many bytes that were.
+  [[nodiscard]] virtual std::size_t read(std::uint64_t address, std::span<std::byte> into) const = 0;
+
+  /// The parts of a region that hold anything: pages that were never touched are left out.
+  [[nodiscard]] virtual std::vector<address_range> present(const memory_region& of) const = 0;
+
+  /// Where the threads' stacks are in use: from the stack pointer to the end of the region that it points into. Threads
+  /// that run at the moment have none.
+  [[nodiscard]] virtual std::vector<address_range> stacks() const = 0;
+
+  /// An object at an address; nothing if it cannot be read whole.
+  template <class T>
+    requires std::is_trivially_copyable_v<T>
+  [[nodiscard]] std::optional<T> read_object(std::uint64_t address) const {
+    T object;
+    if (read(address, std::as_writable_bytes(std::span(&object, 1))) != sizeof object) return std::nullopt;
+    return object;
+  }
+
+  /// The one that has the address; nullptr if none has.
+  [[nodiscard]] const memory_region* region_at(std::uint64_t address) const noexcept;
+};
+
+}  // namespace tare::inspect

@@ -1,0 +1,219 @@
+#include "inspect/memory/core_file.hpp"
+
+#include <elf.h>
+#include <fmt/format.h>
+#include <llvm/Support/MemoryBuffer.h>
+#include <sys/procfs.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+/// An object at the front of what is left; nothing if it is not all there.
+template <class T>
+std::optional<T> take(std::span<const std::uint8_t>& from) {
+  if (from.size() < sizeof(T)) return std::nullopt;
+  T object;
+  std::memcpy(&object, from.data(), sizeof object);
+  from = from.subspan(sizeof object);
+  return object;
+}
+
+std::string_view take_text(std::span<const std::uint8_t>& from) {
+  const auto end = std::ranges::find(from, std::uint8_t{0});
+  const std::string_view text(reinterpret_cast<const char*>(from.data()), static_cast<std::size_t>(end - from.begin()));
+  from = from.subspan(std::min(from.size(), text.size() + 1));
+  return text;
+}
+
+/// The program headers, as far as the file has them.
+std::vector<Elf64_Phdr> segments_of(std::span<const std::uint8_t> file, const Elf64_Ehdr& head) {
+  std::uint64_t count = head.e_phnum;
+  if (count == PN_XNUM && head.e_shoff < file.size()) {  // More than fit there: the first section tells.
+    auto sections = file.subspan(head.e_shoff);
+    if (const auto first = take<Elf64_Shdr>(sections)) count = first->sh_info;
+  }
+  std::vector<Elf64_Phdr> segments;
+  auto rest = file.subspan(std::min<std::uint64_t>(head.e_phoff, file.size()));
+  for (; count != 0; --count) {
+    const auto one = take<Elf64_Phdr>(rest);
+    if (!one) break;
+    segments.push_back(*one);
+  }
+  return segments;
+}
+
+}  // namespace
+
+core_file::core_file() = default;
+core_file::~core_file() = default;
+
+result<std::unique_ptr<core_file>> core_file::open(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return input_error(fmt::format("{} is a folder, not a core file", path.string()));
+  }
+  auto buffer = llvm::MemoryBuffer::getFile(path.string(), false, false);
+  if (!buffer) return system_error(fmt::format("cannot read {}", path.string()), buffer.getError().value());
+  return open(path.string(), std::move(*buffer));
+}
+
+result<std::unique_ptr<core_file>> core_file::open(const std::string& name, std::span<const std::uint8_t> content) {
+  const llvm::StringRef bytes(reinterpret_cast<const char*>(content.data()), content.size());
+  return open(name, llvm::MemoryBuffer::getMemBuffer(bytes, name, /*RequiresNullTerminator=*/false));
+}
+
+result<std::unique_ptr<core_file>> core_file::open(const std::string& name,
+                                                   std::unique_ptr<llvm::MemoryBuffer> buffer) {
+  std::unique_ptr<core_file> opened(new core_file);
+  opened->buffer_ = std::move(buffer);
+  const llvm::StringRef bytes = opened->buffer_->getBuffer();
+  const std::span content(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  auto head_bytes = content;
+  const auto head = take<Elf64_Ehdr>(head_bytes);
+  if (!head || std::memcmp(head->e_ident, ELFMAG, SELFMAG) != 0) {
+    return input_error(fmt::format("{} is not a core file", name));
+  }
+  if (head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_ident[EI_DATA] != ELFDATA2LSB || head->e_machine != EM_X86_64) {
+    return input_error(fmt::format("{} is not of a 64-bit x86 process: its frames are not read", name));
+  }
+  if (head->e_type != ET_CORE) {
+    return input_error(fmt::format("{} is a program or a library, not a core file", name));
+  }
+  for (const auto& header : segments_of(content, *head)) {
+    const std::uint64_t offset = header.p_offset;
+    const std::uint64_t kept = offset < content.size() ? std::min<std::uint64_t>(header.p_filesz, content.size() - offset) : 0;
+    if (kept < header.p_filesz) opened->truncated_ = true;
+    const auto part = content.subspan(kept == 0 ? 0 : offset, kept);
+    if (header.p_type == PT_NOTE) opened->read_notes(part);
+    const bool wraps = header.p_vaddr + header.p_memsz < header.p_vaddr;
+    if (header.p_type != PT_LOAD || header.p_memsz == 0 || wraps) continue;
+    memory_region region;
+    region.where = {.begin = header.p_vaddr, .end = header.p_vaddr + header.p_memsz};
+    region.readable = (header.p_flags & PF_R) != 0;
+    region.writable = (header.p_flags & PF_W) != 0;
+    region.executable = (header.p_flags & PF_X) != 0;
+    opened->regions_.push_back(std::move(region));
+    if (!part.empty()) {
+      opened->segments_.push_back({.address = header.p_vaddr, .content = part.first(std::min<std::uint64_t>(
+                                                                   part.size(), header.p_memsz))});
+    }
+  }
+  const auto begin_of = [](const memory_region& region) { return region.where.begin; };
+  std::ranges::sort(opened->regions_, {}, begin_of);
+  std::ranges::sort(opened->segments_, {}, &segment::address);
+  std::uint64_t end = 0;
+  for (const auto& region : opened->regions_) {
+    if (region.where.begin < end) return input_error(fmt::format("{} is damaged: its segments overlap", name));
+    end = region.where.end;
+  }
+  if (opened->segments_.empty()) {
+    return input_error(fmt::format("{} has no memory in it{}", name, opened->truncated_ ? ": it was cut short" : ""));
+  }
+  std::ranges::sort(opened->files_, {}, begin_of);
+  for (auto& region : opened->regions_) {
+    const auto after = std::ranges::upper_bound(opened->files_, region.where.begin, {}, begin_of);
+    if (after == opened->files_.begin()) continue;
+    const auto& named = *(after - 1);
+    if (!named.where.contains(region.where.begin)) continue;
+    region.path = named.path;
+    region.file_offset = named.file_offset + (region.where.begin - named.where.begin);
+  }
+  return opened;
+}
+
+void core_file::read_notes(std::span<const std::uint8_t> notes) {
+  const auto padded = [](std::uint64_t bytes) { return (bytes + 3) / 4 * 4; };
+  while (const auto head = take<Elf64_Nhdr>(notes)) {
+    const std::uint64_t name_bytes = padded(head->n_namesz);
+    if (name_bytes > notes.size() || head->n_descsz > notes.size() - name_bytes) return;
+    auto content = notes.subspan(name_bytes, head->n_descsz);
+    notes = notes.subspan(std::min<std::uint64_t>(notes.size(), name_bytes + padded(head->n_descsz)));
+    switch (head->n_type) {
+      case NT_PRSTATUS:
+        if (const auto status = take<elf_prstatus>(content)) {
+          constexpr std::size_t stack_pointer = 19;  // in the order of user_regs_struct
+          if (pid_ == 0) pid_ = status->pr_pid;
+          stack_pointers_.push_back(status->pr_reg[stack_pointer]);
+        }
+        break;
+      case NT_PRPSINFO:
+        if (const auto info = take<elf_prpsinfo>(content)) {
+          pid_ = info->pr_pid;
+          command_ = std::string(info->pr_fname, ::strnlen(info->pr_fname, sizeof info->pr_fname));
+        }
+        break;
+      case NT_AUXV:
+        while (const auto entry = take<Elf64_auxv_t>(content)) {
+          if (entry->a_type == AT_ENTRY) entry_ = entry->a_un.a_val;
+        }
+        break;
+      case NT_FILE:
+        name_files(content);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void core_file::name_files(std::span<const std::uint8_t> list) {
+  const auto count = take<std::uint64_t>(list);
+  const auto page = take<std::uint64_t>(list);
+  constexpr std::uint64_t largest_page = std::uint64_t{1} << 30U;
+  if (!page || *page == 0 || *page > largest_page || *count > list.size() / 24) return;
+  auto names = list.subspan(*count * 24);
+  for (std::uint64_t i = 0; i < *count; ++i) {
+    memory_region one;
+    one.where.begin = take<std::uint64_t>(list).value_or(0);
+    one.where.end = take<std::uint64_t>(list).value_or(0);
+    one.file_offset = take<std::uint64_t>(list).value_or(0) * *page;
+    one.path = take_text(names);
+    if (one.where.begin < one.where.end) files_.push_back(std::move(one));
+  }
+}
+
+std::size_t core_file::read(std::uint64_t address, std::span<std::byte> into) const {
+  std::size_t done = 0;
+  while (done < into.size()) {
+    const std::uint64_t at = address + done;
+    const auto after = std::ranges::upper_bound(segments_, at, {}, &segment::address);
+    if (after == segments_.begin()) break;
+    const auto& from = *(after - 1);
+    const std::uint64_t inside = at - from.address;
+    if (inside >= from.content.size()) break;
+    const auto length = std::min<std::uint64_t>(into.size() - done, from.content.size() - inside);
+    std::memcpy(into.data() + done, from.content.data() + inside, length);
+    done += length;
+  }
+  return done;
+}
+
+std::vector<address_range> core_file::present(const memory_region& of) const {
+  const auto at = std::ranges::lower_bound(segments_, of.where.begin, {}, &segment::address);
+  if (at == segments_.end() || at->address != of.where.begin) return {};
+  return {{.begin = at->address, .end = at->address + at->content.size()}};
+}
+
+std::vector<address_range> core_file::stacks() const {
+  std::vector<address_range> found;
+  for (const auto pointer : stack_pointers_) {
+    if (const auto* region = region_at(pointer); region != nullptr) {
+      found.push_back({.begin = pointer, .end = region->where.end});
+    }
+  }
+  return found;
+}
+
+std::uint64_t core_file::bytes() const noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& one : segments_) sum += one.content.size();
+  return sum;
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,60 @@
+#include "inspect/memory/maps.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <ranges>
+
+namespace tare::inspect {
+namespace {
+
+/// Takes a number off the front; nothing if there is none, or if `end` does not follow it.
+std::optional<std::uint64_t> take_number(std::string_view& text, int base, char end) {
+  std::uint64_t number = 0;
+  const auto [stop, wrong] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+  const auto length = static_cast<std::size_t>(stop - text.data());
+  if (wrong != std::errc() || length == text.size() || text[length] != end) return std::nullopt;
+  text.remove_prefix(length + 1);
+  return number;
+}
+
+/// "7f0000000000-7f0000021000 rw-p 00000000 08:01 1234   /usr/lib/x"
+std::optional<memory_region> parse_line(std::string_view line) {
+  memory_region region;
+  const auto begin = take_number(line, 16, '-');
+  const auto end = begin ? take_number(line, 16, ' ') : std::nullopt;
+  if (!end || *end <= *begin || line.size() < 5 || line[4] != ' ') return std::nullopt;
+  region.where = {.begin = *begin, .end = *end};
+  region.readable = line[0] == 'r';
+  region.writable = line[1] == 'w';
+  region.executable = line[2] == 'x';
+  region.shared = line[3] == 's';
+  line.remove_prefix(5);
+  const auto offset = take_number(line, 16, ' ');
+  if (!offset || !take_number(line, 16, ':') || !take_number(line, 16, ' ')) return std::nullopt;
+  region.file_offset = *offset;
+  const auto inode_end = std::min(line.find_first_not_of("0123456789"), line.size());
+  std::from_chars(line.data(), line.data() + inode_end, region.inode);
+  line.remove_prefix(inode_end);
+  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+  region.path = line;
+  return region;
+}
+
+}  // namespace
+
+std::vector<memory_region> parse_maps(std::string_view text) {
+  std::vector<memory_region> regions;
+  for (const auto line : text | std::views::split('\n')) {
+    if (auto region = parse_line(std::string_view(line)); region) regions.push_back(std::move(*region));
+  }
+  std::ranges::sort(regions, {}, [](const memory_region& region) { return region.where.begin; });
+  std::uint64_t end = 0;
+  std::erase_if(regions, [&](const memory_region& region) {
+    if (region.where.begin < end) return true;
+    end = region.where.end;
+    return false;
+  });
+  return regions;
+}
+
+}  // namespace tare::inspect

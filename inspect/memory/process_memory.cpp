@@ -1,0 +1,178 @@
+#include "inspect/memory/process_memory.hpp"
+
+#include "inspect/memory/maps.hpp"
+#include "inspect/proc/file.hpp"
+#include "inspect/proc/text.hpp"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace tare::inspect {
+namespace {
+
+constexpr std::uint64_t page = 4096;
+/// The kernel's limit on mappings allows for about 8 MB.
+constexpr std::size_t most_of_maps = std::size_t{256} << 20U;
+
+/// What would allow reading the process.
+std::unexpected<error> no_permission(pid_t pid) {
+  std::string why;
+  struct stat owner{};
+  const bool other_user = ::stat(fmt::format("/proc/{}", pid).c_str(), &owner) == 0 && owner.st_uid != ::geteuid();
+  if (other_user) {
+    why = fmt::format("it belongs to another user ({}): run as that user, or with the capability CAP_SYS_PTRACE",
+                      owner.st_uid);
+  } else {
+    const auto scope = read_proc_file("/proc/sys/kernel/yama/ptrace_scope");
+    const char level = scope && !scope->empty() ? scope->front() : '0';
+    if (level == '0') {
+      why = "it does not let itself be looked at (PR_SET_DUMPABLE): run with the capability CAP_SYS_PTRACE";
+    } else {
+      why = fmt::format(
+          "kernel.yama.ptrace_scope is {}: run with the capability CAP_SYS_PTRACE, or set it to 0 with sysctl", level);
+    }
+  }
+  return std::unexpected(error{fault::system, fmt::format("cannot read the memory of process {}: {}", pid, why)});
+}
+
+std::unexpected<error> no_process(pid_t pid) {
+  return std::unexpected(error{fault::input, fmt::format("there is no process {}", pid)});
+}
+
+/// Whether the executable is a 64-bit program for this kind of machine.
+result<void> check_kind(pid_t pid) {
+  const file_descriptor file(::open(fmt::format("/proc/{}/exe", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) {
+    if (errno == EACCES || errno == EPERM) return no_permission(pid);
+    if (errno == ENOENT) {
+      return std::unexpected(error{fault::input, fmt::format("process {} has no program: it is the kernel's own, or "
+                                                             "has ended and was not waited for",
+                                                             pid)});
+    }
+    return system_error(fmt::format("cannot open the program of process {}", pid), errno);
+  }
+  Elf64_Ehdr head{};
+  if (::pread(file.get(), &head, sizeof head, 0) != static_cast<ssize_t>(sizeof head)) return {};
+  if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_machine != EM_X86_64) {
+    return input_error(fmt::format("process {} is not a 64-bit x86 process: its frames are not read", pid));
+  }
+  return {};
+}
+
+}  // namespace
+
+result<std::unique_ptr<process_memory>> process_memory::open(pid_t pid) {
+  const auto stat = read_proc_file(pid, "stat");
+  if (!stat) return no_process(pid);
+  if (const auto parsed = parse_stat(*stat); parsed && (parsed->state == 'Z' || parsed->state == 'X')) {
+    return std::unexpected(error{fault::input, fmt::format("process {} has ended", pid)});
+  }
+  if (auto kind = check_kind(pid); !kind) return std::unexpected(kind.error());
+  const auto text = read_proc_file(pid, "maps", most_of_maps);
+  if (!text) return no_permission(pid);
+  auto regions = parse_maps(*text);
+  if (regions.empty()) return std::unexpected(error{fault::input, fmt::format("process {} has ended", pid)});
+
+  file_descriptor pagemap(::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  std::unique_ptr<process_memory> opened(new process_memory(pid, std::move(regions), std::move(pagemap)));
+  // The permission to read memory is another than that to read the list of it.
+  const auto readable = std::ranges::find(opened->regions_, true, &memory_region::readable);
+  std::byte first{};
+  if (readable != opened->regions_.end()) {
+    errno = 0;
+    if (opened->read(readable->where.begin, std::span(&first, 1)) == 0) {
+      if (errno == EPERM) return no_permission(pid);
+      if (errno == ESRCH) return no_process(pid);
+      if (errno == ENOSYS) {
+        return std::unexpected(error{fault::system, "this kernel, or its seccomp filter, has no process_vm_readv"});
+      }
+    }
+  }
+  return opened;
+}
+
+std::size_t process_memory::read(std::uint64_t address, std::span<std::byte> into) const {
+  std::size_t done = 0;
+  while (done < into.size()) {
+    const iovec here{.iov_base = into.data() + done, .iov_len = into.size() - done};
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): an address in the other process
+    const iovec there{.iov_base = reinterpret_cast<void*>(address + done), .iov_len = here.iov_len};
+    const ssize_t length = ::process_vm_readv(pid_, &here, 1, &there, 1, 0);
+    if (length <= 0) break;
+    done += static_cast<std::size_t>(length);
+  }
+  return done;
+}
+
+std::vector<address_range> process_memory::present(const memory_region& of) const {
+  constexpr std::uint64_t in_memory = std::uint64_t{1} << 63U;
+  constexpr std::uint64_t in_swap = std::uint64_t{1} << 62U;
+  if (!pagemap_) return {of.where};
+  std::vector<address_range> found;
+  std::array<std::uint64_t, 4096> entries;
+  for (std::uint64_t at = of.where.begin; at < of.where.end;) {
+    const std::size_t wanted = std::min<std::uint64_t>(entries.size(), (of.where.end - at) / page);
+    const ssize_t length = ::pread(pagemap_.get(), entries.data(), wanted * sizeof entries[0],
+                                   static_cast<off_t>(at / page * sizeof entries[0]));
+    if (length < static_cast<ssize_t>(sizeof entries[0])) {  // It has ended, or the kernel does not tell.
+      if (found.empty() && at == of.where.begin) return {of.where};
+      break;
+    }
+    const auto pages = static_cast<std::size_t>(length) / sizeof entries[0];
+    for (std::size_t i = 0; i < pages; ++i, at += page) {
+      if ((entries[i] & (in_memory | in_swap)) == 0) continue;
+      if (!found.empty() && found.back().end == at) {
+        found.back().end += page;
+      } else {
+        found.push_back({.begin = at, .end = at + page});
+      }
+    }
+  }
+  return found;
+}
+
+std::vector<address_range> process_memory::stacks() const {
+  std::vector<address_range> found;
+  for (const pid_t thread : threads_of(pid_)) {
+    // "NUMBER ARGUMENTS... SP PC" of a thread that is in a system call, "-1 SP PC" of one stopped elsewhere, "running".
+    const auto text = read_proc_file(fmt::format("/proc/{}/task/{}/syscall", pid_, thread));
+    if (!text) continue;
+    std::istringstream words(*text);
+    std::vector<std::string> all;
+    for (std::string word; words >> word;) all.push_back(std::move(word));
+    if (all.size() < 3 || !all[all.size() - 2].starts_with("0x")) continue;
+    const std::string_view digits = std::string_view(all[all.size() - 2]).substr(2);
+    std::uint64_t pointer = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), pointer, 16);
+    if (const auto* region = region_at(pointer); region != nullptr) {
+      found.push_back({.begin = pointer, .end = region->where.end});
+    }
+  }
+  return found;
+}
+
+std::vector<pid_t> threads_of(pid_t pid) {
+  std::vector<pid_t> threads;
+  std::error_code wrong;
+  for (std::filesystem::directory_iterator at(fmt::format("/proc/{}/task", pid), wrong), end; !wrong && at != end;
+       at.increment(wrong)) {
+    const std::string name = at->path().filename().string();
+    pid_t thread = 0;
+    if (std::from_chars(name.data(), name.data() + name.size(), thread).ec == std::errc()) threads.push_back(thread);
+  }
+  return threads;
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,20 @@
+#pragma once
+
+// A program that knows how many of its coroutines are suspended, and says so: a line "COUNT FUNCTION" for each kind,
+// then READY. It stays as it is until its standard input ends.
+
+#include <cstdio>
+#include <initializer_list>
+
+struct told {
+  const char* function;
+  unsigned long count;
+};
+
+inline void tell_and_wait(std::initializer_list<told> all) {
+  for (const auto& one : all) std::printf("%lu %s\n", one.count, one.function);
+  std::puts("READY");
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+}
