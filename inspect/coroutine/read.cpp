@@ -76,7 +76,9 @@ class reader {
     const std::size_t before = report_.coroutines.size();
     budgets_ = budget_marks(file);
     for (const auto& section : file.sections_named(".tare.arena")) report_.arenas.push_back(section.address);
-    if (file.has_debug_information()) {
+    // Only of C++ coroutines do the symbols tell that there are none.
+    const bool none = !options_.rust && bodies.empty() && !file.functions().empty();
+    if (file.has_debug_information() && !none) {
       if (!file.is_x86_64()) {
         note(fmt::format("{}: code for {} is not read: sizes and fields only", file.name(),
                          file.file().getFileFormatName().str()));

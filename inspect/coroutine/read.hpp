@@ -23,6 +23,7 @@ namespace tare::inspect {
 struct read_options {
   std::vector<std::filesystem::path> debug_folders;  ///< searched for separate debug files, before /usr/lib/debug
   bool liveness = true;                              ///< false: sizes, fields and awaits only
+  bool rust = true;                                  ///< false: only C++; then files without them are soon done with
 };
 
 struct coroutine_report {

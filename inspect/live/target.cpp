@@ -114,6 +114,7 @@ class live_target::state {
     read_options how;
     how.debug_folders = options_.debug_folders;
     how.liveness = false;
+    how.rust = false;
     auto report = read_coroutines(one.file, how);
     if (!report) {
       if (program) notes_.push_back(report.error().message);
@@ -124,7 +125,6 @@ class live_target::state {
       for (auto& note : report->notes) notes_.push_back(std::move(note));
     }
     for (const auto address : report->arenas) arenas_.push_back(one.load_bias + address);
-    std::erase_if(report->coroutines, [](const coroutine& of) { return of.made_by == producer::rustc; });
     for (auto& of : report->coroutines) of.image = one.name;
     known_.add(report->coroutines, static_cast<std::uint32_t>(coroutines_.size()), one.load_bias);
     std::ranges::move(report->coroutines, std::back_inserter(coroutines_));
