@@ -35,10 +35,6 @@ std::string_view kind_of(const changed_frame& one) {
   return one.difference > 0 ? "grew" : "shrank";
 }
 
-std::string signed_bytes(std::int64_t bytes) {
-  return (bytes < 0 ? "-" : "+") + with_commas(static_cast<std::uint64_t>(bytes < 0 ? -bytes : bytes));
-}
-
 std::string frame_text(const inspect::coroutine* one) {
   return one == nullptr ? "-" : one->frame_bytes ? with_commas(*one->frame_bytes) : "?";
 }
@@ -53,14 +49,14 @@ std::string changes_text(const std::vector<changed_frame>& changes) {
       first = false;
       const auto& shown = one.after != nullptr ? *one.after : *one.before;
       if (one.before != nullptr && one.after != nullptr) {
-        text += fmt::format("  {:>8}  {} -> {}  {}  {}\n", signed_bytes(one.difference), frame_text(one.before),
+        text += fmt::format("  {:>8}  {} -> {}  {}  {}\n", with_sign(one.difference), frame_text(one.before),
                             frame_text(one.after), shown.name, short_place(shown.declared));
       } else {
         text += fmt::format("  {:>8}  {}  {}\n", frame_text(&shown), shown.name, short_place(shown.declared));
       }
       for (const auto& field : one.fields) {
         const auto by = static_cast<std::int64_t>(field.after) - static_cast<std::int64_t>(field.before);
-        text += fmt::format("      {:>8}  {}{}\n", signed_bytes(by), field.name,
+        text += fmt::format("      {:>8}  {}{}\n", with_sign(by), field.name,
                             field.type.empty() ? std::string() : ": " + field.type);
       }
     }

@@ -23,6 +23,21 @@ std::string per_task(double bytes) {
 
 std::string megabytes(std::uint64_t bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
 
+std::string readable_bytes(std::uint64_t bytes) {
+  constexpr std::uint64_t readable_as_it_is = 1'000'000;
+  return bytes < readable_as_it_is ? with_commas(bytes) + " bytes" : megabytes(bytes);
+}
+
+std::string with_sign(std::int64_t number) {
+  const auto size = static_cast<std::uint64_t>(number);
+  return (number < 0 ? "-" : "+") + with_commas(number < 0 ? 0 - size : size);
+}
+
+std::string percent(std::uint64_t part, std::uint64_t whole) {
+  if (whole == 0) return "?";
+  return fmt::format("{:.1f} %", 100 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
 std::string readable_seconds(double seconds) {
   return seconds < 1 ? fmt::format("{:.0f} ms", seconds * 1e3) : fmt::format("{:.1f} s", seconds);
 }

@@ -1,6 +1,7 @@
 #include "cli/frames_report.hpp"
 
 #include "cli/figures.hpp"
+#include "cli/short_name.hpp"
 #include "cli/table.hpp"
 #include "inspect/coroutine/advice.hpp"
 #include "inspect/coroutine/chain.hpp"
@@ -23,56 +24,7 @@ using inspect::byte_state;
 using inspect::coroutine;
 using json = nlohmann::ordered_json;
 
-constexpr std::size_t longest_name = 60;
-
 std::string optional_bytes(const std::optional<std::uint64_t>& bytes) { return bytes ? with_commas(*bytes) : "?"; }
-
-/// "serve<int, long>(socket, std::string)" without what is in brackets of one kind, from this depth of brackets on:
-/// "serve<...>(...)".
-std::string folded(std::string_view name, char open, char close, int from_depth) {
-  constexpr std::string_view call_operator = "operator()";
-  std::string text;
-  int depth = 0;
-  int folds = 0;  // how deep inside what is left out
-  for (std::size_t at = 0; at < name.size(); ++at) {
-    const char c = name[at];
-    if (folds == 0 && name.substr(at).starts_with(call_operator)) {
-      text += call_operator;
-      at += call_operator.size() - 1;
-      continue;
-    }
-    const bool opens = c == '<' || c == '(' || c == '{' || c == '[';
-    const bool closes = (c == '>' || c == ')' || c == '}' || c == ']') && depth > 0;
-    if (closes && folds == depth && c == close) {
-      folds = 0;
-    }
-    if (closes) --depth;
-    if (folds == 0) text += c;
-    if (opens) ++depth;
-    if (folds == 0 && depth >= from_depth && c == open && at + 1 < name.size() && name[at + 1] != close) {
-      folds = depth;
-      text += "...";
-    }
-  }
-  return text;
-}
-
-/// A long name loses its arguments first; if that is not enough it keeps its beginning and its end.
-std::string shortened(const std::string& whole) {
-  if (whole.size() <= longest_name) return whole;
-  std::string name = folded(whole, '(', ')', 1);
-  for (int depth = 2; depth > 0 && name.size() > longest_name; --depth) name = folded(name, '<', '>', depth);
-  if (name.size() <= longest_name) return name;
-  const std::size_t head = longest_name * 2 / 3;
-  const std::size_t tail = longest_name - head - 3;
-  // Not in the middle of a character of several bytes.
-  const auto is_middle = [&](std::size_t at) { return (static_cast<unsigned char>(name[at]) & 0xC0U) == 0x80U; };
-  std::size_t cut = head;
-  while (cut > 0 && is_middle(cut)) --cut;
-  std::size_t from = name.size() - tail;
-  while (from < name.size() && is_middle(from)) ++from;
-  return name.substr(0, cut) + "..." + name.substr(from);
-}
 
 std::uint64_t kept_bytes(const inspect::await_point& await) { return await.live_bytes + await.held_bytes; }
 
@@ -233,7 +185,7 @@ std::string frames_table(std::span<const coroutine> coroutines) {
                        : fattest->where.file == one.declared.file ? fmt::format(":{}", fattest->where.line)
                                                                   : fmt::format("{}:{}", file, fattest->where.line));
     }
-    rows.add({shortened(one.name), short_place(one.declared), optional_bytes(one.frame_bytes),
+    rows.add({short_name(one.name), short_place(one.declared), optional_bytes(one.frame_bytes),
               optional_bytes(one.allocated_bytes), one.frame_bytes ? with_commas(one.overhead_bytes()) : "?",
               one.frame_bytes ? fmt::format("{}", body_awaits(one)) : "?", std::move(at)});
   }
@@ -261,7 +213,7 @@ std::string awaits_text(std::span<const coroutine> coroutines) {
                             text_of(variable.state),
                             padding                 ? "(padding)"
                             : variable.type.empty() ? variable.name
-                                                    : fmt::format("{}: {}", variable.name, shortened(variable.type)));
+                                                    : fmt::format("{}: {}", variable.name, short_name(variable.type)));
       }
     }
   }

@@ -1,4 +1,5 @@
 #include "cli/check.hpp"
+#include "cli/compare.hpp"
 #include "cli/diff.hpp"
 #include "cli/error.hpp"
 #include "cli/frames.hpp"
@@ -24,7 +25,7 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     const std::vector<std::pair<std::string, std::function<int()>>> subcommands{
         {"weigh", add_weigh(app)},   {"race", add_race(app)},   {"plan", add_plan(app)}, {"hold", add_hold(app)},
-        {"frames", add_frames(app)}, {"check", add_check(app)}, {"diff", add_diff(app)}};
+        {"frames", add_frames(app)}, {"check", add_check(app)}, {"diff", add_diff(app)}, {"compare", add_compare(app)}};
     try {
       app.parse(argc, argv);
     } catch (const CLI::Success& asked) {  // --help, --version

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "inspect/json_problem.hpp"
 #include "inspect/race/results.hpp"
 #include "inspect/text_file.hpp"
 
@@ -83,9 +84,7 @@ result<task_weight> parse_weight(std::string_view text, std::string_view file, c
     }
     return all.contains("kind") ? from_race(text, file, which) : from_weighing(all, file, which);
   } catch (const json::exception& wrong) {
-    std::string_view what = wrong.what();
-    if (const auto end = what.find("] "); end != std::string_view::npos) what.remove_prefix(end + 2);
-    return input_error(fmt::format("{}: {}", file, what));
+    return input_error(fmt::format("{}: {}", file, json_problem(wrong.what())));
   }
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "inspect/json_problem.hpp"
 #include "inspect/text_file.hpp"
 
 namespace tare::inspect {
@@ -190,10 +191,7 @@ result<race_results> parse_results(std::string_view text, std::string_view file)
   } catch (const wrong_file& wrong) {
     return input_error(fmt::format("{}: {}", file, wrong.what));
   } catch (const ordered_json::exception& wrong) {
-    // "[json.exception.out_of_range.403] key 'date' not found": the part after the bracket is for people.
-    std::string_view what = wrong.what();
-    if (const auto end = what.find("] "); end != std::string_view::npos) what.remove_prefix(end + 2);
-    return input_error(fmt::format("{}: {}", file, what));
+    return input_error(fmt::format("{}: {}", file, json_problem(wrong.what())));
   }
 }
 

@@ -33,8 +33,10 @@ struct outcome {
 /// A running `tare`; killed with the object.
 class tare_command {
  public:
-  /// Standard output goes into the file `output`, or is given in the outcome.
-  explicit tare_command(std::vector<std::string> arguments, const std::string& output = {}) {
+  /// Standard output goes into the file `output`, or is given in the outcome. Standard input is the file `input`, or
+  /// the test's own.
+  explicit tare_command(std::vector<std::string> arguments, const std::string& output = {},
+                        const std::string& input = {}) {
     arguments.insert(arguments.begin(), TARE_COMMAND);
     std::vector<char*> words;
     words.reserve(arguments.size() + 1);
@@ -48,6 +50,7 @@ class tare_command {
     };
     open_as(STDOUT_FILENO, output.empty() ? (folder_ / "output").string() : output);
     open_as(STDERR_FILENO, (folder_ / "errors").string());
+    if (!input.empty()) ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, input.c_str(), O_RDONLY, 0);
     const int failed = ::posix_spawn(&pid_, TARE_COMMAND, &files, nullptr, words.data(), environ);
     ::posix_spawn_file_actions_destroy(&files);
     if (failed != 0) throw std::system_error(failed, std::generic_category(), TARE_COMMAND);

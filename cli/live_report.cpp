@@ -1,0 +1,284 @@
+#include "cli/live_report.hpp"
+
+#include "cli/figures.hpp"
+#include "cli/frames_report.hpp"
+#include "cli/short_name.hpp"
+#include "cli/table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <ranges>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace tare::cli {
+namespace {
+
+using inspect::live_site;
+using inspect::live_snapshot;
+using inspect::stack_node;
+
+std::string_view plural(std::uint64_t number) { return number == 1 ? "" : "s"; }
+
+std::string frames_text(std::uint64_t number) {
+  return fmt::format("{} suspended frame{}", with_commas(number), plural(number));
+}
+
+/// Indices of the sites, the heaviest first. A reader of a file need not trust its order.
+std::vector<std::size_t> heaviest_sites(const live_snapshot& of) {
+  std::vector<std::size_t> order(of.sites.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
+    const auto &x = of.sites[a], &y = of.sites[b];
+    return std::tuple(y.total_bytes, y.count, a) < std::tuple(x.total_bytes, x.count, b);
+  });
+  return order;
+}
+
+/// The tree of a snapshot the other way round: from each node to those below it.
+class tree {
+ public:
+  explicit tree(const live_snapshot& of) : of_(of), below_(of.stacks.size()) {
+    for (std::uint32_t i = 0; i < of.stacks.size(); ++i) {
+      const auto parent = of.stacks[i].parent;
+      (parent == stack_node::no_parent ? roots_ : below_[parent]).push_back(i);
+    }
+    sort(roots_);
+    for (auto& children : below_) sort(children);
+  }
+
+  [[nodiscard]] const std::vector<std::uint32_t>& roots() const noexcept { return roots_; }
+  [[nodiscard]] const std::vector<std::uint32_t>& below(std::uint32_t node) const { return below_[node]; }
+
+ private:
+  void sort(std::vector<std::uint32_t>& nodes) const {
+    std::ranges::sort(nodes, [&](std::uint32_t a, std::uint32_t b) {
+      const auto &x = of_.stacks[a], &y = of_.stacks[b];
+      return std::tuple(y.bytes_with_below, y.count, a) < std::tuple(x.bytes_with_below, x.count, b);
+    });
+  }
+
+  const live_snapshot& of_;
+  std::vector<std::uint32_t> roots_;
+  std::vector<std::vector<std::uint32_t>> below_;
+};
+
+/// Draws the tree from its roots on, line after line, without a call for each level.
+class drawing {
+ public:
+  drawing(const live_snapshot& of, const tree_limits& limits) : of_(of), limits_(limits), tree_(of) {}
+
+  std::string text() {
+    table rows({"with below", "here", "frames"}, 0);
+    std::vector<std::string> branches{"who waits for whom"};
+    add(tree_.roots(), "", 0);
+    while (!waiting_.empty()) {
+      step one = std::move(waiting_.back());
+      waiting_.pop_back();
+      branches.push_back(one.lead + one.text);
+      if (one.node == stack_node::no_parent) {
+        rows.add({one.left_out == 0 ? "" : with_commas(one.left_out), "", ""});
+        continue;
+      }
+      const auto& node = of_.stacks[one.node];
+      rows.add({with_commas(node.bytes_with_below), with_commas(node.bytes), with_commas(node.count)});
+      add(tree_.below(one.node), one.indent, one.depth + 1);
+    }
+    return joined(rows.text(), branches);
+  }
+
+ private:
+  struct step {
+    std::uint32_t node;  ///< no_parent: what was left out
+    std::size_t depth;
+    std::string lead;    ///< in front of its own name
+    std::string indent;  ///< in front of what is below it
+    std::string text;
+    std::uint64_t left_out = 0;  ///< bytes
+  };
+
+  void add(const std::vector<std::uint32_t>& nodes, const std::string& indent, std::size_t depth) {
+    if (nodes.empty()) return;
+    constexpr std::size_t deepest = 256;
+    const std::size_t shown = depth >= std::min(limits_.depth, deepest) ? 0 : std::min(nodes.size(), limits_.width);
+    std::vector<step> steps;
+    steps.reserve(shown + 1);
+    for (std::size_t i = 0; i < shown; ++i)
+      steps.push_back({nodes[i], depth, "", "", site_text(of_.sites[site(nodes[i])])});
+    if (shown < nodes.size()) {
+      std::uint64_t bytes = 0;
+      for (std::size_t i = shown; i < nodes.size(); ++i) bytes += of_.stacks[nodes[i]].bytes_with_below;
+      steps.push_back({stack_node::no_parent, depth, "", "",
+                       fmt::format("… and {} more{}", with_commas(nodes.size() - shown), shown == 0 ? " below" : ""),
+                       bytes});
+    }
+    for (auto& one : steps) {
+      const bool last = &one == &steps.back();
+      if (depth == 0) continue;
+      one.lead = indent + (last ? "└─ " : "├─ ");
+      one.indent = indent + (last ? "   " : "│  ");
+    }
+    for (auto& one : std::views::reverse(steps)) waiting_.push_back(std::move(one));
+  }
+
+  [[nodiscard]] std::uint32_t site(std::uint32_t node) const { return of_.stacks[node].site; }
+
+  /// The columns of figures with the names behind them.
+  static std::string joined(const std::string& columns, const std::vector<std::string>& branches) {
+    std::string text;
+    std::size_t width = 0;
+    std::size_t row = 0;
+    for (const auto line : std::views::split(columns, '\n')) {
+      const std::string_view figures(line.begin(), line.end());
+      if (row == 0) width = figures.size();
+      if (row == 1) {
+        text += std::string(width + 2 + branches.front().size(), '-') + '\n';
+      } else if (row <= branches.size()) {
+        text += fmt::format("{:<{}}  {}\n", figures, width, branches[row == 0 ? 0 : row - 1]);
+      }
+      ++row;
+    }
+    return text;
+  }
+
+  const live_snapshot& of_;
+  const tree_limits& limits_;
+  tree tree_;
+  std::vector<step> waiting_;
+};
+
+/// "serve(tcp::socket):42", without what ends a name or a line in the folded form.
+std::string folded_name(const live_site& site) {
+  std::string name = site.where.line == 0 ? site.function : fmt::format("{}:{}", site.function, site.where.line);
+  for (char& c : name) {
+    if (c == ';') c = ':';
+    if (static_cast<unsigned char>(c) < ' ') c = ' ';
+  }
+  return name;
+}
+
+}  // namespace
+
+std::string process_text(const live_snapshot& of) {
+  return fmt::format("{} (process {})", short_name(std::filesystem::path(of.command).filename().string()), of.pid);
+}
+
+std::string_view state_of(const live_site& site) {
+  if (site.merged) return "in its caller's frame";
+  switch (site.kind) {
+    case inspect::suspension::initial:
+      return "not started";
+    case inspect::suspension::await:
+      return "";
+    case inspect::suspension::final:
+      return "ended";
+  }
+  return "";
+}
+
+std::string site_text(const live_site& site) {
+  std::string text = short_name(site.function);
+  if (site.where.line != 0) text += " at " + short_place(site.where);
+  if (const auto state = state_of(site); !state.empty()) text += fmt::format(" ({})", state);
+  return text;
+}
+
+std::string live_head(const live_snapshot& of) {
+  std::string text = process_text(of) + ": ";
+  if (of.rss_bytes != 0) {
+    text += fmt::format("{} in memory, {} of it ({}) in {}\n", readable_bytes(of.rss_bytes),
+                        readable_bytes(of.frame_bytes), percent(of.frame_bytes, of.rss_bytes), frames_text(of.frames));
+  } else {
+    text += fmt::format("{} in {}\n", readable_bytes(of.frame_bytes), frames_text(of.frames));
+  }
+  if (of.paused_seconds > 0) text += fmt::format("stopped for {}, ", readable_seconds(of.paused_seconds));
+  text += fmt::format("{} looked through in {}\n", readable_bytes(of.scanned_bytes), readable_seconds(of.seconds));
+  if (of.uncertain != 0) {
+    text += fmt::format("{} of the frames may have been freed: the memory's allocator is not known\n",
+                        with_commas(of.uncertain));
+  }
+  return text;
+}
+
+std::string live_table(const live_snapshot& of, std::size_t top) {
+  if (of.sites.empty()) return "no suspended coroutine found\n";
+  const bool states = std::ranges::any_of(of.sites, [](const auto& one) { return !state_of(one).empty(); });
+  const bool uncertain = std::ranges::any_of(of.sites, [](const auto& one) { return one.uncertain != 0; });
+  std::vector<std::string> head{"suspended in", "at"};
+  if (states) head.emplace_back("state");
+  head.insert(head.end(), {"count", "bytes each", "bytes", "share"});
+  if (uncertain) head.emplace_back("uncertain");
+  table rows(std::move(head), states ? 3 : 2);
+
+  const auto order = heaviest_sites(of);
+  const std::size_t shown = top == 0 ? order.size() : std::min(top, order.size());
+  for (const std::size_t index : order | std::views::take(shown)) {
+    const auto& site = of.sites[index];
+    std::vector<std::string> row{short_name(site.function), short_place(site.where)};
+    if (states) row.emplace_back(state_of(site));
+    row.insert(row.end(), {with_commas(site.count), site.frame_bytes == 0 ? "?" : with_commas(site.frame_bytes),
+                           with_commas(site.total_bytes), percent(site.total_bytes, of.frame_bytes)});
+    if (uncertain) row.push_back(site.uncertain == 0 ? "" : with_commas(site.uncertain));
+    rows.add(std::move(row));
+  }
+  std::string text = rows.text();
+  if (shown < order.size()) {
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+    for (const std::size_t index : order | std::views::drop(shown)) {
+      count += of.sites[index].count;
+      bytes += of.sites[index].total_bytes;
+    }
+    text += fmt::format("… and {} more places: {} in {}\n", with_commas(order.size() - shown), readable_bytes(bytes),
+                        frames_text(count));
+  }
+  return text;
+}
+
+std::string stacks_text(const live_snapshot& of, const tree_limits& limits) {
+  if (of.stacks.empty()) return "no suspended coroutine found\n";
+  return drawing(of, limits).text();
+}
+
+std::string folded_text(const live_snapshot& of, folded_weight weight) {
+  constexpr std::size_t deepest = 512;
+  const std::size_t nodes = of.stacks.size();
+  std::vector<std::size_t> depth(nodes, 1);
+  std::vector<std::size_t> counts_to(nodes);  // the node itself, or the one above it that is not too deep
+  std::vector<std::uint64_t> held(nodes);
+  for (std::size_t i = 0; i < nodes; ++i) {
+    const auto& node = of.stacks[i];
+    counts_to[i] = i;
+    if (node.parent != stack_node::no_parent) {
+      depth[i] = depth[node.parent] + 1;
+      if (depth[i] > deepest) counts_to[i] = counts_to[node.parent];
+    }
+    held[counts_to[i]] += weight == folded_weight::bytes ? node.bytes : node.count;
+  }
+  std::vector<std::string> names;
+  names.reserve(of.sites.size());
+  for (const auto& site : of.sites) names.push_back(folded_name(site));
+
+  std::string text;
+  std::vector<std::string_view> path;
+  for (std::size_t i = 0; i < nodes; ++i) {
+    if (held[i] == 0) continue;
+    path.clear();
+    for (auto at = static_cast<std::uint32_t>(i); at != stack_node::no_parent; at = of.stacks[at].parent) {
+      path.push_back(names[of.stacks[at].site]);
+    }
+    bool first = true;
+    for (const auto name : std::views::reverse(path)) {
+      if (!first) text += ';';
+      first = false;
+      text += name;
+    }
+    text += fmt::format(" {}\n", held[i]);
+  }
+  return text;
+}
+
+}  // namespace tare::cli
