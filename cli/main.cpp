@@ -4,8 +4,10 @@
 #include "cli/error.hpp"
 #include "cli/frames.hpp"
 #include "cli/hold.hpp"
+#include "cli/live.hpp"
 #include "cli/plan.hpp"
 #include "cli/race.hpp"
+#include "cli/snapshot.hpp"
 #include "cli/weigh.hpp"
 
 #include <tare/version.hpp>
@@ -24,8 +26,9 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", "tare " + std::string(tare::version));
     app.require_subcommand(1);
     const std::vector<std::pair<std::string, std::function<int()>>> subcommands{
-        {"weigh", add_weigh(app)},   {"race", add_race(app)},   {"plan", add_plan(app)}, {"hold", add_hold(app)},
-        {"frames", add_frames(app)}, {"check", add_check(app)}, {"diff", add_diff(app)}, {"compare", add_compare(app)}};
+        {"weigh", add_weigh(app)},       {"race", add_race(app)},      {"plan", add_plan(app)}, {"hold", add_hold(app)},
+        {"frames", add_frames(app)},     {"check", add_check(app)},    {"diff", add_diff(app)}, {"live", add_live(app)},
+        {"snapshot", add_snapshot(app)}, {"compare", add_compare(app)}};
     try {
       app.parse(argc, argv);
     } catch (const CLI::Success& asked) {  // --help, --version

@@ -100,6 +100,7 @@ std::uint64_t uncovered_bytes(const std::vector<frame_field>& fields, std::uint6
 void read_layout(const frame_source& source, coroutine& into) {
   if (!source.type.isValid()) return;
   const auto declared_bytes = dwarf::toUnsigned(source.type.find(dwarf::DW_AT_byte_size));
+  llvm::DWARFDie promise;
   std::uint64_t end = 0;
   bool before_index = true;
   for (const auto& member : source.type.children()) {
@@ -123,7 +124,8 @@ void read_layout(const frame_source& source, coroutine& into) {
       if (field.name == "_Coro_promise") {
         into.promise_offset = field.offset;
         into.promise_bytes = bytes;
-        into.promise_type = without_noise(type_text(without_aliases(type)));
+        promise = without_aliases(type);
+        into.promise_type = without_noise(type_text(promise));
         into.allocated_bytes = declares(type, "operator new") ? 1 : 0;
       }
       name_gcc_field(field, before_index);
@@ -145,7 +147,8 @@ void read_layout(const frame_source& source, coroutine& into) {
   } else {
     // The type's own size is rounded up to its alignment; what is asked for ends with the last field.
     into.frame_bytes = (end + 7) / 8 * 8;
-    if (const auto type = promise_type(source); type.isValid()) {
+    promise = promise_type(source);
+    if (const auto type = promise; type.isValid()) {
       into.promise_bytes = type_bytes(type);
       into.promise_type = without_noise(type_text(type));
       // It comes first, behind the two pointers, as far as its alignment allows.
@@ -177,7 +180,7 @@ void read_layout(const frame_source& source, coroutine& into) {
     into.fields.clear();
     return;
   }
-  into.links = find_promise_links(promise_type(source), into.promise_offset);
+  into.links = find_promise_links(promise, into.promise_offset);
   std::erase_if(into.links, [&](const promise_link& one) { return one.offset + 8 > frame; });
   // A promise with an allocator of its own: only this library's is known.
   const bool own_allocator = into.allocated_bytes.value_or(0) != 0;

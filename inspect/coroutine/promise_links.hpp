@@ -3,8 +3,8 @@
 // Which members of a promise may lead to whoever waits for the coroutine. Internal to inspect/.
 //
 // Libraries keep it as a std::coroutine_handle, which is the address of the waiting frame (cppcoro, libcoro, folly), or
-// as a pointer to the waiting promise (Boost.Asio). Only members of such types count: other words of a frame that happen
-// to be frames' addresses lead astray.
+// as a pointer to the waiting promise (Boost.Asio). Only members of such types count: other words of a frame that
+// happen to be frames' addresses lead astray.
 
 #include "inspect/coroutine/coroutine.hpp"
 

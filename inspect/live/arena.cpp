@@ -37,9 +37,10 @@ std::optional<arena> arena::open(const address_space& memory, const detail::aren
                                  std::vector<std::string>& notes) {
   if (abi.magic != detail::arena_abi::expected_magic) return std::nullopt;
   if (abi.version != detail::arena_abi::current_version || abi.bytes != sizeof abi) {
-    notes.push_back(fmt::format("the program's arena is of version {}, and this command knows version {}: its frames "
-                                "are found like those of other libraries",
-                                abi.version, detail::arena_abi::current_version));
+    notes.push_back(
+        fmt::format("the program's arena is of version {}, and this command knows version {}: its frames "
+                    "are found like those of other libraries",
+                    abi.version, detail::arena_abi::current_version));
     return std::nullopt;
   }
   if (abi.base == 0) return std::nullopt;
@@ -95,11 +96,13 @@ address_range arena::table_range() const noexcept {
   return {.begin = abi_.table, .end = abi_.table + table_.size() * abi_.slab_entry_bytes};
 }
 
-void arena::walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters, found_frames& into) {
+void arena::walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters,
+                 const std::function<void()>& after_block, found_frames& into) {
   std::vector<std::byte> buffer(abi_.slab_bytes);
   for (std::size_t i = 0; i < table_.size(); ++i) {
     const slab& one = table_[i];
     if (!one.frames || one.objects == 0) continue;
+    if (after_block) after_block();
     const std::uint64_t start = abi_.base + i * abi_.slab_bytes;
     const std::size_t wanted = std::min<std::uint64_t>(std::uint64_t{one.objects} * one.object_bytes, buffer.size());
     const auto content = std::span(buffer).first(memory_.read(start, std::span(buffer).first(wanted)));
@@ -188,8 +191,8 @@ std::uint64_t arena::waiter_of_branch(std::uint64_t branch) {
     if (!group) return 0;
     if (frame_of(*group) != 0) return frame_of(*group);
     const auto parent = memory_.read_object<std::uint32_t>(branch + abi_.parent_of_stand_in_at);
-    const auto kind_byte = memory_.read_object<std::uint8_t>(branch + abi_.parent_of_stand_in_at +
-                                                             (abi_.parent_kind_at - abi_.parent_at));
+    const auto kind_byte =
+        memory_.read_object<std::uint8_t>(branch + abi_.parent_of_stand_in_at + (abi_.parent_kind_at - abi_.parent_at));
     if (!parent || !kind_byte) return 0;
     const auto kind = static_cast<std::uint8_t>(*kind_byte >> abi_.parent_kind_shift);
     if (kind != abi_.parent_is_branch) return waiter_of(*parent, kind);

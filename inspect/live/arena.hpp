@@ -12,6 +12,7 @@
 #include <tare/detail/arena_abi.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,14 +31,15 @@ class arena {
   [[nodiscard]] address_range frames_range() const noexcept;
   [[nodiscard]] address_range table_range() const noexcept;
 
-  /// Adds all frames, by address; with `waiters` also who waits for each.
-  void walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters, found_frames& into);
+  /// Adds all frames, by address; with `waiters` also who waits for each. Calls `after_block`, if it is one, often.
+  void walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters,
+            const std::function<void()>& after_block, found_frames& into);
 
  private:
   struct slab {
     std::uint32_t object_bytes = 0;
     std::uint32_t objects = 0;  ///< that were handed out at least once; of a large frame 1, of no use 0
-    std::uint32_t before = 0;  ///< how many slabs further to the front the object begins, if it is a large one
+    std::uint32_t before = 0;   ///< how many slabs further to the front the object begins, if it is a large one
     bool frames = false;
   };
   arena(const address_space& memory, const detail::arena_abi& abi) : memory_(memory), abi_(abi) {}

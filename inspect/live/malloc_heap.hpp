@@ -3,9 +3,9 @@
 // glibc's heaps as seen from outside: which chunks are in use. Internal to inspect/.
 //
 // A freed frame keeps its first words until its memory is used again, unless malloc overwrites them: it does for the
-// chunks that it keeps in its caches, and does not for those that are merged with their neighbours. But every chunk says
-// how long it is, and the one behind it whether it is in use, so walking from chunk to chunk tells freed frames from
-// live ones. (glibc 2.26 to 2.41, malloc/malloc.c and malloc/arena.c: "struct malloc_chunk", "struct _heap_info".)
+// chunks that it keeps in its caches, and does not for those that are merged with their neighbours. But every chunk
+// says how long it is, and the one behind it whether it is in use, so walking from chunk to chunk tells freed frames
+// from live ones. (glibc 2.26 to 2.41, malloc/malloc.c and malloc/arena.c: "struct malloc_chunk", "struct _heap_info".)
 
 #include "inspect/memory/address_space.hpp"
 
@@ -17,7 +17,7 @@ namespace tare::inspect {
 
 /// Memory that malloc cuts into chunks.
 struct malloc_heap {
-  address_range where;            ///< from the first chunk on
+  address_range where;  ///< from the first chunk on
   bool of_thread_arena = false;
 };
 

@@ -45,7 +45,8 @@ std::optional<file_head> read_head(const fs::path& path) {
   head.entry = elf.e_entry;
   head.segments.resize(elf.e_phnum);
   const auto bytes = static_cast<ssize_t>(head.segments.size() * sizeof(Elf64_Phdr));
-  if (::pread(file.get(), head.segments.data(), static_cast<std::size_t>(bytes), static_cast<off_t>(elf.e_phoff)) != bytes) {
+  if (::pread(file.get(), head.segments.data(), static_cast<std::size_t>(bytes), static_cast<off_t>(elf.e_phoff)) !=
+      bytes) {
     return std::nullopt;
   }
   return head;
@@ -88,7 +89,8 @@ std::optional<module> place(const mapped_file& mapped, const file_head& head) {
       if (!region->executable || region->file_offset != offset) continue;
       module placed;
       placed.load_bias = region->where.begin - segment.p_vaddr / page * page;
-      placed.code = {.begin = region->where.begin, .end = region->where.begin + (segment.p_vaddr % page) + segment.p_memsz};
+      placed.code = {.begin = region->where.begin,
+                     .end = region->where.begin + (segment.p_vaddr % page) + segment.p_memsz};
       return placed;
     }
   }
@@ -163,16 +165,17 @@ class search {
       if (start && !is_same(memory_, *start, *head)) continue;
       auto placed = place(mapped, *head);
       if (!placed) continue;
-      placed->name = mapped.path.ends_with(deleted) ? mapped.path.substr(0, mapped.path.size() - deleted.size()) : mapped.path;
+      placed->name =
+          mapped.path.ends_with(deleted) ? mapped.path.substr(0, mapped.path.size() - deleted.size()) : mapped.path;
       placed->file = place_of_file;
       entries_.emplace_back(placed->load_bias + head->entry, placed->load_bias);
       return placed;
     }
     const bool given = how_.pid == 0 && !how_.program.empty();
     if (!given || any) {
-      notes_.push_back(any ? fmt::format("{} is another file than when the process began: what it suspends is not seen",
-                                         mapped.path)
-                           : fmt::format("cannot read {}: what it suspends is not seen", mapped.path));
+      notes_.push_back(
+          any ? fmt::format("{} is another file than when the process began: what it suspends is not seen", mapped.path)
+              : fmt::format("cannot read {}: what it suspends is not seen", mapped.path));
     }
     return std::nullopt;
   }
@@ -190,7 +193,8 @@ class search {
       if (!file) return system_error(fmt::format("cannot read {}", how_.program.string()), errno);
       return input_error(fmt::format("{} is not a 64-bit x86 program", how_.program.string()));
     }
-    if (how_.entry == 0) return input_error("the core file does not say where its program lies: it has no NT_AUXV note");
+    if (how_.entry == 0)
+      return input_error("the core file does not say where its program lies: it has no NT_AUXV note");
     module placed;
     placed.name = how_.program.string();
     placed.file = how_.program;

@@ -12,10 +12,10 @@
 namespace tare::inspect {
 
 struct module {
-  std::string name;              ///< the path as the process knows it
-  std::filesystem::path file;    ///< the same file as this process reaches it
-  std::uint64_t load_bias = 0;   ///< what the process adds to the file's addresses
-  address_range code;            ///< of its executable part
+  std::string name;             ///< the path as the process knows it
+  std::filesystem::path file;   ///< the same file as this process reaches it
+  std::uint64_t load_bias = 0;  ///< what the process adds to the file's addresses
+  address_range code;           ///< of its executable part
 };
 
 /// How the files of a process are reached.

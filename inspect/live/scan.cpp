@@ -196,7 +196,8 @@ std::vector<area> areas_of(const address_space& memory, const memory_region& reg
                            std::span<const address_range> covered, std::span<const address_range> stacks) {
   std::vector<area> special;
   std::vector<address_range> dead(covered.begin(), covered.end());
-  if (region.path == "[heap]") {
+  // A core file does not say which region it is.
+  if (region.path == "[heap]" || region.path.empty()) {
     if (const auto heap = main_heap(memory, region); heap) {
       special.push_back({.where = heap->where, .kind = area_kind::heap, .heap = *heap});
     }
@@ -216,7 +217,8 @@ std::vector<area> areas_of(const address_space& memory, const memory_region& reg
     }
   }
   // The stack of a thread that has ended, or whose stack pointer is not known since it runs, says nothing.
-  const bool stack = region.path == "[stack]" || (region.path.empty() && special.empty() && is_thread_stack(memory, region));
+  const bool stack =
+      region.path == "[stack]" || (region.path.empty() && special.empty() && is_thread_stack(memory, region));
   if (stack && !used) return {};
   std::ranges::sort(dead, {}, &address_range::begin);
   std::ranges::sort(special, {}, [](const area& one) { return one.where.begin; });
@@ -277,7 +279,7 @@ found_frames scan(const address_space& memory, const frame_index& known, std::sp
   found_frames all;
   std::vector<address_range> covered;
   for (auto& one : arenas) {
-    one.walk(known, coroutines, how.waiters, all);
+    one.walk(known, coroutines, how.waiters, how.after_block, all);
     covered.push_back(one.frames_range());
     covered.push_back(one.table_range());
   }

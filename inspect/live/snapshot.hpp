@@ -17,7 +17,7 @@ struct live_site {
   std::string function;  ///< readable: "serve(tcp::socket)"
   source_line where;     ///< of the await; of the coroutine where that is not known
   suspension kind = suspension::await;
-  std::string image;  ///< the file that the code is in
+  std::string image;    ///< the file that the code is in
   bool merged = false;  ///< frames that are part of their callers' frames, where their bytes are counted
 
   std::uint64_t frame_bytes = 0;  ///< of one, the allocator's rounding included where it is known; 0: not known

@@ -141,8 +141,7 @@ class live_target::state {
       if (!abi) continue;
       if (auto opened = arena::open(memory, *abi, taken.notes); opened) arenas.push_back(std::move(*opened));
     }
-    const scan_options how{
-        .waiters = options_.stacks, .pools = options_.pools, .after_block = std::move(after_block)};
+    const scan_options how{.waiters = options_.stacks, .pools = options_.pools, .after_block = std::move(after_block)};
     const auto found = scan(memory, known_, coroutines_, arenas, how);
     taken.seconds = seconds(clock::now() - began);
     taken.scanned_bytes = found.scanned_bytes;
@@ -156,9 +155,10 @@ class live_target::state {
       taken.notes.emplace_back("the heap changed while it was read, or is not glibc's: --pause gives a steady picture");
     }
     if (taken.uncertain != 0) {
-      taken.notes.push_back(fmt::format("{} frames are in memory of an allocator that is not known here: some of them "
-                                        "may have been freed",
-                                        taken.uncertain));
+      taken.notes.push_back(
+          fmt::format("{} frames are in memory of an allocator that is not known here: some of them "
+                      "may have been freed",
+                      taken.uncertain));
     }
     return taken;
   }

@@ -87,7 +87,8 @@ result<std::unique_ptr<core_file>> core_file::open(const std::string& name,
   }
   for (const auto& header : segments_of(content, *head)) {
     const std::uint64_t offset = header.p_offset;
-    const std::uint64_t kept = offset < content.size() ? std::min<std::uint64_t>(header.p_filesz, content.size() - offset) : 0;
+    const std::uint64_t kept =
+        offset < content.size() ? std::min<std::uint64_t>(header.p_filesz, content.size() - offset) : 0;
     if (kept < header.p_filesz) opened->truncated_ = true;
     const auto part = content.subspan(kept == 0 ? 0 : offset, kept);
     if (header.p_type == PT_NOTE) opened->read_notes(part);
@@ -100,8 +101,8 @@ result<std::unique_ptr<core_file>> core_file::open(const std::string& name,
     region.executable = (header.p_flags & PF_X) != 0;
     opened->regions_.push_back(std::move(region));
     if (!part.empty()) {
-      opened->segments_.push_back({.address = header.p_vaddr, .content = part.first(std::min<std::uint64_t>(
-                                                                   part.size(), header.p_memsz))});
+      opened->segments_.push_back(
+          {.address = header.p_vaddr, .content = part.first(std::min<std::uint64_t>(part.size(), header.p_memsz))});
     }
   }
   const auto begin_of = [](const memory_region& region) { return region.where.begin; };

@@ -1,5 +1,5 @@
-// Tasks as people write them by hand, in memory from malloc: on two threads' arenas, after a million others were freed in
-// several orders, between buffers that cover what they left behind.
+// Tasks as people write them by hand, in memory from malloc: on two threads' arenas, after a million others were freed
+// in several orders, between buffers that cover what they left behind.
 
 #include "told.hpp"
 
@@ -173,5 +173,4 @@ int main(int argc, char** argv) {
                  {"finished", every(20)},
                  {"big", every(50)},
                  {"large", 20}});
-  return 0;
 }

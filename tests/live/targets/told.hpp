@@ -1,7 +1,9 @@
 #pragma once
 
 // A program that knows how many of its coroutines are suspended, and says so: a line "COUNT FUNCTION" for each kind,
-// then READY. It stays as it is until its standard input ends.
+// then READY. It stays as it is until it is killed.
+
+#include <unistd.h>
 
 #include <cstdio>
 #include <initializer_list>
@@ -11,10 +13,9 @@ struct told {
   unsigned long count;
 };
 
-inline void tell_and_wait(std::initializer_list<told> all) {
+[[noreturn]] inline void tell_and_wait(std::initializer_list<told> all) {
   for (const auto& one : all) std::printf("%lu %s\n", one.count, one.function);
   std::puts("READY");
   std::fflush(stdout);
-  while (std::getchar() != EOF) {
-  }
+  for (;;) ::pause();
 }

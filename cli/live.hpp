@@ -1,0 +1,12 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+
+namespace tare::cli {
+
+/// `tare live`: every suspended coroutine of a running process or a core file.
+[[nodiscard]] std::function<int()> add_live(CLI::App& app);
+
+}  // namespace tare::cli

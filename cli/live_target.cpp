@@ -1,0 +1,39 @@
+#include "cli/live_target.hpp"
+
+#include <chrono>
+#include <limits>
+
+namespace tare::cli {
+
+void add_target_options(CLI::App& to, live_target_options& into) {
+  auto* pid = to.add_option("pid", into.pid, "The process to look at")
+                  ->type_name("PID")
+                  ->check(CLI::Range(std::int64_t{1}, std::int64_t{std::numeric_limits<int>::max()}));
+  auto* core = to.add_option("--core", into.core, "Look at this core file instead")->type_name("FILE")->excludes(pid);
+  to.add_option("--exe", into.program, "The program that the core file is of, if it is not where it was")
+      ->type_name("BINARY")
+      ->needs(core);
+  constexpr double longest = 60'000;
+  to.add_option("--pause", into.pause_ms, "Stop the process for at most so many milliseconds while it is read")
+      ->type_name("MS")
+      ->check(CLI::Range(0.0, longest))
+      ->excludes(core);
+  to.add_flag("--pools", into.pools, "Count what looks like frames inside of other objects, too");
+  to.add_option("--debug-dir", into.debug_folders, "Where to look for separate debug files, too")
+      ->type_name("FOLDER")
+      ->allow_extra_args(false);
+}
+
+inspect::result<inspect::live_target> open_target(const live_target_options& asked, bool stacks) {
+  inspect::live_options how;
+  how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
+  how.stacks = stacks;
+  how.pools = asked.pools;
+  how.longest_pause =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double, std::milli>(asked.pause_ms));
+  if (!asked.core.empty()) return inspect::live_target::of_core(asked.core, asked.program, std::move(how));
+  if (asked.pid == 0) return inspect::input_error("which process? Give its PID, or a core file with --core");
+  return inspect::live_target::of_process(asked.pid, std::move(how));
+}
+
+}  // namespace tare::cli

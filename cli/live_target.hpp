@@ -1,0 +1,31 @@
+#pragma once
+
+// What `tare live` and `tare snapshot` look at, from their options.
+
+#include "inspect/error.hpp"
+#include "inspect/live/target.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tare::cli {
+
+struct live_target_options {
+  std::int64_t pid = 0;
+  std::string core;
+  std::string program;
+  double pause_ms = 0;
+  bool pools = false;
+  std::vector<std::string> debug_folders;
+};
+
+/// Adds PID, --core, --exe, --pause, --pools and --debug-dir.
+void add_target_options(CLI::App& to, live_target_options& into);
+
+/// Opens it; `stacks` also asks who waits for whom.
+[[nodiscard]] inspect::result<inspect::live_target> open_target(const live_target_options& asked, bool stacks);
+
+}  // namespace tare::cli

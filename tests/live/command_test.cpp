@@ -1,0 +1,90 @@
+// `tare live`, `tare snapshot` and `tare compare` as a person runs them.
+
+#include "cli/tare_command.hpp"
+#include "live/program.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace {
+
+using namespace live_test;
+using cli_test::run_tare;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using json = nlohmann::json;
+
+class live_command : public testing::Test {
+ protected:
+  [[nodiscard]] std::string pid() const { return std::to_string(program_.running.pid()); }
+  program program_ = start({target("hand_written-gcc-O2"), "2000"});
+};
+
+TEST_F(live_command, shows_a_table) {
+  const auto shown = run_tare({"live", pid()});
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  EXPECT_THAT(shown.output, HasSubstr("suspended frames"));
+  EXPECT_THAT(shown.output, ContainsRegex("hand::leaf\\(unsigned long\\) [^\n]*hand_written.cpp:82 [^\n]* 2,000 "));
+  EXPECT_THAT(shown.output, ContainsRegex("hand::unstarted[^\n]*not started [^\n]* 200 "));
+}
+
+TEST_F(live_command, shows_who_waits_for_whom) {
+  const auto shown = run_tare({"live", pid(), "--stacks"});
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  EXPECT_THAT(shown.output, ContainsRegex("2,000  hand::root[^\n]*\n[^\n]*2,000  └─ hand::middle[^\n]*\n"
+                                          "[^\n]*2,000     └─ hand::leaf"));
+  const auto folded = run_tare({"live", pid(), "--folded", "--weight", "frames"});
+  EXPECT_EQ(folded.status, 0) << folded.errors;
+  EXPECT_THAT(folded.output, ContainsRegex("(^|\n)hand::root[^;\n]*;hand::middle[^;\n]*;hand::leaf[^;\n]* 2000\n"));
+}
+
+TEST_F(live_command, writes_what_the_documentation_says) {
+  const auto shown = run_tare({"live", pid(), "--json", "-"});
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  const auto all = json::parse(shown.output);
+  EXPECT_EQ(all["schema"], 1);
+  EXPECT_EQ(all["pid"], program_.running.pid());
+  EXPECT_GT(all["rss_bytes"], all["frame_bytes"]);
+  std::uint64_t leaves = 0;
+  for (const auto& site : all["sites"]) {
+    if (bare_name(site["function"]) == "leaf") leaves += site["count"].get<std::uint64_t>();
+    EXPECT_EQ(site["total_bytes"].get<std::uint64_t>(),
+              site["count"].get<std::uint64_t>() * site["frame_bytes"].get<std::uint64_t>());
+  }
+  EXPECT_EQ(leaves, 2000U);
+}
+
+TEST_F(live_command, tells_what_grew_between_two_snapshots) {
+  const support::temporary_folder folder;
+  const auto before = (folder / "before.json").string();
+  const auto after = (folder / "after.json").string();
+  ASSERT_EQ(run_tare({"snapshot", pid(), "-o", before}).status, 0);
+  const auto larger = start({target("hand_written-gcc-O2"), "3000"});
+  ASSERT_EQ(run_tare({"snapshot", std::to_string(larger.running.pid()), "-o", after}).status, 0);
+  const auto shown = run_tare({"compare", before, after});
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  EXPECT_THAT(shown.output, ContainsRegex("hand::leaf[^\n]*\\+128,000 [^\n]* 2,000 +3,000"));
+}
+
+TEST(live_command_line, complains_in_one_line) {
+  const auto complaint = [](std::vector<std::string> words) {
+    const auto shown = run_tare(std::move(words));
+    EXPECT_EQ(shown.output, "");
+    EXPECT_EQ(std::ranges::count(shown.errors, '\n'), 1) << shown.errors;
+    return std::to_string(shown.status) + " " + shown.errors;
+  };
+  EXPECT_THAT(complaint({"live"}), HasSubstr("2 tare: which process?"));
+  EXPECT_THAT(complaint({"live", "0"}), testing::StartsWith("2 "));
+  EXPECT_THAT(complaint({"live", "server"}), testing::StartsWith("2 "));
+  EXPECT_THAT(complaint({"live", "2147483647"}), HasSubstr("2 tare: there is no process 2147483647"));
+  EXPECT_THAT(complaint({"live", "--core", "/nowhere/core"}), HasSubstr("1 tare: cannot read /nowhere/core"));
+  EXPECT_THAT(complaint({"live", "1", "--core", "core"}), testing::StartsWith("2 "));
+  EXPECT_THAT(complaint({"live", "1", "--exe", "program"}), testing::StartsWith("2 "));
+  EXPECT_THAT(complaint({"snapshot", "1"}), testing::StartsWith("2 "));
+  EXPECT_THAT(complaint({"snapshot", "2147483647", "-o", "/nowhere/file"}), HasSubstr("/nowhere/file"));
+}
+
+}  // namespace

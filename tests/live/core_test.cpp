@@ -1,0 +1,107 @@
+// Core files as the kernel writes them.
+
+#include "inspect/live/target.hpp"
+#include "live/program.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
+#include <thread>
+
+namespace {
+
+using namespace live_test;
+using tare::inspect::live_target;
+using testing::HasSubstr;
+
+class live_core : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto pattern = support::read_file("/proc/sys/kernel/core_pattern");
+    if (pattern.starts_with('|') || pattern.starts_with('/')) {
+      GTEST_SKIP() << "core files go elsewhere here: " << pattern;
+    }
+  }
+
+  /// Starts a program, lets it dump core, and returns the file.
+  std::filesystem::path dump(const std::string& name) {
+    auto program = start({"sh", "-c", "ulimit -c unlimited && exec " + target(name) + " 4000"}, folder_.path());
+    told_ = program.told;
+    ::kill(program.running.pid(), SIGABRT);
+    const auto end = std::chrono::steady_clock::now() + patience;
+    const auto ended = tare::inspect::listen(program.running, end, -1, [](auto) { return false; });
+    if (!ended || !ended->ended) throw std::runtime_error("it did not end");
+    for (const auto& file : std::filesystem::directory_iterator(folder_.path())) {
+      if (file.path().filename().string().starts_with("core")) return file.path();
+    }
+    throw std::runtime_error("no core file");
+  }
+
+  support::temporary_folder folder_;
+  counts told_;
+};
+
+TEST_F(live_core, counts_as_the_running_process_does) {
+  const auto core = dump("hand_written-clang-O2");
+  auto target_of_core = live_target::of_core(core);
+  ASSERT_TRUE(target_of_core) << target_of_core.error().message;
+  const auto snapshot = target_of_core->snapshot();
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  EXPECT_EQ(seen(*snapshot, told_), told_);
+  EXPECT_EQ(snapshot->uncertain, 0U);
+  EXPECT_EQ(snapshot->command, target("hand_written-clang-O2"));
+}
+
+TEST_F(live_core, takes_the_program_from_elsewhere) {
+  const auto core = dump("hand_written-gcc-O2");
+  const auto copy = folder_ / "copy";
+  std::filesystem::copy_file(target("hand_written-gcc-O2"), copy);
+  auto named = live_target::of_core(core, copy);
+  ASSERT_TRUE(named) << named.error().message;
+  const auto snapshot = named->snapshot();
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  EXPECT_EQ(seen(*snapshot, told_), told_);
+  EXPECT_EQ(snapshot->command, copy);
+
+  const auto other = live_target::of_core(core, target("hand_written-clang-O2"));
+  ASSERT_FALSE(other);
+  EXPECT_THAT(other.error().message, HasSubstr("is not the program that the core file is of"));
+  const auto none = live_target::of_core(core, folder_ / "none");
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().message, HasSubstr("No such file"));
+}
+
+TEST_F(live_core, is_read_as_far_as_it_goes) {
+  const auto core = dump("hand_written-clang-O2");
+  const auto bytes = std::filesystem::file_size(core);
+  std::filesystem::resize_file(core, bytes / 2);
+  auto cut = live_target::of_core(core);
+  ASSERT_TRUE(cut) << cut.error().message;
+  const auto snapshot = cut->snapshot();
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  EXPECT_THAT(snapshot->notes, testing::Contains(HasSubstr("was cut short")));
+  EXPECT_LT(snapshot->scanned_bytes, bytes / 2 + 1);
+
+  std::filesystem::resize_file(core, 4096);
+  const auto nothing = live_target::of_core(core);
+  ASSERT_FALSE(nothing);
+  EXPECT_THAT(nothing.error().message, HasSubstr("it was cut short"));
+}
+
+TEST(live_core_file, has_to_be_one) {
+  const support::temporary_folder folder;
+  const auto message = [](const std::filesystem::path& file) {
+    const auto opened = live_target::of_core(file);
+    return opened ? std::string("opened") : opened.error().message;
+  };
+  EXPECT_THAT(message(folder.write("text", "no core file")), HasSubstr("is not a core file"));
+  EXPECT_THAT(message(folder.write("empty", "")), HasSubstr("is not a core file"));
+  EXPECT_THAT(message(folder.path()), HasSubstr("is a folder"));
+  EXPECT_THAT(message(folder / "none"), HasSubstr("No such file"));
+  EXPECT_THAT(message("/proc/self/exe"), HasSubstr("is a program or a library"));
+}
+
+}  // namespace
