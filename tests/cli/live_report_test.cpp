@@ -121,7 +121,7 @@ live_snapshot recursion(std::uint32_t depth) {
   live_snapshot made;
   made.sites = {site("down(int)", 5, depth, 8)};
   for (std::uint32_t i = 0; i < depth; ++i) {
-    made.stacks.push_back({.site = 0, .count = 1, .bytes = 8, .bytes_with_below = 8 * (depth - i)});
+    made.stacks.push_back({.site = 0, .count = 1, .bytes = 8, .bytes_with_below = std::uint64_t{8} * (depth - i)});
     if (i > 0) made.stacks.back().parent = i - 1;
   }
   return made;

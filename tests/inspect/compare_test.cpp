@@ -46,13 +46,11 @@ std::vector<std::string> rows(const live_snapshot& before, const live_snapshot& 
   return all;
 }
 
-using testing::ElementsAre;
-
 TEST(compare_test, the_largest_growth_comes_first_and_the_largest_shrinking_last) {
   const auto before = snapshot(1, {site("a", 1, 10, 100), site("b", 2, 10, 100), site("c", 3, 10, 100)});
   const auto after = snapshot(1, {site("a", 1, 5, 100), site("b", 2, 12, 100), site("c", 3, 30, 100)});
   EXPECT_THAT(rows(before, after),
-              ElementsAre("c:3 10->30 1000->3000", "b:2 10->12 1000->1200", "a:1 10->5 1000->500"));
+              testing::ElementsAre("c:3 10->30 1000->3000", "b:2 10->12 1000->1200", "a:1 10->5 1000->500"));
 }
 
 TEST(compare_test, totals_are_the_snapshots) {
@@ -68,7 +66,7 @@ TEST(compare_test, totals_are_the_snapshots) {
 
 TEST(compare_test, what_is_in_one_only_is_new_or_gone) {
   EXPECT_THAT(rows(snapshot(1, {site("a", 1, 2, 10)}), snapshot(1, {site("b", 1, 3, 10)})),
-              ElementsAre("b:1 0->3 0->30", "a:1 2->0 20->0"));
+              testing::ElementsAre("b:1 0->3 0->30", "a:1 2->0 20->0"));
 }
 
 TEST(compare_test, another_kind_or_file_is_another_site) {
@@ -77,39 +75,39 @@ TEST(compare_test, another_kind_or_file_is_another_site) {
   auto elsewhere = site("a", 1, 3, 10);
   elsewhere.where.file = "other.cpp";
   EXPECT_THAT(rows(snapshot(1, {site("a", 1, 1, 10)}), snapshot(2, {ended, elsewhere})),
-              ElementsAre("a:1 0->3 0->30", "a:1 0->2 0->20", "a:1 1->0 10->0"));
+              testing::ElementsAre("a:1 0->3 0->30", "a:1 0->2 0->20", "a:1 1->0 10->0"));
 }
 
 TEST(compare_test, two_awaits_on_one_line_count_together) {
   EXPECT_THAT(rows(snapshot(1, {site("a", 1, 1, 10), site("a", 1, 2, 10)}), snapshot(1, {site("a", 1, 5, 10)})),
-              ElementsAre("a:1 3->5 30->50"));
+              testing::ElementsAre("a:1 3->5 30->50"));
 }
 
 TEST(compare_test, in_another_build_lines_are_matched_in_their_order) {
   const auto before = snapshot(1, {site("a", 20, 7, 10), site("a", 10, 1, 10)});
   EXPECT_THAT(rows(before, snapshot(2, {site("a", 12, 2, 10), site("a", 22, 9, 10)})),
-              ElementsAre("a:20=22 7->9 70->90", "a:10=12 1->2 10->20"));
+              testing::ElementsAre("a:20=22 7->9 70->90", "a:10=12 1->2 10->20"));
   // Not if there are more of them,
   EXPECT_THAT(rows(before, snapshot(2, {site("a", 12, 2, 10)})),
-              ElementsAre("a:12 0->2 0->20", "a:10 1->0 10->0", "a:20 7->0 70->0"));
+              testing::ElementsAre("a:12 0->2 0->20", "a:10 1->0 10->0", "a:20 7->0 70->0"));
   // nor if a line agrees,
   EXPECT_THAT(rows(before, snapshot(2, {site("a", 10, 1, 10), site("a", 22, 7, 10)})),
-              ElementsAre("a:22 0->7 0->70", "a:10 1->1 10->10", "a:20 7->0 70->0"));
+              testing::ElementsAre("a:22 0->7 0->70", "a:10 1->1 10->10", "a:20 7->0 70->0"));
 }
 
 TEST(compare_test, lines_do_not_move_within_a_process) {
   EXPECT_THAT(rows(snapshot(1, {site("a", 10, 1, 10)}), snapshot(1, {site("a", 20, 1, 10)})),
-              ElementsAre("a:20 0->1 0->10", "a:10 1->0 10->0"));
+              testing::ElementsAre("a:20 0->1 0->10", "a:10 1->0 10->0"));
 }
 
 TEST(compare_test, lines_have_not_moved_above_one_that_has_not) {
   EXPECT_THAT(rows(snapshot(1, {site("a", 10, 1, 10), site("z", 99, 1, 10)}),
                    snapshot(2, {site("a", 20, 1, 10), site("z", 99, 1, 10)})),
-              ElementsAre("a:20 0->1 0->10", "z:99 1->1 10->10", "a:10 1->0 10->0"));
+              testing::ElementsAre("a:20 0->1 0->10", "z:99 1->1 10->10", "a:10 1->0 10->0"));
   // Below it they may have.
   EXPECT_THAT(rows(snapshot(1, {site("b", 5, 1, 10), site("a", 10, 1, 10)}),
                    snapshot(2, {site("b", 5, 1, 10), site("a", 20, 3, 10)})),
-              ElementsAre("a:10=20 1->3 10->30", "b:5 1->1 10->10"));
+              testing::ElementsAre("a:10=20 1->3 10->30", "b:5 1->1 10->10"));
 }
 
 }  // namespace

@@ -1,0 +1,72 @@
+#include "inspect/live/waiters.hpp"
+
+#include <algorithm>
+#include <map>
+#include <ranges>
+#include <tuple>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+/// One node of the site that was asked about, and how far up its way has been followed.
+struct follower {
+  const stack_node* frames;
+  std::uint32_t at;
+};
+
+struct group {
+  waiter step;
+  std::vector<follower> followers;
+};
+
+/// Takes these one step up, those that come to the same place together, the heaviest first.
+std::vector<group> one_step_up(const live_snapshot& of, const std::vector<follower>& followers, std::size_t level) {
+  std::map<std::optional<std::uint32_t>, group> groups;
+  for (const auto& one : followers) {
+    const std::uint32_t parent = of.stacks[one.at].parent;
+    const bool root = parent == stack_node::no_parent;
+    // That a way ends is of interest where it ends at once; further up it shows from its having no more steps.
+    if (root && level != 0) continue;
+    const auto site = root ? std::nullopt : std::optional(of.stacks[parent].site);
+    auto& its_group = groups[site];
+    its_group.step.site = site;
+    its_group.step.level = level;
+    its_group.step.count += one.frames->count;
+    its_group.step.bytes += one.frames->bytes;
+    if (!root) its_group.followers.push_back({one.frames, parent});
+  }
+  std::vector<group> sorted;
+  sorted.reserve(groups.size());
+  for (auto& [site, one] : groups) sorted.push_back(std::move(one));
+  std::ranges::sort(sorted, [](const group& a, const group& b) {
+    return std::tuple(b.step.bytes, b.step.count, a.step.site) < std::tuple(a.step.bytes, a.step.count, b.step.site);
+  });
+  return sorted;
+}
+
+}  // namespace
+
+std::vector<waiter> waiters_for(const live_snapshot& of, std::uint32_t site, std::size_t levels, std::size_t steps) {
+  std::vector<follower> all;
+  for (std::uint32_t i = 0; i < of.stacks.size(); ++i) {
+    if (of.stacks[i].site == site) all.push_back({&of.stacks[i], i});
+  }
+  std::vector<waiter> ways;
+  std::vector<group> waiting;
+  const auto add = [&](const std::vector<follower>& followers, std::size_t level) {
+    if (level >= levels) return;
+    auto next = one_step_up(of, followers, level);
+    for (auto& one : std::views::reverse(next)) waiting.push_back(std::move(one));
+  };
+  add(all, 0);
+  while (!waiting.empty() && ways.size() < steps) {
+    const group one = std::move(waiting.back());
+    waiting.pop_back();
+    ways.push_back(one.step);
+    add(one.followers, one.step.level + 1);
+  }
+  return ways;
+}
+
+}  // namespace tare::inspect
