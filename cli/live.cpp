@@ -1,17 +1,25 @@
 #include "cli/live.hpp"
 
 #include "cli/error.hpp"
+#include "cli/frame_report.hpp"
 #include "cli/live_report.hpp"
 #include "cli/live_target.hpp"
+#include "cli/live_terminal.hpp"
 #include "cli/output_file.hpp"
+#include "cli/stop_request.hpp"
 #include "inspect/live/snapshot_file.hpp"
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <regex>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace tare::cli {
@@ -24,7 +32,61 @@ struct options {
   std::string weight = "bytes";
   std::size_t top = 0;
   std::string json;
+  std::string list;
+  std::string frame;
+  std::optional<double> watch;
 };
+
+int show(std::string_view text) {
+  auto screen = output_file::standard_output();
+  if (const auto written = screen.write(text); !written) return complain(written.error());
+  return finish_output(done);
+}
+
+int show_list(const options& asked) {
+  std::optional<std::regex> pattern;
+  try {
+    pattern.emplace(asked.list, std::regex::ECMAScript | std::regex::optimize);
+  } catch (const std::regex_error& wrong) {
+    return complain(inspect::error{inspect::fault::input,
+                                   fmt::format("--list '{}' is no regular expression: {}", asked.list, wrong.what())});
+  }
+  auto target = open_target(asked.target, false);
+  if (!target) return complain(target.error());
+  constexpr std::size_t usual = 20;
+  const auto frames = target->list([&](const std::string& name) { return std::regex_search(name, *pattern); },
+                                   asked.top == 0 ? usual : asked.top);
+  if (!frames) return complain(frames.error());
+  if (frames->empty()) return show(fmt::format("no suspended frame matches '{}'\n", asked.list));
+  return show(list_text(*frames));
+}
+
+int show_frame(const options& asked) {
+  std::string_view digits = asked.frame;
+  if (digits.starts_with("0x")) digits.remove_prefix(2);
+  std::uint64_t address = 0;
+  const auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), address, 16);
+  if (wrong != std::errc() || end != digits.data() + digits.size()) {
+    return complain(inspect::error{
+        inspect::fault::input, fmt::format("--frame '{}' is no address: give one as --list shows it", asked.frame)});
+  }
+  auto target = open_target(asked.target, true);
+  if (!target) return complain(target.error());
+  const auto view = target->frame(address);
+  if (!view) return complain(view.error());
+  return show(frame_text(*view));
+}
+
+int watch(const options& asked) {
+  auto target = open_target(asked.target, true);
+  if (!target) return complain(target.error());
+  stop_request stop;
+  const auto interval =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(*asked.watch));
+  const auto watched = watch_live([&] { return target->snapshot(); }, interval, stop);
+  if (const int status = stop.exit_status(); status != 0) return status;
+  return watched ? finish_output(done) : complain(watched.error());
+}
 
 /// A file that was asked for, opened before the work begins.
 inspect::result<std::optional<output_file>> open_output(const std::string& path) {
@@ -43,6 +105,9 @@ std::string text_of(const options& asked, const inspect::live_snapshot& taken) {
 }
 
 int run(const options& asked) {
+  if (asked.watch) return watch(asked);
+  if (!asked.list.empty()) return show_list(asked);
+  if (!asked.frame.empty()) return show_frame(asked);
   auto json = open_output(asked.json);
   if (!json) return complain(json.error());
   auto target = open_target(asked.target, asked.stacks || asked.folded || *json);
@@ -54,9 +119,7 @@ int run(const options& asked) {
     if (const auto written = (*json)->write(inspect::snapshot_json(*taken)); !written) return complain(written.error());
     if ((*json)->is_standard_output()) return finish_output(done);
   }
-  auto screen = output_file::standard_output();
-  if (const auto written = screen.write(text_of(asked, *taken)); !written) return complain(written.error());
-  return finish_output(done);
+  return show(text_of(asked, *taken));
 }
 
 }  // namespace
@@ -79,7 +142,31 @@ std::function<int()> add_live(CLI::App& app) {
       ->needs(folded)
       ->capture_default_str();
   live->add_option("--top", asked->top, "Only the heaviest N")->check(CLI::Range(1U, 1'000'000'000U))->type_name("N");
-  live->add_option("--json", asked->json, "Write everything to this file; - is standard output")->type_name("FILE");
+  auto* json =
+      live->add_option("--json", asked->json, "Write everything to this file; - is standard output")->type_name("FILE");
+  auto* list = live->add_option("--list", asked->list, "Where the frames are whose function or place this finds")
+                   ->type_name("REGEX")
+                   ->excludes(stacks)
+                   ->excludes(folded)
+                   ->excludes(json);
+  auto* frame = live->add_option("--frame", asked->frame, "What the variables of the frame at this address hold")
+                    ->type_name("ADDRESS")
+                    ->excludes(stacks)
+                    ->excludes(folded)
+                    ->excludes(json)
+                    ->excludes(list);
+  constexpr double longest_interval = 3600;
+  live->add_option("--watch", asked->watch, "Show it on the terminal, again after so many seconds (default 1)")
+      ->type_name("SECONDS")
+      ->expected(0, 1)
+      ->default_str("1")
+      ->check(CLI::Range(0.1, longest_interval))
+      ->excludes(stacks)
+      ->excludes(folded)
+      ->excludes(json)
+      ->excludes(list)
+      ->excludes(frame)
+      ->excludes("--core");
   return [asked] { return run(*asked); };
 }
 

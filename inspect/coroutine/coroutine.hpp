@@ -41,6 +41,7 @@ struct frame_field {
   std::uint64_t bytes = 0;
   field_kind kind = field_kind::unnamed;
   source_line declared{};
+  std::uint64_t type_entry = 0;  ///< where the debug information describes its type; 0: nowhere
 };
 
 enum class byte_state : std::uint8_t {

@@ -114,7 +114,8 @@ void read_layout(const frame_source& source, coroutine& into) {
                       .offset = *offset,
                       .bytes = bytes,
                       .kind = field_kind::unnamed,
-                      .declared = {}};
+                      .declared = {},
+                      .type_entry = entry_of(type)};
     end = std::max(end, *offset + bytes);
     if (source.made_by == producer::gcc) {
       if (field.name == "_Coro_resume_index") {
@@ -166,7 +167,8 @@ void read_layout(const frame_source& source, coroutine& into) {
                              .offset = into.promise_offset,
                              .bytes = into.promise_bytes,
                              .kind = field_kind::promise,
-                             .declared = {}});
+                             .declared = {},
+                             .type_entry = entry_of(promise)});
       into.allocated_bytes = declares(type, "operator new") ? 1 : 0;
     }
   }

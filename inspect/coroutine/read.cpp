@@ -72,7 +72,11 @@ class reader {
   void read(image& file) {
     report_.functions += file.functions().size();
     if (!file.has_debug_information()) file.find_debug_file(options_.debug_folders);
-    const auto bodies = coroutine_addresses(file);
+    auto bodies = coroutine_addresses(file);
+    if (!options_.only.empty()) {
+      bodies = options_.only;
+      std::ranges::sort(bodies);
+    }
     const std::size_t before = report_.coroutines.size();
     budgets_ = budget_marks(file);
     for (const auto& section : file.sections_named(".tare.arena")) report_.arenas.push_back(section.address);
@@ -85,7 +89,7 @@ class reader {
       }
       read_units(file, bodies);
     }
-    add_unknown(file, before);
+    if (options_.only.empty()) add_unknown(file, before);
     add_budgets_by_symbols(file, before);
     for (const auto& problem : file.dwarf_problems()) note(fmt::format("{}: {}", file.name(), problem));
   }
@@ -131,13 +135,22 @@ class reader {
         for (auto& one : find_rust_coroutines(here)) add(std::move(one), seen);
         return;
       }
-      for (auto& source : find_frame_sources(here)) add(analyze(here, source), seen);
+      for (auto& source : find_frame_sources(here)) {
+        if (is_wanted(source)) add(analyze(here, source), seen);
+      }
     };
     for (const auto& unit : context.compile_units()) {
       look_at(*unit);
       context.clearLineTableForUnit(unit.get());
       unit->clear();
     }
+  }
+
+  [[nodiscard]] bool is_wanted(const frame_source& source) const {
+    return options_.only.empty() || std::ranges::any_of(source.functions, [&](const frame_function& one) {
+             return one.role == function_role::resume &&
+                    std::ranges::find(options_.only, one.ranges.front().begin) != options_.only.end();
+           });
   }
 
   static bool may_have_coroutines(llvm::DWARFUnit& unit, const image& file, const std::vector<std::uint64_t>& bodies) {

@@ -23,6 +23,7 @@ namespace tare::inspect {
 struct read_options {
   std::vector<std::filesystem::path> debug_folders;  ///< searched for separate debug files, before /usr/lib/debug
   bool liveness = true;                              ///< false: sizes, fields and awaits only
+  std::vector<std::uint64_t> only = {};              ///< only coroutines that are resumed at one of these addresses
   bool rust = true;                                  ///< false: only C++; then files without them are soon done with
 };
 

@@ -156,6 +156,7 @@ class slot_namer {
       one.field.kind =
           variable.getTag() == dwarf::DW_TAG_formal_parameter && !inlined ? field_kind::parameter : field_kind::local;
       one.field.type = without_noise(type_text(type));
+      one.field.type_entry = entry_of(type);
       one.type_stem = is_array(type) ? std::string(array_stem) : llvm_spelling(type_text(without_aliases(type, true)));
       one.inlined = inlined;
       candidates_.push_back(std::move(one));

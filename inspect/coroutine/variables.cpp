@@ -115,6 +115,7 @@ class variable_finder {
     if (one.field.bytes == 0) {
       one.field.name = name;
       one.field.type = without_noise(type_text(type));
+      one.field.type_entry = entry_of(type);
       one.field.declared = declared;
       one.field.offset = offset;
       one.inlined = inlined;

@@ -124,6 +124,11 @@ llvm::DWARFDie without_aliases(llvm::DWARFDie type, bool also_const, int most) {
   return type;
 }
 
+std::uint64_t entry_of(const llvm::DWARFDie& type) {
+  if (!type.isValid() || type.getDwarfUnit()->isDWOUnit() || type.getDwarfUnit()->isTypeUnit()) return 0;
+  return type.getOffset();
+}
+
 source_line declaration(const llvm::DWARFDie& die) {
   source_line where;
   const auto line = die.getDeclLine();

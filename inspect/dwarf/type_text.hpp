@@ -29,6 +29,10 @@ namespace tare::inspect {
 /// The type behind typedefs, and with `also_const` behind const too; behind so many of them at most.
 [[nodiscard]] llvm::DWARFDie without_aliases(llvm::DWARFDie type, bool also_const = false, int most = 16);
 
+/// Where the type is described in the file's debug information, for `image::entry_at`; 0 if it is in a .dwo file, or
+/// there is none.
+[[nodiscard]] std::uint64_t entry_of(const llvm::DWARFDie& type);
+
 [[nodiscard]] source_line declaration(const llvm::DWARFDie& die);
 
 /// DW_AT_data_member_location.

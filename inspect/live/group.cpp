@@ -183,6 +183,11 @@ class tree {
 
 }  // namespace
 
+live_site site_of(const found_frame& frame, std::span<const coroutine> coroutines) {
+  return describe({.coroutine = frame.coroutine, .index = frame.index, .ended = frame.ended, .merged = frame.merged},
+                  coroutines);
+}
+
 void group(std::span<const found_frame> frames, std::span<const coroutine> coroutines, bool stacks,
            live_snapshot& into) {
   auto site_of = find_sites(frames, coroutines, into.sites);

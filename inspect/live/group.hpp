@@ -9,6 +9,9 @@
 
 namespace tare::inspect {
 
+/// What is said of one frame's place: its function, file and line, and whether it has begun or ended.
+[[nodiscard]] live_site site_of(const found_frame& frame, std::span<const coroutine> coroutines);
+
 /// Fills in `sites`, and with `stacks` those too, and the sums. The frames are by address.
 void group(std::span<const found_frame> frames, std::span<const coroutine> coroutines, bool stacks,
            live_snapshot& into);

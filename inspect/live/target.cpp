@@ -3,6 +3,7 @@
 #include "inspect/coroutine/read.hpp"
 #include "inspect/live/arena.hpp"
 #include "inspect/live/frame_index.hpp"
+#include "inspect/live/frame_viewer.hpp"
 #include "inspect/live/group.hpp"
 #include "inspect/live/module.hpp"
 #include "inspect/live/scan.hpp"
@@ -46,6 +47,7 @@ class live_target::state {
     auto code = mapped_code(memory);
     if (read_ && code == code_) return {};
     coroutines_.clear();
+    binaries_.clear();
     arenas_.clear();
     notes_.clear();
     known_ = {};
@@ -107,6 +109,58 @@ class live_target::state {
     return taken;
   }
 
+  result<std::vector<listed_frame>> list(const std::function<bool(const std::string&)>& wanted, std::size_t most) {
+    const auto memory = open_memory();
+    if (!memory) return std::unexpected(memory.error());
+    std::vector<std::string> notes;
+    const auto found = find_frames(**memory, {}, notes);
+    std::vector<listed_frame> listed;
+    // Most frames are like the one before.
+    const found_frame* last = nullptr;
+    live_site site;
+    bool take = false;
+    for (const auto& one : found.frames) {
+      if (listed.size() == most) break;
+      const bool same = last != nullptr && last->coroutine == one.coroutine && last->index == one.index &&
+                        last->ended == one.ended && last->merged == one.merged;
+      if (!same) {
+        site = site_of(one, coroutines_);
+        take = wanted(site.function) || wanted(fmt::format("{}:{}", site.where.file, site.where.line));
+        last = &one;
+      }
+      if (!take) continue;
+      listed.push_back({.address = one.address,
+                        .function = site.function,
+                        .where = site.where,
+                        .kind = site.kind,
+                        .bytes = one.bytes});
+    }
+    return listed;
+  }
+
+  result<frame_view> frame(std::uint64_t address) {
+    const auto memory = open_memory();
+    if (!memory) return std::unexpected(memory.error());
+    std::vector<std::string> notes;
+    const auto found = find_frames(**memory, {}, notes);
+    const auto at = [&](std::uint64_t wanted) -> const found_frame* {
+      const auto one = std::ranges::lower_bound(found.frames, wanted, {}, &found_frame::address);
+      return one == found.frames.end() || one->address != wanted ? nullptr : &*one;
+    };
+    const auto* frame = at(address);
+    if (frame == nullptr || frame->coroutine == found_frame::unknown_coroutine) {
+      return input_error(
+          fmt::format("no frame that is suspended begins at {:#x}; --list shows where they do", address));
+    }
+    const auto after = std::ranges::upper_bound(binaries_, frame->coroutine, {}, &binary::first_coroutine);
+    frame_view view = view_frame(**memory, *frame, coroutines_, (after - 1)->file, options_.debug_folders);
+    if (const auto* waiter = at(frame->waiter); waiter != nullptr) {
+      view.waiter = waiter->address;
+      view.waiter_function = site_of(*waiter, coroutines_).function;
+    }
+    return view;
+  }
+
   std::unique_ptr<core_file> core_;  ///< empty: a process
 
  private:
@@ -126,8 +180,30 @@ class live_target::state {
     }
     for (const auto address : report->arenas) arenas_.push_back(one.load_bias + address);
     for (auto& of : report->coroutines) of.image = one.name;
+    binaries_.push_back({.first_coroutine = static_cast<std::uint32_t>(coroutines_.size()), .file = one.file});
     known_.add(report->coroutines, static_cast<std::uint32_t>(coroutines_.size()), one.load_bias);
     std::ranges::move(report->coroutines, std::back_inserter(coroutines_));
+  }
+
+  /// The memory as it is now, with the binaries read.
+  result<std::shared_ptr<const address_space>> open_memory() {
+    if (core_) return std::shared_ptr<const address_space>(core_.get(), [](const address_space*) {});
+    auto memory = process_memory::open(static_cast<pid_t>(search_.pid));
+    if (!memory) return std::unexpected(memory.error());
+    if (auto read = read_modules(**memory); !read) return std::unexpected(read.error());
+    return std::shared_ptr<const address_space>(std::move(*memory));
+  }
+
+  found_frames find_frames(const address_space& memory, std::function<void()> after_block,
+                           std::vector<std::string>& notes) {
+    std::vector<arena> arenas;
+    for (const auto address : arenas_) {
+      const auto abi = memory.read_object<detail::arena_abi>(address);
+      if (!abi) continue;
+      if (auto opened = arena::open(memory, *abi, notes); opened) arenas.push_back(std::move(*opened));
+    }
+    const scan_options how{.waiters = options_.stacks, .pools = options_.pools, .after_block = std::move(after_block)};
+    return scan(memory, known_, coroutines_, arenas, how);
   }
 
   live_snapshot look_through(const address_space& memory, std::function<void()> after_block) {
@@ -135,14 +211,7 @@ class live_target::state {
     taken.command = command_;
     taken.notes = notes_;
     const auto began = clock::now();
-    std::vector<arena> arenas;
-    for (const auto address : arenas_) {
-      const auto abi = memory.read_object<detail::arena_abi>(address);
-      if (!abi) continue;
-      if (auto opened = arena::open(memory, *abi, taken.notes); opened) arenas.push_back(std::move(*opened));
-    }
-    const scan_options how{.waiters = options_.stacks, .pools = options_.pools, .after_block = std::move(after_block)};
-    const auto found = scan(memory, known_, coroutines_, arenas, how);
+    const auto found = find_frames(memory, std::move(after_block), taken.notes);
     taken.seconds = seconds(clock::now() - began);
     taken.scanned_bytes = found.scanned_bytes;
     group(found.frames, coroutines_, options_.stacks, taken);
@@ -163,12 +232,19 @@ class live_target::state {
     return taken;
   }
 
+  /// Whose coroutines have the numbers from the first on.
+  struct binary {
+    std::uint32_t first_coroutine = 0;
+    std::filesystem::path file;
+  };
+
   module_search search_;
   live_options options_;
   bool read_ = false;
   std::vector<std::pair<std::uint64_t, std::string>> code_;
   std::string command_;
   std::vector<coroutine> coroutines_;
+  std::vector<binary> binaries_;
   frame_index known_;
   std::vector<std::uint64_t> arenas_;  ///< addresses in the process
   std::vector<std::string> notes_;
@@ -197,6 +273,13 @@ result<live_target> live_target::of_core(const std::filesystem::path& core, cons
   if (auto read = opened->read_modules(*opened->core_); !read) return std::unexpected(read.error());
   return live_target(std::move(opened));
 }
+
+result<std::vector<listed_frame>> live_target::list(const std::function<bool(const std::string&)>& wanted,
+                                                    std::size_t most) {
+  return state_->list(wanted, most);
+}
+
+result<frame_view> live_target::frame(std::uint64_t address) { return state_->frame(address); }
 
 result<live_snapshot> live_target::snapshot() { return state_->core_ ? state_->of_core() : state_->of_process(); }
 

@@ -10,10 +10,13 @@
 // process or file that means harm can make a snapshot wrong, but no more.
 
 #include "inspect/error.hpp"
+#include "inspect/live/frame_view.hpp"
 #include "inspect/live/snapshot.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,8 +25,8 @@ namespace tare::inspect {
 
 struct live_options {
   std::vector<std::filesystem::path> debug_folders = {};  ///< searched for separate debug files, before /usr/lib/debug
-  bool stacks = false;                               ///< also who waits for whom
-  bool pools = false;                                ///< count what looks like frames inside of other objects, too
+  bool stacks = false;                                    ///< also who waits for whom
+  bool pools = false;                                     ///< count what looks like frames inside of other objects, too
   /// Stop the process while its memory is read, but for no longer than this; 0: read it as it runs.
   std::chrono::nanoseconds longest_pause = {};
 };
@@ -43,6 +46,13 @@ class live_target {
 
   /// An error if the process has ended.
   [[nodiscard]] result<live_snapshot> snapshot();
+
+  /// Where frames are: the first `most` whose function or place, "server.cpp:42", `wanted` says yes to, by address.
+  [[nodiscard]] result<std::vector<listed_frame>> list(const std::function<bool(const std::string&)>& wanted,
+                                                       std::size_t most);
+
+  /// The frame that begins at an address, and what is in it. An error if none is suspended there.
+  [[nodiscard]] result<frame_view> frame(std::uint64_t address);
 
  private:
   class state;

@@ -366,6 +366,10 @@ bool image::has_debug_information() const {
   return has_section(file, ".debug_info") || has_section(file, ".zdebug_info") || has_section(file, ".debug_info.dwo");
 }
 
+llvm::DWARFDie image::entry_at(std::uint64_t offset) {
+  return offset == 0 ? llvm::DWARFDie() : dwarf().getDIEForOffset(offset);
+}
+
 llvm::DWARFContext& image::dwarf() {
   if (!dwarf_) {
     const object::ObjectFile& file = debug_file_ ? *debug_file_->getBinary() : *object_;

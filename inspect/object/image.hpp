@@ -54,6 +54,8 @@ class image {
 
   [[nodiscard]] bool has_debug_information() const;
   [[nodiscard]] llvm::DWARFContext& dwarf();
+  /// The entry at an offset into the debug information; not valid if none begins there.
+  [[nodiscard]] llvm::DWARFDie entry_at(std::uint64_t offset);
   /// What was wrong with the debug information so far; each message once.
   [[nodiscard]] const std::vector<std::string>& dwarf_problems() const noexcept { return problems_; }
 

@@ -1,0 +1,59 @@
+#include "cli/frame_report.hpp"
+
+#include "cli/figures.hpp"
+#include "cli/frames_report.hpp"
+#include "cli/short_name.hpp"
+#include "cli/table.hpp"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+namespace tare::cli {
+namespace {
+
+std::string_view state_text(inspect::suspension kind) {
+  switch (kind) {
+    case inspect::suspension::initial:
+      return " (not started)";
+    case inspect::suspension::final:
+      return " (ended)";
+    case inspect::suspension::await:
+      break;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string list_text(const std::vector<inspect::listed_frame>& frames) {
+  table rows({"frame", "suspended in", "at", "bytes"}, 3);
+  for (const auto& one : frames) {
+    rows.add({fmt::format("{:#x}", one.address), short_name(one.function),
+              short_place(one.where) + std::string(state_text(one.kind)),
+              one.bytes == 0 ? "?" : with_commas(one.bytes)});
+  }
+  return rows.text();
+}
+
+std::string frame_text(const inspect::frame_view& of) {
+  std::string text = fmt::format("frame {:#x} of {}\n", of.address, of.function);
+  text += fmt::format("suspended at {}{}", short_place(of.where), state_text(of.kind));
+  if (of.frame_bytes != 0) text += fmt::format(", {} bytes", with_commas(of.frame_bytes));
+  if (of.allocated_bytes != 0 && of.allocated_bytes != of.frame_bytes) {
+    text += fmt::format(" ({} with the allocator's rounding)", with_commas(of.allocated_bytes));
+  }
+  text += "\n";
+  if (of.waiter != 0) text += fmt::format("awaited by frame {:#x} of {}\n", of.waiter, of.waiter_function);
+  if (of.fields.empty()) return text + "\nwhat is in it is not known: build with -g\n";
+  table rows({"", "at", "bytes", "for", "name", "value"}, 6);
+  for (const auto& field : of.fields) {
+    std::string name = field.name;
+    if (!field.type.empty() && field.name != "(" + field.type + ")") name += ": " + field.type;
+    rows.add({std::string(text_of(field.state)), fmt::format("{}", field.offset), fmt::format("{}", field.bytes),
+              std::string(text_of(field.kind)), short_name(name, 80), field.value});
+  }
+  return text + "\n" + rows.text();
+}
+
+}  // namespace tare::cli
