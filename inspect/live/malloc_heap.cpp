@@ -52,25 +52,29 @@ std::optional<malloc_heap> main_heap(const address_space& memory, const memory_r
 
 std::vector<malloc_heap> thread_heaps(const address_space& memory, const memory_region& region) {
   std::vector<malloc_heap> heaps;
-  std::uint64_t at = (region.where.begin + most_of_heap - 1) / most_of_heap * most_of_heap;
-  for (; at >= region.where.begin && at < region.where.end; at += most_of_heap) {
-    const auto head = memory.read_object<heap_head>(at);
-    if (!head || head->bytes < page || head->bytes > most_of_heap || head->bytes % page != 0 ||
-        head->accessible_bytes < head->bytes || head->bytes > region.where.end - at) {
-      continue;
-    }
-    const std::uint64_t end = at + head->bytes;
-    // The head has grown over the versions of glibc; the first heap of an arena has the arena's state behind it.
-    constexpr std::array<std::uint64_t, 2> head_sizes{0x20, 0x30};
-    constexpr std::uint64_t largest_state = 0x1000;
-    for (const std::uint64_t size : head_sizes) {
-      const bool first = head->arena == at + size;
-      std::uint64_t chunk = at + size;
-      const std::uint64_t last = first ? chunk + largest_state : chunk;
-      while (chunk <= last && !is_chunk(memory, chunk, end, true)) chunk += 16;
-      if (chunk > last) continue;
-      heaps.push_back({.where = {.begin = chunk, .end = end}, .of_thread_arena = true});
-      break;
+  if (region.where.bytes() < page) return heaps;
+  // Only where there is something: a region may be of any size.
+  for (const auto& range : memory.present(region)) {
+    for (std::uint64_t at = (range.begin + most_of_heap - 1) / most_of_heap * most_of_heap;
+         at >= range.begin && at < range.end; at += most_of_heap) {
+      const auto head = memory.read_object<heap_head>(at);
+      if (!head || head->bytes < page || head->bytes > most_of_heap || head->bytes % page != 0 ||
+          head->accessible_bytes < head->bytes || head->bytes > region.where.end - at) {
+        continue;
+      }
+      const std::uint64_t end = at + head->bytes;
+      // The head has grown over the versions of glibc; the first heap of an arena has the arena's state behind it.
+      constexpr std::array<std::uint64_t, 2> head_sizes{0x20, 0x30};
+      constexpr std::uint64_t largest_state = 0x1000;
+      for (const std::uint64_t size : head_sizes) {
+        const bool first = head->arena == at + size;
+        std::uint64_t chunk = at + size;
+        const std::uint64_t last = first ? chunk + largest_state : chunk;
+        while (chunk <= last && !is_chunk(memory, chunk, end, true)) chunk += 16;
+        if (chunk > last) continue;
+        heaps.push_back({.where = {.begin = chunk, .end = end}, .of_thread_arena = true});
+        break;
+      }
     }
   }
   return heaps;

@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,8 +31,10 @@ struct file_head {
 
 /// Nothing if the file is no 64-bit x86 program or library.
 std::optional<file_head> read_head(const fs::path& path) {
-  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return std::nullopt;
+  // A core file may name anything, also a pipe.
+  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat kind{};
+  if (!file || ::fstat(file.get(), &kind) != 0 || !S_ISREG(kind.st_mode)) return std::nullopt;
   file_head head;
   head.first_page.resize(page);
   const ssize_t length = ::pread(file.get(), head.first_page.data(), page, 0);

@@ -29,6 +29,8 @@ struct area {
 /// Large enough for few system calls, small enough for a processor's cache.
 constexpr std::size_t block_bytes = std::size_t{256} << 10U;
 constexpr std::size_t word = sizeof(std::uint64_t);
+/// Larger ones are the shadows of sanitizers: to ask which of their pages are there would take minutes.
+constexpr std::uint64_t largest_region = std::uint64_t{256} << 30U;
 
 std::uint32_t frame_weight(const coroutine& of) {
   const std::uint64_t bytes = of.allocated_bytes.value_or(of.frame_bytes.value_or(0));
@@ -191,8 +193,9 @@ class scanner {
   std::deque<found_frame> waiting_;  ///< for the walk to come to them
 };
 
-/// Cuts a region into what can be told of its parts.
-std::vector<area> areas_of(const address_space& memory, const memory_region& region,
+/// Cuts a region into what can be told of its parts. `stacks` are by their ends; `guarded` says whether memory that
+/// nobody may touch lies below, as it does below the stack of a thread.
+std::vector<area> areas_of(const address_space& memory, const memory_region& region, bool guarded,
                            std::span<const address_range> covered, std::span<const address_range> stacks) {
   std::vector<area> special;
   std::vector<address_range> dead(covered.begin(), covered.end());
@@ -206,19 +209,17 @@ std::vector<area> areas_of(const address_space& memory, const memory_region& reg
     special.push_back({.where = heap.where, .kind = area_kind::heap, .heap = heap});
   }
   bool used = false;
-  for (const auto& stack : stacks) {
-    if (stack.end == region.where.end && region.where.contains(stack.begin)) {
-      used = true;
-      // What lies below the stack pointer is left over from calls that have returned.
-      special.push_back({.where = stack, .kind = area_kind::stack, .heap = {}});
-      constexpr std::uint64_t most_of_stack = std::uint64_t{8} << 20U;
-      const std::uint64_t room = stack.begin - region.where.begin;
-      dead.push_back({.begin = stack.begin - std::min(room, most_of_stack), .end = stack.begin});
-    }
+  for (const auto& stack : std::ranges::equal_range(stacks, region.where.end, {}, &address_range::end)) {
+    if (!region.where.contains(stack.begin)) continue;
+    used = true;
+    // What lies below the stack pointer is left over from calls that have returned.
+    special.push_back({.where = stack, .kind = area_kind::stack, .heap = {}});
+    constexpr std::uint64_t most_of_stack = std::uint64_t{8} << 20U;
+    const std::uint64_t room = stack.begin - region.where.begin;
+    dead.push_back({.begin = stack.begin - std::min(room, most_of_stack), .end = stack.begin});
   }
   // The stack of a thread that has ended, or whose stack pointer is not known since it runs, says nothing.
-  const bool stack =
-      region.path == "[stack]" || (region.path.empty() && special.empty() && is_thread_stack(memory, region));
+  const bool stack = region.path == "[stack]" || (guarded && special.empty() && is_thread_stack(memory, region));
   if (stack && !used) return {};
   std::ranges::sort(dead, {}, &address_range::begin);
   std::ranges::sort(special, {}, [](const area& one) { return one.where.begin; });
@@ -286,10 +287,18 @@ found_frames scan(const address_space& memory, const frame_index& known, std::sp
   std::ranges::sort(covered, {}, &address_range::begin);
   if (!known.empty()) {
     scanner rest(memory, known, coroutines, how);
-    const auto stacks = memory.stacks();
+    auto stacks = memory.stacks();
+    std::ranges::sort(stacks, {}, &address_range::end);
+    const memory_region* before = nullptr;
     for (const auto& region : memory.regions()) {
+      const bool guarded = before != nullptr && !before->readable && before->where.end == region.where.begin;
+      before = &region;
       if (!region.readable || !region.writable || region.shared || region.path.starts_with("/dev/")) continue;
-      for (const auto& one : areas_of(memory, region, covered, stacks)) rest.look_through(one, region);
+      if (region.where.bytes() > largest_region) {
+        ++all.skipped;
+        continue;
+      }
+      for (const auto& one : areas_of(memory, region, guarded, covered, stacks)) rest.look_through(one, region);
     }
     auto found = rest.take();
     all.frames.insert(all.frames.end(), found.frames.begin(), found.frames.end());

@@ -220,6 +220,9 @@ class live_target::state {
           "{} places inside of other objects look like frames and are not counted: left over, or of a pool (--pools)",
           found.inside));
     }
+    if (found.skipped != 0) {
+      taken.notes.push_back(fmt::format("{} regions of more than 256 GiB were not looked through", found.skipped));
+    }
     if (found.heap_changed) {
       taken.notes.emplace_back("the heap changed while it was read, or is not glibc's: --pause gives a steady picture");
     }

@@ -1,0 +1,91 @@
+// Any bytes are either a core file that can be looked through, or an error of one line: whatever the memory in it says
+// of heaps, arenas, frames and who waits for them. The seeds (make_core.py) have one of each.
+
+#include "inspect/live/arena.hpp"
+#include "inspect/live/group.hpp"
+#include "inspect/live/module.hpp"
+#include "inspect/live/scan.hpp"
+#include "inspect/memory/core_file.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace tare::inspect;
+
+void check(bool held) {
+  if (!held) std::abort();
+}
+
+// What the seeds' program would say of itself.
+constexpr std::uint64_t code = 0x400000;
+constexpr std::uint64_t arena_note = 0x600000;
+
+std::vector<coroutine> make_coroutines() {
+  std::vector<coroutine> all;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    coroutine one;
+    one.name = "f" + std::to_string(i);
+    one.linkage_name = one.name;
+    one.made_by = i == 2 ? producer::gcc : producer::clang;
+    one.frame_bytes = 48 + 16 * i;
+    one.allocated_bytes = 64 + 16 * i;
+    one.resume_address = code + 64 * i;
+    one.destroy_address = code + 64 * i + 16;
+    one.cleanup_address = code + 64 * i + 32;
+    one.index_offset = 24;
+    one.index_bytes = 2;
+    one.awaits.resize(2);
+    one.awaits[1].index = 2;
+    one.links = {{.name = "continuation", .offset = 16, .to_promise = i == 1}};
+    all.push_back(one);
+  }
+  return all;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
+  static const std::vector<coroutine> coroutines = make_coroutines();
+  const auto core = core_file::open("core", {data, size});
+  if (!core) {
+    check(!core.error().message.empty() && core.error().message.find('\n') == std::string::npos);
+    return 0;
+  }
+  frame_index known;
+  known.add(coroutines, 0, 0);
+  known.finish();
+  live_snapshot taken;
+  std::vector<arena> arenas;
+  if (const auto abi = (*core)->read_object<tare::detail::arena_abi>(arena_note)) {
+    if (auto opened = arena::open(**core, *abi, taken.notes)) arenas.push_back(std::move(*opened));
+  }
+  const auto found = scan(**core, known, coroutines, arenas, {.waiters = true, .pools = true});
+  std::uint64_t last = 0;
+  for (const auto& frame : found.frames) {
+    check(frame.address >= last);
+    last = frame.address;
+  }
+  group(found.frames, coroutines, true, taken);
+  std::uint64_t count = 0;
+  for (const auto& site : taken.sites) {
+    count += site.count;
+    check(site.uncertain <= site.count);
+  }
+  check(count == taken.frames && count == found.frames.size());
+  std::uint64_t in_tree = 0;
+  for (std::size_t i = 0; i < taken.stacks.size(); ++i) {
+    const auto& node = taken.stacks[i];
+    check(node.site < taken.sites.size());
+    check(node.parent == stack_node::no_parent || node.parent < i);
+    in_tree += node.count;
+  }
+  check(in_tree == count);
+  std::vector<std::string> notes;
+  (void)find_modules(**core, {.pid = 0, .program = {}, .entry = (*core)->entry()}, notes);
+  return 0;
+}
