@@ -1,9 +1,9 @@
 #include "cli/frames.hpp"
 
 #include "cli/error.hpp"
-#include "cli/frames_page.hpp"
 #include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
+#include "cli/pages.hpp"
 #include "inspect/coroutine/read.hpp"
 
 #include <fmt/format.h>
@@ -97,7 +97,7 @@ int run(const options& asked) {
   }
   std::optional<output_file> html;
   if (!asked.html.empty()) {
-    if (!has_frames_page()) {
+    if (!has_pages()) {
       return complain(inspect::error{inspect::fault::system,
                                      "this tare was built without the page of --html: install npm and build it again"});
     }

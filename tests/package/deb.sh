@@ -27,7 +27,7 @@ for file in usr/lib/libtare.a usr/lib/cmake/tare/tare-config.cmake usr/lib/pkgco
 done
 
 [[ $("$root/usr/bin/tare" --version) == *"$version"* ]] || fail "the unpacked command does not tell its version"
-for page in tare.1 tare-weigh.1 tare-frames.1 tare-check.1 tare-diff.1; do
+for page in tare.1 tare-weigh.1 tare-frames.1 tare-check.1 tare-diff.1 tare-compare.1; do
   zcat "$root/usr/share/man/man1/$page.gz" | grep -q '^\.TH' || fail "$page.gz is not a manual page"
 done
 

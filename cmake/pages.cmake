@@ -1,5 +1,6 @@
-# Builds the page of `tare frames --html` with npm, in FOLDER, from SOURCE; OUTPUT is the page. Where there is no npm, or
-# no registry to have the packages from, OUTPUT is empty and the command says so when it is asked for the page.
+# Builds the pages of `tare frames --html` and `tare live --html` with npm, in FOLDER, from SOURCE, into OUTPUT:
+# frames_page.html and live_page.html. Where there is no npm, or no registry to have the packages from, they are empty and
+# the command says so when it is asked for one.
 file(MAKE_DIRECTORY ${FOLDER})
 file(COPY ${SOURCE}/package.json ${SOURCE}/package-lock.json ${SOURCE}/build.mjs ${SOURCE}/src DESTINATION ${FOLDER})
 set(problem "npm is not there")
@@ -13,11 +14,13 @@ if(NPM AND NODE)
     execute_process(COMMAND ${NODE} build.mjs ${OUTPUT} WORKING_DIRECTORY ${FOLDER} RESULT_VARIABLE failed)
     set(problem "")
     if(failed)
-      message(FATAL_ERROR "the page of tare frames could not be built: node build.mjs failed in ${FOLDER}")
+      message(FATAL_ERROR "the pages of the command could not be built: node build.mjs failed in ${FOLDER}")
     endif()
   endif()
 endif()
 if(problem)
-  message(STATUS "tare frames --html will not be there: ${problem}")
-  file(WRITE ${OUTPUT} "")
+  message(STATUS "--html will not be there: ${problem}")
+  foreach(page frames live)
+    file(WRITE ${OUTPUT}/${page}_page.html "")
+  endforeach()
 endif()

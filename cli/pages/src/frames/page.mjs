@@ -4,24 +4,15 @@ import { TreemapChart } from "echarts/charts";
 import { TooltipComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
+import { actingRow, base, dark, data, element, escaped, findIn, number, palette, place } from "../page.mjs";
 
 use([TreemapChart, TooltipComponent, SVGRenderer]);
 
-const { coroutines, functions, notes } = JSON.parse(document.getElementById("data").textContent);
-const bytes = (n) => (n === null ? "?" : n.toLocaleString("en"));
+const { coroutines, functions, notes } = data;
+const bytes = number;
 const kept = (at) => at.live_bytes + at.held_bytes;
-const base = (file) => (file ?? "?").split("/").at(-1);
-const place = (at) => (at.line === null ? "?" : `${base(at.file)}:${at.line}`);
 const bodyAwaits = (one) => one.awaits.filter((at) => at.kind === "await");
 const fattest = (one) => bodyAwaits(one).reduce((most, at) => (most && kept(most) >= kept(at) ? most : at), null);
-const escaped = (text) => text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
-
-/// An element with text in it; text never becomes markup.
-function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 const total = coroutines.reduce((sum, one) => sum + (one.frame_bytes ?? 0), 0);
 document.getElementById("headline").textContent =
@@ -51,8 +42,7 @@ function show(index) {
 
 const rows = coroutines.map((one, index) => {
   const most = fattest(one);
-  const row = element("tr", { tabIndex: 0, onclick: () => show(index) });
-  row.onkeydown = (event) => event.key === "Enter" && show(index);
+  const row = actingRow(() => show(index));
   const overhead = one.frame_bytes === null ? null : one.abi_bytes + one.promise_bytes + one.padding_bytes;
   for (const text of [one.name, place(one), bytes(one.frame_bytes), bytes(overhead), `${bodyAwaits(one).length}`, most ? `${bytes(kept(most))} at ${place(most)}` : ""]) {
     row.append(element("td", {}, text));
@@ -60,12 +50,7 @@ const rows = coroutines.map((one, index) => {
   return row;
 });
 document.querySelector("#list tbody").append(...rows);
-document.getElementById("find").oninput = (event) => {
-  const wanted = event.target.value.toLowerCase();
-  coroutines.forEach((one, index) => {
-    rows[index].hidden = !`${one.name} ${one.file}`.toLowerCase().includes(wanted);
-  });
-};
+findIn(rows, coroutines.map((one) => `${one.name} ${one.file}`));
 
 const files = new Map();
 coroutines.forEach((one, index) => {
@@ -74,7 +59,6 @@ coroutines.forEach((one, index) => {
   if (!files.has(file)) files.set(file, { name: base(file), children: [] });
   files.get(file).children.push({ name: one.name, value: one.frame_bytes, index });
 });
-const dark = matchMedia("(prefers-color-scheme: dark)").matches;
 const map = document.getElementById("map");
 if (files.size === 0) {
   map.remove();
@@ -97,7 +81,7 @@ if (files.size === 0) {
       itemStyle: { borderColor: dark ? "#0d1117" : "#ffffff" },
       levels: [{}, { colorSaturation: [0.35, 0.6] }, { colorSaturation: [0.35, 0.6] }],
     }],
-    color: ["#c2410c", "#5f7589", "#8a6d3b", "#4d7c5a", "#7a5c86", "#356c8f"],
+    color: palette,
   });
   chart.on("click", ({ data }) => data?.index !== undefined && show(data.index));
   addEventListener("resize", () => chart.resize());
