@@ -129,7 +129,7 @@ task<> walk_heap(const detail::heap& walked, std::mutex* lock, std::chrono::nano
   while (!walk_a_portion(walk, walked, lock, longest, to)) co_await yield();
 }
 
-task_snapshot summed(std::vector<tally> tallies) {
+task_snapshot summed(const std::vector<tally>& tallies) {
   task_snapshot sum;
   group_counts all;
   for (const tally& each : tallies) {
@@ -183,7 +183,7 @@ task<task_snapshot> snapshot(snapshot_options options) {
   co_await with_scope(walk_all);
   // What was freed while the lock was held.
   memory.collect_shared_heap();
-  co_return summed(std::move(tallies));
+  co_return summed(tallies);
 }
 
 std::size_t task_snapshot::frames() const noexcept {
