@@ -1,9 +1,10 @@
-// What the steps of a task cost. Each has its counterpart of the same name in asio.cpp.
+// What the steps of a task cost. Each has its counterpart of the same name in asio.cpp, except the snapshot.
 
 #include <tare/tare.hpp>
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
 
 namespace {
@@ -79,6 +80,24 @@ task<> ping_pong_loop(benchmark::State& state) {
   });
 }
 
+/// How long the shard is held up in all, and at once.
+task<> snapshot_loop(benchmark::State& state) {
+  const auto asleep = static_cast<int>(state.range(0));
+  std::chrono::nanoseconds longest{0};
+  co_await tare::with_scope([&](tare::scope& s) -> task<> {
+    auto sleeps = []() -> task<> { co_await tare::sleep_for(std::chrono::hours(1)); };
+    for (int i = 0; i < asleep; ++i) s.spawn(sleeps());
+    co_await tare::yield();
+    for (auto _ : state) {
+      const tare::task_snapshot seen = co_await tare::snapshot();
+      longest = std::max(longest, seen.longest_pause());
+    }
+    s.cancel();
+  });
+  state.SetItemsProcessed(state.iterations() * asleep);
+  state.counters["longest_pause_us"] = std::chrono::duration<double, std::micro>(longest).count();
+}
+
 void await_child(benchmark::State& state) { tare::run(await_child_loop(state)); }
 void yield(benchmark::State& state) { tare::run(yield_loop(state)); }
 void lock_unlock(benchmark::State& state) { tare::run(lock_loop(state)); }
@@ -89,6 +108,7 @@ void cross_shard_ping_pong(benchmark::State& state) {
   tare::runtime rt({.shards = 2});
   rt.run(ping_pong_loop(state));
 }
+void snapshot(benchmark::State& state) { tare::run(snapshot_loop(state)); }
 
 BENCHMARK(await_child)->Name("await_child/tare");
 BENCHMARK(yield)->Name("yield/tare");
@@ -97,5 +117,6 @@ BENCHMARK(channel_send_receive)->Name("channel_send_receive/tare");
 BENCHMARK(spawn_to_suspension)->Name("spawn_to_suspension/tare")->UseManualTime();
 BENCHMARK(wake_to_end)->Name("wake_to_end/tare")->UseManualTime();
 BENCHMARK(cross_shard_ping_pong)->Name("cross_shard_ping_pong/tare")->UseRealTime();
+BENCHMARK(snapshot)->Name("snapshot/tare")->Arg(10'000)->Arg(1'000'000);
 
 }  // namespace

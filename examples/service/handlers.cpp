@@ -174,8 +174,16 @@ task<unsigned> get_metrics(application& app, request& /*asked*/, response& to) {
   std::string& text = values("db_connections_lent", "gauge", "Connections to the database that are in use.",
                              app.items.database().lent());
   app.measured.write(text);
+  const auto seen = co_await app.tasks.look();
+  write_tasks(text, *seen);
   (void)co_await to.send("text/plain; version=0.0.4; charset=utf-8", text);
   co_return 200;
+}
+
+/// For operators: what the service's coroutines wait for.
+task<unsigned> get_tasks(application& app, request& /*asked*/, response& to) {
+  json described = co_await app.tasks.describe();
+  co_return co_await answer(to, 200, std::move(described));
 }
 
 using answering = task<unsigned> (*)(application&, request&, response&);
@@ -206,6 +214,7 @@ tare::http::handler make_routes(application& app) {
   // These are answered whatever the load: they tell what it is.
   routes.get("/healthz", counted(route::other, &get_health));
   routes.get("/metrics", counted(route::other, &get_metrics));
+  routes.get("/debug/tasks", counted(route::other, &get_tasks));
   return routes;
 }
 

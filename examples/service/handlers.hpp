@@ -4,6 +4,7 @@
 
 #include "catalogue.hpp"
 #include "metrics.hpp"
+#include "task_watch.hpp"
 
 #include <tare/http/handler.hpp>
 #include <tare/http/server.hpp>
@@ -22,6 +23,7 @@ struct application {
   tare::runtime& runtime;
   catalogue items;
   metrics measured;
+  task_watch tasks;
   std::vector<tare::http::server*> servers;  ///< by shard; each to be touched on its shard only
   std::atomic<bool> draining = false;
 };

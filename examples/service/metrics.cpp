@@ -78,4 +78,13 @@ void metrics::write_value(std::string& text, std::string_view name, std::string_
   text.append(name).append(" ").append(text_of(value)).append("\n");
 }
 
+void metrics::write_values(std::string& text, std::string_view name, std::string_view type, std::string_view help,
+                           std::string_view label, std::span<const std::pair<std::string, double>> values) {
+  write_head(text, name, type, help);
+  for (const auto& [of, value] : values) {
+    text.append(name).append("{").append(label).append("=\"").append(of).append("\"} ");
+    text.append(text_of(value)).append("\n");
+  }
+}
+
 }  // namespace service

@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace service {
@@ -31,9 +33,12 @@ class metrics {
   /// Counters of requests and the histogram of their times.
   void write(std::string& text) const;
 
-  /// One gauge or counter with its help; `labels` such as {state="lent"}, or nothing.
+  /// One gauge or counter with its help.
   static void write_value(std::string& text, std::string_view name, std::string_view type, std::string_view help,
                           double value);
+  /// Likewise with a value for each value of a label.
+  static void write_values(std::string& text, std::string_view name, std::string_view type, std::string_view help,
+                           std::string_view label, std::span<const std::pair<std::string, double>> values);
 
  private:
   static constexpr std::size_t classes = 5;  ///< 1xx to 5xx

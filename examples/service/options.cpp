@@ -56,7 +56,8 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   std::string budget = "512M";
   std::string identity;
   double grace = 0;
-  CLI::App app("Items over HTTP: GET /items/{id}, POST /items, GET /healthz, GET /metrics.", "service");
+  CLI::App app("Items over HTTP: GET /items/{id}, POST /items, GET /healthz, GET /metrics, GET /debug/tasks.",
+               "service");
   app.add_option("--db", chosen.database, "sqlite:PATH, or postgresql://USER@HOST/NAME")->capture_default_str();
   app.add_option("--listen", listen, "address and port, [::]:8080, unix:PATH, or systemd: the socket that it passes on")
       ->capture_default_str();

@@ -17,6 +17,7 @@
 #include <tare/semaphore.hpp>
 #include <tare/shield.hpp>
 #include <tare/sleep.hpp>
+#include <tare/snapshot.hpp>
 #include <tare/task.hpp>
 #include <tare/timeout.hpp>
 #include <tare/version.hpp>

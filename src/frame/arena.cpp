@@ -59,8 +59,8 @@ arena::arena() {
   taken_[0] = 1;  // link 0 means none
   first_free_ = 1;
 
-  heaps_[0] = std::make_unique<heap>(std::uint16_t{0});
-  heap_count_ = 1;
+  heaps_[shared_heap_number] = std::make_unique<heap>(shared_heap_number);
+  heap_count_ = shared_heap_number + 1;
 }
 
 bool arena::make_accessible(std::size_t slabs) noexcept {
@@ -112,6 +112,11 @@ void arena::give_back(slab* first, std::size_t count) noexcept {
     taken_[freed / word_bits] &= ~(std::uint64_t{1} << (freed % word_bits));
   }
   first_free_ = std::min(first_free_, at);
+}
+
+std::size_t arena::slab_number_end() noexcept {
+  const std::scoped_lock guard(lock_);
+  return accessible_;
 }
 
 heap& arena::acquire_heap() {

@@ -44,6 +44,10 @@ class arena {
     return arena_base + static_cast<std::size_t>(of - table_) * slab_bytes;
   }
 
+  [[nodiscard]] const slab& slab_number(std::size_t number) const noexcept { return table_[number]; }
+  /// All slabs that were ever taken have a number below this one.
+  [[nodiscard]] std::size_t slab_number_end() noexcept;
+
   /// A heap for a thread to call its own; one that was returned is used again, with whatever still lives in it.
   [[nodiscard]] heap& acquire_heap();
   void release_heap(heap& unused) noexcept;
@@ -51,7 +55,8 @@ class arena {
   [[nodiscard]] heap& heap_number(std::size_t number) noexcept { return *heaps_[number]; }
 
   /// The heap of threads that run no shard, and the lock that its allocations need.
-  [[nodiscard]] heap& shared_heap() noexcept { return *heaps_[0]; }
+  static constexpr std::uint16_t shared_heap_number = 1;  // 0 is nobody's
+  [[nodiscard]] heap& shared_heap() noexcept { return *heaps_[shared_heap_number]; }
   [[nodiscard]] std::mutex& shared_heap_lock() noexcept { return shared_heap_lock_; }
   /// Nobody's loop takes in what was freed into the shared heap, so whoever frees into it does, unless someone is at
   /// it.

@@ -192,7 +192,7 @@ void heap::give_back(void* object) noexcept {
     free(object);
   } else {
     memory.heap_number(owner).free_from_elsewhere(object);
-    if (owner == 0) memory.collect_shared_heap();
+    if (owner == arena::shared_heap_number) memory.collect_shared_heap();
   }
 }
 
@@ -299,7 +299,7 @@ void free(void* object) noexcept {
   arena& memory = arena::instance();
   const std::uint16_t owner = memory.slab_of(object)->heap;
   memory.heap_number(owner).free_from_elsewhere(object);
-  if (owner == 0) memory.collect_shared_heap();
+  if (owner == arena::shared_heap_number) memory.collect_shared_heap();
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ struct alignas(64) slab {
   std::uint32_t run = 0;  ///< slabs in a row that belong to a large object
   slab* next = nullptr;   ///< in its heap's list of partly used slabs
   slab* prev = nullptr;
-  std::uint16_t heap = 0;  ///< the owner's number
+  std::uint16_t heap = 0;  ///< the owner's number; 0: nobody's
   std::uint16_t bin = 0;
   slab_use use = slab_use::unused;
   bool listed = false;  ///< in the list of partly used slabs

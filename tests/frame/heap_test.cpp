@@ -1,6 +1,7 @@
 #include "frame/heap.hpp"
 
 #include "frame/arena.hpp"
+#include "frame/own_heap.hpp"
 #include "frame/poison.hpp"
 
 #include <tare/detail/frame_memory.hpp>
@@ -18,22 +19,6 @@
 
 namespace tare::detail {
 namespace {
-
-/// A heap that is the current thread's for as long as this lives.
-class own_heap {
- public:
-  own_heap() : heap_(arena::instance().acquire_heap()) { current_heap = &heap_; }
-  own_heap(const own_heap&) = delete;
-  own_heap& operator=(const own_heap&) = delete;
-  ~own_heap() {
-    current_heap = nullptr;
-    arena::instance().release_heap(heap_);
-  }
-  [[nodiscard]] heap& operator*() noexcept { return heap_; }
-
- private:
-  heap& heap_;
-};
 
 TEST(heap, objects_of_all_sizes_are_aligned_and_do_not_overlap) {
   own_heap mine;

@@ -103,6 +103,24 @@ TEST_P(listener_test, tells_why_it_cannot_listen_or_connect) {
   }());
 }
 
+TEST_P(listener_test, a_snapshot_tells_that_it_waits_for_a_descriptor) {
+  run([]() -> task<> {
+    auto listening = listener::bind(endpoint::loopback(0)).value();
+    auto accepts = [](listener& from) -> task<> { (void)co_await from.accept(); };
+    co_await tare::with_scope([&](tare::scope& s) -> task<> {
+      s.spawn(accepts(listening));
+      co_await tare::yield();
+      const tare::task_snapshot seen = co_await tare::snapshot();
+      std::size_t waiting = 0;
+      for (const tare::frame_group& each : seen.groups) {
+        if (each.waiting_for == tare::awaited::descriptor) waiting += each.count;
+      }
+      EXPECT_EQ(waiting, 1U);
+      s.cancel();
+    });
+  }());
+}
+
 TEST_P(listener_test, closing_ends_a_waiting_accept) {
   run([]() -> task<> {
     auto listening = listener::bind(endpoint::loopback(0)).value();

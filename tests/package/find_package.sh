@@ -15,3 +15,4 @@ grep -q "^tare_DIR:PATH=$prefix/" "$build/CMakeCache.txt"
 "$cmake" --build "$build" --verbose
 "$build/consumer"
 "$build/net_consumer"
+"$build/symbols_consumer"

@@ -21,3 +21,4 @@ build_and_run() {
 set -x
 build_and_run tare main
 build_and_run tare-net net
+build_and_run tare-symbols symbols

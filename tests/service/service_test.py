@@ -138,6 +138,53 @@ def items(program, folder):
             check(line.startswith("#") or len(line.rsplit(" ", 1)) == 2, line)
 
 
+def debug_tasks(program, folder):
+    """What the coroutines wait for: each connection once, where it waits for its next request."""
+    connections = 40
+    with Service(program, "--seed", "--shards", "2", folder=folder) as service:
+        service.wait_for(200)
+        idle = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(connections)]
+
+        def look():
+            status, headers, body = service.ask("GET", "/debug/tasks", timeout=60)
+            check(status == 200 and headers["content-type"] == "application/json", (status, headers))
+            return json.loads(body)
+
+        def waiting(seen):
+            return [g for g in seen["groups"] if "serve_connection" in g["function"] and g["waiting_for"] == "descriptor"]
+
+        deadline = time.monotonic() + 20
+        seen = look()
+        while sum(g["count"] for g in waiting(seen)) != connections and time.monotonic() < deadline:
+            time.sleep(0.2)  # for a second the last one is given again
+            seen = look()
+        check(sum(g["count"] for g in waiting(seen)) == connections, seen)
+        check(seen["schema"] == 1 and seen["notes"] == [] and seen["ungrouped"] == 0, seen)
+        for group in seen["groups"]:
+            check(group["total_bytes"] == group["count"] * group["frame_bytes"], group)
+            check(group["waiting_for"] in ("end", "unknown") or (group["line"] > 0 and group["file"][-4:] in (".cpp", ".hpp")), group)
+        totals = [g["total_bytes"] for g in seen["groups"]]
+        check(totals == sorted(totals, reverse=True), "not the heaviest first")
+        heaps = seen["shards"] + [seen["outside"]]
+        check([s["shard"] for s in seen["shards"]] == [0, 1], seen["shards"])
+        check(sum(totals) == seen["frame_bytes"] == sum(h["frame_bytes"] for h in heaps), "the bytes do not add up")
+        check(sum(g["count"] for g in seen["groups"]) == seen["frames"] == sum(h["frames"] for h in heaps), "the frames do not")
+        for heap in heaps:
+            check(heap["frame_bytes"] <= heap["live_bytes"] <= heap["held_bytes"] and heap["pauses"] >= 1, heap)
+            check(0 < heap["longest_pause_microseconds"] <= seen["longest_pause_microseconds"], heap)
+
+        metrics = service.ask("GET", "/metrics")[2].decode()
+        for line in ('tare_suspended_frames{waiting_for="descriptor"} ', 'tare_shard_frames{shard="1"} ',
+                     'tare_shard_frame_bytes{shard="outside"} ', "tare_snapshot_longest_pause_seconds "):
+            check(line in metrics, f"{line} is not in {metrics}")
+        for each in idle:
+            each.close()
+        deadline = time.monotonic() + 20
+        while waiting(look()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        check(not waiting(look()), "the connections are gone, their frames are not")
+
+
 def tls(program, folder):
     identity = certificate(folder)
     with Service(program, "--seed", "--tls", identity, folder=folder) as service:
@@ -550,6 +597,7 @@ def slow_loris(program, folder, connections=1000):
 
 CASES = {
     "items": items,
+    "debug-tasks": debug_tasks,
     "tls": tls,
     "socket-activation": socket_activation,
     "scale-out": scale_out,

@@ -1,0 +1,133 @@
+#include "task_watch.hpp"
+
+#include "metrics.hpp"
+
+#include <tare/offload.hpp>
+#include <tare/sleep.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <sstream>
+#include <utility>
+
+namespace service {
+
+using nlohmann::json;
+using tare::task;
+
+namespace {
+
+constexpr std::chrono::seconds oldest{1};
+
+double microseconds(std::chrono::nanoseconds time) { return std::chrono::duration<double, std::micro>(time).count(); }
+
+json described(const tare::walked_heap& of) {
+  return {{"frames", of.frames},         {"frame_bytes", of.frame_bytes},
+          {"live_bytes", of.live_bytes}, {"held_bytes", of.held_bytes},
+          {"pauses", of.pauses},         {"longest_pause_microseconds", microseconds(of.longest_pause)}};
+}
+
+json described(const tare::frame_group& of, const tare::code_name& name) {
+  return {{"function", name.function},
+          {"file", name.file},
+          {"line", name.line},
+          {"waiting_for", name_of(of.waiting_for)},
+          {"count", of.count},
+          {"frame_bytes", of.frame_bytes},
+          {"total_bytes", of.total_bytes()}};
+}
+
+}  // namespace
+
+task<std::shared_ptr<const tare::task_snapshot>> task_watch::look() {
+  const auto locked = co_await guard_.lock();
+  if (latest_ == nullptr || tare::now() - taken_ > oldest) {
+    tare::task_snapshot seen = co_await tare::snapshot();
+    latest_ = std::make_shared<const tare::task_snapshot>(std::move(seen));
+    taken_ = tare::now();
+  }
+  co_return latest_;
+}
+
+task<> task_watch::read_names(const tare::task_snapshot& of) {
+  std::vector<const void*> unknown;
+  for (const tare::frame_group& each : of.groups) {
+    if (each.resume != nullptr && !names_.contains(each.resume)) unknown.push_back(each.resume);
+  }
+  if (unknown.empty()) co_return;
+  auto read = [&unknown] { return tare::name_code(unknown); };
+  tare::code_names found = co_await tare::offload(read);
+  for (std::size_t i = 0; i < unknown.size(); ++i) {
+    // What is no code was a frame in the making, and will not be seen again.
+    if (!found.names[i].module.empty()) names_.emplace(unknown[i], std::move(found.names[i]));
+  }
+  for (std::string& note : found.notes) {
+    if (std::ranges::find(notes_, note) == notes_.end()) notes_.push_back(std::move(note));
+  }
+}
+
+tare::code_name task_watch::name_of(const void* resume) const {
+  tare::code_name name;
+  if (const auto found = names_.find(resume); found != names_.end()) name = found->second;
+  if (name.function.empty() && resume != nullptr) {
+    std::ostringstream address;
+    address << resume;
+    name.function = address.str();
+  }
+  return name;
+}
+
+task<json> task_watch::describe() {
+  const auto seen = co_await look();
+  const auto locked = co_await guard_.lock();
+  co_await read_names(*seen);
+  json groups = json::array();
+  for (const tare::frame_group& each : seen->groups) groups.push_back(described(each, name_of(each.resume)));
+  json shards = json::array();
+  for (const tare::walked_heap& each : seen->shards) {
+    json shard = described(each);
+    shard["shard"] = shards.size();
+    shards.push_back(std::move(shard));
+  }
+  json all = json::object();
+  all["schema"] = 1;
+  all["frames"] = seen->frames();
+  all["frame_bytes"] = seen->frame_bytes();
+  all["longest_pause_microseconds"] = microseconds(seen->longest_pause());
+  all["ungrouped"] = seen->ungrouped;
+  all["groups"] = std::move(groups);
+  all["shards"] = std::move(shards);
+  all["outside"] = described(seen->outside);
+  all["notes"] = notes_;
+  co_return all;
+}
+
+void write_tasks(std::string& text, const tare::task_snapshot& seen) {
+  using values = std::vector<std::pair<std::string, double>>;
+  values waiting;
+  for (std::size_t i = 0; i < tare::awaited_count; ++i) {
+    waiting.emplace_back(tare::name_of(static_cast<tare::awaited>(i)), 0);
+  }
+  for (const tare::frame_group& each : seen.groups) {
+    waiting[std::to_underlying(each.waiting_for)].second += static_cast<double>(each.count);
+  }
+  values frames;
+  values bytes;
+  const auto add = [&](const std::string& shard, const tare::walked_heap& of) {
+    frames.emplace_back(shard, static_cast<double>(of.frames));
+    bytes.emplace_back(shard, static_cast<double>(of.frame_bytes));
+  };
+  for (std::size_t shard = 0; shard < seen.shards.size(); ++shard) add(std::to_string(shard), seen.shards[shard]);
+  add("outside", seen.outside);
+  metrics::write_values(text, "tare_suspended_frames", "gauge", "Coroutines, by what they wait for.", "waiting_for",
+                        waiting);
+  metrics::write_values(text, "tare_shard_frames", "gauge", "Coroutines in the memory of each shard.", "shard", frames);
+  metrics::write_values(text, "tare_shard_frame_bytes", "gauge", "What the frames of these take.", "shard", bytes);
+  metrics::write_value(text, "tare_snapshot_longest_pause_seconds", "gauge",
+                       "For how long at most a shard has counted its coroutines without running any.",
+                       std::chrono::duration<double>(seen.longest_pause()).count());
+}
+
+}  // namespace service

@@ -1,0 +1,104 @@
+#pragma once
+
+// A walk over all frames of one heap, portion by portion. It needs nothing but the slabs: no frame is written down
+// anywhere for it, so that heaps and frames are the same whether somebody ever walks or not.
+//
+// The thread that the heap belongs to walks it (the shared heap: whoever holds its lock). So no slab of the heap comes
+// or goes during a portion. Between two portions any may: that is why the position is two numbers, and everything else
+// is looked up afresh. Positions only go up, and frames stay where they are, so a frame that is there all the time is
+// seen once. A slab that was given back and taken again in between has only frames that are younger than the walk.
+//
+// Two things are read while other threads may write them, each by one load of an aligned word, in functions that the
+// sanitizers leave alone:
+//
+// - Who a slab belongs to. Only its owner writes a number there, its own or 0 ("nobody's"). So a walk finds the number
+//   of its heap in slabs of this heap and nowhere else, whatever happens to the others; and only then it reads on.
+// - The first 32 bytes of a frame. Its coroutine may have moved to another shard, or been made in memory that another
+//   thread has freed and used again. What is read was there, but the words may be of different moments. So nothing that
+//   is found in a frame is followed, and a frame in the making may look like what was in its place before.
+
+#include "frame/arena.hpp"
+#include "frame/poison.hpp"
+#include "frame/slab.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+namespace tare::detail {
+
+/// What the start of a frame says.
+struct frame_glance {
+  const void* resume;       ///< the function that goes on with the coroutine; nullptr: it is at its end
+  std::uint64_t last_word;  ///< bytes 24 to 31
+};
+
+/// Whether there is a frame in the object at `place`, and what it says.
+[[nodiscard]] TARE_NO_ASAN [[gnu::no_sanitize_thread]] inline bool glance(const std::byte* place,
+                                                                          frame_glance& seen) noexcept {
+  const auto* const words = reinterpret_cast<const volatile std::uint64_t*>(place);
+  if (words[1] == 0) return false;  // as poison.hpp has it
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the word is a pointer
+  seen.resume = reinterpret_cast<const void*>(words[0]);
+  seen.last_word = words[3];
+  return true;
+}
+
+[[nodiscard]] [[gnu::no_sanitize_thread]] inline std::uint16_t owner_of(const slab& any) noexcept {
+  return const_cast<const volatile slab&>(any).heap;
+}
+
+class frame_walk {
+ public:
+  explicit frame_walk(std::uint16_t heap) noexcept : end_(arena::instance().slab_number_end()), heap_(heap) {}
+
+  /// Goes on where the last portion ended, until `enough()`; that is asked now and then, never before some progress was
+  /// made. Calls `visitor.enter(const slab&)` for each slab of the heap and `visitor.see(const frame_glance&, bytes)`
+  /// for each frame. True when nothing is left. What the visitor throws ends the portion.
+  template <class Visitor, class Enough>
+  [[nodiscard]] bool go_on(Visitor& visitor, Enough enough);
+
+ private:
+  // Between two questions whether it is enough: slabs of others, or objects. Some microseconds.
+  static constexpr std::size_t looks_at_once = 256;
+
+  void next_slab() noexcept {
+    ++slab_;
+    object_ = 0;
+  }
+
+  std::size_t slab_ = 0;
+  std::size_t object_ = 0;
+  std::size_t end_;  ///< slabs that are first taken later have only frames that are younger than the walk
+  std::uint16_t heap_;
+};
+
+template <class Visitor, class Enough>
+bool frame_walk::go_on(Visitor& visitor, Enough enough) {
+  const arena& memory = arena::instance();
+  for (std::size_t looks = 0; slab_ < end_;) {
+    if (looks >= looks_at_once) {
+      if (enough()) return false;
+      looks = 0;
+    }
+    ++looks;
+    const slab& here = memory.slab_number(slab_);
+    if (owner_of(here) != heap_) {
+      next_slab();
+      continue;
+    }
+    if (object_ == 0) visitor.enter(here);
+    const bool has_frames = here.use == slab_use::frames || here.use == slab_use::large_frame;
+    const std::size_t handed_out = has_frames && here.used != 0 ? here.capacity - here.fresh : 0;
+    const std::size_t portion = std::min(handed_out, object_ + looks_at_once);
+    const std::byte* const start = memory.start_of(&here);
+    for (; object_ < portion; ++object_, ++looks) {
+      frame_glance seen{};
+      if (glance(start + object_ * here.object_bytes, seen)) visitor.see(seen, here.object_bytes);
+    }
+    if (object_ >= handed_out) next_slab();
+  }
+  return true;
+}
+
+}  // namespace tare::detail

@@ -1,0 +1,205 @@
+#include <tare/snapshot.hpp>
+
+#include "frame/arena.hpp"
+#include "frame/frame_walk.hpp"
+#include "frame/heap.hpp"
+#include "sched/runtime_core.hpp"
+#include "sched/shard.hpp"
+
+#include <tare/detail/wait_state.hpp>
+#include <tare/scope.hpp>
+#include <tare/sleep.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+#include <mutex>
+#include <numeric>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+namespace tare {
+
+namespace {
+
+using detail::frame_glance;
+using detail::wait_kind;
+using detail::wait_state;
+
+constexpr std::size_t most_groups = 4096;
+
+/// The part of a frame's wait state that `last_word` has: all but the two links at its beginning.
+wait_state wait_state_in(const frame_glance& seen) noexcept {
+  constexpr std::size_t missing = sizeof(detail::list_links);
+  static_assert(detail::promise_offset + missing == 24, "the rest is not in the fourth word");
+  wait_state state;
+  std::memcpy(reinterpret_cast<std::byte*>(&state) + missing, &seen.last_word, sizeof(state) - missing);
+  return state;
+}
+
+awaited awaited_by(const frame_glance& seen) noexcept {
+  if (seen.resume == nullptr) return awaited::end;
+  const wait_state state = wait_state_in(seen);
+  if (state.asleep) return awaited::timer;
+  switch (state.kind()) {
+    case wait_kind::none:
+      // What has been awaited or spawned has a parent, unless it is detached.
+      return state.parent == detail::no_link ? awaited::start : awaited::nothing;
+    case wait_kind::fresh:
+    case wait_kind::ready:
+    case wait_kind::ready_cancelled:
+    case wait_kind::ready_io:
+      return awaited::turn;
+    case wait_kind::child:
+    case wait_kind::shielded_child:
+      return awaited::child;
+    case wait_kind::node:
+      return awaited::primitive;
+    case wait_kind::io:
+      return awaited::descriptor;
+    default:
+      return awaited::unknown;
+  }
+}
+
+struct group_key {
+  const void* resume;
+  std::size_t frame_bytes;
+  awaited waiting_for;
+
+  friend bool operator==(const group_key&, const group_key&) = default;
+};
+
+struct group_hash {
+  std::size_t operator()(const group_key& of) const noexcept {
+    return std::hash<const void*>()(of.resume) * 31 + of.frame_bytes * 16 + std::to_underlying(of.waiting_for);
+  }
+};
+
+using group_counts = std::unordered_map<group_key, std::size_t, group_hash>;
+
+/// What one heap has.
+struct tally {
+  walked_heap figures;
+  group_counts counts;
+  std::size_t ungrouped = 0;
+
+  void enter(const detail::slab& of) noexcept { figures.live_bytes += std::size_t{of.used} * of.object_bytes; }
+
+  void see(const frame_glance& frame, std::size_t bytes) {
+    ++figures.frames;
+    figures.frame_bytes += bytes;
+    const group_key key{.resume = frame.resume, .frame_bytes = bytes, .waiting_for = awaited_by(frame)};
+    // Neighbours are mostly alike.
+    if (newest_ == nullptr || newest_->first != key) newest_ = group_of(key);
+    ++(newest_ != nullptr ? newest_->second : ungrouped);
+  }
+
+ private:
+  group_counts::value_type* group_of(const group_key& key) {
+    if (counts.size() < most_groups) return &*counts.try_emplace(key).first;
+    const auto found = counts.find(key);
+    return found != counts.end() ? &*found : nullptr;
+  }
+
+  group_counts::value_type* newest_ = nullptr;
+};
+
+/// One portion: true when the whole heap has been walked. `lock` is nullptr for the heap of the current shard.
+bool walk_a_portion(detail::frame_walk& walk, const detail::heap& walked, std::mutex* lock,
+                    std::chrono::nanoseconds longest, tally& to) {
+  const auto began = std::chrono::steady_clock::now();  // not the shard's clock, which may be a virtual one
+  const auto taken = [began] { return std::chrono::steady_clock::now() - began; };
+  bool done = false;
+  {
+    std::unique_lock<std::mutex> guard;
+    if (lock != nullptr) guard = std::unique_lock(*lock);
+    done = walk.go_on(to, [&] { return taken() >= longest; });
+    to.figures.held_bytes = walked.held_bytes();
+  }
+  ++to.figures.pauses;
+  to.figures.longest_pause = std::max<std::chrono::nanoseconds>(to.figures.longest_pause, taken());
+  return done;
+}
+
+task<> walk_heap(const detail::heap& walked, std::mutex* lock, std::chrono::nanoseconds longest, tally& to) {
+  detail::frame_walk walk(walked.number());
+  while (!walk_a_portion(walk, walked, lock, longest, to)) co_await yield();
+}
+
+task_snapshot summed(const std::vector<tally>& tallies) {
+  task_snapshot sum;
+  group_counts all;
+  for (const tally& each : tallies) {
+    sum.shards.push_back(each.figures);
+    sum.ungrouped += each.ungrouped;
+    for (const auto& [key, count] : each.counts) {
+      if (all.size() < most_groups || all.contains(key)) {
+        all[key] += count;
+      } else {
+        sum.ungrouped += count;
+      }
+    }
+  }
+  sum.outside = sum.shards.back();
+  sum.shards.pop_back();
+  sum.groups.reserve(all.size());
+  for (const auto& [key, count] : all) {
+    sum.groups.push_back(
+        {.resume = key.resume, .waiting_for = key.waiting_for, .frame_bytes = key.frame_bytes, .count = count});
+  }
+  // The address, so that equals stand in the same order each time.
+  const auto weight = [](const frame_group& of) {
+    return std::tuple(of.total_bytes(), of.count, of.resume, of.waiting_for);
+  };
+  std::ranges::sort(sum.groups, std::ranges::greater(), weight);
+  return sum;
+}
+
+}  // namespace
+
+std::string_view name_of(awaited what) noexcept {
+  constexpr std::array<std::string_view, awaited_count> names{"start",      "turn",      "nothing", "timer",  "child",
+                                                              "descriptor", "primitive", "end",     "unknown"};
+  static_assert(std::to_underlying(awaited::unknown) + 1 == awaited_count);
+  return names.at(std::to_underlying(what));
+}
+
+task<task_snapshot> snapshot(snapshot_options options) {
+  detail::runtime_core& runtime = detail::shard::current().runtime();
+  detail::arena& memory = detail::arena::instance();
+  const auto shards = static_cast<shard_id>(runtime.shard_count());
+  std::vector<tally> tallies(shards + 1);  // the last: of the shared heap
+  auto walk_all = [&](scope& walks) -> task<> {
+    for (shard_id number = 0; number < shards; ++number) {
+      const detail::heap& walked = runtime.shard_at(number).frames();
+      walks.spawn_on(number, walk_heap(walked, nullptr, options.longest_pause, tallies[number]));
+    }
+    walks.spawn(walk_heap(memory.shared_heap(), &memory.shared_heap_lock(), options.longest_pause, tallies[shards]));
+    co_return;
+  };
+  co_await with_scope(walk_all);
+  // What was freed while the lock was held.
+  memory.collect_shared_heap();
+  co_return summed(tallies);
+}
+
+std::size_t task_snapshot::frames() const noexcept {
+  return std::accumulate(shards.begin(), shards.end(), outside.frames,
+                         [](std::size_t sum, const walked_heap& each) { return sum + each.frames; });
+}
+
+std::size_t task_snapshot::frame_bytes() const noexcept {
+  return std::accumulate(shards.begin(), shards.end(), outside.frame_bytes,
+                         [](std::size_t sum, const walked_heap& each) { return sum + each.frame_bytes; });
+}
+
+std::chrono::nanoseconds task_snapshot::longest_pause() const noexcept {
+  std::chrono::nanoseconds longest = outside.longest_pause;
+  for (const walked_heap& each : shards) longest = std::max(longest, each.longest_pause);
+  return longest;
+}
+
+}  // namespace tare

@@ -1,0 +1,22 @@
+// Likewise for the names of code: what tare::symbols is linked with comes from the package too.
+
+#include <tare/symbols.hpp>
+
+#include <array>
+#include <cstdio>
+#include <exception>
+
+int main() {
+  try {
+    int local = 0;
+    const std::array<const void*, 1> addresses{&local};
+    if (tare::name_code(addresses).names.at(0).function.empty()) {
+      std::puts("tare::symbols works from outside");
+      return 0;
+    }
+    std::puts("wrong result");
+  } catch (const std::exception& error) {
+    std::puts(error.what());
+  }
+  return 1;
+}
