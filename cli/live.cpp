@@ -6,6 +6,7 @@
 #include "cli/live_target.hpp"
 #include "cli/live_terminal.hpp"
 #include "cli/output_file.hpp"
+#include "cli/pages.hpp"
 #include "cli/stop_request.hpp"
 #include "inspect/live/snapshot_file.hpp"
 
@@ -32,6 +33,7 @@ struct options {
   std::string weight = "bytes";
   std::size_t top = 0;
   std::string json;
+  std::string html;
   std::string list;
   std::string frame;
   std::optional<double> watch;
@@ -110,15 +112,25 @@ int run(const options& asked) {
   if (!asked.frame.empty()) return show_frame(asked);
   auto json = open_output(asked.json);
   if (!json) return complain(json.error());
-  auto target = open_target(asked.target, asked.stacks || asked.folded || *json);
+  if (!asked.html.empty() && !has_pages()) {
+    return complain(inspect::error{inspect::fault::system,
+                                   "this tare was built without the page of --html: install npm and build it again"});
+  }
+  auto html = open_output(asked.html);
+  if (!html) return complain(html.error());
+  auto target = open_target(asked.target, asked.stacks || asked.folded || *json || *html);
   if (!target) return complain(target.error());
   const auto taken = target->snapshot();
   if (!taken) return complain(taken.error());
   for (const auto& note : taken->notes) complain("note: " + note);
   if (*json) {
     if (const auto written = (*json)->write(inspect::snapshot_json(*taken)); !written) return complain(written.error());
-    if ((*json)->is_standard_output()) return finish_output(done);
   }
+  if (*html) {
+    const auto page = live_page(inspect::snapshot_json(*taken));
+    if (const auto written = (*html)->write(page); !written) return complain(written.error());
+  }
+  if ((*json && (*json)->is_standard_output()) || (*html && (*html)->is_standard_output())) return finish_output(done);
   return show(text_of(asked, *taken));
 }
 
@@ -155,12 +167,18 @@ std::function<int()> add_live(CLI::App& app) {
                     ->excludes(folded)
                     ->excludes(json)
                     ->excludes(list);
-  constexpr double longest_interval = 3600;
-  live->add_option("--watch", asked->watch, "Show it on the terminal, again after so many seconds (default 1)")
+  auto* html = live->add_option("--html", asked->html, "Write a page with a chart of who waits for whom to this file")
+                   ->type_name("FILE");
+  list->excludes(html);
+  frame->excludes(html);
+  constexpr double shortest_interval = 0.2;
+  constexpr double longest_interval = 60;
+  live->add_option("--watch", asked->watch, "Show it on the terminal, again after so many seconds (default 2)")
       ->type_name("SECONDS")
       ->expected(0, 1)
-      ->default_str("1")
-      ->check(CLI::Range(0.1, longest_interval))
+      ->default_str("2")
+      ->check(CLI::Range(shortest_interval, longest_interval))
+      ->excludes(html)
       ->excludes(stacks)
       ->excludes(folded)
       ->excludes(json)
