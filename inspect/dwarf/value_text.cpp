@@ -41,7 +41,7 @@ std::string quoted(std::string_view text, bool cut) {
     if (letter == '"' || letter == '\\') {
       out += '\\';
       out += letter;
-    } else if (code < 0x20 || code == 0x7f) {
+    } else if (code < 0x20 || code >= 0x7f) {
       out += fmt::format("\\x{:02x}", code);
     } else {
       out += letter;

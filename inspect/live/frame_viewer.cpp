@@ -38,6 +38,11 @@ std::vector<shown_field> fields_at(const coroutine& of, std::uint32_t index) {
   }
   for (const auto& variable : at->variables) {
     if (variable.kind == field_kind::padding) continue;
+    // Of a variable that is alive in parts only the first is listed, with the whole.
+    const bool part = std::ranges::any_of(shown, [&](const shown_field& other) {
+      return other.value.name == variable.name && other.value.offset + other.value.bytes > variable.offset;
+    });
+    if (part) continue;
     shown_field one{.value = {.name = variable.name,
                               .type = variable.type,
                               .offset = variable.offset,

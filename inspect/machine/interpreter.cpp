@@ -256,6 +256,24 @@ void interpreter::pass_arguments(machine_state& state, const instruction& one, s
   }
 }
 
+void interpreter::pass_stack_arguments(const machine_state& state, const instruction& one, const access_sink& tell) {
+  // Those that find no register stand at the stack pointer, one after the other. Whether there are any is not known, so
+  // this may take a value for one that is only kept there.
+  constexpr std::int64_t most = 16;
+  const value& top = state.registers[rsp];
+  for (std::int64_t i = 0; i < most; ++i) {
+    value place = top;
+    place.offset += 8 * i;
+    const cell* known = state.load(place, 8);
+    if (known == nullptr) return;
+    if (!follows_pointer(known->content)) continue;
+    tell({.what = memory_access::kind::passed,
+          .base = known->content.base,
+          .offset = known->content.offset,
+          .instruction = one.address});
+  }
+}
+
 void interpreter::call(machine_state& state, const instruction& one, const access_sink& tell) {
   if (one.operand_count > 0 && one.operands[0].what != operand::kind::immediate) {
     (void)operand_value(state, one, one.operands[0], tell);
@@ -267,6 +285,7 @@ void interpreter::call(machine_state& state, const instruction& one, const acces
     if (const auto slot = address_of(state, one).known()) target = code_.name_at(*slot);
   }
   pass_arguments(state, one, target, tell);
+  pass_stack_arguments(state, one, tell);
   std::uint16_t changed = any_by_convention;
   if (one.operand_count > 0 && one.operands[0].what == operand::kind::immediate) {
     changed = changed_by(one.next() + static_cast<std::uint64_t>(one.operands[0].value), 0);

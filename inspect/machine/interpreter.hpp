@@ -66,6 +66,7 @@ class interpreter {
   value operand_value(const machine_state& state, const instruction& one, const operand& from, const access_sink& tell);
   void assign(machine_state& state, const instruction& one, const operand& to, value content, const access_sink& tell);
   void call(machine_state& state, const instruction& one, const access_sink& tell);
+  static void pass_stack_arguments(const machine_state& state, const instruction& one, const access_sink& tell);
   [[nodiscard]] value loaded(const machine_state& state, const instruction& one, std::uint32_t bytes);
 
   /// The registers that a callee may change, a bit for each. g++ keeps values in registers across calls of functions

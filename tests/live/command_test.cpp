@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace {
@@ -69,6 +70,60 @@ TEST_F(live_command, tells_what_grew_between_two_snapshots) {
   EXPECT_THAT(shown.output, ContainsRegex("hand::leaf[^\n]*\\+128,000 [^\n]* 2,000 +3,000"));
 }
 
+TEST(live_leak, is_found_by_comparing) {
+  const support::temporary_folder folder;
+  auto leaking = tare::inspect::process::start({.arguments = {TARE_LEAK, "60"}, .directory = {}});
+  ASSERT_TRUE(leaking);
+  const auto pid = std::to_string(leaking->pid());
+  const auto take = [&](const std::string& name) {
+    const auto file = (folder / name).string();
+    EXPECT_EQ(run_tare({"snapshot", pid, "-o", file}).status, 0);
+    return file;
+  };
+  const auto guards = [](const std::string& file) {
+    std::uint64_t count = 0;
+    for (const auto& site : json::parse(support::read_file(file))["sites"]) {
+      if (bare_name(site["function"]) == "guard") count += site["count"].get<std::uint64_t>();
+    }
+    return count;
+  };
+  const auto before = take("before");
+  // As many again, however slow the machine is.
+  auto after = take("after");
+  while (guards(after) < guards(before) + 100) after = take("after");
+  const auto shown = run_tare({"compare", before, after, "--json", "-"});
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  const auto first = json::parse(shown.output)["sites"][0];
+  EXPECT_EQ(bare_name(first["function"]), "guard") << shown.output;
+  EXPECT_EQ(first["change"], "grew");
+}
+
+TEST_F(live_command, shows_one_frame) {
+  const auto listed = run_tare({"live", pid(), "--list", "leaf", "--top", "1"});
+  EXPECT_EQ(listed.status, 0) << listed.errors;
+  const auto at = listed.output.find("0x");
+  ASSERT_NE(at, std::string::npos) << listed.output;
+  const auto address = listed.output.substr(at, listed.output.find(' ', at) - at);
+  const auto shown = run_tare({"live", pid(), "--frame", address});
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  EXPECT_THAT(shown.output, HasSubstr("frame " + address + " of hand::leaf(unsigned long)\n"));
+  EXPECT_THAT(shown.output, ContainsRegex("awaited by frame 0x[0-9a-f]+ of hand::middle"));
+  // The buffer is filled with the number.
+  const auto number_at = shown.output.find("number: long unsigned int");
+  ASSERT_NE(number_at, std::string::npos) << shown.output;
+  const auto number = std::stoul(shown.output.substr(shown.output.find_first_of("0123456789", number_at)));
+  const auto letter = static_cast<unsigned char>(number);
+  const std::string shown_as =
+      letter >= 0x20 && letter < 0x7f ? std::string(1, static_cast<char>(letter)) : fmt::format("\\x{:02x}", letter);
+  if (letter != '"' && letter != '\\') {
+    EXPECT_THAT(shown.output, HasSubstr("\"" + shown_as + shown_as)) << "of number " << number;
+  }
+
+  const auto nothing = run_tare({"live", pid(), "--frame", "0x10"});
+  EXPECT_EQ(nothing.status, 2);
+  EXPECT_THAT(nothing.errors, HasSubstr("no frame that is suspended begins at 0x10"));
+}
+
 TEST(live_command_line, complains_in_one_line) {
   const auto complaint = [](std::vector<std::string> words) {
     const auto shown = run_tare(std::move(words));
@@ -81,6 +136,9 @@ TEST(live_command_line, complains_in_one_line) {
   EXPECT_THAT(complaint({"live", "server"}), testing::StartsWith("2 "));
   EXPECT_THAT(complaint({"live", "2147483647"}), HasSubstr("2 tare: there is no process 2147483647"));
   EXPECT_THAT(complaint({"live", "--core", "/nowhere/core"}), HasSubstr("1 tare: cannot read /nowhere/core"));
+  EXPECT_THAT(complaint({"live", "1", "--frame", "here"}), HasSubstr("is no address"));
+  EXPECT_THAT(complaint({"live", "1", "--list", "("}), HasSubstr("is no regular expression"));
+  EXPECT_THAT(complaint({"live", "1", "--watch", "0"}), testing::StartsWith("2 "));
   EXPECT_THAT(complaint({"live", "1", "--core", "core"}), testing::StartsWith("2 "));
   EXPECT_THAT(complaint({"live", "1", "--exe", "program"}), testing::StartsWith("2 "));
   EXPECT_THAT(complaint({"snapshot", "1"}), testing::StartsWith("2 "));
