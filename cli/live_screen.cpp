@@ -304,8 +304,8 @@ void live_screen::arrange(const anchor& selected) {
   select(chosen);
 }
 
-void live_screen::select(std::size_t row) {
-  selected_ = rows_.empty() ? 0 : std::min(row, rows_.size() - 1);
+void live_screen::select(std::size_t wanted) {
+  selected_ = rows_.empty() ? 0 : std::min(wanted, rows_.size() - 1);
   const std::size_t body = std::max<std::size_t>(body_height(), 1);
   if (selected_ < top_) top_ = selected_;
   if (selected_ >= top_ + body) top_ = selected_ + 1 - body;
@@ -374,8 +374,8 @@ live_screen::columns live_screen::columns_that_fit() const {
 
 std::string live_screen::head_text(const columns& shown) const {
   std::string text;
-  const auto add = [&](std::string_view title, std::size_t columns) {
-    if (columns != 0) text += right(title, columns) + std::string(columns::gap, ' ');
+  const auto add = [&](std::string_view title, std::size_t wide) {
+    if (wide != 0) text += right(title, wide) + std::string(columns::gap, ' ');
   };
   add("bytes", shown.bytes);
   add("share", shown.share);
@@ -388,8 +388,8 @@ std::string live_screen::head_text(const columns& shown) const {
 std::string live_screen::row_text(const row& of, const columns& shown) const {
   const auto& site = snapshot_.sites[of.site];
   std::string text;
-  const auto add = [&](const std::string& figure, std::size_t columns) {
-    if (columns != 0) text += right(figure, columns) + std::string(columns::gap, ' ');
+  const auto add = [&](const std::string& figure, std::size_t wide) {
+    if (wide != 0) text += right(figure, wide) + std::string(columns::gap, ' ');
   };
   const std::size_t room = width_ - std::min(width_, shown.width());
   if (!of.waiter) {

@@ -88,7 +88,7 @@ class live_screen {
   [[nodiscard]] anchor selection() const;
   /// Makes the rows anew.
   void arrange(const anchor& selected);
-  void select(std::size_t row);
+  void select(std::size_t wanted);
   void move(std::ptrdiff_t by);
 
   void press_command(char32_t character);
