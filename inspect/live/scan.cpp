@@ -245,10 +245,21 @@ std::vector<area> areas_of(const address_space& memory, const memory_region& reg
   return areas;
 }
 
-/// A merged frame counts while the one around it does and has not gone on, or if it is on a stack. The one around it
-/// waits for it.
+/// Whether a frame has a place for another one at this distance from its beginning. Where its fields are not known it
+/// may.
+bool has_room_for(const coroutine& outer, const coroutine& inner, std::uint64_t distance) {
+  constexpr std::uint64_t rounding = 8;
+  return outer.fields.empty() || std::ranges::any_of(outer.fields, [&](const frame_field& field) {
+           return field.offset == distance && field.kind != field_kind::abi && field.kind != field_kind::promise &&
+                  field.bytes + rounding > inner.frame_bytes.value_or(0);
+         });
+}
+
+/// A merged frame counts while the one around it does and has a place for it there, or if it is on a stack. The one
+/// around it waits for it.
 void settle_merged(found_frames& found, std::span<const coroutine> coroutines) {
   struct extent {
+    std::uint32_t coroutine = 0;
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
     bool uncertain = false;
@@ -257,9 +268,12 @@ void settle_merged(found_frames& found, std::span<const coroutine> coroutines) {
   std::erase_if(found.frames, [&](found_frame& frame) {
     while (!around.empty() && frame.address >= around.back().end) around.pop_back();
     if (frame.merged && !frame.on_stack) {
+      const bool placed =
+          !around.empty() && has_room_for(coroutines[around.back().coroutine], coroutines[frame.coroutine],
+                                          frame.address - around.back().begin);
       // One that has ended is destroyed by the one around it, which leaves no trace.
-      if (around.empty() || frame.ended) {
-        ++(around.empty() ? found.inside : found.freed);
+      if (!placed || frame.ended) {
+        ++(placed ? found.freed : found.inside);
         return true;
       }
       frame.uncertain = around.back().uncertain;
@@ -267,7 +281,10 @@ void settle_merged(found_frames& found, std::span<const coroutine> coroutines) {
     }
     if (frame.coroutine != found_frame::unknown_coroutine) {
       const std::uint64_t bytes = coroutines[frame.coroutine].frame_bytes.value_or(0);
-      around.push_back({.begin = frame.address, .end = frame.address + bytes, .uncertain = frame.uncertain});
+      around.push_back({.coroutine = frame.coroutine,
+                        .begin = frame.address,
+                        .end = frame.address + bytes,
+                        .uncertain = frame.uncertain});
     }
     return false;
   });

@@ -121,6 +121,18 @@ TEST_F(live_scan, takes_merged_frames_only_inside_of_others) {
   EXPECT_EQ(found.frames[1].waiter, found.frames[0].address);
 }
 
+TEST_F(live_scan, takes_merged_frames_only_where_the_outer_frame_has_a_place_for_them) {
+  coroutines_[0].fields = {{.name = "inner", .type = {}, .offset = 48, .bytes = 32}};
+  auto& words = memory_.add(anywhere, 64);
+  put(words, 10, resume, destroy);
+  put(words, 14, resume + 8, cleanup + 8);  // 32 bytes from the beginning
+  put(words, 30, resume, destroy);
+  put(words, 36, resume + 8, cleanup + 8);  // 48 bytes
+  const auto found = look();
+  ASSERT_EQ(found.frames.size(), 3U);
+  EXPECT_EQ(found.frames[2].address, anywhere + 36 * 8);
+}
+
 TEST_F(live_scan, leaves_out_a_merged_frame_that_has_ended) {
   auto& words = memory_.add(anywhere, 64);
   put(words, 10, resume, destroy);
