@@ -39,6 +39,12 @@ struct member_chunk {
         arena::instance().slab_of(this)->object_bytes < chunk_bytes ? first_chunk_bytes : chunk_bytes;
     return static_cast<unsigned>((bytes - sizeof(member_chunk)) / sizeof(link));
   }
+  /// Slots fill from the front, so this is no more than two comparisons for most that are not full.
+  [[nodiscard]] bool is_full() const noexcept {
+    constexpr std::uint64_t first_chunk_full = (std::uint64_t{1} << (first_chunk_bytes - 32) / sizeof(link)) - 1;
+    const bool may_be = used[1] == 0 ? used[0] == first_chunk_full : used[0] == UINT64_MAX;
+    return may_be && count() == capacity();
+  }
   [[nodiscard]] unsigned count() const noexcept {
     return static_cast<unsigned>(std::popcount(used[0]) + std::popcount(used[1]));
   }
@@ -56,7 +62,7 @@ struct member_chunk {
                                             reinterpret_cast<std::uintptr_t>(inside) % object);
   }
 };
-static_assert(sizeof(member_chunk) == 32);
+static_assert(sizeof(member_chunk) == 32, "is_full() counts on it");
 
 scope_core::scope_core(bool collecting) noexcept : collecting_(collecting) {
   // Cancelling the joining task cancels the scope's; the join ends when they have.
@@ -137,7 +143,7 @@ void scope_core::enter(wait_state& added) {
   chunk.slots()[slot] = to_link(&added);
   added.set_parent(parent_kind::scope, to_link(&chunk.slots()[slot & ~1U]));
   ++size_;
-  if (chunk.count() == chunk.capacity()) {
+  if (chunk.is_full()) {
     unlink(chunk, open_);
     link_to(chunk, full_);
   }
@@ -186,7 +192,7 @@ void scope_core::throw_errors() {
 }
 
 void scope_core::leave(member_chunk& chunk, unsigned slot) noexcept {
-  const bool was_full = chunk.count() == chunk.capacity();
+  const bool was_full = chunk.is_full();
   chunk.used[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
   if (chunk.count() == 0) {
     unlink(chunk, was_full ? full_ : open_);

@@ -222,7 +222,7 @@ void shard::sleep(wait_state& task, std::int64_t nanoseconds, bool absolute) noe
       make_ready(task, wait_kind::ready);
       return;
     }
-    const std::int64_t present = clock_.now();
+    const std::int64_t present = clock_.not_before();
     deadline = nanoseconds > INT64_MAX - present ? INT64_MAX : present + nanoseconds;
   }
   timers_.insert(task, tick_at_or_after(deadline));

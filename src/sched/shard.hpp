@@ -61,6 +61,8 @@ class shard : public shard_state {
   void cancel_detached() noexcept;
 
   [[nodiscard]] std::int64_t now() noexcept { return clock_.now(); }
+  /// What a time from now on counts from: now, or a moment later.
+  [[nodiscard]] std::int64_t not_before() noexcept { return clock_.not_before(); }
   [[nodiscard]] wheel& timers() noexcept { return timers_; }
   [[nodiscard]] heap& frames() noexcept { return heap_; }
   [[nodiscard]] runtime_core& runtime() noexcept { return runtime_; }

@@ -18,6 +18,16 @@ wheel::wheel(std::uint64_t tick)
 wheel::~wheel() { free_record(slots_); }
 
 void wheel::insert(wait_state& entry, std::uint64_t deadline) noexcept {
+  if (deadline != last_.deadline || present_ != last_.present) find_slot(deadline);
+  entry.asleep = 1;
+  entry.set_tick(last_.tick);
+  append(last_.slot, entry);
+  mark(last_.slot);
+}
+
+void wheel::find_slot(std::uint64_t deadline) noexcept {
+  last_.deadline = deadline;
+  last_.present = present_;
   deadline = std::clamp(deadline, present_, last_tick);
   for (;;) {
     const std::uint64_t distance = deadline - present_;
@@ -34,11 +44,8 @@ void wheel::insert(wait_state& entry, std::uint64_t deadline) noexcept {
       deadline = rounded;
       continue;
     }
-    const std::size_t slot = first_slot(level) + ((deadline >> low) & (slots_of(level) - 1));
-    entry.asleep = 1;
-    entry.set_tick(static_cast<std::uint32_t>((deadline & ((std::uint64_t{1} << low) - 1)) >> shift));
-    append(slot, entry);
-    mark(slot);
+    last_.slot = static_cast<std::uint32_t>(first_slot(level) + ((deadline >> low) & (slots_of(level) - 1)));
+    last_.tick = static_cast<std::uint32_t>((deadline & ((std::uint64_t{1} << low) - 1)) >> shift);
     return;
   }
 }

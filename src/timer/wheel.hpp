@@ -79,6 +79,8 @@ class wheel {
     std::size_t digit;
     std::uint64_t start;  ///< the slot's first tick
   };
+  /// Where an entry goes, and what it stores of its deadline.
+  void find_slot(std::uint64_t deadline) noexcept;
   [[nodiscard]] std::optional<place> first_marked() noexcept;
   /// The first slot of a level that has entries, going around from the digit `from`.
   [[nodiscard]] std::optional<std::size_t> first_marked_of(unsigned level, std::size_t from) noexcept;
@@ -92,6 +94,14 @@ class wheel {
   list_links* slots_;  ///< sentinels, in the arena
   std::array<std::uint64_t, slot_count / 64> marks_{};
   std::uint64_t present_;
+  // Where the last entry went: what comes next usually has the same deadline, be it only since ticks are long.
+  struct insertion {
+    std::uint64_t deadline = 0;
+    std::uint64_t present = ~std::uint64_t{0};
+    std::uint32_t slot = 0;
+    std::uint32_t tick = 0;
+  };
+  insertion last_;
 };
 
 template <class Callback>
