@@ -22,7 +22,7 @@ pkg-config, the command and its manual.")
 # The command's libraries are found by dpkg-shlibdeps; a compiler is only needed to use the library.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "clang-22 | g++-12, libstdc++-12-dev")
-# For tare::net; for tare::symbols.
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "liburing-dev, libc-ares-dev, libssl-dev, libdw-dev")
+# For tare::net and tare::http; for tare::db; for tare::symbols.
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "liburing-dev, libc-ares-dev, libssl-dev, libsqlite3-dev, libpq-dev, libdw-dev")
 
 include(CPack)

@@ -15,4 +15,6 @@ grep -q "^tare_DIR:PATH=$prefix/" "$build/CMakeCache.txt"
 "$cmake" --build "$build" --verbose
 "$build/consumer"
 "$build/net_consumer"
+"$build/http_consumer"
+"$build/db_consumer"
 "$build/symbols_consumer"

@@ -21,4 +21,6 @@ build_and_run() {
 set -x
 build_and_run tare main
 build_and_run tare-net net
+build_and_run tare-http http
+build_and_run tare-db db
 build_and_run tare-symbols symbols
