@@ -79,12 +79,11 @@ int show_frame(const options& asked) {
   return show(frame_text(*view));
 }
 
-int watch(const options& asked) {
+int watch(const options& asked, double seconds) {
   auto target = open_target(asked.target, true);
   if (!target) return complain(target.error());
   stop_request stop;
-  const auto interval =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(*asked.watch));
+  const auto interval = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));
   const auto watched = watch_live([&] { return target->snapshot(); }, interval, stop);
   if (const int status = stop.exit_status(); status != 0) return status;
   return watched ? finish_output(done) : complain(watched.error());
@@ -107,7 +106,7 @@ std::string text_of(const options& asked, const inspect::live_snapshot& taken) {
 }
 
 int run(const options& asked) {
-  if (asked.watch) return watch(asked);
+  if (asked.watch) return watch(asked, *asked.watch);
   if (!asked.list.empty()) return show_list(asked);
   if (!asked.frame.empty()) return show_frame(asked);
   auto json = open_output(asked.json);

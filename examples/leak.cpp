@@ -46,6 +46,6 @@ tare::task<> serve(std::chrono::milliseconds time) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const double seconds = argc > 1 ? std::atof(argv[1]) : 0.1;
+  const double seconds = argc > 1 ? std::strtod(argv[1], nullptr) : 0.1;
   tare::run(serve(std::chrono::milliseconds(static_cast<long>(seconds * 1000))));
 }

@@ -23,8 +23,8 @@ constexpr std::uint32_t file_mark(const char* path) {
   return mark;
 }
 
-template <std::uint32_t number>
-inline constexpr std::uint32_t constant = number;
+template <std::uint32_t Number>
+inline constexpr std::uint32_t constant = Number;
 
 }  // namespace tare::detail
 

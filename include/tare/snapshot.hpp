@@ -4,8 +4,7 @@
 //
 //   tare::task_snapshot seen = co_await tare::snapshot();
 //   for (const tare::frame_group& each : seen.groups) {
-//     fmt::print("{} times {} B wait for {}: {}\n", each.count, each.frame_bytes, name_of(each.waiting_for),
-//     each.resume);
+//     fmt::print("{} of {} B wait for a {}\n", each.count, each.frame_bytes, name_of(each.waiting_for));
 //   }
 //
 // Bytes: none in any task, and no instruction either: while nobody asks, nothing is kept. Who asks has each shard look
@@ -90,10 +89,9 @@ struct task_snapshot {
 ///   which its coroutine was called, even if its task has moved since. What it waits for may be of any moment in
 ///   between.
 /// - A frame that comes or goes meanwhile is counted or not. The frames of the snapshot itself are among the counted.
-/// - Of a task that runs on another shard than its memory belongs to, the frame is read while that thread may be
-/// writing
-///   it: it may be told as waiting for what it has just waited for or is about to. Detached, and running just then, it
-///   may be told as not started. A frame that a thread outside is about to make may be told as what was there before.
+/// - Of a task that runs on another shard than its memory belongs to, the frame is read while that thread may write it:
+///   it may be told as waiting for what it has just waited for or is about to. Detached, and running just then, it may
+///   be told as not started. A frame that a thread outside is about to make may be told as what was there before.
 /// - Not seen: frames made by tasks of another runtime, also if they run on this one now.
 ///
 /// Memory: what the groups take, 40 bytes for each kind of frame. Throws std::bad_alloc, `cancelled`.

@@ -1,7 +1,6 @@
 #include "inspect/live/group.hpp"
 
 #include <algorithm>
-#include <numeric>
 #include <ranges>
 #include <tuple>
 #include <unordered_map>
@@ -88,7 +87,7 @@ void merge_alike(std::vector<live_site>& sites, std::vector<std::uint32_t>& site
     return std::tie(site.function, site.where.file, site.where.line, site.kind, site.merged, site.image);
   };
   std::vector<std::uint32_t> order(sites.size());
-  std::iota(order.begin(), order.end(), 0U);
+  for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   std::ranges::sort(order, [&](std::uint32_t a, std::uint32_t b) { return key(a) < key(b); });
   std::vector<live_site> merged;
   std::vector<std::uint32_t> moved_to(sites.size());
@@ -107,7 +106,7 @@ void merge_alike(std::vector<live_site>& sites, std::vector<std::uint32_t>& site
   }
   // Heaviest first.
   std::vector<std::uint32_t> ranks(merged.size());
-  std::iota(ranks.begin(), ranks.end(), 0U);
+  for (std::uint32_t i = 0; i < ranks.size(); ++i) ranks[i] = i;
   std::ranges::sort(ranks, [&](std::uint32_t a, std::uint32_t b) {
     return std::tie(merged[b].total_bytes, merged[b].count, a) < std::tie(merged[a].total_bytes, merged[a].count, b);
   });

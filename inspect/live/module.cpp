@@ -39,7 +39,7 @@ std::optional<file_head> read_head(const fs::path& path) {
   head.first_page.resize(page);
   const ssize_t length = ::pread(file.get(), head.first_page.data(), page, 0);
   Elf64_Ehdr elf{};
-  if (length < static_cast<ssize_t>(sizeof elf)) return std::nullopt;
+  if (std::cmp_less(length, sizeof elf)) return std::nullopt;
   head.first_page.resize(static_cast<std::size_t>(length));
   std::memcpy(&elf, head.first_page.data(), sizeof elf);
   const bool usable = std::memcmp(elf.e_ident, ELFMAG, SELFMAG) == 0 && elf.e_ident[EI_CLASS] == ELFCLASS64 &&

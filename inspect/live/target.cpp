@@ -40,7 +40,8 @@ std::vector<std::pair<std::uint64_t, std::string>> mapped_code(const address_spa
 
 class live_target::state {
  public:
-  state(module_search search, live_options options) : search_(std::move(search)), options_(std::move(options)) {}
+  state(module_search search, live_options options, std::unique_ptr<core_file> core = nullptr)
+      : core_(std::move(core)), search_(std::move(search)), options_(std::move(options)) {}
 
   /// Reads the binaries, unless the process has the same ones mapped as before.
   result<void> read_modules(const address_space& memory) {
@@ -161,7 +162,8 @@ class live_target::state {
     return view;
   }
 
-  std::unique_ptr<core_file> core_;  ///< empty: a process
+  [[nodiscard]] bool is_core() const noexcept { return core_ != nullptr; }
+  [[nodiscard]] const core_file& core() const noexcept { return *core_; }
 
  private:
   void read_module(const module& one, bool program) {
@@ -241,6 +243,7 @@ class live_target::state {
     std::filesystem::path file;
   };
 
+  std::unique_ptr<core_file> core_;  ///< empty: a process
   module_search search_;
   live_options options_;
   bool read_ = false;
@@ -271,9 +274,8 @@ result<live_target> live_target::of_core(const std::filesystem::path& core, cons
   auto file = core_file::open(core);
   if (!file) return std::unexpected(file.error());
   auto opened = std::make_unique<state>(module_search{.pid = 0, .program = program, .entry = (*file)->entry()},
-                                        std::move(options));
-  opened->core_ = std::move(*file);
-  if (auto read = opened->read_modules(*opened->core_); !read) return std::unexpected(read.error());
+                                        std::move(options), std::move(*file));
+  if (auto read = opened->read_modules(opened->core()); !read) return std::unexpected(read.error());
   return live_target(std::move(opened));
 }
 
@@ -284,6 +286,6 @@ result<std::vector<listed_frame>> live_target::list(const std::function<bool(con
 
 result<frame_view> live_target::frame(std::uint64_t address) { return state_->frame(address); }
 
-result<live_snapshot> live_target::snapshot() { return state_->core_ ? state_->of_core() : state_->of_process(); }
+result<live_snapshot> live_target::snapshot() { return state_->is_core() ? state_->of_core() : state_->of_process(); }
 
 }  // namespace tare::inspect

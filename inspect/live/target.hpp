@@ -42,6 +42,8 @@ class live_target {
                                                    live_options options = {});
   live_target(live_target&&) noexcept;
   live_target& operator=(live_target&&) noexcept;
+  live_target(const live_target&) = delete;
+  live_target& operator=(const live_target&) = delete;
   ~live_target();
 
   /// An error if the process has ended.

@@ -164,16 +164,25 @@ void core_file::read_notes(std::span<const std::uint8_t> notes) {
 }
 
 void core_file::name_files(std::span<const std::uint8_t> list) {
-  const auto count = take<std::uint64_t>(list);
-  const auto page = take<std::uint64_t>(list);
+  struct list_head {
+    std::uint64_t count;
+    std::uint64_t page;
+  };
+  struct entry {
+    std::uint64_t begin;
+    std::uint64_t end;
+    std::uint64_t page_offset;
+  };
+  const auto head = take<list_head>(list);
   constexpr std::uint64_t largest_page = std::uint64_t{1} << 30U;
-  if (!page || *page == 0 || *page > largest_page || *count > list.size() / 24) return;
-  auto names = list.subspan(*count * 24);
-  for (std::uint64_t i = 0; i < *count; ++i) {
+  if (!head || head->page == 0 || head->page > largest_page || head->count > list.size() / sizeof(entry)) return;
+  auto names = list.subspan(head->count * sizeof(entry));
+  for (std::uint64_t i = 0; i < head->count; ++i) {
+    const auto named = take<entry>(list);
+    if (!named) return;
     memory_region one;
-    one.where.begin = take<std::uint64_t>(list).value_or(0);
-    one.where.end = take<std::uint64_t>(list).value_or(0);
-    one.file_offset = take<std::uint64_t>(list).value_or(0) * *page;
+    one.where = {.begin = named->begin, .end = named->end};
+    one.file_offset = named->page_offset * head->page;
     one.path = take_text(names);
     if (one.where.begin < one.where.end) files_.push_back(std::move(one));
   }

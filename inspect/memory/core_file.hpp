@@ -9,7 +9,7 @@
 #include <vector>
 
 namespace llvm {
-class MemoryBuffer;
+class MemoryBuffer;  // NOLINT(readability-identifier-naming): LLVM's
 }
 
 namespace tare::inspect {

@@ -32,9 +32,8 @@ std::optional<memory_region> parse_line(std::string_view line) {
   const auto offset = take_number(line, 16, ' ');
   if (!offset || !take_number(line, 16, ':') || !take_number(line, 16, ' ')) return std::nullopt;
   region.file_offset = *offset;
-  const auto inode_end = std::min(line.find_first_not_of("0123456789"), line.size());
-  std::from_chars(line.data(), line.data() + inode_end, region.inode);
-  line.remove_prefix(inode_end);
+  const auto [inode_end, wrong] = std::from_chars(line.data(), line.data() + line.size(), region.inode);
+  line.remove_prefix(static_cast<std::size_t>(inode_end - line.data()));
   line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
   region.path = line;
   return region;

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 namespace tare::inspect {
 namespace {
@@ -126,7 +127,7 @@ std::vector<address_range> process_memory::present(const memory_region& of) cons
     const std::size_t wanted = std::min<std::uint64_t>(entries.size(), (of.where.end - at) / page);
     const ssize_t length = ::pread(pagemap_.get(), entries.data(), wanted * sizeof entries[0],
                                    static_cast<off_t>(at / page * sizeof entries[0]));
-    if (length < static_cast<ssize_t>(sizeof entries[0])) {  // It has ended, or the kernel does not tell.
+    if (std::cmp_less(length, sizeof entries[0])) {  // It has ended, or the kernel does not tell.
       if (found.empty() && at == of.where.begin) return {of.where};
       break;
     }

@@ -14,6 +14,9 @@
 
 namespace live_test {
 
+/// Bytes of one.
+inline constexpr std::uint64_t word = 8;
+
 class made_up_memory final : public tare::inspect::address_space {
  public:
   /// Adds readable and writable memory; by address.

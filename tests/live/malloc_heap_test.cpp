@@ -33,23 +33,23 @@ std::span<const std::byte> bytes_of(const std::vector<std::uint64_t>& words, std
 TEST(live_malloc_heap, tells_what_is_in_use) {
   std::vector<std::uint64_t> words(64);
   lay(words, 0, {8, 9, 16, 32});  // in use, free, in use, and the free end
-  const malloc_heap heap{.where = {.begin = base, .end = base + 64 * 8}};
+  const malloc_heap heap{.where = {.begin = base, .end = base + 64 * word}};
   chunk_walk walk(heap);
   walk.feed(base, bytes_of(words, 0, 64));
   EXPECT_EQ(walk.at(base + 16), chunk_state::begins);
   EXPECT_EQ(walk.at(base + 24), chunk_state::inside);
-  EXPECT_EQ(walk.at(base + 8 * 8 + 16), chunk_state::free);
-  EXPECT_EQ(walk.at(base + 16 * 8 + 16), chunk_state::begins);
-  EXPECT_EQ(walk.at(base + 32 * 8 + 16), std::nullopt) << "nothing behind it says";
+  EXPECT_EQ(walk.at(base + 8 * word + 16), chunk_state::free);
+  EXPECT_EQ(walk.at(base + 16 * word + 16), chunk_state::begins);
+  EXPECT_EQ(walk.at(base + 32 * word + 16), std::nullopt) << "nothing behind it says";
   walk.finish();
-  EXPECT_EQ(walk.at(base + 32 * 8 + 16), chunk_state::free);
+  EXPECT_EQ(walk.at(base + 32 * word + 16), chunk_state::free);
   EXPECT_FALSE(walk.is_broken());
 }
 
 TEST(live_malloc_heap, is_the_same_in_blocks_of_any_size) {
   std::vector<std::uint64_t> words(256);
   lay(words, 0, {8, 64, 9, 16, 65, 32, 64});
-  const malloc_heap heap{.where = {.begin = base, .end = base + 256 * 8}};
+  const malloc_heap heap{.where = {.begin = base, .end = base + 256 * word}};
   for (std::size_t block = 2; block <= 256; block += 2) {
     chunk_walk walk(heap);
     std::vector<chunk_state> states;
@@ -76,18 +76,18 @@ TEST(live_malloc_heap, stops_where_sizes_make_no_sense) {
   std::vector<std::uint64_t> words(64);
   lay(words, 0, {8, 8});
   words[17] = 24 * 8 + 8;  // no multiple of 16
-  const malloc_heap heap{.where = {.begin = base, .end = base + 64 * 8}};
+  const malloc_heap heap{.where = {.begin = base, .end = base + 64 * word}};
   chunk_walk walk(heap);
   walk.feed(base, bytes_of(words, 0, 64));
   EXPECT_EQ(walk.at(base + 16), chunk_state::begins);
   walk.finish();
   EXPECT_TRUE(walk.is_broken());
-  EXPECT_EQ(walk.at(base + 8 * 8 + 16), std::nullopt);
+  EXPECT_EQ(walk.at(base + 8 * word + 16), std::nullopt);
 }
 
 TEST(live_malloc_heap, never_goes_on_from_a_size_of_nothing) {
   const std::vector<std::uint64_t> words(64, 0);
-  const malloc_heap heap{.where = {.begin = base, .end = base + 64 * 8}};
+  const malloc_heap heap{.where = {.begin = base, .end = base + 64 * word}};
   chunk_walk walk(heap);
   walk.feed(base, bytes_of(words, 0, 64));
   EXPECT_TRUE(walk.is_broken());
@@ -106,10 +106,10 @@ TEST(live_malloc_heap, is_recognized_by_its_first_chunks) {
 TEST(live_malloc_heap, large_chunks_are_known_by_their_head) {
   made_up_memory memory;
   auto& words = memory.add(base, 1024);
-  words[1] = 2 * 4096 | 2U;
+  words[1] = std::uint64_t{8192} | 2U;
   EXPECT_TRUE(tare::inspect::is_mapped_chunk(memory, base + 16));
   EXPECT_FALSE(tare::inspect::is_mapped_chunk(memory, base + 32));
-  words[1] = 2 * 4096 | 1U;
+  words[1] = std::uint64_t{8192} | 1U;
   EXPECT_FALSE(tare::inspect::is_mapped_chunk(memory, base + 16));
 }
 
@@ -117,7 +117,7 @@ TEST(live_malloc_heap, stacks_of_threads_are_known_by_their_descriptor) {
   made_up_memory memory;
   auto& words = memory.add(base, 1024);
   EXPECT_FALSE(tare::inspect::is_thread_stack(memory, memory.regions()[0]));
-  words[900] = words[902] = base + 900 * 8;
+  words[900] = words[902] = base + 900 * word;
   EXPECT_TRUE(tare::inspect::is_thread_stack(memory, memory.regions()[0]));
 }
 

@@ -6,11 +6,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <csignal>
 
 namespace {
 
@@ -123,7 +122,12 @@ TEST(live_process, is_read_by_the_program_that_it_runs_and_not_by_what_stands_in
 TEST(live_process, without_debug_information_is_known_by_its_symbols) {
   const support::temporary_folder folder;
   const auto copy = folder / "program";
-  ASSERT_EQ(std::system(("objcopy --strip-debug " + target("hand_written-clang-O2") + " " + copy.string()).c_str()), 0);
+  const auto stripping = tare::inspect::process::start(
+      {.arguments = {"objcopy", "--strip-debug", target("hand_written-clang-O2"), copy}, .directory = {}});
+  ASSERT_TRUE(stripping);
+  const auto stripped =
+      tare::inspect::listen(*stripping, std::chrono::steady_clock::now() + patience, -1, [](auto) { return false; });
+  ASSERT_TRUE(stripped && stripped->ended && std::filesystem::exists(copy));
   const auto program = start({copy, "2000"});
   auto running = live_target::of_process(program.running.pid());
   ASSERT_TRUE(running) << running.error().message;

@@ -77,7 +77,7 @@ TEST_F(live_scan, finds_pairs_and_nothing_else) {
   EXPECT_EQ(found.frames[0].index, 5U);
   EXPECT_EQ(found.frames[0].bytes, 112U);
   EXPECT_TRUE(found.frames[0].uncertain) << "nobody knows this allocator";
-  EXPECT_EQ(found.frames[1].address, anywhere + 510 * 8);
+  EXPECT_EQ(found.frames[1].address, anywhere + 510 * word);
 }
 
 TEST_F(live_scan, finds_what_lies_across_two_blocks) {
@@ -130,7 +130,7 @@ TEST_F(live_scan, takes_merged_frames_only_where_the_outer_frame_has_a_place_for
   put(words, 36, resume + 8, cleanup + 8);  // 48 bytes
   const auto found = look();
   ASSERT_EQ(found.frames.size(), 3U);
-  EXPECT_EQ(found.frames[2].address, anywhere + 36 * 8);
+  EXPECT_EQ(found.frames[2].address, anywhere + 36 * word);
 }
 
 TEST_F(live_scan, leaves_out_a_merged_frame_that_has_ended) {
@@ -145,10 +145,10 @@ TEST_F(live_scan, takes_from_stacks_what_is_above_the_stack_pointer) {
   put(words, 100, resume, cleanup);  // left over
   put(words, 300, resume, cleanup);
   put(words, 400, resume, destroy);  // no frame on a stack is destroyed by freeing it
-  memory_.set_stack(anywhere + 200 * 8, anywhere + 512 * 8);
+  memory_.set_stack(anywhere + 200 * word, anywhere + 512 * word);
   const auto found = look();
   ASSERT_EQ(found.frames.size(), 1U);
-  EXPECT_EQ(found.frames[0].address, anywhere + 300 * 8);
+  EXPECT_EQ(found.frames[0].address, anywhere + 300 * word);
 }
 
 TEST_F(live_scan, does_not_look_at_a_stack_whose_pointer_is_not_known) {
@@ -185,12 +185,12 @@ TEST_F(live_scan, tells_the_frames_of_a_heap_from_freed_ones) {
 TEST_F(live_scan, follows_typed_links_and_not_to_the_frame_itself) {
   auto& words = memory_.add(anywhere, 128);
   put(words, 10, resume, destroy);
-  words[12] = anywhere + 50 * 8;
+  words[12] = anywhere + 50 * word;
   put(words, 50, resume, destroy);
-  words[52] = anywhere + 50 * 8;  // itself
+  words[52] = anywhere + 50 * word;  // itself
   const auto found = look(true);
   ASSERT_EQ(found.frames.size(), 2U);
-  EXPECT_EQ(found.frames[0].waiter, anywhere + 50 * 8);
+  EXPECT_EQ(found.frames[0].waiter, anywhere + 50 * word);
   EXPECT_EQ(found.frames[1].waiter, 0U);
 }
 
