@@ -19,6 +19,7 @@ void add_target_options(CLI::App& to, live_target_options& into) {
       ->check(CLI::Range(0.0, longest))
       ->excludes(core);
   to.add_flag("--pools", into.pools, "Count what looks like frames inside of other objects, too");
+  to.add_flag("--rust", into.rust, "Also the futures that a Rust program holds as Box<dyn Future>: an experiment");
   to.add_option("--debug-dir", into.debug_folders, "Where to look for separate debug files, too")
       ->type_name("FOLDER")
       ->allow_extra_args(false);
@@ -29,6 +30,7 @@ inspect::result<inspect::live_target> open_target(const live_target_options& ask
   how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
   how.stacks = stacks;
   how.pools = asked.pools;
+  how.rust = asked.rust;
   how.longest_pause =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double, std::milli>(asked.pause_ms));
   if (!asked.core.empty()) return inspect::live_target::of_core(asked.core, asked.program, std::move(how));

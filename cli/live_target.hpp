@@ -19,10 +19,11 @@ struct live_target_options {
   std::string program;
   double pause_ms = 0;
   bool pools = false;
+  bool rust = false;
   std::vector<std::string> debug_folders;
 };
 
-/// Adds PID, --core, --exe, --pause, --pools and --debug-dir.
+/// Adds PID, --core, --exe, --pause, --pools, --rust and --debug-dir.
 void add_target_options(CLI::App& to, live_target_options& into);
 
 /// Opens it; `stacks` also asks who waits for whom.

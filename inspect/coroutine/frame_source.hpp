@@ -74,4 +74,17 @@ struct unit_context {
 /// rustc's async functions: these need no machine code.
 [[nodiscard]] std::vector<coroutine> find_rust_coroutines(unit_context& unit);
 
+/// The type that rustc makes for an async function, block or closure: "{async_fn_env#0}<T>".
+[[nodiscard]] bool is_async_environment(std::string_view name);
+
+/// The table that makes a type of Rust a `dyn Future`.
+struct rust_vtable {
+  std::uint64_t address = 0;
+  std::string type;         ///< where it is an async function's, the coroutine's linkage name
+  std::uint64_t bytes = 0;  ///< of the type
+};
+
+/// Those that a unit has.
+[[nodiscard]] std::vector<rust_vtable> find_rust_vtables(unit_context& unit);
+
 }  // namespace tare::inspect

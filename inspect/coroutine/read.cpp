@@ -11,7 +11,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -109,6 +112,8 @@ class reader {
     llvm::DWARFContext& context = file.dwarf();
     std::unique_ptr<landing_pads> pads;
     std::set<std::pair<std::string, std::uint64_t>> seen;
+    std::vector<rust_vtable> vtables;
+    const std::size_t before = report_.coroutines.size();
     const auto look_at = [&](llvm::DWARFUnit& unit) {
       const llvm::DWARFDie head = unit.getUnitDIE(true);
       if (!head.isValid()) return;
@@ -133,6 +138,7 @@ class reader {
                         .liveness = options_.liveness};
       if (rust) {
         for (auto& one : find_rust_coroutines(here)) add(std::move(one), seen);
+        if (options_.future_vtables) std::ranges::move(find_rust_vtables(here), std::back_inserter(vtables));
         return;
       }
       for (auto& source : find_frame_sources(here)) {
@@ -143,6 +149,38 @@ class reader {
       look_at(*unit);
       context.clearLineTableForUnit(unit.get());
       unit->clear();
+    }
+    add_vtables(file, before, vtables);
+  }
+
+  /// Once all units are read: a vtable and the coroutine that it is of may be in two of them.
+  void add_vtables(const image& file, std::size_t before, std::span<const rust_vtable> vtables) {
+    std::map<std::pair<std::string, std::uint64_t>, std::uint32_t> by_type;
+    for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
+      const auto& one = report_.coroutines[i];
+      if (one.made_by != producer::rustc) continue;
+      by_type.try_emplace({one.linkage_name, one.frame_bytes.value_or(0)}, static_cast<std::uint32_t>(i));
+    }
+    for (const auto& one : vtables) {
+      // Behind the function that drops the future come its size and its alignment: the file must agree.
+      std::array<std::uint64_t, 3> head{};
+      const auto content = file.read(one.address, sizeof head);
+      if (content.size() != sizeof head || one.bytes == 0) continue;
+      std::memcpy(head.data(), content.data(), sizeof head);
+      const auto [drop, bytes, alignment] = head;
+      if (bytes != one.bytes || !std::has_single_bit(alignment)) continue;
+      const auto next = static_cast<std::uint32_t>(report_.coroutines.size());
+      const auto [known, added] = by_type.try_emplace({one.type, bytes}, next);
+      if (added) {
+        coroutine future;
+        future.name = future.linkage_name = one.type;
+        future.made_by = producer::rustc;
+        future.image = file.name();
+        future.frame_bytes = bytes;
+        report_.coroutines.push_back(std::move(future));
+      }
+      report_.vtables.push_back(
+          {.address = one.address, .coroutine = known->second, .bytes = bytes, .alignment = alignment});
     }
   }
 

@@ -10,6 +10,7 @@
 // only the units that have coroutines are parsed and each is dropped after use.
 
 #include "inspect/coroutine/coroutine.hpp"
+#include "inspect/coroutine/future_vtable.hpp"
 #include "inspect/error.hpp"
 
 #include <cstdint>
@@ -25,13 +26,16 @@ struct read_options {
   bool liveness = true;                              ///< false: sizes, fields and awaits only
   std::vector<std::uint64_t> only = {};              ///< only coroutines that are resumed at one of these addresses
   bool rust = true;                                  ///< false: only C++; then files without them are soon done with
+  /// Also Rust's vtables of `dyn Future`. Futures that are no async functions are then coroutines without awaits.
+  bool future_vtables = false;
 };
 
 struct coroutine_report {
   std::vector<coroutine> coroutines;  ///< in no particular order
   std::uint64_t functions = 0;        ///< how many functions there were to look at
   std::vector<std::uint64_t> arenas;  ///< addresses of <tare/detail/arena_abi.hpp>'s structure in a linked file
-  std::vector<std::string> notes;     ///< what could not be read, each once; one line each
+  std::vector<future_vtable> vtables;
+  std::vector<std::string> notes;  ///< what could not be read, each once; one line each
 };
 
 /// The error is one line: not an ELF file, truncated, unreadable, for another machine. No debug information is no

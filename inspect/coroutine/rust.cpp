@@ -16,14 +16,6 @@ namespace dwarf = llvm::dwarf;
 
 constexpr std::uint64_t largest_frame = std::uint64_t{1} << 30;
 
-/// The type that rustc makes for an async function, block or closure: "{async_fn_env#0}<T>".
-bool is_async_environment(std::string_view name) {
-  for (const std::string_view head : {"{async_fn_env#", "{async_block_env#", "{async_closure_env#"}) {
-    if (name.starts_with(head)) return true;
-  }
-  return false;
-}
-
 /// "server::serve::{async_fn_env#0}<T>" is shown as "server::serve<T>", a block as "server::serve::{async block}".
 std::string readable(std::string name) {
   const auto cut = [&](std::string_view head, std::string_view instead) {
@@ -47,7 +39,8 @@ frame_field field_of(const llvm::DWARFDie& member) {
                     .offset = member_offset(member).value_or(0),
                     .bytes = type_bytes(type),
                     .kind = field_kind::local,
-                    .declared = declaration(member)};
+                    .declared = declaration(member),
+                    .type_entry = entry_of(type)};
   if (field.name == "__awaitee") {
     const bool child = is_async_environment(short_name(type));
     field.kind = child ? field_kind::child : field_kind::awaiter;
@@ -170,6 +163,13 @@ coroutine read_environment(const unit_context& unit, const llvm::DWARFDie& type)
 }
 
 }  // namespace
+
+bool is_async_environment(std::string_view name) {
+  for (const std::string_view head : {"{async_fn_env#", "{async_block_env#", "{async_closure_env#"}) {
+    if (name.starts_with(head)) return true;
+  }
+  return false;
+}
 
 std::vector<coroutine> find_rust_coroutines(unit_context& unit) {
   std::vector<coroutine> found;

@@ -99,6 +99,21 @@ bool is_mapped_chunk(const address_space& memory, std::uint64_t address) {
   return size && (*size & flags) == is_mapped && (*size & ~flags) % page == 0 && *size > page;
 }
 
+bool is_cached_chunk(const address_space& memory, std::uint64_t address, std::uint64_t first_word,
+                     std::uint64_t chunk_bytes) {
+  constexpr unsigned page_bits = 12;
+  const std::uint64_t next = first_word ^ (address >> page_bits);
+  if (next == 0) return true;  // the last of its list
+  if (next % 16 != 0 || next < page) return false;
+  const auto* region = memory.region_at(next);
+  if (region == nullptr || !region->writable) return false;
+  // The lists of a thread (tcache) lead from object to object, those of an arena (fast bins) from chunk to chunk.
+  const auto of_object = memory.read_object<std::uint64_t>(next - 8);
+  if (of_object && (*of_object & ~flags) == chunk_bytes) return true;
+  const auto of_chunk = memory.read_object<std::uint64_t>(next + 8);
+  return of_chunk && (*of_chunk & ~flags) == chunk_bytes;
+}
+
 void chunk_walk::feed(std::uint64_t address, std::span<const std::byte> block) {
   // Chunks that have been asked for are not asked for again.
   known_.erase(known_.begin(), known_.begin() + static_cast<std::ptrdiff_t>(at_));

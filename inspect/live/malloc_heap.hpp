@@ -33,6 +33,12 @@ struct malloc_heap {
 /// Whether an object that begins at `address` is a chunk of its own that malloc has mapped: large ones are.
 [[nodiscard]] bool is_mapped_chunk(const address_space& memory, std::uint64_t address);
 
+/// Whether an object's chunk of so many bytes is one that malloc keeps for the next that asks for this size. Such a
+/// chunk is marked as in use; its first word leads to the next one of its list, in a way that nothing else would (since
+/// glibc 2.32: "safe linking").
+[[nodiscard]] bool is_cached_chunk(const address_space& memory, std::uint64_t address, std::uint64_t first_word,
+                                   std::uint64_t chunk_bytes);
+
 enum class chunk_state : std::uint8_t {
   begins,  ///< a chunk in use begins there
   inside,  ///< inside of a chunk in use
@@ -49,6 +55,11 @@ class chunk_walk {
 
   /// What is at an address; nothing while that takes further blocks. Addresses must not go back.
   [[nodiscard]] std::optional<chunk_state> at(std::uint64_t address);
+
+  /// How long the chunk is that `at` has told of last; 0 if it told of none.
+  [[nodiscard]] std::uint64_t bytes() const noexcept {
+    return at_ < known_.size() ? known_[at_].end - known_[at_].begin : 0;
+  }
 
   /// No more blocks come: what is not known yet belongs to the free end of the heap.
   void finish() noexcept { finished_ = true; }

@@ -1,36 +1,18 @@
 #include "inspect/live/scan.hpp"
 
+#include "inspect/live/areas.hpp"
 #include "inspect/live/frame_reader.hpp"
 #include "inspect/live/malloc_heap.hpp"
 
 #include <algorithm>
-#include <array>
 #include <deque>
-#include <memory>
 #include <optional>
 #include <utility>
 
 namespace tare::inspect {
 namespace {
 
-enum class area_kind : std::uint8_t {
-  heap,   ///< glibc's: every chunk says whether it is in use
-  stack,  ///< of a thread, above its stack pointer
-  other,  ///< memory of other allocators, large chunks, static objects
-};
-
-/// A part of a region that is looked through in one go.
-struct area {
-  address_range where;
-  area_kind kind = area_kind::other;
-  malloc_heap heap{};
-};
-
-/// Large enough for few system calls, small enough for a processor's cache.
-constexpr std::size_t block_bytes = std::size_t{256} << 10U;
 constexpr std::size_t word = sizeof(std::uint64_t);
-/// Larger ones are the shadows of sanitizers: to ask which of their pages are there would take minutes.
-constexpr std::uint64_t largest_region = std::uint64_t{256} << 30U;
 
 std::uint32_t frame_weight(const coroutine& of) {
   const std::uint64_t bytes = of.allocated_bytes.value_or(of.frame_bytes.value_or(0));
@@ -43,16 +25,12 @@ class scanner {
           const scan_options& how)
       : memory_(memory), known_(known), coroutines_(coroutines), how_(how) {}
 
-  void look_through(const area& one, const memory_region& region) {
+  void look_through(const area& one) {
     if (one.kind == area_kind::heap) walk_.emplace(one.heap);
-    for (const auto& range : memory_.present(region)) {
-      const std::uint64_t begin = std::max(range.begin, one.where.begin);
-      const std::uint64_t end = std::min(range.end, one.where.end);
-      for (std::uint64_t at = begin; at < end; at += block_bytes) {
-        if (!look_through_block(one, at, std::min<std::uint64_t>(end - at, block_bytes), end)) break;
-        if (how_.after_block) how_.after_block();
-      }
-    }
+    blocks_.for_each(one, [&](std::uint64_t at, std::span<const std::byte> block, std::uint64_t bytes) {
+      look_through_block(one, at, block, bytes);
+      if (how_.after_block) how_.after_block();
+    });
     if (walk_) {
       walk_->finish();
       decide();
@@ -71,13 +49,8 @@ class scanner {
   found_frames take() { return std::move(found_); }
 
  private:
-  /// False if nothing can be read there.
-  bool look_through_block(const area& one, std::uint64_t at, std::uint64_t bytes, std::uint64_t end) {
-    // One word more, since a pair may lie across the border of two blocks.
-    const std::uint64_t wanted = std::min<std::uint64_t>(bytes + word, end - at);
-    const auto block = std::span(*buffer_).first(memory_.read(at, std::span(*buffer_).first(wanted)));
-    if (block.size() < 2 * word) return false;
-    found_.scanned_bytes += std::min<std::uint64_t>(block.size(), bytes);
+  void look_through_block(const area& one, std::uint64_t at, std::span<const std::byte> block, std::uint64_t bytes) {
+    found_.scanned_bytes += bytes;
     const memory_window window(memory_, at, block);
     const std::size_t words = block.size() / word;
     const auto* const data = block.data();
@@ -98,10 +71,9 @@ class scanner {
       }
     }
     if (walk_) {
-      walk_->feed(at, block.first(std::min<std::uint64_t>(block.size(), bytes)));
+      walk_->feed(at, block.first(bytes));
       decide();
     }
-    return block.size() == wanted;
   }
 
   void note(const area& one, const memory_window& window, std::uint64_t address, const frame_index::match& match) {
@@ -187,63 +159,10 @@ class scanner {
   std::span<const coroutine> coroutines_;
   const scan_options& how_;
   found_frames found_;
-  std::unique_ptr<std::array<std::byte, block_bytes + word>> buffer_ =
-      std::make_unique<std::array<std::byte, block_bytes + word>>();
+  block_reader blocks_{memory_};
   std::optional<chunk_walk> walk_;
   std::deque<found_frame> waiting_;  ///< for the walk to come to them
 };
-
-/// Cuts a region into what can be told of its parts. `stacks` are by their ends; `guarded` says whether memory that
-/// nobody may touch lies below, as it does below the stack of a thread.
-std::vector<area> areas_of(const address_space& memory, const memory_region& region, bool guarded,
-                           std::span<const address_range> covered, std::span<const address_range> stacks) {
-  std::vector<area> special;
-  std::vector<address_range> dead(covered.begin(), covered.end());
-  // A core file does not say which region it is.
-  if (region.path == "[heap]" || region.path.empty()) {
-    if (const auto heap = main_heap(memory, region); heap) {
-      special.push_back({.where = heap->where, .kind = area_kind::heap, .heap = *heap});
-    }
-  }
-  for (const auto& heap : thread_heaps(memory, region)) {
-    special.push_back({.where = heap.where, .kind = area_kind::heap, .heap = heap});
-  }
-  bool used = false;
-  for (const auto& stack : std::ranges::equal_range(stacks, region.where.end, {}, &address_range::end)) {
-    if (!region.where.contains(stack.begin)) continue;
-    used = true;
-    // What lies below the stack pointer is left over from calls that have returned.
-    special.push_back({.where = stack, .kind = area_kind::stack, .heap = {}});
-    constexpr std::uint64_t most_of_stack = std::uint64_t{8} << 20U;
-    const std::uint64_t room = stack.begin - region.where.begin;
-    dead.push_back({.begin = stack.begin - std::min(room, most_of_stack), .end = stack.begin});
-  }
-  // The stack of a thread that has ended, or whose stack pointer is not known since it runs, says nothing.
-  const bool stack = region.path == "[stack]" || (guarded && special.empty() && is_thread_stack(memory, region));
-  if (stack && !used) return {};
-  std::ranges::sort(dead, {}, &address_range::begin);
-  std::ranges::sort(special, {}, [](const area& one) { return one.where.begin; });
-  std::vector<area> areas;
-  std::uint64_t at = region.where.begin;
-  const auto add_rest = [&](std::uint64_t end) {
-    // Arenas are walked for themselves.
-    for (const auto& skipped : dead) {
-      if (skipped.end <= at || skipped.begin >= end) continue;
-      if (skipped.begin > at) areas.push_back({.where = {.begin = at, .end = skipped.begin}});
-      at = std::min(skipped.end, end);
-    }
-    if (at < end) areas.push_back({.where = {.begin = at, .end = end}});
-    at = std::max(at, end);
-  };
-  for (const auto& one : special) {
-    if (one.where.begin < at) continue;
-    add_rest(one.where.begin);
-    areas.push_back(one);
-    at = one.where.end;
-  }
-  add_rest(region.where.end);
-  return areas;
-}
 
 /// Whether a frame has a place for another one at this distance from its beginning. Where its fields are not known it
 /// may.
@@ -304,19 +223,9 @@ found_frames scan(const address_space& memory, const frame_index& known, std::sp
   std::ranges::sort(covered, {}, &address_range::begin);
   if (!known.empty()) {
     scanner rest(memory, known, coroutines, how);
-    auto stacks = memory.stacks();
-    std::ranges::sort(stacks, {}, &address_range::end);
-    const memory_region* before = nullptr;
-    for (const auto& region : memory.regions()) {
-      const bool guarded = before != nullptr && !before->readable && before->where.end == region.where.begin;
-      before = &region;
-      if (!region.readable || !region.writable || region.shared || region.path.starts_with("/dev/")) continue;
-      if (region.where.bytes() > largest_region) {
-        ++all.skipped;
-        continue;
-      }
-      for (const auto& one : areas_of(memory, region, guarded, covered, stacks)) rest.look_through(one, region);
-    }
+    const auto areas = find_areas(memory, covered);
+    all.skipped = areas.skipped;
+    for (const auto& one : areas.areas) rest.look_through(one);
     auto found = rest.take();
     all.frames.insert(all.frames.end(), found.frames.begin(), found.frames.end());
     all.scanned_bytes += found.scanned_bytes;

@@ -6,7 +6,9 @@
 #include "inspect/live/frame_viewer.hpp"
 #include "inspect/live/group.hpp"
 #include "inspect/live/module.hpp"
+#include "inspect/live/rust_roots.hpp"
 #include "inspect/live/scan.hpp"
+#include "inspect/live/vtable_index.hpp"
 #include "inspect/memory/core_file.hpp"
 #include "inspect/memory/pause.hpp"
 #include "inspect/memory/process_memory.hpp"
@@ -52,6 +54,7 @@ class live_target::state {
     arenas_.clear();
     notes_.clear();
     known_ = {};
+    vtables_ = {};
     const auto modules = find_modules(memory, search_, notes_);
     if (!modules) return std::unexpected(modules.error());
     command_ = modules->front().name;
@@ -61,9 +64,18 @@ class live_target::state {
       program = false;
     }
     known_.finish();
+    vtables_.finish();
     code_ = std::move(code);
     read_ = true;
     if (coroutines_.empty() && notes_.empty()) notes_.emplace_back("the process runs no code of coroutines");
+    if (options_.rust) {
+      notes_.emplace_back(
+          vtables_.empty()
+              ? "--rust: no future of the program is known as a dyn Future; build it with -g (debug = true for cargo)"
+              : "--rust is an experiment: it sees the futures that are held as Box<dyn Future>, and neither those that "
+                "a "
+                "task holds by value, as tokio::spawn's do, nor those in other futures or on stacks");
+    }
     return {};
   }
 
@@ -170,7 +182,8 @@ class live_target::state {
     read_options how;
     how.debug_folders = options_.debug_folders;
     how.liveness = false;
-    how.rust = false;
+    how.rust = options_.rust;
+    how.future_vtables = options_.rust;
     auto report = read_coroutines(one.file, how);
     if (!report) {
       if (program) notes_.push_back(report.error().message);
@@ -184,6 +197,7 @@ class live_target::state {
     for (auto& of : report->coroutines) of.image = one.name;
     binaries_.push_back({.first_coroutine = static_cast<std::uint32_t>(coroutines_.size()), .file = one.file});
     known_.add(report->coroutines, static_cast<std::uint32_t>(coroutines_.size()), one.load_bias);
+    vtables_.add(report->vtables, static_cast<std::uint32_t>(coroutines_.size()), one.load_bias);
     std::ranges::move(report->coroutines, std::back_inserter(coroutines_));
   }
 
@@ -205,7 +219,35 @@ class live_target::state {
       if (auto opened = arena::open(memory, *abi, notes); opened) arenas.push_back(std::move(*opened));
     }
     const scan_options how{.waiters = options_.stacks, .pools = options_.pools, .after_block = std::move(after_block)};
-    return scan(memory, known_, coroutines_, arenas, how);
+    auto found = scan(memory, known_, coroutines_, arenas, how);
+    if (options_.rust) add_rust_roots(memory, arenas, how.after_block, found, notes);
+    return found;
+  }
+
+  void add_rust_roots(const address_space& memory, std::span<const arena> arenas,
+                      const std::function<void()>& after_block, found_frames& into, std::vector<std::string>& notes) {
+    std::vector<address_range> covered;
+    for (const auto& one : arenas) {
+      covered.push_back(one.frames_range());
+      covered.push_back(one.table_range());
+    }
+    std::ranges::sort(covered, {}, &address_range::begin);
+    const rust_roots_options how{.waiters = options_.stacks, .after_block = after_block};
+    const auto found = find_rust_roots(memory, vtables_, coroutines_, covered, how);
+    into.frames.insert(into.frames.end(), found.futures.begin(), found.futures.end());
+    std::ranges::sort(into.frames, {}, &found_frame::address);
+    into.scanned_bytes += found.scanned_bytes;
+    into.heap_changed = into.heap_changed || found.heap_changed;
+    if (found.done != 0) {
+      notes.push_back(fmt::format(
+          "{} boxed futures have returned or panicked and are not dropped: they are not counted", found.done));
+    }
+    if (found.ambiguous != 0) {
+      notes.push_back(fmt::format(
+          "boxes of several types lead to {} of the boxed futures: some are left over, and which type it is is a guess",
+          found.ambiguous));
+    }
+    if (found.too_many) notes.emplace_back("there are more boxed futures than are looked at: some are not counted");
   }
 
   live_snapshot look_through(const address_space& memory, std::function<void()> after_block) {
@@ -252,6 +294,7 @@ class live_target::state {
   std::vector<coroutine> coroutines_;
   std::vector<binary> binaries_;
   frame_index known_;
+  vtable_index vtables_;
   std::vector<std::uint64_t> arenas_;  ///< addresses in the process
   std::vector<std::string> notes_;
 };

@@ -27,6 +27,7 @@ struct live_options {
   std::vector<std::filesystem::path> debug_folders = {};  ///< searched for separate debug files, before /usr/lib/debug
   bool stacks = false;                                    ///< also who waits for whom
   bool pools = false;                                     ///< count what looks like frames inside of other objects, too
+  bool rust = false;                                      ///< also the futures that a Rust program holds in boxes
   /// Stop the process while its memory is read, but for no longer than this; 0: read it as it runs.
   std::chrono::nanoseconds longest_pause = {};
 };

@@ -4,6 +4,7 @@
 #include "inspect/live/arena.hpp"
 #include "inspect/live/group.hpp"
 #include "inspect/live/module.hpp"
+#include "inspect/live/rust_roots.hpp"
 #include "inspect/live/scan.hpp"
 #include "inspect/memory/core_file.hpp"
 
@@ -85,6 +86,22 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     in_tree += node.count;
   }
   check(in_tree == count);
+  // Any two words may be a box of Rust, too: here those whose second is one of the functions' addresses.
+  vtable_index vtables;
+  for (std::uint32_t i = 0; i < coroutines.size(); ++i) {
+    vtables.add(std::vector<future_vtable>{{.address = coroutines[i].destroy_address,
+                                            .coroutine = i,
+                                            .bytes = coroutines[i].frame_bytes.value_or(0),
+                                            .alignment = 8}},
+                0, 0);
+  }
+  vtables.finish();
+  const auto roots = find_rust_roots(**core, vtables, coroutines, {}, {.waiters = true});
+  last = 0;
+  for (const auto& future : roots.futures) {
+    check(future.address > last);
+    last = future.address;
+  }
   std::vector<std::string> notes;
   (void)find_modules(**core, {.pid = 0, .program = {}, .entry = (*core)->entry()}, notes);
   return 0;

@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <filesystem>
+
 namespace {
 
 using namespace live_test;
@@ -122,6 +124,20 @@ TEST_F(live_command, shows_one_frame) {
   const auto nothing = run_tare({"live", pid(), "--frame", "0x10"});
   EXPECT_EQ(nothing.status, 2);
   EXPECT_THAT(nothing.errors, HasSubstr("no frame that is suspended begins at 0x10"));
+}
+
+TEST(live_rust_command, shows_boxed_futures_and_says_that_it_is_an_experiment) {
+  if (!std::filesystem::exists(target("boxed-rustc-O2"))) GTEST_SKIP() << "rustc is not installed";
+  const auto program = start({target("boxed-rustc-O2")});
+  const auto pid = std::to_string(program.running.pid());
+  const auto shown = run_tare({"live", pid, "--rust"});
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  EXPECT_THAT(shown.output, ContainsRegex("boxed::two_places [^\n]*boxed.rs:38 [^\n]* 10,000 "));
+  EXPECT_THAT(shown.output, ContainsRegex("boxed::unstarted [^\n]*not started [^\n]* 100 "));
+  EXPECT_THAT(shown.errors, HasSubstr("--rust is an experiment"));
+  const auto kept = run_tare({"snapshot", pid, "--rust", "-o", "-"});
+  EXPECT_EQ(kept.status, 0) << kept.errors;
+  EXPECT_THAT(json::parse(kept.output)["notes"].dump(), HasSubstr("--rust is an experiment"));
 }
 
 TEST(live_command_line, complains_in_one_line) {

@@ -1,0 +1,100 @@
+#include "inspect/live/areas.hpp"
+
+#include <algorithm>
+
+namespace tare::inspect {
+namespace {
+
+/// Larger ones are the shadows of sanitizers: to ask which of their pages are there would take minutes.
+constexpr std::uint64_t largest_region = std::uint64_t{256} << 30U;
+
+/// Cuts a region into what can be told of its parts. `stacks` are by their ends; `guarded` says whether memory that
+/// nobody may touch lies below, as it does below the stack of a thread.
+std::vector<area> areas_of(const address_space& memory, const memory_region& region, bool guarded,
+                           std::span<const address_range> covered, std::span<const address_range> stacks) {
+  std::vector<area> special;
+  std::vector<address_range> dead(covered.begin(), covered.end());
+  // A core file does not say which region it is.
+  if (region.path == "[heap]" || region.path.empty()) {
+    if (const auto heap = main_heap(memory, region); heap) {
+      special.push_back({.where = heap->where, .kind = area_kind::heap, .heap = *heap, .region = &region});
+    }
+  }
+  for (const auto& heap : thread_heaps(memory, region)) {
+    special.push_back({.where = heap.where, .kind = area_kind::heap, .heap = heap, .region = &region});
+  }
+  bool used = false;
+  for (const auto& stack : std::ranges::equal_range(stacks, region.where.end, {}, &address_range::end)) {
+    if (!region.where.contains(stack.begin)) continue;
+    used = true;
+    // What lies below the stack pointer is left over from calls that have returned.
+    special.push_back({.where = stack, .kind = area_kind::stack, .region = &region});
+    constexpr std::uint64_t most_of_stack = std::uint64_t{8} << 20U;
+    const std::uint64_t room = stack.begin - region.where.begin;
+    dead.push_back({.begin = stack.begin - std::min(room, most_of_stack), .end = stack.begin});
+  }
+  // The stack of a thread that has ended, or whose stack pointer is not known since it runs, says nothing.
+  const bool stack = region.path == "[stack]" || (guarded && special.empty() && is_thread_stack(memory, region));
+  if (stack && !used) return {};
+  std::ranges::sort(dead, {}, &address_range::begin);
+  std::ranges::sort(special, {}, [](const area& one) { return one.where.begin; });
+  std::vector<area> areas;
+  std::uint64_t at = region.where.begin;
+  const auto add_rest = [&](std::uint64_t end) {
+    // Arenas are walked for themselves.
+    for (const auto& skipped : dead) {
+      if (skipped.end <= at || skipped.begin >= end) continue;
+      if (skipped.begin > at) areas.push_back({.where = {.begin = at, .end = skipped.begin}, .region = &region});
+      at = std::min(skipped.end, end);
+    }
+    if (at < end) areas.push_back({.where = {.begin = at, .end = end}, .region = &region});
+    at = std::max(at, end);
+  };
+  for (const auto& one : special) {
+    if (one.where.begin < at) continue;
+    add_rest(one.where.begin);
+    areas.push_back(one);
+    at = one.where.end;
+  }
+  add_rest(region.where.end);
+  return areas;
+}
+
+}  // namespace
+
+area_list find_areas(const address_space& memory, std::span<const address_range> covered) {
+  area_list found;
+  auto stacks = memory.stacks();
+  std::ranges::sort(stacks, {}, &address_range::end);
+  const memory_region* before = nullptr;
+  for (const auto& region : memory.regions()) {
+    const bool guarded = before != nullptr && !before->readable && before->where.end == region.where.begin;
+    before = &region;
+    if (!region.readable || !region.writable || region.shared || region.path.starts_with("/dev/")) continue;
+    if (region.where.bytes() > largest_region) {
+      ++found.skipped;
+      continue;
+    }
+    auto parts = areas_of(memory, region, guarded, covered, stacks);
+    found.areas.insert(found.areas.end(), parts.begin(), parts.end());
+  }
+  return found;
+}
+
+void block_reader::for_each(const area& of,
+                            const std::function<void(std::uint64_t, std::span<const std::byte>, std::uint64_t)>& use) {
+  constexpr std::uint64_t word = 8;
+  for (const auto& range : memory_.present(*of.region)) {
+    const std::uint64_t begin = std::max(range.begin, of.where.begin);
+    const std::uint64_t end = std::min(range.end, of.where.end);
+    for (std::uint64_t at = begin; at < end; at += block_bytes) {
+      const std::uint64_t wanted = std::min<std::uint64_t>(block_bytes + word, end - at);
+      const auto block = std::span(*buffer_).first(memory_.read(at, std::span(*buffer_).first(wanted)));
+      if (block.size() < 2 * word) break;
+      use(at, block, std::min<std::uint64_t>(block.size(), block_bytes));
+      if (block.size() != wanted) break;
+    }
+  }
+}
+
+}  // namespace tare::inspect

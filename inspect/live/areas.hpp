@@ -1,0 +1,60 @@
+#pragma once
+
+// The parts of a process's memory that are looked through, and what can be told of each. Internal to inspect/.
+
+#include "inspect/live/malloc_heap.hpp"
+#include "inspect/memory/address_space.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace tare::inspect {
+
+enum class area_kind : std::uint8_t {
+  heap,   ///< glibc's: every chunk says whether it is in use
+  stack,  ///< of a thread, above its stack pointer
+  other,  ///< memory of other allocators, large chunks, static objects
+};
+
+/// A part of a region that is looked through in one go.
+struct area {
+  address_range where;
+  area_kind kind = area_kind::other;
+  malloc_heap heap{};
+  const memory_region* region = nullptr;
+};
+
+struct area_list {
+  std::vector<area> areas;    ///< by address, without overlaps
+  std::uint64_t skipped = 0;  ///< regions that are too large to be looked through
+};
+
+/// What is private and writable, without what `covered` covers, by address, and without what is left over on stacks.
+[[nodiscard]] area_list find_areas(const address_space& memory, std::span<const address_range> covered);
+
+/// Reads areas block by block.
+class block_reader {
+ public:
+  /// Large enough for few system calls, small enough for a processor's cache.
+  static constexpr std::size_t block_bytes = std::size_t{256} << 10U;
+
+  explicit block_reader(const address_space& memory) : memory_(memory) {}
+
+  /// Calls `use(address, block, bytes)`: the block begins at the address and has so many bytes of its own, and behind
+  /// them the next word if there is one, since a pair of words may lie across the border of two blocks. Blocks that
+  /// cannot be read are left out.
+  void for_each(const area& of,
+                const std::function<void(std::uint64_t, std::span<const std::byte>, std::uint64_t)>& use);
+
+ private:
+  const address_space& memory_;
+  std::unique_ptr<std::array<std::byte, block_bytes + 8>> buffer_ =
+      std::make_unique<std::array<std::byte, block_bytes + 8>>();
+};
+
+}  // namespace tare::inspect
