@@ -26,29 +26,30 @@ class scanner {
       : memory_(memory), known_(known), coroutines_(coroutines), how_(how) {}
 
   void look_through(const area& one) {
-    if (one.kind == area_kind::heap) walk_.emplace(one.heap);
-    blocks_.for_each(one, [&](std::uint64_t at, std::span<const std::byte> block, std::uint64_t bytes) {
-      look_through_block(one, at, block, bytes);
-      if (how_.after_block) how_.after_block();
-    });
-    if (walk_) {
-      walk_->finish();
-      decide();
-      if (walk_->is_broken()) {
-        found_.heap_changed = true;
-        while (!waiting_.empty()) {
-          decide_locally(waiting_.front());
-          waiting_.pop_front();
-        }
-      }
-      waiting_.clear();
-      walk_.reset();
+    if (one.kind == area_kind::heap) {
+      chunk_walk walk(one.heap);
+      look_through(one, &walk);
+      settle(walk);
+    } else {
+      look_through(one, nullptr);
     }
   }
 
   found_frames take() { return std::move(found_); }
 
  private:
+  /// `walk` is that of the heap, if the area is one.
+  void look_through(const area& one, chunk_walk* walk) {
+    blocks_.for_each(one, [&](std::uint64_t at, std::span<const std::byte> block, std::uint64_t bytes) {
+      look_through_block(one, at, block, bytes);
+      if (walk != nullptr) {
+        walk->feed(at, block.first(bytes));
+        decide(*walk);
+      }
+      if (how_.after_block) how_.after_block();
+    });
+  }
+
   void look_through_block(const area& one, std::uint64_t at, std::span<const std::byte> block, std::uint64_t bytes) {
     found_.scanned_bytes += bytes;
     const memory_window window(memory_, at, block);
@@ -69,10 +70,6 @@ class scanner {
       if (i > 0 && number(i - 1) == 0) {
         if (const auto match = known_.find(0, value); match) note(one, window, at + (i - 1) * word, *match);
       }
-    }
-    if (walk_) {
-      walk_->feed(at, block.first(bytes));
-      decide();
     }
   }
 
@@ -105,13 +102,22 @@ class scanner {
   }
 
   /// For frames in a heap that is walked: as far as the walk has come.
-  void decide() {
+  void decide(chunk_walk& walk) {
     while (!waiting_.empty()) {
-      const auto state = walk_->at(waiting_.front().address);
+      const auto state = walk.at(waiting_.front().address);
       if (!state) return;
       apply(waiting_.front(), *state);
       waiting_.pop_front();
     }
+  }
+
+  /// At the end of a heap.
+  void settle(chunk_walk& walk) {
+    walk.finish();
+    decide(walk);
+    if (walk.is_broken()) found_.heap_changed = true;
+    for (; walk.is_broken() && !waiting_.empty(); waiting_.pop_front()) decide_locally(waiting_.front());
+    waiting_.clear();
   }
 
   void apply(found_frame frame, chunk_state state) {
@@ -160,7 +166,6 @@ class scanner {
   const scan_options& how_;
   found_frames found_;
   block_reader blocks_{memory_};
-  std::optional<chunk_walk> walk_;
   std::deque<found_frame> waiting_;  ///< for the walk to come to them
 };
 
