@@ -69,12 +69,11 @@ class live_target::state {
     read_ = true;
     if (coroutines_.empty() && notes_.empty()) notes_.emplace_back("the process runs no code of coroutines");
     if (options_.rust) {
-      notes_.emplace_back(
-          vtables_.empty()
-              ? "--rust: no future of the program is known as a dyn Future; build it with -g (debug = true for cargo)"
-              : "--rust is an experiment: it sees the futures that are held as Box<dyn Future>, and neither those that "
-                "a "
-                "task holds by value, as tokio::spawn's do, nor those in other futures or on stacks");
+      notes_.emplace_back(vtables_.empty() ? "--rust: the program is not known to have a dyn Future: build it with -g "
+                                             "(debug = true for cargo)"
+                                           : "--rust is an experiment: it sees futures that are held as Box<dyn "
+                                             "Future>; not those that a task holds by value, as tokio::spawn's do, nor "
+                                             "those in other futures or on stacks");
     }
     return {};
   }

@@ -159,7 +159,7 @@ void fill(std::vector<task>& kept, unsigned long chains) {
 }  // namespace hand
 
 int main(int argc, char** argv) {
-  const unsigned long chains = argc > 1 ? std::strtoul(argv[1], nullptr, 10) / 2 * 2 : 30'000;
+  const unsigned long chains = argc > 1 ? std::strtoul(argv[1], nullptr, 10) / 2 * 2 : 40'000;
   std::vector<hand::task> here;
   std::vector<hand::task> there;
   std::thread other([&] { hand::fill(there, chains / 2); });

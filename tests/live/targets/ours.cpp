@@ -80,7 +80,7 @@ tare::task<> everything(unsigned long count, std::vector<tare::task<>>& kept) {
 }  // namespace ours
 
 int main(int argc, char** argv) {
-  const unsigned long count = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 10'000;
+  const unsigned long count = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 20'000;
   std::vector<tare::task<>> kept;
   tare::runtime rt({.shards = 2});
   rt.run(ours::everything(count, kept));
