@@ -15,6 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <clocale>
+#include <csignal>
 #include <cstdlib>
 #include <cwchar>
 #include <memory>
@@ -176,12 +177,38 @@ class terminal {
   screen_owner screen_;
 };
 
+/// While it lives, the signal of a new size only comes where it is waited for: it would be missed if it came just
+/// before.
+class held_back_resize {
+ public:
+  held_back_resize() noexcept {
+    sigset_t resize;
+    sigemptyset(&resize);
+    sigaddset(&resize, SIGWINCH);
+    ::pthread_sigmask(SIG_BLOCK, &resize, &before_);
+  }
+  held_back_resize(const held_back_resize&) = delete;
+  held_back_resize& operator=(const held_back_resize&) = delete;
+  ~held_back_resize() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  [[nodiscard]] const sigset_t& let_through() const noexcept { return before_; }
+
+ private:
+  sigset_t before_{};
+};
+
 enum class woken { by_time, by_key, by_signal };
 
-result<woken> wait(const stop_request& stop, std::optional<std::chrono::milliseconds> longest) {
+result<woken> wait(const stop_request& stop, const held_back_resize& resize,
+                   std::optional<std::chrono::milliseconds> longest) {
   std::array<pollfd, 2> files{{{STDIN_FILENO, POLLIN, 0}, {stop.signal(), POLLIN, 0}}};
-  const int timeout = longest ? static_cast<int>(longest->count()) : -1;
-  if (::poll(files.data(), files.size(), timeout) < 0) {
+  timespec limit{};
+  if (longest) {
+    const auto whole = std::chrono::duration_cast<std::chrono::seconds>(*longest);
+    limit.tv_sec = whole.count();
+    limit.tv_nsec = std::chrono::nanoseconds(*longest - whole).count();
+  }
+  if (::ppoll(files.data(), files.size(), longest ? &limit : nullptr, &resize.let_through()) < 0) {
     // The signal of a new size, which ncurses turns into a key.
     if (errno == EINTR) return woken::by_key;
     return inspect::system_error("cannot wait for keys", errno);
@@ -202,6 +229,7 @@ result<void> watch_live(const std::function<result<live_snapshot>()>& take, std:
   if (!first) return std::unexpected(first.error());
   clock::time_point taken = clock::now();
 
+  const held_back_resize resize;
   const auto opened = terminal::open();
   if (!opened) return std::unexpected(opened.error());
   live_screen screen(interval);
@@ -214,7 +242,7 @@ result<void> watch_live(const std::function<result<live_snapshot>()>& take, std:
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(taken + screen.interval() - clock::now());
       longest = std::max(left, std::chrono::milliseconds(0));
     }
-    const auto why = wait(stop, longest);
+    const auto why = wait(stop, resize, longest);
     if (!why) return std::unexpected(why.error());
     if (*why == woken::by_signal) return inspect::interrupted_error();
     opened->hear(screen);
