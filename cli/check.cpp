@@ -61,12 +61,9 @@ std::vector<inspect::violation> all_violations(const std::vector<inspect::corout
 }
 
 int run(const options& asked) {
-  std::optional<output_file> sarif;
-  if (!asked.sarif.empty()) {
-    auto opened = output_file::open(asked.sarif);
-    if (!opened) return cannot_check(opened.error());
-    sarif.emplace(std::move(*opened));
-  }
+  auto opened = output_file::open_if_named(asked.sarif);
+  if (!opened) return cannot_check(opened.error());
+  auto& sarif = *opened;
   std::error_code ignored;
   std::vector<inspect::budget> budgets;
   const fs::path budget_file = asked.budget.empty() ? fs::path(default_budget) : fs::path(asked.budget);

@@ -65,9 +65,7 @@ std::string_view kind_of(const changed_site& one) {
 }
 
 std::string place_of(const changed_site& one) {
-  std::string place = short_place(one.where);
-  if (one.kind == inspect::suspension::initial) place += " (not started)";
-  if (one.kind == inspect::suspension::final) place += " (ended)";
+  std::string place = place_text(one.where, one.kind);
   if (one.line_before != 0 && one.line_before != one.where.line) place += fmt::format(" (was :{})", one.line_before);
   return place;
 }
@@ -133,12 +131,9 @@ int run(const options& asked) {
   if (asked.before == "-" && asked.after == "-") {
     return complain(inspect::error{inspect::fault::input, "only one of the two can be standard input"});
   }
-  std::optional<output_file> json_file;
-  if (!asked.json.empty()) {
-    auto opened = output_file::open(asked.json);
-    if (!opened) return complain(opened.error());
-    json_file.emplace(std::move(*opened));
-  }
+  auto opened = output_file::open_if_named(asked.json);
+  if (!opened) return complain(opened.error());
+  auto& json_file = *opened;
   const auto before = read(asked.before);
   if (!before) return complain(before.error());
   const auto after = read(asked.after);

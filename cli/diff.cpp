@@ -84,12 +84,9 @@ std::string changes_json(const std::vector<changed_frame>& changes) {
 }
 
 int run(const options& asked) {
-  std::optional<output_file> json_file;
-  if (!asked.json.empty()) {
-    auto opened = output_file::open(asked.json);
-    if (!opened) return complain(opened.error());
-    json_file.emplace(std::move(*opened));
-  }
+  auto opened = output_file::open_if_named(asked.json);
+  if (!opened) return complain(opened.error());
+  auto& json_file = *opened;
   std::array<inspect::coroutine_report, 2> reports;
   for (std::size_t i = 0; i < reports.size(); ++i) {
     auto read = inspect::read_coroutines(i == 0 ? asked.before : asked.after, {.debug_folders = {}, .liveness = false});

@@ -2,35 +2,18 @@
 
 #include "cli/figures.hpp"
 #include "cli/frames_report.hpp"
+#include "cli/live_report.hpp"
 #include "cli/short_name.hpp"
 #include "cli/table.hpp"
 
 #include <fmt/format.h>
 
-#include <string_view>
-
 namespace tare::cli {
-namespace {
-
-std::string_view state_text(inspect::suspension kind) {
-  switch (kind) {
-    case inspect::suspension::initial:
-      return " (not started)";
-    case inspect::suspension::final:
-      return " (ended)";
-    case inspect::suspension::await:
-      break;
-  }
-  return "";
-}
-
-}  // namespace
 
 std::string list_text(const std::vector<inspect::listed_frame>& frames) {
   table rows({"frame", "suspended in", "at", "bytes"}, 3);
   for (const auto& one : frames) {
-    rows.add({fmt::format("{:#x}", one.address), short_name(one.function),
-              short_place(one.where) + std::string(state_text(one.kind)),
+    rows.add({fmt::format("{:#x}", one.address), short_name(one.function), place_text(one.where, one.kind),
               one.bytes == 0 ? "?" : with_commas(one.bytes)});
   }
   return rows.text();
@@ -38,7 +21,7 @@ std::string list_text(const std::vector<inspect::listed_frame>& frames) {
 
 std::string frame_text(const inspect::frame_view& of) {
   std::string text = fmt::format("frame {:#x} of {}\n", of.address, of.function);
-  text += fmt::format("suspended at {}{}", short_place(of.where), state_text(of.kind));
+  text += "suspended at " + place_text(of.where, of.kind);
   if (of.frame_bytes != 0) text += fmt::format(", {} bytes", with_commas(of.frame_bytes));
   if (of.allocated_bytes != 0 && of.allocated_bytes != of.frame_bytes) {
     text += fmt::format(" ({} with the allocator's rounding)", with_commas(of.allocated_bytes));

@@ -4,6 +4,7 @@
 #include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
 #include "cli/pages.hpp"
+#include "cli/pattern.hpp"
 #include "inspect/coroutine/read.hpp"
 
 #include <fmt/format.h>
@@ -16,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace tare::cli {
@@ -74,37 +76,25 @@ int show_tree(const inspect::coroutine_report& report, const std::string& name) 
   if (text.empty()) {
     return complain(inspect::error{inspect::fault::input, fmt::format("no coroutine is named '{}'", name)});
   }
-  auto screen = output_file::standard_output();
-  if (const auto written = screen.write(text); !written) return complain(written.error());
-  return finish_output(done);
+  return show(text);
 }
 
 int run(const options& asked) {
   std::optional<std::regex> pattern;
   if (!asked.match.empty()) {
-    try {
-      pattern.emplace(asked.match, std::regex::ECMAScript | std::regex::optimize);
-    } catch (const std::regex_error& wrong) {
-      return complain(inspect::error{
-          inspect::fault::input, fmt::format("--match '{}' is no regular expression: {}", asked.match, wrong.what())});
-    }
+    auto given = pattern_of("--match", asked.match);
+    if (!given) return complain(given.error());
+    pattern = std::move(*given);
   }
-  std::optional<output_file> json;
-  if (!asked.json.empty()) {
-    auto opened = output_file::open(asked.json);
-    if (!opened) return complain(opened.error());
-    json.emplace(std::move(*opened));
-  }
-  std::optional<output_file> html;
+  auto json_file = output_file::open_if_named(asked.json);
+  if (!json_file) return complain(json_file.error());
   if (!asked.html.empty()) {
-    if (!has_pages()) {
-      return complain(inspect::error{inspect::fault::system,
-                                     "this tare was built without the page of --html: install npm and build it again"});
-    }
-    auto opened = output_file::open(asked.html);
-    if (!opened) return complain(opened.error());
-    html.emplace(std::move(*opened));
+    if (const auto pages = need_pages(); !pages) return complain(pages.error());
   }
+  auto html_file = output_file::open_if_named(asked.html);
+  if (!html_file) return complain(html_file.error());
+  auto& json = *json_file;
+  auto& html = *html_file;
   inspect::read_options how;
   how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
   auto report = inspect::read_coroutines(asked.binary, how);
@@ -120,11 +110,14 @@ int run(const options& asked) {
   sort_by(asked.sort, report->coroutines);
   if (asked.top != 0 && report->coroutines.size() > asked.top) report->coroutines.resize(asked.top);
   tell_notes(report->notes);
-  if (json) {
-    if (const auto written = json->write(frames_json(*report)); !written) return complain(written.error());
-  }
-  if (html) {
-    if (const auto written = html->write(frames_page(frames_json(*report))); !written) return complain(written.error());
+  if (json || html) {
+    const std::string all = frames_json(*report);
+    if (json) {
+      if (const auto written = json->write(all); !written) return complain(written.error());
+    }
+    if (html) {
+      if (const auto written = html->write(frames_page(all)); !written) return complain(written.error());
+    }
   }
   if ((json && json->is_standard_output()) || (html && html->is_standard_output())) return finish_output(done);
   if (!any) {
@@ -138,9 +131,7 @@ int run(const options& asked) {
   const std::string text = asked.awaits   ? awaits_text(report->coroutines)
                            : asked.advice ? advice_text(report->coroutines)
                                           : frames_table(report->coroutines);
-  auto screen = output_file::standard_output();
-  if (const auto written = screen.write(text); !written) return complain(written.error());
-  return finish_output(done);
+  return show(text);
 }
 
 }  // namespace

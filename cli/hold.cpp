@@ -172,12 +172,9 @@ int run(const options& asked) {
   auto what = load::parse_target(asked.url, !asked.insecure);
   if (!what) return complain(what.error());
   what->status = asked.status;
-  std::optional<output_file> json;
-  if (!asked.json.empty()) {
-    auto opened = output_file::open(asked.json);
-    if (!opened) return complain(opened.error());
-    json.emplace(std::move(*opened));
-  }
+  auto opened = output_file::open_if_named(asked.json);
+  if (!opened) return complain(opened.error());
+  auto& json = *opened;
   if (const auto raised = load::raise_descriptor_limit(asked.connections); !raised) return complain(raised.error());
 
   stop_request stop;

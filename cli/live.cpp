@@ -7,6 +7,7 @@
 #include "cli/live_terminal.hpp"
 #include "cli/output_file.hpp"
 #include "cli/pages.hpp"
+#include "cli/pattern.hpp"
 #include "cli/stop_request.hpp"
 #include "inspect/live/snapshot_file.hpp"
 
@@ -39,20 +40,9 @@ struct options {
   std::optional<double> watch;
 };
 
-int show(std::string_view text) {
-  auto screen = output_file::standard_output();
-  if (const auto written = screen.write(text); !written) return complain(written.error());
-  return finish_output(done);
-}
-
 int show_list(const options& asked) {
-  std::optional<std::regex> pattern;
-  try {
-    pattern.emplace(asked.list, std::regex::ECMAScript | std::regex::optimize);
-  } catch (const std::regex_error& wrong) {
-    return complain(inspect::error{inspect::fault::input,
-                                   fmt::format("--list '{}' is no regular expression: {}", asked.list, wrong.what())});
-  }
+  const auto pattern = pattern_of("--list", asked.list);
+  if (!pattern) return complain(pattern.error());
   auto target = open_target(asked.target, false);
   if (!target) return complain(target.error());
   constexpr std::size_t usual = 20;
@@ -89,14 +79,6 @@ int watch(const options& asked, double seconds) {
   return watched ? finish_output(done) : complain(watched.error());
 }
 
-/// A file that was asked for, opened before the work begins.
-inspect::result<std::optional<output_file>> open_output(const std::string& path) {
-  if (path.empty()) return std::nullopt;
-  auto opened = output_file::open(path);
-  if (!opened) return std::unexpected(opened.error());
-  return std::optional<output_file>(std::move(*opened));
-}
-
 std::string text_of(const options& asked, const inspect::live_snapshot& taken) {
   if (asked.folded) return folded_text(taken, asked.weight == "frames" ? folded_weight::frames : folded_weight::bytes);
   if (!asked.stacks) return live_head(taken) + "\n" + live_table(taken, asked.top);
@@ -109,27 +91,30 @@ int run(const options& asked) {
   if (asked.watch) return watch(asked, *asked.watch);
   if (!asked.list.empty()) return show_list(asked);
   if (!asked.frame.empty()) return show_frame(asked);
-  auto json = open_output(asked.json);
-  if (!json) return complain(json.error());
-  if (!asked.html.empty() && !has_pages()) {
-    return complain(inspect::error{inspect::fault::system,
-                                   "this tare was built without the page of --html: install npm and build it again"});
+  auto json_file = output_file::open_if_named(asked.json);
+  if (!json_file) return complain(json_file.error());
+  if (!asked.html.empty()) {
+    if (const auto pages = need_pages(); !pages) return complain(pages.error());
   }
-  auto html = open_output(asked.html);
-  if (!html) return complain(html.error());
-  auto target = open_target(asked.target, asked.stacks || asked.folded || *json || *html);
+  auto html_file = output_file::open_if_named(asked.html);
+  if (!html_file) return complain(html_file.error());
+  auto& json = *json_file;
+  auto& html = *html_file;
+  auto target = open_target(asked.target, asked.stacks || asked.folded || json || html);
   if (!target) return complain(target.error());
   const auto taken = target->snapshot();
   if (!taken) return complain(taken.error());
   for (const auto& note : taken->notes) complain("note: " + note);
-  if (*json) {
-    if (const auto written = (*json)->write(inspect::snapshot_json(*taken)); !written) return complain(written.error());
+  if (json || html) {
+    const std::string all = inspect::snapshot_json(*taken);
+    if (json) {
+      if (const auto written = json->write(all); !written) return complain(written.error());
+    }
+    if (html) {
+      if (const auto written = html->write(live_page(all)); !written) return complain(written.error());
+    }
   }
-  if (*html) {
-    const auto page = live_page(inspect::snapshot_json(*taken));
-    if (const auto written = (*html)->write(page); !written) return complain(written.error());
-  }
-  if ((*json && (*json)->is_standard_output()) || (*html && (*html)->is_standard_output())) return finish_output(done);
+  if ((json && json->is_standard_output()) || (html && html->is_standard_output())) return finish_output(done);
   return show(text_of(asked, *taken));
 }
 

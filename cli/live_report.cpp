@@ -21,6 +21,18 @@ using inspect::live_site;
 using inspect::live_snapshot;
 using inspect::stack_node;
 
+std::string_view state_text(inspect::suspension kind) {
+  switch (kind) {
+    case inspect::suspension::initial:
+      return "not started";
+    case inspect::suspension::await:
+      return "";
+    case inspect::suspension::final:
+      return "ended";
+  }
+  return "";
+}
+
 std::string_view plural(std::uint64_t number) { return number == 1 ? "" : "s"; }
 
 std::string frames_text(std::uint64_t number) {
@@ -167,16 +179,12 @@ std::string process_text(const live_snapshot& of) {
 }
 
 std::string_view state_of(const live_site& site) {
-  if (site.merged) return "in its caller's frame";
-  switch (site.kind) {
-    case inspect::suspension::initial:
-      return "not started";
-    case inspect::suspension::await:
-      return "";
-    case inspect::suspension::final:
-      return "ended";
-  }
-  return "";
+  return site.merged ? "in its caller's frame" : state_text(site.kind);
+}
+
+std::string place_text(const inspect::source_line& where, inspect::suspension kind) {
+  const auto state = state_text(kind);
+  return state.empty() ? short_place(where) : fmt::format("{} ({})", short_place(where), state);
 }
 
 std::string site_text(const live_site& site) {

@@ -18,6 +18,9 @@ namespace tare::cli {
 /// What is special about the frames of a site: "not started", "ended", "in its caller's frame", or nothing.
 [[nodiscard]] std::string_view state_of(const inspect::live_site& site);
 
+/// "server.cpp:42 (not started)".
+[[nodiscard]] std::string place_text(const inspect::source_line& where, inspect::suspension kind);
+
 /// "serve(tcp::socket) at server.cpp:42", for a line that has no columns.
 [[nodiscard]] std::string site_text(const inspect::live_site& site);
 

@@ -1,5 +1,7 @@
 #include "cli/output_file.hpp"
 
+#include "cli/error.hpp"
+
 #include <fmt/format.h>
 #include <stdio_ext.h>
 #include <unistd.h>
@@ -29,6 +31,13 @@ inspect::result<output_file> output_file::open(const std::string& path) {
   return output_file(std::move(target), std::move(draft), file);
 }
 
+inspect::result<std::optional<output_file>> output_file::open_if_named(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  auto opened = open(path);
+  if (!opened) return std::unexpected(opened.error());
+  return std::optional<output_file>(std::move(*opened));
+}
+
 output_file::~output_file() {
   if (file_ == nullptr || draft_.empty()) return;
   std::error_code ignored;
@@ -54,6 +63,12 @@ inspect::result<void> output_file::write(std::string_view text) {
   std::error_code ignored;
   if (!draft_.empty()) fs::remove(draft_, ignored);
   return inspect::system_error(fmt::format("cannot write {}", target_.string()), failed.value());
+}
+
+int show(std::string_view text) {
+  auto screen = output_file::standard_output();
+  if (const auto written = screen.write(text); !written) return complain(written.error());
+  return finish_output(done);
 }
 
 }  // namespace tare::cli

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,8 @@ class output_file {
  public:
   /// "-" is standard output.
   [[nodiscard]] static inspect::result<output_file> open(const std::string& path);
+  /// Nothing for an empty path: the file was not asked for.
+  [[nodiscard]] static inspect::result<std::optional<output_file>> open_if_named(const std::string& path);
   [[nodiscard]] static output_file standard_output() { return {{}, {}, nullptr}; }
 
   output_file(output_file&&) noexcept = default;
@@ -38,5 +41,8 @@ class output_file {
   std::filesystem::path draft_;  ///< empty where the target is no ordinary file
   std::unique_ptr<std::FILE, closer> file_;
 };
+
+/// Writes to standard output, and says with which status to end.
+[[nodiscard]] int show(std::string_view text);
 
 }  // namespace tare::cli

@@ -32,6 +32,12 @@ std::string_view empty_live_page() noexcept { return {tare_live_page_begin, tare
 
 bool has_pages() noexcept { return empty_frames_page().contains(marker) && empty_live_page().contains(marker); }
 
+inspect::result<void> need_pages() {
+  if (has_pages()) return {};
+  return std::unexpected(inspect::error{
+      inspect::fault::system, "this tare was built without the page of --html: install npm and build it again"});
+}
+
 std::string frames_page(std::string_view json) {
   return filled_page(empty_frames_page(), marker, json).value_or(std::string());
 }

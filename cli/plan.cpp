@@ -189,12 +189,9 @@ int run(const options& asked) {
   if (!answer) return complain(answer.error());
 
   auto screen = output_file::standard_output();
-  std::optional<output_file> json;
-  if (!asked.json.empty()) {
-    auto opened = output_file::open(asked.json);
-    if (!opened) return complain(opened.error());
-    json.emplace(std::move(*opened));
-  }
+  auto opened = output_file::open_if_named(asked.json);
+  if (!opened) return complain(opened.error());
+  auto& json = *opened;
   int status = done;
   const auto write = [&](output_file& to, const std::string& text) {
     if (const auto written = to.write(text); !written) status = complain(written.error());

@@ -5,6 +5,7 @@
 //
 // Nothing here needs the debug information any more: it can be kept, sorted, compared with another build's.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -121,6 +122,11 @@ struct coroutine {
   std::uint32_t index_bytes = 0;
   std::vector<promise_link> links;  ///< the most telling first
 
+  /// The place at which the suspend index holds this; nullptr if there is none.
+  [[nodiscard]] const await_point* await_with(std::uint64_t index) const noexcept {
+    const auto point = std::ranges::find(awaits, index, &await_point::index);
+    return point == awaits.end() ? nullptr : &*point;
+  }
   [[nodiscard]] std::uint64_t overhead_bytes() const noexcept { return abi_bytes + promise_bytes + padding_bytes; }
 };
 

@@ -80,6 +80,12 @@ class writer {
   }
 
  private:
+  /// A member.
+  struct part {
+    std::string name;  ///< empty where it has none
+    std::string value;
+  };
+
   static llvm::DWARFDie bare(llvm::DWARFDie type) {
     constexpr int most = 32;
     for (int steps = 0; type.isValid() && steps < most; ++steps) {
@@ -184,20 +190,20 @@ class writer {
       const auto address = number_from<std::uint64_t>(bytes);
       return address == 0 ? "null" : fmt::format("{:#x}", address);
     }
-    std::vector<std::string> parts;
+    std::vector<part> parts;
     collect(type, bytes, depth, parts);
     // A class that only wraps something else is written as that.
-    if (parts.size() == 1 && !parts.front().empty()) {
-      const auto colon = parts.front().find(": ");
-      return colon == std::string::npos ? parts.front() : parts.front().substr(colon + 2);
-    }
+    if (parts.size() == 1) return parts.front().value;
     std::string out = "{";
-    for (std::size_t i = 0; i < parts.size(); ++i) out += (i == 0 ? "" : ", ") + parts[i];
+    for (const auto& one : parts) {
+      if (&one != &parts.front()) out += ", ";
+      if (!one.name.empty()) out += one.name + ": ";
+      out += one.value;
+    }
     return out + "}";
   }
 
-  void collect(const llvm::DWARFDie& type, std::span<const std::byte> bytes, int depth,
-               std::vector<std::string>& parts) {
+  void collect(const llvm::DWARFDie& type, std::span<const std::byte> bytes, int depth, std::vector<part>& parts) {
     if (depth > deepest) return;
     for (const auto& child : type.children()) {
       const bool is_base = child.getTag() == dwarf::DW_TAG_inheritance;
@@ -210,28 +216,27 @@ class writer {
       const auto its_type = bare(type_of(child));
       const auto size = type_bytes(its_type);
       if (at >= bytes.size() || size > bytes.size() - at) continue;
-      const auto part = bytes.subspan(at, size);
+      const auto its_bytes = bytes.subspan(at, size);
       if (is_base) {
-        collect(its_type, part, depth + 1, parts);
+        collect(its_type, its_bytes, depth + 1, parts);
         continue;
       }
-      if (parts.size() == most_members) parts.emplace_back("…");
+      if (parts.size() == most_members) parts.push_back({.name = {}, .value = "…"});
       if (parts.size() > most_members) return;
-      const auto value = text(its_type, part, depth + 1);
+      const auto value = text(its_type, its_bytes, depth + 1);
       if (value.empty()) continue;
-      const auto name = short_name(child);
-      parts.push_back(name.empty() ? value : fmt::format("{}: {}", name, value));
+      parts.push_back({.name = std::string(short_name(child)), .value = value});
     }
   }
 
-  static void collect_bits(const llvm::DWARFDie& member, std::span<const std::byte> bytes,
-                           std::vector<std::string>& parts) {
+  static void collect_bits(const llvm::DWARFDie& member, std::span<const std::byte> bytes, std::vector<part>& parts) {
     const auto width = dwarf::toUnsigned(member.find(dwarf::DW_AT_bit_size), 0);
     const auto first = dwarf::toUnsigned(member.find(dwarf::DW_AT_data_bit_offset), 0);
     if (width == 0 || width > 56 || first / 8 >= bytes.size() || parts.size() >= most_members) return;
     const auto word =
         number_from<std::uint64_t>(bytes.subspan(first / 8, std::min<std::size_t>(8, bytes.size() - first / 8)));
-    parts.push_back(fmt::format("{}: {}", short_name(member), word >> (first % 8) & ((std::uint64_t{1} << width) - 1)));
+    const std::uint64_t value = word >> (first % 8) & ((std::uint64_t{1} << width) - 1);
+    parts.push_back({.name = std::string(short_name(member)), .value = fmt::format("{}", value)});
   }
 
   /// libstdc++'s std::string and std::string_view.

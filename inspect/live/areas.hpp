@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
@@ -36,6 +37,13 @@ struct area_list {
 
 /// What is private and writable, without what `covered` covers, by address, and without what is left over on stacks.
 [[nodiscard]] area_list find_areas(const address_space& memory, std::span<const address_range> covered);
+
+/// The word with that number in a block.
+[[nodiscard]] inline std::uint64_t word_of(std::span<const std::byte> block, std::size_t number) noexcept {
+  std::uint64_t value = 0;
+  std::memcpy(&value, block.data() + number * sizeof value, sizeof value);
+  return value;
+}
 
 /// Reads areas block by block.
 class block_reader {

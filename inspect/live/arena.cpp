@@ -201,4 +201,14 @@ std::uint64_t arena::waiter_of_branch(std::uint64_t branch) {
   return 0;
 }
 
+std::vector<address_range> covered_by(std::span<const arena> arenas) {
+  std::vector<address_range> covered;
+  for (const auto& one : arenas) {
+    covered.push_back(one.frames_range());
+    covered.push_back(one.table_range());
+  }
+  std::ranges::sort(covered, {}, &address_range::begin);
+  return covered;
+}
+
 }  // namespace tare::inspect

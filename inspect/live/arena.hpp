@@ -27,7 +27,7 @@ class arena {
   [[nodiscard]] static std::optional<arena> open(const address_space& memory, const detail::arena_abi& abi,
                                                  std::vector<std::string>& notes);
 
-  /// Where frames are, and where their slabs are described: nothing else needs to look there.
+  /// Where frames are, and where their slabs are described.
   [[nodiscard]] address_range frames_range() const noexcept;
   [[nodiscard]] address_range table_range() const noexcept;
 
@@ -61,5 +61,8 @@ class arena {
   std::vector<slab> table_;
   std::unordered_map<std::uint64_t, std::uint64_t> scopes_;  ///< by the record that has the slots
 };
+
+/// What arenas are walked for, so that nothing else needs to look there; by address.
+[[nodiscard]] std::vector<address_range> covered_by(std::span<const arena> arenas);
 
 }  // namespace tare::inspect

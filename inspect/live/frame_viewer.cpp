@@ -21,9 +21,9 @@ struct shown_field {
 
 /// What is in use at the frame's await; the whole frame where it is not known at which one it is.
 std::vector<shown_field> fields_at(const coroutine& of, std::uint32_t index) {
-  const auto at = std::ranges::find(of.awaits, std::uint64_t{index}, &await_point::index);
+  const auto* const at = of.await_with(index);
   std::vector<shown_field> shown;
-  if (at == of.awaits.end()) {
+  if (at == nullptr) {
     for (const auto& field : of.fields) {
       if (field.kind == field_kind::padding) continue;
       shown.push_back({.value = {.name = field.name,

@@ -44,10 +44,8 @@ live_site describe(const place& at, std::span<const coroutine> coroutines) {
     return site;
   }
   // A compiler leaves out the index where there is only one place to be suspended at.
-  const auto point = at.index == found_frame::no_index && of.awaits.size() == 1
-                         ? of.awaits.begin()
-                         : std::ranges::find(of.awaits, std::uint64_t{at.index}, &await_point::index);
-  if (point != of.awaits.end()) {
+  const bool only_one = at.index == found_frame::no_index && of.awaits.size() == 1;
+  if (const auto* point = only_one ? &of.awaits.front() : of.await_with(at.index); point != nullptr) {
     site.kind = point->kind;
     if (point->where.line != 0) site.where = point->where;
   }

@@ -93,10 +93,22 @@ bool is_thread_stack(const address_space& memory, const memory_region& region) {
   return false;
 }
 
-bool is_mapped_chunk(const address_space& memory, std::uint64_t address) {
-  if (address % page != head_bytes) return false;
+std::optional<std::uint64_t> mapped_chunk_bytes(const address_space& memory, std::uint64_t address) {
+  if (address % page != head_bytes) return std::nullopt;
   const auto size = memory.read_object<std::uint64_t>(address - 8);
-  return size && (*size & flags) == is_mapped && (*size & ~flags) % page == 0 && *size > page;
+  if (!size || (*size & flags) != is_mapped || (*size & ~flags) % page != 0 || *size <= page) return std::nullopt;
+  return *size & ~flags;
+}
+
+std::optional<lone_chunk> lone_chunk_at(const address_space& memory, std::uint64_t address, std::uint64_t least_bytes) {
+  constexpr std::uint64_t smallest = 32;
+  const std::uint64_t head = address - 8;
+  const auto size = memory.read_object<std::uint64_t>(head);
+  const std::uint64_t bytes = size.value_or(0) & ~flags;
+  if (bytes < std::max(least_bytes, smallest) || bytes % 16 != 0) return std::nullopt;
+  const auto next = memory.read_object<std::uint64_t>(head + bytes);
+  if (!next) return std::nullopt;
+  return lone_chunk{.bytes = bytes, .in_use = (*next & previous_in_use) != 0};
 }
 
 bool is_cached_chunk(const address_space& memory, std::uint64_t address, std::uint64_t first_word,

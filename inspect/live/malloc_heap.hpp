@@ -30,8 +30,9 @@ struct malloc_heap {
 /// Whether a region is the stack of a thread that pthread_create made: they are kept when a thread has ended.
 [[nodiscard]] bool is_thread_stack(const address_space& memory, const memory_region& region);
 
-/// Whether an object that begins at `address` is a chunk of its own that malloc has mapped: large ones are.
-[[nodiscard]] bool is_mapped_chunk(const address_space& memory, std::uint64_t address);
+/// How long the chunk is that an object at `address` begins, if malloc has mapped it for that object alone, as it does
+/// with large ones.
+[[nodiscard]] std::optional<std::uint64_t> mapped_chunk_bytes(const address_space& memory, std::uint64_t address);
 
 /// Whether an object's chunk of so many bytes is one that malloc keeps for the next that asks for this size. Such a
 /// chunk is marked as in use; its first word leads to the next one of its list, in a way that nothing else would (since
@@ -44,6 +45,17 @@ enum class chunk_state : std::uint8_t {
   inside,  ///< inside of a chunk in use
   free,    ///< not in use
 };
+
+/// A chunk by itself.
+struct lone_chunk {
+  std::uint64_t bytes = 0;
+  bool in_use = false;
+};
+
+/// The chunk that an object at `address` would begin, by its own head and the one behind it: for where a walk did not
+/// come so far. Nothing if the head makes no sense for an object of that many bytes.
+[[nodiscard]] std::optional<lone_chunk> lone_chunk_at(const address_space& memory, std::uint64_t address,
+                                                      std::uint64_t least_bytes);
 
 /// Goes through a heap once, block by block.
 class chunk_walk {

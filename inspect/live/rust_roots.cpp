@@ -1,12 +1,12 @@
 #include "inspect/live/rust_roots.hpp"
 
+#include "inspect/coroutine/layout.hpp"
 #include "inspect/live/areas.hpp"
 #include "inspect/live/frame_reader.hpp"
 #include "inspect/live/malloc_heap.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -40,19 +40,6 @@ struct question {
   std::uint32_t box = 0;
   bool of_future = false;  ///< of where the future is, not of where the box is
 };
-
-/// What malloc takes for an object of so many bytes.
-std::uint64_t least_chunk(std::uint64_t bytes) {
-  constexpr std::uint64_t head = 8;
-  constexpr std::uint64_t smallest = 32;
-  return std::max(smallest, (bytes + head + 15) / 16 * 16);
-}
-
-/// Where a coroutine is suspended; nullptr if it is not.
-const await_point* point_of(const coroutine& of, std::uint32_t index) {
-  const auto point = std::ranges::find(of.awaits, std::uint64_t{index}, &await_point::index);
-  return point == of.awaits.end() ? nullptr : &*point;
-}
 
 /// Reads here and there in ascending order, page by page.
 class page_reader {
@@ -95,11 +82,7 @@ class searcher {
   void find_boxes(const area& one) {
     blocks_.for_each(one, [&](std::uint64_t at, std::span<const std::byte> block, std::uint64_t bytes) {
       found_.scanned_bytes += bytes;
-      const auto number = [data = block.data()](std::size_t i) {
-        std::uint64_t value = 0;
-        std::memcpy(&value, data + i * word, word);
-        return value;
-      };
+      const auto number = [block](std::size_t i) { return word_of(block, i); };
       const std::size_t words = block.size() / word;
       // The first word of a block is the second of a pair in the block before.
       for (std::size_t i = 1; i < words; ++i) {
@@ -180,7 +163,7 @@ class searcher {
     }
     // Malloc splits off what it can use for itself.
     constexpr std::uint64_t most_left = 32;
-    const std::uint64_t least = least_chunk(one.vtable->bytes);
+    const std::uint64_t least = malloc_bytes(one.vtable->bytes);
     if (chunk_bytes < least || chunk_bytes > least + most_left) one.found = finding::freed;
     one.chunk_bytes = chunk_bytes;
   }
@@ -188,26 +171,21 @@ class searcher {
   /// By the chunk's own head and the one behind it, where the walk did not come so far.
   void decide_locally(const question& asked) {
     if (!asked.of_future) return;
-    constexpr std::uint64_t flags = 7;
-    constexpr std::uint64_t previous_in_use = 1;
-    const std::uint64_t chunk = asked.address - word;
-    const auto size = memory_.read_object<std::uint64_t>(chunk);
-    const std::uint64_t bytes = size.value_or(0) & ~flags;
-    const bool fits = bytes % 16 == 0 && bytes >= least_chunk(boxes_[asked.box].vtable->bytes);
-    const auto next = fits ? memory_.read_object<std::uint64_t>(chunk + bytes) : std::nullopt;
-    if (!next) {
+    const auto chunk = lone_chunk_at(memory_, asked.address, malloc_bytes(boxes_[asked.box].vtable->bytes));
+    if (!chunk) {
       apply(asked, chunk_state::inside, 0);
     } else {
-      apply(asked, (*next & previous_in_use) != 0 ? chunk_state::begins : chunk_state::free, bytes);
+      apply(asked, chunk->in_use ? chunk_state::begins : chunk_state::free, chunk->bytes);
     }
   }
 
   /// Large chunks are mappings of their own.
   void ask_mappings() {
     for (auto& one : boxes_) {
-      if (one.found != finding::future || one.chunk_bytes != 0 || !is_mapped_chunk(memory_, one.future)) continue;
-      constexpr std::uint64_t flags = 7;
-      one.chunk_bytes = memory_.read_object<std::uint64_t>(one.future - word).value_or(0) & ~flags;
+      if (one.found != finding::future || one.chunk_bytes != 0) continue;
+      const auto bytes = mapped_chunk_bytes(memory_, one.future);
+      if (!bytes) continue;
+      one.chunk_bytes = *bytes;
       if (one.chunk_bytes < one.vtable->bytes + 2 * word) one.found = finding::freed;
     }
   }
@@ -227,7 +205,7 @@ class searcher {
              .bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, ~std::uint32_t{0})),
              .uncertain = one.chunk_bytes == 0};
     (void)read_index(window, of, frame);
-    if (!of.index_offset || point_of(of, frame.index) != nullptr) return finding::future;
+    if (!of.index_offset || of.await_with(frame.index) != nullptr) return finding::future;
     // rustc numbers these two so.
     constexpr std::uint32_t returned = 1;
     constexpr std::uint32_t panicked = 2;
@@ -276,7 +254,7 @@ class searcher {
   [[nodiscard]] bool awaits(const found_frame& holder, std::uint64_t address) const {
     const auto& of = coroutines_[holder.coroutine];
     if (!of.index_offset) return true;  // It polls what it holds.
-    const auto* point = point_of(of, holder.index);
+    const auto* point = of.await_with(holder.index);
     if (point == nullptr) return false;
     const std::uint64_t offset = address - holder.address;
     return std::ranges::any_of(point->variables, [&](const variable_at_await& one) {

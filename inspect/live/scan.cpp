@@ -54,12 +54,7 @@ class scanner {
     found_.scanned_bytes += bytes;
     const memory_window window(memory_, at, block);
     const std::size_t words = block.size() / word;
-    const auto* const data = block.data();
-    const auto number = [data](std::size_t i) {
-      std::uint64_t value = 0;
-      std::memcpy(&value, data + i * word, word);
-      return value;
-    };
+    const auto number = [block](std::size_t i) { return word_of(block, i); };
     for (std::size_t i = 0; i < words; ++i) {
       const std::uint64_t value = number(i);
       if (!known_.may_be_code(value)) continue;
@@ -135,18 +130,12 @@ class scanner {
 
   /// By the chunk's own head and the one behind it, where the walk did not come so far.
   void decide_locally(const found_frame& frame) {
-    constexpr std::uint64_t flags = 7;
-    constexpr std::uint64_t previous_in_use = 1;
-    const auto size = memory_.read_object<std::uint64_t>(frame.address - word);
-    const std::uint64_t bytes = size.value_or(0) & ~flags;
-    const bool fits = bytes >= frame.bytes && bytes % 16 == 0 && bytes >= 32;
-    const auto next = fits ? memory_.read_object<std::uint64_t>(frame.address - word + bytes) : std::nullopt;
     if (frame.merged) {
       apply(frame, chunk_state::inside);
-    } else if (!next) {
-      ++found_.inside;
+    } else if (const auto chunk = lone_chunk_at(memory_, frame.address, frame.bytes); chunk) {
+      apply(frame, chunk->in_use ? chunk_state::begins : chunk_state::free);
     } else {
-      apply(frame, (*next & previous_in_use) != 0 ? chunk_state::begins : chunk_state::free);
+      ++found_.inside;
     }
   }
 
@@ -156,7 +145,7 @@ class scanner {
       ++found_.inside;
       return;
     }
-    frame.uncertain = !is_mapped_chunk(memory_, frame.address);
+    frame.uncertain = !mapped_chunk_bytes(memory_, frame.address);
     found_.frames.push_back(frame);
   }
 
@@ -219,16 +208,10 @@ void settle_merged(found_frames& found, std::span<const coroutine> coroutines) {
 found_frames scan(const address_space& memory, const frame_index& known, std::span<const coroutine> coroutines,
                   std::span<arena> arenas, const scan_options& how) {
   found_frames all;
-  std::vector<address_range> covered;
-  for (auto& one : arenas) {
-    one.walk(known, coroutines, how.waiters, how.after_block, all);
-    covered.push_back(one.frames_range());
-    covered.push_back(one.table_range());
-  }
-  std::ranges::sort(covered, {}, &address_range::begin);
+  for (auto& one : arenas) one.walk(known, coroutines, how.waiters, how.after_block, all);
   if (!known.empty()) {
     scanner rest(memory, known, coroutines, how);
-    const auto areas = find_areas(memory, covered);
+    const auto areas = find_areas(memory, covered_by(arenas));
     all.skipped = areas.skipped;
     for (const auto& one : areas.areas) rest.look_through(one);
     auto found = rest.take();

@@ -225,14 +225,8 @@ class live_target::state {
 
   void add_rust_roots(const address_space& memory, std::span<const arena> arenas,
                       const std::function<void()>& after_block, found_frames& into, std::vector<std::string>& notes) {
-    std::vector<address_range> covered;
-    for (const auto& one : arenas) {
-      covered.push_back(one.frames_range());
-      covered.push_back(one.table_range());
-    }
-    std::ranges::sort(covered, {}, &address_range::begin);
     const rust_roots_options how{.waiters = options_.stacks, .after_block = after_block};
-    const auto found = find_rust_roots(memory, vtables_, coroutines_, covered, how);
+    const auto found = find_rust_roots(memory, vtables_, coroutines_, covered_by(arenas), how);
     into.frames.insert(into.frames.end(), found.futures.begin(), found.futures.end());
     std::ranges::sort(into.frames, {}, &found_frame::address);
     into.scanned_bytes += found.scanned_bytes;

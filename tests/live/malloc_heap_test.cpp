@@ -107,10 +107,10 @@ TEST(live_malloc_heap, large_chunks_are_known_by_their_head) {
   made_up_memory memory;
   auto& words = memory.add(base, 1024);
   words[1] = std::uint64_t{8192} | 2U;
-  EXPECT_TRUE(tare::inspect::is_mapped_chunk(memory, base + 16));
-  EXPECT_FALSE(tare::inspect::is_mapped_chunk(memory, base + 32));
+  EXPECT_TRUE(tare::inspect::mapped_chunk_bytes(memory, base + 16));
+  EXPECT_FALSE(tare::inspect::mapped_chunk_bytes(memory, base + 32));
   words[1] = std::uint64_t{8192} | 1U;
-  EXPECT_FALSE(tare::inspect::is_mapped_chunk(memory, base + 16));
+  EXPECT_FALSE(tare::inspect::mapped_chunk_bytes(memory, base + 16));
 }
 
 TEST(live_malloc_heap, stacks_of_threads_are_known_by_their_descriptor) {

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "inspect/error.hpp"
+
+#include <regex>
+#include <string>
+#include <string_view>
+
+namespace tare::cli {
+
+/// The regular expression that was given with an option, such as "--match".
+[[nodiscard]] inspect::result<std::regex> pattern_of(std::string_view option, const std::string& text);
+
+}  // namespace tare::cli
