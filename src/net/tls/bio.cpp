@@ -2,15 +2,11 @@
 // books on readiness, and that a broken pipe is an error instead of a signal. When the kernel does TLS, the socket BIO
 // does all of it: it knows how to send and read records' types.
 
-#include "io/reactor.hpp"
-#include "io/slot.hpp"
 #include "net/tls/context.hpp"
-
-#include <tare/detail/io_wait.hpp>
+#include "net/tls/socket_calls.hpp"
 
 #include <openssl/err.h>
 
-#include <cerrno>
 #include <new>
 #include <span>
 
@@ -19,27 +15,22 @@ namespace tare::net::tls {
 namespace {
 
 using tare::detail::from_link;
-using tare::detail::io_call;
 using tare::detail::io_slot;
 using tare::detail::link;
-using tare::detail::reactor;
 
 // The field for a callback's argument is free, as there is no callback; the one for data is the socket BIO's.
 io_slot& slot_of(BIO* bio) noexcept { return *reinterpret_cast<io_slot*>(::BIO_get_callback_arg(bio)); }
 
 /// What a call on the slot gave, in OpenSSL's terms.
-int finish(BIO* bio, bool done, bool reads) noexcept {
-  if (!done) {
-    if (reads) {
-      ::BIO_set_retry_read(bio);
-    } else {
-      ::BIO_set_retry_write(bio);
-    }
-    return -1;
+int in_terms_of_openssl(BIO* bio, const result<std::size_t>& moved, bool reads) noexcept {
+  if (moved) return static_cast<int>(*moved);
+  if (moved.error() != std::errc::operation_would_block) {
+    ERR_raise(ERR_LIB_SYS, moved.error().value());
+  } else if (reads) {
+    ::BIO_set_retry_read(bio);
+  } else {
+    ::BIO_set_retry_write(bio);
   }
-  const tare::detail::io_outcome& made = reactor::if_any()->outcome();
-  if (made.error == 0) return static_cast<int>(made.count);
-  ERR_raise(ERR_LIB_SYS, made.error);
   return -1;
 }
 
@@ -54,12 +45,8 @@ int read(BIO* bio, char* into, int size) noexcept {
   if (BIO_get_ktls_recv(bio)) {
     return passed_on(bio, ::BIO_meth_get_read(::BIO_s_socket())(bio, into, size), tare::detail::io_readable);
   }
-  io_slot& slot = slot_of(bio);
-  // What is known to have nothing is not asked.
-  if (!slot.has(tare::detail::io_readable | tare::detail::io_expired)) return finish(bio, false, true);
-  tare::detail::io_read_wait wait(tare::detail::to_link(&slot),
-                                  std::as_writable_bytes(std::span(into, static_cast<std::size_t>(size))));
-  const int got = finish(bio, reactor::if_any()->perform(slot, io_call::read, wait), true);
+  const auto space = std::as_writable_bytes(std::span(into, static_cast<std::size_t>(size)));
+  const int got = in_terms_of_openssl(bio, read_some(slot_of(bio), space), true);
   if (got == 0) ::BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
   return got;
 }
@@ -69,10 +56,8 @@ int write(BIO* bio, const char* bytes, int size) noexcept {
   if (BIO_get_ktls_send(bio)) {
     return passed_on(bio, ::BIO_meth_get_write(::BIO_s_socket())(bio, bytes, size), tare::detail::io_writable);
   }
-  io_slot& slot = slot_of(bio);
-  tare::detail::io_write_wait wait(tare::detail::to_link(&slot),
-                                   std::as_bytes(std::span(bytes, static_cast<std::size_t>(size))));
-  return finish(bio, reactor::if_any()->perform(slot, io_call::write_some, wait), false);
+  const auto all = std::as_bytes(std::span(bytes, static_cast<std::size_t>(size)));
+  return in_terms_of_openssl(bio, write_some(slot_of(bio), all), false);
 }
 
 /// One for the process; never freed, as OpenSSL's own.

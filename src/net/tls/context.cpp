@@ -1,5 +1,7 @@
 #include "net/tls/context.hpp"
 
+#include "net/tls/session.hpp"
+
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 
@@ -54,14 +56,18 @@ const std::error_category& certificate_category() noexcept {
   return category;
 }
 
+std::unexpected<std::error_code> error_of(unsigned long packed) noexcept {
+  if (packed == 0) return std::unexpected(std::make_error_code(std::errc::connection_reset));
+  if (ERR_SYSTEM_ERROR(packed)) {
+    return std::unexpected(std::error_code(static_cast<int>(ERR_GET_REASON(packed)), std::generic_category()));
+  }
+  return std::unexpected(std::error_code(static_cast<int>(packed), tls_category()));
+}
+
 std::unexpected<std::error_code> openssl_error() noexcept {
   const unsigned long first = ::ERR_get_error();
   ::ERR_clear_error();
-  if (first == 0) return std::unexpected(std::make_error_code(std::errc::connection_reset));
-  if (ERR_SYSTEM_ERROR(first)) {
-    return std::unexpected(std::error_code(static_cast<int>(ERR_GET_REASON(first)), std::generic_category()));
-  }
-  return std::unexpected(std::error_code(static_cast<int>(first), tls_category()));
+  return error_of(first);
 }
 
 namespace {
@@ -98,6 +104,7 @@ void context_core::set_up() noexcept {
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   // One call for a whole record, not one for its head and one for the rest.
   SSL_CTX_set_read_ahead(context_, 1);
+  session::watch(context_);
   if (server_) {
     // Tickets hold all of a session, so nothing of it is kept here.
     SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_OFF);

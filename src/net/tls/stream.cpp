@@ -1,12 +1,11 @@
 #include "io/reactor.hpp"
-#include "io/slot.hpp"
 #include "net/tls/context.hpp"
+#include "net/tls/session.hpp"
 
 #include <tare/net/byte_stream.hpp>
 #include <tare/net/endpoint.hpp>
 #include <tare/net/tls.hpp>
 
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -19,16 +18,6 @@ namespace tare::net::tls {
 static_assert(byte_stream<stream> && byte_stream<net::stream>);
 
 using tare::detail::reactor;
-
-namespace detail {
-
-void free_session::operator()(ssl_st* session) const noexcept {
-  // OpenSSL would spoil the ticket of a connection that ends without a farewell, a rule of older TLS.
-  ::SSL_set_shutdown(session, ::SSL_get_shutdown(session) | SSL_SENT_SHUTDOWN);
-  ::SSL_free(session);
-}
-
-}  // namespace detail
 
 namespace {
 
@@ -53,23 +42,17 @@ class borrowed_buffer {
   std::byte* buffer_;
 };
 
-/// 1, and how much was read; or the status that SSL_get_error wants.
-int read_into(SSL* session, std::byte* into, std::size_t size, std::size_t& got) noexcept {
-  ::ERR_clear_error();
-  return ::SSL_read_ex(session, into, size, &got);
-}
-
 }  // namespace
 
-stream::stream(net::stream below, ssl_st* session) noexcept : below_(std::move(below)), session_(session) {}
+stream::stream(net::stream below, detail::session_owner session) noexcept
+    : below_(std::move(below)), session_(std::move(session)) {}
 
 task<result<stream>> stream::connect(net::stream below, context with, std::string host) {
   if (!below.is_open()) co_return closed();
-  SSL* const session = ::SSL_new(with.shared_.get());
-  if (session == nullptr) co_return openssl_error();
-  stream made(std::move(below), session);
-  BIO* const bio = make_bio(made.below_.slot_);
-  ::SSL_set_bio(session, bio, bio);
+  auto begun = session::make(with.shared_.get(), below.slot_, false);
+  if (!begun) co_return std::unexpected(begun.error());
+  stream made(std::move(below), std::move(*begun));
+  SSL* const session = made.session_->openssl();
   if (endpoint::parse_address(host, 0)) {
     ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(session), host.c_str());
   } else {
@@ -78,51 +61,25 @@ task<result<stream>> stream::connect(net::stream below, context with, std::strin
     }
     context_core::of(with.shared_.get()).offer_ticket(session, host);
   }
-  ::SSL_set_connect_state(session);
   if (auto agreed = co_await made.handshake(); !agreed) co_return std::unexpected(agreed.error());
   co_return std::move(made);
 }
 
 task<result<stream>> stream::accept(net::stream below, context with) {
   if (!below.is_open()) co_return closed();
-  SSL* const session = ::SSL_new(with.shared_.get());
-  if (session == nullptr) co_return openssl_error();
-  stream made(std::move(below), session);
-  BIO* const bio = make_bio(made.below_.slot_);
-  ::SSL_set_bio(session, bio, bio);
-  ::SSL_set_accept_state(session);
+  auto begun = session::make(with.shared_.get(), below.slot_, true);
+  if (!begun) co_return std::unexpected(begun.error());
+  stream made(std::move(below), std::move(*begun));
   if (auto agreed = co_await made.handshake(); !agreed) co_return std::unexpected(agreed.error());
   co_return std::move(made);
 }
 
-// What OpenSSL says of a failure is asked for at once: the next await may let another task use its queue of errors.
-result<stream::wanted> stream::wanted_after(int status) noexcept {
-  switch (::SSL_get_error(session_.get(), status)) {
-    case SSL_ERROR_WANT_READ:
-      return wanted::readable;
-    case SSL_ERROR_WANT_WRITE:
-      return wanted::writable;
-    case SSL_ERROR_ZERO_RETURN:
-      return wanted::nothing;
-    default: {
-      const long verified = ::SSL_get_verify_result(session_.get());
-      if (!::SSL_is_init_finished(session_.get()) && verified != X509_V_OK) {
-        ::ERR_clear_error();
-        return std::unexpected(std::error_code(static_cast<int>(verified), certificate_category()));
-      }
-      return openssl_error();
-    }
-  }
-}
-
 task<result<void>> stream::handshake() {
   for (;;) {
-    ::ERR_clear_error();
-    const int status = ::SSL_do_handshake(session_.get());
-    if (status == 1) co_return result<void>();
-    const auto next = wanted_after(status);
-    if (!next) co_return std::unexpected(next.error());
-    const result<void> waited = *next == wanted::readable ? co_await below_.readable() : co_await below_.writable();
+    wanted next{};
+    auto done = session_->handshake(next);
+    if (!done || next == wanted::nothing) co_return done;
+    const result<void> waited = next == wanted::readable ? co_await below_.readable() : co_await below_.writable();
     if (!waited) co_return waited;
   }
 }
@@ -131,13 +88,10 @@ task<result<std::size_t>> stream::read(std::span<std::byte> into) {
   if (into.empty()) co_return std::size_t{0};
   for (;;) {
     if (!session_) co_return closed();
-    std::size_t got = 0;
-    const int status = read_into(session_.get(), into.data(), into.size(), got);
-    if (status == 1) co_return got;
-    const auto next = wanted_after(status);
-    if (!next) co_return std::unexpected(next.error());
-    if (*next == wanted::nothing) co_return std::size_t{0};
-    const result<void> waited = *next == wanted::readable ? co_await below_.readable() : co_await below_.writable();
+    wanted next{};
+    auto got = session_->read(into, next);
+    if (next == wanted::nothing) co_return got;
+    const result<void> waited = next == wanted::readable ? co_await below_.readable() : co_await below_.writable();
     if (!waited) co_return std::unexpected(waited.error());
   }
 }
@@ -147,13 +101,9 @@ result<lease> stream::read_now(wanted& next) noexcept {
   if (!session_) return closed();
   borrowed_buffer buffer;
   if (buffer.get() == nullptr) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
-  std::size_t got = 0;
-  const int status = read_into(session_.get(), buffer.get(), tare::detail::buffer_pool::buffer_bytes, got);
-  if (status == 1) return lease(buffer.release(), got);
-  const auto after = wanted_after(status);
-  if (!after) return std::unexpected(after.error());
-  next = *after;
-  return lease();
+  const auto got = session_->read({buffer.get(), tare::detail::buffer_pool::buffer_bytes}, next);
+  if (!got) return std::unexpected(got.error());
+  return *got == 0 ? lease() : lease(buffer.release(), *got);
 }
 
 task<result<lease>> stream::read() {
@@ -167,15 +117,9 @@ task<result<lease>> stream::read() {
 
 task<result<void>> stream::readable() {
   if (!session_) co_return closed();
-  // OpenSSL may have read more than it has given, and part of a record does not count.
-  std::byte next{};
-  std::size_t there = 0;
-  ::ERR_clear_error();
-  const int status = ::SSL_peek_ex(session_.get(), &next, 1, &there);
-  if (status == 1 || ::SSL_get_error(session_.get(), status) != SSL_ERROR_WANT_READ) {
-    ::ERR_clear_error();  // it is said again by the read
-    co_return result<void>();
-  }
+  wanted next{};
+  session_->peek(next);
+  if (next != wanted::readable) co_return result<void>();
   co_return co_await below_.readable();
 }
 
@@ -189,15 +133,7 @@ result<lease> stream::try_read() noexcept {
 result<std::size_t> stream::write_now(std::span<const std::byte> bytes, wanted& next) noexcept {
   next = wanted::nothing;
   if (!session_) return closed();
-  ::ERR_clear_error();
-  std::size_t written = 0;
-  const int status = ::SSL_write_ex(session_.get(), bytes.data(), bytes.size(), &written);
-  if (status == 1) return written;
-  const auto after = wanted_after(status);
-  if (!after) return std::unexpected(after.error());
-  if (*after == wanted::nothing) return std::unexpected(std::make_error_code(std::errc::broken_pipe));
-  next = *after;
-  return std::size_t{0};
+  return session_->write(bytes, next);
 }
 
 result<std::size_t> stream::try_write(std::span<const std::byte> bytes) noexcept {
@@ -247,38 +183,20 @@ task<result<void>> stream::write(std::span<const std::span<const std::byte>> pie
 
 result<void> stream::shutdown_write() noexcept {
   if (!session_) return closed();
-  ::ERR_clear_error();
-  const int status = ::SSL_shutdown(session_.get());
-  if (status < 0) {
-    switch (::SSL_get_error(session_.get(), status)) {
-      case SSL_ERROR_WANT_READ:
-        break;
-      case SSL_ERROR_WANT_WRITE:
-        return std::unexpected(std::make_error_code(std::errc::operation_would_block));
-      default:
-        return openssl_error();
-    }
-  }
+  wanted next{};
+  if (auto said = session_->farewell(next); !said) return said;
+  if (next != wanted::nothing) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
   return below_.shutdown_write();
 }
 
-std::string_view stream::alpn() const noexcept {
-  if (!session_) return {};
-  const unsigned char* name = nullptr;
-  unsigned size = 0;
-  ::SSL_get0_alpn_selected(session_.get(), &name, &size);
-  return {reinterpret_cast<const char*>(name), size};
-}
+std::string_view stream::alpn() const noexcept { return session_ ? session_->alpn() : std::string_view(); }
 
 std::string_view stream::server_name() const noexcept {
-  const char* const name = session_ ? ::SSL_get_servername(session_.get(), TLSEXT_NAMETYPE_host_name) : nullptr;
-  return name == nullptr ? std::string_view() : std::string_view(name);
+  return session_ ? session_->server_name() : std::string_view();
 }
 
-std::string_view stream::version() const noexcept {
-  return session_ ? std::string_view(::SSL_get_version(session_.get())) : std::string_view();
-}
+std::string_view stream::version() const noexcept { return session_ ? session_->version() : std::string_view(); }
 
-bool stream::resumed() const noexcept { return session_ && ::SSL_session_reused(session_.get()) == 1; }
+bool stream::resumed() const noexcept { return session_ && session_->resumed(); }
 
 }  // namespace tare::net::tls

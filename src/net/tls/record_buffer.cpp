@@ -1,0 +1,42 @@
+#include "net/tls/record_buffer.hpp"
+
+#include "io/buffer_pool.hpp"
+#include "io/reactor.hpp"
+
+#include <tare/net/lease.hpp>
+
+#include <cstring>
+#include <new>
+#include <type_traits>
+
+namespace tare::net::tls {
+
+using tare::detail::buffer_pool;
+using tare::detail::reactor;
+
+static_assert(std::is_trivially_destructible_v<record_buffer>);
+
+record_buffer::owner record_buffer::make(std::size_t capacity) noexcept {
+  constexpr std::size_t warm_capacity = buffer_pool::buffer_bytes - sizeof(record_buffer);
+  const bool is_warm = capacity <= warm_capacity;
+  void* const memory = is_warm ? static_cast<void*>(reactor::if_any()->buffers().take())
+                               : ::operator new(sizeof(record_buffer) + capacity, std::nothrow);
+  if (memory == nullptr) return nullptr;
+  return owner(new (memory) record_buffer(is_warm ? warm_capacity : capacity, is_warm));
+}
+
+void record_buffer::give_back::operator()(record_buffer* buffer) const noexcept {
+  if (buffer->is_warm_) {
+    net::detail::give_back_buffer(reinterpret_cast<std::byte*>(buffer));
+  } else {
+    ::operator delete(buffer);
+  }
+}
+
+void record_buffer::compact() noexcept {
+  std::memmove(data(), data() + begin_, end_ - begin_);
+  end_ -= begin_;
+  begin_ = 0;
+}
+
+}  // namespace tare::net::tls

@@ -1,0 +1,280 @@
+#include "net/tls/record_layer.hpp"
+
+#include "net/tls/context.hpp"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace tare::net::tls {
+
+namespace {
+
+// Message types and their sizes (RFC 8446, 4).
+constexpr std::uint8_t new_session_ticket = 4;
+constexpr std::uint8_t key_update = 24;
+
+constexpr std::byte update_not_requested{0};
+constexpr std::byte update_requested{1};
+
+constexpr std::uint8_t warning = 1;
+constexpr std::uint8_t fatal = 2;
+
+unsigned long out_of_memory() noexcept { return static_cast<unsigned long>(ENOMEM) | ERR_SYSTEM_FLAG; }
+
+}  // namespace
+
+bool record_layer::start(cipher_suite suite) noexcept {
+  suite_ = suite;
+  return receiving_.derive(suite) && sending_.derive(suite);
+}
+
+std::unexpected<std::error_code> record_layer::failure() const noexcept { return error_of(failure_); }
+
+std::unexpected<std::error_code> record_layer::fail_without_alert(unsigned long packed) noexcept {
+  failure_ = static_cast<std::uint32_t>(packed);
+  in_.reset();
+  return failure();
+}
+
+std::unexpected<std::error_code> record_layer::fail(std::uint8_t alert, int reason) noexcept {
+  // If the system's buffer is full, the other side will see but the end.
+  wanted ignored{};
+  const std::array<std::byte, 2> message{std::byte{fatal}, std::byte{alert}};
+  if (!said_farewell_ && seal(content_type::alert, message)) (void)flush(ignored);
+  out_.reset();
+  return fail_without_alert(ERR_PACK(ERR_LIB_SSL, 0, reason));
+}
+
+result<std::size_t> record_layer::available(wanted& next) noexcept {
+  next = wanted::nothing;
+  for (;;) {
+    if (failure_ != 0) return failure();
+    if (in_ != nullptr && !in_->plain.empty()) return in_->plain.size();
+    if (heard_farewell_) {
+      in_.reset();
+      return std::size_t{0};
+    }
+    bool opened = false;
+    if (auto done = open_next(opened); !done) return std::unexpected(done.error());
+    if (opened) continue;
+    if (auto done = receive(next); !done) return std::unexpected(done.error());
+    if (next != wanted::nothing) return std::size_t{0};
+  }
+}
+
+std::size_t record_layer::take(std::span<std::byte> into) noexcept {
+  const std::size_t taken = std::min(into.size(), in_->plain.size());
+  if (taken != 0) std::memcpy(into.data(), in_->plain.data(), taken);
+  in_->plain = in_->plain.subspan(taken);
+  if (in_->plain.empty() && in_->is_empty()) in_.reset();
+  return taken;
+}
+
+result<void> record_layer::receive(wanted& next) noexcept {
+  if (in_ == nullptr) in_ = record_buffer::make(1);
+  if (in_ == nullptr) return fail_without_alert(out_of_memory());
+  const auto got = read_some(slot(), in_->space());
+  if (!got && got.error() == std::errc::operation_would_block) {
+    if (in_->is_empty()) in_.reset();
+    next = wanted::readable;
+    return {};
+  }
+  if (!got && got.error() == std::errc::timed_out) {
+    // Time may be given again.
+    if (in_->is_empty()) in_.reset();
+    return std::unexpected(got.error());
+  }
+  if (!got) return fail_without_alert(static_cast<unsigned long>(got.error().value()) | ERR_SYSTEM_FLAG);
+  if (*got == 0) return fail_without_alert(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_UNEXPECTED_EOF_WHILE_READING));
+  in_->add(*got);
+  return {};
+}
+
+result<void> record_layer::make_room(std::size_t record_bytes) noexcept {
+  if (in_->bytes().size() + in_->space().size() >= record_bytes && !in_->space().empty()) return {};
+  if (in_->capacity() >= record_bytes) {
+    in_->compact();
+    return {};
+  }
+  auto larger = record_buffer::make(traffic_keys::most_record_bytes);
+  if (larger == nullptr) return fail_without_alert(out_of_memory());
+  std::ranges::copy(in_->bytes(), larger->space().begin());
+  larger->add(in_->bytes().size());
+  in_ = std::move(larger);
+  return {};
+}
+
+result<void> record_layer::open_next(bool& opened) noexcept {
+  if (in_ == nullptr) return {};
+  const auto there = in_->bytes();
+  if (there.size() < traffic_keys::header_bytes) return make_room(traffic_keys::header_bytes);
+  if (there[0] != static_cast<std::byte>(content_type::application_data)) {
+    return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_UNEXPECTED_RECORD);
+  }
+  const std::size_t size = traffic_keys::header_bytes + (std::to_integer<std::size_t>(there[3]) << 8U) +
+                           std::to_integer<std::size_t>(there[4]);
+  if (size > traffic_keys::most_record_bytes) return fail(SSL_AD_RECORD_OVERFLOW, SSL_R_ENCRYPTED_LENGTH_TOO_LONG);
+  if (there.size() < size) return make_room(size);
+  const auto record = receiving_.open(suite_, there.first(size));
+  if (!record) return fail(SSL_AD_BAD_RECORD_MAC, SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC);
+  if (record->bytes.size() > traffic_keys::most_plain_bytes) {
+    return fail(SSL_AD_RECORD_OVERFLOW, SSL_R_DATA_LENGTH_TOO_LONG);
+  }
+  in_->remove(size);
+  opened = true;
+  idle_ = record->type == content_type::application_data && !record->bytes.empty() ? 0 : idle_ + 1;
+  if (idle_ > most_idle) return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_TOO_MANY_KEY_UPDATES);
+  if (auto obeyed = obey(*record); !obeyed) return obeyed;
+  if (in_->plain.empty() && in_->is_empty()) in_.reset();
+  return {};
+}
+
+result<void> record_layer::obey(const opened_record& record) noexcept {
+  // Nothing may come between the parts of a message.
+  if (head_bytes_ != 0 && record.type != content_type::handshake) {
+    return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_UNEXPECTED_RECORD);
+  }
+  switch (record.type) {
+    case content_type::application_data:
+      in_->plain = record.bytes;
+      return {};
+    case content_type::alert:
+      return obey_alert(record.bytes);
+    case content_type::handshake:
+      return obey_handshake(record.bytes);
+    case content_type::change_cipher_spec:
+      break;
+  }
+  return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_UNEXPECTED_RECORD);
+}
+
+result<void> record_layer::obey_alert(std::span<const std::byte> alert) noexcept {
+  if (alert.size() != 2) return fail(SSL_AD_DECODE_ERROR, SSL_R_BAD_LENGTH);
+  const auto what = std::to_integer<int>(alert[1]);
+  if (what == SSL_AD_CLOSE_NOTIFY) heard_farewell_ = true;
+  // Every other is the end, whatever its level says.
+  if (what == SSL_AD_CLOSE_NOTIFY || what == SSL_AD_USER_CANCELLED) return {};
+  return fail_without_alert(ERR_PACK(ERR_LIB_SSL, 0, SSL_AD_REASON_OFFSET + what));
+}
+
+result<void> record_layer::obey_handshake(std::span<const std::byte> messages) noexcept {
+  if (messages.empty()) return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_BAD_LENGTH);
+  while (!messages.empty()) {
+    if (head_bytes_ < head_.size()) {
+      head_[head_bytes_++] = std::to_integer<std::uint8_t>(messages.front());
+      messages = messages.subspan(1);
+      if (head_bytes_ < head_.size()) continue;
+      if (auto begun = begin_message(); !begun) return begun;
+    }
+    const std::size_t left = std::size_t{head_[1]} << 16U | std::size_t{head_[2]} << 8U | head_[3];
+    const std::size_t here = std::min(left, messages.size());
+    if (here != 0 && head_[0] == key_update) {
+      if (auto updated = update_keys(messages.front(), messages.size() == 1); !updated) return updated;
+    }
+    messages = messages.subspan(here);
+    head_[1] = static_cast<std::uint8_t>((left - here) >> 16U);
+    head_[2] = static_cast<std::uint8_t>((left - here) >> 8U);
+    head_[3] = static_cast<std::uint8_t>(left - here);
+    if (here == left) head_bytes_ = 0;
+  }
+  return {};
+}
+
+result<void> record_layer::begin_message() noexcept {
+  const bool is_one_byte = head_[1] == 0 && head_[2] == 0 && head_[3] == 1;
+  if (head_[0] == key_update) {
+    return is_one_byte ? result<void>() : fail(SSL_AD_DECODE_ERROR, SSL_R_BAD_KEY_UPDATE);
+  }
+  if (head_[0] == new_session_ticket && !server_) return {};
+  return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_UNEXPECTED_MESSAGE);
+}
+
+result<void> record_layer::update_keys(std::byte request, bool is_last) noexcept {
+  if (request != update_not_requested && request != update_requested) {
+    return fail(SSL_AD_ILLEGAL_PARAMETER, SSL_R_BAD_KEY_UPDATE);
+  }
+  // What comes after it has the new keys, and so cannot be in the same record.
+  if (!is_last) return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_NOT_ON_RECORD_BOUNDARY);
+  if (!receiving_.update(suite_)) return fail(SSL_AD_INTERNAL_ERROR, ERR_R_INTERNAL_ERROR);
+  // However often it is asked for, one answer before the next bytes is enough (RFC 8446, 4.6.3).
+  if (request == update_requested) owes_update_ = true;
+  return {};
+}
+
+bool record_layer::seal(content_type type, std::span<const std::byte> plain) noexcept {
+  if (out_ == nullptr) out_ = record_buffer::make(plain.size() + traffic_keys::overhead_bytes);
+  if (out_ == nullptr || out_->space().size() < plain.size() + traffic_keys::overhead_bytes) return false;
+  const std::size_t sealed = sending_.seal(suite_, type, plain, out_->space());
+  out_->add(sealed);
+  return sealed != 0;
+}
+
+bool record_layer::seal_update_if_due() noexcept {
+  if (!owes_update_ && sending_.sequence() < traffic_keys::most_records) return true;
+  const std::array<std::byte, 5> message{std::byte{key_update}, std::byte{0}, std::byte{0}, std::byte{1},
+                                         update_not_requested};
+  owes_update_ = false;
+  return seal(content_type::handshake, message) && sending_.update(suite_);
+}
+
+result<void> record_layer::flush(wanted& next) noexcept {
+  while (!out_->is_empty()) {
+    const auto gone = write_some(slot(), out_->bytes());
+    if (!gone && gone.error() == std::errc::operation_would_block) {
+      next = wanted::writable;
+      return {};
+    }
+    if (!gone) return std::unexpected(gone.error());
+    out_->remove(*gone);
+  }
+  return {};
+}
+
+result<std::size_t> record_layer::write(std::span<const std::byte> bytes, wanted& next) noexcept {
+  next = wanted::nothing;
+  if (failure_ != 0) return failure();
+  if (said_farewell_) return std::unexpected(std::make_error_code(std::errc::broken_pipe));
+  if (out_ == nullptr) {
+    constexpr std::size_t update_bytes = traffic_keys::overhead_bytes + 5;
+    const auto now = bytes.first(std::min(bytes.size(), traffic_keys::most_plain_bytes));
+    out_ = record_buffer::make(update_bytes + traffic_keys::overhead_bytes + now.size());
+    if (out_ == nullptr) return fail_without_alert(out_of_memory());
+    if (!seal_update_if_due() || !seal(content_type::application_data, now)) {
+      return fail_without_alert(ERR_PACK(ERR_LIB_SSL, 0, ERR_R_INTERNAL_ERROR));
+    }
+    out_->promised = now.size();
+  } else if (bytes.size() < out_->promised) {
+    return error_of(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_BAD_WRITE_RETRY));
+  }
+  if (auto sent = flush(next); !sent) return std::unexpected(sent.error());
+  if (next != wanted::nothing) return std::size_t{0};
+  const std::size_t written = out_->promised;
+  out_.reset();
+  return written;
+}
+
+result<void> record_layer::farewell(wanted& next) noexcept {
+  next = wanted::nothing;
+  if (failure_ != 0) return failure();
+  if (out_ != nullptr && out_->promised != 0) {
+    next = wanted::writable;  // whoever writes is to be told how much has gone
+    return {};
+  }
+  for (;;) {
+    if (out_ != nullptr) {
+      if (auto sent = flush(next); !sent || next != wanted::nothing) return sent;
+      out_.reset();
+    }
+    if (said_farewell_) return {};
+    const std::array<std::byte, 2> message{std::byte{warning}, std::byte{SSL_AD_CLOSE_NOTIFY}};
+    if (!seal(content_type::alert, message)) return fail_without_alert(ERR_PACK(ERR_LIB_SSL, 0, ERR_R_INTERNAL_ERROR));
+    said_farewell_ = true;
+  }
+}
+
+}  // namespace tare::net::tls

@@ -1,0 +1,74 @@
+#pragma once
+
+// What protects the records of one direction of a TLS 1.3 connection (RFC 8446, 5.2 and 7.3), once the handshake is
+// done: a secret, the key and the nonce's base that are derived from it, and the number of the next record. The ciphers
+// and the derivation are OpenSSL's. 104 bytes.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace tare::net::tls {
+
+/// The cipher suites of TLS 1.3 that OpenSSL offers unless told otherwise.
+enum class cipher_suite : std::uint8_t { none, aes_128_gcm_sha256, aes_256_gcm_sha384, chacha20_poly1305_sha256 };
+
+/// `none` for others. `number` is the registry's: 0x1301.
+[[nodiscard]] cipher_suite suite_of(std::uint16_t number) noexcept;
+
+enum class content_type : std::uint8_t { change_cipher_spec = 20, alert = 21, handshake = 22, application_data = 23 };
+
+/// What a record holds; the bytes are where the record was.
+struct opened_record {
+  content_type type;
+  std::span<std::byte> bytes;
+};
+
+class traffic_keys {
+ public:
+  static constexpr std::size_t header_bytes = 5;
+  static constexpr std::size_t most_plain_bytes = 16384;
+  static constexpr std::size_t most_record_bytes = header_bytes + most_plain_bytes + 256;
+  /// Header, type, tag.
+  static constexpr std::size_t overhead_bytes = header_bytes + 1 + 16;
+  /// After so many records, which is below the limit of AES-GCM (RFC 8446, 5.5), it is time for new keys.
+  static constexpr std::uint64_t most_records = std::uint64_t{1} << 24U;
+
+  traffic_keys() noexcept = default;
+  ~traffic_keys();
+  traffic_keys(const traffic_keys&) = delete;
+  traffic_keys& operator=(const traffic_keys&) = delete;
+
+  /// False if it is too long for any suite.
+  bool set_secret(std::span<const std::uint8_t> secret) noexcept;
+  [[nodiscard]] bool has_secret() const noexcept { return secret_bytes_ != 0; }
+  void set_sequence(std::uint64_t next) noexcept { sequence_ = next; }
+  void count_record() noexcept { ++sequence_; }
+  [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
+
+  /// Derives key and nonce from the secret. False if the secret is not one of the suite's, or OpenSSL fails.
+  [[nodiscard]] bool derive(cipher_suite suite) noexcept;
+  /// The next generation of keys, whose records are counted from 0.
+  [[nodiscard]] bool update(cipher_suite suite) noexcept;
+
+  /// Makes a record of at most `most_plain_bytes` in `into`, which has room for `overhead_bytes` more. Gives its size;
+  /// 0 if OpenSSL fails.
+  [[nodiscard]] std::size_t seal(cipher_suite suite, content_type type, std::span<const std::byte> plain,
+                                 std::span<std::byte> into) noexcept;
+  /// Decrypts a whole record where it is. Nothing if it has been tampered with.
+  [[nodiscard]] std::optional<opened_record> open(cipher_suite suite, std::span<std::byte> record) noexcept;
+
+ private:
+  [[nodiscard]] std::array<std::uint8_t, 12> nonce() const noexcept;
+
+  std::uint64_t sequence_ = 0;
+  std::array<std::uint8_t, 48> secret_{};
+  std::array<std::uint8_t, 32> key_{};
+  std::array<std::uint8_t, 12> iv_{};
+  std::uint8_t secret_bytes_ = 0;
+};
+static_assert(sizeof(traffic_keys) == 104);
+
+}  // namespace tare::net::tls
