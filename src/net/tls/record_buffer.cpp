@@ -18,8 +18,9 @@ static_assert(std::is_trivially_destructible_v<record_buffer>);
 
 record_buffer::owner record_buffer::make(std::size_t capacity) noexcept {
   constexpr std::size_t warm_capacity = buffer_pool::buffer_bytes - sizeof(record_buffer);
-  const bool is_warm = capacity <= warm_capacity;
-  void* const memory = is_warm ? static_cast<void*>(reactor::if_any()->buffers().take())
+  reactor* const here = reactor::if_any();
+  const bool is_warm = here != nullptr && capacity <= warm_capacity;
+  void* const memory = is_warm ? static_cast<void*>(here->buffers().take())
                                : ::operator new(sizeof(record_buffer) + capacity, std::nothrow);
   if (memory == nullptr) return nullptr;
   return owner(new (memory) record_buffer(is_warm ? warm_capacity : capacity, is_warm));
