@@ -5,6 +5,7 @@ Exit status 77 means that the case cannot be run here, for the reason that is pr
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
 import glob
 import http.client
@@ -544,9 +545,39 @@ def flood(program, folder, connections=3000, seconds=8):
         check(most[0] <= budget, f"it took {most[0]} bytes")
 
 
+async def patient(port):
+    """A client whose head never ends, a line a second; whether the server put an end to it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /items/1 HTTP/1.1\r\nHost: a\r\n")
+    try:
+        for number in range(40):
+            try:
+                said = await asyncio.wait_for(reader.read(4096), 1)
+            except asyncio.TimeoutError:
+                writer.write(b"X-%d: a\r\n" % number)
+                continue
+            return said == b"" or b" 408 " in said
+    except OSError:
+        return True
+    finally:
+        writer.close()
+    return False
+
+
+def patient_clients(port, connections):
+    """How many of so many were ended by the server."""
+    raise_descriptor_limit()
+    os.nice(19)  # what they do would be done on other machines
+
+    async def all_of_them():
+        return await asyncio.gather(*(patient(port) for _ in range(connections)))
+
+    return sum(asyncio.run(all_of_them()))
+
+
 def slow_loris(program, folder, connections=1000):
     """Heads that never end are ended by the time limit, while others are served."""
-    if raise_descriptor_limit() < 2 * connections + 200:
+    if raise_descriptor_limit() < connections + 200:
         raise Skipped("too few descriptors for the connections")
     with Service(program, "--seed", folder=folder) as service:
         service.wait_for(200)
@@ -562,37 +593,16 @@ def slow_loris(program, folder, connections=1000):
             connection.close()
             return sorted(times)[int(len(times) * 0.99)]
 
-        calm = p99(2)
-
-        async def patient():
-            reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-            writer.write(b"GET /items/1 HTTP/1.1\r\nHost: a\r\n")
-            try:
-                for number in range(40):
-                    try:
-                        said = await asyncio.wait_for(reader.read(4096), 1)
-                    except asyncio.TimeoutError:
-                        writer.write(b"X-%d: a\r\n" % number)
-                        continue
-                    return said == b"" or b" 408 " in said
-            except OSError:
-                return True
-            finally:
-                writer.close()
-            return False
-
-        async def all_of_them():
-            return await asyncio.gather(*(patient() for _ in range(connections)))
-
-        ended = []
-        attack = threading.Thread(target=lambda: ended.extend(asyncio.run(all_of_them())))
-        attack.start()
-        time.sleep(1)
-        under_attack = p99(5)
-        attack.join()
-        print(f"{connections} slow clients: {sum(ended)} ended by the server; 99 % of the others' requests took less than "
-              f"{under_attack * 1000:.2f} ms, {calm * 1000:.2f} ms in calm")
-        check(len(ended) == connections and all(ended), f"{sum(ended)} of {connections} were ended")
+        calm = p99(5)
+        # A process of their own, for threads of Python take turns.
+        with concurrent.futures.ProcessPoolExecutor(1) as attackers:
+            attack = attackers.submit(patient_clients, service.port, connections)
+            time.sleep(1)
+            under_attack = p99(5)
+            ended = attack.result()
+        print(f"{connections} slow clients: {ended} ended by the server; 99 % of the others' requests took less than "
+              f"{under_attack * 1000:.2f} ms, {calm * 1000:.2f} ms in calm: {under_attack / calm:.1f} times")
+        check(ended == connections, f"{ended} of {connections} were ended")
 
 
 CASES = {

@@ -8,13 +8,12 @@
 //   co_await s->write(request);
 //
 // A client verifies the server's certificate and that it is for the host it asked for, unless told not to. Session
-// tickets are on at both ends: a client that comes back to a host resumes. Where the kernel offers TLS of its own and
-// OpenSSL was built for it, records are made there.
+// tickets are on at both ends: a client that comes back to a host resumes.
 //
 // Bytes: the object is 16. Under TLS 1.3 OpenSSL's state, some 14 KB, is there for the handshake only: the first time
 // that a server waits for something to read, or a client does so that has read something, it gives way to the two
-// directions' keys: 256 bytes, and 64 or more for the names of host and protocol. Under TLS 1.2 it stays, and where the
-// kernel makes the records. Buffers are there while there is something in them.
+// directions' keys: 256 bytes, and 64 or more for the names of host and protocol. Under TLS 1.2 it stays. Buffers are
+// there while there is something in them.
 
 #include <tare/net/lease.hpp>
 #include <tare/net/result.hpp>
@@ -47,6 +46,7 @@ struct client_options {
   std::vector<std::string> alpn = {};  ///< protocols, best first, such as "http/1.1"
   std::string certificate = {};        ///< our own chain, if the server wants one: a PEM file
   std::string key = {};                ///< its private key
+  bool kernel_tls = false;             ///< as of a server
 };
 
 struct server_options {
@@ -54,6 +54,8 @@ struct server_options {
   std::string key;                      ///< its private key
   std::vector<std::string> alpn = {};   ///< protocols, best first; a client that knows none of them is refused
   std::string client_authorities = {};  ///< PEM; if set, clients must have a certificate of one of them
+  /// Where the kernel has TLS, records are made there; OpenSSL's state then stays with each connection.
+  bool kernel_tls = false;
 };
 
 /// What many connections share: certificates, trust, session tickets. 16 bytes, a shared pointer; thread-safe. Streams

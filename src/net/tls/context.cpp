@@ -99,7 +99,7 @@ context_core& context_core::of(const SSL_CTX* context) noexcept {
 
 void context_core::set_up() noexcept {
   SSL_CTX_set_min_proto_version(context_, TLS1_2_VERSION);
-  ::SSL_CTX_set_options(context_, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_KTLS);
+  ::SSL_CTX_set_options(context_, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(context_,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   // One call for a whole record, not one for its head and one for the rest.
@@ -181,6 +181,7 @@ result<context> context::client(const client_options& options) {
   if (!options.certificate.empty()) {
     if (auto used = core.use_certificate(options.certificate, options.key); !used) return std::unexpected(used.error());
   }
+  if (options.kernel_tls) ::SSL_CTX_set_options(raw, SSL_OP_ENABLE_KTLS);
   core.set_alpn(options.alpn);
   return context(std::move(*made));
 }
@@ -195,6 +196,7 @@ result<context> context::server(const server_options& options) {
     ::SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     if (::SSL_CTX_load_verify_file(raw, options.client_authorities.c_str()) != 1) return openssl_error();
   }
+  if (options.kernel_tls) ::SSL_CTX_set_options(raw, SSL_OP_ENABLE_KTLS);
   core.set_alpn(options.alpn);
   return context(std::move(*made));
 }

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""What a request takes of a server's processor time, and how long the slowest take below its limit.
+
+    python3 bench/requests/figures.py [--only NAME,...] [--runs 3] [--seconds 3] [build/release]
+
+Each server of bench/servers.toml runs on the first processor, its client on the second: 64 connections that ask as fast
+as they are answered, and then so often that the server has 70 % of what it did. The runs of all servers take turns.
+Prints the medians as a table, lowest time first. A server that is not built or not installed is left out, and named.
+"""
+
+import argparse
+import json
+import pathlib
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def is_there(peer):
+    """Whether its version can be told, which takes all that it takes to run it."""
+    if "version" not in peer:
+        return (ROOT / peer["run"][0]).exists()
+    try:
+        return subprocess.run(peer["version"], cwd=ROOT, capture_output=True, timeout=20).returncode == 0
+    except OSError:
+        return False
+
+
+class Server:
+    """One server, for one run."""
+
+    def __init__(self, peer):
+        self.port = free_port()
+        words = [word.replace("{port}", str(self.port)) for word in peer["run"]]
+        self.process = subprocess.Popen(["taskset", "-c", "0", *words], cwd=ROOT, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, start_new_session=True)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        self.stop()
+        sys.exit(f"{words[0]} does not listen at port {self.port}")
+
+    def load(self, tare, seconds, rate=0):
+        words = ["taskset", "-c", "1", tare, "hold", "--load", "--connections", "64", "--seconds", str(seconds), "--pid",
+                 str(self.process.pid), "--json", "-", "--rate", str(rate), f"http://127.0.0.1:{self.port}/"]
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode != 0:
+            self.stop()
+            sys.exit(done.stderr)
+        return json.loads(done.stdout)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", help="these servers, by their names in bench/servers.toml")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3, help="of each load")
+    parser.add_argument("build", nargs="?", default="build/release", help="where bin/tare is")
+    asked = parser.parse_args()
+
+    tare = str(ROOT / asked.build / "bin/tare")
+    peers = tomllib.loads((ROOT / "bench/servers.toml").read_text())["peer"]
+    if asked.only:
+        names = asked.only.split(",")
+        unknown = set(names) - {peer["name"] for peer in peers}
+        if unknown:
+            sys.exit(f"bench/servers.toml has no {', '.join(sorted(unknown))}")
+        peers = [peer for peer in peers if peer["name"] in names]
+    there = [peer for peer in peers if is_there(peer)]
+    for peer in peers:
+        if peer not in there:
+            print(f"{peer['name']}: not here; ./setup --peers, then tare weigh --connections --peers bench/servers.toml "
+                  "builds it", file=sys.stderr)
+
+    cpu, rates, slow = {}, {}, {}
+    for _ in range(asked.runs):
+        for peer in there:
+            server = Server(peer)
+            full = server.load(tare, asked.seconds)
+            eased = server.load(tare, asked.seconds, rate=0.7 * full["requests_per_second"])
+            server.stop()
+            title = peer.get("title", peer["name"])
+            cpu.setdefault(title, []).append(full["server_cpu_seconds_per_request"] * 1e6)
+            rates.setdefault(title, []).append(full["requests_per_second"])
+            slow.setdefault(title, []).append(eased["latency_seconds"]["99"] * 1e3)
+
+    print("| server | µs of CPU for each | requests/s | 99 % at 70 % of that within |")
+    print("|---|---:|---:|---:|")
+    for title in sorted(cpu, key=lambda title: statistics.median(cpu[title])):
+        print(f"| {title} | {statistics.median(cpu[title]):.1f} | {statistics.median(rates[title]):,.0f} "
+              f"| {statistics.median(slow[title]):.2f} ms |")
+
+
+main()
