@@ -21,6 +21,12 @@ constexpr std::size_t largest_arena = std::size_t{32} << 30U;  // what a link ca
 constexpr std::size_t smallest_arena = std::size_t{16} << 20U;
 constexpr std::size_t accessible_step = (std::size_t{4} << 20U) / slab_bytes;
 constexpr std::size_t word_bits = 64;
+/// What one huge page holds.
+constexpr std::size_t area_bytes = std::size_t{2} << 20U;
+constexpr std::size_t area_slabs = area_bytes / slab_bytes;
+/// From so many slabs in use on, areas are made whole. What is not used of one goes back when a shard has nothing to
+/// do.
+constexpr std::size_t large_arena = 2 * area_slabs;
 
 void* reserve(std::size_t bytes, int protection) noexcept {
   void* range = ::mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -43,7 +49,7 @@ arena::arena() {
   std::byte* range = nullptr;
   std::size_t bytes = largest_arena;
   for (; range == nullptr && bytes >= smallest_arena; bytes /= 2) {
-    range = static_cast<std::byte*>(reserve(bytes + slab_bytes, PROT_NONE));
+    range = static_cast<std::byte*>(reserve(bytes + area_bytes, PROT_NONE));
   }
   if (range == nullptr) throw std::bad_alloc();
   bytes *= 2;
@@ -53,7 +59,9 @@ arena::arena() {
   taken_.assign((slab_count_ + word_bits - 1) / word_bits, 0);
 
   const auto address = reinterpret_cast<std::uintptr_t>(range);
-  arena_base = range + (slab_bytes - address % slab_bytes) % slab_bytes;
+  arena_base = range + (area_bytes - address % area_bytes) % area_bytes;
+  // Where huge pages are always made, the system would make them of a few objects, and again of what was given back.
+  (void)::madvise(arena_base, bytes, MADV_NOHUGEPAGE);
   this_arena.base = reinterpret_cast<std::uintptr_t>(arena_base);
   this_arena.table = reinterpret_cast<std::uintptr_t>(table_);
   taken_[0] = 1;  // link 0 means none
@@ -93,6 +101,7 @@ slab* arena::take(std::size_t count) noexcept {
     for (std::size_t taken = first; taken < at; ++taken) {
       taken_[taken / word_bits] |= std::uint64_t{1} << (taken % word_bits);
     }
+    in_use_ += count;
     if (first == first_free_) first_free_ = at;
     return table_ + first;
   }
@@ -112,6 +121,43 @@ void arena::give_back(slab* first, std::size_t count) noexcept {
     taken_[freed / word_bits] &= ~(std::uint64_t{1} << (freed % word_bits));
   }
   first_free_ = std::min(first_free_, at);
+  in_use_ -= count;
+}
+
+bool arena::is_taken(std::size_t slab) const noexcept {
+  return (taken_[slab / word_bits] >> (slab % word_bits) & 1U) != 0;
+}
+
+bool arena::starts_area(std::size_t slab) const noexcept {
+  if (slab % area_slabs != 0) return false;
+  // An area begins in the middle of a word or at its beginning.
+  static_assert(word_bits % area_slabs == 0);
+  const std::uint64_t others = ((std::uint64_t{1} << area_slabs) - 2) << (slab % word_bits);
+  return (taken_[slab / word_bits] & others) == 0;
+}
+
+void arena::populate(const slab& taken) noexcept {
+  const auto number = static_cast<std::size_t>(&taken - table_);
+  const std::scoped_lock guard(lock_);
+  if (area_ != 0 && number - area_ < area_slabs) return;
+  std::byte* const start = start_of(&taken);
+  if (in_use_ < large_arena || !starts_area(number) || !make_accessible(number + area_slabs)) {
+    (void)::madvise(start, slab_bytes, MADV_POPULATE_WRITE);
+    return;
+  }
+  // Where there are no huge pages, these are as many small ones.
+  (void)::madvise(start, area_bytes, MADV_HUGEPAGE);
+  if (::madvise(start, area_bytes, MADV_POPULATE_WRITE) == 0) area_ = number;
+  (void)::madvise(start, area_bytes, MADV_NOHUGEPAGE);
+}
+
+void arena::trim() noexcept {
+  const std::scoped_lock guard(lock_);
+  if (area_ == 0) return;
+  for (std::size_t at = area_; at < area_ + area_slabs; ++at) {
+    if (!is_taken(at)) (void)::madvise(start_of(table_ + at), slab_bytes, MADV_DONTNEED);
+  }
+  area_ = 0;
 }
 
 std::size_t arena::slab_number_end() noexcept {

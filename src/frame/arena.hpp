@@ -37,6 +37,12 @@ class arena {
   /// Returns slabs and their pages to the system.
   void give_back(slab* first, std::size_t count) noexcept;
 
+  /// For a slab of a heap that grows: its pages are made now, which takes one call instead of a fault for each. A large
+  /// arena makes those of the whole area around it, as one huge page. Thread-safe.
+  void populate(const slab& taken) noexcept;
+  /// Returns the pages that were made in advance and not used, so that at rest only what is in use is resident.
+  void trim() noexcept;
+
   [[nodiscard]] slab* slab_of(const void* object) const noexcept {
     return table_ + static_cast<std::size_t>(static_cast<const std::byte*>(object) - arena_base) / slab_bytes;
   }
@@ -72,11 +78,15 @@ class arena {
   static constinit std::atomic<arena*> made_;
 
   [[nodiscard]] bool make_accessible(std::size_t slabs) noexcept;
+  [[nodiscard]] bool is_taken(std::size_t slab) const noexcept;
+  [[nodiscard]] bool starts_area(std::size_t slab) const noexcept;
 
   std::mutex lock_;
   std::size_t slab_count_ = 0;
   std::size_t accessible_ = 0;  ///< the first so many slabs may be touched
   std::size_t first_free_ = 0;  ///< no slab below is free
+  std::size_t in_use_ = 0;      ///< slabs
+  std::size_t area_ = 0;        ///< the first slab of the last area that was made in one; 0: none
   slab* table_ = nullptr;
   std::vector<std::uint64_t> taken_;  ///< one bit a slab
 

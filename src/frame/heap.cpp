@@ -4,8 +4,6 @@
 
 #include <tare/detail/frame_memory.hpp>
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <mutex>
@@ -116,8 +114,7 @@ slab* heap::new_slab(size_class size, slab_use use) {
       discharge(slab_bytes);
       throw std::bad_alloc();
     }
-    if (slabs_of_bin_[size.bin] >= growing_slabs)
-      (void)::madvise(memory.start_of(taken), slab_bytes, MADV_POPULATE_WRITE);
+    if (slabs_of_bin_[size.bin] >= growing_slabs) memory.populate(*taken);
     poison(memory.start_of(taken), slab_bytes);
   }
   ++slabs_of_bin_[size.bin];
@@ -256,6 +253,7 @@ void heap::trim() noexcept {
     arena::instance().give_back(spare_[--spare_count_], 1);
     discharge(slab_bytes);
   }
+  arena::instance().trim();
   trimmed_ = true;
 }
 

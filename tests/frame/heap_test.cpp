@@ -7,7 +7,9 @@
 #include <tare/detail/frame_memory.hpp>
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
@@ -60,6 +62,40 @@ TEST(heap, gives_memory_back_when_all_is_freed) {
   if (!poisoning) {
     EXPECT_LE((*mine).held_bytes(), before + slab_bytes);
   }
+}
+
+/// Of the slabs that nobody has.
+std::size_t resident_pages_of_free_slabs() {
+  constexpr std::size_t page_bytes = 4096;
+  arena& memory = arena::instance();
+  std::size_t resident = 0;
+  for (std::size_t number = 1; number < memory.slab_number_end();) {
+    const slab& each = memory.slab_number(number);
+    if (each.object_bytes == 0) {
+      std::array<unsigned char, slab_bytes / page_bytes> pages{};
+      EXPECT_EQ(::mincore(memory.start_of(&each), slab_bytes, pages.data()), 0);
+      resident += static_cast<std::size_t>(std::ranges::count_if(pages, [](auto page) { return (page & 1U) != 0; }));
+    }
+    number += std::max<std::size_t>(each.run, 1);
+  }
+  return resident;
+}
+
+TEST(heap, makes_pages_in_advance_only_while_it_grows) {
+  if (poisoning) GTEST_SKIP() << "the redzones and the quarantine have pages of their own";
+  own_heap mine;
+  std::vector<void*> frames(300'000);
+  std::size_t in_advance = 0;
+  for (void*& each : frames) {
+    each = allocate_frame(40, 16);
+    if (&each - frames.data() == 250'000) in_advance = resident_pages_of_free_slabs();
+  }
+  EXPECT_GT(in_advance, 0U);  // what is left of an area
+  arena::instance().trim();
+  EXPECT_EQ(resident_pages_of_free_slabs(), 0U);
+  for (void* each : frames) free_frame(each);
+  (*mine).trim();
+  EXPECT_EQ(resident_pages_of_free_slabs(), 0U);
 }
 
 TEST(heap, takes_in_what_other_threads_free) {

@@ -24,6 +24,12 @@ using tare::testing::resident_bytes;
 
 constexpr std::size_t million = 1'000'000;
 
+/// Until all tasks have begun, and the shard has had nothing to do and given back what it had in advance.
+task<> rest() {
+  co_await tare::yield();
+  co_await tare::sleep_for(30ms);
+}
+
 task<> sleeper() { co_await tare::sleep_for(1h); }
 task<> short_sleeper() { co_await tare::sleep_for(1s); }
 
@@ -33,10 +39,10 @@ TEST(memory, a_detached_sleeper_weighs_32_bytes) {
   auto body = [&]() -> task<> {
     const double before = resident_bytes();
     for (std::size_t i = 0; i < million; ++i) tare::spawn(sleeper());
-    co_await tare::yield();
+    co_await rest();
     const double first = resident_bytes();
     for (std::size_t i = 0; i < million; ++i) tare::spawn(sleeper());
-    co_await tare::yield();
+    co_await rest();
     slope = (first - before) / million;
     second_slope = (resident_bytes() - first) / million;
   };
@@ -51,7 +57,7 @@ TEST(memory, a_sleeper_in_a_scope_weighs_less_than_37_bytes) {
     co_await tare::with_scope([&](tare::scope& s) -> task<> {
       const double before = resident_bytes();
       for (std::size_t i = 0; i < million; ++i) s.spawn(sleeper());
-      co_await tare::yield();
+      co_await rest();
       slope = (resident_bytes() - before) / million;
       s.cancel();
     });
@@ -75,7 +81,7 @@ TEST(memory, a_parked_chain_of_four_weighs_less_than_200_bytes) {
     constexpr int chains = 200'000;
     const double before = resident_bytes();
     for (int i = 0; i < chains; ++i) tare::spawn(first(i, sum));
-    co_await tare::yield();
+    co_await rest();
     weight = (resident_bytes() - before) / chains;
   };
   tare::run(body());

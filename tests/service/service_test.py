@@ -14,10 +14,12 @@ import os
 import pathlib
 import pwd
 import random
+import re
 import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -605,6 +607,91 @@ def slow_loris(program, folder, connections=1000):
         check(ended == connections, f"{ended} of {connections} were ended")
 
 
+def throughput(tare, service):
+    """GETs of one item on 64 connections: how many a second, and what each takes of the service's processor time."""
+    words = [tare, "hold", "--load", "--connections", "64", "--seconds", "5", "--pid", str(service.process.pid), "--json",
+             "-", f"http://127.0.0.1:{service.port}/items/1"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    check(done.returncode == 0, done.stderr)
+    return json.loads(done.stdout)
+
+
+def frames_of(tare, service):
+    """Where its coroutines are suspended, heaviest first."""
+    done = subprocess.run([tare, "live", str(service.process.pid), "--json", "-"], capture_output=True, text=True)
+    check(done.returncode == 0, done.stderr)
+    return json.loads(done.stdout)["sites"]
+
+
+def under_way(tare, service, request, few, many):
+    """Bytes of the process for each request that waits for its database, and the frames it has while all of them do."""
+    clients, resident = [], []
+    for count in (few, many):
+        while len(clients) < count:
+            client = socket.create_connection(("127.0.0.1", service.port))
+            client.sendall(request(len(clients)))
+            clients.append(client)
+        time.sleep(1)
+        resident.append(service.resident())
+    sites = frames_of(tare, service)
+    for client in clients:
+        client.close()
+    return (resident[1] - resident[0]) / (many - few), [site for site in sites if site["count"] >= many / 2]
+
+
+def figures(program, folder):
+    """What a request takes with each database, in time and, while it waits for it, in memory."""
+    tare = os.path.join(os.path.dirname(program), "tare")
+    raise_descriptor_limit()
+
+    def get(_):
+        return b"GET /items/1 HTTP/1.1\r\nHost: a\r\n\r\n"
+
+    def post(number):
+        body = json.dumps({"name": f"new {number}", "price": 1}).encode()
+        return b"POST /items HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+    def report(title, service, request, hold_back):
+        served = throughput(tare, service)
+        with hold_back():
+            weight, sites = under_way(tare, service, request, 500, 4000)
+        print(f"\n{title}: {served['requests_per_second']:,.0f} GETs a second on 64 connections, "
+              f"{served['server_cpu_seconds_per_request'] * 1e6:.0f} us of CPU time each\n"
+              f"a request that waits for the database: {weight:,.0f} bytes of the process, of which frames:")
+        for site in sites:
+            name = re.sub(r"[<(].*", "", site["function"])
+            print(f"  {site['frame_bytes']:6} {name}  {os.path.basename(site['file'])}:{site['line']}")
+
+    @contextlib.contextmanager
+    def sqlite_written_to():
+        with contextlib.closing(sqlite3.connect(f"{folder}/items.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # readers go on, so the requests are to write
+            yield
+
+    with Service(program, "--seed", "--budget", "4G", folder=folder) as service:
+        service.wait_for(200)
+        report("SQLite", service, post, sqlite_written_to)
+
+    database = Postgresql(folder)
+    database.start()
+    try:
+        url = f"postgresql://tare@127.0.0.1:{database.port}/postgres"
+
+        @contextlib.contextmanager
+        def table_locked():
+            words = [f"{database.programs}/psql", url, "-qc", "BEGIN; LOCK TABLE items; SELECT pg_sleep(60)"]
+            with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as other:
+                time.sleep(1)
+                yield
+                other.kill()
+
+        with Service(program, "--seed", "--budget", "4G", database=url, folder=folder) as service:
+            service.wait_for(200)
+            report("PostgreSQL", service, get, table_locked)
+    finally:
+        database.stop()
+
+
 CASES = {
     "items": items,
     "debug-tasks": debug_tasks,
@@ -618,6 +705,7 @@ CASES = {
     "database-down": database_down,
     "flood": flood,
     "flood-full": lambda program, folder: flood(program, folder, connections=9000, seconds=60),
+    "figures": figures,
     "slow-loris": slow_loris,
     "slow-loris-full": lambda program, folder: slow_loris(program, folder, connections=9000),
 }
