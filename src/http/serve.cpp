@@ -163,20 +163,25 @@ task<> wait_for_room(const server_options& options, const net::listener& listene
 
 }  // namespace
 
-task<> server::serve_tls(net::stream below, net::tls::context with, detail::server_core& core) {
-  below.expires_after(detail::first_wait(core));
-  net::result<net::tls::stream> agreed = co_await net::tls::stream::accept(std::move(below), std::move(with));
-  if (agreed) co_await serve_connection(std::move(*agreed), core);
+// What is needed for the handshake is not kept for as long as the connection.
+task<> server::serve_tls(net::stream below, net::tls::context with, detail::server_core& core, scope& connections) {
+  try {
+    below.expires_after(detail::first_wait(core));
+    net::result<net::tls::stream> agreed = co_await net::tls::stream::accept(std::move(below), std::move(with));
+    if (agreed) connections.spawn(serve_connection(std::move(*agreed), core));
+  } catch (const std::bad_alloc&) {
+    co_return;  // the connection is closed; the others go on
+  }
 }
 
 task<net::result<void>> server::serve(net::listener listener) {
   return accept_all(std::move(listener),
-                    [this](net::stream client) { return serve_connection(std::move(client), *core_); });
+                    [this](net::stream client, scope&) { return serve_connection(std::move(client), *core_); });
 }
 
 task<net::result<void>> server::serve(net::listener listener, net::tls::context with) {
-  return accept_all(std::move(listener), [this, with = std::move(with)](net::stream client) {
-    return serve_tls(std::move(client), with, *core_);
+  return accept_all(std::move(listener), [this, with = std::move(with)](net::stream client, scope& connections) {
+    return serve_tls(std::move(client), with, *core_, connections);
   });
 }
 
@@ -201,7 +206,7 @@ task<net::result<void>> server::accept_all(net::listener listener, Serve serve) 
       }
       bool no_memory = false;
       try {
-        connections.spawn(serve(std::move(*client)));
+        connections.spawn(serve(std::move(*client), connections));
       } catch (const std::bad_alloc&) {
         no_memory = true;  // the connection is closed; the others go on
       }

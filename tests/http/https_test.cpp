@@ -1,5 +1,6 @@
 // HTTP over TLS: the server and the client, with each other and with those who are in the wrong place.
 
+#include "frame/heap.hpp"
 #include "http/loopback.hpp"
 #include "support/identity.hpp"
 
@@ -85,6 +86,27 @@ TEST_P(https, drops_those_who_do_not_speak_tls_and_serves_on) {
     auto got = co_await asking.get(url_of(port));
     EXPECT_EQ(got.value().status(), 200U);
     EXPECT_EQ(serving.requests(), 1U);
+  });
+}
+
+TEST_P(https, serves_on_after_any_allocation_has_failed) {
+  with_server([](server& /*serving*/, std::uint16_t port) -> task<> {
+    int failures = 0;
+    for (std::uint64_t nth = 1; nth <= 60; ++nth) {
+      try {
+        client asking(trusting());
+        tare::detail::current_heap->fail_at(nth);
+        auto got = co_await asking.get(url_of(port));
+        failures += got ? 0 : 1;
+      } catch (const std::bad_alloc&) {
+        ++failures;
+      }
+      tare::detail::current_heap->fail_at(0);
+      client again(trusting());
+      auto got = co_await again.get(url_of(port));
+      EXPECT_TRUE(got) << nth << ": " << got.error().message();
+    }
+    EXPECT_GT(failures, 10);
   });
 }
 

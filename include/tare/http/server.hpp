@@ -109,7 +109,7 @@ class server {
  private:
   template <class Serve>
   [[nodiscard]] task<net::result<void>> accept_all(net::listener listener, Serve serve);
-  static task<> serve_tls(net::stream below, net::tls::context with, detail::server_core& core);
+  static task<> serve_tls(net::stream below, net::tls::context with, detail::server_core& core, scope& connections);
 
   /// The frame of an idle connection is this one's, parked in readable(): nothing but the stream and the server lives
   /// across that await. Cancellation ends it there, and nowhere else: a request is served to its end.
