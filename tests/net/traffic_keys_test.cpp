@@ -8,7 +8,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,9 +49,9 @@ constexpr std::string_view servers_record =
     "1c0047c2abf332540dd032e167c2955d";
 
 std::vector<std::byte> first_fifty() {
-  std::vector<std::uint8_t> counted(50);
-  std::iota(counted.begin(), counted.end(), std::uint8_t{0});
-  return bytes_from(counted);
+  std::vector<std::byte> counted;
+  for (std::uint8_t i = 0; i < 50; ++i) counted.push_back(std::byte{i});
+  return counted;
 }
 
 TEST(traffic_keys, make_the_records_of_the_published_trace) {

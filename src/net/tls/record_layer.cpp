@@ -147,6 +147,7 @@ result<void> record_layer::obey(const opened_record& record) noexcept {
       return obey_alert(record.bytes);
     case content_type::handshake:
       return obey_handshake(record.bytes);
+    case content_type::none:
     case content_type::change_cipher_spec:
       break;
   }

@@ -78,14 +78,13 @@ void session::free_openssl() noexcept {
 // "CLIENT_TRAFFIC_SECRET_0 <the client's random number> <the secret>", both numbers in hexadecimal.
 void session::on_secret(const SSL* of_connection, const char* line) noexcept {
   session& self = of(of_connection);
-  std::string_view text(line);
+  const std::string_view text(line);
   const bool is_clients = text.starts_with("CLIENT_TRAFFIC_SECRET_0 ");
   if (!is_clients && !text.starts_with("SERVER_TRAFFIC_SECRET_0 ")) return;
-  text.remove_prefix(text.rfind(' ') + 1);
   std::array<unsigned char, EVP_MAX_MD_SIZE> secret{};
   std::size_t size = 0;
-  // The text ends where the line does.
-  if (::OPENSSL_hexstr2buf_ex(secret.data(), secret.size(), &size, text.data(), '\0') != 1) size = 0;
+  const char* const number = line + text.rfind(' ') + 1;
+  if (::OPENSSL_hexstr2buf_ex(secret.data(), secret.size(), &size, number, '\0') != 1) size = 0;
   traffic_keys& keys = is_clients == self.records_.is_server() ? self.records_.receiving() : self.records_.sending();
   if (size == 0 || !keys.set_secret(std::span(secret).first(size))) self.stays_ = true;
   ::OPENSSL_cleanse(secret.data(), secret.size());

@@ -164,7 +164,7 @@ std::optional<opened_record> traffic_keys::open(cipher_suite suite, std::span<st
   // Behind what it holds come its type and as many zeros as the sender likes.
   std::size_t size = sealed.size();
   while (size != 0 && sealed[size - 1] == std::byte{0}) --size;
-  if (size == 0) return opened_record{.type = content_type{0}, .bytes = sealed.first(0)};
+  if (size == 0) return opened_record{.type = content_type::none, .bytes = sealed.first(0)};
   return opened_record{.type = static_cast<content_type>(sealed[size - 1]), .bytes = sealed.first(size - 1)};
 }
 

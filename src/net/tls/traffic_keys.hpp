@@ -18,7 +18,13 @@ enum class cipher_suite : std::uint8_t { none, aes_128_gcm_sha256, aes_256_gcm_s
 /// `none` for others. `number` is the registry's: 0x1301.
 [[nodiscard]] cipher_suite suite_of(std::uint16_t number) noexcept;
 
-enum class content_type : std::uint8_t { change_cipher_spec = 20, alert = 21, handshake = 22, application_data = 23 };
+enum class content_type : std::uint8_t {
+  none = 0,  ///< nothing but padding, which is not allowed
+  change_cipher_spec = 20,
+  alert = 21,
+  handshake = 22,
+  application_data = 23
+};
 
 /// What a record holds; the bytes are where the record was.
 struct opened_record {
