@@ -163,6 +163,15 @@ class liveness_finder {
     return {begin, end};
   }
 
+  /// What may be touched with an index: an array, which may begin a little later as of "numbers[i - 1]". From the head
+  /// of the frame, which has no array, the index may lead anywhere: it is the offset of one of several fields.
+  [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> indexed_from(std::uint64_t offset, std::uint64_t bytes) const {
+    if (offset < 16) return {0, frame_bytes_};
+    auto [begin, end] = object_at(offset);
+    while (end < frame_bytes_ && end - begin < 2 * std::max<std::uint64_t>(bytes, 1)) end = object_at(end).second;
+    return {begin, end};
+  }
+
   void collect_effects() {
     for (const auto& function : source_.functions) {
       if (!is_usable(function)) continue;
@@ -202,11 +211,13 @@ class liveness_finder {
         break;
       case memory_access::kind::passed:
         // The frame's own address is its handle: through it only the head and the promise are used.
-        if (offset < 16 || offset == of_.promise_offset) return std::nullopt;
+        if (!access.indexed && (offset < 16 || offset == of_.promise_offset)) return std::nullopt;
         one.what = effect::kind::passed;
         break;
     }
-    if (access.bytes == 0 || access.what == memory_access::kind::passed) {
+    if (access.indexed) {
+      std::tie(begin, end) = indexed_from(offset, access.bytes);
+    } else if (access.bytes == 0 || access.what == memory_access::kind::passed) {
       std::tie(begin, end) = object_at(offset);
       // An object that points into itself, as a short std::string does, is not known outside by that.
       const std::int64_t into = access.into_offset - function.frame.offset;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace tare::inspect {
 namespace {
@@ -172,6 +173,33 @@ value interpreter::operand_value(const machine_state& state, const instruction& 
   return made_by(one, 3);
 }
 
+void interpreter::touch_indexed(const machine_state& state, const instruction& one, const access_sink& tell) {
+  const memory_operand& memory = one.memory;
+  if (memory.index == no_register || memory.base < 0 || memory.base >= register_count || memory.in_segment) return;
+  value pointer = state.registers[register_index(memory.base)];
+  value index = state.registers[register_index(memory.index)];
+  if (!follows_pointer(pointer) && memory.scale == 1) std::swap(pointer, index);
+  if (!follows_pointer(pointer) || index.known()) return;
+  memory_access access{.base = pointer.base,
+                       .offset = pointer.offset + memory.displacement,
+                       .bytes = memory.bytes,
+                       .whole = false,
+                       .indexed = !index.is_constant(),
+                       .instruction = one.address};
+  const auto touch = [&](std::uint64_t distance) {
+    access.offset = pointer.offset + memory.displacement + static_cast<std::int64_t>(distance);
+    for (const auto& [happens, what] :
+         {std::pair(one.what == operation::load_address, memory_access::kind::passed),
+          std::pair(one.loads, memory_access::kind::read), std::pair(one.stores, memory_access::kind::write)}) {
+      if (!happens) continue;
+      access.what = what;
+      tell(access);
+    }
+  };
+  if (access.indexed) touch(0);
+  for (const auto& each : index.constants) touch(each.value * memory.scale);
+}
+
 void interpreter::assign(machine_state& state, const instruction& one, const operand& to, value content,
                          const access_sink& tell) {
   if (to.what == operand::kind::in_register) {
@@ -330,6 +358,7 @@ std::uint16_t interpreter::changed_by(std::uint64_t function, int depth) {
 }
 
 void interpreter::step(machine_state& state, const instruction& one, const access_sink& tell) {
+  touch_indexed(state, one, tell);
   const auto& operands = one.operands;
   const auto get = [&](int which) {
     return operand_value(state, one, operands[static_cast<std::size_t>(which)], tell);
@@ -362,23 +391,9 @@ void interpreter::step(machine_state& state, const instruction& one, const acces
       assign(state, one, operands[0], std::move(content), tell);
       return;
     }
-    case operation::load_address: {
-      const value address = address_of(state, one);
-      // A pointer plus an unknown index: whatever it points into may be touched anywhere from there.
-      if (one.memory.index != no_register && one.memory.base >= 0 && one.memory.base < register_count &&
-          !state.registers[register_index(one.memory.index)].known()) {
-        const value& base = state.registers[register_index(one.memory.base)];
-        if (follows_pointer(base) && address.base != base.base) {
-          tell({.what = memory_access::kind::passed,
-                .base = base.base,
-                .offset = base.offset + one.memory.displacement,
-                .whole = false,
-                .instruction = one.address});
-        }
-      }
-      assign(state, one, operands[0], address, tell);
+    case operation::load_address:
+      assign(state, one, operands[0], address_of(state, one), tell);
       return;
-    }
     case operation::add:
     case operation::subtract: {
       if (one.operand_count < 2) break;

@@ -24,6 +24,7 @@ struct memory_access {
   std::int64_t offset = 0;
   std::uint64_t bytes = 0;          ///< 0: from there to the end of whatever it is
   bool whole = true;                ///< whether exactly these bytes are touched; false where an index is added
+  bool indexed = false;             ///< an index that is not known is added: somewhere from about there on
   std::uint64_t instruction = 0;    ///< its address
   std::vector<constant> written{};  ///< what a write writes, if that is one of a few constants
   origin into = 0;                  ///< where an address that was passed by storing it was stored
@@ -40,6 +41,8 @@ class interpreter {
   void step(machine_state& state, const instruction& one, const access_sink& tell);
 
   /// What a call, or a jump out of the function, hands on through the registers for arguments.
+  /// What a pointer plus an index touches, where the index may be one of several or is not known.
+  static void touch_indexed(const machine_state& state, const instruction& one, const access_sink& tell);
   void pass_arguments(machine_state& state, const instruction& one, std::string_view target, const access_sink& tell);
 
   /// What a branch on these flags does; nothing if that depends on something unknown.

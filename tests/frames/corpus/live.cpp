@@ -270,6 +270,15 @@ task<int> written_by_index(int n) {
   co_return use(numbers);
 }
 
+task<int> table_by_index(int n) {
+  int table[8] = {};
+  for (int i = 0; i < n; ++i) table[(i * i) & 7] = produce(i);
+  int r = co_await pause{n};  // live: table n dead:
+  r += table[n & 7];
+  r += co_await pause{r};  // live: r dead: table n
+  co_return r;
+}
+
 task<int> long_loop(int n) {
   std::string line;
   int sum = 0;
@@ -378,6 +387,7 @@ int main() {
   CORPUS_FRAME(doubles(1));
   CORPUS_FRAME(array_by_index(1));
   CORPUS_FRAME(written_by_index(1));
+  CORPUS_FRAME(table_by_index(1));
   CORPUS_FRAME(long_loop(1));
   CORPUS_FRAME(squares(1));
   CORPUS_FRAME(at_once(1));
