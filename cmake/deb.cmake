@@ -18,7 +18,8 @@ takes a few dozen bytes. The tare command measures what a suspended task
 weighs in any program.
 .
 This package has the static library, its headers, the files for CMake and
-pkg-config, the command and its manual.")
+pkg-config, the command and its manual, and a plugin for clang 22 that
+tells the command more.")
 # The command's libraries are found by dpkg-shlibdeps; a compiler is only needed to use the library.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "clang-22 | g++-12, libstdc++-12-dev")

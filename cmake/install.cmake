@@ -26,7 +26,7 @@ configure_package_config_file(
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/tare-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(
   FILES ${PROJECT_BINARY_DIR}/tare-config.cmake ${PROJECT_BINARY_DIR}/tare-config-version.cmake
-    ${CMAKE_CURRENT_LIST_DIR}/tare-check.cmake
+    ${CMAKE_CURRENT_LIST_DIR}/tare-check.cmake ${CMAKE_CURRENT_LIST_DIR}/tare-frames-pass.cmake
   DESTINATION ${package_dir})
 
 # The library, for pkg-config. The prefix is relative to the file, so that the tree may be moved.
@@ -68,6 +68,11 @@ if(TARGET tare_cli)
     cmake_path(GET page FILENAME name)
     install_compressed(${page} ${name} ${CMAKE_INSTALL_MANDIR}/man1)
   endforeach()
+endif()
+
+# The plugin for clang.
+if(TARGET tare_frames_pass)
+  install(TARGETS tare_frames_pass LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/tare)
 endif()
 
 if(EXISTS ${PROJECT_SOURCE_DIR}/CHANGELOG.md)

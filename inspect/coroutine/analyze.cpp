@@ -1,4 +1,5 @@
 #include "inspect/coroutine/awaits.hpp"
+#include "inspect/coroutine/compiler_view.hpp"
 #include "inspect/coroutine/frame_source.hpp"
 #include "inspect/coroutine/layout.hpp"
 #include "inspect/coroutine/liveness.hpp"
@@ -258,6 +259,7 @@ coroutine analyze(unit_context& unit, frame_source& source) {
     if (function.role == function_role::cleanup) one.cleanup_address = address;
   }
   read_layout(source, one);
+  const compiler_record* told = source.made_by == producer::clang ? unit.told.of(one) : nullptr;
   find_budget(unit, source, one);
   if (!one.frame_bytes || !unit.file.is_x86_64()) return one;
 
@@ -265,11 +267,13 @@ coroutine analyze(unit_context& unit, frame_source& source) {
   find_frames(source);
   if (source.made_by == producer::gcc && one.declared.line == 0) one.declared = {};
   auto variables = find_variables(source, *one.frame_bytes);
+  if (told != nullptr) add_told_variables(*told, source, one, variables);
   if (source.made_by == producer::clang) name_slots(unit, source, variables, one);
   name_fields(variables, one);
-  auto awaits = find_awaits(unit, source, one);
+  auto awaits = find_awaits(unit, source, one, told);
   if (unit.liveness) {
     find_liveness(source, variables, awaits, one);
+    if (told != nullptr) apply_told_states(*told, variables, awaits);
   } else {
     assume_whole_frame(awaits, one);
   }

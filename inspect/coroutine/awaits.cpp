@@ -65,8 +65,17 @@ inlined_call call_at(const llvm::DWARFDie& block, std::uint64_t address, int dep
 
 class await_finder {
  public:
-  await_finder(unit_context& unit, const frame_source& source, const coroutine& of)
-      : unit_(unit), source_(source), of_(of), gcc_(source.made_by == producer::gcc) {}
+  await_finder(unit_context& unit, const frame_source& source, const coroutine& of, const compiler_record* told)
+      : unit_(unit), source_(source), of_(of), gcc_(source.made_by == producer::gcc) {
+    if (told == nullptr) return;
+    for (const auto& one : told->awaits) {
+      (void)at(one.index);
+      if (one.final) told_final_ = one.index;
+      if (one.where.line == 0) continue;
+      const std::string& file = one.where.file.empty() ? of.declared.file : one.where.file;
+      labels_[one.index] = {.file = file, .line = one.where.line};
+    }
+  }
 
   std::vector<found_await> find() {
     for (const auto& function : source_.functions) {
@@ -78,6 +87,7 @@ class await_finder {
     }
     if (!of_.index_offset && awaits_.empty()) single();
     find_final();
+    if (told_final_) at(*told_final_).point.kind = suspension::final;
     mark_initial();
     for (auto& [index, one] : awaits_) set_line(one);
     take_order_of_source();
@@ -219,7 +229,9 @@ class await_finder {
       }
     }
     // No number is stored: the null pointer alone says it. It is the number after all others.
-    const std::uint64_t number = awaits_.empty() ? 0 : awaits_.rbegin()->first + (gcc_ ? 2 : 1);
+    const std::uint64_t number = told_final_       ? *told_final_
+                                 : awaits_.empty() ? 0
+                                                   : awaits_.rbegin()->first + (gcc_ ? 2 : 1);
     if (std::ranges::any_of(awaits_, [](const auto& one) { return one.second.point.kind == suspension::final; }))
       return;
     auto& one = at(number);
@@ -525,7 +537,8 @@ class await_finder {
   const coroutine& of_;
   bool gcc_;
   std::map<std::uint64_t, found_await> awaits_;
-  std::map<std::uint64_t, source_line> labels_;
+  std::map<std::uint64_t, source_line> labels_;  ///< where the compiler said itself that the awaits are
+  std::optional<std::uint64_t> told_final_;      ///< the number of the last suspension
   std::optional<std::vector<std::uint32_t>> source_lines_;
 };
 
@@ -540,8 +553,9 @@ source_line line_of(const unit_context& unit, const frame_function& function, st
   return {.file = unit.lines.file(row->file), .line = row->line};
 }
 
-std::vector<found_await> find_awaits(unit_context& unit, const frame_source& source, const coroutine& of) {
-  return await_finder(unit, source, of).find();
+std::vector<found_await> find_awaits(unit_context& unit, const frame_source& source, const coroutine& of,
+                                     const compiler_record* told) {
+  return await_finder(unit, source, of, told).find();
 }
 
 }  // namespace tare::inspect

@@ -8,6 +8,7 @@
 // the source helps, if it is at hand, since its awaits have been numbered in their order. Without it the lines of the
 // calls and the line table that lie between the known ones are taken if there are as many as are wanted.
 
+#include "inspect/coroutine/compiler_record.hpp"
 #include "inspect/coroutine/frame_source.hpp"
 
 namespace tare::inspect {
@@ -25,8 +26,9 @@ struct found_await {
   std::vector<suspend_site> sites;
 };
 
-/// By index. The functions' flows must be there.
-[[nodiscard]] std::vector<found_await> find_awaits(unit_context& unit, const frame_source& source, const coroutine& of);
+/// By index. The functions' flows must be there. What the compiler told of them, if it did, is certain.
+[[nodiscard]] std::vector<found_await> find_awaits(unit_context& unit, const frame_source& source, const coroutine& of,
+                                                   const compiler_record* told);
 
 /// The line of the coroutine itself that an instruction belongs to, through the calls that were inlined there.
 [[nodiscard]] source_line line_of(const unit_context& unit, const frame_function& function, std::uint64_t address);

@@ -2,6 +2,7 @@
 
 // A coroutine as a unit of debug information describes it, before anything is concluded from it. Internal to inspect/.
 
+#include "inspect/coroutine/compiler_record.hpp"
 #include "inspect/coroutine/coroutine.hpp"
 #include "inspect/dwarf/line_rows.hpp"
 #include "inspect/machine/function_flow.hpp"
@@ -58,6 +59,7 @@ struct unit_context {
   const disassembler& decoder;
   const landing_pads& pads;
   std::span<const budget_mark> budgets;
+  const compiler_records& told;  ///< what the compiler wrote down about the file's coroutines
   bool liveness = true;
 };
 

@@ -82,6 +82,12 @@ class reader {
     }
     const std::size_t before = report_.coroutines.size();
     budgets_ = budget_marks(file);
+    told_ = {};
+    for (const auto section : file.unloaded_sections_named(".tare.frames")) told_.add(section);
+    if (told_.refused() > 0) {
+      note(fmt::format("{}: {} of the compiler's own records in .tare.frames cannot be read and are left out",
+                       file.name(), told_.refused()));
+    }
     for (const auto& section : file.sections_named(".tare.arena")) report_.arenas.push_back(section.address);
     // Only of C++ coroutines do the symbols tell that there are none.
     const bool none = !options_.rust && bodies.empty() && !file.functions().empty();
@@ -135,6 +141,7 @@ class reader {
                         .decoder = *decoder_,
                         .pads = *pads,
                         .budgets = budgets_,
+                        .told = told_,
                         .liveness = options_.liveness};
       if (rust) {
         for (auto& one : find_rust_coroutines(here)) add(std::move(one), seen);
@@ -291,6 +298,7 @@ class reader {
   coroutine_report report_;
   std::unique_ptr<disassembler> decoder_;
   std::vector<budget_mark> budgets_;  ///< of the file that is being read
+  compiler_records told_;             ///< likewise
 };
 
 result<coroutine_report> read_all(image_file& file, const std::string& name, const read_options& options) {

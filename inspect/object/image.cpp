@@ -419,6 +419,29 @@ std::vector<image::section_view> image::sections_named(std::string_view name) co
   return found;
 }
 
+std::vector<std::string_view> image::unloaded_sections_named(std::string_view name) const {
+  std::vector<std::string_view> found;
+  const auto look_through = [&](const object::ObjectFile& file) {
+    for (const auto& one : file.sections()) {
+      auto its_name = one.getName();
+      if (!its_name || *its_name != llvm::StringRef(name.data(), name.size())) {
+        if (!its_name) llvm::consumeError(its_name.takeError());
+        continue;
+      }
+      if ((object::ELFSectionRef(one).getFlags() & llvm::ELF::SHF_ALLOC) != 0) continue;
+      auto content = one.getContents();
+      if (content) {
+        found.emplace_back(content->data(), content->size());
+      } else {
+        llvm::consumeError(content.takeError());
+      }
+    }
+  };
+  look_through(*object_);
+  if (found.empty() && debug_file_) look_through(*debug_file_->getBinary());
+  return found;
+}
+
 bool image::is_constant(std::uint64_t address) const {
   const section* where = section_at(address);
   return where != nullptr && !where->writable;

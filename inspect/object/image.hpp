@@ -68,6 +68,8 @@ class image {
     std::span<const std::uint8_t> content;
   };
   [[nodiscard]] std::vector<section_view> sections_named(std::string_view name) const;
+  /// The contents of sections that are not in memory; those of the separate debug file, where the file itself has none.
+  [[nodiscard]] std::vector<std::string_view> unloaded_sections_named(std::string_view name) const;
   /// Whether nothing writes there while the program runs.
   [[nodiscard]] bool is_constant(std::uint64_t address) const;
 

@@ -22,7 +22,8 @@ dpkg-deb --info "$deb"
 root=$work/unpacked
 dpkg-deb -x "$deb" "$root"
 for file in usr/lib/libtare.a usr/lib/cmake/tare/tare-config.cmake usr/lib/pkgconfig/tare.pc \
-  usr/include/tare/tare.hpp usr/share/doc/tare/copyright; do
+  usr/include/tare/tare.hpp usr/share/doc/tare/copyright usr/lib/cmake/tare/tare-frames-pass.cmake \
+  usr/lib/tare/tare-frames-pass.so; do
   [[ -f $root/$file ]] || fail "$file is missing"
 done
 

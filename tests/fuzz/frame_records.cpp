@@ -1,0 +1,31 @@
+// Any bytes are a list of records that keep their promises, and a number of those that do not.
+
+#include "inspect/coroutine/compiler_record.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+namespace {
+
+void check(bool held) {
+  if (!held) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
+  using namespace tare::inspect;
+  compiler_records records;
+  records.add({reinterpret_cast<const char*>(data), size});
+  check(records.size() + records.refused() <= size / 2 + 1);
+  for (const auto& [name, one] : records) {
+    check(!name.empty() && name == one.coroutine && one.frame_bytes > 0 && one.alignment > 0);
+    for (const auto& place : one.places) {
+      check(place.bytes > 0 && place.offset + place.bytes <= one.frame_bytes);
+      check(place.states.empty() || place.states.size() == one.awaits.size());
+    }
+  }
+  return 0;
+}
