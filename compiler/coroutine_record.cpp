@@ -209,8 +209,9 @@ std::vector<std::optional<std::uint64_t>> coroutine_record::indices(const frame_
     const auto* user =
         llvm::dyn_cast_or_null<llvm::Instruction>(static_cast<llvm::Value*>(suspensions_[i].result_used_by));
     if (suspensions_[i].final || user == nullptr) continue;
-    all[i] = frame.index_before(*user);
-    if (all[i]) next = std::max(next, *all[i] + 1);
+    const auto index = frame.index_before(*user);
+    if (index) next = std::max(next, *index + 1);
+    all[i] = index;
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (suspensions_[i].final) all[i] = next;
