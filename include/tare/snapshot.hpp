@@ -7,6 +7,9 @@
 //     fmt::print("{} of {} B wait for a {}\n", each.count, each.frame_bytes, name_of(each.waiting_for));
 //   }
 //
+// With a table of the program's awaits (<tare/await_table.hpp>) frames are told apart by the await, too, at which they
+// are suspended.
+//
 // Bytes: none in any task, and no instruction either: while nobody asks, nothing is kept. Who asks has each shard look
 // through the memory of its frames, some 5 ns for each (docs/performance.md). The shard does it in portions, between
 // which its tasks run, and what each portion took is part of the answer. `tare/symbols.hpp` turns the groups' addresses
@@ -18,15 +21,21 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 namespace tare {
 
+class await_table;
+
 struct snapshot_options {
   /// For so long at most a shard looks at frames before it lets its tasks run again. A few microseconds may come on
   /// top, and whatever the system takes the processor away for; `walked_heap::longest_pause` is what it came to.
   std::chrono::nanoseconds longest_pause = std::chrono::microseconds(500);
+  /// Tells where the frames of a coroutine have their suspend index, by which they are then grouped, too. It stays
+  /// until the snapshot has been taken. nullptr: they are not.
+  const await_table* awaits = nullptr;
 };
 
 /// What a coroutine waits for.
@@ -46,10 +55,13 @@ inline constexpr std::size_t awaited_count = 9;
 /// The enumerator's own name: "timer".
 [[nodiscard]] std::string_view name_of(awaited what) noexcept;
 
-/// Frames of the same coroutine that wait for the same.
+/// Frames of the same coroutine that wait for the same, at the same place if that is known.
 struct frame_group {
   const void* resume = nullptr;  ///< the function that goes on with the coroutine; nullptr if it is at its end
   awaited waiting_for = awaited::unknown;
+  /// The suspend index: with the coroutine's await_table::place() it is a line. Nothing without a table, for coroutines
+  /// that it does not have, and for those that are not suspended in their bodies or before: nothing, end, unknown.
+  std::optional<std::uint32_t> suspend_index;
   std::size_t frame_bytes = 0;  ///< of one frame, the heap's rounding included
   std::size_t count = 0;
 
@@ -94,7 +106,7 @@ struct task_snapshot {
 ///   be told as not started. A frame that a thread outside is about to make may be told as what was there before.
 /// - Not seen: frames made by tasks of another runtime, also if they run on this one now.
 ///
-/// Memory: what the groups take, 40 bytes for each kind of frame. Throws std::bad_alloc, `cancelled`.
+/// Memory: what the groups take, 48 bytes for each kind of frame. Throws std::bad_alloc, `cancelled`.
 [[nodiscard]] task<task_snapshot> snapshot(snapshot_options options = {});
 
 }  // namespace tare

@@ -13,15 +13,18 @@
 //
 // - Who a slab belongs to. Only its owner writes a number there, its own or 0 ("nobody's"). So a walk finds the number
 //   of its heap in slabs of this heap and nowhere else, whatever happens to the others; and only then it reads on.
-// - The first 32 bytes of a frame. Its coroutine may have moved to another shard, or been made in memory that another
-//   thread has freed and used again. What is read was there, but the words may be of different moments. So nothing that
-//   is found in a frame is followed, and a frame in the making may look like what was in its place before.
+// - The first 32 bytes of a frame, and its suspend index. Its coroutine may have moved to another shard, or been made
+// in
+//   memory that another thread has freed and used again. What is read was there, but the words may be of different
+//   moments. So nothing that is found in a frame is followed, and a frame in the making may look like what was in its
+//   place before.
 
 #include "frame/arena.hpp"
 #include "frame/poison.hpp"
 #include "frame/slab.hpp"
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
@@ -29,6 +32,7 @@ namespace tare::detail {
 
 /// What the start of a frame says.
 struct frame_glance {
+  const std::byte* place;
   const void* resume;       ///< the function that goes on with the coroutine; nullptr: it is at its end
   std::uint64_t last_word;  ///< bytes 24 to 31
 };
@@ -37,11 +41,19 @@ struct frame_glance {
 [[nodiscard]] TARE_NO_ASAN [[gnu::no_sanitize_thread]] inline bool glance(const std::byte* place,
                                                                           frame_glance& seen) noexcept {
   const auto* const words = reinterpret_cast<const volatile std::uint64_t*>(place);
+  seen.place = place;
   if (words[1] == 0) return false;  // as poison.hpp has it
   // NOLINTNEXTLINE(performance-no-int-to-ptr): the word is a pointer
   seen.resume = reinterpret_cast<const void*>(words[0]);
   seen.last_word = words[3];
   return true;
+}
+
+/// A number in a frame, aligned as its type.
+template <std::unsigned_integral T>
+[[nodiscard]] TARE_NO_ASAN [[gnu::no_sanitize_thread]] T number_in(const frame_glance& seen,
+                                                                   std::size_t offset) noexcept {
+  return *reinterpret_cast<const volatile T*>(seen.place + offset);
 }
 
 [[nodiscard]] [[gnu::no_sanitize_thread]] inline std::uint16_t owner_of(const slab& any) noexcept {

@@ -6,6 +6,7 @@
 #include "sched/runtime_core.hpp"
 #include "sched/shard.hpp"
 
+#include <tare/await_table.hpp>
 #include <tare/detail/wait_state.hpp>
 #include <tare/scope.hpp>
 #include <tare/sleep.hpp>
@@ -14,6 +15,7 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <numeric>
 #include <tuple>
@@ -64,9 +66,24 @@ awaited awaited_by(const frame_glance& seen) noexcept {
   }
 }
 
+constexpr std::uint32_t no_index = std::numeric_limits<std::uint32_t>::max();
+
+/// What the suspend index holds; it may lie anywhere in the frame, or, if the table is not of this program, behind it.
+std::uint32_t suspend_index_in(const frame_glance& seen, std::size_t frame_bytes,
+                               const detail::await_section::coroutine& of) noexcept {
+  if (std::size_t{of.index_offset} + of.index_bytes > frame_bytes) return no_index;
+  std::uint32_t index = no_index;
+  if (of.index_bytes == 1) index = detail::number_in<std::uint8_t>(seen, of.index_offset);
+  if (of.index_bytes == 2) index = detail::number_in<std::uint16_t>(seen, of.index_offset);
+  if (of.index_bytes == 4) index = detail::number_in<std::uint32_t>(seen, of.index_offset);
+  // g++ marks frames so that are just being destroyed.
+  return of.made_by == 'g' && index % 2 != 0 ? no_index : index;
+}
+
 struct group_key {
   const void* resume;
   std::size_t frame_bytes;
+  std::uint32_t suspend_index;
   awaited waiting_for;
 
   friend bool operator==(const group_key&, const group_key&) = default;
@@ -74,7 +91,8 @@ struct group_key {
 
 struct group_hash {
   std::size_t operator()(const group_key& of) const noexcept {
-    return std::hash<const void*>()(of.resume) * 31 + of.frame_bytes * 16 + std::to_underlying(of.waiting_for);
+    return std::hash<const void*>()(of.resume) * 31 + of.frame_bytes * 16 + std::size_t{of.suspend_index} * 1021 +
+           std::to_underlying(of.waiting_for);
   }
 };
 
@@ -82,6 +100,7 @@ using group_counts = std::unordered_map<group_key, std::size_t, group_hash>;
 
 /// What one heap has.
 struct tally {
+  const await_table* awaits = nullptr;
   walked_heap figures;
   group_counts counts;
   std::size_t ungrouped = 0;
@@ -91,13 +110,30 @@ struct tally {
   void see(const frame_glance& frame, std::size_t bytes) {
     ++figures.frames;
     figures.frame_bytes += bytes;
-    const group_key key{.resume = frame.resume, .frame_bytes = bytes, .waiting_for = awaited_by(frame)};
+    const awaited waiting_for = awaited_by(frame);
+    const group_key key{.resume = frame.resume,
+                        .frame_bytes = bytes,
+                        .suspend_index = suspend_index(frame, bytes, waiting_for),
+                        .waiting_for = waiting_for};
     // Neighbours are mostly alike.
     if (newest_ == nullptr || newest_->first != key) newest_ = group_of(key);
     ++(newest_ != nullptr ? newest_->second : ungrouped);
   }
 
  private:
+  /// `no_index` where it says nothing: what runs has left the place that its index names.
+  std::uint32_t suspend_index(const frame_glance& frame, std::size_t bytes, awaited waiting_for) noexcept {
+    if (awaits == nullptr || waiting_for == awaited::nothing || waiting_for == awaited::end ||
+        waiting_for == awaited::unknown) {
+      return no_index;
+    }
+    if (frame.resume != last_resume_) {
+      last_resume_ = frame.resume;
+      last_coroutine_ = awaits->find(frame.resume);
+    }
+    return last_coroutine_ == nullptr ? no_index : suspend_index_in(frame, bytes, *last_coroutine_);
+  }
+
   group_counts::value_type* group_of(const group_key& key) {
     if (counts.size() < most_groups) return &*counts.try_emplace(key).first;
     const auto found = counts.find(key);
@@ -105,6 +141,8 @@ struct tally {
   }
 
   group_counts::value_type* newest_ = nullptr;
+  const void* last_resume_ = nullptr;
+  const detail::await_section::coroutine* last_coroutine_ = nullptr;
 };
 
 /// One portion: true when the whole heap has been walked. `lock` is nullptr for the heap of the current shard.
@@ -147,12 +185,16 @@ task_snapshot summed(const std::vector<tally>& tallies) {
   sum.shards.pop_back();
   sum.groups.reserve(all.size());
   for (const auto& [key, count] : all) {
-    sum.groups.push_back(
-        {.resume = key.resume, .waiting_for = key.waiting_for, .frame_bytes = key.frame_bytes, .count = count});
+    frame_group& group = sum.groups.emplace_back();
+    group.resume = key.resume;
+    group.waiting_for = key.waiting_for;
+    if (key.suspend_index != no_index) group.suspend_index = key.suspend_index;
+    group.frame_bytes = key.frame_bytes;
+    group.count = count;
   }
   // The address, so that equals stand in the same order each time.
   const auto weight = [](const frame_group& of) {
-    return std::tuple(of.total_bytes(), of.count, of.resume, of.waiting_for);
+    return std::tuple(of.total_bytes(), of.count, of.resume, of.waiting_for, of.suspend_index);
   };
   std::ranges::sort(sum.groups, std::ranges::greater(), weight);
   return sum;
@@ -172,6 +214,7 @@ task<task_snapshot> snapshot(snapshot_options options) {
   detail::arena& memory = detail::arena::instance();
   const auto shards = static_cast<shard_id>(runtime.shard_count());
   std::vector<tally> tallies(shards + 1);  // the last: of the shared heap
+  for (tally& each : tallies) each.awaits = options.awaits;
   auto walk_all = [&](scope& walks) -> task<> {
     for (shard_id number = 0; number < shards; ++number) {
       const detail::heap& walked = runtime.shard_at(number).frames();
