@@ -5,6 +5,7 @@
 #include "cli/output_file.hpp"
 #include "cli/pages.hpp"
 #include "cli/pattern.hpp"
+#include "inspect/coroutine/await_table.hpp"
 #include "inspect/coroutine/read.hpp"
 
 #include <fmt/format.h>
@@ -35,6 +36,7 @@ struct options {
   std::string tree;
   std::string json;
   std::string html;
+  std::string await_table;
   std::vector<std::string> debug_folders;
 };
 
@@ -79,6 +81,29 @@ int show_tree(const inspect::coroutine_report& report, const std::string& name) 
   return show(text);
 }
 
+/// For objcopy to add to the binary.
+int write_await_table(const options& asked, inspect::read_options how) {
+  how.liveness = false;
+  how.rust = false;
+  const auto report = inspect::read_coroutines(asked.binary, how);
+  if (!report) return complain(report.error());
+  tell_notes(report->notes);
+  const auto refuse = [&](std::string_view why) {
+    return complain(inspect::error{inspect::fault::input, fmt::format("no await table of {}: {}", asked.binary, why)});
+  };
+  if (report->build_id.empty()) {
+    return refuse("it has no build id: only of a program or a library that is linked with -Wl,--build-id");
+  }
+  const auto is_known = [](const coroutine& one) { return one.frame_bytes.has_value(); };
+  if (!report->coroutines.empty() && std::ranges::none_of(report->coroutines, is_known)) {
+    return refuse("its debug information does not describe a single coroutine: build with -g");
+  }
+  auto file = output_file::open_if_named(asked.await_table);
+  if (!file) return complain(file.error());
+  const auto written = (*file)->write(inspect::await_table_text(report->coroutines, report->build_id));
+  return written ? finish_output(done) : complain(written.error());
+}
+
 int run(const options& asked) {
   std::optional<std::regex> pattern;
   if (!asked.match.empty()) {
@@ -86,6 +111,9 @@ int run(const options& asked) {
     if (!given) return complain(given.error());
     pattern = std::move(*given);
   }
+  inspect::read_options how;
+  how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
+  if (!asked.await_table.empty()) return write_await_table(asked, std::move(how));
   auto json_file = output_file::open_if_named(asked.json);
   if (!json_file) return complain(json_file.error());
   if (!asked.html.empty()) {
@@ -95,8 +123,6 @@ int run(const options& asked) {
   if (!html_file) return complain(html_file.error());
   auto& json = *json_file;
   auto& html = *html_file;
-  inspect::read_options how;
-  how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
   auto report = inspect::read_coroutines(asked.binary, how);
   if (!report) return complain(report.error());
   const bool any = !report->coroutines.empty();
@@ -150,13 +176,26 @@ std::function<int()> add_frames(CLI::App& app) {
   auto* tree = frames->add_option("--tree", asked->tree, "This coroutine and all that it waits for")->type_name("NAME");
   advice->excludes(awaits);
   tree->excludes(awaits)->excludes(advice);
-  frames->add_option("--match", asked->match, "Only coroutines whose name or file this finds")->type_name("REGEX");
+  auto* match =
+      frames->add_option("--match", asked->match, "Only coroutines whose name or file this finds")->type_name("REGEX");
   frames->add_option("--sort", asked->sort, "What comes first: the largest frame, overhead, await, or most awaits")
       ->check(CLI::IsMember({"frame", "overhead", "await", "awaits", "name", "line"}))
       ->capture_default_str();
   frames->add_option("--top", asked->top, "Only the first N")->check(CLI::Range(1U, 1'000'000'000U))->type_name("N");
-  frames->add_option("--json", asked->json, "Write everything to this file; - is standard output")->type_name("FILE");
-  frames->add_option("--html", asked->html, "Write a page with a map of all frames to this file")->type_name("FILE");
+  auto* json = frames->add_option("--json", asked->json, "Write everything to this file; - is standard output")
+                   ->type_name("FILE");
+  auto* html = frames->add_option("--html", asked->html, "Write a page with a map of all frames to this file")
+                   ->type_name("FILE");
+  frames
+      ->add_option("--await-table", asked->await_table,
+                   "Write where they are suspended to this file, which is to be the binary's section .tare.awaits")
+      ->type_name("FILE")
+      ->excludes(awaits)
+      ->excludes(advice)
+      ->excludes(tree)
+      ->excludes(match)
+      ->excludes(json)
+      ->excludes(html);
   frames->add_option("--debug-dir", asked->debug_folders, "Where to look for separate debug files, too")
       ->type_name("FOLDER")
       ->allow_extra_args(false);

@@ -26,7 +26,8 @@ configure_package_config_file(
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/tare-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(
   FILES ${PROJECT_BINARY_DIR}/tare-config.cmake ${PROJECT_BINARY_DIR}/tare-config-version.cmake
-    ${CMAKE_CURRENT_LIST_DIR}/tare-check.cmake ${CMAKE_CURRENT_LIST_DIR}/tare-frames-pass.cmake
+    ${CMAKE_CURRENT_LIST_DIR}/tare-await-table.cmake ${CMAKE_CURRENT_LIST_DIR}/tare-check.cmake
+    ${CMAKE_CURRENT_LIST_DIR}/tare-command.cmake ${CMAKE_CURRENT_LIST_DIR}/tare-frames-pass.cmake
   DESTINATION ${package_dir})
 
 # The library, for pkg-config. The prefix is relative to the file, so that the tree may be moved.

@@ -4,24 +4,14 @@
 # frame that is too large. Without BUDGET and RATCHET, the files tare.toml and tare.ratchet.toml in the folder of the
 # calling CMakeLists.txt are taken where they are there; TARE_FRAME_BUDGET in the source holds in any case.
 # The target has to be built with -g. The command is the one of this project, or TARE_COMMAND, or the one in PATH.
+include(${CMAKE_CURRENT_LIST_DIR}/tare-command.cmake)
+
 function(tare_check target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "BUDGET;RATCHET" "")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "tare_check: unknown arguments: ${arg_UNPARSED_ARGUMENTS}")
   endif()
-  if(NOT TARGET ${target})
-    message(FATAL_ERROR "tare_check: there is no target ${target}")
-  endif()
-  if(TARGET tare_cli)
-    set(command $<TARGET_FILE:tare_cli>)
-    add_dependencies(${target} tare_cli)
-  else()
-    find_program(TARE_COMMAND tare HINTS ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../../bin)
-    if(NOT TARE_COMMAND)
-      message(FATAL_ERROR "tare_check: the command tare was not found; set TARE_COMMAND to where it is")
-    endif()
-    set(command ${TARE_COMMAND})
-  endif()
+  _tare_command(command ${target} tare_check)
   set(options)
   foreach(kind budget ratchet)
     string(TOUPPER ${kind} name)

@@ -1,9 +1,12 @@
 #include "inspect/coroutine/read.hpp"
 
+#include "inspect/coroutine/await_table.hpp"
 #include "inspect/coroutine/frame_source.hpp"
 #include "inspect/coroutine/readable_name.hpp"
 #include "inspect/dwarf/line_rows.hpp"
 #include "inspect/object/image.hpp"
+
+#include <tare/detail/await_section.hpp>
 
 #include <fmt/format.h>
 #include <llvm/DebugInfo/DWARF/DWARFCompileUnit.h>
@@ -88,6 +91,8 @@ class reader {
       note(fmt::format("{}: {} of the compiler's own records in .tare.frames cannot be read and are left out",
                        file.name(), told_.refused()));
     }
+    has_await_table_ = false;
+    if (!file.is_relocatable()) report_.build_id = file.build_id();
     for (const auto& section : file.sections_named(".tare.arena")) report_.arenas.push_back(section.address);
     // Only of C++ coroutines do the symbols tell that there are none.
     const bool none = !options_.rust && bodies.empty() && !file.functions().empty();
@@ -98,6 +103,7 @@ class reader {
       }
       read_units(file, bodies);
     }
+    if (options_.await_tables && !file.has_debug_information()) add_from_await_table(file);
     if (options_.only.empty()) add_unknown(file, before);
     add_budgets_by_symbols(file, before);
     for (const auto& problem : file.dwarf_problems()) note(fmt::format("{}: {}", file.name(), problem));
@@ -250,6 +256,21 @@ class reader {
     }
   }
 
+  void add_from_await_table(const image& file) {
+    const auto sections = file.unloaded_sections_named(detail::await_section::name);
+    if (sections.empty()) return;
+    auto table = parse_await_table(sections.front(), file.build_id());
+    if (!table) {
+      note(fmt::format("{}: its await table is not used: {}", file.name(), table.error().message));
+      return;
+    }
+    for (auto& one : *table) {
+      one.image = file.name();
+      report_.coroutines.push_back(std::move(one));
+    }
+    has_await_table_ = true;
+  }
+
   /// Those that only the symbols tell of.
   void add_unknown(const image& file, std::size_t before) {
     std::unordered_set<std::uint64_t> known;
@@ -277,7 +298,7 @@ class reader {
       ++unknown;
     }
     if (unknown == 0) {
-      if (file.functions().empty() && !file.has_debug_information() && !file.is_relocatable()) {
+      if (file.functions().empty() && !file.has_debug_information() && !file.is_relocatable() && !has_await_table_) {
         note(fmt::format(
             "{}: stripped of symbols and debug information: build with -g, or keep the debug file beside it",
             file.name()));
@@ -299,6 +320,7 @@ class reader {
   std::unique_ptr<disassembler> decoder_;
   std::vector<budget_mark> budgets_;  ///< of the file that is being read
   compiler_records told_;             ///< likewise
+  bool has_await_table_ = false;      ///< likewise
 };
 
 result<coroutine_report> read_all(image_file& file, const std::string& name, const read_options& options) {

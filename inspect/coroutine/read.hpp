@@ -26,6 +26,8 @@ struct read_options {
   bool liveness = true;                              ///< false: sizes, fields and awaits only
   std::vector<std::uint64_t> only = {};              ///< only coroutines that are resumed at one of these addresses
   bool rust = true;                                  ///< false: only C++; then files without them are soon done with
+  /// Where there is no debug information, take what an await table in the file says in its place.
+  bool await_tables = false;
   /// Also Rust's vtables of `dyn Future`. Futures that are no async functions are then coroutines without awaits.
   bool future_vtables = false;
 };
@@ -33,6 +35,7 @@ struct read_options {
 struct coroutine_report {
   std::vector<coroutine> coroutines;  ///< in no particular order
   std::uint64_t functions = 0;        ///< how many functions there were to look at
+  std::string build_id;               ///< of a file that has one; of an archive nobody's
   std::vector<std::uint64_t> arenas;  ///< addresses of <tare/detail/arena_abi.hpp>'s structure in a linked file
   std::vector<future_vtable> vtables;
   std::vector<std::string> notes;  ///< what could not be read, each once; one line each

@@ -69,7 +69,7 @@ bool has_section(const object::ObjectFile& file, llvm::StringRef name) {
   return content && !content->empty();
 }
 
-std::string build_id(const object::ObjectFile& file) {
+std::string build_id_of(const object::ObjectFile& file) {
   const auto note = section_named(file, ".note.gnu.build-id");
   // Name length, descriptor length, type, then "GNU\0" and the id.
   if (!note || note->size() < 17) return {};
@@ -314,8 +314,8 @@ result<void> image::use_debug_file(const fs::path& path, const fs::path&) {
   if (const auto damage = damage_of(*file)) {
     return input_error(fmt::format("{} is truncated or damaged: {}", path.string(), *damage));
   }
-  const std::string ours = build_id(*elf_);
-  const std::string theirs = build_id(*file);
+  const std::string ours = build_id();
+  const std::string theirs = build_id_of(*file);
   if (!ours.empty() && !theirs.empty() && ours != theirs) {
     return input_error(fmt::format("{} is the debug information of another build of {}", path.string(), name_));
   }
@@ -333,7 +333,7 @@ bool image::find_debug_file(std::span<const fs::path> folders) {
   std::vector<fs::path> places;
   std::vector<fs::path> roots(folders.begin(), folders.end());
   roots.emplace_back("/usr/lib/debug");
-  if (const std::string id = build_id(*elf_); !id.empty()) {
+  if (const std::string id = build_id(); !id.empty()) {
     for (const auto& root : roots) {
       places.push_back(root / ".build-id" / id.substr(0, 2) / (id.substr(2) + ".debug"));
     }
@@ -441,6 +441,8 @@ std::vector<std::string_view> image::unloaded_sections_named(std::string_view na
   if (found.empty() && debug_file_) look_through(*debug_file_->getBinary());
   return found;
 }
+
+std::string image::build_id() const { return build_id_of(*elf_); }
 
 bool image::is_constant(std::uint64_t address) const {
   const section* where = section_at(address);

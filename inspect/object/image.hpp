@@ -70,6 +70,8 @@ class image {
   [[nodiscard]] std::vector<section_view> sections_named(std::string_view name) const;
   /// The contents of sections that are not in memory; those of the separate debug file, where the file itself has none.
   [[nodiscard]] std::vector<std::string_view> unloaded_sections_named(std::string_view name) const;
+  /// In hexadecimal; empty if the file has none.
+  [[nodiscard]] std::string build_id() const;
   /// Whether nothing writes there while the program runs.
   [[nodiscard]] bool is_constant(std::uint64_t address) const;
 

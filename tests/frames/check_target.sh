@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A build passes with a budget that holds and fails with one that does not.
+# A build passes with a budget that holds and fails with one that does not. It leaves a table of awaits in the program.
 # Usage: check_target.sh CMAKE COMPILER COMMAND SOURCE_ROOT WORK
 set -euo pipefail
 cmake=$1 compiler=$2 command=$3 root=$4 work=$5
@@ -11,9 +11,17 @@ cp "$root/tests/frames/corpus/recorded.hpp" "$work"
 budget=$work/tare.toml
 printf '[[budget]]\nmatch = "leaf"\nframe = "4 KiB"\n' >"$budget"
 "$cmake" -S "$root/tests/frames/checked" -B "$work/build" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
-  -DTARE_CHECK="$root/cmake/tare-check.cmake" -DTARE_COMMAND="$command" -DSOURCE="$work/small.cpp" \
+  -DTARE_CHECK="$root/cmake/tare-check.cmake" -DTARE_AWAIT_TABLE="$root/cmake/tare-await-table.cmake" \
+  -DTARE_COMMAND="$command" -DSOURCE="$work/small.cpp" \
   -DINCLUDE="$root/include" -DBUDGET="$budget"
 "$cmake" --build "$work/build"
+
+# The table is in the program, and stays there when it is linked again.
+table_of() { objcopy --dump-section .tare.awaits="$work/awaits" "$1" "$work/ignored" && cat "$work/awaits"; }
+table_of "$work/build/checked" | grep -E '^c .* corpus::leaf\(int\)$'
+touch "$work/small.cpp"
+"$cmake" --build "$work/build"
+[ "$(table_of "$work/build/checked" | grep -c '^end$')" = 1 ]
 
 # A changed budget is checked although no source changed.
 sleep 1

@@ -114,6 +114,42 @@ TEST_F(frames_command, html_is_one_page_with_all_of_it) {
   EXPECT_THAT(page, ::testing::Not(::testing::ContainsRegex("(src|href)=\"https?:")));
 }
 
+TEST_F(frames_command, await_table_is_a_section_for_the_binary) {
+  const std::string file = (folder_ / "awaits").string();
+  const auto ended = run_tare({"frames", binary_, "--await-table", file});
+  EXPECT_EQ(ended.status, 0) << ended.errors;
+  EXPECT_EQ(ended.output, "");
+  const std::string table = support::read_file(file);
+  EXPECT_THAT(table, ::testing::MatchesRegex("tare awaits 1\nbuild [0-9a-f]{40}\n(.*\n)*end\n"));
+  EXPECT_THAT(table, ::testing::ContainsRegex("\nf [^\n]*/small\\.cpp\n"));
+  for (const char* name : {"leaf", "middle", "top"}) {
+    EXPECT_THAT(table,
+                ::testing::ContainsRegex(std::string("\nc [0-9a-f]+ [0-9a-f]+ [0-9a-f]+ c [0-9]+ [0-9]+ [0-9]+ 1 "
+                                                     "0 [0-9]+ corpus::") +
+                                         name + "\\(int\\)\na 0 s 0 [0-9]+\n"))
+        << table;
+  }
+  // As often as it is asked for, the same.
+  EXPECT_EQ(run_tare({"frames", binary_, "--await-table", "-"}).output, table);
+  // The separate debug file serves as well.
+  const auto separate =
+      run_tare({"frames", objects() / "by_id", "--debug-dir", objects() / "ids", "--await-table", "-"});
+  EXPECT_EQ(separate.output, table) << separate.errors;
+}
+
+TEST_F(frames_command, await_table_of_what_cannot_have_one_is_refused) {
+  const auto object = run_tare({"frames", objects() / "object.o", "--await-table", "-"});
+  EXPECT_EQ(object.status, 2);
+  EXPECT_EQ(object.output, "");
+  EXPECT_THAT(object.errors, ::testing::HasSubstr("object.o: it has no build id"));
+  const auto symbols_only = run_tare({"frames", objects() / "symbols_only", "--await-table", "-"});
+  EXPECT_EQ(symbols_only.status, 2);
+  EXPECT_THAT(symbols_only.errors, ::testing::HasSubstr("does not describe a single coroutine: build with -g"));
+  EXPECT_EQ(run_tare({"frames", binary_, "--await-table", "-", "--awaits"}).status, 2);
+  EXPECT_EQ(run_tare({"frames", binary_, "--await-table", "-", "--json", "-"}).status, 2);
+  EXPECT_EQ(run_tare({"frames", binary_, "--await-table", (folder_ / "no" / "folder").string()}).status, 1);
+}
+
 TEST_F(frames_command, bad_input_is_one_line_and_status_2) {
   for (const char* name : {"text", "empty", "truncated"}) {
     const auto ended = run_tare({"frames", objects() / name});

@@ -1,0 +1,29 @@
+# tare_await_table(target)
+#
+# Adds to a program or shared library, whenever it was linked, the section .tare.awaits: where each of its coroutines can
+# be suspended, by file and line. `tare::read_awaits()` reads it in the process, `tare live` from outside; it is not loaded,
+# and stays when the debug information is stripped (but say --keep-section=.tare.awaits to llvm-strip).
+# The target has to be built with -g. The command is the one of this project, or TARE_COMMAND, or the one in PATH.
+include(${CMAKE_CURRENT_LIST_DIR}/tare-command.cmake)
+
+function(tare_await_table target)
+  if(ARGN)
+    message(FATAL_ERROR "tare_await_table: unknown arguments: ${ARGN}")
+  endif()
+  _tare_command(command ${target} tare_await_table)
+  get_target_property(type ${target} TYPE)
+  if(NOT type MATCHES "^(EXECUTABLE|SHARED_LIBRARY|MODULE_LIBRARY)$")
+    message(FATAL_ERROR "tare_await_table: ${target} is no program or shared library")
+  endif()
+  if(NOT CMAKE_OBJCOPY)
+    message(FATAL_ERROR "tare_await_table: objcopy was not found; set CMAKE_OBJCOPY to where it is")
+  endif()
+  # By the build id a process knows that the table is of the code that it runs.
+  target_link_options(${target} PRIVATE LINKER:--build-id)
+  set(table ${CMAKE_CURRENT_BINARY_DIR}/${target}.awaits)
+  add_custom_command(TARGET ${target} POST_BUILD
+    COMMAND ${command} frames $<TARGET_FILE:${target}> --await-table ${table}
+    COMMAND ${CMAKE_OBJCOPY} --remove-section=.tare.awaits --add-section=.tare.awaits=${table} $<TARGET_FILE:${target}>
+    COMMENT "Adding the await table of ${target}"
+    VERBATIM)
+endfunction()

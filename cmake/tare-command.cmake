@@ -1,0 +1,19 @@
+# _tare_command(variable target caller)
+#
+# What runs the tare command in a step after `target` was linked: the command of this project, or TARE_COMMAND, or the one
+# in PATH.
+function(_tare_command variable target caller)
+  if(NOT TARGET ${target})
+    message(FATAL_ERROR "${caller}: there is no target ${target}")
+  endif()
+  if(TARGET tare_cli)
+    add_dependencies(${target} tare_cli)
+    set(${variable} $<TARGET_FILE:tare_cli> PARENT_SCOPE)
+    return()
+  endif()
+  find_program(TARE_COMMAND tare HINTS ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../../bin)
+  if(NOT TARE_COMMAND)
+    message(FATAL_ERROR "${caller}: the command tare was not found; set TARE_COMMAND to where it is")
+  endif()
+  set(${variable} ${TARE_COMMAND} PARENT_SCOPE)
+endfunction()
