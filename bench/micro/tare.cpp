@@ -1,11 +1,16 @@
 // What the steps of a task cost. Each has its counterpart of the same name in asio.cpp, except the snapshot.
 
 #include <tare/tare.hpp>
+#ifdef TARE_AWAIT_TABLE
+#include <tare/symbols.hpp>
+#endif
 
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <string>
 
 namespace {
 
@@ -81,7 +86,9 @@ task<> ping_pong_loop(benchmark::State& state) {
 }
 
 /// How long the shard is held up in all, and at once.
-task<> snapshot_loop(benchmark::State& state) {
+task<> snapshot_loop(benchmark::State& state, const tare::await_table* awaits) {
+  tare::snapshot_options options;
+  options.awaits = awaits;
   const auto asleep = static_cast<int>(state.range(0));
   std::chrono::nanoseconds longest{0};
   co_await tare::with_scope([&](tare::scope& s) -> task<> {
@@ -89,7 +96,7 @@ task<> snapshot_loop(benchmark::State& state) {
     for (int i = 0; i < asleep; ++i) s.spawn(sleeps());
     co_await tare::yield();
     for (auto _ : state) {
-      const tare::task_snapshot seen = co_await tare::snapshot();
+      const tare::task_snapshot seen = co_await tare::snapshot(options);
       longest = std::max(longest, seen.longest_pause());
     }
     s.cancel();
@@ -108,7 +115,20 @@ void cross_shard_ping_pong(benchmark::State& state) {
   tare::runtime rt({.shards = 2});
   rt.run(ping_pong_loop(state));
 }
-void snapshot(benchmark::State& state) { tare::run(snapshot_loop(state)); }
+void snapshot(benchmark::State& state) { tare::run(snapshot_loop(state, nullptr)); }
+#ifdef TARE_AWAIT_TABLE
+void snapshot_by_await(benchmark::State& state) {
+  const tare::program_awaits known = tare::read_awaits();
+  for (const std::string& note : known.notes) state.SkipWithError(note.c_str());
+  tare::run(snapshot_loop(state, &known.table));
+}
+/// Each time the section is read, and everything is given back.
+void read_awaits(benchmark::State& state) {
+  std::size_t coroutines = 0;
+  for (auto _ : state) coroutines = tare::read_awaits().table.coroutines();
+  state.counters["coroutines"] = static_cast<double>(coroutines);
+}
+#endif
 
 BENCHMARK(await_child)->Name("await_child/tare");
 BENCHMARK(yield)->Name("yield/tare");
@@ -118,5 +138,9 @@ BENCHMARK(spawn_to_suspension)->Name("spawn_to_suspension/tare")->UseManualTime(
 BENCHMARK(wake_to_end)->Name("wake_to_end/tare")->UseManualTime();
 BENCHMARK(cross_shard_ping_pong)->Name("cross_shard_ping_pong/tare")->UseRealTime();
 BENCHMARK(snapshot)->Name("snapshot/tare")->Arg(10'000)->Arg(1'000'000);
+#ifdef TARE_AWAIT_TABLE
+BENCHMARK(snapshot_by_await)->Name("snapshot_by_await/tare")->Arg(10'000)->Arg(1'000'000);
+BENCHMARK(read_awaits)->Name("read_awaits/tare");
+#endif
 
 }  // namespace

@@ -11,6 +11,11 @@
 //
 // Bytes: what it reads is given back when it returns. Time: some milliseconds, for a large program a second, so keep
 // the names: an address means the same for as long as its library is loaded.
+//
+// Where a binary has a table of its awaits (<tare/await_table.hpp>), that names its coroutines with less effort, and
+// without debug information: `read_awaits()`.
+
+#include <tare/await_table.hpp>
 
 #include <span>
 #include <string>
@@ -37,5 +42,14 @@ struct code_names {
 /// or beside its file, and asked of a debuginfod server if the environment names one. Any thread, one at a time. Throws
 /// std::bad_alloc.
 [[nodiscard]] code_names name_code(std::span<const void* const> addresses);
+
+struct program_awaits {
+  await_table table;
+  std::vector<std::string> notes;  ///< why awaits are not known, a line each: that the program has no table, for one
+};
+
+/// Reads the tables of the program and of the libraries that are loaded at this time. Reads files, so a shard should
+/// leave it to `offload`: a fraction of a millisecond for each library. Any thread. Throws std::bad_alloc.
+[[nodiscard]] program_awaits read_awaits();
 
 }  // namespace tare

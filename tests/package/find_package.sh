@@ -18,3 +18,4 @@ grep -q "^tare_DIR:PATH=$prefix/" "$build/CMakeCache.txt"
 "$build/http_consumer"
 "$build/db_consumer"
 "$build/symbols_consumer"
+readelf --section-headers --wide "$build/symbols_consumer" | grep -F .tare.awaits
