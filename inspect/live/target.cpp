@@ -181,6 +181,7 @@ class live_target::state {
     read_options how;
     how.debug_folders = options_.debug_folders;
     how.liveness = false;
+    how.await_tables = true;
     how.rust = options_.rust;
     how.future_vtables = options_.rust;
     auto report = read_coroutines(one.file, how);

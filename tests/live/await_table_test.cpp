@@ -1,0 +1,152 @@
+// The table of awaits in a binary: what a process tells of itself by it, what it is, and what `tare live` sees from
+// outside are the same; with a table that is of no use it is said so, and everything goes on.
+
+#include "inspect/live/target.hpp"
+#include "inspect/process/run.hpp"
+#include "live/program.hpp"
+#include "support/temporary_folder.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace {
+
+using namespace live_test;
+using tare::inspect::live_target;
+using testing::HasSubstr;
+
+class await_table : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    const std::string program = target("awaiting-" + GetParam() + "-O2");
+    if (!std::filesystem::exists(program)) GTEST_SKIP() << "it is built with TARE_FRAMES_CORPUS only";
+    std::filesystem::copy(program, copy_);
+    run({TARE_COMMAND, "frames", copy_, "--await-table", table_});
+  }
+
+  static void run(std::vector<std::string> words) {
+    const auto ended = tare::inspect::run({.arguments = std::move(words), .directory = {}}, patience);
+    ASSERT_TRUE(ended) << ended.error().message;
+  }
+  void add_table() { run({TARE_OBJCOPY, "--add-section=.tare.awaits=" + table_, copy_}); }
+  void write_table(const std::string& text) { std::ofstream(table_, std::ios::trunc) << text; }
+  [[nodiscard]] std::string table() const { return support::read_file(table_); }
+  /// Without symbols and debug information, as GNU strip and Debian's packages leave it.
+  void strip() { run({"strip", copy_}); }
+
+  /// What the program says of itself, of one kind: "visitor:29".
+  static counts told(const program& by, const std::string& kind) {
+    counts all;
+    for (const auto& [name, count] : by.told) {
+      if (name.starts_with(kind + "/")) all[name.substr(kind.size() + 1)] = count;
+    }
+    return all;
+  }
+
+  /// The same as `tare live` sees it.
+  static counts seen_from_outside(const program& of, std::vector<std::string>& notes) {
+    auto opened = live_target::of_process(of.running.pid());
+    EXPECT_TRUE(opened) << opened.error().message;
+    if (!opened) return {};
+    const auto snapshot = opened->snapshot();
+    EXPECT_TRUE(snapshot) << snapshot.error().message;
+    if (!snapshot) return {};
+    notes = snapshot->notes;
+    counts all;
+    for (const auto& site : snapshot->sites) {
+      const std::string name = bare_name(site.function);
+      if (!site.where.file.ends_with("awaiting.cpp") || name == "everything" || name == "operator()") continue;
+      all[name + ":" + std::to_string(site.where.line)] += site.count;
+      EXPECT_EQ(site.total_bytes, site.count * site.frame_bytes) << name;
+      EXPECT_GT(site.frame_bytes, 0U) << name;
+    }
+    return all;
+  }
+
+  /// With a table that cannot be used: the program says why, and knows no line.
+  void expect_told(const std::string& why) {
+    add_table();
+    const auto program = start({copy_, "10"});
+    EXPECT_THAT(told(program, "seen"), testing::IsEmpty());
+    std::string note = copy_ + ": its await table is not used: " + why;
+    std::ranges::replace(note, ' ', '_');
+    EXPECT_EQ(told(program, "note"), (counts{{note, 1}}));
+  }
+
+  support::temporary_folder folder_;
+  const std::string copy_ = folder_ / "awaiting";
+  const std::string table_ = folder_ / "awaits";
+};
+
+TEST_P(await_table, tells_a_process_what_it_is) {
+  add_table();
+  const auto program = start({copy_, "100"});
+  const auto truth = told(program, "true");
+  ASSERT_EQ(truth.size(), 6U);
+  EXPECT_EQ(told(program, "seen"), truth);
+  EXPECT_THAT(told(program, "note"), testing::IsEmpty());
+  std::vector<std::string> notes;
+  EXPECT_EQ(seen_from_outside(program, notes), truth);
+}
+
+TEST_P(await_table, is_enough_for_a_program_that_is_stripped) {
+  add_table();
+  strip();
+  const auto program = start({copy_, "100"});
+  const auto truth = told(program, "true");
+  EXPECT_EQ(told(program, "seen"), truth);
+  EXPECT_THAT(told(program, "note"), testing::IsEmpty());
+  std::vector<std::string> notes;
+  EXPECT_EQ(seen_from_outside(program, notes), truth);
+  EXPECT_THAT(notes, testing::Not(testing::Contains(
+                         testing::AnyOf(HasSubstr("await table"), HasSubstr("stripped"), HasSubstr("symbol")))));
+}
+
+TEST_P(await_table, that_is_not_there_is_missed_once) {
+  const auto program = start({copy_, "10"});
+  EXPECT_THAT(told(program, "seen"), testing::IsEmpty());
+  const auto notes = told(program, "note");
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_THAT(notes.begin()->first, testing::StartsWith(copy_ + ":_no_await_table,"));
+}
+
+TEST_P(await_table, that_is_damaged_is_told) {
+  std::string text = table();
+  text.resize(text.size() / 2);
+  text.resize(text.rfind('\n') + 1);
+  write_table(text);
+  expect_told("it is cut short");
+}
+
+TEST_P(await_table, of_a_later_version_is_told) {
+  std::string text = table();
+  text.replace(0, text.find('\n'), "tare awaits 2");
+  write_table(text);
+  expect_told("it is of version 2, and version 1 is known here");
+}
+
+TEST_P(await_table, of_another_build_is_told_inside_and_outside) {
+  std::string text = table();
+  const auto at = text.find("build ") + 6;
+  text[at] = text[at] == '0' ? '1' : '0';
+  write_table(text);
+  expect_told("it was made for another build");
+  strip();
+  const auto program = start({copy_, "10"});
+  std::vector<std::string> notes;
+  EXPECT_THAT(seen_from_outside(program, notes), testing::IsEmpty());
+  EXPECT_THAT(notes, testing::Contains(HasSubstr("its await table is not used: it was made for another build")));
+}
+
+TEST_P(await_table, of_nothing_is_told) {
+  write_table("");
+  expect_told("it is no await table");
+}
+
+INSTANTIATE_TEST_SUITE_P(compilers, await_table, testing::Values("clang", "gcc"));
+
+}  // namespace
