@@ -29,32 +29,35 @@ json described(const tare::walked_heap& of) {
           {"pauses", of.pauses},         {"longest_pause_microseconds", microseconds(of.longest_pause)}};
 }
 
-json described(const tare::frame_group& of, const tare::code_name& name) {
-  return {{"function", name.function},
-          {"file", name.file},
-          {"line", name.line},
-          {"waiting_for", name_of(of.waiting_for)},
-          {"count", of.count},
-          {"frame_bytes", of.frame_bytes},
-          {"total_bytes", of.total_bytes()}};
-}
-
 }  // namespace
 
 task<std::shared_ptr<const tare::task_snapshot>> task_watch::look() {
   const auto locked = co_await guard_.lock();
   if (latest_ == nullptr || tare::now() - taken_ > oldest) {
-    tare::task_snapshot seen = co_await tare::snapshot();
+    tare::snapshot_options options;
+    options.awaits = awaits_ ? &*awaits_ : nullptr;
+    tare::task_snapshot seen = co_await tare::snapshot(options);
     latest_ = std::make_shared<const tare::task_snapshot>(std::move(seen));
     taken_ = tare::now();
   }
   co_return latest_;
 }
 
+task<> task_watch::read_awaits() {
+  const auto locked = co_await guard_.lock();
+  if (awaits_) co_return;
+  auto read = [] { return tare::read_awaits(); };
+  tare::program_awaits found = co_await tare::offload(read);
+  awaits_ = std::move(found.table);
+  keep(found.notes);
+  latest_ = nullptr;  // it has no lines
+}
+
 task<> task_watch::read_names(const tare::task_snapshot& of) {
   std::vector<const void*> unknown;
   for (const tare::frame_group& each : of.groups) {
-    if (each.resume != nullptr && !names_.contains(each.resume)) unknown.push_back(each.resume);
+    const bool known = each.resume == nullptr || awaits_->find(each.resume) != nullptr || names_.contains(each.resume);
+    if (!known) unknown.push_back(each.resume);
   }
   if (unknown.empty()) co_return;
   auto read = [&unknown] { return tare::name_code(unknown); };
@@ -63,31 +66,56 @@ task<> task_watch::read_names(const tare::task_snapshot& of) {
     // What is no code was a frame in the making, and will not be seen again.
     if (!found.names[i].module.empty()) names_.emplace(unknown[i], std::move(found.names[i]));
   }
-  for (std::string& note : found.notes) {
+  keep(found.notes);
+}
+
+void task_watch::keep(std::vector<std::string>& notes) {
+  for (std::string& note : notes) {
     if (std::ranges::find(notes_, note) == notes_.end()) notes_.push_back(std::move(note));
   }
 }
 
-tare::code_name task_watch::name_of(const void* resume) const {
-  tare::code_name name;
-  if (const auto found = names_.find(resume); found != names_.end()) name = found->second;
-  if (name.function.empty() && resume != nullptr) {
-    std::ostringstream address;
-    address << resume;
-    name.function = address.str();
+task_watch::place task_watch::place_of(const tare::frame_group& group) const {
+  if (const auto at = awaits_->place(group.resume, group.suspend_index)) {
+    return {.function = std::string(at->function),
+            .file = std::string(at->file),
+            .line = at->line,
+            .is_await = at->is_await};
   }
-  return name;
+  place at;
+  if (const auto found = names_.find(group.resume); found != names_.end()) {
+    at = {.function = found->second.function, .file = found->second.file, .line = found->second.line};
+  }
+  if (at.function.empty() && group.resume != nullptr) {
+    std::ostringstream address;
+    address << group.resume;
+    at.function = address.str();
+  }
+  return at;
+}
+
+json task_watch::described(const tare::frame_group& of) const {
+  const place at = place_of(of);
+  return {{"function", at.function},
+          {"file", at.file},
+          {"line", at.line},
+          {"at_await", at.is_await},
+          {"waiting_for", name_of(of.waiting_for)},
+          {"count", of.count},
+          {"frame_bytes", of.frame_bytes},
+          {"total_bytes", of.total_bytes()}};
 }
 
 task<json> task_watch::describe() {
+  co_await read_awaits();
   const auto seen = co_await look();
   const auto locked = co_await guard_.lock();
   co_await read_names(*seen);
   json groups = json::array();
-  for (const tare::frame_group& each : seen->groups) groups.push_back(described(each, name_of(each.resume)));
+  for (const tare::frame_group& each : seen->groups) groups.push_back(described(each));
   json shards = json::array();
   for (const tare::walked_heap& each : seen->shards) {
-    json shard = described(each);
+    json shard = service::described(each);
     shard["shard"] = shards.size();
     shards.push_back(std::move(shard));
   }
@@ -99,7 +127,7 @@ task<json> task_watch::describe() {
   all["ungrouped"] = seen->ungrouped;
   all["groups"] = std::move(groups);
   all["shards"] = std::move(shards);
-  all["outside"] = described(seen->outside);
+  all["outside"] = service::described(seen->outside);
   all["notes"] = notes_;
   co_return all;
 }

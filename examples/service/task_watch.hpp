@@ -2,6 +2,7 @@
 
 // What the coroutines of the service wait for: as JSON for people, as metrics for graphs.
 
+#include <tare/await_table.hpp>
 #include <tare/mutex.hpp>
 #include <tare/snapshot.hpp>
 #include <tare/symbols.hpp>
@@ -11,6 +12,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,15 +25,27 @@ class task_watch {
   /// A snapshot that is at most a second old: however often somebody asks, the shards are looked through once a second.
   [[nodiscard]] tare::task<std::shared_ptr<const tare::task_snapshot>> look();
 
-  /// Likewise with the names of the coroutines: `/debug/tasks`, schema 1.
+  /// Likewise with the names of the coroutines and the lines of their awaits: `/debug/tasks`, schema 1.
   [[nodiscard]] tare::task<nlohmann::json> describe();
 
  private:
-  /// Reads the names that are not known yet. Under the lock.
+  /// Where the frames of a group are suspended, as far as it is known: the await, or else the coroutine.
+  struct place {
+    std::string function;
+    std::string file;
+    unsigned line = 0;
+    bool is_await = false;
+  };
+
+  [[nodiscard]] tare::task<> read_awaits();
+  /// Reads the names that the table of awaits does not have and that are not known yet. Under the lock.
   [[nodiscard]] tare::task<> read_names(const tare::task_snapshot& of);
-  [[nodiscard]] tare::code_name name_of(const void* resume) const;
+  [[nodiscard]] place place_of(const tare::frame_group& group) const;
+  [[nodiscard]] nlohmann::json described(const tare::frame_group& of) const;
+  void keep(std::vector<std::string>& notes);
 
   tare::mutex guard_;
+  std::optional<tare::await_table> awaits_;  ///< once it was asked for by somebody who wants lines
   std::shared_ptr<const tare::task_snapshot> latest_;
   std::chrono::steady_clock::time_point taken_;
   std::unordered_map<const void*, tare::code_name> names_;  ///< of code; it is only read once

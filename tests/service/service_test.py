@@ -141,9 +141,46 @@ def items(program, folder):
             check(line.startswith("#") or len(line.rsplit(" ", 1)) == 2, line)
 
 
+def has_await_table(program):
+    """A build without the command has none."""
+    return b"\ntare awaits 1\n" in b"\n" + pathlib.Path(program).read_bytes().replace(b"\0", b"\n")
+
+
+def frames_from_outside(program, pid):
+    """The places where `tare live` sees frames, and how many; None where it is not there or may not look."""
+    command = os.path.join(os.path.dirname(os.path.abspath(program)), "tare")
+    if not os.access(command, os.X_OK):
+        return None
+    ended = subprocess.run([command, "live", str(pid), "--json", "-"], capture_output=True, text=True, timeout=60)
+    if ended.returncode == 1 and "ptrace" in ended.stderr.lower():
+        return None
+    check(ended.returncode == 0, ended.stderr)
+    counts = {}
+    for site in json.loads(ended.stdout)["sites"]:
+        place = (site["function"].split("(")[0], site["file"], site["line"])
+        counts[place] = counts.get(place, 0) + site["count"]
+    return counts
+
+
+def lines_agree(program, service, waiting):
+    """Each idle connection is at the await where it waits to become readable, as the source has it and `tare live` sees it."""
+    places = {(g["function"].split("(")[0], g["file"], g["line"]) for g in waiting}
+    check(len(places) == 1 and all(g["at_await"] for g in waiting), waiting)
+    (function, file, line), = places
+    if os.path.exists(file):
+        source = pathlib.Path(file).read_text().splitlines()
+        check("co_await" in source[line - 1] and "readable" in source[line - 1], f"{file}:{line}: {source[line - 1]}")
+    outside = frames_from_outside(program, service.process.pid)
+    if outside is not None:
+        check(outside.get((function, file, line)) == sum(g["count"] for g in waiting), (places, waiting, outside))
+        # No connection is anywhere else.
+        check(sum(c for (name, *_), c in outside.items() if name == function) == sum(g["count"] for g in waiting), outside)
+
+
 def debug_tasks(program, folder):
     """What the coroutines wait for: each connection once, where it waits for its next request."""
     connections = 40
+    with_lines = has_await_table(program)
     with Service(program, "--seed", "--shards", "2", folder=folder) as service:
         service.wait_for(200)
         idle = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(connections)]
@@ -162,7 +199,13 @@ def debug_tasks(program, folder):
             time.sleep(0.2)  # for a second the last one is given again
             seen = look()
         check(sum(g["count"] for g in waiting(seen)) == connections, seen)
-        check(seen["schema"] == 1 and seen["notes"] == [] and seen["ungrouped"] == 0, seen)
+        check(seen["schema"] == 1 and seen["ungrouped"] == 0, seen)
+        if with_lines:
+            check(seen["notes"] == [], seen["notes"])
+            lines_agree(program, service, waiting(seen))
+        else:
+            check(len(seen["notes"]) == 1 and ": no await table" in seen["notes"][0], seen["notes"])
+            check(not any(g["at_await"] for g in seen["groups"]), seen)
         for group in seen["groups"]:
             check(group["total_bytes"] == group["count"] * group["frame_bytes"], group)
             check(group["waiting_for"] in ("end", "unknown") or (group["line"] > 0 and group["file"][-4:] in (".cpp", ".hpp")), group)
