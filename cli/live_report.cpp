@@ -172,6 +172,19 @@ std::string folded_name(const live_site& site) {
   return name;
 }
 
+/// What is special about some of the frames, and what was left out; empty if there is nothing to tell.
+std::string told_apart(const live_snapshot& of) {
+  std::vector<std::string> parts;
+  if (of.not_started != 0) parts.push_back(fmt::format("{} not started", with_commas(of.not_started)));
+  if (of.half_built != 0) parts.push_back(fmt::format("{} half-built", with_commas(of.half_built)));
+  std::string text = parts.empty() ? "" : fmt::format("of these {}", fmt::join(parts, ", "));
+  if (of.freed != 0) {
+    text +=
+        fmt::format("{}{} freed frame{} left out", text.empty() ? "" : "; ", with_commas(of.freed), plural(of.freed));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string process_text(const live_snapshot& of) {
@@ -179,6 +192,7 @@ std::string process_text(const live_snapshot& of) {
 }
 
 std::string_view state_of(const live_site& site) {
+  if (site.half_built) return "half-built";
   return site.merged ? "in its caller's frame" : state_text(site.kind);
 }
 
@@ -202,6 +216,7 @@ std::string live_head(const live_snapshot& of) {
   } else {
     text += fmt::format("{} in {}\n", readable_bytes(of.frame_bytes), frames_text(of.frames));
   }
+  if (const std::string apart = told_apart(of); !apart.empty()) text += apart + '\n';
   if (of.paused_seconds > 0) text += fmt::format("stopped for {}, ", readable_seconds(of.paused_seconds));
   text += fmt::format("{} looked through in {}\n", readable_bytes(of.scanned_bytes), readable_seconds(of.seconds));
   if (of.uncertain != 0) {

@@ -15,7 +15,8 @@ namespace tare::cli {
 /// "server (process 42)"
 [[nodiscard]] std::string process_text(const inspect::live_snapshot& of);
 
-/// What is special about the frames of a site: "not started", "ended", "in its caller's frame", or nothing.
+/// What is special about the frames of a site: "not started", "half-built", "ended", "in its caller's frame",
+/// or nothing.
 [[nodiscard]] std::string_view state_of(const inspect::live_site& site);
 
 /// "server.cpp:42 (not started)".

@@ -118,7 +118,10 @@ void arena::walk(const frame_index& known, std::span<const coroutine> coroutines
       if (const auto match = known.find(resume, destroy); match) {
         frame.coroutine = match->coroutine;
         frame.ended = match->ended;
-        if (!read_index(window, coroutines[match->coroutine], frame)) continue;
+        if (!read_index(window, coroutines[match->coroutine], frame)) {
+          ++into.freed;
+          continue;
+        }
       }
       if (waiters) {
         const auto parent = number_at<std::uint32_t>(content, at + abi_.parent_at);

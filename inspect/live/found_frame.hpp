@@ -26,7 +26,7 @@ struct found_frame {
 struct found_frames {
   std::vector<found_frame> frames;
   std::uint64_t scanned_bytes = 0;
-  std::uint64_t freed = 0;    ///< frames in memory that was freed and not used again
+  std::uint64_t freed = 0;    ///< frames that are destroyed, or in memory that was freed and not used again
   std::uint64_t inside = 0;   ///< what looks like frames inside of other objects: of a pool, or left over
   std::uint64_t skipped = 0;  ///< regions that are too large to be looked through
   bool heap_changed = false;  ///< the heap could not be followed to its end

@@ -28,6 +28,13 @@ struct place_hash {
   }
 };
 
+/// Whether an index says that the frame was not suspended yet. g++ begins with 0. What clang's code finds there is left
+/// over, so it may be a number that it never stores; one that looks like an await cannot be told from it.
+bool is_before_first_suspension(const coroutine& of, std::uint32_t index) {
+  if (of.awaits.empty() || index == found_frame::no_index || of.made_by == producer::rustc) return false;
+  return of.made_by == producer::gcc ? index == 0 : index > of.awaits.back().index;
+}
+
 live_site describe(const place& at, std::span<const coroutine> coroutines) {
   live_site site;
   site.merged = at.merged;
@@ -48,6 +55,8 @@ live_site describe(const place& at, std::span<const coroutine> coroutines) {
   if (const auto* point = only_one ? &of.awaits.front() : of.await_with(at.index); point != nullptr) {
     site.kind = point->kind;
     if (point->where.line != 0) site.where = point->where;
+  } else {
+    site.half_built = is_before_first_suspension(of, at.index);
   }
   return site;
 }
@@ -82,7 +91,8 @@ std::vector<std::uint32_t> find_sites(std::span<const found_frame> frames, std::
 void merge_alike(std::vector<live_site>& sites, std::vector<std::uint32_t>& site_of) {
   const auto key = [&](std::uint32_t i) {
     const auto& site = sites[i];
-    return std::tie(site.function, site.where.file, site.where.line, site.kind, site.merged, site.image);
+    return std::tie(site.function, site.where.file, site.where.line, site.kind, site.merged, site.half_built,
+                    site.image);
   };
   std::vector<std::uint32_t> order(sites.size());
   for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -193,6 +203,8 @@ void group(std::span<const found_frame> frames, std::span<const coroutine> corou
   for (const auto& site : into.sites) {
     into.frame_bytes += site.total_bytes;
     into.uncertain += site.uncertain;
+    if (site.kind == suspension::initial) into.not_started += site.count;
+    if (site.half_built) into.half_built += site.count;
   }
   if (stacks) into.stacks = tree(frames, site_of).build();
 }

@@ -217,7 +217,7 @@ found_frames scan(const address_space& memory, const frame_index& known, std::sp
     auto found = rest.take();
     all.frames.insert(all.frames.end(), found.frames.begin(), found.frames.end());
     all.scanned_bytes += found.scanned_bytes;
-    all.freed = found.freed;
+    all.freed += found.freed;
     all.inside = found.inside;
     all.heap_changed = found.heap_changed;
   }

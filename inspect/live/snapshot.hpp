@@ -19,6 +19,9 @@ struct live_site {
   suspension kind = suspension::await;
   std::string image;    ///< the file that the code is in
   bool merged = false;  ///< frames that are part of their callers' frames, where their bytes are counted
+  /// Frames that are just being made, or whose coroutine has begun and was not suspended yet: there is no await to
+  /// name.
+  bool half_built = false;
 
   std::uint64_t frame_bytes = 0;  ///< of one, the allocator's rounding included where it is known; 0: not known
   std::uint64_t count = 0;
@@ -50,6 +53,9 @@ struct live_snapshot {
   std::uint64_t frame_bytes = 0;  ///< of all frames
   std::uint64_t frames = 0;
   std::uint64_t uncertain = 0;      ///< the sum of the sites'
+  std::uint64_t not_started = 0;    ///< of the frames: those that are suspended before their bodies
+  std::uint64_t half_built = 0;     ///< and those that were not suspended yet
+  std::uint64_t freed = 0;          ///< beside the frames: what is left of others, in memory that was freed
   std::uint64_t scanned_bytes = 0;  ///< how much memory was looked through
   double seconds = 0;               ///< how long looking through the memory took
   double paused_seconds = 0;        ///< for how long the process was stopped

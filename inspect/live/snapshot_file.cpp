@@ -39,6 +39,7 @@ ordered_json json_of(const live_site& site) {
           {"suspension", name_of(site.kind)},
           {"image", site.image},
           {"merged", site.merged},
+          {"half_built", site.half_built},
           {"count", site.count},
           {"frame_bytes", or_null(site.frame_bytes)},
           {"total_bytes", site.total_bytes},
@@ -71,6 +72,11 @@ std::uint64_t known_number(const ordered_json& json, const char* key, std::uint6
   return json.at(key).is_null() ? 0 : whole_number(json, key, most);
 }
 
+/// One that older files do not have.
+std::uint64_t later_number(const ordered_json& json, const char* key) {
+  return json.contains(key) ? whole_number(json, key) : 0;
+}
+
 double time(const ordered_json& json, const char* key) {
   constexpr double longest = 1e9;
   const auto value = json.at(key).get<double>();
@@ -94,6 +100,7 @@ live_site site_of(const ordered_json& json) {
   site.kind = kind_of(json);
   json.at("image").get_to(site.image);
   json.at("merged").get_to(site.merged);
+  if (const auto half_built = json.find("half_built"); half_built != json.end()) half_built->get_to(site.half_built);
   site.count = whole_number(json, "count");
   site.frame_bytes = known_number(json, "frame_bytes");
   site.total_bytes = whole_number(json, "total_bytes");
@@ -151,6 +158,9 @@ live_snapshot snapshot_of(const ordered_json& json) {
   snapshot.frame_bytes = whole_number(json, "frame_bytes");
   snapshot.frames = whole_number(json, "frames");
   snapshot.uncertain = whole_number(json, "uncertain");
+  snapshot.not_started = later_number(json, "not_started");
+  snapshot.half_built = later_number(json, "half_built");
+  snapshot.freed = later_number(json, "freed");
   snapshot.scanned_bytes = whole_number(json, "scanned_bytes");
   snapshot.seconds = time(json, "seconds");
   snapshot.paused_seconds = time(json, "paused_seconds");
@@ -172,6 +182,9 @@ std::string snapshot_json(const live_snapshot& of) {
                    {"frame_bytes", of.frame_bytes},
                    {"frames", of.frames},
                    {"uncertain", of.uncertain},
+                   {"not_started", of.not_started},
+                   {"half_built", of.half_built},
+                   {"freed", of.freed},
                    {"scanned_bytes", of.scanned_bytes},
                    {"seconds", of.seconds},
                    {"paused_seconds", of.paused_seconds},

@@ -252,6 +252,7 @@ class live_target::state {
     const auto found = find_frames(memory, std::move(after_block), taken.notes);
     taken.seconds = seconds(clock::now() - began);
     taken.scanned_bytes = found.scanned_bytes;
+    taken.freed = found.freed;
     group(found.frames, coroutines_, options_.stacks, taken);
     if (found.inside != 0) {
       taken.notes.push_back(fmt::format(

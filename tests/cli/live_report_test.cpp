@@ -51,6 +51,24 @@ TEST(live_report_test, the_head_says_how_much_of_the_memory_is_frames) {
             "7 of the frames may have been freed: the memory's allocator is not known\n");
 }
 
+TEST(live_report_test, the_head_tells_apart_what_is_not_suspended_in_a_body) {
+  const auto second_line = [](const live_snapshot& of) {
+    const std::string head = live_head(of);
+    const auto first = head.find('\n') + 1;
+    return head.substr(first, head.find('\n', first) - first);
+  };
+  live_snapshot server = a_server();
+  server.freed = 1;
+  EXPECT_EQ(second_line(server), "1 freed frame left out");
+  server.not_started = 1'200;
+  EXPECT_EQ(second_line(server), "of these 1,200 not started; 1 freed frame left out");
+  server.freed = 2'455;
+  server.half_built = 3;
+  EXPECT_EQ(second_line(server), "of these 1,200 not started, 3 half-built; 2,455 freed frames left out");
+  server.not_started = server.freed = 0;
+  EXPECT_EQ(second_line(server), "of these 3 half-built");
+}
+
 TEST(live_report_test, the_table_has_the_heaviest_site_first) {
   live_snapshot server = a_server();
   std::swap(server.sites[0], server.sites[2]);
@@ -81,6 +99,8 @@ TEST(live_report_test, special_sites_are_marked) {
   server.sites[3].merged = true;
   server.sites[3].total_bytes = 0;
   server.sites.push_back(site("nowhere()", 0, 5, 1));
+  server.sites.push_back(site("begun()", 50, 2, 1));
+  server.sites.back().half_built = true;
   const std::string text = live_table(server);
   EXPECT_THAT(text,
               HasSubstr("at                  state                  count  bytes each    bytes   share  uncertain\n"));
@@ -89,6 +109,7 @@ TEST(live_report_test, special_sites_are_marked) {
   EXPECT_THAT(text, HasSubstr("/src/server.cpp:30  ended "));
   EXPECT_THAT(text, HasSubstr("/src/server.cpp:40  in its caller's frame "));
   EXPECT_THAT(text, HasSubstr("\nnowhere()           ?  "));
+  EXPECT_THAT(text, HasSubstr("/src/server.cpp:50  half-built "));
 }
 
 TEST(live_report_test, the_tree_shows_who_waits_for_whom) {

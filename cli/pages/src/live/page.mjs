@@ -9,7 +9,7 @@ const { sites } = data;
 const megabytes = (n) => (n < 1e6 ? `${number(n)} bytes` : `${(n / 1e6).toFixed(1)} MB`);
 const percent = (part, whole) => (whole === 0 ? "?" : `${((100 * part) / whole).toFixed(1)} %`);
 const seconds = (s) => (s < 1 ? `${(s * 1e3).toFixed(0)} ms` : `${s.toFixed(1)} s`);
-const state = (site) => (site.merged ? "in its caller's frame" : { initial: "not started", final: "ended" }[site.suspension] ?? "");
+const state = (site) => (site.half_built ? "half-built" : site.merged ? "in its caller's frame" : { initial: "not started", final: "ended" }[site.suspension] ?? "");
 const process = `${data.command.split("/").at(-1)} (process ${data.pid})`;
 
 document.title = `tare live: ${process}`;
@@ -22,6 +22,9 @@ for (const [name, value] of [
   ["suspension points", number(sites.length)],
   ["stopped for", data.paused_seconds === 0 ? "" : seconds(data.paused_seconds)],
   ["looked through", `${megabytes(data.scanned_bytes)} in ${seconds(data.seconds)}`],
+  ["not started", data.not_started === 0 ? "" : `${number(data.not_started)} frames`],
+  ["half-built", data.half_built === 0 ? "" : `${number(data.half_built)} frames`],
+  ["freed, left out", data.freed === 0 ? "" : `${number(data.freed)} frames`],
   ["perhaps freed", data.uncertain === 0 ? "" : `${number(data.uncertain)} frames`],
 ]) {
   if (value) document.getElementById("figures").append(element("div", {}, element("dt", {}, name), element("dd", {}, value)));
