@@ -111,9 +111,9 @@ class Service:
             time.sleep(0.05)
         raise AssertionError(f"GET {path} did not give {status} within {seconds} s; {self.complaints()}")
 
-    def resident(self):
+    def resident(self, what="VmRSS"):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(what + ":"):
                 return int(line.split()[1]) * 1024
         raise AssertionError("the service has ended")
 
@@ -229,6 +229,25 @@ def debug_tasks(program, folder):
         while waiting(look()) and time.monotonic() < deadline:
             time.sleep(0.2)
         check(not waiting(look()), "the connections are gone, their frames are not")
+
+
+def first_look(program, folder):
+    """What the first /debug/tasks takes, which reads what the others know: little with a table of awaits."""
+    with_table = has_await_table(program)
+    with Service(program, "--seed", folder=folder) as service:
+        service.wait_for(200)
+        service.ask("GET", "/metrics")
+        pathlib.Path(f"/proc/{service.process.pid}/clear_refs").write_text("5")  # the peak counts from here
+        before = service.resident()
+        began = time.monotonic()
+        status, _, body = service.ask("GET", "/debug/tasks", timeout=60)
+        took = time.monotonic() - began
+        check(status == 200, body)
+        above = service.resident("VmHWM") - before
+        time.sleep(1)
+        print(f"{'with' if with_table else 'without'} a table of awaits: {took * 1000:.0f} ms, {above / 1e6:.1f} MB "
+              f"resident meanwhile, {(service.resident() - before) / 1e6:.1f} MB after it")
+        check(not with_table or above < 2e6, f"{above} bytes more resident")
 
 
 def tls(program, folder):
@@ -738,6 +757,7 @@ def figures(program, folder):
 CASES = {
     "items": items,
     "debug-tasks": debug_tasks,
+    "first-look": first_look,
     "tls": tls,
     "socket-activation": socket_activation,
     "scale-out": scale_out,
