@@ -49,7 +49,7 @@ std::string hexadecimal(std::span<const unsigned char> bytes) {
 
 /// The build id in the notes of a segment, as they lie in memory; empty if there is none.
 std::string build_id_in(std::span<const unsigned char> notes) {
-  constexpr std::string_view gnu("GNU", 4);
+  constexpr std::array<char, 4> gnu{'G', 'N', 'U', '\0'};
   const auto padded = [](std::size_t bytes) { return (bytes + 3) / 4 * 4; };
   ElfW(Nhdr) head{};
   while (notes.size() >= sizeof head) {

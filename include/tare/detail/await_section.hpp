@@ -158,7 +158,7 @@ class await_section_reader {
 
   /// What is left of the line is a name, fit to be shown.
   [[nodiscard]] bool is_name() const {
-    return std::none_of(line_.begin(), line_.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
+    return std::ranges::none_of(line_, [](char c) { return static_cast<unsigned char>(c) < ' '; });
   }
 
   bool read_file() {
