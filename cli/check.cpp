@@ -2,6 +2,7 @@
 
 #include "cli/check_report.hpp"
 #include "cli/error.hpp"
+#include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
 #include "inspect/budget/budget.hpp"
 #include "inspect/budget/ratchet.hpp"
@@ -60,6 +61,38 @@ std::vector<inspect::violation> all_violations(const std::vector<inspect::corout
   return found;
 }
 
+/// A limit that holds for no coroutine fails nothing, but it is told: its coroutine may be gone, or it was misspelt.
+void tell_idle(const inspect::coroutine_report& report, const std::vector<inspect::budget>& budgets) {
+  for (const auto& one : budgets) {
+    if (std::ranges::any_of(report.coroutines, [&](const auto& each) { return one.fits(each); })) continue;
+    complain(fmt::format("note: {}: no coroutine fits this budget", short_place(one.where)));
+  }
+  for (const auto& one : report.idle_budgets) {
+    if (one.where.file.empty()) continue;
+    complain(
+        fmt::format("note: {}: TARE_FRAME_BUDGET({}) holds for no frame: its coroutine was merged into its caller "
+                    "or optimized away{}",
+                    short_place(one.where), one.bytes,
+                    one.function.empty() ? "" : fmt::format(", its code is in {}", one.function)));
+  }
+}
+
+/// Says which budgets in the source could not be held to anything, for want of debug information.
+bool tell_unchecked(const inspect::coroutine_report& report) {
+  bool any = false;
+  const auto tell = [&](std::string_view what) {
+    complain(fmt::format("{} has a TARE_FRAME_BUDGET, but its frame is not known: build it with -g", what));
+    any = true;
+  };
+  for (const auto& one : report.coroutines) {
+    if (one.declared_budget && !one.frame_bytes) tell(one.name);
+  }
+  for (const auto& one : report.idle_budgets) {
+    if (one.where.file.empty()) tell(one.function.empty() ? "a coroutine" : one.function);
+  }
+  return any;
+}
+
 int run(const options& asked) {
   auto opened = output_file::open_if_named(asked.sarif);
   if (!opened) return cannot_check(opened.error());
@@ -102,14 +135,17 @@ int run(const options& asked) {
     if (const auto written = out->write(inspect::ratchet_text(frames)); !written) return cannot_check(written.error());
     fmt::print("{} frames recorded in {}\n", frames.size(), ratchet_file.string());
   }
-  const bool declared =
-      std::ranges::any_of(report->coroutines, [](const auto& one) { return one.declared_budget.has_value(); });
+  const bool declared = !report->idle_budgets.empty() || std::ranges::any_of(report->coroutines, [](const auto& one) {
+    return one.declared_budget.has_value();
+  });
   if (!has_budget && !has_ratchet && !asked.record && !declared) {
     return cannot_check(
         {inspect::fault::input,
          fmt::format("nothing to check against: write {}, or record the frames as they are with --record",
                      default_budget)});
   }
+  tell_idle(*report, budgets);
+  const bool unchecked = tell_unchecked(*report);
   const auto found = all_violations(report->coroutines, budgets, before);
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
   const bool github = asked.format == "github" || (asked.format == "auto" && std::getenv("GITHUB_ACTIONS") != nullptr);
@@ -120,10 +156,10 @@ int run(const options& asked) {
   }
   if (!sarif_on_screen) {
     std::string text = github ? violations_github(found) : violations_text(found);
-    if (found.empty() && !asked.record) text = fmt::format("{} frames are within their budgets\n", known);
+    if (found.empty() && !unchecked && !asked.record) text = fmt::format("{} frames are within their budgets\n", known);
     if (const auto written = screen.write(text); !written) return cannot_check(written.error());
   }
-  return finish_output(found.empty() ? done : failed);
+  return finish_output(!found.empty() ? failed : unchecked ? bad_usage : done);
 }
 
 }  // namespace

@@ -32,13 +32,13 @@ inline constexpr std::uint32_t constant = Number;
 // of four 32-bit numbers each: the distance to a place in the coroutine's code, the budget, and the line and the file,
 // since the code may have been inlined into another coroutine.
 #if defined(__x86_64__) && defined(__ELF__)
-#define TARE_FRAME_BUDGET(bytes)                                                                                      \
-  do {                                                                                                                \
-    static_assert((bytes) > 0 && (bytes) <= 0x7fffffff, "a budget is a number of bytes above 0");                     \
-    __asm__ volatile(                                                                                                 \
-        "998:\n\t.pushsection .tare.budgets,\"aR\",@progbits\n\t.long 998b - .\n\t.long %c0, %c1, %c2\n\t.popsection" \
-        :                                                                                                             \
-        : "i"(bytes), "i"(__LINE__), "i"(::tare::detail::constant<::tare::detail::file_mark(__FILE__)>));             \
+#define TARE_FRAME_BUDGET(bytes)                                                                                       \
+  do {                                                                                                                 \
+    static_assert((bytes) > 0 && (bytes) <= 0x7fffffff, "a budget is a number of bytes above 0");                      \
+    __asm__ volatile(                                                                                                  \
+        "998:\n\t.pushsection .tare.budgets,\"aR?\",@progbits\n\t.long 998b - .\n\t.long %c0, %c1, %c2\n\t.popsection" \
+        :                                                                                                              \
+        : "i"(bytes), "i"(__LINE__), "i"(::tare::detail::constant<::tare::detail::file_mark(__FILE__)>));              \
   } while (false)
 #else
 #define TARE_FRAME_BUDGET(bytes) static_assert((bytes) > 0, "a budget is a number of bytes above 0")

@@ -199,12 +199,14 @@ bool is_own_mark(const frame_function& function, const budget_mark& mark, const 
 
 /// What TARE_FRAME_BUDGET says in its body.
 void find_budget(const unit_context& unit, const frame_source& source, coroutine& into) {
-  for (const auto& mark : unit.budgets) {
+  for (auto& mark : unit.budgets) {
     for (const auto& function : source.functions) {
       const bool inside = std::ranges::any_of(function.ranges, [&](const code_range& range) {
         return mark.address >= range.begin && mark.address <= range.end;
       });
-      if (inside && is_own_mark(function, mark, into)) into.declared_budget = mark.bytes;
+      if (!inside || !is_own_mark(function, mark, into)) continue;
+      into.declared_budget = mark.bytes;
+      mark.holds = true;
     }
   }
 }

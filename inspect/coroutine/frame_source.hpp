@@ -49,6 +49,7 @@ struct budget_mark {
   std::uint64_t bytes = 0;
   std::uint32_t line = 0;
   std::uint32_t file = 0;  ///< tare::detail::file_mark
+  bool holds = false;      ///< its coroutine was found
 };
 
 /// What looking at one unit needs.
@@ -58,7 +59,7 @@ struct unit_context {
   const line_rows& lines;
   const disassembler& decoder;
   const landing_pads& pads;
-  std::span<const budget_mark> budgets;
+  std::span<budget_mark> budgets;
   const compiler_records& told;  ///< what the compiler wrote down about the file's coroutines
   bool liveness = true;
 };

@@ -7,6 +7,7 @@
 #include "inspect/object/image.hpp"
 
 #include <tare/detail/await_section.hpp>
+#include <tare/frame_budget.hpp>
 
 #include <fmt/format.h>
 #include <llvm/DebugInfo/DWARF/DWARFCompileUnit.h>
@@ -106,6 +107,7 @@ class reader {
     if (options_.await_tables && !file.has_debug_information()) add_from_await_table(file);
     if (options_.only.empty()) add_unknown(file, before);
     add_budgets_by_symbols(file, before);
+    if (options_.only.empty()) add_idle_budgets(file);
     for (const auto& problem : file.dwarf_problems()) note(fmt::format("{}: {}", file.name(), problem));
   }
 
@@ -242,7 +244,7 @@ class reader {
 
   /// Where the debug information does not say whose code it is, the symbols do.
   void add_budgets_by_symbols(const image& file, std::size_t before) {
-    for (const auto& mark : budgets_) {
+    for (auto& mark : budgets_) {
       const auto* function = file.function_at(mark.address);
       if (function == nullptr) continue;
       const auto body = body_of(function->name);
@@ -251,7 +253,9 @@ class reader {
         if (one.frame_bytes) continue;
         const bool same = one.resume_address == function->address || one.linkage_name == function->name ||
                           (body && body->coroutine == one.linkage_name);
-        if (same) one.declared_budget = mark.bytes;
+        if (!same) continue;
+        one.declared_budget = mark.bytes;
+        mark.holds = true;
       }
     }
   }
@@ -269,6 +273,36 @@ class reader {
       report_.coroutines.push_back(std::move(one));
     }
     has_await_table_ = true;
+  }
+
+  /// Code may be there several times, in the coroutine and where it was inlined: once is enough for its budget to hold.
+  void add_idle_budgets(image& file) {
+    for (const auto& mark : budgets_) {
+      const bool holds = std::ranges::any_of(budgets_, [&](const budget_mark& other) {
+        return other.holds && other.line == mark.line && other.file == mark.file && other.bytes == mark.bytes;
+      });
+      if (holds) continue;
+      idle_budget one{.where = {.file = file_of(mark, file), .line = mark.line}, .function = {}, .bytes = mark.bytes};
+      if (const auto* function = file.function_at(mark.address)) one.function = readable_function(function->name);
+      auto& known = report_.idle_budgets;
+      if (std::ranges::find(known, one) == known.end()) known.push_back(std::move(one));
+    }
+  }
+
+  /// The source file of a mark, from the functions that are inlined there: the one that the mark is for.
+  static std::string file_of(const budget_mark& mark, image& file) {
+    if (!file.has_debug_information()) return {};
+    using kind = llvm::DILineInfoSpecifier;
+    const kind how(kind::FileLineInfoKind::AbsoluteFilePath, kind::FunctionNameKind::None);
+    // A mark takes no space: it may stand at the end of its code.
+    for (const std::uint64_t address : {mark.address, mark.address - 1}) {
+      const auto inlined = file.dwarf().getInliningInfoForAddress({address}, how);
+      for (std::uint32_t i = 0; i < inlined.getNumberOfFrames(); ++i) {
+        const std::string& name = inlined.getFrame(i).FileName;
+        if (tare::detail::file_mark(name.c_str()) == mark.file) return name;
+      }
+    }
+    return {};
   }
 
   /// Those that only the symbols tell of.

@@ -32,12 +32,23 @@ struct read_options {
   bool future_vtables = false;
 };
 
+/// A TARE_FRAME_BUDGET that holds for no coroutine of the file.
+struct idle_budget {
+  source_line where;     ///< without a file: no debug information tells of the code that it is in
+  std::string function;  ///< the one that has this code now, readable; empty where that is not known
+  std::uint64_t bytes = 0;
+  friend bool operator==(const idle_budget&, const idle_budget&) = default;
+};
+
 struct coroutine_report {
   std::vector<coroutine> coroutines;  ///< in no particular order
   std::uint64_t functions = 0;        ///< how many functions there were to look at
   std::string build_id;               ///< of a file that has one; of an archive nobody's
   std::vector<std::uint64_t> arenas;  ///< addresses of <tare/detail/arena_abi.hpp>'s structure in a linked file
   std::vector<future_vtable> vtables;
+  /// Those whose coroutine was merged into its caller or optimized away, so that it has no frame; unless only some
+  /// coroutines were asked for.
+  std::vector<idle_budget> idle_budgets;
   std::vector<std::string> notes;  ///< what could not be read, each once; one line each
 };
 

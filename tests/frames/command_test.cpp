@@ -220,6 +220,33 @@ TEST_F(frames_command, check_refuses_what_it_cannot_check) {
   EXPECT_THAT(nothing.errors, ::testing::HasSubstr("nothing to check against"));
 }
 
+TEST_F(frames_command, check_tells_of_a_budget_whose_coroutine_is_gone) {
+  const auto ended = run_tare({"check", objects() / "merged"});
+  EXPECT_EQ(ended.status, 0) << ended.errors;
+  EXPECT_THAT(ended.errors,
+              ::testing::ContainsRegex("merged\\.cpp:[0-9]+: TARE_FRAME_BUDGET\\(64\\) holds for no frame"));
+  EXPECT_THAT(ended.errors, ::testing::HasSubstr("its code is in main"));
+  // Without debug information nobody can know whether it is gone.
+  const auto unknown = run_tare({"check", objects() / "merged_symbols"});
+  EXPECT_EQ(unknown.status, 2) << unknown.output;
+  EXPECT_THAT(unknown.errors, ::testing::HasSubstr("its frame is not known"));
+  EXPECT_THAT(unknown.output, ::testing::IsEmpty());
+}
+
+TEST_F(frames_command, check_tells_of_a_budget_that_fits_nothing) {
+  const auto budget =
+      write("tare.toml", "[[budget]]\nmatch = \"top\"\nframe = 4096\n\n[[budget]]\nmatch = \"tpo\"\nframe = 8\n");
+  const auto ended = run_tare({"check", binary_, "--budget", budget});
+  EXPECT_THAT(ended.errors, ::testing::HasSubstr("tare.toml:5: no coroutine fits this budget"));
+  EXPECT_THAT(ended.errors, ::testing::Not(::testing::HasSubstr("tare.toml:1: ")));
+}
+
+TEST_F(frames_command, a_budget_in_a_header_holds_once) {
+  const auto ended = run_tare({"check", objects() / "shared_inline"});
+  EXPECT_EQ(ended.status, 0) << ended.errors;
+  EXPECT_THAT(ended.errors, ::testing::IsEmpty());
+}
+
 TEST_F(frames_command, diff_compares_two_builds) {
   const auto same = run_tare({"diff", binary_, binary_});
   EXPECT_EQ(same.status, 0) << same.errors;

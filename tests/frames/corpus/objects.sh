@@ -3,6 +3,7 @@
 set -euo pipefail
 clang=$1 bin=$2 source=$3 folder=$4
 shift 4
+corpus=$(cd -- "$(dirname -- "$source")" && pwd)
 
 rm -rf -- "$folder"
 mkdir -p -- "$folder/ids"
@@ -21,6 +22,12 @@ link=(-fuse-ld=lld -Wl,--build-id=sha1)
 "$clang" "${flags[@]}" -g -gdwarf-4 "$source" -o dwarf4 "${link[@]}"
 "$clang" "${flags[@]}" -g1 "$source" -o lines_only "${link[@]}"
 "$clang" "${flags[@]}" "$source" -o symbols_only "${link[@]}"
+
+# A coroutine that is optimized away, with its budget left; and one in a header, which two units have.
+"$clang" "${flags[@]}" -g "$corpus/merged.cpp" -o merged "${link[@]}"
+"$clang" "${flags[@]}" "$corpus/merged.cpp" -o merged_symbols "${link[@]}"
+for unit in one two; do "$clang" "${flags[@]}" -O0 -g -c -DIN_UNIT_$unit "$corpus/shared.cpp" -o $unit.o; done
+"$clang" one.o two.o -o shared_inline "${link[@]}"
 
 # Split: the .dwo stands beside the object; with a .dwp it is not needed.
 "$clang" "${flags[@]}" -g -gsplit-dwarf -c "$source" -o split.o
