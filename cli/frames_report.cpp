@@ -26,6 +26,17 @@ using json = nlohmann::ordered_json;
 
 std::string optional_bytes(const std::optional<std::uint64_t>& bytes) { return bytes ? with_commas(*bytes) : "?"; }
 
+std::string allocated(const coroutine& of) {
+  return of.allocated_by == inspect::allocation::inside ? "inside" : optional_bytes(of.allocated_bytes);
+}
+
+/// "208 B from malloc", for a sentence.
+std::string allocation_text(const coroutine& of) {
+  if (of.allocated_by == inspect::allocation::inside) return "inside of whoever awaits it";
+  if (!of.allocated_bytes) return "? B from the allocator";
+  return fmt::format("{} B from {}", with_commas(*of.allocated_bytes), text_of(of.allocated_by));
+}
+
 std::uint64_t kept_bytes(const inspect::await_point& await) { return await.live_bytes + await.held_bytes; }
 
 json place(const inspect::source_line& where) { return where.file.empty() ? json(nullptr) : json(where.file); }
@@ -59,9 +70,11 @@ json to_json(const coroutine& of) {
            {"image", of.image},
            {"frame_bytes", bytes_or_null(of.frame_bytes)},
            {"allocated_bytes", bytes_or_null(of.allocated_bytes)},
-           {"abi_bytes", of.abi_bytes},
-           {"promise_bytes", of.promise_bytes},
-           {"padding_bytes", of.padding_bytes},
+           {"allocated_by",
+            of.allocated_by == inspect::allocation::unknown ? json(nullptr) : json(text_of(of.allocated_by))},
+           {"abi_bytes", of.is_described() ? json(of.abi_bytes) : json(nullptr)},
+           {"promise_bytes", of.is_described() ? json(of.promise_bytes) : json(nullptr)},
+           {"padding_bytes", of.is_described() ? json(of.padding_bytes) : json(nullptr)},
            {"promise_type", of.promise_type},
            {"fields", json::array()},
            {"awaits", json::array()}};
@@ -108,6 +121,22 @@ std::string_view text_of(inspect::field_kind kind) {
       return "unnamed";
     case inspect::field_kind::padding:
       return "padding";
+  }
+  return "";
+}
+
+std::string_view text_of(inspect::allocation by) {
+  switch (by) {
+    case inspect::allocation::unknown:
+      return "unknown";
+    case inspect::allocation::malloc:
+      return "malloc";
+    case inspect::allocation::arena:
+      return "arena";
+    case inspect::allocation::asio:
+      return "asio";
+    case inspect::allocation::inside:
+      return "inside";
   }
   return "";
 }
@@ -185,9 +214,9 @@ std::string frames_table(std::span<const coroutine> coroutines) {
                        : fattest->where.file == one.declared.file ? fmt::format(":{}", fattest->where.line)
                                                                   : fmt::format("{}:{}", file, fattest->where.line));
     }
-    rows.add({short_name(one.name), short_place(one.declared), optional_bytes(one.frame_bytes),
-              optional_bytes(one.allocated_bytes), one.frame_bytes ? with_commas(one.overhead_bytes()) : "?",
-              one.frame_bytes ? fmt::format("{}", body_awaits(one)) : "?", std::move(at)});
+    rows.add({short_name(one.name), short_place(one.declared), optional_bytes(one.frame_bytes), allocated(one),
+              one.is_described() ? with_commas(one.overhead_bytes()) : "?",
+              one.is_described() ? fmt::format("{}", body_awaits(one)) : "?", std::move(at)});
   }
   return rows.text();
 }
@@ -196,10 +225,10 @@ std::string awaits_text(std::span<const coroutine> coroutines) {
   std::string text;
   for (const auto& one : coroutines) {
     if (!text.empty()) text += '\n';
-    text += fmt::format("{}\n  {}, frame {} B, {} B from the allocator, {} B overhead\n", one.name,
-                        short_place(one.declared), optional_bytes(one.frame_bytes), optional_bytes(one.allocated_bytes),
-                        with_commas(one.overhead_bytes()));
-    if (!one.frame_bytes) continue;
+    text += fmt::format("{}\n  {}, frame {} B, {}, {} B overhead\n", one.name, short_place(one.declared),
+                        optional_bytes(one.frame_bytes), allocation_text(one),
+                        one.is_described() ? with_commas(one.overhead_bytes()) : "?");
+    if (!one.is_described()) continue;
     for (const auto& await : one.awaits) {
       const std::string_view kind = await.kind == inspect::suspension::initial ? "before the body"
                                     : await.kind == inspect::suspension::final ? "after the body"

@@ -34,6 +34,7 @@ namespace tare::cli {
 
 [[nodiscard]] std::string_view text_of(inspect::byte_state state);
 [[nodiscard]] std::string_view text_of(inspect::field_kind kind);
+[[nodiscard]] std::string_view text_of(inspect::allocation by);
 [[nodiscard]] std::string_view text_of(inspect::evidence known_by);
 [[nodiscard]] std::string_view text_of(inspect::suspension kind);
 [[nodiscard]] std::string_view text_of(inspect::producer made_by);

@@ -4,6 +4,7 @@
 #include "inspect/coroutine/layout.hpp"
 #include "inspect/coroutine/liveness.hpp"
 #include "inspect/coroutine/readable_name.hpp"
+#include "inspect/coroutine/requested_bytes.hpp"
 #include "inspect/coroutine/slot_names.hpp"
 #include "inspect/coroutine/variables.hpp"
 #include "inspect/dwarf/address_ranges.hpp"
@@ -241,6 +242,16 @@ void name_fields(const std::vector<scoped_variable>& variables, coroutine& into)
   });
 }
 
+/// libstdc++ rounds the size up to the alignment that is asked for.
+void align_allocation(const unit_context& unit, const frame_source& source, coroutine& into) {
+  if (into.allocated_by != allocation::malloc) return;
+  for (const auto& function : source.functions) {
+    if (function.role != function_role::ramp) continue;
+    const auto alignment = requested_alignment(unit.file, *function.flow);
+    if (alignment) into.allocated_bytes = malloc_bytes((*into.frame_bytes + *alignment - 1) / *alignment * *alignment);
+  }
+}
+
 }  // namespace
 
 coroutine analyze(unit_context& unit, frame_source& source) {
@@ -266,6 +277,7 @@ coroutine analyze(unit_context& unit, frame_source& source) {
   if (!one.frame_bytes || !unit.file.is_x86_64()) return one;
 
   follow_code(unit, source);
+  align_allocation(unit, source, one);
   find_frames(source);
   if (source.made_by == producer::gcc && one.declared.line == 0) one.declared = {};
   auto variables = find_variables(source, *one.frame_bytes);

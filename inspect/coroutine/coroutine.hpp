@@ -33,6 +33,15 @@ enum class field_kind : std::uint8_t {
   padding,    ///< never in use
 };
 
+/// Where a frame's memory comes from, as far as the binary tells.
+enum class allocation : std::uint8_t {
+  unknown,  ///< the promise has an operator new of its own, or the frame is not described
+  malloc,   ///< the global operator new, taken to be glibc's malloc
+  arena,    ///< this library's
+  asio,  ///< Boost.Asio's: malloc behind a cache of two blocks a thread, which may give a larger one than was asked for
+  inside,  ///< none of its own: a future of Rust lies in whoever awaits it, or in the box or task that it was put into
+};
+
 /// A range of the frame under a name. Ranges may overlap: a compiler gives one place to several variables that are
 /// never needed at the same time.
 struct frame_field {
@@ -102,8 +111,9 @@ struct coroutine {
   producer made_by = producer::clang;
   std::string image;  ///< the file that it is in; of an archive "libx.a(member.o)"
 
-  std::optional<std::uint64_t> frame_bytes;      ///< what operator new is asked for; nothing: no debug information
-  std::optional<std::uint64_t> allocated_bytes;  ///< with the allocator's rounding; nothing where that is not known
+  std::optional<std::uint64_t> frame_bytes;  ///< what operator new is asked for; nothing: no debug information
+  allocation allocated_by = allocation::unknown;
+  std::optional<std::uint64_t> allocated_bytes;  ///< with the allocator's rounding; nothing if unknown or inside
   std::uint64_t abi_bytes = 0;
   std::uint64_t promise_bytes = 0;
   std::uint64_t padding_bytes = 0;
@@ -127,6 +137,8 @@ struct coroutine {
     const auto point = std::ranges::find(awaits, index, &await_point::index);
     return point == awaits.end() ? nullptr : &*point;
   }
+  /// Whether more is known of the frame than its size.
+  [[nodiscard]] bool is_described() const noexcept { return !fields.empty(); }
   [[nodiscard]] std::uint64_t overhead_bytes() const noexcept { return abi_bytes + promise_bytes + padding_bytes; }
 };
 

@@ -15,9 +15,7 @@ namespace {
 
 namespace dwarf = llvm::dwarf;
 
-// Two pointers and a byte for the index.
-constexpr std::uint64_t least_frame = 17;
-constexpr std::uint64_t largest_frame = std::uint64_t{1} << 30;  ///< beyond this the information is damaged
+constexpr std::uint64_t largest_part = std::uint64_t{1} << 30;  ///< beyond this the information is damaged
 constexpr std::size_t most_fields = 16384;
 
 /// "buf_1_2" without the numbers that g++ appends: the depth of the scope and which one it is.
@@ -70,6 +68,15 @@ bool declares(llvm::DWARFDie type, std::string_view member, int depth = 0) {
   return false;
 }
 
+/// A promise with an operator new of its own: only this library's and Asio's are known.
+allocation allocation_of(const llvm::DWARFDie& promise, std::string_view promise_type) {
+  if (!promise.isValid()) return allocation::unknown;
+  if (!declares(promise, "operator new")) return allocation::malloc;
+  if (promise_type.starts_with("tare::")) return allocation::arena;
+  if (promise_type.starts_with("asio::detail::awaitable_frame")) return allocation::asio;
+  return allocation::unknown;
+}
+
 void name_gcc_field(frame_field& field, bool& before_index) {
   if (field.name == "_Coro_resume_index") before_index = false;
   field.kind = kind_of_gcc_field(field.name);
@@ -85,6 +92,21 @@ void name_gcc_field(frame_field& field, bool& before_index) {
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> allocated_bytes(allocation by, std::uint64_t frame_bytes) {
+  switch (by) {
+    case allocation::malloc:
+      return malloc_bytes(frame_bytes);
+    case allocation::arena:
+      return arena_bytes(frame_bytes);
+    case allocation::asio:
+      return asio_bytes(frame_bytes);
+    case allocation::unknown:
+    case allocation::inside:
+      break;
+  }
+  return std::nullopt;
+}
 
 std::uint64_t uncovered_bytes(const std::vector<frame_field>& fields, std::uint64_t frame_bytes) {
   std::uint64_t covered_to = 0;
@@ -108,7 +130,7 @@ void read_layout(const frame_source& source, coroutine& into) {
     const auto offset = member_offset(member);
     const auto type = type_of(member);
     const std::uint64_t bytes = type_bytes(type);
-    if (!offset || *offset > largest_frame || bytes > largest_frame || into.fields.size() >= most_fields) continue;
+    if (!offset || *offset > largest_part || bytes > largest_part || into.fields.size() >= most_fields) continue;
     frame_field field{.name = std::string(short_name(member)),
                       .type = without_noise(type_text(type)),
                       .offset = *offset,
@@ -127,7 +149,6 @@ void read_layout(const frame_source& source, coroutine& into) {
         into.promise_bytes = bytes;
         promise = without_aliases(type);
         into.promise_type = without_noise(type_text(promise));
-        into.allocated_bytes = declares(type, "operator new") ? 1 : 0;
       }
       name_gcc_field(field, before_index);
     } else {
@@ -169,29 +190,21 @@ void read_layout(const frame_source& source, coroutine& into) {
                              .kind = field_kind::promise,
                              .declared = {},
                              .type_entry = entry_of(promise)});
-      into.allocated_bytes = declares(type, "operator new") ? 1 : 0;
     }
   }
   const std::uint64_t frame = *into.frame_bytes;
   const bool inside = std::ranges::all_of(into.fields, [&](const frame_field& field) {
     return field.offset <= frame && field.bytes <= frame - field.offset;
   });
-  if (frame < least_frame || !inside) {  // The description is damaged: the size is unknown.
+  if (!is_frame_size(frame) || !inside) {  // The description is damaged: the size is unknown.
     into.frame_bytes.reset();
-    into.allocated_bytes.reset();
     into.fields.clear();
     return;
   }
   into.links = find_promise_links(promise, into.promise_offset);
   std::erase_if(into.links, [&](const promise_link& one) { return one.offset + 8 > frame; });
-  // A promise with an allocator of its own: only this library's is known.
-  const bool own_allocator = into.allocated_bytes.value_or(0) != 0;
-  into.allocated_bytes.reset();
-  if (!own_allocator) {
-    into.allocated_bytes = malloc_bytes(*into.frame_bytes);
-  } else if (into.promise_type.starts_with("tare::")) {
-    into.allocated_bytes = arena_bytes(*into.frame_bytes);
-  }
+  into.allocated_by = allocation_of(promise, into.promise_type);
+  into.allocated_bytes = allocated_bytes(into.allocated_by, frame);
   std::ranges::sort(into.fields, [](const frame_field& a, const frame_field& b) {
     return std::tie(a.offset, b.bytes, a.name) < std::tie(b.offset, a.bytes, b.name);
   });

@@ -5,8 +5,18 @@
 #include "inspect/coroutine/frame_source.hpp"
 
 #include <bit>
+#include <cstdint>
+#include <optional>
+#include <vector>
 
 namespace tare::inspect {
+
+/// Two pointers and a byte for the index at least; beyond the most the information is damaged.
+[[nodiscard]] constexpr bool is_frame_size(std::uint64_t bytes) noexcept {
+  constexpr std::uint64_t least = 17;
+  constexpr std::uint64_t most = std::uint64_t{1} << 30;
+  return bytes >= least && bytes <= most;
+}
 
 /// Fills in the sizes, the promise, the index and the fields of a frame.
 void read_layout(const frame_source& source, coroutine& into);
@@ -28,6 +38,16 @@ void read_layout(const frame_source& source, coroutine& into);
   }
   return (request + step - 1) / step * step;
 }
+
+/// What a new block of Boost.Asio's takes (1.81, thread_info_base::allocate): behind the frame a byte for its size, in
+/// units of 4, and the whole aligned to 16.
+[[nodiscard]] constexpr std::uint64_t asio_bytes(std::uint64_t request) noexcept {
+  const std::uint64_t units = (request + 3) / 4;
+  return malloc_bytes((units * 4 + 1 + 15) / 16 * 16);
+}
+
+/// What a frame of so many bytes takes there; nothing where that is not known.
+[[nodiscard]] std::optional<std::uint64_t> allocated_bytes(allocation by, std::uint64_t frame_bytes);
 
 /// The bytes of the frame that are in none of the fields.
 [[nodiscard]] std::uint64_t uncovered_bytes(const std::vector<frame_field>& fields, std::uint64_t frame_bytes);

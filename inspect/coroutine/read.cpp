@@ -3,6 +3,7 @@
 #include "inspect/coroutine/await_table.hpp"
 #include "inspect/coroutine/frame_source.hpp"
 #include "inspect/coroutine/readable_name.hpp"
+#include "inspect/coroutine/requested_bytes.hpp"
 #include "inspect/dwarf/line_rows.hpp"
 #include "inspect/object/image.hpp"
 
@@ -190,6 +191,7 @@ class reader {
         coroutine future;
         future.name = future.linkage_name = one.type;
         future.made_by = producer::rustc;
+        future.allocated_by = allocation::inside;
         future.image = file.name();
         future.frame_bytes = bytes;
         report_.coroutines.push_back(std::move(future));
@@ -250,7 +252,7 @@ class reader {
       const auto body = body_of(function->name);
       for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
         auto& one = report_.coroutines[i];
-        if (one.frame_bytes) continue;
+        if (one.is_described()) continue;
         const bool same = one.resume_address == function->address || one.linkage_name == function->name ||
                           (body && body->coroutine == one.linkage_name);
         if (!same) continue;
@@ -305,13 +307,24 @@ class reader {
     return {};
   }
 
+  /// Where a function is declared, if the debug information knows it.
+  static source_line beginning_of(const function_symbol& function, image& file) {
+    if (!file.has_debug_information()) return {};
+    using kind = llvm::DILineInfoSpecifier;
+    const auto line = file.dwarf().getLineInfoForAddress(
+        {function.address}, {kind::FileLineInfoKind::AbsoluteFilePath, kind::FunctionNameKind::None});
+    return line && line->StartLine != 0 ? source_line{.file = line->StartFileName, .line = line->StartLine}
+                                        : source_line{};
+  }
+
   /// Those that only the symbols tell of.
-  void add_unknown(const image& file, std::size_t before) {
+  void add_unknown(image& file, std::size_t before) {
     std::unordered_set<std::uint64_t> known;
     for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
       known.insert(report_.coroutines[i].resume_address);
     }
     std::size_t unknown = 0;
+    std::optional<landing_pads> pads;
     for (const auto& function : file.functions()) {
       const auto body = body_of(function.name);
       if (!body || !known.insert(function.address).second) continue;
@@ -328,6 +341,12 @@ class reader {
       };
       one.destroy_address = sibling(".destroy");
       if (body->made_by == producer::clang) one.cleanup_address = sibling(".cleanup");
+      if (const auto* ramp = file.function_named(body->coroutine); ramp != nullptr && file.is_x86_64()) {
+        if (!decoder_) decoder_ = std::make_unique<disassembler>();
+        if (!pads) pads.emplace(file);
+        one.frame_bytes = requested_bytes(file, *decoder_, *pads, *ramp);
+        one.declared = beginning_of(*ramp, file);
+      }
       report_.coroutines.push_back(std::move(one));
       ++unknown;
     }
@@ -342,10 +361,10 @@ class reader {
     if (!file.has_debug_information()) {
       note(fmt::format("{}: no debug information, so sizes are not known: build with -g", file.name()));
     } else {
-      note(
-          fmt::format("{}: {} of its coroutines have no description of their frame: build them with -g (not -g1), and "
-                      "with clang 20 or newer, or g++",
-                      file.name(), unknown));
+      note(fmt::format(
+          "{}: {} of its coroutines have no description of their frame, so at most its size is known: build "
+          "them with -g (not -g1), and with clang 20 or newer, or g++",
+          file.name(), unknown));
     }
   }
 

@@ -53,7 +53,8 @@ struct coroutine_report {
 };
 
 /// The error is one line: not an ELF file, truncated, unreadable, for another machine. No debug information is no
-/// error: coroutines are then known by their symbols alone, and a note says how to build.
+/// error: coroutines are then known by their symbols alone, their sizes where the code tells them, and a note says how
+/// to build.
 [[nodiscard]] result<coroutine_report> read_coroutines(const std::filesystem::path& binary,
                                                        const read_options& options = {});
 

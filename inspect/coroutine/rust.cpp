@@ -100,6 +100,7 @@ await_point describe(const std::vector<frame_field>& fields, std::uint64_t frame
 coroutine read_environment(const unit_context& unit, const llvm::DWARFDie& type) {
   coroutine one;
   one.made_by = producer::rustc;
+  one.allocated_by = allocation::inside;
   one.linkage_name = type_text(type);
   one.name = readable(one.linkage_name);
   one.image = unit.file.name();

@@ -26,9 +26,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> programs() {
+std::vector<fs::path> programs(const std::string& names = TARE_CORPUS_LIST) {
   std::vector<fs::path> all;
-  std::istringstream list(TARE_CORPUS_LIST);
+  std::istringstream list(names);
   for (std::string one; std::getline(list, one, ':');) all.emplace_back(one);
   return all;
 }
@@ -106,6 +106,29 @@ TEST(frames, sizes_are_what_operator_new_was_asked_for) {
   fmt::print("{} frames of {} coroutines compared\n", compared, different.size());
   if (programs().size() > 4) {
     EXPECT_GE(different.size(), 150U);
+  }
+}
+
+TEST(frames, allocated_is_what_the_allocator_gave) {
+  const auto all = programs(TARE_ALLOCATED_LIST);
+  if (all.empty()) GTEST_SKIP() << "the whole corpus is built with TARE_FRAMES_CORPUS";
+  for (const auto& program : all) {
+    std::map<std::string, std::size_t> compared;
+    const auto truth = true_sizes(program);
+    const auto found = read(program);
+    for (const auto& [name, bytes] : truth) {
+      const auto one = found.find(name);
+      ASSERT_NE(one, found.end()) << program.filename() << ": " << name;
+      EXPECT_EQ(one->second.allocated_bytes, bytes)
+          << program.filename() << ": " << name << ", frame " << one->second.frame_bytes.value_or(0);
+      const bool asio = name.starts_with("of_asio");
+      EXPECT_EQ(one->second.allocated_by, asio ? allocation::asio : allocation::malloc) << name;
+      ++compared[asio ? "asio" : "malloc"];
+    }
+    EXPECT_GE(compared["asio"], 10U);
+    EXPECT_GE(compared["malloc"], 10U);
+    fmt::print("{}: {} blocks of malloc and {} of Asio compared\n", program.filename().string(), compared["malloc"],
+               compared["asio"]);
   }
 }
 

@@ -56,6 +56,8 @@ TEST_F(rust, sizes_are_what_size_of_val_says) {
     const coroutine* one = find(name);
     ASSERT_NE(one, nullptr) << name;
     EXPECT_EQ(one->frame_bytes, bytes) << name;
+    EXPECT_EQ(one->allocated_by, allocation::inside) << name;
+    EXPECT_EQ(one->allocated_bytes, std::nullopt) << name;
   }
   fmt::print("{} async functions compared\n", truth.size());
 }

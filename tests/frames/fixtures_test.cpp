@@ -1,0 +1,93 @@
+// What older compilers say about coroutines: fixtures/small.cpp as several versions of clang built it. A program that
+// called its coroutines printed the sizes that operator new was asked for.
+
+#include "inspect/coroutine/read.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
+#include <filesystem>
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace tare::inspect {
+namespace {
+
+struct fixture {
+  const char* file;
+  std::uint64_t leaf;  ///< bytes asked for
+  std::uint64_t twice;
+  bool described;  ///< the compiler wrote a type for the frame
+  friend void PrintTo(const fixture& one, std::ostream* out) { *out << one.file; }
+};
+
+class fixtures : public ::testing::TestWithParam<fixture> {
+ protected:
+  void SetUp() override {
+    auto read = read_coroutines(std::filesystem::path(TARE_FIXTURES) / GetParam().file);
+    ASSERT_TRUE(read) << read.error().message;
+    report_ = std::move(*read);
+    ASSERT_EQ(report_.coroutines.size(), 2U);
+    std::ranges::sort(report_.coroutines, {}, &coroutine::name);
+    ASSERT_EQ(leaf().name, "leaf(int)");
+    ASSERT_EQ(twice().name, "twice(int)");
+  }
+  const coroutine& leaf() const { return report_.coroutines[0]; }
+  const coroutine& twice() const { return report_.coroutines[1]; }
+  coroutine_report report_;
+};
+
+std::vector<std::uint32_t> await_lines(const coroutine& one) {
+  std::vector<std::uint32_t> lines;
+  for (const auto& await : one.awaits) {
+    if (await.kind == suspension::await) lines.push_back(await.where.line);
+  }
+  return lines;
+}
+
+TEST_P(fixtures, have_their_size_and_their_place) {
+  EXPECT_EQ(leaf().frame_bytes, GetParam().leaf);
+  EXPECT_EQ(twice().frame_bytes, GetParam().twice);
+  EXPECT_EQ(leaf().declared.line, 27U);
+  EXPECT_EQ(twice().declared.line, 34U);
+  EXPECT_THAT(leaf().declared.file, ::testing::EndsWith("small.cpp"));
+}
+
+TEST_P(fixtures, have_their_awaits_where_the_frame_is_described) {
+  EXPECT_EQ(leaf().is_described(), GetParam().described);
+  EXPECT_EQ(twice().is_described(), GetParam().described);
+  if (!GetParam().described) {
+    EXPECT_THAT(leaf().awaits, ::testing::IsEmpty());
+    // It is said once, and not for each of them.
+    ASSERT_THAT(report_.notes, ::testing::SizeIs(1));
+    EXPECT_THAT(report_.notes.front(), ::testing::HasSubstr("2 of its coroutines have no description of their frame"));
+    return;
+  }
+  EXPECT_THAT(report_.notes, ::testing::IsEmpty());
+  EXPECT_THAT(await_lines(leaf()), ::testing::ElementsAre(30));
+  EXPECT_THAT(await_lines(twice()), ::testing::ElementsAre(35, 37));
+  const auto& await = leaf().awaits[1];
+  EXPECT_EQ(await.known_by, evidence::machine_code);
+  EXPECT_TRUE(std::ranges::any_of(await.variables, [](const variable_at_await& one) {
+    return one.name == "data" && one.bytes == 100 && one.state != byte_state::dead;
+  }));
+}
+
+INSTANTIATE_TEST_SUITE_P(compilers, fixtures,
+                         ::testing::Values(fixture{"clang-14/small-O2.so", 136, 40, false},
+                                           fixture{"clang-15/small-O2.so", 136, 40, true},
+                                           fixture{"clang-16/small-O2.so", 136, 40, true},
+                                           fixture{"clang-19/small-O0.so", 136, 48, true},
+                                           fixture{"clang-19/small-O2.so", 136, 40, false}),
+                         [](const auto& of) {
+                           std::string name = of.param.file;
+                           std::ranges::replace_if(name, [](char c) { return std::isalnum(c) == 0; }, '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace tare::inspect
