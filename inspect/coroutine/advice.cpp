@@ -61,6 +61,56 @@ void advise_to_end(const std::map<variable_key, variable_life>& lives, std::vect
   }
 }
 
+bool is_known(const await_point& await) {
+  return await.kind == suspension::await && await.known_by != evidence::whole_frame;
+}
+
+/// Whether a variable is of use at one of the awaits.
+bool is_kept(const coroutine& one, const std::string& name) {
+  return std::ranges::any_of(one.awaits, [&](const await_point& await) {
+    return is_known(await) && std::ranges::any_of(await.variables, [&](const variable_at_await& part) {
+             return part.name == name && part.state != byte_state::dead;
+           });
+  });
+}
+
+void advise_to_reorder(const coroutine& one, std::vector<advice>& into) {
+  for (const auto& loose : one.loose) {
+    if (!is_kept(one, loose.name)) continue;
+    into.push_back({.where = loose.type_declared,
+                    .bytes = loose.bytes,
+                    .certain = true,
+                    .message = fmt::format("'{}' is kept across an await with padding: {} takes fewer bytes with its "
+                                           "members in the order of their alignment, the strictest first",
+                                           loose.name, loose.type)});
+  }
+}
+
+/// A callee whose frame was merged into this one takes its bytes at every await, and not only where it is waited for.
+/// Only likely: kept apart it has a handle here, of a word or two.
+void advise_to_part(const coroutine& one, std::vector<advice>& into) {
+  for (const auto& child : one.fields) {
+    if (child.kind != field_kind::child || child.bytes < least_bytes || one.made_by != producer::clang) continue;
+    const auto is_idle = [&](const await_point& await) {
+      std::uint64_t dead = 0;
+      for (const auto& part : await.variables) {
+        const bool inside = part.offset >= child.offset && part.offset + part.bytes <= child.offset + child.bytes;
+        if (inside && part.state == byte_state::dead) dead += part.bytes;
+      }
+      return is_known(await) && dead == child.bytes;
+    };
+    const auto idle = std::ranges::find_if(one.awaits, is_idle);
+    if (idle == one.awaits.end()) continue;
+    into.push_back(
+        {.where = idle->where,
+         .bytes = child.bytes,
+         .certain = false,
+         .message = fmt::format("the frame of {} was merged into this one, which has its bytes at this await "
+                                "as well: [[gnu::noinline]] keeps it apart, alive only while it is awaited",
+                                child.name)});
+  }
+}
+
 }  // namespace
 
 std::vector<advice> advise(const coroutine& one) {
@@ -69,7 +119,7 @@ std::vector<advice> advise(const coroutine& one) {
   std::map<std::string, std::pair<std::uint64_t, std::string>> parameters;
   std::map<variable_key, variable_life> lives;
   for (const auto& await : one.awaits) {
-    if (await.kind != suspension::await || await.known_by == evidence::whole_frame) continue;
+    if (!is_known(await)) continue;
     for (const auto& [name, bytes] : by_variable(await)) {
       if (bytes.kind == field_kind::parameter && bytes.live + bytes.held >= least_bytes) {
         auto& most = parameters[name.first];
@@ -89,6 +139,8 @@ std::vector<advice> advise(const coroutine& one) {
     }
   }
   advise_to_end(lives, found);
+  advise_to_reorder(one, found);
+  advise_to_part(one, found);
   for (const auto& [name, most] : parameters) {
     found.push_back(
         {.where = one.declared,

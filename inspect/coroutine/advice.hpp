@@ -17,7 +17,7 @@ struct advice {
   std::string message;      ///< one line
 };
 
-/// The heaviest first. Only what concerns at least 32 bytes.
+/// The heaviest first. Only what concerns at least 32 bytes; of the padding in a class at least 8.
 [[nodiscard]] std::vector<advice> advise(const coroutine& one);
 
 }  // namespace tare::inspect

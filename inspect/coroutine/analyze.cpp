@@ -9,6 +9,7 @@
 #include "inspect/coroutine/variables.hpp"
 #include "inspect/dwarf/address_ranges.hpp"
 #include "inspect/dwarf/location.hpp"
+#include "inspect/dwarf/member_order.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
 #include <tare/frame_budget.hpp>
@@ -252,6 +253,33 @@ void align_allocation(const unit_context& unit, const frame_source& source, coro
   }
 }
 
+/// Whether its place is given to no other variable.
+bool is_alone(const frame_field& field, const std::vector<frame_field>& fields) {
+  return std::ranges::all_of(fields, [&](const frame_field& other) {
+    const bool apart = other.offset + other.bytes <= field.offset || field.offset + field.bytes <= other.offset;
+    return apart || (other.offset == field.offset && other.bytes == field.bytes && other.name == field.name);
+  });
+}
+
+/// Classes of the program's own, which somebody can write in another order.
+void find_loose_variables(const unit_context& unit, coroutine& into) {
+  constexpr std::uint64_t step = 8;  // sizes of frames are multiples of it
+  for (const auto& field : into.fields) {
+    if (field.kind != field_kind::local && field.kind != field_kind::parameter) continue;
+    const auto type = unit.file.entry_at(field.type_entry);
+    if (!type.isValid() || type_bytes(type) != field.bytes || !is_alone(field, into.fields)) continue;
+    // A variable may be described more than once.
+    if (std::ranges::find(into.loose, field.name, &loose_variable::name) != into.loose.end()) continue;
+    const std::uint64_t saved = bytes_saved_by_order(type) / step * step;
+    if (saved == 0) continue;
+    const auto its_class = class_of(type);
+    const auto declared = declaration(its_class);
+    if (declared.line == 0 || declared.file.starts_with("/usr/") || short_name(its_class).empty()) continue;
+    into.loose.push_back(
+        {.name = field.name, .type = without_noise(type_text(its_class)), .type_declared = declared, .bytes = saved});
+  }
+}
+
 }  // namespace
 
 coroutine analyze(unit_context& unit, frame_source& source) {
@@ -293,6 +321,7 @@ coroutine analyze(unit_context& unit, frame_source& source) {
   }
   find_children(unit, source, awaits);
   one.padding_bytes = uncovered_bytes(one.fields, *one.frame_bytes);
+  find_loose_variables(unit, one);
   for (auto& await : awaits) one.awaits.push_back(std::move(await.point));
   return one;
 }

@@ -54,6 +54,14 @@ struct frame_field {
   std::uint64_t type_entry = 0;  ///< where the debug information describes its type; 0: nowhere
 };
 
+/// A variable of a class that takes more bytes than its members would in another order.
+struct loose_variable {
+  std::string name;
+  std::string type;  ///< the class; the variable may be an array of it
+  source_line type_declared;
+  std::uint64_t bytes = 0;  ///< that the order costs
+};
+
 enum class byte_state : std::uint8_t {
   live,  ///< used after the await
   held,  ///< in scope, or its address is known elsewhere; a later use was not seen
@@ -119,6 +127,7 @@ struct coroutine {
   std::uint64_t padding_bytes = 0;
   std::string promise_type;
   std::vector<frame_field> fields;               ///< by offset
+  std::vector<loose_variable> loose;             ///< those that have their place in the frame for themselves
   std::vector<await_point> awaits;               ///< by index
   std::optional<std::uint64_t> declared_budget;  ///< TARE_FRAME_BUDGET beside it
 

@@ -77,6 +77,16 @@ allocation allocation_of(const llvm::DWARFDie& promise, std::string_view promise
   return allocation::unknown;
 }
 
+/// The frame of a callee that was merged into this one: "_Z5childi.coro_frame_ty".
+void name_merged_child(frame_field& field, std::string_view type) {
+  constexpr std::string_view suffix = ".coro_frame_ty";
+  if (field.name != "__coro_frame" || !type.ends_with(suffix)) return;
+  type.remove_suffix(suffix.size());
+  field.name = readable_function(type);
+  field.type = "frame";
+  field.kind = field_kind::child;
+}
+
 void name_gcc_field(frame_field& field, bool& before_index) {
   if (field.name == "_Coro_resume_index") before_index = false;
   field.kind = kind_of_gcc_field(field.name);
@@ -159,6 +169,7 @@ void read_layout(const frame_source& source, coroutine& into) {
       if (field.name == "__resume_fn" || field.name == "__destroy_fn" || field.name == "__coro_index") {
         field.kind = field_kind::abi;
       }
+      name_merged_child(field, short_name(type));
     }
     into.fields.push_back(std::move(field));
   }

@@ -104,7 +104,7 @@ TEST(frames, sizes_are_what_operator_new_was_asked_for) {
     }
   }
   fmt::print("{} frames of {} coroutines compared\n", compared, different.size());
-  if (programs().size() > 4) {
+  if (programs().size() > 6) {
     EXPECT_GE(different.size(), 150U);
   }
 }
