@@ -118,6 +118,8 @@ int run(const options& asked) {
 
   inspect::read_options how;
   how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
+  // The sizes of frames are in the debug information; the code has to be read for these.
+  how.code = std::ranges::any_of(budgets, [](const auto& one) { return one.await || one.chain; });
   const auto report = inspect::read_coroutines(asked.binary, how);
   if (!report) return cannot_check(report.error());
   for (const auto& note : report->notes) complain("note: " + note);

@@ -1,6 +1,7 @@
 #include "cli/frames.hpp"
 
 #include "cli/error.hpp"
+#include "cli/figures.hpp"
 #include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
 #include "cli/pages.hpp"
@@ -12,6 +13,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <expected>
+#include <map>
 #include <memory>
 #include <optional>
 #include <regex>
@@ -30,7 +33,7 @@ struct options {
   std::string binary;
   std::string match;
   std::string sort = "frame";
-  std::size_t top = 0;
+  std::optional<std::size_t> top;
   bool awaits = false;
   bool advice = false;
   std::string tree;
@@ -72,17 +75,29 @@ void tell_notes(const std::vector<std::string>& notes) {
   if (notes.size() > most) complain(fmt::format("note: and {} more; --json has all of them", notes.size() - most));
 }
 
-int show_tree(const inspect::coroutine_report& report, const std::string& name) {
-  tell_notes(report.notes);
-  const std::string text = tree_text(report.coroutines, name);
+inspect::read_options reading(const options& asked) {
+  inspect::read_options how;
+  how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
+  return how;
+}
+
+/// The tree needs all of them: who waits may match, and who is waited for not.
+int show_tree(const options& asked) {
+  inspect::read_options how = reading(asked);
+  how.liveness = false;
+  const auto report = inspect::read_coroutines(asked.binary, how);
+  if (!report) return complain(report.error());
+  tell_notes(report->notes);
+  const std::string text = tree_text(report->coroutines, asked.tree);
   if (text.empty()) {
-    return complain(inspect::error{inspect::fault::input, fmt::format("no coroutine is named '{}'", name)});
+    return complain(inspect::error{inspect::fault::input, fmt::format("no coroutine is named '{}'", asked.tree)});
   }
   return show(text);
 }
 
 /// For objcopy to add to the binary.
-int write_await_table(const options& asked, inspect::read_options how) {
+int write_await_table(const options& asked) {
+  inspect::read_options how = reading(asked);
   how.liveness = false;
   how.rust = false;
   const auto report = inspect::read_coroutines(asked.binary, how);
@@ -94,8 +109,7 @@ int write_await_table(const options& asked, inspect::read_options how) {
   if (report->build_id.empty()) {
     return refuse("it has no build id: only of a program or a library that is linked with -Wl,--build-id");
   }
-  const auto is_known = [](const coroutine& one) { return one.frame_bytes.has_value(); };
-  if (!report->coroutines.empty() && std::ranges::none_of(report->coroutines, is_known)) {
+  if (!report->coroutines.empty() && std::ranges::none_of(report->coroutines, &coroutine::is_described)) {
     return refuse("its debug information does not describe a single coroutine: build with -g");
   }
   auto file = output_file::open_if_named(asked.await_table);
@@ -104,6 +118,87 @@ int write_await_table(const options& asked, inspect::read_options how) {
   return written ? finish_output(done) : complain(written.error());
 }
 
+constexpr std::size_t default_rows = 100;
+
+/// How many coroutines are shown at most; nothing: all.
+std::optional<std::size_t> most_shown(const options& asked) {
+  const bool all = asked.awaits || asked.advice || !asked.json.empty() || !asked.html.empty();
+  const std::size_t most = asked.top.value_or(all ? 0 : default_rows);
+  return most == 0 ? std::nullopt : std::optional(most);
+}
+
+/// What is to be shown, sorted, and how many more there are.
+struct selection {
+  inspect::coroutine_report report;
+  std::size_t left_out = 0;
+  bool any = false;  ///< whether there was a coroutine before the selection
+};
+
+class selector {
+ public:
+  selector(const options& asked, const std::optional<std::regex>& pattern)
+      : asked_(asked), pattern_(pattern), most_(most_shown(asked)) {}
+
+  /// The sizes of frames are soon read, their awaits take ten times as long: these are read only of what is shown,
+  /// unless the order depends on them, or all are.
+  inspect::result<selection> read() const {
+    const bool by_code = asked_.sort == "overhead" || asked_.sort == "await" || asked_.sort == "awaits";
+    const bool few = !by_code && (pattern_ || most_);
+    inspect::read_options how = reading(asked_);
+    how.code = !few;
+    auto report = inspect::read_coroutines(asked_.binary, how);
+    if (!report) return std::unexpected(report.error());
+    selection found{.report = std::move(*report)};
+    select(found);
+    if (few) {
+      if (const auto done = look_closer(how, found.report); !done) return std::unexpected(done.error());
+    }
+    return found;
+  }
+
+ private:
+  void select(selection& found) const {
+    auto& all = found.report.coroutines;
+    found.any = !all.empty();
+    if (pattern_) {
+      std::erase_if(all, [&](const coroutine& one) {
+        return !std::regex_search(one.name, *pattern_) && !std::regex_search(one.declared.file, *pattern_);
+      });
+    }
+    sort_by(asked_.sort, all);
+    if (!most_ || all.size() <= *most_) return;
+    found.left_out = all.size() - *most_;
+    all.resize(*most_);
+  }
+
+  /// Puts what the code says in the place of what only the descriptions of the frames say.
+  inspect::result<void> look_closer(inspect::read_options how, inspect::coroutine_report& report) const {
+    const auto key = [](const coroutine& one) { return std::tie(one.image, one.linkage_name, one.resume_address); };
+    std::map<std::tuple<std::string, std::string, std::uint64_t>, coroutine*> shown;
+    for (auto& one : report.coroutines) {
+      if (one.resume_address == 0 || !one.frame_bytes) continue;
+      how.only.push_back(one.resume_address);
+      shown.emplace(key(one), &one);
+    }
+    if (shown.empty()) return {};
+    how.code = true;
+    how.rust = false;
+    auto closer = inspect::read_coroutines(asked_.binary, how);
+    if (!closer) return std::unexpected(closer.error());
+    for (auto& one : closer->coroutines) {
+      if (const auto place = shown.find(key(one)); place != shown.end()) *place->second = std::move(one);
+    }
+    for (auto& note : closer->notes) {
+      if (std::ranges::find(report.notes, note) == report.notes.end()) report.notes.push_back(std::move(note));
+    }
+    return {};
+  }
+
+  const options& asked_;
+  const std::optional<std::regex>& pattern_;
+  std::optional<std::size_t> most_;
+};
+
 int run(const options& asked) {
   std::optional<std::regex> pattern;
   if (!asked.match.empty()) {
@@ -111,9 +206,7 @@ int run(const options& asked) {
     if (!given) return complain(given.error());
     pattern = std::move(*given);
   }
-  inspect::read_options how;
-  how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
-  if (!asked.await_table.empty()) return write_await_table(asked, std::move(how));
+  if (!asked.await_table.empty()) return write_await_table(asked);
   auto json_file = output_file::open_if_named(asked.json);
   if (!json_file) return complain(json_file.error());
   if (!asked.html.empty()) {
@@ -123,21 +216,13 @@ int run(const options& asked) {
   if (!html_file) return complain(html_file.error());
   auto& json = *json_file;
   auto& html = *html_file;
-  auto report = inspect::read_coroutines(asked.binary, how);
-  if (!report) return complain(report.error());
-  const bool any = !report->coroutines.empty();
-  // The tree needs all of them: who waits may match, and who is waited for not.
-  if (!asked.tree.empty()) return show_tree(*report, asked.tree);
-  if (pattern) {
-    std::erase_if(report->coroutines, [&](const coroutine& one) {
-      return !std::regex_search(one.name, *pattern) && !std::regex_search(one.declared.file, *pattern);
-    });
-  }
-  sort_by(asked.sort, report->coroutines);
-  if (asked.top != 0 && report->coroutines.size() > asked.top) report->coroutines.resize(asked.top);
-  tell_notes(report->notes);
+  if (!asked.tree.empty()) return show_tree(asked);
+  auto found = selector(asked, pattern).read();
+  if (!found) return complain(found.error());
+  const auto& report = found->report;
+  tell_notes(report.notes);
   if (json || html) {
-    const std::string all = frames_json(*report);
+    const std::string all = frames_json(report);
     if (json) {
       if (const auto written = json->write(all); !written) return complain(written.error());
     }
@@ -146,17 +231,20 @@ int run(const options& asked) {
     }
   }
   if ((json && json->is_standard_output()) || (html && html->is_standard_output())) return finish_output(done);
-  if (!any) {
-    fmt::print("no coroutines found in {} functions\n", report->functions);
+  if (!found->any) {
+    fmt::print("no coroutines found in {} functions\n", report.functions);
     return finish_output(done);
   }
-  if (report->coroutines.empty()) {
+  if (report.coroutines.empty()) {
     fmt::print("no coroutine matches '{}'\n", asked.match);
     return finish_output(done);
   }
-  const std::string text = asked.awaits   ? awaits_text(report->coroutines)
-                           : asked.advice ? advice_text(report->coroutines)
-                                          : frames_table(report->coroutines);
+  std::string text = asked.awaits   ? awaits_text(report.coroutines)
+                     : asked.advice ? advice_text(report.coroutines)
+                                    : frames_table(report.coroutines);
+  // Who asked for a number knows that there may be more.
+  if (found->left_out != 0 && !asked.top)
+    text += fmt::format("and {} more; --top 0 shows all\n", with_commas(found->left_out));
   return show(text);
 }
 
@@ -181,7 +269,9 @@ std::function<int()> add_frames(CLI::App& app) {
   frames->add_option("--sort", asked->sort, "What comes first: the largest frame, overhead, await, or most awaits")
       ->check(CLI::IsMember({"frame", "overhead", "await", "awaits", "name", "line"}))
       ->capture_default_str();
-  frames->add_option("--top", asked->top, "Only the first N")->check(CLI::Range(1U, 1'000'000'000U))->type_name("N");
+  frames->add_option("--top", asked->top, "Only the first N; 0: all. Without it a table has the first 100")
+      ->check(CLI::Range(0U, 1'000'000'000U))
+      ->type_name("N");
   auto* json = frames->add_option("--json", asked->json, "Write everything to this file; - is standard output")
                    ->type_name("FILE");
   auto* html = frames->add_option("--html", asked->html, "Write a page with a map of all frames to this file")

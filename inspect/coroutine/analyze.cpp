@@ -302,7 +302,7 @@ coroutine analyze(unit_context& unit, frame_source& source) {
   read_layout(source, one);
   const compiler_record* told = source.made_by == producer::clang ? unit.told.of(one) : nullptr;
   find_budget(unit, source, one);
-  if (!one.frame_bytes || !unit.file.is_x86_64()) return one;
+  if (!one.frame_bytes || !unit.code || !unit.file.is_x86_64()) return one;
 
   follow_code(unit, source);
   align_allocation(unit, source, one);

@@ -62,6 +62,7 @@ struct unit_context {
   std::span<budget_mark> budgets;
   const compiler_records& told;  ///< what the compiler wrote down about the file's coroutines
   bool liveness = true;
+  bool code = true;
 };
 
 /// Those that a unit has code for. `is_coroutine_function(address)` is a quick test by the symbols; it says yes where

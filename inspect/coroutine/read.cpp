@@ -75,16 +75,12 @@ bool is_rust(const llvm::DWARFDie& unit) {
 
 class reader {
  public:
-  explicit reader(const read_options& options) : options_(options) {}
+  explicit reader(const read_options& options) : options_(options), only_(options.only) { std::ranges::sort(only_); }
 
   void read(image& file) {
     report_.functions += file.functions().size();
     if (!file.has_debug_information()) file.find_debug_file(options_.debug_folders);
-    auto bodies = coroutine_addresses(file);
-    if (!options_.only.empty()) {
-      bodies = options_.only;
-      std::ranges::sort(bodies);
-    }
+    const auto bodies = only_.empty() ? coroutine_addresses(file) : only_;
     const std::size_t before = report_.coroutines.size();
     budgets_ = budget_marks(file);
     told_ = {};
@@ -106,9 +102,9 @@ class reader {
       read_units(file, bodies);
     }
     if (options_.await_tables && !file.has_debug_information()) add_from_await_table(file);
-    if (options_.only.empty()) add_unknown(file, before);
+    if (only_.empty()) add_unknown(file, before);
     add_budgets_by_symbols(file, before);
-    if (options_.only.empty()) add_idle_budgets(file);
+    if (only_.empty()) add_idle_budgets(file);
     for (const auto& problem : file.dwarf_problems()) note(fmt::format("{}: {}", file.name(), problem));
   }
 
@@ -133,7 +129,7 @@ class reader {
       const llvm::DWARFDie head = unit.getUnitDIE(true);
       if (!head.isValid()) return;
       const bool rust = is_rust(head);
-      if (!rust && !may_have_coroutines(unit, file, bodies)) return;
+      if (rust ? !options_.rust : !may_have_coroutines(unit, file, bodies)) return;
       const llvm::DWARFDie full = unit.getNonSkeletonUnitDIE(false);
       if (!full.isValid()) return;
       llvm::DWARFUnit& entries = *full.getDwarfUnit();
@@ -143,7 +139,7 @@ class reader {
       }
       if (!decoder_) decoder_ = std::make_unique<disassembler>();
       if (!pads) pads = std::make_unique<landing_pads>(file);
-      const line_rows lines(context, unit);
+      const line_rows lines = options_.code ? line_rows(context, unit) : line_rows();
       unit_context here{.file = file,
                         .unit = entries,
                         .lines = lines,
@@ -151,7 +147,8 @@ class reader {
                         .pads = *pads,
                         .budgets = budgets_,
                         .told = told_,
-                        .liveness = options_.liveness};
+                        .liveness = options_.liveness,
+                        .code = options_.code};
       if (rust) {
         for (auto& one : find_rust_coroutines(here)) add(std::move(one), seen);
         if (options_.future_vtables) std::ranges::move(find_rust_vtables(here), std::back_inserter(vtables));
@@ -202,9 +199,8 @@ class reader {
   }
 
   [[nodiscard]] bool is_wanted(const frame_source& source) const {
-    return options_.only.empty() || std::ranges::any_of(source.functions, [&](const frame_function& one) {
-             return one.role == function_role::resume &&
-                    std::ranges::find(options_.only, one.ranges.front().begin) != options_.only.end();
+    return only_.empty() || std::ranges::any_of(source.functions, [&](const frame_function& one) {
+             return one.role == function_role::resume && std::ranges::binary_search(only_, one.ranges.front().begin);
            });
   }
 
@@ -359,7 +355,8 @@ class reader {
       return;
     }
     if (!file.has_debug_information()) {
-      note(fmt::format("{}: no debug information, so sizes are not known: build with -g", file.name()));
+      note(fmt::format("{}: no debug information, so only sizes are known that the code tells: build with -g",
+                       file.name()));
     } else {
       note(fmt::format(
           "{}: {} of its coroutines have no description of their frame, so at most its size is known: build "
@@ -369,6 +366,7 @@ class reader {
   }
 
   const read_options& options_;
+  std::vector<std::uint64_t> only_;  ///< by address
   coroutine_report report_;
   std::unique_ptr<disassembler> decoder_;
   std::vector<budget_mark> budgets_;  ///< of the file that is being read

@@ -24,8 +24,9 @@ namespace tare::inspect {
 struct read_options {
   std::vector<std::filesystem::path> debug_folders;  ///< searched for separate debug files, before /usr/lib/debug
   bool liveness = true;                              ///< false: sizes, fields and awaits only
-  std::vector<std::uint64_t> only = {};              ///< only coroutines that are resumed at one of these addresses
-  bool rust = true;                                  ///< false: only C++; then files without them are soon done with
+  bool code = true;  ///< false: no code is read of frames that are described: sizes and fields, but no awaits
+  std::vector<std::uint64_t> only = {};  ///< only coroutines that are resumed at one of these addresses
+  bool rust = true;                      ///< false: only C++; then files without them are soon done with
   /// Where there is no debug information, take what an await table in the file says in its place.
   bool await_tables = false;
   /// Also Rust's vtables of `dyn Future`. Futures that are no async functions are then coroutines without awaits.

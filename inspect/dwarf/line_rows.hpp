@@ -24,6 +24,7 @@ struct line_row {
 
 class line_rows {
  public:
+  line_rows() = default;
   /// The unit's table; empty if it has none or if it cannot be read.
   line_rows(llvm::DWARFContext& context, llvm::DWARFUnit& unit);
 

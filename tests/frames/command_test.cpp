@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -50,6 +52,28 @@ TEST_F(frames_command, frames_selects_and_sorts) {
   const auto none = run_tare({"frames", binary_, "--match", "nothing_like_this"});
   EXPECT_EQ(none.status, 0);
   EXPECT_THAT(none.output, ::testing::HasSubstr("no coroutine matches"));
+}
+
+TEST_F(frames_command, a_table_of_many_shows_the_heaviest) {
+  const std::string many = objects() / "many";
+  const auto all = run_tare({"frames", many, "--top", "0"});
+  const auto some = run_tare({"frames", many});
+  ASSERT_EQ(some.status, 0) << some.errors;
+  constexpr std::ptrdiff_t head = 2;
+  const auto in_all = std::ranges::count(all.output, '\n') - head;
+  ASSERT_GT(in_all, 100);
+  EXPECT_EQ(std::ranges::count(some.output, '\n'), head + 100 + 1);
+  EXPECT_THAT(some.output, ::testing::EndsWith("and " + std::to_string(in_all - 100) + " more; --top 0 shows all\n"));
+}
+
+TEST_F(frames_command, what_is_selected_is_known_as_well_as_all_of_it) {
+  const auto all = run_tare({"frames", binary_, "--json", "-"});
+  const auto selected = run_tare({"frames", binary_, "--json", "-", "--match", "."});
+  const auto first = run_tare({"frames", binary_, "--json", "-", "--top", "3"});
+  ASSERT_EQ(all.status, 0) << all.errors;
+  EXPECT_EQ(selected.output, all.output);
+  EXPECT_EQ(first.output, all.output);
+  EXPECT_GT(nlohmann::json::parse(all.output).at("coroutines").at(0).at("awaits").size(), 1U);
 }
 
 TEST_F(frames_command, awaits_lists_what_is_alive) {

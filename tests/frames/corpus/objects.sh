@@ -29,6 +29,8 @@ link=(-fuse-ld=lld -Wl,--build-id=sha1)
 for unit in one two; do "$clang" "${flags[@]}" -O0 -g -c -DIN_UNIT_$unit "$corpus/shared.cpp" -o $unit.o; done
 "$clang" one.o two.o -o shared_inline "${link[@]}"
 
+"$clang" "${flags[@]}" -O1 -g "$corpus/many.cpp" -o many "${link[@]}"
+
 # Split: the .dwo stands beside the object; with a .dwp it is not needed.
 "$clang" "${flags[@]}" -g -gsplit-dwarf -c "$source" -o split.o
 "$clang" split.o -o split "${link[@]}"
