@@ -42,7 +42,8 @@ struct request {
 template <int Number>
 awaitable<request<Number>> read_request(tcp::socket& socket, std::string& buffer) {
   request<Number> one;
-  const std::size_t bytes = co_await asio::async_read_until(socket, asio::dynamic_buffer(buffer), "\r\n", use_awaitable);
+  const std::size_t bytes =
+      co_await asio::async_read_until(socket, asio::dynamic_buffer(buffer), "\r\n", use_awaitable);
   one.target = buffer.substr(0, bytes);
   buffer.erase(0, bytes);
   one.fields["host"] = one.target;

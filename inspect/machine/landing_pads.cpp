@@ -71,16 +71,18 @@ class cursor {
 
 }  // namespace
 
-landing_pads::landing_pads(const image& code) : code_(code) {
-  for (const auto& section : code.file().sections()) {
+const landing_pads::call_site_tables& landing_pads::tables() const {
+  if (tables_) return *tables_;
+  auto& found = tables_.emplace();
+  for (const auto& section : code_.file().sections()) {
     auto name = section.getName();
     if (!name) {
       llvm::consumeError(name.takeError());
       continue;
     }
     if (*name != ".eh_frame") continue;
-    const std::uint64_t address = code.address_of(section);
-    const auto content = code.read(address, ~std::uint64_t{0});
+    const std::uint64_t address = code_.address_of(section);
+    const auto content = code_.read(address, ~std::uint64_t{0});
     llvm::DWARFDebugFrame frames(llvm::Triple::x86_64, /*IsEH=*/true, address);
     const llvm::DWARFDataExtractor bytes(llvm::StringRef(reinterpret_cast<const char*>(content.data()), content.size()),
                                          /*IsLittleEndian=*/true, 8);
@@ -91,15 +93,16 @@ landing_pads::landing_pads(const image& code) : code_(code) {
     for (const auto& entry : frames.entries()) {
       const auto* function = llvm::dyn_cast<llvm::dwarf::FDE>(&entry);
       if (function == nullptr) continue;
-      if (const auto table = function->getLSDAAddress()) tables_.emplace(function->getInitialLocation(), *table);
+      if (const auto table = function->getLSDAAddress()) found.emplace(function->getInitialLocation(), *table);
     }
   }
+  return found;
 }
 
 std::vector<covered_call_sites> landing_pads::of(std::uint64_t function) const {
-  const auto found = tables_.find(function);
+  const auto found = tables().find(function);
   std::vector<covered_call_sites> sites;
-  if (found == tables_.end()) return sites;
+  if (found == tables().end()) return sites;
   cursor in(code_, found->second);
   std::uint64_t pads_begin = function;
   if (const std::uint8_t encoding = in.byte(); encoding != llvm::dwarf::DW_EH_PE_omit) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace tare::inspect {
@@ -18,14 +19,17 @@ struct covered_call_sites {
 
 class landing_pads {
  public:
-  explicit landing_pads(const image& code);
+  explicit landing_pads(const image& code) : code_(code) {}
 
   /// Those of the function that begins there; empty if it has none or if that cannot be read.
   [[nodiscard]] std::vector<covered_call_sites> of(std::uint64_t function) const;
 
  private:
+  using call_site_tables = std::map<std::uint64_t, std::uint64_t>;  ///< by function
+  [[nodiscard]] const call_site_tables& tables() const;
+
   const image& code_;
-  std::map<std::uint64_t, std::uint64_t> tables_;  ///< function to its table of call sites
+  mutable std::optional<call_site_tables> tables_;  ///< read when first asked for: .eh_frame is large
 };
 
 }  // namespace tare::inspect
