@@ -55,9 +55,15 @@ class Server:
         self.stop()
         sys.exit(f"{words[0]} does not listen at port {self.port}")
 
+    def worker(self):
+        """The process that answers: that of a server with a master is a child."""
+        pid = self.process.pid
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(children[-1]) if children else pid
+
     def load(self, tare, seconds, rate=0):
         words = ["taskset", "-c", "1", tare, "hold", "--load", "--connections", "64", "--seconds", str(seconds), "--pid",
-                 str(self.process.pid), "--json", "-", "--rate", str(rate), f"http://127.0.0.1:{self.port}/"]
+                 str(self.worker()), "--json", "-", "--rate", str(rate), f"http://127.0.0.1:{self.port}/"]
         done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode != 0:
             self.stop()
