@@ -295,6 +295,10 @@ class client_call {
     // A server may refuse, and close, before it has taken everything: then its answer counts, not that it could not be
     // sent.
     const auto sent = co_await send(request, to);
+    if (!sent && sent.error() != std::errc::broken_pipe && sent.error() != std::errc::connection_reset) {
+      connection_.close();
+      co_return sent;
+    }
     for (;;) {
       if (!input_.empty()) {
         const auto reached = reader_.feed(input_text());
