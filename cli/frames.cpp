@@ -112,9 +112,9 @@ int write_await_table(const options& asked) {
   if (!report->coroutines.empty() && std::ranges::none_of(report->coroutines, &coroutine::is_described)) {
     return refuse("its debug information does not describe a single coroutine: build with -g");
   }
-  auto file = output_file::open_if_named(asked.await_table);
+  auto file = output_file::open(asked.await_table);
   if (!file) return complain(file.error());
-  const auto written = (*file)->write(inspect::await_table_text(report->coroutines, report->build_id));
+  const auto written = file->write(inspect::await_table_text(report->coroutines, report->build_id));
   return written ? finish_output(done) : complain(written.error());
 }
 

@@ -35,7 +35,7 @@ task<std::shared_ptr<const tare::task_snapshot>> task_watch::look() {
   const auto locked = co_await guard_.lock();
   if (latest_ == nullptr || tare::now() - taken_ > oldest) {
     tare::snapshot_options options;
-    options.awaits = awaits_ ? &*awaits_ : nullptr;
+    options.awaits = has_awaits_ ? &awaits_ : nullptr;
     tare::task_snapshot seen = co_await tare::snapshot(options);
     latest_ = std::make_shared<const tare::task_snapshot>(std::move(seen));
     taken_ = tare::now();
@@ -45,10 +45,11 @@ task<std::shared_ptr<const tare::task_snapshot>> task_watch::look() {
 
 task<> task_watch::read_awaits() {
   const auto locked = co_await guard_.lock();
-  if (awaits_) co_return;
+  if (has_awaits_) co_return;
   auto read = [] { return tare::read_awaits(); };
   tare::program_awaits found = co_await tare::offload(read);
   awaits_ = std::move(found.table);
+  has_awaits_ = true;
   keep(found.notes);
   latest_ = nullptr;  // it has no lines
 }
@@ -56,7 +57,7 @@ task<> task_watch::read_awaits() {
 task<> task_watch::read_names(const tare::task_snapshot& of) {
   std::vector<const void*> unknown;
   for (const tare::frame_group& each : of.groups) {
-    const bool known = each.resume == nullptr || awaits_->find(each.resume) != nullptr || names_.contains(each.resume);
+    const bool known = each.resume == nullptr || awaits_.find(each.resume) != nullptr || names_.contains(each.resume);
     if (!known) unknown.push_back(each.resume);
   }
   if (unknown.empty()) co_return;
@@ -76,7 +77,7 @@ void task_watch::keep(std::vector<std::string>& notes) {
 }
 
 task_watch::place task_watch::place_of(const tare::frame_group& group) const {
-  if (const auto at = awaits_->place(group.resume, group.suspend_index)) {
+  if (const auto at = awaits_.place(group.resume, group.suspend_index)) {
     return {.function = std::string(at->function),
             .file = std::string(at->file),
             .line = at->line,

@@ -12,7 +12,6 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -45,7 +44,8 @@ class task_watch {
   void keep(std::vector<std::string>& notes);
 
   tare::mutex guard_;
-  std::optional<tare::await_table> awaits_;  ///< once it was asked for by somebody who wants lines
+  tare::await_table awaits_;
+  bool has_awaits_ = false;  ///< they have been read, as somebody has asked for lines
   std::shared_ptr<const tare::task_snapshot> latest_;
   std::chrono::steady_clock::time_point taken_;
   std::unordered_map<const void*, tare::code_name> names_;  ///< of code; it is only read once

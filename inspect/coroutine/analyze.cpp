@@ -245,7 +245,7 @@ void name_fields(const std::vector<scoped_variable>& variables, coroutine& into)
 
 /// libstdc++ rounds the size up to the alignment that is asked for.
 void align_allocation(const unit_context& unit, const frame_source& source, coroutine& into) {
-  if (into.allocated_by != allocation::malloc) return;
+  if (into.allocated_by != allocation::malloc || !into.frame_bytes) return;
   for (const auto& function : source.functions) {
     if (function.role != function_role::ramp) continue;
     const auto alignment = requested_alignment(unit.file, *function.flow);
