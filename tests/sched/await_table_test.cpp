@@ -16,7 +16,6 @@ namespace {
 using tare::await_table;
 using tare::suspension_point;
 using tare::detail::await_section;
-using testing::HasSubstr;
 
 constexpr std::string_view example =
     "tare awaits 1\n"
