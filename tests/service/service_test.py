@@ -142,7 +142,7 @@ def items(program, folder):
 
 
 def has_await_table(program):
-    """A build without the command has none."""
+    """A build without the command has none, nor has one with sanitizers."""
     return b"\ntare awaits 1\n" in b"\n" + pathlib.Path(program).read_bytes().replace(b"\0", b"\n")
 
 
