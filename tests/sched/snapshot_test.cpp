@@ -569,7 +569,9 @@ TEST(snapshot, groups_by_suspend_index_where_a_table_says_where_it_is) {
     std::map<std::optional<std::uint32_t>, std::size_t> all;
     for (const frame_group& each : in.groups) {
       if (each.resume == one.who.resume) all[each.suspend_index] += each.count;
-      if (each.resume == asleep.resume) EXPECT_EQ(each.suspend_index, std::nullopt) << "the table does not have it";
+      if (each.resume == asleep.resume) {
+        EXPECT_EQ(each.suspend_index, std::nullopt) << "the table does not have it";
+      }
     }
     return all;
   };
