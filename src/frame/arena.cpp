@@ -138,17 +138,24 @@ bool arena::starts_area(std::size_t slab) const noexcept {
 
 void arena::populate(const slab& taken) noexcept {
   const auto number = static_cast<std::size_t>(&taken - table_);
-  const std::scoped_lock guard(lock_);
-  if (area_ != 0 && number - area_ < area_slabs) return;
+  bool whole_area = false;
+  {
+    const std::scoped_lock guard(lock_);
+    if (area_ != 0 && number - area_ < area_slabs) return;
+    whole_area = in_use_ >= large_arena && starts_area(number) && make_accessible(number + area_slabs);
+  }
+  // Not under the lock: others need slabs meanwhile.
   std::byte* const start = start_of(&taken);
-  if (in_use_ < large_arena || !starts_area(number) || !make_accessible(number + area_slabs)) {
+  if (!whole_area) {
     (void)::madvise(start, slab_bytes, MADV_POPULATE_WRITE);
     return;
   }
   // Where there are no huge pages, these are as many small ones.
   (void)::madvise(start, area_bytes, MADV_HUGEPAGE);
-  if (::madvise(start, area_bytes, MADV_POPULATE_WRITE) == 0) area_ = number;
+  const bool made = ::madvise(start, area_bytes, MADV_POPULATE_WRITE) == 0;
   (void)::madvise(start, area_bytes, MADV_NOHUGEPAGE);
+  const std::scoped_lock guard(lock_);
+  if (made) area_ = number;
 }
 
 void arena::trim() noexcept {
