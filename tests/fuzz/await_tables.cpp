@@ -1,21 +1,19 @@
 // Any bytes are either a table of awaits, of which every place can be asked for, or an error of one line. Both readers
 // of the section are tried: the process's own, and that of the command, which can write what it has read.
 
+#include "fuzz/check.hpp"
 #include "inspect/coroutine/await_table.hpp"
 
 #include <tare/await_table.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 namespace {
 
-void check(bool held) {
-  if (!held) std::abort();
-}
+using fuzz::check;
 
 /// As the section itself has it, so that more than its first lines is tried.
 std::string_view build_id_in(std::string_view section) {

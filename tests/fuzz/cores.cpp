@@ -1,6 +1,7 @@
 // Any bytes are either a core file that can be looked through, or an error of one line: whatever the memory in it says
 // of heaps, arenas, frames and who waits for them. The seeds (make_core.py) have one of each.
 
+#include "fuzz/check.hpp"
 #include "inspect/live/arena.hpp"
 #include "inspect/live/group.hpp"
 #include "inspect/live/module.hpp"
@@ -10,17 +11,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 namespace {
 
+using fuzz::check;
 using namespace tare::inspect;
-
-void check(bool held) {
-  if (!held) std::abort();
-}
 
 // What the seeds' program would say of itself.
 constexpr std::uint64_t code = 0x400000;

@@ -1,19 +1,13 @@
 // Any bytes are a list of records that keep their promises, and a number of those that do not.
 
+#include "fuzz/check.hpp"
 #include "inspect/coroutine/compiler_record.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
-namespace {
-
-void check(bool held) {
-  if (!held) std::abort();
-}
-
-}  // namespace
+using fuzz::check;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
   using namespace tare::inspect;

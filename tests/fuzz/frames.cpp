@@ -1,19 +1,13 @@
 // Any bytes are either a binary whose coroutines keep their promises, or an error of one line. The seeds are small
 // object files, so that what is changed is mostly their debug information and code.
 
+#include "fuzz/check.hpp"
 #include "inspect/coroutine/read.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 
-namespace {
-
-void check(bool held) {
-  if (!held) std::abort();
-}
-
-}  // namespace
+using fuzz::check;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
   using namespace tare::inspect;

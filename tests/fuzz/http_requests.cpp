@@ -1,24 +1,21 @@
 // Any bytes, in pieces of any sizes, are requests that keep their promises, or a refusal with a status of its own; and
 // the sizes of the pieces make no difference. The first byte says how large they are.
 
+#include "fuzz/check.hpp"
 #include "http/request_reader.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 namespace {
 
+using fuzz::check;
 using tare::http::detail::request_limits;
 using tare::http::detail::request_reader;
 
 constexpr request_limits limits{.head_bytes = 512, .fields = 16, .body_bytes = 1024};
-
-void check(bool held) {
-  if (!held) std::abort();
-}
 
 void check_head(const request_reader& reader) {
   const auto& head = reader.head();

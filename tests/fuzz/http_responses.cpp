@@ -1,22 +1,19 @@
 // Any bytes, in pieces of any sizes, are responses that keep their promises, or an error; and the sizes of the pieces
 // make no difference. The first byte says how large they are, and whether HEAD was asked for.
 
+#include "fuzz/check.hpp"
 #include "http/response_reader.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 namespace {
 
+using fuzz::check;
 using tare::http::detail::response_limits;
 using tare::http::detail::response_reader;
-
-void check(bool held) {
-  if (!held) std::abort();
-}
 
 std::string read(std::string_view bytes, std::size_t piece_size, std::string_view method) {
   response_reader reader({.head_bytes = 512, .fields = 16});

@@ -1,19 +1,13 @@
 // Any bytes are either a list of peers that keeps its promises, or an error that names the file and a line.
 
 #include "inspect/weigh/peers.hpp"
+#include "fuzz/check.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
-namespace {
-
-void check(bool held) {
-  if (!held) std::abort();
-}
-
-}  // namespace
+using fuzz::check;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
   using tare::inspect::fault;

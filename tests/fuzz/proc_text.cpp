@@ -1,19 +1,13 @@
 // The readers of /proc take any bytes, and what they return lies within the text.
 
+#include "fuzz/check.hpp"
 #include "inspect/proc/text.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
-namespace {
-
-void check(bool held) {
-  if (!held) std::abort();
-}
-
-}  // namespace
+using fuzz::check;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -1,21 +1,15 @@
 // Any bytes, in any pieces, give the same values: numbers under keys of lower-case letters, and not too many of them.
 
 #include "inspect/weigh/reported.hpp"
+#include "fuzz/check.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
-namespace {
-
-void check(bool held) {
-  if (!held) std::abort();
-}
-
-}  // namespace
+using fuzz::check;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);

@@ -1,19 +1,13 @@
 // Any bytes are either results that can be written and read again, or an error that names the file.
 
 #include "inspect/race/results.hpp"
+#include "fuzz/check.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
-namespace {
-
-void check(bool held) {
-  if (!held) std::abort();
-}
-
-}  // namespace
+using fuzz::check;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
   using namespace tare::inspect;

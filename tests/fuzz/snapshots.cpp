@@ -1,21 +1,15 @@
 // Any bytes are either a snapshot that can be written, read again and compared, or an error that names the file.
 
+#include "fuzz/check.hpp"
 #include "inspect/live/compare.hpp"
 #include "inspect/live/snapshot_file.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
-namespace {
-
-void check(bool held) {
-  if (!held) std::abort();
-}
-
-}  // namespace
+using fuzz::check;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
   using namespace tare::inspect;

@@ -3,6 +3,7 @@
 //
 // The input is a list of operations: what to do, a size, and so many bytes.
 
+#include "fuzz/check.hpp"
 #include "net/tls/record_layer.hpp"
 
 #include <tare/detail/frame_memory.hpp>
@@ -11,7 +12,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <deque>
 #include <span>
 #include <string>
@@ -20,13 +20,10 @@
 
 namespace {
 
+using fuzz::check;
 using namespace tare::net::tls;
 
 constexpr auto suite = cipher_suite::chacha20_poly1305_sha256;
-
-void check(bool held) {
-  if (!held) std::abort();
-}
 
 /// The socket, as the record layer sees it.
 struct wire {

@@ -1,12 +1,12 @@
 // Any bytes, in pieces of any sizes, are frames that keep their promises, or a failure with a code to close with; and
 // the sizes of the pieces make no difference. The first byte says how large they are, and which side reads.
 
+#include "fuzz/check.hpp"
 #include "http/websocket/frame.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,15 +14,12 @@
 
 namespace {
 
+using fuzz::check;
 using tare::http::detail::frame_reader;
 using tare::http::detail::is_valid_close_code;
 using tare::http::detail::utf8_check;
 
 constexpr std::size_t most_bytes = 300;
-
-void check(bool held) {
-  if (!held) std::abort();
-}
 
 bool is_utf8(std::string_view text) {
   utf8_check whole;
