@@ -2,7 +2,7 @@
 // that blocks, and says what no well-behaved application would make it say.
 
 #include "net/on_reactors.hpp"
-#include "support/identity.hpp"
+#include "net/tls_contexts.hpp"
 
 #include <tare/net/tls.hpp>
 
@@ -29,13 +29,6 @@ using tare::task;
 using tare::net::endpoint;
 using tare::net::listener;
 namespace tls = tare::net::tls;
-
-const support::identity& ours() { return support::identity::shared(); }
-
-tls::context server_context() {
-  return tls::context::server({.certificate = ours().certificate, .key = ours().key}).value();
-}
-tls::context client_context() { return tls::context::client({.authorities = ours().certificate}).value(); }
 
 /// A blocking end of a connection, by OpenSSL alone.
 class openssl_end {

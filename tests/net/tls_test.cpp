@@ -1,7 +1,7 @@
 // Against itself, and against OpenSSL's own client and server.
 
 #include "net/on_reactors.hpp"
-#include "support/identity.hpp"
+#include "net/tls_contexts.hpp"
 
 #include <tare/net/tls.hpp>
 
@@ -26,16 +26,7 @@ using tare::net::endpoint;
 using tare::net::listener;
 namespace tls = tare::net::tls;
 
-const support::identity& ours() { return support::identity::shared(); }
-
-tls::context server_context(std::vector<std::string> alpn = {}) {
-  return tls::context::server({.certificate = ours().certificate, .key = ours().key, .alpn = std::move(alpn)}).value();
-}
-tls::context client_context(std::vector<std::string> alpn = {}) {
-  return tls::context::client({.authorities = ours().certificate, .alpn = std::move(alpn)}).value();
-}
-
-// Functions, for g++ 12 destroys the options twice when a coroutine makes them.
+// Functions, as those of the two sides are.
 tls::context system_context() { return tls::context::client().value(); }
 tls::context careless_context() { return tls::context::client({.verify = false}).value(); }
 
