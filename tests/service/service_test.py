@@ -146,17 +146,30 @@ def has_await_table(program):
     return b"\ntare awaits 1\n" in b"\n" + pathlib.Path(program).read_bytes().replace(b"\0", b"\n")
 
 
-def frames_from_outside(program, pid):
-    """The places where `tare live` sees frames, and how many; None where it is not there or may not look."""
-    command = os.path.join(os.path.dirname(os.path.abspath(program)), "tare")
+def tare_beside(program):
+    """The command, if this build has it."""
+    return os.path.join(os.path.dirname(os.path.abspath(program)), "tare")
+
+
+def live_sites(program, pid):
+    """Where `tare live` sees suspended coroutines, heaviest first; None where it is not there or may not look."""
+    command = tare_beside(program)
     if not os.access(command, os.X_OK):
         return None
     ended = subprocess.run([command, "live", str(pid), "--json", "-"], capture_output=True, text=True, timeout=60)
     if ended.returncode == 1 and "ptrace" in ended.stderr.lower():
         return None
     check(ended.returncode == 0, ended.stderr)
+    return json.loads(ended.stdout)["sites"]
+
+
+def frames_from_outside(program, pid):
+    """The places where `tare live` sees frames, and how many; None likewise."""
+    sites = live_sites(program, pid)
+    if sites is None:
+        return None
     counts = {}
-    for site in json.loads(ended.stdout)["sites"]:
+    for site in sites:
         place = (site["function"].split("(")[0], site["file"], site["line"])
         counts[place] = counts.get(place, 0) + site["count"]
     return counts
@@ -669,23 +682,16 @@ def slow_loris(program, folder, connections=1000):
         check(ended == connections, f"{ended} of {connections} were ended")
 
 
-def throughput(tare, service):
+def throughput(program, service):
     """GETs of one item on 64 connections: how many a second, and what each takes of the service's processor time."""
-    words = [tare, "hold", "--load", "--connections", "64", "--seconds", "5", "--pid", str(service.process.pid), "--json",
+    words = [tare_beside(program), "hold", "--load", "--connections", "64", "--seconds", "5", "--pid", str(service.process.pid), "--json",
              "-", f"http://127.0.0.1:{service.port}/items/1"]
     done = subprocess.run(words, capture_output=True, text=True)
     check(done.returncode == 0, done.stderr)
     return json.loads(done.stdout)
 
 
-def frames_of(tare, service):
-    """Where its coroutines are suspended, heaviest first."""
-    done = subprocess.run([tare, "live", str(service.process.pid), "--json", "-"], capture_output=True, text=True)
-    check(done.returncode == 0, done.stderr)
-    return json.loads(done.stdout)["sites"]
-
-
-def under_way(tare, service, request, few, many):
+def under_way(program, service, request, few, many):
     """Bytes of the process for each request that waits for its database, and the frames it has while all of them do."""
     clients, resident = [], []
     for count in (few, many):
@@ -695,7 +701,8 @@ def under_way(tare, service, request, few, many):
             clients.append(client)
         time.sleep(1)
         resident.append(service.resident())
-    sites = frames_of(tare, service)
+    sites = live_sites(program, service.process.pid)
+    check(sites is not None, "tare live may not look at the service")
     for client in clients:
         client.close()
     return (resident[1] - resident[0]) / (many - few), [site for site in sites if site["count"] >= many / 2]
@@ -703,7 +710,6 @@ def under_way(tare, service, request, few, many):
 
 def figures(program, folder):
     """What a request takes with each database, in time and, while it waits for it, in memory."""
-    tare = os.path.join(os.path.dirname(program), "tare")
     raise_descriptor_limit()
 
     def get(_):
@@ -714,9 +720,9 @@ def figures(program, folder):
         return b"POST /items HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
     def report(title, service, request, hold_back):
-        served = throughput(tare, service)
+        served = throughput(program, service)
         with hold_back():
-            weight, sites = under_way(tare, service, request, 500, 4000)
+            weight, sites = under_way(program, service, request, 500, 4000)
         print(f"\n{title}: {served['requests_per_second']:,.0f} GETs a second on 64 connections, "
               f"{served['server_cpu_seconds_per_request'] * 1e6:.0f} us of CPU time each\n"
               f"a request that waits for the database: {weight:,.0f} bytes of the process, of which frames:")
