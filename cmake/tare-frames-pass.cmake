@@ -28,4 +28,10 @@ function(tare_frames_pass target)
     set(plugin ${TARE_FRAMES_PASS})
   endif()
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpass-plugin=${plugin}>)
+  # ccache does not hash the plugin by itself, and would give back what an older one has written.
+  get_target_property(launcher ${target} CXX_COMPILER_LAUNCHER)
+  if(launcher MATCHES "ccache")
+    set_target_properties(${target} PROPERTIES
+      CXX_COMPILER_LAUNCHER "/usr/bin/env;CCACHE_EXTRAFILES=${plugin};${launcher}")
+  endif()
 endfunction()
