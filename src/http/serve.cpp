@@ -151,15 +151,12 @@ std::uint64_t server::requests() const noexcept { return core_->requests(); }
 
 namespace {
 
-/// Waits until the runtime's budget has room for a connection, or the listener is closed.
-task<> wait_for_room(const server_options& options, const net::listener& listener) {
-  // Few at a time: what they held is back at the next look.
-  constexpr std::size_t shed_at_once = 32;
-  while (listener.is_open() && !memory().has_room(options.connection_bytes)) {
-    if (options.shed_idle) (void)net::expire_idle(shed_at_once);
-    co_await sleep_for(10ms);
-  }
-}
+constexpr auto accept_retry = 10ms;
+// Few at a time: what they held is back at the next look.
+constexpr std::size_t shed_at_once = 32;
+
+/// Waits until all connections of a server that stops have ended.
+task<> wait_for_connections(scope& connections) { co_await connections.join(); }
 
 }  // namespace
 
@@ -185,32 +182,43 @@ task<net::result<void>> server::serve(net::listener listener, net::tls::context 
   });
 }
 
+// Memory may run out at any await of this loop, and it goes on: it calls no coroutine but those of the connections.
+// What the way out needs is made before the first connection is accepted, because a scope must not be destroyed while
+// its tasks live.
 template <class Serve>
 task<net::result<void>> server::accept_all(net::listener listener, Serve serve) {
   scope connections;
+  task<> ending = wait_for_connections(connections);
   detail::server_core::acceptor self{.listening = &listener, .connections = &connections};
   core_->add(self);
   net::result<void> outcome;
   bool was_cancelled = false;
   try {
-    for (;;) {
+    while (listener.is_open()) {
       const server_options& options = core_->options();
       if (options.connection_bytes != 0 && !memory().has_room(options.connection_bytes)) {
-        co_await wait_for_room(options, listener);
-        if (!listener.is_open()) break;
+        if (options.shed_idle) (void)net::expire_idle(shed_at_once);
+        co_await sleep_for(accept_retry);
+        continue;
       }
       auto client = co_await listener.accept();
-      if (!client) {
+      bool no_memory = false;
+      if (client) {
+        try {
+          connections.spawn(serve(std::move(*client), connections));
+        } catch (const std::bad_alloc&) {
+          no_memory = true;  // the connection is closed; the others go on
+        }
+      } else if (client.error() == std::errc::not_enough_memory) {
+        no_memory = true;
+      } else {
         if (client.error() != std::errc::operation_canceled) outcome = std::unexpected(client.error());
         break;
       }
-      bool no_memory = false;
-      try {
-        connections.spawn(serve(std::move(*client), connections));
-      } catch (const std::bad_alloc&) {
-        no_memory = true;  // the connection is closed; the others go on
+      if (no_memory) {
+        if (options.shed_idle) (void)net::expire_idle(shed_at_once);
+        co_await sleep_for(accept_retry);
       }
-      if (no_memory) co_await sleep_for(10ms);
     }
   } catch (const cancelled&) {
     was_cancelled = true;
@@ -218,7 +226,7 @@ task<net::result<void>> server::accept_all(net::listener listener, Serve serve) 
   listener.close();
   core_->begin_drain();
   connections.cancel();
-  co_await shield([](scope& of) -> task<> { co_await of.join(); }(connections));
+  co_await shield(std::move(ending));
   core_->remove(self);
   if (was_cancelled) throw cancelled();
   co_return outcome;

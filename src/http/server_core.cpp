@@ -41,9 +41,17 @@ server_core::server_core(handler answer, server_options options)
 
 server_core::~server_core() { tare::detail::disarm(timer_); }
 
-void server_core::report(const std::exception_ptr& error) const {
-  if (options_.on_error) options_.on_error(error);
+void server_core::report(const std::exception_ptr& error) const noexcept {
+  if (!options_.on_error) return;
+  try {
+    options_.on_error(error);
+  } catch (...) {
+    // One connection's report must not end the others.
+    std::fputs("tare::http: server_options::on_error has thrown\n", stderr);
+  }
 }
+
+void report(const server_core& server, const std::exception_ptr& error) noexcept { server.report(error); }
 
 std::string_view server_core::date_line() noexcept {
   constexpr std::array<const char*, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};

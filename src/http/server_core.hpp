@@ -38,7 +38,7 @@ class server_core {
         .head_bytes = options_.max_head_bytes, .fields = options_.max_fields, .body_bytes = options_.max_body_bytes};
   }
   [[nodiscard]] const handler& answer() const noexcept { return answer_; }
-  void report(const std::exception_ptr& error) const;
+  void report(const std::exception_ptr& error) const noexcept;
 
   /// "date: ...\r\n", of this second.
   [[nodiscard]] std::string_view date_line() noexcept;

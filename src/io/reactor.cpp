@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <memory>
 #include <new>
+#include <span>
 #include <utility>
 
 namespace tare::detail {
@@ -582,22 +583,35 @@ void reactor::sweep_deadlines() noexcept {
   if (next != UINT32_MAX) arm_sweep(next);
 }
 
-std::size_t reactor::expire_first(std::size_t most) {
-  std::vector<io_slot*> idle;
-  slots_.for_each([&](io_slot& slot) {
-    const bool waits = slot.reader != no_link && slot.reading == io_call::readable && !slot.has(io_foreign);
-    if (waits && slot.deadline != 0) idle.push_back(&slot);
-  });
-  most = std::min(most, idle.size());
-  const auto end = idle.begin() + static_cast<std::ptrdiff_t>(most);
+// In portions that lie on the stack: this is called when memory is short.
+std::size_t reactor::expire_first(std::size_t most) noexcept {
+  constexpr std::size_t portion = 64;
   const auto sooner = [](const io_slot* one, const io_slot* other) { return one->deadline < other->deadline; };
-  if (end != idle.end()) std::ranges::nth_element(idle, end, sooner);
-  std::for_each(idle.begin(), end, [this](io_slot* slot) {
-    slot->deadline = 0;
-    slot->set(io_expired);
-    queue_if_waiting(*slot);
-  });
-  return most;
+  std::size_t expired = 0;
+  while (expired < most) {
+    // A heap, the latest deadline of those chosen at its top.
+    std::array<io_slot*, portion> chosen{};
+    const std::size_t wanted = std::min(most - expired, portion);
+    std::size_t count = 0;
+    slots_.for_each([&](io_slot& slot) {
+      const bool waits = slot.reader != no_link && slot.reading == io_call::readable && !slot.has(io_foreign);
+      if (!waits || slot.deadline == 0) return;
+      if (count == wanted) {
+        if (!sooner(&slot, chosen[0])) return;
+        std::pop_heap(chosen.begin(), chosen.begin() + count--, sooner);
+      }
+      chosen[count++] = &slot;
+      std::push_heap(chosen.begin(), chosen.begin() + count, sooner);
+    });
+    if (count == 0) break;
+    for (io_slot* slot : std::span(chosen).first(count)) {
+      slot->deadline = 0;
+      slot->set(io_expired);
+      queue_if_waiting(*slot);
+    }
+    expired += count;
+  }
+  return expired;
 }
 
 // --- from awaiters --------------------------------------------------------------------------------------------------

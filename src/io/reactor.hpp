@@ -93,7 +93,7 @@ class reactor final : public driver {
   void on_failure(io_slot& slot, int error) noexcept;
 
   /// Lets the deadlines of the descriptors pass that are waited for to become readable and whose deadlines come first.
-  std::size_t expire_first(std::size_t most);
+  std::size_t expire_first(std::size_t most) noexcept;
 
   void set_deadline(io_slot& slot, std::optional<std::chrono::nanoseconds> from_now) noexcept;
 

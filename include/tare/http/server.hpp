@@ -15,6 +15,7 @@
 // Requests that are malformed, too large, cut off, too slow, or that two parties could understand in two ways get the
 // right 4xx or 5xx and a close (docs/architecture.md, "HTTP").
 
+#include <tare/error.hpp>
 #include <tare/http/detail/transport.hpp>
 #include <tare/http/handler.hpp>
 #include <tare/net/byte_stream.hpp>
@@ -69,6 +70,8 @@ struct server_core_deleter {
 /// Serves the requests that have arrived: true if the connection is to be kept, idle (src/http/serve.cpp).
 [[nodiscard]] task<bool> serve_requests(transport connection, server_core& server);
 [[nodiscard]] std::chrono::nanoseconds first_wait(const server_core& server) noexcept;
+/// Hands what a connection has thrown to `server_options::on_error`.
+void report(const server_core& server, const std::exception_ptr& error) noexcept;
 
 }  // namespace detail
 
@@ -122,6 +125,10 @@ class server {
       } while (co_await shield(detail::serve_requests(detail::transport::of(stream), core)));
     } catch (const std::bad_alloc&) {
       co_return;  // No memory for a frame: this connection ends, the others go on.
+    } catch (const cancelled&) {
+      throw;
+    } catch (...) {
+      detail::report(core, std::current_exception());  // likewise
     }
   }
 
