@@ -158,7 +158,7 @@ class channel<T>::send_awaiter : private detail::queued_wait {
       const std::scoped_lock guard(at_.lock_);
       refused_ = at_.closed_;
       if (!refused_ && !at_.put(value_, woken)) {
-        if (detail::refuse_if_cancelled(task)) return false;
+        if (const auto refused = detail::refuse_if_cancelled(task)) return *refused;
         detail::wait_node::give_up = &channel::give_up<send_awaiter>;
         begin(task);
         queue().push_back(*this);
@@ -199,7 +199,7 @@ class channel<T>::receive_awaiter : private detail::queued_wait {
       const std::scoped_lock guard(at_.lock_);
       at_.get(value_, woken);
       if (!value_ && !at_.closed_) {
-        if (detail::refuse_if_cancelled(task)) return false;
+        if (const auto refused = detail::refuse_if_cancelled(task)) return *refused;
         detail::wait_node::give_up = &channel::give_up<receive_awaiter>;
         begin(task);
         queue().push_back(*this);

@@ -10,9 +10,15 @@ namespace tare {
 /// Thrown out of an await that was given up because the task is being cancelled. From then on every later suspension
 /// of the task throws it again, except inside `shield`. Let it pass: a scope, `timeout` or `when_any` that asked for
 /// the cancellation takes it for the answer, not for an error.
-class cancelled final : public std::exception {
+///
+/// Not a std::exception, so that `catch (const std::exception&)`, which logs an error and goes on, lets it pass. Only
+/// `catch (const tare::cancelled&)` and `catch (...)` stop it: they have to throw it again or end the task. A task that
+/// catches it for ever uses processor time, and whoever awaits the task's end waits for ever; other tasks of the shard
+/// still get their turns.
+class cancelled final {
  public:
-  [[nodiscard]] const char* what() const noexcept override { return "the task was cancelled"; }
+  // NOLINTNEXTLINE(readability-convert-member-functions-to-static): called as that of an exception
+  [[nodiscard]] const char* what() const noexcept { return "the task was cancelled"; }
 };
 
 /// What `timeout` returns when the time was up first.

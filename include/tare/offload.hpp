@@ -54,7 +54,7 @@ class offload_awaiter : private blocking_call {
   [[nodiscard]] static bool await_ready() noexcept { return false; }
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> self) {
-    if (refuse_if_cancelled(self.promise())) return false;
+    if (const auto refused = refuse_if_cancelled(self.promise())) return *refused;
     blocking_call::run = [](blocking_call& call) noexcept { static_cast<offload_awaiter&>(call).call(); };
     blocking_call::give_up = [](wait_node& node) noexcept {
       auto& call = static_cast<offload_awaiter&>(node);

@@ -79,7 +79,8 @@ class oneshot<T>::receive_awaiter : private detail::queued_wait {
   bool await_suspend(std::coroutine_handle<Promise> self) noexcept {
     detail::wait_state& task = self.promise();
     const std::scoped_lock guard(from_.waiters_.lock);
-    if (from_.finished_ || detail::refuse_if_cancelled(task)) return false;
+    if (from_.finished_) return false;
+    if (const auto refused = detail::refuse_if_cancelled(task)) return *refused;
     detail::wait_node::give_up = [](detail::wait_node& node) noexcept {
       auto& waiter = static_cast<receive_awaiter&>(node);
       {

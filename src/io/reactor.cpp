@@ -273,10 +273,7 @@ bool reactor::try_call(io_wait& wait, io_call call) noexcept {
 }
 
 bool reactor::suspend(io_wait& wait, io_call call, wait_state& task) noexcept {
-  if (task.cancelled) {
-    shard_.wake_cancelled = true;
-    return false;
-  }
+  if (task.cancelled) return shard_.refuse(task);
   auto& slot = *from_link<io_slot>(wait.slot);
   const bool reads = is_read(call);
   link& waiting = reads ? slot.reader : slot.writer;
@@ -305,10 +302,7 @@ bool reactor::suspend(io_wait& wait, io_call call, wait_state& task) noexcept {
 }
 
 bool reactor::suspend_foreign(io_wait& wait, int fd, io_call call, wait_state& task) noexcept {
-  if (task.cancelled) {
-    shard_.wake_cancelled = true;
-    return false;
-  }
+  if (task.cancelled) return shard_.refuse(task);
   io_slot* slot = nullptr;
   try {
     link& known = foreign_[fd];

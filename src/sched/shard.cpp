@@ -296,10 +296,8 @@ void wake(wait_node& node) noexcept {
 
 bool sleep_begin(wait_state& task) noexcept {
   shard& here = shard::current();
-  if (task.cancelled) [[unlikely]] {
-    here.wake_cancelled = true;
-    return false;
-  }
+  if (task.cancelled) [[unlikely]]
+    return here.refuse(task);
   const auto bits = static_cast<std::uint64_t>(task.next) | (std::uint64_t{task.prev} << 32U);
   here.sleep(task, static_cast<std::int64_t>(bits), task.kind() == wait_kind::ready);
   return true;

@@ -9,7 +9,7 @@ bool event::wait_awaiter::suspend(detail::wait_state& task) noexcept {
     detail::current_shard->make_ready(task, detail::wait_kind::ready);
     return true;
   }
-  if (detail::refuse_if_cancelled(task)) return false;
+  if (const auto refused = detail::refuse_if_cancelled(task)) return *refused;
   detail::wait_node::give_up = &event::give_up;
   begin(task);
   {

@@ -5,6 +5,8 @@
 #include <tare/detail/brief_lock.hpp>
 #include <tare/detail/wait_node.hpp>
 
+#include <optional>
+
 namespace tare::detail {
 
 /// A primitive's lock and those who wait. 12 bytes.
@@ -28,11 +30,11 @@ struct queued_wait : wait_node {
 /// everything ready is sent to the end of the run queue now and then, so that others get their turn.
 [[nodiscard]] inline bool ready_at_once(bool complete) noexcept { return complete && --current_shard->budget >= 0; }
 
-/// For `await_suspend`, first: true if the task is cancelled, and so must not wait.
-[[nodiscard]] inline bool refuse_if_cancelled(const wait_state& task) noexcept {
-  if (!task.cancelled) return false;
-  current_shard->wake_cancelled = true;
-  return true;
+/// For `await_suspend`, first: what it returns if the task is cancelled, and so must not wait; nullopt if it may wait.
+[[nodiscard]] inline std::optional<bool> refuse_if_cancelled(wait_state& task) noexcept {
+  if (!task.cancelled) [[likely]]
+    return std::nullopt;
+  return current_shard->refuse(task);
 }
 
 /// Nodes taken out under a lock, to be woken after it.

@@ -59,6 +59,17 @@ struct shard_state {
     ready.push(task);
   }
 
+  /// For `await_suspend`, of a task that is cancelled and so must not wait: what it returns. True if the task has no
+  /// steps left; then it is queued, so that others get their turn, and throws `cancelled` when its own has come.
+  [[nodiscard]] bool refuse(wait_state& task) noexcept {
+    if (--budget < 0) {
+      make_ready(task, wait_kind::ready_cancelled);
+      return true;
+    }
+    wake_cancelled = true;
+    return false;
+  }
+
   void rethrow_in_flight() {
     if (in_flight) [[unlikely]]
       rethrow();
