@@ -57,6 +57,9 @@ namespace detail {
 
 class runtime_core;
 
+/// Throws std::logic_error if the calling thread runs a task.
+void refuse_run_in_task();
+
 /// What a thread outside of the shards waits on.
 class completion {
  public:
@@ -132,9 +135,10 @@ class runtime {
   std::unique_ptr<detail::runtime_core> core_;
 };
 
-/// Runs `body` in a runtime of one shard, in the calling thread.
+/// Runs `body` in a runtime of one shard, in the calling thread. Throws std::logic_error if called from a task.
 template <class T>
 T run(task<T> body) {
+  detail::refuse_run_in_task();  // before there is a runtime
   runtime rt;
   return rt.run(std::move(body));
 }

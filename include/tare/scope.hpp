@@ -119,10 +119,7 @@ class scope::join_awaiter {
   void await_suspend(std::coroutine_handle<Promise> self) noexcept {
     core_.wait_for_all(self.promise());
   }
-  void await_resume() {
-    core_.throw_errors();
-    detail::current_shard->throw_if_cancelled();
-  }
+  void await_resume() { core_.finish_join(); }
 
  private:
   detail::scope_core& core_;

@@ -77,6 +77,7 @@ class task<void>::promise_type : public detail::promise_base {
 namespace detail {
 
 inline void_child_awaiter& promise_base::await_transform(task<void>&& child) noexcept {
+  current_shard->check_await();
   prev = child.release();
   set_kind(wait_kind::child);
   return *this;
@@ -84,6 +85,7 @@ inline void_child_awaiter& promise_base::await_transform(task<void>&& child) noe
 
 template <class T>
 child_awaiter<T> promise_base::await_transform(task<T>&& child) noexcept {
+  current_shard->check_await();
   set_kind(wait_kind::child);
   return child_awaiter<T>(child.release());
 }

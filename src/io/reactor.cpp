@@ -14,6 +14,7 @@
 #include <cassert>
 #include <cerrno>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <span>
 #include <utility>
@@ -95,6 +96,8 @@ reactor::reactor(shard& of)
 }
 
 reactor::~reactor() {
+  const std::scoped_lock guard(slot_table::owners_lock());
+  close_orphans();
   disarm(timers_->deadlines);
   disarm(timers_->accepting);
   std::destroy_at(timers_);
@@ -105,6 +108,7 @@ reactor::~reactor() {
     slot.clear(io_armed);
     free_if_unused(slot);
   });
+  slots_.disown();
 }
 
 void reactor::poll() noexcept {
@@ -168,7 +172,7 @@ bool reactor::complete(wait_state& task) noexcept {
       task.set_kind(wait_kind::io);
       return false;
     }
-    shard_.wake_cancelled = true;
+    shard_.refuse_await();
   }
   detach(slot, waiting);
   return true;

@@ -7,12 +7,18 @@
 
 namespace tare::detail {
 
-slot_table::~slot_table() {
+void slot_table::disown() noexcept {
+  open_ = nullptr;
   while (all_ != nullptr) {
     block* const gone = std::exchange(all_, all_->next);
-    gone->owner = nullptr;
+    gone->owner.store(nullptr, std::memory_order_relaxed);
     if (gone->used == 0) free_record(gone);
   }
+}
+
+std::mutex& slot_table::owners_lock() noexcept {
+  static std::mutex lock;
+  return lock;
 }
 
 slot_table::block& slot_table::block_of(const io_slot& slot) noexcept {
@@ -22,7 +28,7 @@ slot_table::block& slot_table::block_of(const io_slot& slot) noexcept {
                                    inside % block_bytes);
 }
 
-reactor* slot_table::owner_of(const io_slot& slot) noexcept { return block_of(slot).owner; }
+reactor* slot_table::owner_of(const io_slot& slot) noexcept { return block_of(slot).owner.load(std::memory_order_relaxed); }
 
 void slot_table::open(block& added) noexcept {
   added.prev_open = nullptr;

@@ -9,8 +9,10 @@
 #include <tare/detail/io_wait.hpp>
 #include <tare/detail/link.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 
 namespace tare::detail {
 
@@ -52,8 +54,7 @@ static_assert(sizeof(io_slot) == 24);
 class slot_table {
  public:
   explicit slot_table(reactor& owner) noexcept : owner_(&owner) {}
-  /// Slots that somebody still has a link to stay, without an owner.
-  ~slot_table();
+  ~slot_table() { disown(); }
   slot_table(const slot_table&) = delete;
   slot_table& operator=(const slot_table&) = delete;
 
@@ -61,9 +62,16 @@ class slot_table {
   [[nodiscard]] io_slot* take(int fd) noexcept;
   void give_back(io_slot& slot) noexcept;
 
+  /// Frees the blocks. Slots that somebody still has a link to stay, without an owner. Under `owners_lock`.
+  void disown() noexcept;
+
+  /// Held while a reactor is destroyed, and by threads of other shards or of none from asking for a slot's owner until
+  /// they are done with it. On its own shard a slot keeps its owner.
+  [[nodiscard]] static std::mutex& owners_lock() noexcept;
+
   /// The shard's reactor, or nullptr if it is gone.
   [[nodiscard]] static reactor* owner_of(const io_slot& slot) noexcept;
-  /// Frees a slot whose owner is gone.
+  /// Frees a slot whose owner is gone. Under `owners_lock`.
   static void give_back_orphan(io_slot& slot) noexcept;
 
   /// Calls `visit(io_slot&)` for each slot in use; it may give back any of them, and must not take new ones.
@@ -76,7 +84,7 @@ class slot_table {
   static constexpr std::size_t block_bytes = 4096;
 
   struct block {
-    reactor* owner;
+    std::atomic<reactor*> owner;
     block* next;  ///< of all
     block* prev;
     block* next_open;  ///< of those with room

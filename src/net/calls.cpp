@@ -9,6 +9,7 @@
 #include <tare/net/stream.hpp>
 
 #include <cerrno>
+#include <mutex>
 #include <utility>
 
 namespace tare::detail {
@@ -32,14 +33,16 @@ using tare::detail::slot_table;
 
 void close_slot(link closed) noexcept {
   auto& slot = *from_link<io_slot>(closed);
-  reactor* const owner = slot_table::owner_of(slot);
-  if (owner == nullptr) {
+  if (reactor* const here = reactor::if_any(); here != nullptr && slot_table::owner_of(slot) == here) {
+    here->close(slot);
+    return;
+  }
+  const std::scoped_lock guard(slot_table::owners_lock());
+  if (reactor* const owner = slot_table::owner_of(slot); owner != nullptr) {
+    owner->close_from_elsewhere(slot);
+  } else {
     (void)tare::detail::system::close(slot.fd);
     slot_table::give_back_orphan(slot);
-  } else if (owner == reactor::if_any()) {
-    owner->close(slot);
-  } else {
-    owner->close_from_elsewhere(slot);
   }
 }
 

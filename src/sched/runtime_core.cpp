@@ -18,6 +18,10 @@ unsigned shard_count_of(const runtime_options& options) {
 
 }  // namespace
 
+void refuse_run_in_task() {
+  if (current_shard != nullptr) throw std::logic_error("tare: run called from a task: co_await the task instead");
+}
+
 runtime_core::runtime_core(runtime_options options)
     : options_(std::move(options)),
       memory_(options_.memory_limit),
@@ -82,9 +86,7 @@ void runtime_core::spawn_on(shard_id to, task<> detached) {
 }
 
 void runtime_core::drive(const std::function<task<>(completion&)>& make) {
-  if (current_shard != nullptr) {
-    throw std::logic_error("tare::runtime::run called from a task: co_await the task instead");
-  }
+  refuse_run_in_task();
   class driven_run final : public completion {
    public:
     explicit driven_run(runtime_core& in) : in_(in) {}

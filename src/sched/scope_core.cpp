@@ -183,6 +183,12 @@ void scope_core::note(std::exception_ptr error) noexcept {
   }
 }
 
+void scope_core::finish_join() {
+  const bool was_cancelled = current_shard->take_cancelled();  // before anything is thrown
+  throw_errors();
+  if (was_cancelled) throw cancelled();
+}
+
 void scope_core::throw_errors() {
   if (!error_) return;
   std::exception_ptr first = std::exchange(error_, nullptr);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <thread>
 #include <typeinfo>
 #include <utility>
 
@@ -21,10 +22,7 @@ constinit thread_local shard_state* current_shard = nullptr;
 
 void shard_state::rethrow() { std::rethrow_exception(std::exchange(in_flight, nullptr)); }
 
-void shard_state::throw_cancelled() {
-  wake_cancelled = false;
-  throw cancelled();
-}
+void shard_state::throw_cancelled() { throw cancelled(); }
 
 namespace {
 
@@ -64,25 +62,40 @@ shard::shard(runtime_core& runtime, unsigned number)
 }
 
 shard::~shard() {
+  // Who has handed over a message may not have left `post` yet, although the task that it was for has ended.
+  while (guests_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
   io = nullptr;
   driver_.reset();  // it has memory of the heap
   arena::instance().release_heap(heap_);
 }
 
-shard::occupation::occupation(shard& by) noexcept {
+shard::occupation::occupation(shard& by) noexcept
+    : outer_shard_(current_shard), outer_heap_(current_heap), outer_shelves_(current_shelves) {
   current_shard = &by;
   current_heap = &by.heap_;
   if (!poisoning) current_shelves = &by.heap_.shelves();
 }
 
 shard::occupation::~occupation() {
-  current_shard = nullptr;
-  current_shelves = nullptr;
-  current_heap = nullptr;
+  current_shard = outer_shard_;
+  current_heap = outer_heap_;
+  current_shelves = outer_shelves_;
 }
 
 void shard::post(wait_state& mail) noexcept {
+  if (belongs_here(current_shard)) {
+    if (mailbox_.push(&mail)) notify();
+    return;
+  }
+  // Once the mail is in the box the task may end, and with it the runtime. Its own shards and the destructor's thread
+  // are there until the last; anybody else says that they are here.
+  guests_.fetch_add(1, std::memory_order_relaxed);
   if (mailbox_.push(&mail)) notify();
+  guests_.fetch_sub(1, std::memory_order_release);
+}
+
+bool shard::belongs_here(const shard_state* poster) const noexcept {
+  return poster != nullptr && &static_cast<const shard*>(poster)->runtime_ == &runtime_;
 }
 
 void shard::notify() noexcept {
@@ -126,7 +139,7 @@ void shard::resume(wait_state& task) noexcept {
     return;
   }
   budget = steps_a_task;
-  wake_cancelled = how == wait_kind::ready_cancelled;
+  begin_slice(how == wait_kind::ready_cancelled);
   if (how == wait_kind::ready_io && !io->complete(task)) return;
   task.set_kind(wait_kind::none);
   handle_of(task).resume();

@@ -9,6 +9,7 @@
 #include "timer/clock.hpp"
 #include "timer/wheel.hpp"
 
+#include <tare/detail/frame_memory.hpp>
 #include <tare/detail/shard_state.hpp>
 #include <tare/detail/wait_node.hpp>
 
@@ -31,13 +32,19 @@ class shard : public shard_state {
 
   [[nodiscard]] static shard& current() noexcept { return static_cast<shard&>(*current_shard); }
 
-  /// Makes the calling thread this shard's, for as long as it lives.
+  /// Makes the calling thread this shard's, for as long as it lives; then the thread is what it was before: a task may
+  /// make and destroy a runtime of its own.
   class occupation {
    public:
     explicit occupation(shard& by) noexcept;
     ~occupation();
     occupation(const occupation&) = delete;
     occupation& operator=(const occupation&) = delete;
+
+   private:
+    shard_state* outer_shard_;
+    heap* outer_heap_;
+    frame_shelves* outer_shelves_;
   };
 
   /// Turns the loop until `done()`; asked whenever a round of tasks has run.
@@ -87,6 +94,8 @@ class shard : public shard_state {
   void take_mail() noexcept;
   void expire_timers() noexcept;
   void resume(wait_state& task) noexcept;
+  /// False for threads of other runtimes and of none.
+  [[nodiscard]] bool belongs_here(const shard_state* poster) const noexcept;
 
   runtime_core& runtime_;
   unsigned number_;
@@ -105,6 +114,7 @@ class shard : public shard_state {
 
   alignas(64) remote_stack mailbox_;
   std::atomic<std::uint64_t> started_elsewhere_ = 0;
+  std::atomic<unsigned> guests_ = 0;  ///< threads in `post` that do not belong to the runtime
 };
 
 template <class Done>

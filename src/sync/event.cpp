@@ -5,7 +5,7 @@
 namespace tare {
 
 bool event::wait_awaiter::suspend(detail::wait_state& task) noexcept {
-  if (on_.is_set()) {  // out of steps
+  if (on_.has_been_set()) {  // out of steps, or set just now
     detail::current_shard->make_ready(task, detail::wait_kind::ready);
     return true;
   }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <numeric>
@@ -369,6 +370,30 @@ TEST_P(stream_test, may_end_on_any_thread) {
         EXPECT_EQ(co_await read_all(client), "");
       }(),
       options(2));
+}
+
+TEST_P(stream_test, may_end_on_any_thread_while_its_runtime_ends) {
+  for (int round = 0; round < 50; ++round) {
+    stream ours;
+    stream theirs;
+    std::atomic<bool> ready = false;
+    std::thread elsewhere([&] {
+      while (!ready) std::this_thread::yield();
+      ours.close();
+      theirs.close();
+    });
+    {
+      tare::runtime rt(options(1U + static_cast<unsigned>(round) % 2));
+      rt.run([](stream& one, stream& other, std::atomic<bool>& made, int yields) -> task<> {
+        auto both = stream::pair();
+        one = std::move(both->first);
+        other = std::move(both->second);
+        made = true;
+        for (int i = 0; i < yields; ++i) co_await tare::yield();
+      }(ours, theirs, ready, round * 7 % 50));
+    }
+    elsewhere.join();
+  }
 }
 
 TEST_P(stream_test, may_outlive_its_runtime) {

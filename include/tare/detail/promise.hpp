@@ -197,6 +197,7 @@ class promise_base : public wait_state,
 
   template <class T>
   decltype(auto) await_transform(shielded<T>&& child) noexcept {
+    current_shard->check_await();
     // The awaiter sets nothing but `prev`, so the kind survives until the child is started.
     if constexpr (std::is_void_v<T>) {
       void_child_awaiter& awaiter = await_transform(std::move(child.inner));
@@ -209,6 +210,7 @@ class promise_base : public wait_state,
   }
 
   sleep_awaiter& await_transform(sleep_request request) noexcept {
+    current_shard->check_await();
     // `next`, `prev` and `parent_is` aside, nothing of the wait state is free for 9 bytes; the two links are for 8.
     const auto bits = static_cast<std::uint64_t>(request.nanoseconds);
     next = static_cast<link>(bits);
@@ -217,10 +219,14 @@ class promise_base : public wait_state,
     return *this;
   }
 
-  yield_awaiter& await_transform(yield_request /*request*/) noexcept { return *this; }
+  yield_awaiter& await_transform(yield_request /*request*/) noexcept {
+    current_shard->check_await();
+    return *this;
+  }
 
   template <leaf_awaitable A>
   auto await_transform(A&& awaitable) {
+    current_shard->check_await();
     return typename std::remove_cvref_t<A>::tare_awaiter(std::forward<A>(awaitable), *this);
   }
 

@@ -54,9 +54,11 @@ class scope_core : public waiting_parent {
 
   [[nodiscard]] bool is_empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::size_t size() const noexcept { return size_ - (body_ != no_link ? 1 : 0); }
-  void throw_errors();
+  /// The join's result: throws the tasks' error, or else `cancelled` if the joining task was cancelled.
+  void finish_join();
 
  private:
+  void throw_errors();
   void note(std::exception_ptr error) noexcept;
   void enter(wait_state& added);
   void leave(member_chunk& chunk, unsigned slot) noexcept;

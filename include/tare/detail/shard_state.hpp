@@ -5,6 +5,7 @@
 #include <tare/detail/wait_state.hpp>
 #include <tare/error.hpp>
 
+#include <cassert>
 #include <cstdint>
 #include <exception>
 
@@ -50,8 +51,6 @@ struct shard_state {
   link nodes = no_link;             ///< every wait_node of the shard's tasks
   link cancelling = no_link;        ///< waiting parents whose tasks are yet to be cancelled
   bool cancelling_already = false;  ///< somebody up the stack works through them
-  /// The task being resumed was cancelled while it waited; its await, which comes first, takes it.
-  bool wake_cancelled = false;
   driver* io = nullptr;  ///< nullptr until something waits for a descriptor
 
   void make_ready(wait_state& task, wait_kind how) noexcept {
@@ -66,7 +65,7 @@ struct shard_state {
       make_ready(task, wait_kind::ready_cancelled);
       return true;
     }
-    wake_cancelled = true;
+    refuse_await();
     return false;
   }
 
@@ -75,15 +74,37 @@ struct shard_state {
       rethrow();
   }
 
+  // A cancellation passes from whoever ends a wait to the `await_resume` of that wait, which comes next on this thread.
+  // It has to take the cancellation before it does anything else, also before it throws something else: the next await
+  // would take it for its own, and lose what it has been granted.
+
+  /// A task is about to be resumed.
+  void begin_slice(bool cancelled) noexcept {
+    check_await();
+    wake_cancelled_ = cancelled;
+  }
+  /// For `refuse` and the reactor: the `await_resume` that follows throws `cancelled`.
+  void refuse_await() noexcept { wake_cancelled_ = true; }
+  /// For `await_resume`: true if the wait was given up.
+  [[nodiscard]] bool take_cancelled() noexcept {
+    if (!wake_cancelled_) [[likely]]
+      return false;
+    wake_cancelled_ = false;
+    return true;
+  }
   void throw_if_cancelled() {
-    if (wake_cancelled) [[unlikely]]
+    if (take_cancelled()) [[unlikely]]
       throw_cancelled();
   }
+  /// An await begins: the one before it must have taken its cancellation.
+  void check_await() const noexcept { assert(!wake_cancelled_ && "an await has not taken its cancellation"); }
 
  private:
   // Out of line: an exception_ptr among the coroutine's locals would take 8 bytes of every frame.
   [[noreturn]] void rethrow();
-  [[noreturn]] void throw_cancelled();
+  [[noreturn]] static void throw_cancelled();
+
+  bool wake_cancelled_ = false;
 };
 
 /// Tasks run only while this is set.
