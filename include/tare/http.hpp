@@ -12,4 +12,5 @@
 #include <tare/http/router.hpp>
 #include <tare/http/server.hpp>
 #include <tare/http/status.hpp>
+#include <tare/http/upgraded_stream.hpp>
 #include <tare/http/websocket.hpp>

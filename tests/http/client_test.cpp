@@ -250,6 +250,8 @@ TEST(url, is_taken_apart) {
   EXPECT_EQ(parse_url("http://a")->target, "/");
   EXPECT_EQ(parse_url("http://a?b")->target, "/?b");
   EXPECT_EQ(parse_url("http://[::1]:80/")->host, "::1");
+  EXPECT_EQ(parse_url("http://[fe80::1%eth0]:80/")->host, "fe80::1%eth0");
+  EXPECT_EQ(parse_url("http://[fe80::1%eth0]:80/")->host_field, "[fe80::1]:80");
   for (const char* bad :
        {"", "a", "http:/a", "http://", "http:///a", "http://:80/", "http://a:/", "http://a:b/", "http://a:65536/",
         "http://a b/", "http://a/ b", "http://u@a/", "http://[::1/", "http://[::1]x/", "http://a/\r\nx: y"}) {

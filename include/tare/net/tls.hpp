@@ -121,6 +121,11 @@ class stream {
   /// Waits until a read would find something: result<void>. What has come may yet be no whole record, or none of the
   /// user's.
   [[nodiscard]] task<result<void>> readable();
+  /// Waits until `try_write` may find room: result<void>.
+  [[nodiscard]] task<result<void>> writable();
+  /// Whether the peer has sent nothing that has not been read: no byte, no end, no part of a record. Asks the system,
+  /// and takes in what belongs to TLS alone, such as tickets.
+  [[nodiscard]] bool is_quiet() noexcept;
   /// What is there now: std::errc::operation_would_block if that is not a whole record.
   [[nodiscard]] result<lease> try_read() noexcept;
   /// What can go now: std::errc::operation_would_block if that is nothing; then the same bytes have to be written next.

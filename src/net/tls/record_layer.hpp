@@ -35,6 +35,10 @@ class record_layer {
   /// How many bytes have come that can be taken; 0 if none will any more; or `next` is what is lacking. An error comes
   /// again with each call.
   [[nodiscard]] result<std::size_t> available(wanted& next) noexcept;
+  /// No bytes have been read that have not been taken.
+  [[nodiscard]] bool at_record_boundary() const noexcept {
+    return in_ == nullptr || (in_->is_empty() && in_->plain.empty());
+  }
   /// Takes of these.
   [[nodiscard]] std::size_t take(std::span<std::byte> into) noexcept;
 

@@ -105,9 +105,8 @@ void session::on_message(int outgoing, int /*version*/, int type, const void* by
 
 bool session::can_let_go() const noexcept {
   return !stays_ && !is_writing_ && (records_.is_server() || has_read_) && ::SSL_is_init_finished(openssl_) == 1 &&
-         ::SSL_version(openssl_) == TLS1_3_VERSION && ::SSL_has_pending(openssl_) == 0 &&
-         ::SSL_get_shutdown(openssl_) == 0 && !BIO_get_ktls_recv(::SSL_get_rbio(openssl_)) &&
-         !BIO_get_ktls_send(::SSL_get_wbio(openssl_));
+         ::SSL_version(openssl_) == TLS1_3_VERSION && at_record_boundary() && ::SSL_get_shutdown(openssl_) == 0 &&
+         !BIO_get_ktls_recv(::SSL_get_rbio(openssl_)) && !BIO_get_ktls_send(::SSL_get_wbio(openssl_));
 }
 
 void session::let_go_if_idle() noexcept {
@@ -216,6 +215,12 @@ void session::peek(wanted& next) noexcept {
     let_go_if_idle();
   }
   ::ERR_clear_error();  // it is said again by the read
+}
+
+bool session::at_record_boundary() const noexcept {
+  if (openssl_ == nullptr) return records_.at_record_boundary();
+  // With no more than a record's header read, nothing is pending; the state of its reader tells.
+  return ::SSL_has_pending(openssl_) == 0 && std::string_view(::SSL_rstate_string(openssl_)) == "RH";
 }
 
 result<std::size_t> session::read(std::span<std::byte> into, wanted& next) noexcept {

@@ -39,6 +39,8 @@ class session {
   /// Whether there is something to read: bytes, the end, or an error, which the next read gives. Else `next` is what is
   /// lacking. What has come may still be no whole record.
   void peek(wanted& next) noexcept;
+  /// No part of a record has been read without the rest of it.
+  [[nodiscard]] bool at_record_boundary() const noexcept;
   /// 0: the other side has said farewell.
   [[nodiscard]] result<std::size_t> read(std::span<std::byte> into, wanted& next) noexcept;
   [[nodiscard]] result<std::size_t> write(std::span<const std::byte> bytes, wanted& next) noexcept;

@@ -123,6 +123,19 @@ task<result<void>> stream::readable() {
   co_return co_await below_.readable();
 }
 
+task<result<void>> stream::writable() {
+  if (!session_) co_return closed();
+  co_return co_await below_.writable();
+}
+
+bool stream::is_quiet() noexcept {
+  if (!session_) return false;
+  // The system may have bytes that the reactor does not know of yet.
+  tare::detail::from_link<tare::detail::io_slot>(below_.slot_)->set(tare::detail::io_readable);
+  const auto unread = try_read();
+  return !unread && unread.error() == std::errc::operation_would_block && session_->at_record_boundary();
+}
+
 result<lease> stream::try_read() noexcept {
   wanted next{};
   auto got = read_now(next);

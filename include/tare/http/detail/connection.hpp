@@ -6,6 +6,7 @@
 #include <tare/net/stream.hpp>
 #include <tare/net/tls.hpp>
 
+#include <system_error>
 #include <utility>
 
 namespace tare::http::detail {
@@ -20,6 +21,12 @@ class connection {
   /// To be taken anew after a move.
   [[nodiscard]] transport way() noexcept { return secret_.is_open() ? transport::of(secret_) : transport::of(plain_); }
   [[nodiscard]] bool is_open() const noexcept { return plain_.is_open() || secret_.is_open(); }
+  /// Open, and nothing has come that nobody has read: no byte, no end, no part of a TLS record.
+  [[nodiscard]] bool is_quiet() noexcept {
+    if (secret_.is_open()) return secret_.is_quiet();
+    const auto unread = plain_.try_read();
+    return !unread && unread.error() == std::errc::operation_would_block;
+  }
   void close() noexcept {
     plain_.close();
     secret_.close();

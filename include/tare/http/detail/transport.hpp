@@ -43,6 +43,10 @@ class transport {
   void expires_after(std::chrono::nanoseconds time) const noexcept { operations_->expires_after(stream_, time); }
   void expires_never() const noexcept { operations_->expires_never(stream_); }
   void shutdown_write() const noexcept { operations_->shutdown_write(stream_); }
+  /// Waits until `try_read`, or `try_write`, may find something to do. Some streams cannot tell:
+  /// std::errc::operation_not_supported.
+  [[nodiscard]] task<net::result<void>> readable() const { return operations_->readable(stream_); }
+  [[nodiscard]] task<net::result<void>> writable() const { return operations_->writable(stream_); }
   /// Waits until the peer has closed or more bytes are there: true if it has closed. Nothing is read. Some streams
   /// cannot tell: false at once.
   [[nodiscard]] task<bool> peer_closes() const { return operations_->peer_closes(stream_); }
@@ -57,6 +61,8 @@ class transport {
     void (*expires_after)(void* stream, std::chrono::nanoseconds time) noexcept;
     void (*expires_never)(void* stream) noexcept;
     void (*shutdown_write)(void* stream) noexcept;
+    task<net::result<void>> (*readable)(void* stream);
+    task<net::result<void>> (*writable)(void* stream);
     task<bool> (*peer_closes)(void* stream);
     net::result<net::endpoint> (*peer)(void* stream);
   };
@@ -90,6 +96,20 @@ class transport {
       if constexpr (requires { at(stream).expires_never(); }) at(stream).expires_never();
     }
     static void shutdown_write(void* stream) noexcept { (void)at(stream).shutdown_write(); }
+    static task<net::result<void>> readable(void* stream) {
+      if constexpr (requires { at(stream).readable(); }) {
+        co_return co_await at(stream).readable();
+      } else {
+        co_return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
+      }
+    }
+    static task<net::result<void>> writable(void* stream) {
+      if constexpr (requires { at(stream).writable(); }) {
+        co_return co_await at(stream).writable();
+      } else {
+        co_return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
+      }
+    }
     static task<bool> peer_closes(void* stream) {
       if constexpr (requires {
                       at(stream).readable();
@@ -121,6 +141,8 @@ class transport {
       .expires_after = &calls<Stream>::expires_after,
       .expires_never = &calls<Stream>::expires_never,
       .shutdown_write = &calls<Stream>::shutdown_write,
+      .readable = &calls<Stream>::readable,
+      .writable = &calls<Stream>::writable,
       .peer_closes = &calls<Stream>::peer_closes,
       .peer = &calls<Stream>::peer,
   };
