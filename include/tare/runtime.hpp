@@ -37,15 +37,14 @@ enum class clock_kind : std::uint8_t {
 
 /// How the shards wait for descriptors (tare::net).
 enum class io_kind : std::uint8_t {
-  automatic,  ///< io_uring, or epoll where it is missing or forbidden
-  io_uring,   ///< or fail: what makes a socket gives the error
-  epoll,
+  epoll,     ///< works everywhere, and costs least
+  io_uring,  ///< where the kernel has it and allows it; otherwise what makes a socket gives the error
 };
 
 struct runtime_options {
   unsigned shards = 1;  ///< 0: one for each processor
   clock_kind clock = clock_kind::real;
-  io_kind io = io_kind::automatic;
+  io_kind io = io_kind::epoll;
   std::size_t frame_limit = SIZE_MAX;   ///< bytes that the shards may hold for frames, in steps of 64 KiB
   std::size_t memory_limit = SIZE_MAX;  ///< bytes of the process, for `memory_budget`
   unsigned blocking_threads = 64;       ///< most threads that `offload` uses at a time

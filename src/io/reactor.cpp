@@ -49,14 +49,7 @@ namespace {
 }
 
 [[nodiscard]] std::unique_ptr<poller> make_poller(reactor& reports_to, io_kind kind) {
-  if (kind == io_kind::epoll) return make_epoll_poller(reports_to);
-  try {
-    return make_uring_poller(reports_to);
-  } catch (const std::system_error& error) {
-    // Where descriptors have run out, epoll would not be told apart from what was asked for either.
-    if (kind == io_kind::io_uring || error.code().value() == EMFILE || error.code().value() == ENFILE) throw;
-    return make_epoll_poller(reports_to);
-  }
+  return kind == io_kind::epoll ? make_epoll_poller(reports_to) : make_uring_poller(reports_to);
 }
 
 }  // namespace

@@ -69,8 +69,6 @@ task<> serve() {
 
 int main(int argc, char** argv) {
   const std::string_view io = argc > 1 ? argv[1] : "";
-  tare::runtime rt({.io = io == "epoll"      ? tare::io_kind::epoll
-                          : io == "io_uring" ? tare::io_kind::io_uring
-                                             : tare::io_kind::automatic});
+  tare::runtime rt({.io = io == "io_uring" ? tare::io_kind::io_uring : tare::io_kind::epoll});
   rt.run(serve());
 }

@@ -186,12 +186,11 @@ void forbid_io_uring() {
       co_return (co_await both->second.read())->empty() ? "broken" : (*made)->poller_name();
     }());
   };
-  const bool right = kind_of(tare::io_kind::automatic) == "epoll" && kind_of(tare::io_kind::epoll) == "epoll" &&
-                     kind_of(tare::io_kind::io_uring) == "refused";
+  const bool right = kind_of(tare::runtime_options().io) == "epoll" && kind_of(tare::io_kind::io_uring) == "refused";
   std::_Exit(right ? 0 : 1);
 }
 
-TEST(reactor_choice, falls_back_to_epoll_where_io_uring_is_forbidden) {
+TEST(reactor_choice, is_epoll_and_io_uring_says_so_where_it_is_forbidden) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(try_without_io_uring(), ::testing::ExitedWithCode(0), "");
 }

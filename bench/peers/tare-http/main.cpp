@@ -41,14 +41,12 @@ int main(int argc, char** argv) {
   }
   std::uint16_t port = 0;
   const std::string_view text = argc >= 2 ? argv[1] : "";
-  const std::string_view io = argc >= 3 ? argv[2] : "automatic";
-  const bool known = io == "automatic" || io == "epoll" || io == "io_uring";
+  const std::string_view io = argc >= 3 ? argv[2] : "epoll";
+  const bool known = io == "epoll" || io == "io_uring";
   if (argc > 3 || !known || std::from_chars(text.data(), text.data() + text.size(), port).ec != std::errc()) {
-    std::fprintf(stderr, "usage: %s PORT [automatic | epoll | io_uring]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s PORT [epoll | io_uring]\n", argv[0]);
     return 2;
   }
-  tare::runtime rt({.io = io == "epoll"      ? tare::io_kind::epoll
-                          : io == "io_uring" ? tare::io_kind::io_uring
-                                             : tare::io_kind::automatic});
+  tare::runtime rt({.io = io == "io_uring" ? tare::io_kind::io_uring : tare::io_kind::epoll});
   return rt.run(serve(port));
 }

@@ -8,6 +8,11 @@
 // A request holds on to its descriptor's file, and to the slot that its user data names: a slot is `io_armed` until the
 // request's last completion has been read. A multishot request may end by itself (the completion queue ran over, the
 // thread that made it has exited): then it is made again.
+//
+// So a descriptor that is to be closed is not closed before its request has ended, in whichever state that is: not yet
+// submitted, armed, about to report, reported but not read, ended but not read. A cancellation reaches all of them,
+// while the removal of a poll is refused (EALREADY) while an event is on its way. A cancellation that could not be
+// submitted, or has failed, is made again by the next wait.
 
 #include "io/descriptor.hpp"
 #include "io/reactor.hpp"
@@ -16,7 +21,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <ctime>
 #include <utility>
 
@@ -26,8 +33,17 @@ namespace {
 
 constexpr unsigned submission_entries = 128;
 constexpr unsigned completion_entries = 2048;
-constexpr std::uint64_t nobody = 0;  ///< user data of requests whose completions do not matter
-constexpr std::uint64_t of_wake = UINT64_MAX;
+// User data. That of a slot's request is never among the first three: a link is not 0.
+constexpr std::uint64_t nobody = 0;  ///< of requests whose completions do not matter
+constexpr std::uint64_t of_wake = std::uint64_t{1} << 32U;
+constexpr std::uint64_t of_cancellation = std::uint64_t{2} << 32U;
+
+/// Of a slot's request. With the generation, a late cancellation does not reach the request of the slot's next use.
+[[nodiscard]] std::uint64_t user_data_of(const io_slot& slot) noexcept {
+  return to_link(&slot) | std::uint64_t{slot.generation} << 32U;
+}
+
+constexpr std::chrono::nanoseconds retry_period = std::chrono::milliseconds(1);
 
 /// Sets up a ring. Of the flags, older kernels know fewer.
 class ring {
@@ -63,50 +79,68 @@ class uring_poller final : public poller {
   explicit uring_poller(reactor& reports_to) : reactor_(reports_to), woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     // Multishot poll came with Linux 5.13, after the features that the ring asks for: try it.
     watch_wake();
-    ::io_uring_submit(ring_.get());
+    if (const int failed = ::io_uring_submit(ring_.get()); failed < 0) {
+      throw std::system_error(-failed, std::system_category(), "io_uring");
+    }
     if (io_uring_cqe* first = nullptr; ::io_uring_peek_cqe(ring_.get(), &first) == 0 && first->res < 0) {
       throw std::system_error(-first->res, std::system_category(), "io_uring");
     }
   }
 
+  ~uring_poller() override {
+    // The kernel takes a ring apart later, and the requests would hold on to their files until then. Before Linux 6.0
+    // that is so.
+    io_uring_sync_cancel_reg all{};
+    all.flags = IORING_ASYNC_CANCEL_ANY;
+    all.timeout = {.tv_sec = 0, .tv_nsec = 100'000'000};
+    (void)::io_uring_register_sync_cancel(ring_.get(), &all);
+  }
+
   std::error_code watch(io_slot& slot) noexcept override {
-    io_uring_sqe* const entry = next_entry();
-    if (entry == nullptr) return std::make_error_code(std::errc::resource_unavailable_try_again);
+    io_uring_sqe* const entry = next_entry_or_retry();
+    if (entry == nullptr) return {};
     ::io_uring_prep_poll_multishot(entry, slot.fd, event_in | event_out | event_peer_closed);
-    entry->user_data = to_link(&slot);
+    entry->user_data = user_data_of(slot);
     slot.set(io_armed);
     return {};
   }
 
   std::error_code watch_once(io_slot& slot, std::uint32_t events) noexcept override {
-    io_uring_sqe* const entry = next_entry();
-    if (entry == nullptr) return std::make_error_code(std::errc::resource_unavailable_try_again);
+    io_uring_sqe* const entry = next_entry_or_retry();
+    if (entry == nullptr) return {};
     if (slot.has(io_armed)) {
       // If it is too late for that, the completion is under way, and the reactor asks again then.
-      ::io_uring_prep_poll_update(entry, to_link(&slot), 0, events | event_peer_closed, IORING_POLL_UPDATE_EVENTS);
+      ::io_uring_prep_poll_update(entry, user_data_of(slot), 0, events | event_peer_closed, IORING_POLL_UPDATE_EVENTS);
       entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
       entry->user_data = nobody;
       return {};
     }
     ::io_uring_prep_poll_add(entry, slot.fd, events | event_peer_closed);
-    entry->user_data = to_link(&slot);
+    entry->user_data = user_data_of(slot);
     slot.set(io_armed);
     return {};
   }
 
   void unwatch(io_slot& slot) noexcept override {
     if (!slot.has(io_armed)) return;
-    io_uring_sqe* const entry = next_entry();
-    if (entry == nullptr) return;  // then the request ends with the ring
-    ::io_uring_prep_poll_remove(entry, to_link(&slot));
-    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-    entry->user_data = nobody;
+    cancel(slot);
     // At once: the request would keep the file open beyond the descriptor's close.
-    ::io_uring_submit(ring_.get());
+    (void)::io_uring_submit(ring_.get());
+    // Requests that the kernel has not taken name descriptors that may be others' by the time it does.
+    if (::io_uring_sq_ready(ring_.get()) != 0) withdraw(slot);
   }
 
   void wait(std::optional<std::chrono::nanoseconds> longest) noexcept override {
-    if (::io_uring_cq_ready(ring_.get()) == 0) ask_kernel(longest);
+    if (std::exchange(has_to_retry_, false)) [[unlikely]] {
+      retry();
+      if (has_to_retry_) longest = std::min(longest.value_or(retry_period), retry_period);
+    }
+    // Not only when the completions have run out: on a busy shard that may never be.
+    if (::io_uring_cq_ready(ring_.get()) == 0) {
+      ask_kernel(longest);
+    } else if (::io_uring_sq_ready(ring_.get()) != 0) {
+      ask_kernel(std::chrono::nanoseconds(0));
+    }
     report();
   }
 
@@ -128,8 +162,50 @@ class uring_poller final : public poller {
     return entry;
   }
 
-  void watch_wake() noexcept {
+  /// Likewise; then what it was for is tried again by the next wait.
+  [[nodiscard]] io_uring_sqe* next_entry_or_retry() noexcept {
     io_uring_sqe* const entry = next_entry();
+    if (entry == nullptr) has_to_retry_ = true;
+    return entry;
+  }
+
+  void cancel(const io_slot& slot) noexcept {
+    io_uring_sqe* const entry = next_entry_or_retry();
+    if (entry == nullptr) return;
+    ::io_uring_prep_cancel64(entry, user_data_of(slot), 0);
+    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    entry->user_data = of_cancellation;
+  }
+
+  /// Asks again for all that may not have reached the kernel.
+  void retry() noexcept {
+    if (has_to_watch_wake_) watch_wake();
+    reactor_.slots().for_each([this](io_slot& slot) {
+      if (slot.has(io_abandoned)) {
+        if (slot.has(io_armed)) cancel(slot);
+      } else if (slot.has(io_foreign)) {
+        reactor_.on_event(slot, 0);
+      } else if (slot.has(io_watched) && !slot.has(io_armed)) {
+        (void)watch(slot);
+      }
+    });
+  }
+
+  /// Makes what the slot has asked for, and the kernel not yet taken, requests for nothing.
+  void withdraw(io_slot& slot) noexcept {
+    io_uring_sq& queue = ring_.get()->sq;
+    for (unsigned at = *queue.khead; at != queue.sqe_tail; ++at) {
+      io_uring_sqe& entry = queue.sqes[at & queue.ring_mask];
+      if (entry.user_data != user_data_of(slot)) continue;
+      ::io_uring_prep_nop(&entry);
+      entry.user_data = nobody;
+      slot.clear(io_armed);
+    }
+  }
+
+  void watch_wake() noexcept {
+    io_uring_sqe* const entry = next_entry_or_retry();
+    has_to_watch_wake_ = entry == nullptr;
     if (entry == nullptr) return;
     // Every write is announced, whether or not the earlier ones have been read: nobody needs to.
     ::io_uring_prep_poll_multishot(entry, woken_.get(), event_in);
@@ -163,6 +239,9 @@ class uring_poller final : public poller {
       const bool last = (completion->flags & IORING_CQE_F_MORE) == 0;
       if (completion->user_data == of_wake) {
         if (last) watch_wake();
+      } else if (completion->user_data == of_cancellation) {
+        // Not found: the request has ended, which one of these completions says.
+        if (completion->res < 0 && completion->res != -ENOENT) has_to_retry_ = true;
       } else if (completion->user_data != nobody) {
         report_slot(*from_link<io_slot>(static_cast<link>(completion->user_data)), completion->res, last);
       }
@@ -173,7 +252,11 @@ class uring_poller final : public poller {
   void report_slot(io_slot& slot, int found, bool last) noexcept {
     if (last) slot.clear(io_armed);
     if (slot.has(io_abandoned)) {
-      if (last) reactor_.on_disarmed(slot);
+      if (last) {
+        reactor_.on_disarmed(slot);
+      } else {
+        cancel(slot);  // either that is under way, or it has failed
+      }
       return;
     }
     if (found >= 0) {
@@ -186,13 +269,15 @@ class uring_poller final : public poller {
     if (slot.has(io_foreign)) {
       if (found == -ECANCELED) reactor_.on_event(slot, 0);
     } else if (found >= 0 || found == -ECANCELED) {
-      if (const std::error_code error = watch(slot)) reactor_.on_failure(slot, error.value());
+      (void)watch(slot);
     }
   }
 
   reactor& reactor_;
   descriptor woken_;
   ring ring_;
+  bool has_to_watch_wake_ = false;
+  bool has_to_retry_ = false;  ///< some request has not reached the kernel
 };
 
 }  // namespace
