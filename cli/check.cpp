@@ -4,8 +4,8 @@
 #include "cli/error.hpp"
 #include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
-#include "inspect/budget/budget.hpp"
-#include "inspect/budget/ratchet.hpp"
+#include "inspect/facts/budget.hpp"
+#include "inspect/facts/ratchet.hpp"
 #include "inspect/coroutine/read.hpp"
 
 #include <fmt/format.h>
@@ -39,7 +39,7 @@ struct options {
 };
 
 /// A check that cannot be made is not a check that was passed: everything but a violation is status 2.
-int cannot_check(const inspect::error& what) {
+int cannot_check(const base::error& what) {
   complain(what.message);
   return bad_usage;
 }
@@ -127,7 +127,7 @@ int run(const options& asked) {
       std::ranges::count_if(report->coroutines, [](const auto& one) { return one.frame_bytes.has_value(); });
   if (known == 0 && !report->coroutines.empty()) {
     return cannot_check(
-        {inspect::fault::input, fmt::format("{} has {} coroutines, but the size of none is known: build with -g",
+        {base::fault::input, fmt::format("{} has {} coroutines, but the size of none is known: build with -g",
                                             asked.binary, report->coroutines.size())});
   }
   if (asked.record) {
@@ -142,7 +142,7 @@ int run(const options& asked) {
   });
   if (!has_budget && !has_ratchet && !asked.record && !declared) {
     return cannot_check(
-        {inspect::fault::input,
+        {base::fault::input,
          fmt::format("nothing to check against: write {}, or record the frames as they are with --record",
                      default_budget)});
   }

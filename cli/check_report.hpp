@@ -2,7 +2,7 @@
 
 // What `tare check` found, for people, for GitHub's annotations, and as SARIF.
 
-#include "inspect/budget/budget.hpp"
+#include "inspect/facts/budget.hpp"
 
 #include <span>
 #include <string>

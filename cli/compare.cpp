@@ -9,7 +9,7 @@
 #include "cli/table.hpp"
 #include "inspect/live/compare.hpp"
 #include "inspect/live/snapshot_file.hpp"
-#include "inspect/text_file.hpp"
+#include "base/text_file.hpp"
 
 #include <fmt/format.h>
 
@@ -40,17 +40,17 @@ struct options {
   std::size_t top = 0;
 };
 
-inspect::result<std::string> read_standard_input() {
+base::result<std::string> read_standard_input() {
   std::string text;
   std::array<char, 65536> piece{};
   while (const std::size_t size = std::fread(piece.data(), 1, piece.size(), stdin)) text.append(piece.data(), size);
-  if (std::ferror(stdin) != 0) return inspect::system_error("cannot read standard input", errno);
+  if (std::ferror(stdin) != 0) return base::system_error("cannot read standard input", errno);
   return text;
 }
 
-inspect::result<live_snapshot> read(const std::string& file) {
+base::result<live_snapshot> read(const std::string& file) {
   const bool piped = file == "-";
-  const auto text = piped ? read_standard_input() : inspect::read_text_file(file);
+  const auto text = piped ? read_standard_input() : base::read_text_file(file);
   if (!text) return std::unexpected(text.error());
   return inspect::parse_snapshot(*text, piped ? "standard input" : file);
 }
@@ -129,7 +129,7 @@ std::string change_json(const live_snapshot& before, const live_snapshot& after,
 
 int run(const options& asked) {
   if (asked.before == "-" && asked.after == "-") {
-    return complain(inspect::error{inspect::fault::input, "only one of the two can be standard input"});
+    return complain(base::error{base::fault::input, "only one of the two can be standard input"});
   }
   auto opened = output_file::open_if_named(asked.json);
   if (!opened) return complain(opened.error());

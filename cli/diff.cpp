@@ -4,7 +4,7 @@
 #include "cli/figures.hpp"
 #include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
-#include "inspect/coroutine/compare.hpp"
+#include "inspect/facts/compare.hpp"
 #include "inspect/coroutine/read.hpp"
 
 #include <fmt/format.h>

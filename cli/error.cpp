@@ -10,15 +10,15 @@ namespace tare::cli {
 
 void complain(std::string_view message) { fmt::print(stderr, "tare: {}\n", message); }
 
-int complain(const inspect::error& what) {
+int complain(const base::error& what) {
   complain(what.message);
   switch (what.kind) {
-    case inspect::fault::input:
+    case base::fault::input:
       return bad_usage;
-    case inspect::fault::interrupted:
+    case base::fault::interrupted:
       return stopped;
-    case inspect::fault::command:
-    case inspect::fault::system:
+    case base::fault::command:
+    case base::fault::system:
       return failed;
   }
   return failed;

@@ -2,7 +2,7 @@
 
 // What every subcommand ends with, and how it complains.
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 
 #include <string_view>
 
@@ -20,7 +20,7 @@ enum exit_status : int {
 void complain(std::string_view message);
 
 /// Prints it, and says with which status to end.
-[[nodiscard]] int complain(const inspect::error& what);
+[[nodiscard]] int complain(const base::error& what);
 
 /// Flushes standard output. An error, such as a full disk, is complained about and changes the status.
 [[nodiscard]] int finish_output(int status);

@@ -90,7 +90,7 @@ int show_tree(const options& asked) {
   tell_notes(report->notes);
   const std::string text = tree_text(report->coroutines, asked.tree);
   if (text.empty()) {
-    return complain(inspect::error{inspect::fault::input, fmt::format("no coroutine is named '{}'", asked.tree)});
+    return complain(base::error{base::fault::input, fmt::format("no coroutine is named '{}'", asked.tree)});
   }
   return show(text);
 }
@@ -104,7 +104,7 @@ int write_await_table(const options& asked) {
   if (!report) return complain(report.error());
   tell_notes(report->notes);
   const auto refuse = [&](std::string_view why) {
-    return complain(inspect::error{inspect::fault::input, fmt::format("no await table of {}: {}", asked.binary, why)});
+    return complain(base::error{base::fault::input, fmt::format("no await table of {}: {}", asked.binary, why)});
   };
   if (report->build_id.empty()) {
     return refuse("it has no build id: only of a program or a library that is linked with -Wl,--build-id");
@@ -141,7 +141,7 @@ class selector {
 
   /// The sizes of frames are soon read, their awaits take ten times as long: these are read only of what is shown,
   /// unless the order depends on them, or all are.
-  inspect::result<selection> read() const {
+  base::result<selection> read() const {
     const bool by_code = asked_.sort == "overhead" || asked_.sort == "await" || asked_.sort == "awaits";
     const bool few = !by_code && (pattern_ || most_);
     inspect::read_options how = reading(asked_);
@@ -172,7 +172,7 @@ class selector {
   }
 
   /// Puts what the code says in the place of what only the descriptions of the frames say.
-  inspect::result<void> look_closer(inspect::read_options how, inspect::coroutine_report& report) const {
+  base::result<void> look_closer(inspect::read_options how, inspect::coroutine_report& report) const {
     const auto key = [](const coroutine& one) { return std::tie(one.image, one.linkage_name, one.resume_address); };
     std::map<std::tuple<std::string, std::string, std::uint64_t>, coroutine*> shown;
     for (auto& one : report.coroutines) {

@@ -3,8 +3,8 @@
 #include "cli/figures.hpp"
 #include "cli/short_name.hpp"
 #include "cli/table.hpp"
-#include "inspect/coroutine/advice.hpp"
-#include "inspect/coroutine/chain.hpp"
+#include "inspect/facts/advice.hpp"
+#include "inspect/facts/chain.hpp"
 
 #include <fmt/format.h>
 

@@ -7,7 +7,7 @@
 #include "cli/progress.hpp"
 #include "cli/stop_request.hpp"
 #include "cli/table.hpp"
-#include "inspect/proc/cpu_time.hpp"
+#include "base/proc/cpu_time.hpp"
 #include "load/closed_loop.hpp"
 #include "load/crowd.hpp"
 #include "load/descriptor_limit.hpp"
@@ -65,7 +65,7 @@ std::string readable(std::chrono::nanoseconds time) {
 struct account {
   std::string text;
   ordered_json figures{{"schema", 1}};
-  std::optional<inspect::error> problem;
+  std::optional<base::error> problem;
 };
 
 std::string sentence(const load::tally& all, std::string_view done, std::chrono::nanoseconds time) {
@@ -74,8 +74,8 @@ std::string sentence(const load::tally& all, std::string_view done, std::chrono:
   return text;
 }
 
-inspect::error problem_of(const load::tally& all, std::string_view when) {
-  return {inspect::fault::command, fmt::format("{} of {} connections failed {}; the first: {}", with_commas(all.failed),
+base::error problem_of(const load::tally& all, std::string_view when) {
+  return {base::fault::command, fmt::format("{} of {} connections failed {}; the first: {}", with_commas(all.failed),
                                                with_commas(all.succeeded + all.failed), when, all.first)};
 }
 
@@ -116,7 +116,7 @@ task<account> hold(const options& asked, const load::target& what, progress& sho
 
 /// What the server has used so far; nothing without --pid.
 std::chrono::nanoseconds server_cpu(const options& asked) {
-  return asked.pid == 0 ? std::chrono::nanoseconds(0) : inspect::read_cpu_time(std::vector{asked.pid});
+  return asked.pid == 0 ? std::chrono::nanoseconds(0) : base::read_cpu_time(std::vector{asked.pid});
 }
 
 task<account> drive(const options& asked, const load::target& what, progress& shown) {
@@ -167,7 +167,7 @@ task<account> drive(const options& asked, const load::target& what, progress& sh
 
 int run(const options& asked) {
   if (asked.pid != 0 && ::kill(asked.pid, 0) != 0 && errno == ESRCH) {
-    return complain(inspect::error{inspect::fault::input, fmt::format("there is no process {}", asked.pid)});
+    return complain(base::error{base::fault::input, fmt::format("there is no process {}", asked.pid)});
   }
   auto what = load::parse_target(asked.url, !asked.insecure);
   if (!what) return complain(what.error());

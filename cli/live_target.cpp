@@ -25,7 +25,7 @@ void add_target_options(CLI::App& to, live_target_options& into) {
       ->allow_extra_args(false);
 }
 
-inspect::result<inspect::live_target> open_target(const live_target_options& asked, bool stacks) {
+base::result<inspect::live_target> open_target(const live_target_options& asked, bool stacks) {
   inspect::live_options how;
   how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
   how.stacks = stacks;
@@ -34,7 +34,7 @@ inspect::result<inspect::live_target> open_target(const live_target_options& ask
   how.longest_pause =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double, std::milli>(asked.pause_ms));
   if (!asked.core.empty()) return inspect::live_target::of_core(asked.core, asked.program, std::move(how));
-  if (asked.pid == 0) return inspect::input_error("which process? Give its PID, or a core file with --core");
+  if (asked.pid == 0) return base::input_error("which process? Give its PID, or a core file with --core");
   return inspect::live_target::of_process(asked.pid, std::move(how));
 }
 

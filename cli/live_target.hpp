@@ -2,7 +2,7 @@
 
 // What `tare live` and `tare snapshot` look at, from their options.
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 #include "inspect/live/target.hpp"
 
 #include <CLI/CLI.hpp>
@@ -27,6 +27,6 @@ struct live_target_options {
 void add_target_options(CLI::App& to, live_target_options& into);
 
 /// Opens it; `stacks` also asks who waits for whom.
-[[nodiscard]] inspect::result<inspect::live_target> open_target(const live_target_options& asked, bool stacks);
+[[nodiscard]] base::result<inspect::live_target> open_target(const live_target_options& asked, bool stacks);
 
 }  // namespace tare::cli

@@ -28,7 +28,7 @@ namespace tare::cli {
 namespace {
 
 using inspect::live_snapshot;
-using inspect::result;
+using base::result;
 using key = screen_key::kind;
 
 /// ncurses takes the encoding from the locale. Where that has none, UTF-8 is what terminals have today.
@@ -119,7 +119,7 @@ class terminal {
     screen_owner made(::newterm(nullptr, stdout, stdin));
     if (made == nullptr) {
       const char* type = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): there is one thread
-      return inspect::input_error(
+      return base::input_error(
           fmt::format("cannot use this terminal: its type '{}' is not known", type == nullptr ? "" : type));
     }
     ::cbreak();
@@ -211,7 +211,7 @@ result<woken> wait(const stop_request& stop, const held_back_resize& resize,
   if (::ppoll(files.data(), files.size(), longest ? &limit : nullptr, &resize.let_through()) < 0) {
     // The signal of a new size, which ncurses turns into a key.
     if (errno == EINTR) return woken::by_key;
-    return inspect::system_error("cannot wait for keys", errno);
+    return base::system_error("cannot wait for keys", errno);
   }
   // A terminal that has gone is as good as a signal: no key will ever come.
   if (files[1].revents != 0 || (files[0].revents & ~POLLIN) != 0) return woken::by_signal;
@@ -223,8 +223,8 @@ result<woken> wait(const stop_request& stop, const held_back_resize& resize,
 result<void> watch_live(const std::function<result<live_snapshot>()>& take, std::chrono::milliseconds interval,
                         const stop_request& stop) {
   using clock = std::chrono::steady_clock;
-  if (::isatty(STDOUT_FILENO) == 0) return inspect::input_error("cannot watch: standard output is no terminal");
-  if (::isatty(STDIN_FILENO) == 0) return inspect::input_error("cannot watch: standard input is no terminal");
+  if (::isatty(STDOUT_FILENO) == 0) return base::input_error("cannot watch: standard output is no terminal");
+  if (::isatty(STDIN_FILENO) == 0) return base::input_error("cannot watch: standard input is no terminal");
   auto first = take();
   if (!first) return std::unexpected(first.error());
   clock::time_point taken = clock::now();
@@ -244,7 +244,7 @@ result<void> watch_live(const std::function<result<live_snapshot>()>& take, std:
     }
     const auto why = wait(stop, resize, longest);
     if (!why) return std::unexpected(why.error());
-    if (*why == woken::by_signal) return inspect::interrupted_error();
+    if (*why == woken::by_signal) return base::interrupted_error();
     opened->hear(screen);
     if (screen.quits()) return {};
     if (!screen.paused() && clock::now() >= taken + screen.interval()) {

@@ -13,25 +13,25 @@ namespace tare::cli {
 
 namespace fs = std::filesystem;
 
-inspect::result<output_file> output_file::open(const std::string& path) {
+base::result<output_file> output_file::open(const std::string& path) {
   if (path == "-") return standard_output();
   std::error_code ignored;
   // A link stays a link: what it points at is replaced.
   fs::path target = fs::weakly_canonical(path, ignored);
   if (target.empty()) target = path;
   const fs::file_status status = fs::status(target, ignored);
-  if (fs::is_directory(status)) return inspect::input_error(fmt::format("cannot write {}: it is a folder", path));
+  if (fs::is_directory(status)) return base::input_error(fmt::format("cannot write {}: it is a folder", path));
   fs::path draft;
   if (!fs::exists(status) || fs::is_regular_file(status)) {
     draft = target;
     draft += fmt::format(".{}.tmp", ::getpid());
   }
   std::FILE* file = std::fopen(draft.empty() ? target.c_str() : draft.c_str(), "we");
-  if (file == nullptr) return inspect::system_error(fmt::format("cannot write {}", path), errno);
+  if (file == nullptr) return base::system_error(fmt::format("cannot write {}", path), errno);
   return output_file(std::move(target), std::move(draft), file);
 }
 
-inspect::result<std::optional<output_file>> output_file::open_if_named(const std::string& path) {
+base::result<std::optional<output_file>> output_file::open_if_named(const std::string& path) {
   if (path.empty()) return std::nullopt;
   auto opened = open(path);
   if (!opened) return std::unexpected(opened.error());
@@ -44,14 +44,14 @@ output_file::~output_file() {
   fs::remove(draft_, ignored);
 }
 
-inspect::result<void> output_file::write(std::string_view text) {
+base::result<void> output_file::write(std::string_view text) {
   if (file_ == nullptr) {
     if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
     const int error = errno;
     // Told here, so finish_output() must not find it again.
     ::__fpurge(stdout);
     std::clearerr(stdout);
-    return inspect::system_error("cannot write to standard output", error);
+    return base::system_error("cannot write to standard output", error);
   }
   const bool written = std::fwrite(text.data(), 1, text.size(), file_.get()) == text.size();
   int error = errno;
@@ -62,7 +62,7 @@ inspect::result<void> output_file::write(std::string_view text) {
   if (!failed) return {};
   std::error_code ignored;
   if (!draft_.empty()) fs::remove(draft_, ignored);
-  return inspect::system_error(fmt::format("cannot write {}", target_.string()), failed.value());
+  return base::system_error(fmt::format("cannot write {}", target_.string()), failed.value());
 }
 
 int show(std::string_view text) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 
 #include <cstdio>
 #include <filesystem>
@@ -16,9 +16,9 @@ namespace tare::cli {
 class output_file {
  public:
   /// "-" is standard output.
-  [[nodiscard]] static inspect::result<output_file> open(const std::string& path);
+  [[nodiscard]] static base::result<output_file> open(const std::string& path);
   /// Nothing for an empty path: the file was not asked for.
-  [[nodiscard]] static inspect::result<std::optional<output_file>> open_if_named(const std::string& path);
+  [[nodiscard]] static base::result<std::optional<output_file>> open_if_named(const std::string& path);
   [[nodiscard]] static output_file standard_output() { return {{}, {}, nullptr}; }
 
   output_file(output_file&&) noexcept = default;
@@ -28,7 +28,7 @@ class output_file {
   ~output_file();
 
   [[nodiscard]] bool is_standard_output() const noexcept { return file_ == nullptr; }
-  [[nodiscard]] inspect::result<void> write(std::string_view text);
+  [[nodiscard]] base::result<void> write(std::string_view text);
 
  private:
   struct closer {

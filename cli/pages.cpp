@@ -32,10 +32,10 @@ std::string_view empty_live_page() noexcept { return {tare_live_page_begin, tare
 
 bool has_pages() noexcept { return empty_frames_page().contains(marker) && empty_live_page().contains(marker); }
 
-inspect::result<void> need_pages() {
+base::result<void> need_pages() {
   if (has_pages()) return {};
-  return std::unexpected(inspect::error{
-      inspect::fault::system, "this tare was built without the page of --html: install npm and build it again"});
+  return std::unexpected(base::error{
+      base::fault::system, "this tare was built without the page of --html: install npm and build it again"});
 }
 
 std::string frames_page(std::string_view json) {

@@ -3,7 +3,7 @@
 // Pages for a browser that need no network, built by cli/pages and part of the command: each is empty, and the JSON of
 // what was found is put into it.
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 
 #include <optional>
 #include <string>
@@ -15,7 +15,7 @@ namespace tare::cli {
 [[nodiscard]] bool has_pages() noexcept;
 
 /// The error says so, and what to do about it.
-[[nodiscard]] inspect::result<void> need_pages();
+[[nodiscard]] base::result<void> need_pages();
 
 /// The page of `tare frames` with this JSON in it, as frames_json() writes it.
 [[nodiscard]] std::string frames_page(std::string_view json);

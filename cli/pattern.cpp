@@ -4,11 +4,11 @@
 
 namespace tare::cli {
 
-inspect::result<std::regex> pattern_of(std::string_view option, const std::string& text) {
+base::result<std::regex> pattern_of(std::string_view option, const std::string& text) {
   try {
     return std::regex(text, std::regex::ECMAScript | std::regex::optimize);
   } catch (const std::regex_error& wrong) {
-    return inspect::input_error(fmt::format("{} '{}' is no regular expression: {}", option, text, wrong.what()));
+    return base::input_error(fmt::format("{} '{}' is no regular expression: {}", option, text, wrong.what()));
   }
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 
 #include <regex>
 #include <string>
@@ -9,6 +9,6 @@
 namespace tare::cli {
 
 /// The regular expression that was given with an option, such as "--match".
-[[nodiscard]] inspect::result<std::regex> pattern_of(std::string_view option, const std::string& text);
+[[nodiscard]] base::result<std::regex> pattern_of(std::string_view option, const std::string& text);
 
 }  // namespace tare::cli

@@ -6,9 +6,9 @@
 #include "cli/output_file.hpp"
 #include "cli/stop_request.hpp"
 #include "cli/table.hpp"
-#include "inspect/plan/plan.hpp"
-#include "inspect/plan/weight_source.hpp"
-#include "inspect/weigh/summary.hpp"
+#include "measure/plan/plan.hpp"
+#include "measure/plan/weight_source.hpp"
+#include "measure/weigh/summary.hpp"
 
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -32,12 +32,12 @@ struct options {
   double weight = 0;
   std::optional<std::uint64_t> base;
   std::string from;
-  inspect::weight_choice which;
+  measure::weight_choice which;
   std::vector<std::string> command;
   std::vector<std::uint64_t> counts{1, 10'000};
   double time_limit = 60;
   double sockets = 0;
-  double kernel_bytes = inspect::kernel_bytes_per_socket;
+  double kernel_bytes = measure::kernel_bytes_per_socket;
   double rate = 0;
   double rate_per_task = 0;
   double latency_ms = 0;
@@ -54,27 +54,27 @@ std::uint64_t usual_descriptors() {
   return limit.rlim_max;
 }
 
-inspect::result<inspect::task_weight> weigh_now(const options& asked) {
+base::result<measure::task_weight> weigh_now(const options& asked) {
   stop_request stop;
   const auto limit =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(asked.time_limit));
-  const inspect::weighing what{.program = {asked.command, {}}, .counts = asked.counts, .time_limit = limit};
-  const auto weighed = inspect::weigh(what, stop.signal());
+  const measure::weighing what{.program = {asked.command, {}}, .counts = asked.counts, .time_limit = limit};
+  const auto weighed = measure::weigh(what, stop.signal());
   if (weighed.failed) return std::unexpected(*weighed.failed);
   const auto weight =
-      inspect::slope_between(std::vector<inspect::series>{weighed.samples}, asked.counts.front(), asked.counts.back());
-  if (!weight) return inspect::input_error("--n needs two numbers of tasks");
+      measure::slope_between(std::vector<measure::series>{weighed.samples}, asked.counts.front(), asked.counts.back());
+  if (!weight) return base::input_error("--n needs two numbers of tasks");
   const auto& first = weighed.samples.front();
   const double tasks = weight->median * static_cast<double>(first.n);
-  return inspect::task_weight{.bytes = weight->median,
+  return measure::task_weight{.bytes = weight->median,
                               .base_bytes = std::max(0.0, static_cast<double>(first.held.resident) - tasks),
                               .source = fmt::format("'{}', weighed now", what.program.text())};
 }
 
-inspect::result<inspect::task_weight> find_weight(const options& asked) {
-  auto found = asked.weight > 0      ? inspect::result<inspect::task_weight>(inspect::task_weight{
+base::result<measure::task_weight> find_weight(const options& asked) {
+  auto found = asked.weight > 0      ? base::result<measure::task_weight>(measure::task_weight{
                                            .bytes = asked.weight, .base_bytes = 0, .source = "--weight"})
-               : !asked.from.empty() ? inspect::read_weight(asked.from, asked.which)
+               : !asked.from.empty() ? measure::read_weight(asked.from, asked.which)
                                      : weigh_now(asked);
   if (found && asked.base) found->base_bytes = static_cast<double>(*asked.base);
   return found;
@@ -82,7 +82,7 @@ inspect::result<inspect::task_weight> find_weight(const options& asked) {
 
 std::string share(double bytes, double of) { return fmt::format("{:.0f} %", of > 0 ? bytes / of * 100 : 0); }
 
-std::string memory_table(const inspect::memory_shares& shares) {
+std::string memory_table(const measure::memory_shares& shares) {
   table rows({"memory for", "bytes", "share"}, 1);
   const std::pair<std::string_view, double> parts[] = {{"the program itself", shares.base},
                                                        {"tasks", shares.tasks},
@@ -97,9 +97,9 @@ std::string memory_table(const inspect::memory_shares& shares) {
   return rows.text();
 }
 
-std::string text_of(const inspect::plan_request& asked, const inspect::plan_answer& answer) {
+std::string text_of(const measure::plan_request& asked, const measure::plan_answer& answer) {
   std::string text = fmt::format("{} tasks fit, limited by {}.\n", with_commas(answer.tasks),
-                                 answer.limit == inspect::limited_by::descriptors ? "file descriptors" : "memory");
+                                 answer.limit == measure::limited_by::descriptors ? "file descriptors" : "memory");
   text += fmt::format("A task takes {} bytes ({}).\n\n", per_task(asked.task.bytes), asked.task.source);
   table limits({"limit", "allows"}, 1);
   limits.add({fmt::format("{} less {:.0f} %", megabytes(asked.memory), asked.reserve * 100),
@@ -117,7 +117,7 @@ std::string text_of(const inspect::plan_request& asked, const inspect::plan_answ
   return text;
 }
 
-nlohmann::ordered_json json_of(const inspect::memory_shares& shares) {
+nlohmann::ordered_json json_of(const measure::memory_shares& shares) {
   return {{"base_bytes", shares.base},
           {"task_bytes", shares.tasks},
           {"buffer_bytes", shares.buffers},
@@ -131,7 +131,7 @@ std::string written(const nlohmann::ordered_json& all) {
   return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
 
-nlohmann::ordered_json head_of(const inspect::plan_request& asked) {
+nlohmann::ordered_json head_of(const measure::plan_request& asked) {
   return {{"kind", "tare plan"},
           {"schema", 1},
           {"weight_bytes", asked.task.bytes},
@@ -139,16 +139,16 @@ nlohmann::ordered_json head_of(const inspect::plan_request& asked) {
           {"source", asked.task.source}};
 }
 
-std::string json_of(const inspect::plan_request& asked, std::uint64_t predicted, const inspect::memory_shares& shares) {
+std::string json_of(const measure::plan_request& asked, std::uint64_t predicted, const measure::memory_shares& shares) {
   nlohmann::ordered_json all = head_of(asked);
   all.update({{"predicted_tasks", predicted}, {"memory", json_of(shares)}});
   return written(all);
 }
 
-std::string json_of(const inspect::plan_request& asked, const inspect::plan_answer& answer) {
+std::string json_of(const measure::plan_request& asked, const measure::plan_answer& answer) {
   nlohmann::ordered_json all = head_of(asked);
   all.update({{"tasks", answer.tasks},
-              {"limited_by", answer.limit == inspect::limited_by::descriptors ? "descriptors" : "memory"},
+              {"limited_by", answer.limit == measure::limited_by::descriptors ? "descriptors" : "memory"},
               {"tasks_by_memory", answer.by_memory},
               {"tasks_by_descriptors",
                answer.by_descriptors ? nlohmann::ordered_json(*answer.by_descriptors) : nlohmann::ordered_json()},
@@ -164,18 +164,18 @@ std::string json_of(const inspect::plan_request& asked, const inspect::plan_answ
 int run(const options& asked) {
   const int sources = (asked.weight > 0 ? 1 : 0) + (asked.from.empty() ? 0 : 1) + (asked.command.empty() ? 0 : 1);
   if (sources != 1) {
-    return complain(inspect::error{inspect::fault::input,
+    return complain(base::error{base::fault::input,
                                    "plan needs the weight of a task: one of --weight, --from FILE, or a command after "
                                    "--; see tare plan --help"});
   }
-  if (!asked.command.empty() && !inspect::command{asked.command, {}}.takes_count()) {
-    return complain(inspect::error{inspect::fault::input, "the command has no {n} where the number of tasks goes"});
+  if (!asked.command.empty() && !measure::command{asked.command, {}}.takes_count()) {
+    return complain(base::error{base::fault::input, "the command has no {n} where the number of tasks goes"});
   }
   const auto weight = find_weight(asked);
   if (!weight) return complain(weight.error());
   constexpr double percent = 100;
   constexpr double milli = 1000;
-  const inspect::plan_request request{.task = *weight,
+  const measure::plan_request request{.task = *weight,
                                       .memory = asked.memory,
                                       .reserve = asked.reserve_percent / percent,
                                       .sockets = asked.sockets,
@@ -185,7 +185,7 @@ int run(const options& asked) {
                                       .latency = asked.latency_ms / milli,
                                       .buffer_bytes = static_cast<double>(asked.buffer),
                                       .descriptors = asked.descriptors.value_or(usual_descriptors())};
-  const auto answer = inspect::plan(request);
+  const auto answer = measure::plan(request);
   if (!answer) return complain(answer.error());
 
   auto screen = output_file::standard_output();
@@ -199,7 +199,7 @@ int run(const options& asked) {
   std::string text;
   std::string figures;
   if (asked.predict) {
-    const auto shares = inspect::shares_at(request, static_cast<double>(*asked.predict));
+    const auto shares = measure::shares_at(request, static_cast<double>(*asked.predict));
     text = fmt::format("{} tasks take {} of resident memory, {} with the kernel's.\n\n{}", with_commas(*asked.predict),
                        megabytes(static_cast<std::uint64_t>(shares.resident())),
                        megabytes(static_cast<std::uint64_t>(shares.total())), memory_table(shares));

@@ -8,8 +8,8 @@
 #include "cli/race_tables.hpp"
 #include "cli/readme.hpp"
 #include "cli/stop_request.hpp"
-#include "inspect/race/race.hpp"
-#include "inspect/text_file.hpp"
+#include "measure/race/race.hpp"
+#include "base/text_file.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -44,15 +44,15 @@ struct options {
   bool check = false;
 };
 
-inspect::result<std::vector<const inspect::workload*>> choose_workloads(const std::vector<std::string>& names) {
-  std::vector<const inspect::workload*> chosen;
+base::result<std::vector<const measure::workload*>> choose_workloads(const std::vector<std::string>& names) {
+  std::vector<const measure::workload*> chosen;
   for (const auto& name : names) {
-    if (inspect::find_workload(name) != nullptr) continue;
+    if (measure::find_workload(name) != nullptr) continue;
     std::vector<std::string_view> known;
-    for (const auto& one : inspect::workloads()) known.push_back(one.name);
-    return inspect::input_error(fmt::format("no workload is named '{}'; there are: {}", name, fmt::join(known, ", ")));
+    for (const auto& one : measure::workloads()) known.push_back(one.name);
+    return base::input_error(fmt::format("no workload is named '{}'; there are: {}", name, fmt::join(known, ", ")));
   }
-  for (const auto& one : inspect::workloads()) {
+  for (const auto& one : measure::workloads()) {
     if (names.empty() || std::ranges::find(names, one.name) != names.end()) chosen.push_back(&one);
   }
   return chosen;
@@ -62,10 +62,10 @@ inspect::result<std::vector<const inspect::workload*>> choose_workloads(const st
 class race_files {
  public:
   /// Makes sure, before anything is measured, that they can be written.
-  static inspect::result<race_files> open(const fs::path& folder, const std::string& name, bool with_page) {
+  static base::result<race_files> open(const fs::path& folder, const std::string& name, bool with_page) {
     std::error_code failed;
     fs::create_directories(folder, failed);
-    if (failed) return inspect::system_error(fmt::format("cannot make the folder {}", folder.string()), failed.value());
+    if (failed) return base::system_error(fmt::format("cannot make the folder {}", folder.string()), failed.value());
     race_files files;
     for (const auto* ending : {".json", ".md", ".html"}) {
       if (std::string_view(ending) == ".html" && !with_page) continue;
@@ -78,9 +78,9 @@ class race_files {
   }
 
   /// One place that cannot be written does not keep the results from the others.
-  [[nodiscard]] int write(const inspect::race_results& results, const std::string& page) {
+  [[nodiscard]] int write(const measure::race_results& results, const std::string& page) {
     int status = done;
-    const std::vector<std::string> texts{inspect::to_json(results), race_tables(results), page};
+    const std::vector<std::string> texts{measure::to_json(results), race_tables(results), page};
     for (std::size_t i = 0; i < files_.size(); ++i) {
       if (texts[i].empty()) continue;
       if (const auto written = files_[i].write(texts[i]); !written) status = complain(written.error());
@@ -95,9 +95,9 @@ class race_files {
 };
 
 /// The page that bench/report has built, if it has.
-std::string empty_page(const inspect::peer_list& list) {
+std::string empty_page(const measure::peer_list& list) {
   if (list.page.empty()) return {};
-  auto page = inspect::read_text_file(list.page);
+  auto page = base::read_text_file(list.page);
   if (!page) {
     fmt::print(stderr, "tare: there will be no page: {} is not built; run: ./setup --peers\n", list.page.string());
     return {};
@@ -105,7 +105,7 @@ std::string empty_page(const inspect::peer_list& list) {
   return std::move(*page);
 }
 
-int write_files(race_files& files, const inspect::race_results& results, const std::string& page) {
+int write_files(race_files& files, const measure::race_results& results, const std::string& page) {
   const auto filled = page.empty() ? std::optional(std::string()) : race_page(results, page);
   if (!filled) complain("the page has no place for the results; run: ./setup --peers");
   const int status = files.write(results, filled.value_or(""));
@@ -115,14 +115,14 @@ int write_files(race_files& files, const inspect::race_results& results, const s
 
 int run_race(const options& asked) {
   stop_request stop;
-  auto list = inspect::read_peers(asked.peers);
+  auto list = measure::read_peers(asked.peers);
   if (!list) return complain(list.error());
-  auto chosen = inspect::select_peers(*list, asked.only);
+  auto chosen = measure::select_peers(*list, asked.only);
   if (!chosen) return complain(chosen.error());
   auto workloads = choose_workloads(asked.workloads);
   if (!workloads) return complain(workloads.error());
 
-  inspect::race_plan plan{.root = list->root,
+  measure::race_plan plan{.root = list->root,
                           .peers = std::move(*chosen),
                           .workloads = std::move(*workloads),
                           .counts = asked.counts,
@@ -132,11 +132,11 @@ int run_race(const options& asked) {
                               std::chrono::duration<double>(asked.time_limit))};
   const fs::path folder = asked.output.empty() ? list->root / "bench/results" : fs::path(asked.output);
   const std::string page = empty_page(*list);
-  auto files = race_files::open(folder, inspect::today() + (asked.quick ? "-quick" : ""), !page.empty());
+  auto files = race_files::open(folder, measure::today() + (asked.quick ? "-quick" : ""), !page.empty());
   if (!files) return complain(files.error());
 
   progress line;
-  const auto results = inspect::race(plan,
+  const auto results = measure::race(plan,
                                      {.progress = [&](std::string_view what) { line.show(what); },
                                       .complaint =
                                           [&](std::string_view what) {
@@ -153,7 +153,7 @@ int run_race(const options& asked) {
   }
   fmt::print("{}", race_summary(results));
   int status = write_files(*files, results, page);
-  if (inspect::any_failed(results)) status = failed;
+  if (measure::any_failed(results)) status = failed;
   if (signalled != 0) {
     complain("stopped; what was measured before is written");
     status = signalled;
@@ -162,9 +162,9 @@ int run_race(const options& asked) {
 }
 
 int write_again(const options& asked) {
-  const auto results = inspect::read_results(asked.from);
+  const auto results = measure::read_results(asked.from);
   if (!results) return complain(results.error());
-  const auto list = inspect::read_peers(asked.peers);
+  const auto list = measure::read_peers(asked.peers);
   if (!list) return complain(list.error());
   const std::string page = empty_page(*list);
   const fs::path from(asked.from);
@@ -178,7 +178,7 @@ int write_again(const options& asked) {
 /// Puts the headline table into a document, or says whether it is there.
 int update_readme(const options& asked) {
   const fs::path document(asked.readme);
-  const auto text = inspect::read_text_file(document);
+  const auto text = base::read_text_file(document);
   if (!text) return complain(text.error());
   fs::path file = asked.from;
   if (file.empty()) {
@@ -186,7 +186,7 @@ int update_readme(const options& asked) {
     if (!named) return complain(named.error());
     file = *named;
   }
-  const auto results = inspect::read_results(file);
+  const auto results = measure::read_results(file);
   if (!results) return complain(results.error());
   const fs::path beside = document.parent_path().empty() ? fs::path(".") : document.parent_path();
   std::error_code ignored;

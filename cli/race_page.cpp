@@ -4,8 +4,8 @@
 
 namespace tare::cli {
 
-std::optional<std::string> race_page(const inspect::race_results& results, std::string_view empty_page) {
-  return filled_page(empty_page, "\"@RESULTS@\"", inspect::to_json(results));
+std::optional<std::string> race_page(const measure::race_results& results, std::string_view empty_page) {
+  return filled_page(empty_page, "\"@RESULTS@\"", measure::to_json(results));
 }
 
 }  // namespace tare::cli

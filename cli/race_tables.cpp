@@ -2,7 +2,7 @@
 
 #include "cli/figures.hpp"
 #include "cli/table.hpp"
-#include "inspect/race/workload.hpp"
+#include "measure/race/workload.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -24,10 +24,10 @@
 namespace tare::cli {
 namespace {
 
-using inspect::race_entry;
-using inspect::race_peer;
-using inspect::race_results;
-using inspect::sample;
+using measure::race_entry;
+using measure::race_peer;
+using measure::race_results;
+using measure::sample;
 
 constexpr std::array<std::string_view, 7> weighed{"empty",           "handler-at-read",  "handler-at-query",
                                                   "trimmed-at-read", "trimmed-at-query", "nested-at-leaf",

@@ -16,13 +16,13 @@ struct marks {
   std::size_t end = 0;       ///< where the second mark begins
 };
 
-inspect::result<marks> find_marks(std::string_view document, const std::filesystem::path& file) {
+base::result<marks> find_marks(std::string_view document, const std::filesystem::path& file) {
   const auto first = document.find(begin_mark);
   const auto name = first + begin_mark.size();
   const auto name_end = first == std::string_view::npos ? first : document.find(mark_end, name);
   const auto end = name_end == std::string_view::npos ? name_end : document.find(end_mark, name_end);
   if (end == std::string_view::npos) {
-    return inspect::input_error(fmt::format("{} has no place for results: the lines '{}FILE -->' and '{}'",
+    return base::input_error(fmt::format("{} has no place for results: the lines '{}FILE -->' and '{}'",
                                             file.string(), begin_mark, end_mark));
   }
   return marks{.name = name, .name_end = name_end, .end = end};
@@ -30,13 +30,13 @@ inspect::result<marks> find_marks(std::string_view document, const std::filesyst
 
 }  // namespace
 
-inspect::result<std::filesystem::path> results_named_in(std::string_view document, const std::filesystem::path& file) {
+base::result<std::filesystem::path> results_named_in(std::string_view document, const std::filesystem::path& file) {
   const auto found = find_marks(document, file);
   if (!found) return std::unexpected(found.error());
   return file.parent_path() / document.substr(found->name, found->name_end - found->name);
 }
 
-inspect::result<std::string> with_part(std::string_view document, const std::filesystem::path& file,
+base::result<std::string> with_part(std::string_view document, const std::filesystem::path& file,
                                        std::string_view results, std::string_view part) {
   const auto found = find_marks(document, file);
   if (!found) return std::unexpected(found.error());

@@ -6,7 +6,7 @@
 //   | ... |
 //   <!-- race end -->
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 
 #include <filesystem>
 #include <string>
@@ -15,11 +15,11 @@
 namespace tare::cli {
 
 /// The results file that the first mark names, from the document's folder.
-[[nodiscard]] inspect::result<std::filesystem::path> results_named_in(std::string_view document,
+[[nodiscard]] base::result<std::filesystem::path> results_named_in(std::string_view document,
                                                                       const std::filesystem::path& file);
 
 /// The document with `part` in place of what stands between the marks, naming `results`.
-[[nodiscard]] inspect::result<std::string> with_part(std::string_view document, const std::filesystem::path& file,
+[[nodiscard]] base::result<std::string> with_part(std::string_view document, const std::filesystem::path& file,
                                                      std::string_view results, std::string_view part);
 
 }  // namespace tare::cli

@@ -20,7 +20,7 @@ sigset_t stopping_signals() {
 stop_request::stop_request() {
   const sigset_t set = stopping_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  signals_ = inspect::file_descriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  signals_ = base::file_descriptor(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 stop_request::~stop_request() {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "inspect/file_descriptor.hpp"
+#include "base/file_descriptor.hpp"
 
 namespace tare::cli {
 
@@ -19,7 +19,7 @@ class stop_request {
   [[nodiscard]] int exit_status();
 
  private:
-  inspect::file_descriptor signals_;
+  base::file_descriptor signals_;
   int arrived_ = 0;
 };
 

@@ -7,9 +7,9 @@
 #include "cli/progress.hpp"
 #include "cli/stop_request.hpp"
 #include "cli/weigh_report.hpp"
-#include "inspect/weigh/peers.hpp"
-#include "inspect/weigh/prepare.hpp"
-#include "inspect/weigh/weigh.hpp"
+#include "measure/weigh/peers.hpp"
+#include "measure/weigh/prepare.hpp"
+#include "measure/weigh/weigh.hpp"
 #include "load/descriptor_limit.hpp"
 #include "load/weigh_connections.hpp"
 
@@ -47,7 +47,7 @@ struct options {
 /// A program to be weighed: what is found of it, and how.
 struct subject {
   weighed_program found;
-  inspect::command program;
+  measure::command program;
   std::optional<std::uint64_t> max_n;
 };
 
@@ -63,9 +63,9 @@ class weighing_session {
   int run();
 
  private:
-  inspect::result<void> choose();
-  void take_peer(inspect::peer peer, const std::filesystem::path& root);
-  void prepare(subject& one, const inspect::peer& peer, const std::filesystem::path& root);
+  base::result<void> choose();
+  void take_peer(measure::peer peer, const std::filesystem::path& root);
+  void prepare(subject& one, const measure::peer& peer, const std::filesystem::path& root);
   void measure();
   void measure(subject& one, unsigned run);
   void report(std::optional<output_file>& json, std::optional<output_file>& csv);
@@ -79,7 +79,7 @@ class weighing_session {
   int status_ = done;
 };
 
-inspect::result<void> weighing_session::choose() {
+base::result<void> weighing_session::choose() {
   if (asked_.peers.empty()) {
     subject one;
     one.program = {asked_.command, {}};
@@ -87,21 +87,21 @@ inspect::result<void> weighing_session::choose() {
     one.found.name =
         asked_.name.empty() ? std::filesystem::path(asked_.command.front()).filename().string() : asked_.name;
     if (asked_.connections && !one.program.takes_port()) {
-      return inspect::input_error(
+      return base::input_error(
           "the command has no {port} where the port to listen on goes; for instance: tare weigh --connections -- "
           "./server --listen 127.0.0.1:{port}");
     }
     if (!asked_.connections && !one.program.takes_count()) {
-      return inspect::input_error(
+      return base::input_error(
           "the command has no {n} where the number of tasks goes; for instance: tare weigh -- "
           "./server --connections {n}");
     }
     subjects_.push_back(std::move(one));
     return {};
   }
-  auto list = inspect::read_peers(asked_.peers);
+  auto list = measure::read_peers(asked_.peers);
   if (!list) return std::unexpected(list.error());
-  auto chosen = inspect::select_peers(*list, asked_.only);
+  auto chosen = measure::select_peers(*list, asked_.only);
   if (!chosen) return std::unexpected(chosen.error());
   for (auto& peer : *chosen) {
     if (stopped()) break;
@@ -109,32 +109,32 @@ inspect::result<void> weighing_session::choose() {
     take_peer(std::move(peer), list->root);
   }
   if (subjects_.empty() && !stopped()) {
-    return inspect::input_error(fmt::format(
+    return base::input_error(fmt::format(
         "{}: none of the peers {}", asked_.peers,
         asked_.connections ? "is a server, with a {port} in 'run'" : "has the workload of tasks that sleep"));
   }
   return {};
 }
 
-void weighing_session::take_peer(inspect::peer peer, const std::filesystem::path& root) {
+void weighing_session::take_peer(measure::peer peer, const std::filesystem::path& root) {
   subject one;
   one.found.name = peer.name;
   one.found.subject = peer.subject;
   one.found.connections = asked_.connections;
   one.program = peer.program(default_workload, root);
   if (!asked_.no_max_n) one.max_n = peer.limit(default_workload);
-  if (const auto need = inspect::missing_need(peer, root, stop_.signal())) {
+  if (const auto need = measure::missing_need(peer, root, stop_.signal())) {
     // Not an error: nobody has every toolchain.
     fmt::print(stderr, "tare: {} is left out: {}\n", peer.name, need->text());
-    one.found.problem = inspect::error{inspect::fault::command, fmt::format("left out: {}", need->text())};
+    one.found.problem = base::error{base::fault::command, fmt::format("left out: {}", need->text())};
   } else {
     prepare(one, peer, root);
   }
   subjects_.push_back(std::move(one));
 }
 
-void weighing_session::prepare(subject& one, const inspect::peer& peer, const std::filesystem::path& root) {
-  auto version = inspect::prepare(peer, root, stop_.signal(), [&](std::string_view what) {
+void weighing_session::prepare(subject& one, const measure::peer& peer, const std::filesystem::path& root) {
+  auto version = measure::prepare(peer, root, stop_.signal(), [&](std::string_view what) {
     progress_.show(fmt::format("{}: {}", peer.name, what));
   });
   progress_.clear();
@@ -143,8 +143,8 @@ void weighing_session::prepare(subject& one, const inspect::peer& peer, const st
     return;
   }
   one.found.problem = version.error();
-  if (version.error().kind == inspect::fault::interrupted) return;
-  status_ = complain(inspect::error{version.error().kind, fmt::format("{}: {}", peer.name, version.error().message)});
+  if (version.error().kind == base::fault::interrupted) return;
+  status_ = complain(base::error{version.error().kind, fmt::format("{}: {}", peer.name, version.error().message)});
 }
 
 void weighing_session::measure() {
@@ -157,7 +157,7 @@ void weighing_session::measure() {
 }
 
 void weighing_session::measure(subject& one, unsigned run) {
-  inspect::weighing what{.program = one.program, .counts = asked_.counts, .time_limit = time_limit_};
+  measure::weighing what{.program = one.program, .counts = asked_.counts, .time_limit = time_limit_};
   std::erase_if(what.counts, [&](std::uint64_t n) { return one.max_n && n > *one.max_n; });
   const auto show = [&](std::uint64_t n) {
     progress_.show(fmt::format("run {} of {}: {} with n = {}", run, asked_.runs, one.found.name, with_commas(n)));
@@ -168,13 +168,13 @@ void weighing_session::measure(subject& one, unsigned run) {
                                                                    .path = asked_.path,
                                                                    .time_limit = time_limit_},
                                                                   stop_.signal(), show)
-                                        : inspect::weigh(what, stop_.signal(), show);
+                                        : measure::weigh(what, stop_.signal(), show);
   progress_.clear();
   if (!measured.samples.empty()) one.found.runs.push_back(std::move(measured.samples));
   if (!measured.failed) return;
   one.found.problem = measured.failed;
-  if (measured.failed->kind == inspect::fault::interrupted) return;
-  status_ = complain(inspect::error{
+  if (measured.failed->kind == base::fault::interrupted) return;
+  status_ = complain(base::error{
       measured.failed->kind, asked_.peers.empty() ? measured.failed->message
                                                   : fmt::format("{}: {}", one.found.name, measured.failed->message)});
 }
@@ -270,11 +270,11 @@ std::function<int()> add_weigh(CLI::App& app) {
   return [asked, counts] {
     if (asked->connections && counts->empty()) asked->counts = {1000, 15'000};
     if (asked->command.empty() && asked->peers.empty()) {
-      return complain(inspect::error{inspect::fault::input,
+      return complain(base::error{base::fault::input,
                                      "weigh needs a command after --, or --peers FILE; see tare weigh --help"});
     }
     if (asked->json == "-" && asked->csv == "-") {
-      return complain(inspect::error{inspect::fault::input, "--json and --csv cannot both go to standard output"});
+      return complain(base::error{base::fault::input, "--json and --csv cannot both go to standard output"});
     }
     std::ranges::sort(asked->counts);
     const auto [first, last] = std::ranges::unique(asked->counts);

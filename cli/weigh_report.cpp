@@ -2,7 +2,7 @@
 
 #include "cli/figures.hpp"
 #include "cli/table.hpp"
-#include "inspect/proc/machine.hpp"
+#include "base/proc/machine.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -21,13 +21,13 @@ double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<dou
 std::string readable(std::chrono::nanoseconds time) { return readable_seconds(seconds(time)); }
 
 /// "36.5 (36.4-36.6)"
-std::string with_spread(const inspect::slope& weight) {
+std::string with_spread(const measure::slope& weight) {
   if (per_task(weight.lowest) == per_task(weight.highest)) return per_task(weight.median);
   return fmt::format("{} ({}-{})", per_task(weight.median), per_task(weight.lowest), per_task(weight.highest));
 }
 
-const inspect::sample* point_at(const inspect::summary& of, std::uint64_t n) {
-  const auto found = std::ranges::find(of.points, n, &inspect::sample::n);
+const measure::sample* point_at(const measure::summary& of, std::uint64_t n) {
+  const auto found = std::ranges::find(of.points, n, &measure::sample::n);
   return found == of.points.end() ? nullptr : &*found;
 }
 
@@ -52,7 +52,7 @@ std::string comparison_table(const weigh_report& report) {
   table rows(std::move(head), 2);
   for (const auto& program : report.programs) {
     if (program.runs.empty()) continue;
-    const inspect::summary all = inspect::summarize(program.runs);
+    const measure::summary all = measure::summarize(program.runs);
     std::vector<std::string> row{program.name, program.version, all.weight ? with_spread(*all.weight) : "-"};
     for (const std::uint64_t n : counts) {
       const auto* point = point_at(all, n);
@@ -75,13 +75,13 @@ std::string comparison_table(const weigh_report& report) {
 
 namespace {
 
-std::string weight_line(const weighed_program& program, const inspect::slope& weight, std::string_view unit) {
+std::string weight_line(const weighed_program& program, const measure::slope& weight, std::string_view unit) {
   return fmt::format("\n{}: {} bytes per {}, median of {} run{} ({}-{})\n", program.name, per_task(weight.median), unit,
                      program.runs.size(), program.runs.size() == 1 ? "" : "s", per_task(weight.lowest),
                      per_task(weight.highest));
 }
 
-std::string connections_table(const weighed_program& program, const inspect::summary& all) {
+std::string connections_table(const weighed_program& program, const measure::summary& all) {
   table rows({"connections", "RSS", "anonymous", "page tables", "after a burst", "after closing", "to open", "CPU"}, 0);
   for (const auto& point : all.points) {
     rows.add({with_commas(point.n), megabytes(point.held.resident), megabytes(point.held.anonymous),
@@ -95,7 +95,7 @@ std::string connections_table(const weighed_program& program, const inspect::sum
 
 std::string program_table(const weighed_program& program) {
   if (program.runs.empty()) return {};
-  const inspect::summary all = inspect::summarize(program.runs);
+  const measure::summary all = measure::summarize(program.runs);
   if (program.connections) return connections_table(program, all);
   table rows({"tasks", "RSS", "PSS", "anonymous", "page tables", "peak", "to READY", "CPU"}, 0);
   for (const auto& point : all.points) {
@@ -109,14 +109,14 @@ std::string program_table(const weighed_program& program) {
 std::string conclusion(std::span<const weighed_program> programs) {
   const auto subject = std::ranges::find_if(programs, [](const auto& p) { return p.subject && !p.runs.empty(); });
   if (subject == programs.end()) return {};
-  const inspect::summary ours = inspect::summarize(subject->runs);
+  const measure::summary ours = measure::summarize(subject->runs);
   if (!ours.weight || ours.weight->median <= 0) return {};
 
   std::vector<std::string> compared;
   std::string crowd;
   for (const auto& other : programs) {
     if (other.subject || other.runs.empty()) continue;
-    const inspect::summary theirs = inspect::summarize(other.runs);
+    const measure::summary theirs = measure::summarize(other.runs);
     if (!theirs.weight || theirs.weight->median <= 0) continue;
     const double ratio = theirs.weight->median / ours.weight->median;
     const std::string weight = per_task(theirs.weight->median);
@@ -139,7 +139,7 @@ std::string conclusion(std::span<const weighed_program> programs) {
 
 std::string to_json(const weigh_report& report) {
   using nlohmann::ordered_json;
-  const inspect::machine machine = inspect::this_machine();
+  const base::machine machine = base::this_machine();
   ordered_json all{{"schema", 1},
                    {"machine",
                     {{"cpu", machine.cpu},
@@ -149,14 +149,14 @@ std::string to_json(const weigh_report& report) {
                    {"runs", report.runs},
                    {"results", ordered_json::array()}};
   for (const auto& program : report.programs) {
-    const inspect::summary found = inspect::summarize(program.runs);
+    const measure::summary found = measure::summarize(program.runs);
     ordered_json result{{"name", program.name}, {"version", program.version}};
-    const auto or_null = [&](double inspect::slope::* figure) {
+    const auto or_null = [&](double measure::slope::* figure) {
       return found.weight ? ordered_json((*found.weight).*figure) : ordered_json();
     };
-    result["slope_bytes"] = or_null(&inspect::slope::median);
-    result["slope_lowest_bytes"] = or_null(&inspect::slope::lowest);
-    result["slope_highest_bytes"] = or_null(&inspect::slope::highest);
+    result["slope_bytes"] = or_null(&measure::slope::median);
+    result["slope_lowest_bytes"] = or_null(&measure::slope::lowest);
+    result["slope_highest_bytes"] = or_null(&measure::slope::highest);
     result["base_rss_bytes"] = found.points.empty() ? ordered_json() : ordered_json(found.points.front().held.resident);
     if (program.problem) result["error"] = program.problem->message;
     result["points"] = ordered_json::array();

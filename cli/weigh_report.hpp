@@ -2,7 +2,7 @@
 
 // What `tare weigh` found, as a table, a sentence, JSON and CSV.
 
-#include "inspect/weigh/summary.hpp"
+#include "measure/weigh/summary.hpp"
 
 #include <optional>
 #include <span>
@@ -17,8 +17,8 @@ struct weighed_program {
   std::string version;
   bool connections = false;               ///< idle connections were weighed, not tasks
   bool subject = false;                   ///< the others are compared with the first of these
-  std::vector<inspect::series> runs;      ///< maybe incomplete
-  std::optional<inspect::error> problem;  ///< why it is incomplete, or was not measured at all
+  std::vector<measure::series> runs;      ///< maybe incomplete
+  std::optional<base::error> problem;  ///< why it is incomplete, or was not measured at all
 };
 
 struct weigh_report {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 
 #include <cstdint>
 
@@ -8,6 +8,6 @@ namespace tare::load {
 
 /// Raises the process's soft limit of descriptors so that `connections` fit, for it and for what it starts. An error if
 /// the hard limit is too low.
-[[nodiscard]] inspect::result<void> raise_descriptor_limit(std::uint64_t connections);
+[[nodiscard]] base::result<void> raise_descriptor_limit(std::uint64_t connections);
 
 }  // namespace tare::load

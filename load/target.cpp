@@ -17,7 +17,7 @@
 namespace tare::load {
 namespace {
 
-inspect::result<net::endpoint> look_up(const std::string& host, std::uint16_t port) {
+base::result<net::endpoint> look_up(const std::string& host, std::uint16_t port) {
   if (const auto literal = net::endpoint::parse_address(host, port)) return *literal;
   const addrinfo wanted{.ai_flags = AI_ADDRCONFIG,
                         .ai_family = AF_UNSPEC,
@@ -29,7 +29,7 @@ inspect::result<net::endpoint> look_up(const std::string& host, std::uint16_t po
                         .ai_next = nullptr};
   addrinfo* found = nullptr;
   if (const int wrong = ::getaddrinfo(host.c_str(), nullptr, &wanted, &found); wrong != 0) {
-    return inspect::input_error(fmt::format("cannot look up {}: {}", host, ::gai_strerror(wrong)));
+    return base::input_error(fmt::format("cannot look up {}: {}", host, ::gai_strerror(wrong)));
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
   net::endpoint first = net::endpoint::from(found->ai_addr, found->ai_addrlen);
@@ -41,24 +41,24 @@ std::string get(std::string_view path, std::string_view host) {
   return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: tare\r\nAccept: */*\r\n\r\n", path, host);
 }
 
-inspect::result<target> over_tls(target plain, bool verify) {
+base::result<target> over_tls(target plain, bool verify) {
   auto trusted = net::tls::context::client({.verify = verify, .alpn = {"http/1.1"}});
-  if (!trusted) return inspect::input_error(fmt::format("cannot set up TLS: {}", trusted.error().message()));
+  if (!trusted) return base::input_error(fmt::format("cannot set up TLS: {}", trusted.error().message()));
   plain.tls = std::move(*trusted);
   return plain;
 }
 
 }  // namespace
 
-inspect::result<target> parse_target(std::string_view url, bool verify) {
+base::result<target> parse_target(std::string_view url, bool verify) {
   const auto parsed = boost::urls::parse_uri({url.data(), url.size()});
   if (!parsed || parsed->host().empty()) {
-    return inspect::input_error(fmt::format("'{}' is no URL such as http://127.0.0.1:8080/", url));
+    return base::input_error(fmt::format("'{}' is no URL such as http://127.0.0.1:8080/", url));
   }
   const std::string scheme = parsed->scheme();
   const bool secret = scheme == "https";
   if (scheme != "http" && !secret) {
-    return inspect::input_error(fmt::format("'{}': only http:// and https:// are understood, not {}://", url, scheme));
+    return base::input_error(fmt::format("'{}': only http:// and https:// are understood, not {}://", url, scheme));
   }
   std::uint16_t port = secret ? 443 : 80;
   if (parsed->has_port()) {
@@ -67,7 +67,7 @@ inspect::result<target> parse_target(std::string_view url, bool verify) {
     const auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
     if (wrong != std::errc() || end != digits.data() + digits.size()) port = 0;
   }
-  if (port == 0) return inspect::input_error(fmt::format("'{}' has no usable port", url));
+  if (port == 0) return base::input_error(fmt::format("'{}' has no usable port", url));
   auto address = look_up(parsed->host_address(), port);
   if (!address) return std::unexpected(address.error());
   std::string path = parsed->encoded_path().empty() ? std::string("/") : std::string(parsed->encoded_path());
@@ -81,7 +81,7 @@ inspect::result<target> parse_target(std::string_view url, bool verify) {
   return made;
 }
 
-inspect::result<target> target_at(const net::endpoint& address, std::string_view path, bool tls) {
+base::result<target> target_at(const net::endpoint& address, std::string_view path, bool tls) {
   const std::string host = address.to_string();
   target made{.address = address,
               .request = get(path, host),

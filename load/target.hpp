@@ -1,6 +1,6 @@
 #pragma once
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 
 #include <tare/net/endpoint.hpp>
 #include <tare/net/tls.hpp>
@@ -23,9 +23,9 @@ struct target {
 
 /// From "http[s]://HOST[:PORT][/PATH][?QUERY]". A name is looked up here, which blocks: once, before anything runs.
 /// With https the system's authorities are trusted, or everybody if not `verify`.
-[[nodiscard]] inspect::result<target> parse_target(std::string_view url, bool verify = true);
+[[nodiscard]] base::result<target> parse_target(std::string_view url, bool verify = true);
 
 /// A request to a server that was started here; with `tls`, whatever its certificate says.
-[[nodiscard]] inspect::result<target> target_at(const net::endpoint& address, std::string_view path, bool tls = false);
+[[nodiscard]] base::result<target> target_at(const net::endpoint& address, std::string_view path, bool tls = false);
 
 }  // namespace tare::load

@@ -2,8 +2,8 @@
 
 // Runs a task of the load in the calling thread, until it ends or the user wants to stop.
 
-#include "inspect/error.hpp"
-#include "inspect/process/listen.hpp"
+#include "base/error.hpp"
+#include "measure/process/listen.hpp"
 
 #include <tare/net/readiness.hpp>
 #include <tare/runtime.hpp>
@@ -16,14 +16,14 @@ namespace tare::load {
 
 /// fault::interrupted if `stop` became readable first; the task was cancelled then. -1: nothing stops it.
 template <class T>
-[[nodiscard]] inspect::result<T> run_until_stopped(task<T> body, inspect::stop_signal stop) {
+[[nodiscard]] base::result<T> run_until_stopped(task<T> body, measure::stop_signal stop) {
   runtime here;
   if (stop < 0) return here.run(std::move(body));
   const auto stopped = [](int descriptor) -> task<> { (void)co_await net::wait_readable(descriptor); };
-  const auto either = [&](task<T> wanted) -> task<inspect::result<T>> {
+  const auto either = [&](task<T> wanted) -> task<base::result<T>> {
     auto first = co_await when_any(std::move(wanted), stopped(stop));
     if (first.index() == 0) co_return std::move(std::get<0>(first));
-    co_return inspect::interrupted_error();
+    co_return base::interrupted_error();
   };
   return here.run(either(std::move(body)));
 }

@@ -1,9 +1,9 @@
 #include "load/weigh_connections.hpp"
 
-#include "inspect/proc/cpu_time.hpp"
-#include "inspect/proc/process_tree.hpp"
-#include "inspect/process/process.hpp"
-#include "inspect/process/tail.hpp"
+#include "base/proc/cpu_time.hpp"
+#include "base/proc/process_tree.hpp"
+#include "measure/process/process.hpp"
+#include "measure/process/tail.hpp"
 #include "load/crowd.hpp"
 #include "load/until_stopped.hpp"
 
@@ -22,14 +22,14 @@
 namespace tare::load {
 namespace {
 
-using inspect::result;
-using inspect::sample;
+using base::result;
+using measure::sample;
 using namespace std::chrono_literals;
 
 /// One that is free now. Another program may take it before the server does; then the server says so.
 result<std::uint16_t> free_port() {
   const auto listening = net::listener::bind(net::endpoint::loopback(0));
-  if (!listening) return inspect::system_error("cannot find a free port", listening.error().value());
+  if (!listening) return base::system_error("cannot find a free port", listening.error().value());
   return listening->local().value_or(net::endpoint()).port();
 }
 
@@ -38,18 +38,18 @@ class weighing {
   static task<result<sample>> run(const connection_weighing& what, std::uint64_t n) {
     const auto port = free_port();
     if (!port) co_return std::unexpected(port.error());
-    auto started = inspect::process::start(what.program.with_port(*port));
+    auto started = measure::process::start(what.program.with_port(*port));
     if (!started) co_return std::unexpected(started.error());
     weighing one(what, n, std::move(*started));
     co_return co_await one.weigh(*port);
   }
 
  private:
-  weighing(const connection_weighing& what, std::uint64_t n, inspect::process server)
+  weighing(const connection_weighing& what, std::uint64_t n, measure::process server)
       : what_(what), n_(n), server_(std::move(server)) {}
 
   task<result<sample>> weigh(std::uint16_t port) {
-    result<sample> measured = inspect::interrupted_error();
+    result<sample> measured = base::interrupted_error();
     co_await with_scope([&](scope& s) -> task<> {
       s.spawn(drain(server_.output(), nullptr));
       s.spawn(drain(server_.errors(), &last_words_));
@@ -62,7 +62,7 @@ class weighing {
   }
 
   /// A server must not be held up because nobody reads what it logs.
-  static task<> drain(const inspect::file_descriptor& from, inspect::tail* kept) {
+  static task<> drain(const base::file_descriptor& from, measure::tail* kept) {
     std::array<char, 4096> buffer;
     while (co_await net::wait_readable(from.get())) {
       const ssize_t got = ::read(from.get(), buffer.data(), buffer.size());
@@ -127,36 +127,36 @@ class weighing {
     return failure_of(fmt::format("failed {} of {} connections at {}: {}", all.failed, n_, when, all.first));
   }
 
-  task<result<inspect::memory>> settled() {
+  task<result<base::memory>> settled() {
     co_await sleep_for(what_.settling);
-    const auto processes = inspect::descendants(server_.supervisor());
+    const auto processes = base::descendants(server_.supervisor());
     if (!processes) co_return std::unexpected(processes.error());
-    co_return inspect::read_memory(*processes);
+    co_return base::read_memory(*processes);
   }
 
   [[nodiscard]] std::chrono::nanoseconds cpu() const {
-    const auto processes = inspect::descendants(server_.supervisor());
-    return processes ? inspect::read_cpu_time(*processes) : std::chrono::nanoseconds(0);
+    const auto processes = base::descendants(server_.supervisor());
+    return processes ? base::read_cpu_time(*processes) : std::chrono::nanoseconds(0);
   }
 
-  [[nodiscard]] std::unexpected<inspect::error> failure_of(std::string_view happened) const {
+  [[nodiscard]] std::unexpected<base::error> failure_of(std::string_view happened) const {
     const std::string last = last_words_.last_line();
-    return inspect::command_error(fmt::format("{} {} with n = {}{}{}", what_.program.arguments.front(), happened, n_,
+    return base::command_error(fmt::format("{} {} with n = {}{}{}", what_.program.arguments.front(), happened, n_,
                                               last.empty() ? "" : ": ", last));
   }
 
   const connection_weighing& what_;
   std::uint64_t n_;
-  inspect::process server_;
-  inspect::tail last_words_;
+  measure::process server_;
+  measure::tail last_words_;
   bool ended_ = false;
 };
 
 }  // namespace
 
-inspect::weighed weigh_connections(const connection_weighing& what, inspect::stop_signal stop,
+measure::weighed weigh_connections(const connection_weighing& what, measure::stop_signal stop,
                                    const std::function<void(std::uint64_t n)>& progress) {
-  inspect::weighed all;
+  measure::weighed all;
   for (const std::uint64_t n : what.counts) {
     if (progress) progress(n);
     auto measured = run_until_stopped(weighing::run(what, n), stop);

@@ -3,10 +3,10 @@
 // Weighing a server's idle connections: it is started, connected to, asked once on each connection, and left alone;
 // then the kernel is asked what it holds.
 
-#include "inspect/error.hpp"
-#include "inspect/process/command.hpp"
-#include "inspect/process/listen.hpp"
-#include "inspect/weigh/weigh.hpp"
+#include "base/error.hpp"
+#include "measure/process/command.hpp"
+#include "measure/process/listen.hpp"
+#include "measure/weigh/weigh.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace tare::load {
 
 /// What to measure.
 struct connection_weighing {
-  inspect::command program;           ///< With `{port}` where it is to listen, on 127.0.0.1.
+  measure::command program;           ///< With `{port}` where it is to listen, on 127.0.0.1.
   std::vector<std::uint64_t> counts;  ///< Growing.
   bool tls = false;                   ///< It speaks HTTPS.
   std::string path = "/";             ///< Asked for with GET; 200 is expected.
@@ -29,7 +29,7 @@ struct connection_weighing {
 /// Measures with every count once, and stops at the first failure. Of a sample, `ready` and `cpu` are for opening the
 /// connections and answering on them; `burst` is the RSS after another request on each, and `closed` that after all
 /// were closed. `progress` is called before each start.
-[[nodiscard]] inspect::weighed weigh_connections(const connection_weighing& what, inspect::stop_signal stop = -1,
+[[nodiscard]] measure::weighed weigh_connections(const connection_weighing& what, measure::stop_signal stop = -1,
                                                  const std::function<void(std::uint64_t n)>& progress = {});
 
 }  // namespace tare::load

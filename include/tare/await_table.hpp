@@ -16,7 +16,7 @@
 // Bytes: none until it is read, then some 350 for each coroutine of the program, whether it has frames or not: half of
 // that is text.
 
-#include <tare/detail/await_section.hpp>
+#include <tare/abi/await_section.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -57,17 +57,17 @@ class await_table {
                                                       std::optional<std::uint32_t> suspend_index = {}) const noexcept;
 
   /// nullptr: none.
-  [[nodiscard]] const detail::await_section::coroutine* find(const void* resume) const noexcept;
+  [[nodiscard]] const abi::await_section::coroutine* find(const void* resume) const noexcept;
 
  private:
   struct module {
     std::string text;
-    detail::await_section section;
+    abi::await_section section;
   };
   struct entry {
     std::uintptr_t resume;
     const module* in;
-    const detail::await_section::coroutine* coroutine;
+    const abi::await_section::coroutine* coroutine;
   };
   [[nodiscard]] const entry* entry_of(const void* resume) const noexcept;
 

@@ -10,23 +10,7 @@
 // It costs no instruction and no byte of the frame: 16 bytes in a read-only section of the program say where the budget
 // belongs. It works in coroutines of any library. The frame is what operator new is asked for, in bytes.
 
-#include <cstdint>
-
-namespace tare::detail {
-
-/// Tells files apart by their names without folders, which compilers spell in more than one way (FNV-1a). `tare frames`
-/// compares it with that of the files in the debug information.
-constexpr std::uint32_t file_mark(const char* path) {
-  std::uint32_t mark = 2166136261U;
-  for (; *path != '\0'; ++path)
-    mark = *path == '/' ? 2166136261U : (mark ^ static_cast<std::uint8_t>(*path)) * 16777619U;
-  return mark;
-}
-
-template <std::uint32_t Number>
-inline constexpr std::uint32_t constant = Number;
-
-}  // namespace tare::detail
+#include <tare/abi/frame_budget.hpp>
 
 // A macro, since the number has to reach the assembler from where the coroutine's own code is. The section is made up
 // of four 32-bit numbers each: the distance to a place in the coroutine's code, the budget, and the line and the file,
@@ -38,7 +22,7 @@ inline constexpr std::uint32_t constant = Number;
     __asm__ volatile(                                                                                                  \
         "998:\n\t.pushsection .tare.budgets,\"aR?\",@progbits\n\t.long 998b - .\n\t.long %c0, %c1, %c2\n\t.popsection" \
         :                                                                                                              \
-        : "i"(bytes), "i"(__LINE__), "i"(::tare::detail::constant<::tare::detail::file_mark(__FILE__)>));              \
+        : "i"(bytes), "i"(__LINE__), "i"(::tare::abi::constant<::tare::abi::file_mark(__FILE__)>));              \
   } while (false)
 #else
 #define TARE_FRAME_BUDGET(bytes) static_assert((bytes) > 0, "a budget is a number of bytes above 0")

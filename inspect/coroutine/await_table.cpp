@@ -1,6 +1,6 @@
 #include "inspect/coroutine/await_table.hpp"
 
-#include <tare/detail/await_section.hpp>
+#include <tare/abi/await_section.hpp>
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 namespace tare::inspect {
 namespace {
 
-using detail::await_section;
+using abi::await_section;
 
 char letter_of(suspension kind) {
   switch (kind) {
@@ -92,10 +92,10 @@ std::string await_table_text(std::span<const coroutine> coroutines, std::string_
   return text.take();
 }
 
-result<std::vector<coroutine>> parse_await_table(std::string_view section, std::string_view build_id) {
+base::result<std::vector<coroutine>> parse_await_table(std::string_view section, std::string_view build_id) {
   const auto table = await_section::read(section);
-  if (!table) return input_error(table.error());
-  if (table->build_id != build_id) return input_error("it was made for another build");
+  if (!table) return base::input_error(table.error());
+  if (table->build_id != build_id) return base::input_error("it was made for another build");
   const auto source = [&](std::uint32_t file, std::uint32_t line) -> source_line {
     if (line == 0) return {};
     return {.file = std::string(table->files[file]), .line = line};

@@ -1,10 +1,10 @@
 #pragma once
 
-// The section `.tare.awaits` (<tare/detail/await_section.hpp>): what this library knows of a binary's awaits, for those
+// The section `.tare.awaits` (<tare/abi/await_section.hpp>): what this library knows of a binary's awaits, for those
 // who have no debug information.
 
-#include "inspect/coroutine/coroutine.hpp"
-#include "inspect/error.hpp"
+#include "inspect/facts/coroutine.hpp"
+#include "base/error.hpp"
 
 #include <span>
 #include <string>
@@ -18,6 +18,6 @@ namespace tare::inspect {
 [[nodiscard]] std::string await_table_text(std::span<const coroutine> coroutines, std::string_view build_id);
 
 /// The coroutines that a section tells of. The error says what is wrong with it, without the file's name.
-[[nodiscard]] result<std::vector<coroutine>> parse_await_table(std::string_view section, std::string_view build_id);
+[[nodiscard]] base::result<std::vector<coroutine>> parse_await_table(std::string_view section, std::string_view build_id);
 
 }  // namespace tare::inspect

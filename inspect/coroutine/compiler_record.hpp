@@ -16,7 +16,7 @@
 // variable that has none. "file" is there only where it is not the coroutine's own. A name comes with the line of the
 // variable's declaration.
 
-#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/facts/coroutine.hpp"
 
 #include <cstdint>
 #include <map>

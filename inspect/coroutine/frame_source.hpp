@@ -3,7 +3,7 @@
 // A coroutine as a unit of debug information describes it, before anything is concluded from it. Internal to inspect/.
 
 #include "inspect/coroutine/compiler_record.hpp"
-#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/facts/coroutine.hpp"
 #include "inspect/dwarf/line_rows.hpp"
 #include "inspect/machine/function_flow.hpp"
 
@@ -48,7 +48,7 @@ struct budget_mark {
   std::uint64_t address = 0;  ///< in the coroutine's code, or in code that it was inlined into
   std::uint64_t bytes = 0;
   std::uint32_t line = 0;
-  std::uint32_t file = 0;  ///< tare::detail::file_mark
+  std::uint32_t file = 0;  ///< abi::file_mark
   bool holds = false;      ///< its coroutine was found
 };
 

@@ -6,7 +6,7 @@
 // as a pointer to the waiting promise (Boost.Asio). Only members of such types count: other words of a frame that
 // happen to be frames' addresses lead astray.
 
-#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/facts/coroutine.hpp"
 
 #include <llvm/DebugInfo/DWARF/DWARFDie.h>
 

@@ -7,7 +7,7 @@
 #include "inspect/dwarf/line_rows.hpp"
 #include "inspect/object/image.hpp"
 
-#include <tare/detail/await_section.hpp>
+#include <tare/abi/await_section.hpp>
 #include <tare/frame_budget.hpp>
 
 #include <fmt/format.h>
@@ -259,7 +259,7 @@ class reader {
   }
 
   void add_from_await_table(const image& file) {
-    const auto sections = file.unloaded_sections_named(detail::await_section::name);
+    const auto sections = file.unloaded_sections_named(abi::await_section::name);
     if (sections.empty()) return;
     auto table = parse_await_table(sections.front(), file.build_id());
     if (!table) {
@@ -297,7 +297,7 @@ class reader {
       const auto inlined = file.dwarf().getInliningInfoForAddress({address}, how);
       for (std::uint32_t i = 0; i < inlined.getNumberOfFrames(); ++i) {
         const std::string& name = inlined.getFrame(i).FileName;
-        if (tare::detail::file_mark(name.c_str()) == mark.file) return name;
+        if (abi::file_mark(name.c_str()) == mark.file) return name;
       }
     }
     return {};
@@ -374,7 +374,7 @@ class reader {
   bool has_await_table_ = false;      ///< likewise
 };
 
-result<coroutine_report> read_all(image_file& file, const std::string& name, const read_options& options) {
+base::result<coroutine_report> read_all(image_file& file, const std::string& name, const read_options& options) {
   reader all(options);
   std::size_t refused = 0;
   const auto done_with_all = file.for_each([&](image& one) { all.read(one); },
@@ -383,19 +383,19 @@ result<coroutine_report> read_all(image_file& file, const std::string& name, con
                                              all.note(std::move(problem));
                                            });
   if (!done_with_all) return std::unexpected(done_with_all.error());
-  if (file.is_archive() && file.size() == refused) return input_error(fmt::format("{} has no ELF file in it", name));
+  if (file.is_archive() && file.size() == refused) return base::input_error(fmt::format("{} has no ELF file in it", name));
   return all.take();
 }
 
 }  // namespace
 
-result<coroutine_report> read_coroutines(const fs::path& binary, const read_options& options) {
+base::result<coroutine_report> read_coroutines(const fs::path& binary, const read_options& options) {
   auto file = image_file::open(binary);
   if (!file) return std::unexpected(file.error());
   return read_all(*file, binary.string(), options);
 }
 
-result<coroutine_report> read_coroutines(const std::string& name, std::span<const std::uint8_t> content,
+base::result<coroutine_report> read_coroutines(const std::string& name, std::span<const std::uint8_t> content,
                                          const read_options& options) {
   auto file = image_file::open(name, content);
   if (!file) return std::unexpected(file.error());

@@ -9,9 +9,9 @@
 // 5. A file of 200 MB takes about as long as a linker takes to write it; memory stays far below the file's size, since
 // only the units that have coroutines are parsed and each is dropped after use.
 
-#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/facts/coroutine.hpp"
 #include "inspect/coroutine/future_vtable.hpp"
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -45,7 +45,7 @@ struct coroutine_report {
   std::vector<coroutine> coroutines;  ///< in no particular order
   std::uint64_t functions = 0;        ///< how many functions there were to look at
   std::string build_id;               ///< of a file that has one; of an archive nobody's
-  std::vector<std::uint64_t> arenas;  ///< addresses of <tare/detail/arena_abi.hpp>'s structure in a linked file
+  std::vector<std::uint64_t> arenas;  ///< addresses of <tare/abi/arena.hpp>'s structure in a linked file
   std::vector<future_vtable> vtables;
   /// Those whose coroutine was merged into its caller or optimized away, so that it has no frame; unless only some
   /// coroutines were asked for.
@@ -56,11 +56,11 @@ struct coroutine_report {
 /// The error is one line: not an ELF file, truncated, unreadable, for another machine. No debug information is no
 /// error: coroutines are then known by their symbols alone, their sizes where the code tells them, and a note says how
 /// to build.
-[[nodiscard]] result<coroutine_report> read_coroutines(const std::filesystem::path& binary,
+[[nodiscard]] base::result<coroutine_report> read_coroutines(const std::filesystem::path& binary,
                                                        const read_options& options = {});
 
 /// The same of a file that is in memory; `name` is for messages and for finding what stands beside it.
-[[nodiscard]] result<coroutine_report> read_coroutines(const std::string& name, std::span<const std::uint8_t> content,
+[[nodiscard]] base::result<coroutine_report> read_coroutines(const std::string& name, std::span<const std::uint8_t> content,
                                                        const read_options& options = {});
 
 }  // namespace tare::inspect

@@ -2,7 +2,7 @@
 
 // Which source line an instruction of a unit comes from.
 
-#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/facts/coroutine.hpp"
 
 #include <llvm/DebugInfo/DWARF/DWARFContext.h>
 #include <llvm/DebugInfo/DWARF/DWARFDebugLine.h>

@@ -2,7 +2,7 @@
 
 // Names and sizes of types, and other questions to a debugging information entry.
 
-#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/facts/coroutine.hpp"
 
 #include <llvm/DebugInfo/DWARF/DWARFDie.h>
 

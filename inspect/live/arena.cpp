@@ -21,7 +21,7 @@ T number_at(std::span<const std::byte> from, std::size_t offset) {
 }
 
 /// Whether the numbers can be worked with, whatever they mean.
-bool is_sound(const detail::arena_abi& abi) {
+bool is_sound(const abi::arena& abi) {
   constexpr std::uint32_t largest_slab = 1U << 30U;
   constexpr std::uint64_t most_slabs = std::uint64_t{1} << 24U;
   constexpr std::uint32_t largest_entry = 4096;
@@ -33,14 +33,14 @@ bool is_sound(const detail::arena_abi& abi) {
 
 }  // namespace
 
-std::optional<arena> arena::open(const address_space& memory, const detail::arena_abi& abi,
+std::optional<arena> arena::open(const address_space& memory, const abi::arena& abi,
                                  std::vector<std::string>& notes) {
-  if (abi.magic != detail::arena_abi::expected_magic) return std::nullopt;
-  if (abi.version != detail::arena_abi::current_version || abi.bytes != sizeof abi) {
+  if (abi.magic != abi::arena::expected_magic) return std::nullopt;
+  if (abi.version != abi::arena::current_version || abi.bytes != sizeof abi) {
     notes.push_back(
         fmt::format("the program's arena is of version {}, and this command knows version {}: its frames "
                     "are found like those of other libraries",
-                    abi.version, detail::arena_abi::current_version));
+                    abi.version, abi::arena::current_version));
     return std::nullopt;
   }
   if (abi.base == 0) return std::nullopt;

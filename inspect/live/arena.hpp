@@ -2,14 +2,14 @@
 
 // This library's frame arena in a process's memory: every slab, every frame, who waits for it. Internal to inspect/.
 //
-// The program says where it is by <tare/detail/arena_abi.hpp>. Nothing in there is trusted: what makes no sense ends
+// The program says where it is by <tare/abi/arena.hpp>. Nothing in there is trusted: what makes no sense ends
 // the walk of that slab.
 
 #include "inspect/live/found_frame.hpp"
 #include "inspect/live/frame_index.hpp"
 #include "inspect/memory/address_space.hpp"
 
-#include <tare/detail/arena_abi.hpp>
+#include <tare/abi/arena.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -24,7 +24,7 @@ namespace tare::inspect {
 class arena {
  public:
   /// The one that `abi` describes; nothing if it was not made yet. A version that is not known is told in `notes`.
-  [[nodiscard]] static std::optional<arena> open(const address_space& memory, const detail::arena_abi& abi,
+  [[nodiscard]] static std::optional<arena> open(const address_space& memory, const abi::arena& abi,
                                                  std::vector<std::string>& notes);
 
   /// Where frames are, and where their slabs are described.
@@ -42,7 +42,7 @@ class arena {
     std::uint32_t before = 0;   ///< how many slabs further to the front the object begins, if it is a large one
     bool frames = false;
   };
-  arena(const address_space& memory, const detail::arena_abi& abi) : memory_(memory), abi_(abi) {}
+  arena(const address_space& memory, const abi::arena& abi) : memory_(memory), abi_(abi) {}
 
   [[nodiscard]] bool read_table();
   [[nodiscard]] std::uint64_t target(std::uint32_t link) const noexcept;
@@ -57,7 +57,7 @@ class arena {
   [[nodiscard]] std::uint64_t waiter_of_branch(std::uint64_t branch);
 
   const address_space& memory_;
-  detail::arena_abi abi_;
+  abi::arena abi_;
   std::vector<slab> table_;
   std::unordered_map<std::uint64_t, std::uint64_t> scopes_;  ///< by the record that has the slots
 };

@@ -6,7 +6,7 @@
 // of them is no coincidence. At its final suspension a frame has no address to resume at. Where a frame was merged into
 // its caller's, the second word leads to a function that destroys without freeing.
 
-#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/facts/coroutine.hpp"
 #include "inspect/memory/address_space.hpp"
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 
 // What a frame itself says: where it is suspended, and who waits for it. Internal to inspect/.
 
-#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/facts/coroutine.hpp"
 #include "inspect/live/found_frame.hpp"
 #include "inspect/memory/address_space.hpp"
 

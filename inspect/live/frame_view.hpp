@@ -2,7 +2,7 @@
 
 // One suspended frame, with what its variables hold.
 
-#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/facts/coroutine.hpp"
 
 #include <cstdint>
 #include <optional>

@@ -1,6 +1,6 @@
 #include "inspect/live/module.hpp"
 
-#include "inspect/file_descriptor.hpp"
+#include "base/file_descriptor.hpp"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ struct file_head {
 /// Nothing if the file is no 64-bit x86 program or library.
 std::optional<file_head> read_head(const fs::path& path) {
   // A core file may name anything, also a pipe.
-  const file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const base::file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat kind{};
   if (!file || ::fstat(file.get(), &kind) != 0 || !S_ISREG(kind.st_mode)) return std::nullopt;
   file_head head;
@@ -120,7 +120,7 @@ class search {
     }
   }
 
-  result<std::vector<module>> run() {
+  base::result<std::vector<module>> run() {
     for (const auto& mapped : mapped_files(memory_)) {
       if (const auto found = find(mapped); found) {
         const bool first = !program_.empty() ? mapped.path == program_ : is_program(*found);
@@ -131,7 +131,7 @@ class search {
       if (auto added = add_program(); !added) return std::unexpected(added.error());
     }
     if (found_.empty()) {
-      return input_error(how_.pid != 0 ? fmt::format("cannot read the program of process {}", how_.pid)
+      return base::input_error(how_.pid != 0 ? fmt::format("cannot read the program of process {}", how_.pid)
                                        : "the core file does not name its program: give it with --exe");
     }
     return std::move(found_);
@@ -189,15 +189,15 @@ class search {
   }
 
   /// The program that the caller names, for a core file.
-  result<void> add_program() {
+  base::result<void> add_program() {
     const auto head = read_head(how_.program);
     if (!head) {
-      const file_descriptor file(::open(how_.program.c_str(), O_RDONLY | O_CLOEXEC));
-      if (!file) return system_error(fmt::format("cannot read {}", how_.program.string()), errno);
-      return input_error(fmt::format("{} is not a 64-bit x86 program", how_.program.string()));
+      const base::file_descriptor file(::open(how_.program.c_str(), O_RDONLY | O_CLOEXEC));
+      if (!file) return base::system_error(fmt::format("cannot read {}", how_.program.string()), errno);
+      return base::input_error(fmt::format("{} is not a 64-bit x86 program", how_.program.string()));
     }
     if (how_.entry == 0)
-      return input_error("the core file does not say where its program lies: it has no NT_AUXV note");
+      return base::input_error("the core file does not say where its program lies: it has no NT_AUXV note");
     module placed;
     placed.name = how_.program.string();
     placed.file = how_.program;
@@ -211,7 +211,7 @@ class search {
                      .end = placed.load_bias + segment.p_vaddr + segment.p_memsz};
     }
     if (placed.load_bias % page != 0 || (first != 0 && !is_same(memory_, first, *head))) {
-      return input_error(fmt::format("{} is not the program that the core file is of", how_.program.string()));
+      return base::input_error(fmt::format("{} is not the program that the core file is of", how_.program.string()));
     }
     std::erase_if(found_, [&](const module& one) { return one.load_bias == placed.load_bias; });
     found_.insert(found_.begin(), std::move(placed));
@@ -228,7 +228,7 @@ class search {
 
 }  // namespace
 
-result<std::vector<module>> find_modules(const address_space& memory, const module_search& how,
+base::result<std::vector<module>> find_modules(const address_space& memory, const module_search& how,
                                          std::vector<std::string>& notes) {
   return search(memory, how, notes).run();
 }

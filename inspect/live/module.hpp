@@ -2,7 +2,7 @@
 
 // The files whose code a process runs, and where in its memory they are. Internal to inspect/.
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 #include "inspect/memory/address_space.hpp"
 
 #include <filesystem>
@@ -30,7 +30,7 @@ struct module_search {
 
 /// The program comes first if it can be told which it is. What cannot be used is told in `notes`: a file that is gone,
 /// that was replaced since the process began, or that is none. An error if not even the program can be used.
-[[nodiscard]] result<std::vector<module>> find_modules(const address_space& memory, const module_search& how,
+[[nodiscard]] base::result<std::vector<module>> find_modules(const address_space& memory, const module_search& how,
                                                        std::vector<std::string>& notes);
 
 }  // namespace tare::inspect

@@ -8,7 +8,7 @@
 // to memory that was freed, or is something else by now. Where glibc's heap tells, these are left out: a future has a
 // chunk of its own, which is as long as malloc would make it for it.
 
-#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/facts/coroutine.hpp"
 #include "inspect/live/found_frame.hpp"
 #include "inspect/live/vtable_index.hpp"
 #include "inspect/memory/address_space.hpp"

@@ -3,7 +3,7 @@
 // What a process's suspended coroutines were at one moment: grouped by where they are suspended, and by who waits for
 // whom. Plain values: they can be kept in a file, compared, shown.
 
-#include "inspect/coroutine/coroutine.hpp"
+#include "inspect/facts/coroutine.hpp"
 
 #include <cstdint>
 #include <limits>

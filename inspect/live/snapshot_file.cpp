@@ -1,6 +1,6 @@
 #include "inspect/live/snapshot_file.hpp"
 
-#include "inspect/json_problem.hpp"
+#include "base/json_problem.hpp"
 
 #include <fmt/format.h>
 
@@ -138,7 +138,7 @@ auto each_of(const ordered_json& json, const char* key, const Read& read) {
     } catch (const wrong_file& wrong) {
       throw wrong_file{fmt::format("{}[{}]: {}", key, i, wrong.what)};
     } catch (const ordered_json::exception& wrong) {
-      throw wrong_file{fmt::format("{}[{}]: {}", key, i, json_problem(wrong.what()))};
+      throw wrong_file{fmt::format("{}[{}]: {}", key, i, base::json_problem(wrong.what()))};
     }
   }
   return all;
@@ -197,13 +197,13 @@ std::string snapshot_json(const live_snapshot& of) {
   return all.dump(1, ' ', false, ordered_json::error_handler_t::replace) + '\n';
 }
 
-result<live_snapshot> parse_snapshot(std::string_view text, const std::string& name) {
+base::result<live_snapshot> parse_snapshot(std::string_view text, const std::string& name) {
   try {
     return snapshot_of(ordered_json::parse(text));
   } catch (const wrong_file& wrong) {
-    return input_error(fmt::format("{}: {}", name, wrong.what));
+    return base::input_error(fmt::format("{}: {}", name, wrong.what));
   } catch (const ordered_json::exception& wrong) {
-    return input_error(fmt::format("{}: {}", name, json_problem(wrong.what())));
+    return base::input_error(fmt::format("{}: {}", name, base::json_problem(wrong.what())));
   }
 }
 

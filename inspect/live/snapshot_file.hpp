@@ -2,7 +2,7 @@
 
 // A snapshot as JSON, with schema 1 (docs/tools.md): what `tare live --json` and `tare snapshot` write.
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 #include "inspect/live/snapshot.hpp"
 
 #include <string>
@@ -14,6 +14,6 @@ namespace tare::inspect {
 
 /// Reads it back. The error names `name` and says what is wrong with the file: no JSON, another schema, a missing or
 /// impossible value.
-[[nodiscard]] result<live_snapshot> parse_snapshot(std::string_view text, const std::string& name);
+[[nodiscard]] base::result<live_snapshot> parse_snapshot(std::string_view text, const std::string& name);
 
 }  // namespace tare::inspect

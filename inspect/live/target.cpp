@@ -12,7 +12,7 @@
 #include "inspect/memory/core_file.hpp"
 #include "inspect/memory/pause.hpp"
 #include "inspect/memory/process_memory.hpp"
-#include "inspect/proc/memory.hpp"
+#include "base/proc/memory.hpp"
 
 #include <fmt/format.h>
 
@@ -46,7 +46,7 @@ class live_target::state {
       : core_(std::move(core)), search_(std::move(search)), options_(std::move(options)) {}
 
   /// Reads the binaries, unless the process has the same ones mapped as before.
-  result<void> read_modules(const address_space& memory) {
+  base::result<void> read_modules(const address_space& memory) {
     auto code = mapped_code(memory);
     if (read_ && code == code_) return {};
     coroutines_.clear();
@@ -78,7 +78,7 @@ class live_target::state {
     return {};
   }
 
-  result<live_snapshot> of_process() {
+  base::result<live_snapshot> of_process() {
     const auto pid = static_cast<pid_t>(search_.pid);
     const auto memory = process_memory::open(pid);
     if (!memory) return std::unexpected(memory.error());
@@ -105,14 +105,14 @@ class live_target::state {
           seconds(options_.longest_pause) * 1000));
     }
     const std::array<pid_t, 1> processes{pid};
-    const auto held = inspect::read_memory(processes);
-    if (!held) return std::unexpected(error{fault::input, fmt::format("process {} has ended", pid)});
+    const auto held = base::read_memory(processes);
+    if (!held) return std::unexpected(base::error{base::fault::input, fmt::format("process {} has ended", pid)});
     taken.pid = search_.pid;
     taken.rss_bytes = held->resident;
     return taken;
   }
 
-  result<live_snapshot> of_core() {
+  base::result<live_snapshot> of_core() {
     if (auto read = read_modules(*core_); !read) return std::unexpected(read.error());
     live_snapshot taken = look_through(*core_, {});
     taken.pid = core_->pid();
@@ -121,7 +121,7 @@ class live_target::state {
     return taken;
   }
 
-  result<std::vector<listed_frame>> list(const std::function<bool(const std::string&)>& wanted, std::size_t most) {
+  base::result<std::vector<listed_frame>> list(const std::function<bool(const std::string&)>& wanted, std::size_t most) {
     const auto memory = open_memory();
     if (!memory) return std::unexpected(memory.error());
     std::vector<std::string> notes;
@@ -150,7 +150,7 @@ class live_target::state {
     return listed;
   }
 
-  result<frame_view> frame(std::uint64_t address) {
+  base::result<frame_view> frame(std::uint64_t address) {
     const auto memory = open_memory();
     if (!memory) return std::unexpected(memory.error());
     std::vector<std::string> notes;
@@ -161,7 +161,7 @@ class live_target::state {
     };
     const auto* frame = at(address);
     if (frame == nullptr || frame->coroutine == found_frame::unknown_coroutine) {
-      return input_error(
+      return base::input_error(
           fmt::format("no frame that is suspended begins at {:#x}; --list shows where they do", address));
     }
     const auto after = std::ranges::upper_bound(binaries_, frame->coroutine, {}, &binary::first_coroutine);
@@ -202,7 +202,7 @@ class live_target::state {
   }
 
   /// The memory as it is now, with the binaries read.
-  result<std::shared_ptr<const address_space>> open_memory() {
+  base::result<std::shared_ptr<const address_space>> open_memory() {
     if (core_) return std::shared_ptr<const address_space>(core_.get(), [](const address_space*) {});
     auto memory = process_memory::open(static_cast<pid_t>(search_.pid));
     if (!memory) return std::unexpected(memory.error());
@@ -214,7 +214,7 @@ class live_target::state {
                            std::vector<std::string>& notes) {
     std::vector<arena> arenas;
     for (const auto address : arenas_) {
-      const auto abi = memory.read_object<detail::arena_abi>(address);
+      const auto abi = memory.read_object<abi::arena>(address);
       if (!abi) continue;
       if (auto opened = arena::open(memory, *abi, notes); opened) arenas.push_back(std::move(*opened));
     }
@@ -299,7 +299,7 @@ live_target::live_target(live_target&&) noexcept = default;
 live_target& live_target::operator=(live_target&&) noexcept = default;
 live_target::~live_target() = default;
 
-result<live_target> live_target::of_process(std::int64_t pid, live_options options) {
+base::result<live_target> live_target::of_process(std::int64_t pid, live_options options) {
   const auto memory = process_memory::open(static_cast<pid_t>(pid));
   if (!memory) return std::unexpected(memory.error());
   auto opened = std::make_unique<state>(module_search{.pid = pid, .program = {}, .entry = 0}, std::move(options));
@@ -307,7 +307,7 @@ result<live_target> live_target::of_process(std::int64_t pid, live_options optio
   return live_target(std::move(opened));
 }
 
-result<live_target> live_target::of_core(const std::filesystem::path& core, const std::filesystem::path& program,
+base::result<live_target> live_target::of_core(const std::filesystem::path& core, const std::filesystem::path& program,
                                          live_options options) {
   auto file = core_file::open(core);
   if (!file) return std::unexpected(file.error());
@@ -317,13 +317,13 @@ result<live_target> live_target::of_core(const std::filesystem::path& core, cons
   return live_target(std::move(opened));
 }
 
-result<std::vector<listed_frame>> live_target::list(const std::function<bool(const std::string&)>& wanted,
+base::result<std::vector<listed_frame>> live_target::list(const std::function<bool(const std::string&)>& wanted,
                                                     std::size_t most) {
   return state_->list(wanted, most);
 }
 
-result<frame_view> live_target::frame(std::uint64_t address) { return state_->frame(address); }
+base::result<frame_view> live_target::frame(std::uint64_t address) { return state_->frame(address); }
 
-result<live_snapshot> live_target::snapshot() { return state_->is_core() ? state_->of_core() : state_->of_process(); }
+base::result<live_snapshot> live_target::snapshot() { return state_->is_core() ? state_->of_core() : state_->of_process(); }
 
 }  // namespace tare::inspect

@@ -9,7 +9,7 @@
 // and stopped only if that was asked for. Nothing that is read from it is trusted: every address is checked, and a
 // process or file that means harm can make a snapshot wrong, but no more.
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 #include "inspect/live/frame_view.hpp"
 #include "inspect/live/snapshot.hpp"
 
@@ -35,10 +35,10 @@ struct live_options {
 class live_target {
  public:
   /// One line says what is wrong: no such process, no permission and what would give it, not a 64-bit x86 process.
-  [[nodiscard]] static result<live_target> of_process(std::int64_t pid, live_options options = {});
+  [[nodiscard]] static base::result<live_target> of_process(std::int64_t pid, live_options options = {});
   /// Likewise: no core file, cut short before anything of use, or of another program. Without `program` it is the one
   /// that the core file names.
-  [[nodiscard]] static result<live_target> of_core(const std::filesystem::path& core,
+  [[nodiscard]] static base::result<live_target> of_core(const std::filesystem::path& core,
                                                    const std::filesystem::path& program = {},
                                                    live_options options = {});
   live_target(live_target&&) noexcept;
@@ -48,14 +48,14 @@ class live_target {
   ~live_target();
 
   /// An error if the process has ended.
-  [[nodiscard]] result<live_snapshot> snapshot();
+  [[nodiscard]] base::result<live_snapshot> snapshot();
 
   /// Where frames are: the first `most` whose function or place, "server.cpp:42", `wanted` says yes to, by address.
-  [[nodiscard]] result<std::vector<listed_frame>> list(const std::function<bool(const std::string&)>& wanted,
+  [[nodiscard]] base::result<std::vector<listed_frame>> list(const std::function<bool(const std::string&)>& wanted,
                                                        std::size_t most);
 
   /// The frame that begins at an address, and what is in it. An error if none is suspended there.
-  [[nodiscard]] result<frame_view> frame(std::uint64_t address);
+  [[nodiscard]] base::result<frame_view> frame(std::uint64_t address);
 
  private:
   class state;

@@ -53,22 +53,22 @@ std::vector<Elf64_Phdr> segments_of(std::span<const std::uint8_t> file, const El
 core_file::core_file() = default;
 core_file::~core_file() = default;
 
-result<std::unique_ptr<core_file>> core_file::open(const std::filesystem::path& path) {
+base::result<std::unique_ptr<core_file>> core_file::open(const std::filesystem::path& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
-    return input_error(fmt::format("{} is a folder, not a core file", path.string()));
+    return base::input_error(fmt::format("{} is a folder, not a core file", path.string()));
   }
   auto buffer = llvm::MemoryBuffer::getFile(path.string(), false, false);
-  if (!buffer) return system_error(fmt::format("cannot read {}", path.string()), buffer.getError().value());
+  if (!buffer) return base::system_error(fmt::format("cannot read {}", path.string()), buffer.getError().value());
   return open(path.string(), std::move(*buffer));
 }
 
-result<std::unique_ptr<core_file>> core_file::open(const std::string& name, std::span<const std::uint8_t> content) {
+base::result<std::unique_ptr<core_file>> core_file::open(const std::string& name, std::span<const std::uint8_t> content) {
   const llvm::StringRef bytes(reinterpret_cast<const char*>(content.data()), content.size());
   return open(name, llvm::MemoryBuffer::getMemBuffer(bytes, name, /*RequiresNullTerminator=*/false));
 }
 
-result<std::unique_ptr<core_file>> core_file::open(const std::string& name,
+base::result<std::unique_ptr<core_file>> core_file::open(const std::string& name,
                                                    std::unique_ptr<llvm::MemoryBuffer> buffer) {
   std::unique_ptr<core_file> opened(new core_file);
   opened->buffer_ = std::move(buffer);
@@ -77,13 +77,13 @@ result<std::unique_ptr<core_file>> core_file::open(const std::string& name,
   auto head_bytes = content;
   const auto head = take<Elf64_Ehdr>(head_bytes);
   if (!head || std::memcmp(head->e_ident, ELFMAG, SELFMAG) != 0) {
-    return input_error(fmt::format("{} is not a core file", name));
+    return base::input_error(fmt::format("{} is not a core file", name));
   }
   if (head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_ident[EI_DATA] != ELFDATA2LSB || head->e_machine != EM_X86_64) {
-    return input_error(fmt::format("{} is not of a 64-bit x86 process: its frames are not read", name));
+    return base::input_error(fmt::format("{} is not of a 64-bit x86 process: its frames are not read", name));
   }
   if (head->e_type != ET_CORE) {
-    return input_error(fmt::format("{} is a program or a library, not a core file", name));
+    return base::input_error(fmt::format("{} is a program or a library, not a core file", name));
   }
   for (const auto& header : segments_of(content, *head)) {
     const std::uint64_t offset = header.p_offset;
@@ -110,11 +110,11 @@ result<std::unique_ptr<core_file>> core_file::open(const std::string& name,
   std::ranges::sort(opened->segments_, {}, &segment::address);
   std::uint64_t end = 0;
   for (const auto& region : opened->regions_) {
-    if (region.where.begin < end) return input_error(fmt::format("{} is damaged: its segments overlap", name));
+    if (region.where.begin < end) return base::input_error(fmt::format("{} is damaged: its segments overlap", name));
     end = region.where.end;
   }
   if (opened->segments_.empty()) {
-    return input_error(fmt::format("{} has no memory in it{}", name, opened->truncated_ ? ": it was cut short" : ""));
+    return base::input_error(fmt::format("{} has no memory in it{}", name, opened->truncated_ ? ": it was cut short" : ""));
   }
   std::ranges::sort(opened->files_, {}, begin_of);
   for (auto& region : opened->regions_) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 #include "inspect/memory/address_space.hpp"
 
 #include <filesystem>
@@ -19,9 +19,9 @@ class core_file final : public address_space {
  public:
   /// The error is one line: unreadable, no core file, of another kind of machine, nothing left of it. A core file that
   /// was cut short is read as far as it goes, and `is_truncated` says so.
-  [[nodiscard]] static result<std::unique_ptr<core_file>> open(const std::filesystem::path& path);
+  [[nodiscard]] static base::result<std::unique_ptr<core_file>> open(const std::filesystem::path& path);
   /// The same of a file that is in memory, which must stay; `name` is for messages.
-  [[nodiscard]] static result<std::unique_ptr<core_file>> open(const std::string& name,
+  [[nodiscard]] static base::result<std::unique_ptr<core_file>> open(const std::string& name,
                                                                std::span<const std::uint8_t> content);
   core_file(const core_file&) = delete;
   core_file& operator=(const core_file&) = delete;
@@ -47,7 +47,7 @@ class core_file final : public address_space {
     std::span<const std::uint8_t> content;  ///< as far as it is in the file
   };
   core_file();
-  static result<std::unique_ptr<core_file>> open(const std::string& name, std::unique_ptr<llvm::MemoryBuffer> buffer);
+  static base::result<std::unique_ptr<core_file>> open(const std::string& name, std::unique_ptr<llvm::MemoryBuffer> buffer);
   void read_notes(std::span<const std::uint8_t> notes);
   void name_files(std::span<const std::uint8_t> list);
 

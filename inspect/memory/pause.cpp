@@ -26,7 +26,7 @@ bool pause::wait_until_stopped(stopped_thread& thread) {
 pause::pause(pause&& other) noexcept
     : threads_(std::exchange(other.threads_, {})), since_(other.since_), lasted_(other.lasted_) {}
 
-result<pause> pause::begin(pid_t pid) {
+base::result<pause> pause::begin(pid_t pid) {
   pause begun;
   // Threads that are not stopped yet may start others: until a look finds no new one.
   for (bool found = true; found;) {
@@ -38,10 +38,10 @@ result<pause> pause::begin(pid_t pid) {
         const int why = errno;
         const std::string what = fmt::format("cannot stop process {}", pid);
         if (why == EPERM) {
-          return std::unexpected(error{fault::system, what + ": a debugger is at it, or it takes the capability "
+          return std::unexpected(base::error{base::fault::system, what + ": a debugger is at it, or it takes the capability "
                                                              "CAP_SYS_PTRACE; without --pause it is read as it runs"});
         }
-        return system_error(what, why);
+        return base::system_error(what, why);
       }
       stopped_thread one{.number = thread};
       if (::ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr) != 0 || !wait_until_stopped(one)) {
@@ -53,7 +53,7 @@ result<pause> pause::begin(pid_t pid) {
     }
   }
   if (begun.threads_.empty()) {
-    return std::unexpected(error{fault::input, fmt::format("there is no process {}", pid)});
+    return std::unexpected(base::error{base::fault::input, fmt::format("there is no process {}", pid)});
   }
   return begun;
 }

@@ -2,7 +2,7 @@
 
 // Stopping a process for a moment, so that its memory does not change while it is read.
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 
 #include <sys/types.h>
 
@@ -16,7 +16,7 @@ namespace tare::inspect {
 /// debugger is at cannot be stopped.
 class pause {
  public:
-  [[nodiscard]] static result<pause> begin(pid_t pid);
+  [[nodiscard]] static base::result<pause> begin(pid_t pid);
 
   pause(pause&& other) noexcept;
   pause& operator=(pause&&) = delete;

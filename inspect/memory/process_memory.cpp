@@ -1,8 +1,8 @@
 #include "inspect/memory/process_memory.hpp"
 
 #include "inspect/memory/maps.hpp"
-#include "inspect/proc/file.hpp"
-#include "inspect/proc/text.hpp"
+#include "base/proc/file.hpp"
+#include "base/proc/text.hpp"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ constexpr std::uint64_t page = 4096;
 constexpr std::size_t most_of_maps = std::size_t{256} << 20U;
 
 /// What would allow reading the process.
-std::unexpected<error> no_permission(pid_t pid) {
+std::unexpected<base::error> no_permission(pid_t pid) {
   std::string why;
   struct stat owner{};
   const bool other_user = ::stat(fmt::format("/proc/{}", pid).c_str(), &owner) == 0 && owner.st_uid != ::geteuid();
@@ -36,7 +36,7 @@ std::unexpected<error> no_permission(pid_t pid) {
     why = fmt::format("it belongs to another user ({}): run as that user, or with the capability CAP_SYS_PTRACE",
                       owner.st_uid);
   } else {
-    const auto scope = read_proc_file("/proc/sys/kernel/yama/ptrace_scope");
+    const auto scope = base::read_proc_file("/proc/sys/kernel/yama/ptrace_scope");
     const char level = scope && !scope->empty() ? scope->front() : '0';
     if (level == '0') {
       why = "it does not let itself be looked at (PR_SET_DUMPABLE): run with the capability CAP_SYS_PTRACE";
@@ -45,48 +45,48 @@ std::unexpected<error> no_permission(pid_t pid) {
           "kernel.yama.ptrace_scope is {}: run with the capability CAP_SYS_PTRACE, or set it to 0 with sysctl", level);
     }
   }
-  return std::unexpected(error{fault::system, fmt::format("cannot read the memory of process {}: {}", pid, why)});
+  return std::unexpected(base::error{base::fault::system, fmt::format("cannot read the memory of process {}: {}", pid, why)});
 }
 
-std::unexpected<error> no_process(pid_t pid) {
-  return std::unexpected(error{fault::input, fmt::format("there is no process {}", pid)});
+std::unexpected<base::error> no_process(pid_t pid) {
+  return std::unexpected(base::error{base::fault::input, fmt::format("there is no process {}", pid)});
 }
 
 /// Whether the executable is a 64-bit program for this kind of machine.
-result<void> check_kind(pid_t pid) {
-  const file_descriptor file(::open(fmt::format("/proc/{}/exe", pid).c_str(), O_RDONLY | O_CLOEXEC));
+base::result<void> check_kind(pid_t pid) {
+  const base::file_descriptor file(::open(fmt::format("/proc/{}/exe", pid).c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
     if (errno == EACCES || errno == EPERM) return no_permission(pid);
     if (errno == ENOENT) {
-      return std::unexpected(error{fault::input, fmt::format("process {} has no program: it is the kernel's own, or "
+      return std::unexpected(base::error{base::fault::input, fmt::format("process {} has no program: it is the kernel's own, or "
                                                              "has ended and was not waited for",
                                                              pid)});
     }
-    return system_error(fmt::format("cannot open the program of process {}", pid), errno);
+    return base::system_error(fmt::format("cannot open the program of process {}", pid), errno);
   }
   Elf64_Ehdr head{};
   if (::pread(file.get(), &head, sizeof head, 0) != static_cast<ssize_t>(sizeof head)) return {};
   if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_machine != EM_X86_64) {
-    return input_error(fmt::format("process {} is not a 64-bit x86 process: its frames are not read", pid));
+    return base::input_error(fmt::format("process {} is not a 64-bit x86 process: its frames are not read", pid));
   }
   return {};
 }
 
 }  // namespace
 
-result<std::unique_ptr<process_memory>> process_memory::open(pid_t pid) {
-  const auto stat = read_proc_file(pid, "stat");
+base::result<std::unique_ptr<process_memory>> process_memory::open(pid_t pid) {
+  const auto stat = base::read_proc_file(pid, "stat");
   if (!stat) return no_process(pid);
-  if (const auto parsed = parse_stat(*stat); parsed && (parsed->state == 'Z' || parsed->state == 'X')) {
-    return std::unexpected(error{fault::input, fmt::format("process {} has ended", pid)});
+  if (const auto parsed = base::parse_stat(*stat); parsed && (parsed->state == 'Z' || parsed->state == 'X')) {
+    return std::unexpected(base::error{base::fault::input, fmt::format("process {} has ended", pid)});
   }
   if (auto kind = check_kind(pid); !kind) return std::unexpected(kind.error());
-  const auto text = read_proc_file(pid, "maps", most_of_maps);
+  const auto text = base::read_proc_file(pid, "maps", most_of_maps);
   if (!text) return no_permission(pid);
   auto regions = parse_maps(*text);
-  if (regions.empty()) return std::unexpected(error{fault::input, fmt::format("process {} has ended", pid)});
+  if (regions.empty()) return std::unexpected(base::error{base::fault::input, fmt::format("process {} has ended", pid)});
 
-  file_descriptor pagemap(::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  base::file_descriptor pagemap(::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC));
   std::unique_ptr<process_memory> opened(new process_memory(pid, std::move(regions), std::move(pagemap)));
   // The permission to read memory is another than that to read the list of it.
   const auto readable = std::ranges::find(opened->regions_, true, &memory_region::readable);
@@ -97,7 +97,7 @@ result<std::unique_ptr<process_memory>> process_memory::open(pid_t pid) {
       if (errno == EPERM) return no_permission(pid);
       if (errno == ESRCH) return no_process(pid);
       if (errno == ENOSYS) {
-        return std::unexpected(error{fault::system, "this kernel, or its seccomp filter, has no process_vm_readv"});
+        return std::unexpected(base::error{base::fault::system, "this kernel, or its seccomp filter, has no process_vm_readv"});
       }
     }
   }
@@ -148,7 +148,7 @@ std::vector<address_range> process_memory::stacks() const {
   std::vector<address_range> found;
   for (const pid_t thread : threads_of(pid_)) {
     // "NUMBER ARGUMENTS... SP PC" of a thread that is in a system call, "-1 SP PC" of one stopped elsewhere, "running".
-    const auto text = read_proc_file(fmt::format("/proc/{}/task/{}/syscall", pid_, thread));
+    const auto text = base::read_proc_file(fmt::format("/proc/{}/task/{}/syscall", pid_, thread));
     if (!text) continue;
     std::istringstream words(*text);
     std::vector<std::string> all;

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "inspect/error.hpp"
-#include "inspect/file_descriptor.hpp"
+#include "base/error.hpp"
+#include "base/file_descriptor.hpp"
 #include "inspect/memory/address_space.hpp"
 
 #include <sys/types.h>
@@ -16,7 +16,7 @@ class process_memory final : public address_space {
  public:
   /// The error says what is in the way: no such process, one that has ended, no permission and which setting or
   /// capability would give it, a 32-bit process.
-  [[nodiscard]] static result<std::unique_ptr<process_memory>> open(pid_t pid);
+  [[nodiscard]] static base::result<std::unique_ptr<process_memory>> open(pid_t pid);
 
   [[nodiscard]] std::span<const memory_region> regions() const noexcept override { return regions_; }
   [[nodiscard]] std::size_t read(std::uint64_t address, std::span<std::byte> into) const override;
@@ -24,12 +24,12 @@ class process_memory final : public address_space {
   [[nodiscard]] std::vector<address_range> stacks() const override;
 
  private:
-  process_memory(pid_t pid, std::vector<memory_region> regions, file_descriptor pagemap)
+  process_memory(pid_t pid, std::vector<memory_region> regions, base::file_descriptor pagemap)
       : pid_(pid), regions_(std::move(regions)), pagemap_(std::move(pagemap)) {}
 
   pid_t pid_;
   std::vector<memory_region> regions_;
-  file_descriptor pagemap_;  ///< closed where the kernel does not allow it
+  base::file_descriptor pagemap_;  ///< closed where the kernel does not allow it
 };
 
 /// The numbers of a process's threads; empty if there is no such process.

@@ -306,18 +306,18 @@ void image::relocate() {
   }
 }
 
-result<void> image::use_debug_file(const fs::path& path, const fs::path&) {
+base::result<void> image::use_debug_file(const fs::path& path, const fs::path&) {
   auto opened = object::ObjectFile::createObjectFile(path.string());
-  if (!opened) return input_error(fmt::format("{}: {}", path.string(), text_of(opened.takeError())));
+  if (!opened) return base::input_error(fmt::format("{}: {}", path.string(), text_of(opened.takeError())));
   const auto* file = llvm::dyn_cast<object::ELFObjectFileBase>(opened->getBinary());
-  if (file == nullptr) return input_error(fmt::format("{} is not an ELF file", path.string()));
+  if (file == nullptr) return base::input_error(fmt::format("{} is not an ELF file", path.string()));
   if (const auto damage = damage_of(*file)) {
-    return input_error(fmt::format("{} is truncated or damaged: {}", path.string(), *damage));
+    return base::input_error(fmt::format("{} is truncated or damaged: {}", path.string(), *damage));
   }
   const std::string ours = build_id();
   const std::string theirs = build_id_of(*file);
   if (!ours.empty() && !theirs.empty() && ours != theirs) {
-    return input_error(fmt::format("{} is the debug information of another build of {}", path.string(), name_));
+    return base::input_error(fmt::format("{} is the debug information of another build of {}", path.string(), name_));
   }
   debug_file_ = std::make_unique<object::OwningBinary<object::ObjectFile>>(std::move(*opened));
   dwarf_.reset();
@@ -478,25 +478,25 @@ image_file::image_file(image_file&&) noexcept = default;
 image_file& image_file::operator=(image_file&&) noexcept = default;
 image_file::~image_file() = default;
 
-result<image_file> image_file::open(const fs::path& path) {
+base::result<image_file> image_file::open(const fs::path& path) {
   std::error_code failed;
   const auto status = fs::status(path, failed);
-  if (fs::is_directory(status)) return input_error(fmt::format("{} is a folder, not a binary", path.string()));
+  if (fs::is_directory(status)) return base::input_error(fmt::format("{} is a folder, not a binary", path.string()));
   if (fs::exists(status) && !fs::is_regular_file(status)) {
-    return input_error(fmt::format("{} is not a regular file", path.string()));
+    return base::input_error(fmt::format("{} is not a regular file", path.string()));
   }
   auto buffer = llvm::MemoryBuffer::getFile(path.string(), false, false);
-  if (!buffer) return system_error(fmt::format("cannot read {}", path.string()), buffer.getError().value());
+  if (!buffer) return base::system_error(fmt::format("cannot read {}", path.string()), buffer.getError().value());
   return open(path.string(), std::move(*buffer));
 }
 
-result<image_file> image_file::open(std::string name, std::span<const std::uint8_t> content) {
+base::result<image_file> image_file::open(std::string name, std::span<const std::uint8_t> content) {
   const llvm::StringRef bytes(reinterpret_cast<const char*>(content.data()), content.size());
   auto buffer = llvm::MemoryBuffer::getMemBuffer(bytes, name, /*RequiresNullTerminator=*/false);
   return open(std::move(name), std::move(buffer));
 }
 
-result<image_file> image_file::open(std::string name, std::unique_ptr<llvm::MemoryBuffer> buffer) {
+base::result<image_file> image_file::open(std::string name, std::unique_ptr<llvm::MemoryBuffer> buffer) {
   const fs::path path = name;
   image_file opened;
   opened.path_ = std::move(name);
@@ -505,38 +505,38 @@ result<image_file> image_file::open(std::string name, std::unique_ptr<llvm::Memo
   if (content.starts_with("!<arch>\n") || content.starts_with("!<thin>\n")) {
     auto archive = object::Archive::create(opened.buffer_->getMemBufferRef());
     if (!archive) {
-      return input_error(fmt::format("{}: damaged archive: {}", path.string(), text_of(archive.takeError())));
+      return base::input_error(fmt::format("{}: damaged archive: {}", path.string(), text_of(archive.takeError())));
     }
     opened.archive_ = std::move(*archive);
     return opened;
   }
   if (!content.starts_with("\x7f"
                            "ELF")) {
-    return input_error(fmt::format("{} is not an ELF file", path.string()));
+    return base::input_error(fmt::format("{} is not an ELF file", path.string()));
   }
   opened.members_ = 1;
   return opened;
 }
 
-result<void> image_file::for_each(const std::function<void(image&)>& use,
+base::result<void> image_file::for_each(const std::function<void(image&)>& use,
                                   const std::function<void(std::string)>& refuse) {
-  const auto read = [&](const std::string& name, llvm::MemoryBufferRef content) -> result<void> {
+  const auto read = [&](const std::string& name, llvm::MemoryBufferRef content) -> base::result<void> {
     auto file = object::ObjectFile::createELFObjectFile(content);
     if (!file) {
-      return input_error(fmt::format("{} is truncated or damaged: {}", name, text_of(file.takeError())));
+      return base::input_error(fmt::format("{} is truncated or damaged: {}", name, text_of(file.takeError())));
     }
     const auto* elf = llvm::dyn_cast<object::ELFObjectFileBase>(file->get());
-    if (elf == nullptr) return input_error(fmt::format("{} is not an ELF file", name));
+    if (elf == nullptr) return base::input_error(fmt::format("{} is not an ELF file", name));
     if (elf->getBytesInAddress() != 8 || !elf->isLittleEndian()) {
-      return input_error(fmt::format("{} is for {}: only 64-bit little-endian programs can be read", name,
+      return base::input_error(fmt::format("{} is for {}: only 64-bit little-endian programs can be read", name,
                                      elf->getFileFormatName().str()));
     }
     // A file cut short keeps its head but loses the table of sections, which stands at its end.
     if (elf->sections().empty()) {
-      return input_error(fmt::format("{} is truncated or damaged: it has no sections", name));
+      return base::input_error(fmt::format("{} is truncated or damaged: it has no sections", name));
     }
     if (const auto damage = damage_of(*elf)) {
-      return input_error(fmt::format("{} is truncated or damaged: {}", name, *damage));
+      return base::input_error(fmt::format("{} is truncated or damaged: {}", name, *damage));
     }
     image one(name, std::move(*file));
     use(one);
@@ -561,7 +561,7 @@ result<void> image_file::for_each(const std::function<void(image&)>& use,
       refuse(done.error().message);
     }
   }
-  if (damaged) return input_error(fmt::format("{}: damaged archive: {}", path_, text_of(std::move(damaged))));
+  if (damaged) return base::input_error(fmt::format("{}: damaged archive: {}", path_, text_of(std::move(damaged))));
   return {};
 }
 

@@ -7,7 +7,7 @@
 // Debug information may be in the file itself, in .dwo files or a .dwp beside it, or in a separate file that
 // .gnu_debuglink or the build id names.
 
-#include "inspect/error.hpp"
+#include "base/error.hpp"
 
 #include <llvm/DebugInfo/DWARF/DWARFContext.h>
 #include <llvm/Object/Archive.h>
@@ -48,7 +48,7 @@ class image {
   [[nodiscard]] bool is_x86_64() const noexcept { return elf_->getArch() == llvm::Triple::x86_64; }
 
   /// Takes the debug information from this file in place of its own, if they belong together.
-  result<void> use_debug_file(const std::filesystem::path& path, const std::filesystem::path& folder_of_binary);
+  base::result<void> use_debug_file(const std::filesystem::path& path, const std::filesystem::path& folder_of_binary);
   /// Looks for a separate debug file in the places where debuggers do, and in `folders`. False if there is none.
   bool find_debug_file(std::span<const std::filesystem::path> folders);
 
@@ -110,9 +110,9 @@ class image {
 class image_file {
  public:
   /// Everything that is an ELF file in it. An error names the file: not an ELF file, truncated, unreadable.
-  [[nodiscard]] static result<image_file> open(const std::filesystem::path& path);
+  [[nodiscard]] static base::result<image_file> open(const std::filesystem::path& path);
   /// The same from memory, which must stay; `name` is for messages, and for what stands beside the file.
-  [[nodiscard]] static result<image_file> open(std::string name, std::span<const std::uint8_t> content);
+  [[nodiscard]] static base::result<image_file> open(std::string name, std::span<const std::uint8_t> content);
 
   image_file(const image_file&) = delete;
   image_file& operator=(const image_file&) = delete;
@@ -124,11 +124,11 @@ class image_file {
   [[nodiscard]] bool is_archive() const noexcept { return archive_ != nullptr; }
   /// Calls `use(image&)` for each in turn; an image lives as long as the call, so that an archive of a thousand members
   /// needs the memory of one. Members that cannot be read are told to `refuse`.
-  result<void> for_each(const std::function<void(image&)>& use, const std::function<void(std::string)>& refuse);
+  base::result<void> for_each(const std::function<void(image&)>& use, const std::function<void(std::string)>& refuse);
 
  private:
   image_file();
-  static result<image_file> open(std::string name, std::unique_ptr<llvm::MemoryBuffer> buffer);
+  static base::result<image_file> open(std::string name, std::unique_ptr<llvm::MemoryBuffer> buffer);
 
   std::string path_;
   std::size_t members_ = 0;

@@ -3,7 +3,7 @@
 #include "frame/heap.hpp"
 #include "frame/poison.hpp"
 
-#include <tare/detail/arena_abi.hpp>
+#include <tare/abi/arena.hpp>
 
 #include <sys/mman.h>
 
@@ -62,8 +62,8 @@ arena::arena() {
   arena_base = range + (area_bytes - address % area_bytes) % area_bytes;
   // Where huge pages are always made, the system would make them of a few objects, and again of what was given back.
   (void)::madvise(arena_base, bytes, MADV_NOHUGEPAGE);
-  this_arena.base = reinterpret_cast<std::uintptr_t>(arena_base);
-  this_arena.table = reinterpret_cast<std::uintptr_t>(table_);
+  abi::this_arena.base = reinterpret_cast<std::uintptr_t>(arena_base);
+  abi::this_arena.table = reinterpret_cast<std::uintptr_t>(table_);
   taken_[0] = 1;  // link 0 means none
   first_free_ = 1;
 
@@ -79,7 +79,7 @@ bool arena::make_accessible(std::size_t slabs) noexcept {
     return false;
   }
   accessible_ = wanted;
-  this_arena.slabs = wanted;
+  abi::this_arena.slabs = wanted;
   return true;
 }
 

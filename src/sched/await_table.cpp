@@ -6,7 +6,7 @@
 
 namespace tare {
 
-using detail::await_section;
+using abi::await_section;
 
 std::expected<void, std::string> await_table::add(std::string section, std::string_view build_id,
                                                   std::uintptr_t load_bias) {

@@ -70,7 +70,7 @@ constexpr std::uint32_t no_index = std::numeric_limits<std::uint32_t>::max();
 
 /// What the suspend index holds; it may lie anywhere in the frame, or, if the table is not of this program, behind it.
 std::uint32_t suspend_index_in(const frame_glance& seen, std::size_t frame_bytes,
-                               const detail::await_section::coroutine& of) noexcept {
+                               const abi::await_section::coroutine& of) noexcept {
   if (std::size_t{of.index_offset} + of.index_bytes > frame_bytes) return no_index;
   std::uint32_t index = no_index;
   if (of.index_bytes == 1) index = detail::number_in<std::uint8_t>(seen, of.index_offset);
@@ -142,7 +142,7 @@ struct tally {
 
   group_counts::value_type* newest_ = nullptr;
   const void* last_resume_ = nullptr;
-  const detail::await_section::coroutine* last_coroutine_ = nullptr;
+  const abi::await_section::coroutine* last_coroutine_ = nullptr;
 };
 
 /// One portion: true when the whole heap has been walked. `lock` is nullptr for the heap of the current shard.

@@ -41,7 +41,7 @@ std::string readable_name(std::string_view symbol) {
   std::string name(coroutine_symbol(symbol));
   int failure = 0;
   const std::unique_ptr<char, decltype(&std::free)> readable(
-      abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &failure), &std::free);
+      ::abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &failure), &std::free);
   if (readable != nullptr) name = readable.get();
   return name;
 }

@@ -130,7 +130,7 @@ std::optional<std::string> section_of(const std::string& file) {
     GElf_Shdr head;
     if (gelf_getshdr(at, &head) == nullptr) continue;
     const char* const name = elf_strptr(elf.get(), names, head.sh_name);
-    if (name == nullptr || name != detail::await_section::name) continue;
+    if (name == nullptr || name != abi::await_section::name) continue;
     const Elf_Data* const content = elf_rawdata(at, nullptr);
     if (content == nullptr || content->d_buf == nullptr || content->d_size > largest_table) return std::string();
     return std::string(static_cast<const char*>(content->d_buf), content->d_size);

@@ -21,9 +21,9 @@
 namespace {
 
 using namespace std::chrono_literals;
-using tare::inspect::fault;
+using tare::base::fault;
 using tare::inspect::live_snapshot;
-using tare::inspect::result;
+using tare::base::result;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -38,7 +38,7 @@ int watch(std::chrono::milliseconds interval, int most) {
   tare::cli::stop_request stop;
   const auto shown = tare::cli::watch_live(
       [&]() -> result<live_snapshot> {
-        if (++taken > most) return tare::inspect::command_error("the process has ended");
+        if (++taken > most) return tare::base::command_error("the process has ended");
         live_snapshot server = cli_test::a_server();
         if (taken == 3) server.sites[0].function = "THIRD";
         return server;

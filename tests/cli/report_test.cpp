@@ -33,7 +33,7 @@ weighed_program program(std::string name, bool subject, std::uint64_t bytes, std
   weighed_program one;
   one.name = std::move(name);
   one.subject = subject;
-  tare::inspect::series run;
+  tare::measure::series run;
   for (const std::uint64_t n : {std::uint64_t{1}, most}) {
     run.push_back({.n = n,
                    .held = {.resident = base + (n - 1) * bytes, .proportional = 1, .peak = 2},

@@ -1,7 +1,7 @@
 // Advice about the coroutines of corpus/advice.cpp. Each that has some stands beside one that follows it, so what was
 // promised is compared with what it brings.
 
-#include "inspect/coroutine/advice.hpp"
+#include "inspect/facts/advice.hpp"
 #include "inspect/coroutine/read.hpp"
 
 #include <gmock/gmock.h>

@@ -1,6 +1,6 @@
 // The same three coroutines, from every kind of file that can hold them.
 
-#include "inspect/coroutine/chain.hpp"
+#include "inspect/facts/chain.hpp"
 #include "inspect/coroutine/read.hpp"
 
 #include <gmock/gmock.h>

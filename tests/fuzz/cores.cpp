@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   known.finish();
   live_snapshot taken;
   std::vector<arena> arenas;
-  if (const auto abi = (*core)->read_object<tare::detail::arena_abi>(arena_note)) {
+  if (const auto abi = (*core)->read_object<tare::abi::arena>(arena_note)) {
     if (auto opened = arena::open(**core, *abi, taken.notes)) arenas.push_back(std::move(*opened));
   }
   const auto found = scan(**core, known, coroutines, arenas, {.waiters = true, .pools = true});

@@ -1,6 +1,6 @@
 // The line is found wherever the stream is cut, exactly if it is among the lines of the whole.
 
-#include "inspect/weigh/line_watch.hpp"
+#include "measure/weigh/line_watch.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::size_t piece = data[0] % 16U + 1U;
   const std::string_view stream(reinterpret_cast<const char*>(data + 1), size - 1);
-  tare::inspect::line_watch watch("READY");
+  tare::measure::line_watch watch("READY");
   bool found = false;
   for (std::size_t at = 0; at < stream.size(); at += piece) {
     const bool now = watch.feed(stream.substr(at, piece));

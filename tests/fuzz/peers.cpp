@@ -1,6 +1,6 @@
 // Any bytes are either a list of peers that keeps its promises, or an error that names the file and a line.
 
-#include "inspect/weigh/peers.hpp"
+#include "measure/weigh/peers.hpp"
 #include "fuzz/check.hpp"
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 using fuzz::check;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
-  using tare::inspect::fault;
-  const auto list = tare::inspect::parse_peers({reinterpret_cast<const char*>(data), size}, "peers.toml");
+  using tare::base::fault;
+  const auto list = tare::measure::parse_peers({reinterpret_cast<const char*>(data), size}, "peers.toml");
   if (!list) {
     check(list.error().kind == fault::input);
     check(list.error().message.starts_with("peers.toml:"));
@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(!list->peers.empty());
   for (const auto& peer : list->peers) {
     check(!peer.name.empty());
-    check(tare::inspect::command{.arguments = peer.run, .directory = {}}.takes_count());
+    check(tare::measure::command{.arguments = peer.run, .directory = {}}.takes_count());
     check(!peer.max_n || *peer.max_n > 0);
     for (const auto& need : peer.needs) check(!need.name.empty() && !need.hint.empty());
   }

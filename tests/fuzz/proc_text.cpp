@@ -1,7 +1,7 @@
 // The readers of /proc take any bytes, and what they return lies within the text.
 
 #include "fuzz/check.hpp"
-#include "inspect/proc/text.hpp"
+#include "base/proc/text.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -11,10 +11,10 @@ using fuzz::check;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  if (const auto stat = tare::inspect::parse_stat(text)) check(stat->parent >= 0 && text.contains(')'));
+  if (const auto stat = tare::base::parse_stat(text)) check(stat->parent >= 0 && text.contains(')'));
   for (const std::string_view key : {"Rss", "model name", ""}) {
-    const auto value = tare::inspect::find_value(text, key);
-    const auto kilobytes = tare::inspect::find_kilobytes(text, key);
+    const auto value = tare::base::find_value(text, key);
+    const auto kilobytes = tare::base::find_kilobytes(text, key);
     if (value)
       check(!value->contains('\n') &&
             (value->empty() || (value->data() >= text.data() && value->data() + value->size() <= text.data() + size)));

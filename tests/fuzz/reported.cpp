@@ -1,6 +1,6 @@
 // Any bytes, in any pieces, give the same values: numbers under keys of lower-case letters, and not too many of them.
 
-#include "inspect/weigh/reported.hpp"
+#include "measure/weigh/reported.hpp"
 #include "fuzz/check.hpp"
 
 #include <algorithm>
@@ -13,9 +13,9 @@ using fuzz::check;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  tare::inspect::report_reader whole;
+  tare::measure::report_reader whole;
   whole.feed(bytes);
-  tare::inspect::report_reader pieces;
+  tare::measure::report_reader pieces;
   for (const char& byte : bytes) pieces.feed({&byte, 1});
   check(whole.values() == pieces.values());
   check(whole.values().size() <= 64);

@@ -1,6 +1,6 @@
 // Any bytes are either results that can be written and read again, or an error that names the file.
 
-#include "inspect/race/results.hpp"
+#include "measure/race/results.hpp"
 #include "fuzz/check.hpp"
 
 #include <cstddef>

@@ -58,7 +58,7 @@ live_snapshot example() {
 std::string complaint(const std::string& text) {
   const auto parsed = parse_snapshot(text, "file.json");
   if (parsed) return "accepted";
-  EXPECT_EQ(parsed.error().kind, fault::input);
+  EXPECT_EQ(parsed.error().kind, tare::base::fault::input);
   EXPECT_EQ(parsed.error().message.find('\n'), std::string::npos) << parsed.error().message;
   return parsed.error().message;
 }

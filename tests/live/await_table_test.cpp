@@ -2,7 +2,7 @@
 // outside are the same; with a table that is of no use it is said so, and everything goes on.
 
 #include "inspect/live/target.hpp"
-#include "inspect/process/run.hpp"
+#include "measure/process/run.hpp"
 #include "live/program.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -29,7 +29,7 @@ class await_table : public testing::TestWithParam<std::string> {
   }
 
   static void run(std::vector<std::string> words) {
-    const auto ended = tare::inspect::run({.arguments = std::move(words), .directory = {}}, patience);
+    const auto ended = tare::measure::run({.arguments = std::move(words), .directory = {}}, patience);
     ASSERT_TRUE(ended) << ended.error().message;
   }
   void add_table() { run({TARE_OBJCOPY, "--add-section=.tare.awaits=" + table_, copy_}); }

@@ -74,7 +74,7 @@ TEST_F(live_command, tells_what_grew_between_two_snapshots) {
 
 TEST(live_leak, is_found_by_comparing) {
   const support::temporary_folder folder;
-  auto leaking = tare::inspect::process::start({.arguments = {TARE_LEAK, "60"}, .directory = {}});
+  auto leaking = tare::measure::process::start({.arguments = {TARE_LEAK, "60"}, .directory = {}});
   ASSERT_TRUE(leaking);
   const auto pid = std::to_string(leaking->pid());
   const auto take = [&](const std::string& name) {

@@ -30,7 +30,7 @@ class live_core : public testing::Test {
     told_ = program.told;
     ::kill(program.running.pid(), SIGABRT);
     const auto end = std::chrono::steady_clock::now() + patience;
-    const auto ended = tare::inspect::listen(program.running, end, -1, [](auto) { return false; });
+    const auto ended = tare::measure::listen(program.running, end, -1, [](auto) { return false; });
     if (!ended || !ended->ended) throw std::runtime_error("it did not end");
     for (const auto& file : std::filesystem::directory_iterator(folder_.path())) {
       if (file.path().filename().string().starts_with("core")) return file.path();

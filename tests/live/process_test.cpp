@@ -53,7 +53,7 @@ TEST(live_process, stands_still_only_as_long_as_it_may_and_loses_no_signal) {
   ASSERT_EQ(::kill(program.running.pid(), SIGTERM), 0);
   std::string said;
   const auto end = std::chrono::steady_clock::now() + patience;
-  const auto heard = tare::inspect::listen(program.running, end, -1, [&](auto bytes) {
+  const auto heard = tare::measure::listen(program.running, end, -1, [&](auto bytes) {
     said += bytes;
     return said.contains('\n');
   });
@@ -94,7 +94,7 @@ TEST(live_process, that_there_is_not_is_said) {
 }
 
 TEST(live_process, without_coroutines_is_no_error) {
-  auto shell = tare::inspect::process::start({.arguments = {"sleep", "100"}, .directory = {}});
+  auto shell = tare::measure::process::start({.arguments = {"sleep", "100"}, .directory = {}});
   ASSERT_TRUE(shell);
   auto running = live_target::of_process(shell->pid());
   ASSERT_TRUE(running) << running.error().message;
@@ -122,11 +122,11 @@ TEST(live_process, is_read_by_the_program_that_it_runs_and_not_by_what_stands_in
 TEST(live_process, without_debug_information_is_known_by_its_symbols) {
   const support::temporary_folder folder;
   const auto copy = folder / "program";
-  const auto stripping = tare::inspect::process::start(
+  const auto stripping = tare::measure::process::start(
       {.arguments = {"objcopy", "--strip-debug", target("hand_written-clang-O2"), copy}, .directory = {}});
   ASSERT_TRUE(stripping);
   const auto stripped =
-      tare::inspect::listen(*stripping, std::chrono::steady_clock::now() + patience, -1, [](auto) { return false; });
+      tare::measure::listen(*stripping, std::chrono::steady_clock::now() + patience, -1, [](auto) { return false; });
   ASSERT_TRUE(stripped && stripped->ended && std::filesystem::exists(copy));
   const auto program = start({copy, "2000"});
   auto running = live_target::of_process(program.running.pid());

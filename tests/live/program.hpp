@@ -3,8 +3,8 @@
 // Starts one of the programs in targets/ and hears from it what it has suspended.
 
 #include "inspect/live/snapshot.hpp"
-#include "inspect/process/listen.hpp"
-#include "inspect/process/process.hpp"
+#include "measure/process/listen.hpp"
+#include "measure/process/process.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -22,7 +22,7 @@ namespace live_test {
 using counts = std::map<std::string, std::uint64_t>;
 
 struct program {
-  tare::inspect::process running;
+  tare::measure::process running;
   counts told;
 };
 
@@ -30,10 +30,10 @@ struct program {
 inline constexpr std::chrono::seconds patience{60};
 
 inline program start(std::vector<std::string> words, const std::filesystem::path& folder = {}) {
-  auto running = tare::inspect::process::start({.arguments = std::move(words), .directory = folder});
+  auto running = tare::measure::process::start({.arguments = std::move(words), .directory = folder});
   if (!running) throw std::runtime_error(running.error().message);
   std::string text;
-  const auto heard = tare::inspect::listen(*running, std::chrono::steady_clock::now() + patience, -1, [&](auto bytes) {
+  const auto heard = tare::measure::listen(*running, std::chrono::steady_clock::now() + patience, -1, [&](auto bytes) {
     text += bytes;
     return text.contains("READY\n");
   });

@@ -29,7 +29,7 @@ TEST(target, says_what_is_wrong_with_a_url) {
   for (const char* wrong : {"", "127.0.0.1:80", "http://", "http:///path", "http://127.0.0.1:99999/", "http://a b/"}) {
     const auto parsed = parse_target(wrong);
     ASSERT_FALSE(parsed) << wrong;
-    EXPECT_EQ(parsed.error().kind, inspect::fault::input) << wrong;
+    EXPECT_EQ(parsed.error().kind, base::fault::input) << wrong;
     EXPECT_THAT(parsed.error().message, HasSubstr(wrong)) << wrong;
   }
   EXPECT_THAT(parse_target("ftp://127.0.0.1/").error().message, HasSubstr("only http:// and https://"));

@@ -1,6 +1,6 @@
 #include <tare/await_table.hpp>
 
-#include <tare/detail/await_section.hpp>
+#include <tare/abi/await_section.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ namespace {
 
 using tare::await_table;
 using tare::suspension_point;
-using tare::detail::await_section;
+using tare::abi::await_section;
 
 constexpr std::string_view example =
     "tare awaits 1\n"

@@ -1,0 +1,42 @@
+#pragma once
+
+// What goes wrong when looking at other programs, as a value with one line of text for the person at the terminal.
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace tare::base {
+
+enum class fault {
+  command,      ///< The program looked at could not be started, or did not do what was expected of it.
+  input,        ///< A file written by a person is wrong.
+  interrupted,  ///< The caller asked to stop.
+  system,       ///< The kernel refused something.
+};
+
+struct error {
+  fault kind = fault::system;
+  std::string message;  ///< One line without a full stop, without the program's name in front.
+};
+
+template <class T>
+using result = std::expected<T, error>;
+
+/// An error of the kernel: "WHAT: No such file or directory".
+[[nodiscard]] std::unexpected<error> system_error(std::string_view what, int number);
+
+[[nodiscard]] inline std::unexpected<error> command_error(std::string message) {
+  return std::unexpected(error{fault::command, std::move(message)});
+}
+
+[[nodiscard]] inline std::unexpected<error> input_error(std::string message) {
+  return std::unexpected(error{fault::input, std::move(message)});
+}
+
+[[nodiscard]] inline std::unexpected<error> interrupted_error() {
+  return std::unexpected(error{fault::interrupted, "interrupted"});
+}
+
+}  // namespace tare::base

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace tare::base {
+
+inline constexpr std::size_t most_of_proc_file = std::size_t{1} << 20U;
+
+/// The whole of a file below /proc, whose size is not known before it is read; at most so many bytes of it.
+[[nodiscard]] result<std::string> read_proc_file(const std::string& path, std::size_t most = most_of_proc_file);
+
+/// The same for /proc/PID/NAME.
+[[nodiscard]] result<std::string> read_proc_file(pid_t pid, std::string_view name,
+                                                 std::size_t most = most_of_proc_file);
+
+}  // namespace tare::base

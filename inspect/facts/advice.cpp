@@ -1,0 +1,159 @@
+#include "inspect/facts/advice.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+constexpr std::uint64_t least_bytes = 32;
+
+/// Bytes of one variable at one await, by state.
+struct variable_bytes {
+  std::uint64_t live = 0;
+  std::uint64_t held = 0;
+  bool touched_later = false;
+  std::string type;
+  field_kind kind = field_kind::unnamed;
+};
+
+/// Variables of the same name are told apart by where they are declared.
+using variable_key = std::pair<std::string, std::uint32_t>;
+
+std::map<variable_key, variable_bytes> by_variable(const await_point& await) {
+  std::map<variable_key, variable_bytes> all;
+  for (const auto& part : await.variables) {
+    if (part.kind != field_kind::local && part.kind != field_kind::parameter) continue;
+    auto& one = all[{part.name, part.declared.line}];
+    one.type = part.type;
+    one.kind = part.kind;
+    one.touched_later |= part.touched_later;
+    if (part.state == byte_state::live) one.live += part.bytes;
+    if (part.state == byte_state::held) one.held += part.bytes;
+  }
+  return all;
+}
+
+/// A variable over all awaits of the body.
+struct variable_life {
+  std::string type;
+  std::uint64_t bytes = 0;
+  bool needed = false;                  ///< used after one of the awaits
+  const await_point* before = nullptr;  ///< the last await with a use afterwards that may be the first of all
+  const await_point* last = nullptr;    ///< the first await without a use afterwards
+};
+
+std::string line_name(const await_point& await) { return fmt::format(":{}", await.where.line); }
+
+/// A frame has one size: a variable leaves it only if it is needed across no await at all.
+void advise_to_end(const std::map<variable_key, variable_life>& lives, std::vector<advice>& into) {
+  for (const auto& [name, life] : lives) {
+    if (life.needed || life.last == nullptr || life.bytes < least_bytes) continue;
+    std::string message = fmt::format(
+        "'{}' ({}) is kept across this await, but no use of it afterwards was seen: end its scope before the await",
+        name.first, life.type);
+    if (life.before != nullptr) message += fmt::format(", and begin it after the one at {}", line_name(*life.before));
+    into.push_back({.where = life.last->where, .bytes = life.bytes, .certain = false, .message = std::move(message)});
+  }
+}
+
+bool is_known(const await_point& await) {
+  return await.kind == suspension::await && await.known_by != evidence::whole_frame;
+}
+
+/// Whether a variable is of use at one of the awaits.
+bool is_kept(const coroutine& one, const std::string& name) {
+  return std::ranges::any_of(one.awaits, [&](const await_point& await) {
+    return is_known(await) && std::ranges::any_of(await.variables, [&](const variable_at_await& part) {
+             return part.name == name && part.state != byte_state::dead;
+           });
+  });
+}
+
+void advise_to_reorder(const coroutine& one, std::vector<advice>& into) {
+  for (const auto& loose : one.loose) {
+    if (!is_kept(one, loose.name)) continue;
+    into.push_back({.where = loose.type_declared,
+                    .bytes = loose.bytes,
+                    .certain = true,
+                    .message = fmt::format("'{}' is kept across an await with padding: {} takes fewer bytes with its "
+                                           "members in the order of their alignment, the strictest first",
+                                           loose.name, loose.type)});
+  }
+}
+
+/// A callee whose frame was merged into this one takes its bytes at every await, and not only where it is waited for.
+/// Only likely: kept apart it has a handle here, of a word or two.
+void advise_to_part(const coroutine& one, std::vector<advice>& into) {
+  for (const auto& child : one.fields) {
+    if (child.kind != field_kind::child || child.bytes < least_bytes || one.made_by != producer::clang) continue;
+    const auto is_idle = [&](const await_point& await) {
+      std::uint64_t dead = 0;
+      for (const auto& part : await.variables) {
+        const bool inside = part.offset >= child.offset && part.offset + part.bytes <= child.offset + child.bytes;
+        if (inside && part.state == byte_state::dead) dead += part.bytes;
+      }
+      return is_known(await) && dead == child.bytes;
+    };
+    const auto idle = std::ranges::find_if(one.awaits, is_idle);
+    if (idle == one.awaits.end()) continue;
+    into.push_back(
+        {.where = idle->where,
+         .bytes = child.bytes,
+         .certain = false,
+         .message = fmt::format("the frame of {} was merged into this one, which has its bytes at this await "
+                                "as well: [[gnu::noinline]] keeps it apart, alive only while it is awaited",
+                                child.name)});
+  }
+}
+
+}  // namespace
+
+std::vector<advice> advise(const coroutine& one) {
+  std::vector<advice> found;
+  if (one.made_by == producer::rustc) return found;
+  std::map<std::string, std::pair<std::uint64_t, std::string>> parameters;
+  std::map<variable_key, variable_life> lives;
+  for (const auto& await : one.awaits) {
+    if (!is_known(await)) continue;
+    for (const auto& [name, bytes] : by_variable(await)) {
+      if (bytes.kind == field_kind::parameter && bytes.live + bytes.held >= least_bytes) {
+        auto& most = parameters[name.first];
+        most = {std::max(most.first, bytes.live + bytes.held), bytes.type};
+      }
+      if (bytes.kind != field_kind::local || bytes.live + bytes.held == 0) continue;
+      auto& life = lives[name];
+      life.type = bytes.type;
+      life.bytes = std::max(life.bytes, bytes.live + bytes.held);
+      if (bytes.live != 0 || (bytes.touched_later && life.last != nullptr)) {
+        life.needed = true;
+      } else if (bytes.touched_later) {
+        life.before = &await;
+      } else if (life.last == nullptr) {
+        life.last = &await;
+      }
+    }
+  }
+  advise_to_end(lives, found);
+  advise_to_reorder(one, found);
+  advise_to_part(one, found);
+  for (const auto& [name, most] : parameters) {
+    found.push_back(
+        {.where = one.declared,
+         .bytes = most.first,
+         .certain = true,
+         .message = fmt::format("the parameter '{}' ({}) is copied into the frame: a reference takes 8 bytes, "
+                                "if the caller's object lives long enough",
+                                name, most.second)});
+  }
+  std::ranges::sort(found, [](const advice& a, const advice& b) {
+    return std::tie(b.bytes, a.where.line, a.message) < std::tie(a.bytes, b.where.line, b.message);
+  });
+  return found;
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,233 @@
+#include "inspect/facts/budget.hpp"
+
+#include "inspect/facts/chain.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+constexpr std::uint64_t largest_budget = std::uint64_t{1} << 40;
+/// The library's matcher recurses once for each character, so it is not given endless names.
+constexpr std::size_t longest_matched_name = 4096;
+
+class budget_reader {
+ public:
+  explicit budget_reader(std::string file) : file_(std::move(file)) {}
+
+  [[nodiscard]] const std::optional<base::error>& error() const { return error_; }
+
+  void complain(const toml::node& where, std::string_view what) { complain(where.source().begin.line, what); }
+  void complain(toml::source_index line, std::string_view what) {
+    if (!error_) error_ = base::error{base::fault::input, fmt::format("{}:{}: {}", file_, line, what)};
+  }
+
+  budget read(const toml::table& table) {
+    static constexpr std::array<std::string_view, 5> known{"match", "file", "frame", "await", "chain"};
+    budget one;
+    one.where = {.file = file_, .line = table.source().begin.line};
+    for (const auto& [key, value] : table) {
+      if (std::ranges::find(known, key.str()) == known.end()) {
+        complain(key.source().begin.line,
+                 fmt::format("unknown key '{}' in [[budget]]; known: {}", key.str(), fmt::join(known, ", ")));
+      } else if (key.str() == "match") {
+        one.match = pattern(value, "match", one.match_text);
+      } else if (key.str() == "file") {
+        one.file = pattern(value, "file", one.file_text);
+      } else if (key.str() == "frame") {
+        one.frame = bytes(value, "frame");
+      } else if (key.str() == "await") {
+        one.await = bytes(value, "await");
+      } else {
+        one.chain = bytes(value, "chain");
+      }
+    }
+    if (!one.match && !one.file) complain(table, "a budget has a 'match' or a 'file': what it is for");
+    if (!one.frame && !one.await && !one.chain) complain(table, "a budget has a 'frame', an 'await' or a 'chain'");
+    return one;
+  }
+
+ private:
+  std::optional<std::regex> pattern(const toml::node& node, std::string_view key, std::string& text) {
+    const auto value = node.value_exact<std::string>();
+    if (!value || value->empty()) {
+      complain(node, fmt::format("'{}' must be a regular expression in quotes", key));
+      return std::regex();
+    }
+    text = *value;
+    try {
+      return std::regex(*value, std::regex::ECMAScript | std::regex::optimize);
+    } catch (const std::regex_error& wrong) {
+      complain(node, fmt::format("'{}' is no regular expression: {}", key, wrong.what()));
+      return std::regex();
+    }
+  }
+
+  std::optional<std::uint64_t> bytes(const toml::node& node, std::string_view key) {
+    if (const auto number = node.value_exact<std::int64_t>()) {
+      if (*number > 0 && std::cmp_less_equal(*number, largest_budget)) {
+        return static_cast<std::uint64_t>(*number);
+      }
+    } else if (const auto text = node.value_exact<std::string>()) {
+      if (const auto size = parse_bytes(*text); size && *size > 0 && *size <= largest_budget) return size;
+    }
+    complain(node, fmt::format("'{}' must be a size above 0 in bytes, such as 256 or \"1 KiB\"", key));
+    return 1;
+  }
+
+  std::string file_;
+  std::optional<base::error> error_;
+};
+
+std::string head_of(const budget& one) {
+  return one.where.line == 0 ? std::string() : fmt::format(" ({}:{})", one.where.file, one.where.line);
+}
+
+std::string_view matched_part(std::string_view text) { return text.substr(0, longest_matched_name); }
+
+bool finds(const std::regex& pattern, std::string_view text) {
+  const auto part = matched_part(text);
+  return std::regex_search(part.begin(), part.end(), pattern);
+}
+
+}  // namespace
+
+bool budget::fits(const coroutine& one) const {
+  return (!match || finds(*match, one.name)) && (!file || finds(*file, one.declared.file));
+}
+
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (wrong != std::errc{}) return std::nullopt;
+  std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  while (unit.starts_with(' ')) unit.remove_prefix(1);
+  static constexpr std::array<std::pair<std::string_view, std::uint64_t>, 7> units{
+      {{"", 1}, {"B", 1}, {"kB", 1000}, {"KiB", 1024}, {"K", 1024}, {"MB", 1'000'000}, {"MiB", 1'048'576}}};
+  for (const auto& [name, factor] : units) {
+    if (name != unit) continue;
+    if (number > ~std::uint64_t{0} / factor) return std::nullopt;
+    return number * factor;
+  }
+  return std::nullopt;
+}
+
+base::result<std::vector<budget>> parse_budgets(std::string_view text, const std::filesystem::path& file) {
+  toml::table top;
+  try {
+    top = toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    return base::input_error(fmt::format("{}:{}: {}", file.string(), error.source().begin.line, error.description()));
+  }
+  budget_reader in(file.string());
+  std::vector<budget> budgets;
+  for (const auto& [key, value] : top) {
+    if (key.str() != "budget") {
+      in.complain(key.source().begin.line, fmt::format("unknown key '{}' in the file; known: budget", key.str()));
+      continue;
+    }
+    const auto* array = value.as_array();
+    if (array == nullptr) {
+      in.complain(value, "'budget' must be written as [[budget]]");
+      break;
+    }
+    for (const auto& element : *array) {
+      const auto* table = element.as_table();
+      if (table == nullptr) {
+        in.complain(element, "'budget' must be written as [[budget]]");
+        break;
+      }
+      budgets.push_back(in.read(*table));
+    }
+  }
+  if (in.error()) return std::unexpected(*in.error());
+  return budgets;
+}
+
+base::result<std::vector<budget>> read_budgets(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) return base::input_error(fmt::format("{} is a folder", file.string()));
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) {
+    return base::input_error(fmt::format("cannot read {}: {}", file.string(), std::generic_category().message(errno)));
+  }
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (stream.bad()) return base::input_error(fmt::format("cannot read {}", file.string()));
+  return parse_budgets(text, file);
+}
+
+std::vector<violation> check_budgets(std::span<const coroutine> all, std::span<const budget> budgets) {
+  std::vector<violation> found;
+  const bool wants_chains = std::ranges::any_of(budgets, [](const budget& one) { return one.chain.has_value(); });
+  const std::optional<chains> ways = wants_chains ? std::optional<chains>(std::in_place, all) : std::nullopt;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const coroutine& one = all[i];
+    if (!one.frame_bytes) continue;
+    for (const budget& rule : budgets) {
+      if (!rule.fits(one)) continue;
+      if (rule.frame && *one.frame_bytes > *rule.frame) {
+        found.push_back(
+            {.of = &one,
+             .where = one.declared,
+             .rule = "frame",
+             .bytes = *one.frame_bytes,
+             .limit = *rule.frame,
+             .message = fmt::format("the frame of {} is {} bytes, {} above its budget of {}{}", one.name,
+                                    *one.frame_bytes, *one.frame_bytes - *rule.frame, *rule.frame, head_of(rule))});
+      }
+      if (rule.await) {
+        for (const auto& await : one.awaits) {
+          const std::uint64_t kept = await.live_bytes + await.held_bytes;
+          if (await.kind != suspension::await || kept <= *rule.await) continue;
+          found.push_back({.of = &one,
+                           .where = await.where,
+                           .rule = "await",
+                           .bytes = kept,
+                           .limit = *rule.await,
+                           .message = fmt::format("{} keeps {} bytes across this await, {} above its budget of {}{}",
+                                                  one.name, kept, kept - *rule.await, *rule.await, head_of(rule))});
+        }
+      }
+      if (rule.chain && ways->heaviest(i) > *rule.chain) {
+        found.push_back(
+            {.of = &one,
+             .where = one.declared,
+             .rule = "chain",
+             .bytes = ways->heaviest(i),
+             .limit = *rule.chain,
+             .message = fmt::format("{} and what it waits for take {} bytes, {} above the budget of {}{}", one.name,
+                                    ways->heaviest(i), ways->heaviest(i) - *rule.chain, *rule.chain, head_of(rule))});
+      }
+    }
+  }
+  return found;
+}
+
+std::vector<violation> check_declared(std::span<const coroutine> all) {
+  std::vector<violation> found;
+  for (const auto& one : all) {
+    if (!one.frame_bytes || !one.declared_budget || *one.frame_bytes <= *one.declared_budget) continue;
+    found.push_back(
+        {.of = &one,
+         .where = one.declared,
+         .rule = "declared",
+         .bytes = *one.frame_bytes,
+         .limit = *one.declared_budget,
+         .message = fmt::format("the frame of {} is {} bytes, {} above its TARE_FRAME_BUDGET of {}", one.name,
+                                *one.frame_bytes, *one.frame_bytes - *one.declared_budget, *one.declared_budget)});
+  }
+  return found;
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,64 @@
+#pragma once
+
+// What frames may weigh, as a TOML file:
+//
+//   [[budget]]
+//   match = "^server::"        # a regular expression for the coroutine's name; or
+//   file = "/service/"         # one for its source file; with both, both must fit
+//   frame = 256                # bytes, or a text such as "1 KiB"
+//   await = 128                # live and held bytes at any one await
+//   chain = "1 KiB"            # its frame and those of all that it waits for, on the heaviest way down
+//
+// Every budget that fits a coroutine holds for it.
+
+#include "inspect/facts/coroutine.hpp"
+#include "base/error.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <regex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tare::inspect {
+
+struct budget {
+  std::string match_text;
+  std::string file_text;
+  std::optional<std::regex> match;
+  std::optional<std::regex> file;
+  std::optional<std::uint64_t> frame;
+  std::optional<std::uint64_t> await;
+  std::optional<std::uint64_t> chain;
+  source_line where;  ///< in the budget file
+
+  [[nodiscard]] bool fits(const coroutine& one) const;
+};
+
+/// An error begins with the file and the line: "tare.toml:4: unknown key 'frmae'".
+[[nodiscard]] base::result<std::vector<budget>> read_budgets(const std::filesystem::path& file);
+/// The same from text; `file` is for messages.
+[[nodiscard]] base::result<std::vector<budget>> parse_budgets(std::string_view text, const std::filesystem::path& file);
+
+/// "1 KiB", "4096", "2 kB": bytes. Nothing if it is no size.
+[[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text);
+
+/// A budget that a coroutine is above.
+struct violation {
+  const coroutine* of = nullptr;
+  source_line where;  ///< where to look: the coroutine, or the await
+  std::string rule;   ///< "frame", "await", "chain", "ratchet", "declared"
+  std::uint64_t bytes = 0;
+  std::uint64_t limit = 0;
+  std::string message;  ///< one line
+};
+
+[[nodiscard]] std::vector<violation> check_budgets(std::span<const coroutine> all, std::span<const budget> budgets);
+
+/// TARE_FRAME_BUDGET beside a coroutine in the source.
+[[nodiscard]] std::vector<violation> check_declared(std::span<const coroutine> all);
+
+}  // namespace tare::inspect

@@ -1,0 +1,91 @@
+#include "inspect/facts/compare.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <string_view>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+std::int64_t frame_of(const coroutine* one) {
+  return one == nullptr ? 0 : static_cast<std::int64_t>(one->frame_bytes.value_or(0));
+}
+
+/// Bytes by name and type: a compiler numbers fields without a name, and these numbers mean nothing.
+std::map<std::pair<std::string, std::string>, std::uint64_t> bytes_by_name(const coroutine* one) {
+  std::map<std::pair<std::string, std::string>, std::uint64_t> bytes;
+  if (one == nullptr) return bytes;
+  for (const auto& field : one->fields) {
+    const bool nameless = field.kind == field_kind::unnamed || field.kind == field_kind::padding;
+    bytes[nameless ? std::pair<std::string, std::string>("(unnamed)", "") : std::pair(field.name, field.type)] +=
+        field.bytes;
+  }
+  return bytes;
+}
+
+std::vector<changed_field> compare_fields(const coroutine* before, const coroutine* after) {
+  const auto old_bytes = bytes_by_name(before);
+  const auto new_bytes = bytes_by_name(after);
+  std::vector<changed_field> changed;
+  for (const auto& [key, bytes] : old_bytes) {
+    const auto now = new_bytes.find(key);
+    const std::uint64_t then = now == new_bytes.end() ? 0 : now->second;
+    if (then != bytes) changed.push_back({.name = key.first, .type = key.second, .before = bytes, .after = then});
+  }
+  for (const auto& [key, bytes] : new_bytes) {
+    if (!old_bytes.contains(key)) {
+      changed.push_back({.name = key.first, .type = key.second, .before = 0, .after = bytes});
+    }
+  }
+  const auto change = [](const changed_field& one) {
+    return one.before > one.after ? one.before - one.after : one.after - one.before;
+  };
+  std::ranges::sort(changed, [&](const auto& a, const auto& b) {
+    return std::pair(change(b), a.name) < std::pair(change(a), b.name);
+  });
+  return changed;
+}
+
+std::map<std::string_view, const coroutine*> by_name(std::span<const coroutine> all) {
+  std::map<std::string_view, const coroutine*> names;
+  for (const auto& one : all) {
+    auto& place = names[one.linkage_name];
+    // Of several copies of an inline coroutine the largest stands for all.
+    if (place == nullptr || one.frame_bytes.value_or(0) > place->frame_bytes.value_or(0)) place = &one;
+  }
+  return names;
+}
+
+}  // namespace
+
+std::vector<changed_frame> compare(std::span<const coroutine> before, std::span<const coroutine> after) {
+  const auto old_names = by_name(before);
+  const auto new_names = by_name(after);
+  std::vector<changed_frame> changed;
+  const auto add = [&](const coroutine* then, const coroutine* now) {
+    changed_frame one{.before = then, .after = now, .difference = frame_of(now) - frame_of(then), .fields = {}};
+    if (then != nullptr && now != nullptr) {
+      if (one.difference == 0) return;
+      one.fields = compare_fields(then, now);
+    }
+    changed.push_back(std::move(one));
+  };
+  for (const auto& [name, then] : old_names) {
+    const auto now = new_names.find(name);
+    add(then, now == new_names.end() ? nullptr : now->second);
+  }
+  for (const auto& [name, now] : new_names) {
+    if (!old_names.contains(name)) add(nullptr, now);
+  }
+  std::ranges::sort(changed, [](const changed_frame& a, const changed_frame& b) {
+    const auto name = [](const changed_frame& one) -> const std::string& {
+      return one.after != nullptr ? one.after->name : one.before->name;
+    };
+    return std::pair(-std::abs(a.difference), name(a)) < std::pair(-std::abs(b.difference), name(b));
+  });
+  return changed;
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace tare::measure {
+
+/// A program, its arguments, and the folder it runs in.
+struct command {
+  std::vector<std::string> arguments;  ///< The first is the program: a name looked up in PATH, or a path.
+  std::filesystem::path directory;     ///< Empty: where the caller is.
+
+  /// Whether any argument contains `{n}`.
+  [[nodiscard]] bool takes_count() const;
+  /// The same command with every `{n}` in every argument replaced.
+  [[nodiscard]] command with_count(std::uint64_t n) const;
+  /// The same for `{port}`.
+  [[nodiscard]] bool takes_port() const;
+  [[nodiscard]] command with_port(std::uint16_t port) const;
+  /// As a person would type it in a shell.
+  [[nodiscard]] std::string text() const;
+};
+
+/// A line for `/bin/sh -c`.
+[[nodiscard]] command shell_command(std::string line, std::filesystem::path directory = {});
+
+/// The file that `program` means, as execvp() would find it; a relative path is taken from `directory`.
+///
+/// Says whether it is missing, a folder, or not executable: the kernel's own answer comes too late and too short.
+[[nodiscard]] base::result<std::filesystem::path> find_program(const std::string& program,
+                                                         const std::filesystem::path& directory = {});
+
+}  // namespace tare::measure

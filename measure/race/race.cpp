@@ -1,0 +1,220 @@
+#include "measure/race/race.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <ctime>
+#include <map>
+#include <utility>
+
+#include "base/proc/memory.hpp"
+#include "measure/process/run.hpp"
+#include "measure/weigh/prepare.hpp"
+#include "measure/weigh/weigh.hpp"
+
+namespace tare::measure {
+namespace {
+
+/// Of the memory that is free, what one program may be expected to take.
+constexpr double share_of_free_memory = 0.7;
+
+class runner {
+ public:
+  runner(const race_plan& plan, const race_listener& listener, stop_signal stop)
+      : plan_(plan), listener_(listener), stop_(stop) {}
+
+  race_results run();
+
+ private:
+  /// One peer in one workload, while it runs.
+  struct lane {
+    const peer* who = nullptr;
+    const workload* what = nullptr;
+    std::vector<series> repeats;
+    std::vector<std::string> notes;
+    std::string failed;
+  };
+
+  [[nodiscard]] bool told_to_stop() const {
+    pollfd watched{stop_, POLLIN, 0};
+    return stop_ >= 0 && ::poll(&watched, 1, 0) > 0;
+  }
+  void complain(std::string_view line) const {
+    if (listener_.complaint) listener_.complaint(line);
+  }
+  [[nodiscard]] bool prepare_peer(const peer& one);
+  [[nodiscard]] std::vector<std::uint64_t> counts_of(const workload& what) const;
+  [[nodiscard]] bool takes(const peer& who, const workload& what, std::uint64_t n) const;
+  void measure(const workload& what, unsigned repeat);
+  void measure(lane& one, std::uint64_t n, unsigned repeat);
+  [[nodiscard]] bool fits(lane& one, std::uint64_t n) const;
+  lane& lane_of(const peer& who, const workload& what);
+
+  const race_plan& plan_;
+  const race_listener& listener_;
+  stop_signal stop_;
+  race_results results_;
+  std::vector<const peer*> ready_;
+  std::vector<lane> lanes_;
+};
+
+bool runner::prepare_peer(const peer& one) {
+  race_peer about{.name = one.name,
+                  .title = one.title,
+                  .language = one.language,
+                  .version = {},
+                  .subject = one.subject,
+                  .floor = one.floor,
+                  .absent = {},
+                  .failed = {}};
+  if (const auto need = missing_need(one, plan_.root, stop_)) {
+    // Not an error: nobody has every toolchain.
+    about.absent = need->text();
+    if (!told_to_stop()) complain(fmt::format("{} is left out: {}", one.name, about.absent));
+  } else {
+    auto version = prepare(one, plan_.root, stop_, [&](std::string_view what) {
+      if (listener_.progress) listener_.progress(fmt::format("{}: {}", one.name, what));
+    });
+    if (version) {
+      about.version = std::move(*version);
+    } else {
+      about.failed = version.error().message;
+      if (version.error().kind != base::fault::interrupted) complain(fmt::format("{}: {}", one.name, about.failed));
+    }
+  }
+  const bool usable = about.absent.empty() && about.failed.empty();
+  results_.peers.push_back(std::move(about));
+  return usable;
+}
+
+std::vector<std::uint64_t> runner::counts_of(const workload& what) const {
+  if (!plan_.counts.empty()) return plan_.counts;
+  const auto usual = plan_.quick ? what.quick_counts : what.counts;
+  return {usual.begin(), usual.end()};
+}
+
+bool runner::takes(const peer& who, const workload& what, std::uint64_t n) const {
+  if (!who.has_workload(what.name)) return false;
+  if (!plan_.counts.empty()) return true;
+  const auto most = who.limit(what.name).value_or(usual_limit);
+  if (n > most) return false;
+  if (what.what == measures::weight || n == 0) return true;
+  return std::ranges::none_of(counts_of(what), [&](std::uint64_t other) { return other > n && other <= most; });
+}
+
+runner::lane& runner::lane_of(const peer& who, const workload& what) {
+  const auto found =
+      std::ranges::find_if(lanes_, [&](const lane& one) { return one.who == &who && one.what == &what; });
+  if (found != lanes_.end()) return *found;
+  return lanes_.emplace_back(lane{.who = &who, .what = &what, .repeats = {}, .notes = {}, .failed = {}});
+}
+
+/// Whether there is memory for so many, going by the weight so far. Swapping would measure the disk.
+bool runner::fits(lane& one, std::uint64_t n) const {
+  if (one.what->what != measures::weight || one.repeats.back().size() < 2) return true;
+  const auto free = base::available_memory();
+  const auto& last = one.repeats.back().back();
+  if (!free || last.n == 0) return true;
+  const double expected =
+      static_cast<double>(last.held.resident) / static_cast<double>(last.n) * static_cast<double>(n);
+  if (expected <= static_cast<double>(*free) * share_of_free_memory) return true;
+  std::string note = fmt::format("n = {} left out: it would take {:.1f} GB, and {:.1f} GB are free", n, expected / 1e9,
+                                 static_cast<double>(*free) / 1e9);
+  if (one.notes.empty()) one.notes.push_back(std::move(note));
+  return false;
+}
+
+void runner::measure(lane& one, std::uint64_t n, unsigned repeat) {
+  if (listener_.progress) {
+    listener_.progress(
+        fmt::format("repeat {} of {}: {}, n = {}: {}", repeat, plan_.repeats, one.what->name, n, one.who->name));
+  }
+  const command program = one.who->program(one.what->name, plan_.root);
+  auto measured = weigh_once(program, n, plan_.time_limit, stop_, one.what->settle);
+  if (measured) {
+    one.repeats.back().push_back(std::move(*measured));
+  } else if (measured.error().kind != base::fault::interrupted) {
+    one.failed = measured.error().message;
+    complain(fmt::format("{} in {}: {}", one.who->name, one.what->name, one.failed));
+  }
+}
+
+void runner::measure(const workload& what, unsigned repeat) {
+  for (const peer* who : ready_) {
+    if (who->has_workload(what.name)) lane_of(*who, what).repeats.emplace_back();
+  }
+  for (const std::uint64_t n : counts_of(what)) {
+    for (const peer* who : ready_) {
+      if (told_to_stop()) return;
+      if (!takes(*who, what, n)) continue;
+      lane& one = lane_of(*who, what);
+      if (one.failed.empty() && fits(one, n)) measure(one, n, repeat);
+    }
+  }
+}
+
+/// The tree's commit, if it is one of git's.
+std::string commit_of(const std::filesystem::path& root, stop_signal stop) {
+  auto described =
+      run({{"git", "describe", "--always", "--dirty", "--abbrev=10"}, root}, std::chrono::seconds(10), stop);
+  if (!described) return {};
+  return described->substr(0, described->find('\n'));
+}
+
+race_results runner::run() {
+  const auto start = std::chrono::steady_clock::now();
+  results_.date = today();
+  results_.quick = plan_.quick;
+  results_.repeats = plan_.repeats;
+  results_.where = base::this_machine();
+  results_.commit = commit_of(plan_.root, stop_);
+  for (const peer& one : plan_.peers) {
+    if (told_to_stop()) break;
+    if (prepare_peer(one)) ready_.push_back(&one);
+  }
+  for (unsigned repeat = 1; repeat <= plan_.repeats; ++repeat) {
+    for (const workload* what : plan_.workloads) {
+      if (!told_to_stop()) measure(*what, repeat);
+    }
+  }
+  for (const workload* what : plan_.workloads) {
+    for (const peer* who : ready_) {
+      const auto found =
+          std::ranges::find_if(lanes_, [&](const lane& one) { return one.who == who && one.what == what; });
+      if (found == lanes_.end()) continue;
+      summary all = summarize(found->repeats);
+      if (all.points.empty() && found->failed.empty()) continue;
+      if (what->what != measures::weight) all.weight.reset();
+      results_.entries.push_back({.peer = who->name,
+                                  .workload = std::string(what->name),
+                                  .points = std::move(all.points),
+                                  .weight = all.weight,
+                                  .notes = std::move(found->notes),
+                                  .failed = std::move(found->failed)});
+    }
+  }
+  results_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return std::move(results_);
+}
+
+}  // namespace
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  if (::gmtime_r(&now, &parts) == nullptr) return {};
+  return fmt::format("{:%Y-%m-%d}", parts);
+}
+
+race_results race(const race_plan& plan, const race_listener& listener, stop_signal stop) {
+  return runner(plan, listener, stop).run();
+}
+
+bool any_failed(const race_results& results) {
+  return std::ranges::any_of(results.peers, [](const race_peer& one) { return !one.failed.empty(); }) ||
+         std::ranges::any_of(results.entries, [](const race_entry& one) { return !one.failed.empty(); });
+}
+
+}  // namespace tare::measure

@@ -1,0 +1,66 @@
+#pragma once
+
+// What a race has found, and the file that keeps it. docs/tools.md describes the keys.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/proc/machine.hpp"
+#include "measure/weigh/summary.hpp"
+
+namespace tare::measure {
+
+/// A runtime that took part, or would have.
+struct race_peer {
+  std::string name;
+  std::string title;
+  std::string language;
+  std::string version;
+  bool subject = false;
+  bool floor = false;
+  std::string absent;  ///< Why it was left out; empty if it was not.
+  std::string failed;  ///< Why it could not be built; empty if it could.
+};
+
+/// One peer in one workload.
+struct race_entry {
+  std::string peer;
+  std::string workload;
+  std::vector<sample> points;      ///< For growing n, each figure the median of the repeats.
+  std::optional<slope> weight;     ///< Bytes per task between the first and the last of these.
+  std::vector<std::string> notes;  ///< What was left out, such as numbers of tasks that memory does not suffice for.
+  std::string failed;              ///< Why it is incomplete; empty if it is not.
+
+  /// The point at that number of tasks, or null.
+  [[nodiscard]] const sample* at(std::uint64_t n) const;
+};
+
+struct race_results {
+  std::string date;    ///< "2026-01-31"
+  std::string commit;  ///< Of the tree that was measured, with "-dirty" if it was changed; empty if not known.
+  bool quick = false;
+  unsigned repeats = 0;
+  double seconds = 0;  ///< How long the race took.
+  base::machine where;
+  std::vector<race_peer> peers;
+  std::vector<race_entry> entries;
+
+  [[nodiscard]] const race_entry* find(std::string_view peer, std::string_view workload) const;
+  [[nodiscard]] const race_peer* find(std::string_view peer) const;
+};
+
+/// The number in the file's key "schema". It changes when a key changes its meaning or goes away.
+inline constexpr int race_schema = 1;
+
+[[nodiscard]] std::string to_json(const race_results& results);
+
+/// `file` is for messages. Files of another schema are refused with a line that says what to do.
+[[nodiscard]] base::result<race_results> parse_results(std::string_view text, std::string_view file);
+[[nodiscard]] base::result<race_results> read_results(const std::filesystem::path& file);
+
+}  // namespace tare::measure

@@ -1,0 +1,92 @@
+#pragma once
+
+// A list of programs to weigh side by side, as a TOML file:
+//
+//   root = ".."                             # where commands run, from the file's folder; default: that folder
+//   page = "build/page.html"                # the empty page of `tare race`, from root; optional
+//
+//   [[peer]]
+//   name = "asyncio"
+//   title = "Python asyncio"                # what a report calls it; default: the name
+//   language = "Python"                     # optional
+//   subject = false                         # the others are compared with those where it is true
+//   floor = false                           # no runtime, but what the hardware would allow; in reports beside the rest
+//   version = ["python3", "--version"]      # a command, or the version itself as a string; optional
+//   build = ["make", "-C", "bench/x"]       # run first, quietly; optional
+//   run = ["python3", "bench/main.py", "{workload}", "{n}"]
+//   workloads = ["empty", "churn"]          # default: with {workload} in `run` all of them, else only "empty"
+//   max_n = 100000                          # larger numbers of tasks are left out; optional
+//   limits = { churn = 1000000 }            # the same for one workload, in place of max_n; optional
+//   needs = [{ program = "python3", hint = "apt-get install python3" }]   # or file = "...", from root; or
+//                                           # check = ["a", "command"], which succeeds where it is there; optional
+
+#include "base/error.hpp"
+#include "measure/process/command.hpp"
+#include "measure/process/listen.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace tare::measure {
+
+struct need {
+  enum class kind : std::uint8_t { program, file, check };
+  kind what = kind::program;
+  std::string name;                     ///< Of a check: the command as one would type it.
+  std::vector<std::string> check = {};  ///< The command; empty for the others.
+  std::string hint;
+
+  /// "python3 is not there; apt-get install python3"; of a check, the hint alone.
+  [[nodiscard]] std::string text() const;
+};
+
+struct peer {
+  std::string name;
+  std::string title;
+  std::string language;
+  bool subject = false;
+  bool floor = false;
+  std::variant<std::string, std::vector<std::string>> version;  ///< itself, or the command that prints it
+  std::vector<std::string> build;
+  std::vector<std::string> run;
+  std::vector<need> needs;
+  std::vector<std::string> workloads;  ///< Empty: every one.
+  std::optional<std::uint64_t> max_n;
+  std::map<std::string, std::uint64_t, std::less<>> limits;
+
+  /// It is told a port, not a number of tasks: its idle connections are weighed.
+  [[nodiscard]] bool is_server() const;
+  /// False for a server.
+  [[nodiscard]] bool has_workload(std::string_view workload) const;
+  /// The largest number of tasks for a workload, if there is one.
+  [[nodiscard]] std::optional<std::uint64_t> limit(std::string_view workload) const;
+  /// What to run for a workload, still with `{n}`.
+  [[nodiscard]] command program(std::string_view workload, const std::filesystem::path& root) const;
+};
+
+struct peer_list {
+  std::filesystem::path root;
+  std::filesystem::path page;  ///< What `tare race` puts its results into as HTML; empty: nothing of that kind.
+  std::vector<peer> peers;
+};
+
+/// An error begins with the file and the line: "bench/peers.toml:12: unknown key 'rnu'".
+base::result<peer_list> read_peers(const std::filesystem::path& file);
+
+/// The same from text; `file` is for messages, and for where `root` begins.
+base::result<peer_list> parse_peers(std::string_view text, const std::filesystem::path& file);
+
+/// Those of `names`, in the order of the list. The error names the peers that there are.
+base::result<std::vector<peer>> select_peers(const peer_list& list, const std::vector<std::string>& names);
+
+/// The first need that is not there. A check has 30 seconds; being told to stop counts as not there.
+std::optional<need> missing_need(const peer& one, const std::filesystem::path& root, stop_signal stop = -1);
+
+}  // namespace tare::measure

@@ -1,0 +1,118 @@
+#include "measure/plan/plan.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "measure/plan/weight_source.hpp"
+
+namespace {
+
+using namespace tare::measure;
+using namespace tare::base;
+using testing::HasSubstr;
+
+plan_request request() {
+  return {.task = {.bytes = 1000, .base_bytes = 10e6, .source = "test"}, .memory = 100'000'000, .reserve = 0.1};
+}
+
+TEST(plan_test, divides_the_memory_that_is_left_by_what_a_task_takes) {
+  const auto answer = plan(request());
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->limit, limited_by::memory);
+  // 90 MB less 10 MB, for 1,000 bytes and their share of the page tables.
+  EXPECT_NEAR(static_cast<double>(answer->tasks), 80e6 / 1000, 200);
+  EXPECT_LE(answer->shares.total(), 90e6);
+  EXPECT_GT(shares_at(request(), static_cast<double>(answer->tasks) + 1).total(), 90e6);
+  EXPECT_GE(static_cast<double>(answer->frame_limit), answer->shares.tasks);
+  EXPECT_EQ(answer->frame_limit % 65536, 0U);
+}
+
+TEST(plan_test, finds_descriptors_to_be_the_limit) {
+  auto asked = request();
+  asked.sockets = 1;
+  asked.kernel_bytes = 0;
+  asked.descriptors = 1064;
+  const auto answer = plan(asked);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->limit, limited_by::descriptors);
+  EXPECT_EQ(answer->tasks, 1000U);
+  EXPECT_GT(answer->by_memory, 70'000U);
+  EXPECT_EQ(answer->open_files, 1064U);
+}
+
+TEST(plan_test, counts_the_kernels_memory_of_sockets) {
+  auto asked = request();
+  const auto without = plan(asked);
+  asked.sockets = 1;
+  asked.kernel_bytes = 1000;
+  asked.descriptors = 0;
+  const auto with = plan(asked);
+  ASSERT_TRUE(without && with);
+  EXPECT_NEAR(static_cast<double>(with->tasks) * 2, static_cast<double>(without->tasks), 200);
+  EXPECT_FALSE(with->by_descriptors);
+}
+
+TEST(plan_test, lays_buffers_by_for_what_is_in_flight_by_littles_law) {
+  auto asked = request();
+  asked.rate = 1000;
+  asked.latency = 0.2;
+  asked.buffer_bytes = 50'000;
+  const auto answer = plan(asked);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_DOUBLE_EQ(answer->in_flight, 200);
+  EXPECT_EQ(answer->buffer_budget, 10'000'000U);
+  // No task has more than one request in flight.
+  EXPECT_DOUBLE_EQ(shares_at(asked, 10).buffers, 10 * 50'000);
+  asked.rate = 0;
+  asked.rate_per_task = 100;
+  EXPECT_DOUBLE_EQ(shares_at(asked, 10).buffers, 10 * 50'000);
+}
+
+TEST(plan_test, refuses_figures_that_make_no_sense) {
+  const auto refused = [](auto change) {
+    auto asked = request();
+    change(asked);
+    const auto answer = plan(asked);
+    return answer ? std::string() : answer.error().message;
+  };
+  EXPECT_THAT(refused([](auto& asked) { asked.memory = 1'000'000; }), HasSubstr("the program alone takes"));
+  EXPECT_THAT(refused([](auto& asked) { asked.task.bytes = 0; }), HasSubstr("weight of a task"));
+  EXPECT_THAT(refused([](auto& asked) { asked.rate = -1; }), HasSubstr("rate"));
+  EXPECT_THAT(refused([](auto& asked) { asked.latency = std::nan(""); }), HasSubstr("latency"));
+  EXPECT_THAT(refused([](auto& asked) { asked.reserve = 1; }), HasSubstr("reserve"));
+  EXPECT_THAT(refused([](auto& asked) { asked.buffer_bytes = std::numeric_limits<double>::infinity(); }),
+              HasSubstr("buffers"));
+}
+
+constexpr std::string_view weighed = R"({"schema": 1, "results": [
+  {"name": "one", "slope_bytes": 100.0, "base_rss_bytes": 1000000,
+   "points": [{"n": 1000, "rss_bytes": 1000000}, {"n": 2000, "rss_bytes": 1100000}]},
+  {"name": "two", "slope_bytes": null, "base_rss_bytes": 5, "points": [{"n": 1, "rss_bytes": 5}]}]})";
+
+TEST(weight_source_test, reads_what_tare_weigh_has_written) {
+  const auto one = parse_weight(weighed, "f.json", {.program = "one"});
+  ASSERT_TRUE(one) << one.error().message;
+  EXPECT_DOUBLE_EQ(one->bytes, 100);
+  EXPECT_DOUBLE_EQ(one->base_bytes, 900'000) << "without the tasks of the first point";
+  EXPECT_THAT(one->source, HasSubstr("f.json"));
+}
+
+TEST(weight_source_test, says_what_is_wrong_with_a_file) {
+  const auto wrong = [](std::string_view text, std::string program = {}) {
+    const auto read = parse_weight(text, "f.json", {.program = std::move(program)});
+    return read ? std::string() : read.error().message;
+  };
+  EXPECT_THAT(wrong(weighed), HasSubstr("several programs"));
+  EXPECT_THAT(wrong(weighed, "three"), HasSubstr("no program 'three'; there are: one, two"));
+  EXPECT_THAT(wrong(weighed, "two"), HasSubstr("two numbers of tasks"));
+  EXPECT_THAT(wrong(R"({"schema": 2, "results": []})"), HasSubstr("schema 2"));
+  EXPECT_THAT(wrong("{}"), HasSubstr("no results"));
+  EXPECT_THAT(wrong("[1,"), HasSubstr("f.json"));
+  EXPECT_THAT(read_weight("/does/not/exist.json", {}).error().message, HasSubstr("/does/not/exist.json"));
+}
+
+}  // namespace
