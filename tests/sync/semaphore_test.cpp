@@ -135,4 +135,49 @@ TEST(mutex, excludes_across_shards) {
   rt.run(body());
 }
 
+TEST(semaphore, counts_beyond_what_a_word_holds_lose_nothing) {
+  constexpr std::size_t half = std::size_t{1} << 63U;
+  for (const std::size_t wanted : {half - 1, half, half + 1, SIZE_MAX}) {
+    tare::semaphore few(100);
+    EXPECT_FALSE(few.try_acquire(wanted)) << wanted;
+    auto body = [&]() -> task<bool> {
+      auto all = [](tare::semaphore& of, std::size_t count) -> task<> { (void)co_await of.acquire(count); };
+      co_return (co_await tare::timeout(std::chrono::seconds(1), all(few, wanted))).has_value();
+    };
+    tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+    EXPECT_FALSE(rt.run(body())) << wanted;
+    EXPECT_EQ(few.available(), 100U);
+
+    tare::semaphore many(wanted);
+    EXPECT_EQ(many.available(), half - 1);
+    {
+      const auto all = many.try_acquire(wanted);
+      EXPECT_TRUE(all);
+      EXPECT_EQ(many.available(), 0U);
+      EXPECT_FALSE(many.try_acquire(1));
+    }
+    EXPECT_EQ(many.available(), half - 1);
+    many.release(wanted);  // more than there ever were
+    EXPECT_EQ(many.available(), half - 1);
+  }
+}
+
+TEST(semaphore, releases_to_waiters_beyond_what_a_word_holds_lose_nothing) {
+  tare::semaphore none(0);
+  auto takes = [](tare::semaphore& of) -> task<> {
+    auto one = co_await of.acquire(1);
+    co_await tare::sleep_for(std::chrono::seconds(1));
+  };
+  auto body = [&]() -> task<> {
+    tare::scope s;
+    for (int i = 0; i < 3; ++i) s.spawn(takes(none));
+    co_await tare::yield();
+    none.release(SIZE_MAX);
+    co_await s.join();
+  };
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+  rt.run(body());
+  EXPECT_EQ(none.available(), SIZE_MAX >> 1U);
+}
+
 }  // namespace

@@ -19,14 +19,14 @@ namespace tare::detail {
 template <template <class> class Atomic>
 class basic_permit_count {
  public:
-  explicit basic_permit_count(std::size_t permits) noexcept : word_(std::uint64_t{permits} << 1U) {}
+  explicit basic_permit_count(std::size_t permits) noexcept : word_(in_word(permits)) {}
 
   /// False if there are too few, or somebody waits.
   [[nodiscard]] bool take(std::size_t count) noexcept {
     std::uint64_t word = word_.load(std::memory_order_relaxed);
     do {
-      if ((word & somebody_waits) != 0 || (word >> 1U) < count) return false;
-    } while (!word_.compare_exchange_weak(word, word - permits(count), std::memory_order_acquire,
+      if ((word & somebody_waits) != 0 || word < in_word(count)) return false;
+    } while (!word_.compare_exchange_weak(word, word - in_word(count), std::memory_order_acquire,
                                           std::memory_order_relaxed));
     return true;
   }
@@ -36,8 +36,8 @@ class basic_permit_count {
     std::uint64_t word = word_.load(std::memory_order_relaxed);
     do {
       if ((word & somebody_waits) != 0) return false;
-    } while (!word_.compare_exchange_weak(word, word + permits(count), std::memory_order_release,
-                                          std::memory_order_relaxed));
+    } while (
+        !word_.compare_exchange_weak(word, sum(word, count), std::memory_order_release, std::memory_order_relaxed));
     return true;
   }
 
@@ -45,18 +45,22 @@ class basic_permit_count {
   [[nodiscard]] bool take_or_announce(std::size_t count) noexcept {
     std::uint64_t word = word_.load(std::memory_order_relaxed);
     for (;;) {
-      const bool takes = (word & somebody_waits) == 0 && word >= permits(count);
-      const std::uint64_t next = takes ? word - permits(count) : word | somebody_waits;
+      const bool takes = (word & somebody_waits) == 0 && word >= in_word(count);
+      const std::uint64_t next = takes ? word - in_word(count) : word | somebody_waits;
       if (word_.compare_exchange_weak(word, next, std::memory_order_acquire, std::memory_order_relaxed)) return takes;
     }
   }
 
   // The rest under the lock, while somebody waits: nobody else changes the word then, except those who find that
   // somebody has stopped waiting.
-  void add_for_waiters(std::size_t count) noexcept { word_.fetch_add(permits(count), std::memory_order_acq_rel); }
+  void add_for_waiters(std::size_t count) noexcept {
+    std::uint64_t word = word_.load(std::memory_order_relaxed);
+    while (!word_.compare_exchange_weak(word, sum(word, count), std::memory_order_acq_rel, std::memory_order_relaxed)) {
+    }
+  }
   [[nodiscard]] bool take_for_waiter(std::size_t count) noexcept {
-    if (word_.load(std::memory_order_relaxed) >> 1U < count) return false;
-    word_.fetch_sub(permits(count), std::memory_order_acq_rel);
+    if ((word_.load(std::memory_order_relaxed) & ~somebody_waits) < in_word(count)) return false;
+    word_.fetch_sub(in_word(count), std::memory_order_acq_rel);
     return true;
   }
   void nobody_waits() noexcept { word_.fetch_and(~somebody_waits, std::memory_order_acq_rel); }
@@ -65,8 +69,15 @@ class basic_permit_count {
 
  private:
   static constexpr std::uint64_t somebody_waits = 1;
-  [[nodiscard]] static constexpr std::uint64_t permits(std::size_t count) noexcept {
-    return std::uint64_t{count} << 1U;
+  /// As many as the word holds: more are neither free nor asked for.
+  static constexpr std::uint64_t most_permits = UINT64_MAX >> 1U;
+
+  [[nodiscard]] static constexpr std::uint64_t in_word(std::size_t count) noexcept {
+    return (std::uint64_t{count} < most_permits ? std::uint64_t{count} : most_permits) << 1U;
+  }
+  [[nodiscard]] static constexpr std::uint64_t sum(std::uint64_t word, std::size_t added) noexcept {
+    const std::uint64_t room = (most_permits << 1U) - (word & ~somebody_waits);
+    return word + (in_word(added) < room ? in_word(added) : room);
   }
 
   Atomic<std::uint64_t> word_;
