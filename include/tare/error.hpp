@@ -21,12 +21,20 @@ class cancelled final {
   [[nodiscard]] const char* what() const noexcept { return "the task was cancelled"; }
 };
 
+namespace detail {
+
+/// Whether it is a `cancelled`; false if it is none at all.
+[[nodiscard]] bool is_cancellation(const std::exception_ptr& error) noexcept;
+
+}  // namespace detail
+
 /// What `timeout` returns when the time was up first.
 struct timed_out {
   friend bool operator==(timed_out, timed_out) = default;
 };
 
-/// What a send to a closed channel, or a receive from a closed and empty one, returns.
+/// What a send to a closed channel, or a receive from a closed and empty one, returns; and a receive from a oneshot
+/// whose sender has gone.
 struct closed {
   friend bool operator==(closed, closed) = default;
 };

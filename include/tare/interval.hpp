@@ -28,10 +28,9 @@ class interval {
  public:
   using clock = std::chrono::steady_clock;
 
-  /// The first tick is one period from now, by the current shard's clock. Throws std::invalid_argument unless the
-  /// period is positive.
+  /// The first tick is one period from `tare::now()`. Throws std::invalid_argument unless the period is positive.
   explicit interval(clock::duration period, missed_ticks policy = missed_ticks::burst)
-      : interval(now() + period, period, policy) {}
+      : interval(later(now(), period), period, policy) {}
 
   /// The first tick is at `first`.
   interval(clock::time_point first, clock::duration period, missed_ticks policy = missed_ticks::burst)
@@ -43,10 +42,10 @@ class interval {
   [[nodiscard]] auto tick() noexcept {
     const clock::time_point present = now();
     const clock::time_point due = next_;
-    next_ += period_;
+    next_ = later(next_, period_);
     if (next_ <= present) {
-      if (policy_ == missed_ticks::skip) next_ += (present - next_) / period_ * period_ + period_;
-      if (policy_ == missed_ticks::delay) next_ = present + period_;
+      if (policy_ == missed_ticks::skip) next_ = later(present - since_a_tick(present), period_);
+      if (policy_ == missed_ticks::delay) next_ = later(present, period_);
     }
     return sleep_until(due);
   }
@@ -55,6 +54,19 @@ class interval {
   [[nodiscard]] clock::time_point next() const noexcept { return next_; }
 
  private:
+  /// By a positive duration, but not after the last point in time.
+  [[nodiscard]] static clock::time_point later(clock::time_point time, clock::duration by) noexcept {
+    const auto limit = clock::time_point::max();
+    return by > clock::duration::zero() && time > limit - by ? limit : time + by;
+  }
+  /// How long ago a tick was due, if all are: less than a period.
+  [[nodiscard]] clock::duration since_a_tick(clock::time_point present) const noexcept {
+    // Unsigned: between the earliest point in time and the present there may be more than a duration holds.
+    const auto since = static_cast<std::uint64_t>(present.time_since_epoch().count()) -
+                       static_cast<std::uint64_t>(next_.time_since_epoch().count());
+    return clock::duration(static_cast<clock::rep>(since % static_cast<std::uint64_t>(period_.count())));
+  }
+
   clock::time_point next_;
   clock::duration period_;
   missed_ticks policy_;

@@ -8,7 +8,9 @@
 //   }
 //
 // The thread that calls `run` is shard 0 until `run` returns; the other shards have threads of their own. A runtime
-// with one shard starts no thread.
+// with one shard starts no thread. With `runtime_options::background`, shard 0 has a thread of its own as well: its
+// tasks go on when no `run` is under way, with the locks that they hold, and `run` only submits a task and waits for
+// it.
 
 #include <tare/memory_budget.hpp>
 #include <tare/task.hpp>
@@ -32,7 +34,11 @@ using shard_id = unsigned;
 
 enum class clock_kind : std::uint8_t {
   real,
-  virtual_time,  ///< stands still while anything runs, and jumps to the next deadline when everything sleeps
+  /// Stands still while anything runs, and jumps to the next deadline when everything sleeps. If there is none, no task
+  /// waits for a descriptor, and the process has no thread but the runtime's and those that wait in its `run`, nothing
+  /// can ever happen: the program ends with a message and a list of the tasks. If a descriptor or another thread may
+  /// yet wake a task, that message comes once, after 5 seconds, as a warning.
+  virtual_time,
 };
 
 /// How the shards wait for descriptors (tare::net).
@@ -42,12 +48,13 @@ enum class io_kind : std::uint8_t {
 };
 
 struct runtime_options {
-  unsigned shards = 1;  ///< 0: one for each processor
+  unsigned shards = 1;  ///< 0: one for each processor that the process may use, by its affinity and its cgroup's quota
   clock_kind clock = clock_kind::real;
   io_kind io = io_kind::epoll;
   std::size_t frame_limit = SIZE_MAX;   ///< bytes that the shards may hold for frames, in steps of 64 KiB
   std::size_t memory_limit = SIZE_MAX;  ///< bytes of the process, for `memory_budget`
   unsigned blocking_threads = 64;       ///< most threads that `offload` uses at a time
+  bool background = false;              ///< shard 0 has a thread of its own, and does not rest between two `run`s
   /// Called with what a detached task has thrown, on its shard. Without one, the program ends with a message.
   std::function<void(std::exception_ptr)> unhandled = {};
 };
@@ -103,7 +110,8 @@ class runtime {
   runtime& operator=(const runtime&) = delete;
 
   /// Runs `body` on shard 0 to its end and returns its result or throws its error. The calling thread does the work of
-  /// shard 0 meanwhile, unless another one is at it already. Other tasks of shard 0 rest while nobody is.
+  /// shard 0 meanwhile, unless another one is at it already. Other tasks of shard 0 rest while nobody is: a lock that
+  /// one of them holds is not released, and a snapshot waits. With `runtime_options::background` they do not rest.
   /// Throws std::logic_error if called from a task.
   template <class T>
   T run(task<T> body) {

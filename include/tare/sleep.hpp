@@ -22,14 +22,15 @@ template <class Rep, class Period>
 [[nodiscard]] constexpr std::int64_t saturated_nanoseconds(std::chrono::duration<Rep, Period> time) noexcept {
   using wide = std::chrono::duration<long double, std::nano>;
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  if (!(wide(time).count() > 0)) return 0;  // nor if it is not a number
   if (wide(time).count() >= static_cast<long double>(most)) return most;
-  if (wide(time).count() <= 0) return 0;
   return std::chrono::ceil<std::chrono::duration<std::int64_t, std::nano>>(time).count();
 }
 
 }  // namespace detail
 
-/// Suspends the current task for at least `time`; with zero or less, to the end of the run queue once.
+/// Suspends the current task for at least `time`; with zero or less, to the end of the run queue once. Nothing sleeps
+/// longer than until 291 years after the clock's epoch.
 template <class Rep, class Period>
 [[nodiscard]] constexpr auto sleep_for(std::chrono::duration<Rep, Period> time) noexcept {
   return detail::sleep_request{.nanoseconds = detail::saturated_nanoseconds(time), .absolute = false};
@@ -41,7 +42,7 @@ template <class Rep, class Period>
                                .absolute = true};
 }
 
-/// The time of the current shard's clock.
+/// The time of the current shard's clock; outside of a task, of the steady clock.
 [[nodiscard]] std::chrono::steady_clock::time_point now() noexcept;
 
 /// Lets every other ready task of the shard run first. A cancellation point.

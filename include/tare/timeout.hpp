@@ -17,7 +17,6 @@
 #include <exception>
 #include <expected>
 #include <type_traits>
-#include <typeinfo>
 #include <utility>
 
 namespace tare {
@@ -68,9 +67,7 @@ class timeout_awaiter {
   std::expected<T, timed_out> await_resume() {
     disarm(alarm_);
     if (member_.error) {
-      if (alarm_.rung && *member_.error.__cxa_exception_type() == typeid(cancelled)) {
-        return std::unexpected(timed_out());
-      }
+      if (alarm_.rung && is_cancellation(member_.error)) return std::unexpected(timed_out());
       std::rethrow_exception(member_.error);
     }
     if constexpr (std::is_void_v<T>) {

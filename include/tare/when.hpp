@@ -170,6 +170,10 @@ template <class T>
 
 /// Awaits the first to end, with a result or an error; the others are cancelled, awaited, and what they deliver or
 /// throw is dropped. Gives a std::variant whose index is the winner's.
+///
+/// **Not for channels**: a loser that has received a value before it was cancelled has received it, and the value is
+/// dropped with its result. The same holds for permits, and for bytes read from a stream. Two channels are received
+/// from by two tasks, for instance of a scope, each of which handles what it gets.
 template <class... T>
   requires(sizeof...(T) > 0)
 [[nodiscard]] auto when_any(task<T>... tasks) noexcept {

@@ -29,6 +29,7 @@ std::optional<row> rows::current() const noexcept {
 
 task<result<bool>> rows::fetch() {
   detail::row_stream& stream = *stream_;
+  if (advance()) co_return stream.next <= stream.block.size();  // the task had no steps left
   // Kept until this returns, although the stream lets go of it.
   const detail::lease held = stream.held;
   detail::session& on = *held;

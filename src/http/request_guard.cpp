@@ -31,9 +31,10 @@ bool request_guard::start(wait_state& waiting, task<> body) noexcept {
   child.set_parent(parent_kind::branch, to_link(static_cast<branch*>(&body_)));
   child.cancelled = waiting.cancelled;
   if (child.cancelled || --tare::detail::current_shard->budget < 0) {
-    tare::detail::current_shard->make_ready(child, wait_kind::fresh);
+    tare::detail::current_shard->begin_root(child);
     return true;
   }
+  tare::detail::current_shard->count_root();
   starting_ = true;
   tare::detail::handle_of(child).resume();
   starting_ = false;
@@ -54,7 +55,7 @@ void request_guard::watch(task<bool> watcher) noexcept {
   watcher_.result = &left_;
   wait_state& child = *from_link<wait_state>(watcher_.child);
   child.set_parent(parent_kind::branch, to_link(static_cast<branch*>(&watcher_)));
-  tare::detail::current_shard->make_ready(child, wait_kind::fresh);
+  tare::detail::current_shard->begin_root(child);
 }
 
 void request_guard::stop_watching() noexcept {

@@ -4,6 +4,7 @@
 #include "http/exchange.hpp"
 #include "http/server_core.hpp"
 #include "http/websocket/frame.hpp"
+#include "sched/usage.hpp"
 
 #include <tare/detail/frame_memory.hpp>
 #include <tare/error.hpp>
@@ -16,7 +17,6 @@
 #include <chrono>
 #include <exception>
 #include <new>
-#include <typeinfo>
 #include <utility>
 
 namespace tare::http {
@@ -61,10 +61,6 @@ task<> complete_response(exchange& x, const request_guard& guard) {
   }
   x.server().report(guard.error());
   (void)co_await x.send_instead(500, "internal server error");
-}
-
-bool is_cancellation(const std::exception_ptr& error) noexcept {
-  return *error.__cxa_exception_type() == typeid(cancelled);
 }
 
 /// Tells the peer of a WebSocket that its handler has ended: if there is room for these four bytes, or not at all.
@@ -114,7 +110,7 @@ task<bool> serve_requests(transport connection, server_core& server) {
       co_await guard.run(call_handler(server, asked, answer));
       server.end_handler(x);
       if (x.upgraded()) {
-        if (guard.error() && !x.timed_out && !is_cancellation(guard.error())) server.report(guard.error());
+        if (guard.error() && !x.timed_out) server.report(guard.error());
         connection.expires_after(1s);
         if (x.goodbye_due()) say_goodbye(connection, guard.error() != nullptr);
         break;
@@ -139,12 +135,16 @@ task<bool> serve_requests(transport connection, server_core& server) {
 }  // namespace detail
 
 server::server(handler answer, server_options options)
-    : core_(::new (tare::detail::allocate_record(sizeof(detail::server_core)))
-                detail::server_core(std::move(answer), std::move(options))) {}
+    : core_((tare::detail::require_task("tare::http::server::server"),
+             ::new (tare::detail::allocate_record(sizeof(detail::server_core)))
+                 detail::server_core(std::move(answer), std::move(options)))) {}
 
 server::~server() = default;
 
-void server::stop() noexcept { core_->stop(); }
+void server::stop() noexcept {
+  tare::detail::require_task("tare::http::server::stop");
+  core_->stop();
+}
 std::size_t server::connections() const noexcept { return core_->connections(); }
 std::size_t server::active_requests() const noexcept { return core_->handlers(); }
 std::uint64_t server::requests() const noexcept { return core_->requests(); }

@@ -1,5 +1,7 @@
 #include "http/server_core.hpp"
 
+#include "sched/report.hpp"
+
 #include <tare/detail/frame_memory.hpp>
 #include <tare/timeout.hpp>
 
@@ -18,7 +20,7 @@ constexpr std::chrono::nanoseconds between_sweeps = std::chrono::milliseconds(10
 
 /// Rounded up, and one more: the first sweep comes at any moment.
 std::uint32_t in_sweeps(std::chrono::nanoseconds time) noexcept {
-  const std::int64_t sweeps = (time.count() + between_sweeps.count() - 1) / between_sweeps.count() + 1;
+  const std::int64_t sweeps = time / between_sweeps + (time % between_sweeps > time.zero() ? 1 : 0) + 1;
   return static_cast<std::uint32_t>(std::min<std::int64_t>(sweeps, INT32_MAX));
 }
 
@@ -42,12 +44,16 @@ server_core::server_core(handler answer, server_options options)
 server_core::~server_core() { tare::detail::disarm(timer_); }
 
 void server_core::report(const std::exception_ptr& error) const noexcept {
-  if (!options_.on_error) return;
+  if (tare::detail::is_cancellation(error)) return;  // no failure of the handler
+  if (!options_.on_error) {
+    tare::detail::print_exception("a handler of an HTTP server ended by an exception", error);
+    return;
+  }
   try {
     options_.on_error(error);
   } catch (...) {
     // One connection's report must not end the others.
-    std::fputs("tare::http: server_options::on_error has thrown\n", stderr);
+    tare::detail::print_exception("http::server_options::on_error ended by an exception", std::current_exception());
   }
 }
 

@@ -3,6 +3,7 @@
 #include "io/system.hpp"
 #include "sched/runtime_core.hpp"
 #include "sched/shard.hpp"
+#include "sched/usage.hpp"
 
 #include <tare/detail/frame_memory.hpp>
 #include <tare/timeout.hpp>
@@ -55,7 +56,7 @@ namespace {
 }  // namespace
 
 std::expected<reactor*, std::error_code> reactor::here() noexcept {
-  assert(current_shard != nullptr && "sockets are made by tasks");
+  if (current_shard == nullptr) called_outside_of_a_task("a socket", "which is where sockets are made");
   if (current_shard->io == nullptr) {
     shard& mine = shard::current();
     try {
@@ -190,6 +191,12 @@ void reactor::for_each_waiting(void (*visit)(wait_state& task)) noexcept {
   });
 }
 
+bool reactor::is_awaited() noexcept {
+  bool found = false;
+  slots_.for_each([&found](const io_slot& slot) { found = found || slot.reader != no_link || slot.writer != no_link; });
+  return found;
+}
+
 void reactor::detach(io_slot& slot, link& waiting) noexcept {
   waiting = no_link;
   if (slot.has(io_foreign) && slot.reader == no_link && slot.writer == no_link) {
@@ -259,11 +266,22 @@ bool reactor::fail(int error) noexcept {
   return true;
 }
 
+/// For `suspend`: the call has failed without a wait. Still a step: without any left, the task waits for its turn.
+bool reactor::fail_at_once(wait_state& task, int error) noexcept {
+  if (shard_.budget >= 0) {
+    (void)fail(error);
+    return false;
+  }
+  task.prev = static_cast<link>(error);
+  shard_.make_ready(task, wait_kind::ready_failed);
+  return true;
+}
+
 bool reactor::try_call(io_wait& wait, io_call call) noexcept {
+  if (--shard_.budget < 0) return false;
   if (wait.slot == no_link) return fail(EBADF);
   auto& slot = *from_link<io_slot>(wait.slot);
   assert(slot_table::owner_of(slot) == this && "a stream is used on its own shard");
-  if (--shard_.budget < 0) return false;
   if ((is_read(call) ? slot.reader : slot.writer) != no_link) return fail(EBUSY);
   if (!slot.has(is_read(call) ? io_readable | io_expired : io_writable | io_expired)) return false;
   return perform(slot, call, wait);
@@ -271,19 +289,14 @@ bool reactor::try_call(io_wait& wait, io_call call) noexcept {
 
 bool reactor::suspend(io_wait& wait, io_call call, wait_state& task) noexcept {
   if (task.cancelled) return shard_.refuse(task);
+  if (wait.slot == no_link) return fail_at_once(task, EBADF);
   auto& slot = *from_link<io_slot>(wait.slot);
   const bool reads = is_read(call);
   link& waiting = reads ? slot.reader : slot.writer;
-  if (waiting != no_link) {
-    (void)fail(EBUSY);
-    return false;
-  }
+  if (waiting != no_link) return fail_at_once(task, EBUSY);
   const bool at_once = slot.has(reads ? io_readable | io_expired : io_writable | io_expired);  // out of steps
   if (!at_once && !slot.has(io_watched)) {
-    if (const std::error_code error = poller_->watch(slot)) {
-      (void)fail(error.value());
-      return false;
-    }
+    if (const std::error_code error = poller_->watch(slot)) return fail_at_once(task, error.value());
     slot.set(io_watched);
   }
   wait.owner = to_link(&task);
@@ -300,6 +313,7 @@ bool reactor::suspend(io_wait& wait, io_call call, wait_state& task) noexcept {
 
 bool reactor::suspend_foreign(io_wait& wait, int fd, io_call call, wait_state& task) noexcept {
   if (task.cancelled) return shard_.refuse(task);
+  --shard_.budget;
   io_slot* slot = nullptr;
   try {
     link& known = foreign_[fd];
@@ -314,14 +328,10 @@ bool reactor::suspend_foreign(io_wait& wait, int fd, io_call call, wait_state& t
     }
     slot = from_link<io_slot>(known);
   } catch (const std::bad_alloc&) {
-    (void)fail(ENOMEM);
-    return false;
+    return fail_at_once(task, ENOMEM);
   }
   link& waiting = is_read(call) ? slot->reader : slot->writer;
-  if (waiting != no_link) {
-    (void)fail(EBUSY);
-    return false;
-  }
+  if (waiting != no_link) return fail_at_once(task, EBUSY);
   slot->clear(is_read(call) ? io_readable : io_writable);
   wait.slot = to_link(slot);
   wait.owner = to_link(&task);
@@ -334,8 +344,7 @@ bool reactor::suspend_foreign(io_wait& wait, int fd, io_call call, wait_state& t
     detach(*slot, waiting);
     task.set_kind(wait_kind::none);
     // What epoll cannot watch (EPERM) is a file, which is always ready.
-    (void)fail(error.value() == EPERM ? 0 : error.value());
-    return false;
+    return fail_at_once(task, error.value() == EPERM ? 0 : error.value());
   }
   return true;
 }
@@ -608,12 +617,16 @@ std::size_t reactor::expire_first(std::size_t most) noexcept {
 // --- from awaiters --------------------------------------------------------------------------------------------------
 
 bool io_try(io_wait& wait, io_call call) noexcept {
-  reactor* const here = reactor::if_any();
-  return here == nullptr || here->try_call(wait, call);  // without a reactor there can be no slot, so no stream either
+  if (reactor* const here = reactor::if_any(); here != nullptr) return here->try_call(wait, call);
+  return --current_shard->budget >= 0;  // without a reactor there can be no slot, so no stream either
 }
 
 bool io_suspend(io_wait& wait, io_call call, wait_state& task) noexcept {
-  return reactor::if_any()->suspend(wait, call, task);
+  if (reactor* const here = reactor::if_any(); here != nullptr) return here->suspend(wait, call, task);
+  if (task.cancelled) return current_shard->refuse(task);
+  task.prev = EBADF;
+  current_shard->make_ready(task, wait_kind::ready_failed);
+  return true;
 }
 
 }  // namespace tare::detail

@@ -64,7 +64,9 @@ class reactor final : public driver {
   void trim() noexcept override { buffers_.trim(); }
   [[nodiscard]] bool is_trimmed() const noexcept override { return buffers_.is_trimmed(); }
   [[nodiscard]] bool complete(wait_state& task) noexcept override;
+  void fail_call(int error) noexcept override { (void)fail(error); }
   void give_up(wait_state& task) noexcept override;
+  [[nodiscard]] bool is_awaited() noexcept override;
   void for_each_waiting(void (*visit)(wait_state& task)) noexcept override;
 
   /// A slot for a descriptor, which it owns from then on; nullptr if there is no memory.
@@ -117,6 +119,7 @@ class reactor final : public driver {
   };
 
   [[nodiscard]] bool fail(int error) noexcept;
+  [[nodiscard]] bool fail_at_once(wait_state& task, int error) noexcept;
   [[nodiscard]] bool perform_read(io_slot& slot, std::byte* into, std::size_t size) noexcept;
   [[nodiscard]] bool perform_lease(io_slot& slot) noexcept;
   [[nodiscard]] bool perform_write(io_slot& slot, io_write_wait& wait, bool all) noexcept;

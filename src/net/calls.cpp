@@ -50,7 +50,7 @@ bool readiness_awaiter::suspend(tare::detail::wait_state& task) noexcept {
   const auto here = reactor::here();
   if (!here) {
     no_reactor_ = here.error().value();
-    return false;
+    return tare::detail::current_shard->end_at_once(task);
   }
   return (*here)->suspend_foreign(*this, request_.fd, request_.call, task);
 }

@@ -4,6 +4,7 @@
 #include "io/slot.hpp"
 #include "io/system.hpp"
 #include "net/socket.hpp"
+#include "sched/usage.hpp"
 
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -45,6 +46,7 @@ result<detail::link> adopt_listener(detail::socket_handle& handle) noexcept {
 }  // namespace
 
 result<listener> listener::bind(const endpoint& at, listen_options options) {
+  tare::detail::require_task("tare::net::listener::bind");
   auto handle = detail::socket_handle::open(at.family(), SOCK_STREAM);
   if (!handle) return std::unexpected(handle.error());
   if (at.is_unix()) {
@@ -74,6 +76,7 @@ result<listener> listener::bind(const endpoint& at, listen_options options) {
 }
 
 result<listener> listener::adopt(int fd) {
+  tare::detail::require_task("tare::net::listener::adopt");
   if (auto made = detail::make_non_blocking(fd); !made) return std::unexpected(made.error());
   detail::socket_handle handle(fd);
   const result<detail::link> slot = adopt_listener(handle);
@@ -84,7 +87,9 @@ result<listener> listener::adopt(int fd) {
 
 result<endpoint> listener::local() const noexcept { return detail::local_of(slot_); }
 int listener::native_handle() const noexcept { return detail::descriptor_of(slot_); }
-int listener::release() noexcept { return detail::release_slot(std::exchange(slot_, detail::no_link)); }
+int listener::release() noexcept {
+  return detail::release_slot(std::exchange(slot_, detail::no_link), "tare::net::listener::release");
+}
 
 void listener::close() noexcept {
   if (slot_ == detail::no_link) return;

@@ -1,6 +1,7 @@
 #include <tare/net/signal_set.hpp>
 
 #include "net/socket.hpp"
+#include "sched/usage.hpp"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ void pass_on(int number) noexcept {
 }  // namespace
 
 result<signal_set> signal_set::of(std::initializer_list<int> signals) {
+  tare::detail::require_task("tare::net::signal_set::of");
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return detail::last_error();

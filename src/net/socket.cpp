@@ -2,10 +2,10 @@
 
 #include "io/slot.hpp"
 #include "io/system.hpp"
+#include "sched/usage.hpp"
 
 #include <fcntl.h>
 
-#include <cassert>
 #include <utility>
 
 namespace tare::net::detail {
@@ -66,12 +66,17 @@ result<endpoint> local_of(link slot) noexcept { return address_of(descriptor_of(
 
 result<endpoint> peer_of(link slot) noexcept { return address_of(descriptor_of(slot), &::getpeername); }
 
-int release_slot(link released) noexcept {
+reactor& reactor_of(link slot, const char* call) noexcept {
+  tare::detail::require_task(call);
+  reactor* const owner = slot_table::owner_of(*from_link<io_slot>(slot));
+  // An owner that is gone went with its runtime.
+  if (owner == nullptr || owner != reactor::if_any()) tare::detail::called_on_another_shard(call);
+  return *owner;
+}
+
+int release_slot(link released, const char* call) noexcept {
   if (released == no_link) return -1;
-  auto& slot = *from_link<io_slot>(released);
-  reactor* const owner = slot_table::owner_of(slot);
-  assert(owner != nullptr && owner == reactor::if_any() && "released on its own shard");
-  return owner->release(slot);
+  return reactor_of(released, call).release(*from_link<io_slot>(released));
 }
 
 }  // namespace tare::net::detail

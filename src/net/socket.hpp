@@ -47,7 +47,9 @@ class socket_handle {
 [[nodiscard]] int descriptor_of(tare::detail::link slot) noexcept;
 [[nodiscard]] result<endpoint> local_of(tare::detail::link slot) noexcept;
 [[nodiscard]] result<endpoint> peer_of(tare::detail::link slot) noexcept;
-/// Gives the descriptor up; -1 if there is none.
-[[nodiscard]] int release_slot(tare::detail::link released) noexcept;
+/// The slot's reactor, for `call`, which only a task of its shard may make: otherwise the program ends with a message.
+[[nodiscard]] tare::detail::reactor& reactor_of(tare::detail::link slot, const char* call) noexcept;
+/// Gives the descriptor up; -1 if there is none. Likewise.
+[[nodiscard]] int release_slot(tare::detail::link released, const char* call) noexcept;
 
 }  // namespace tare::net::detail

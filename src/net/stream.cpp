@@ -3,6 +3,7 @@
 #include "io/reactor.hpp"
 #include "io/slot.hpp"
 #include "net/socket.hpp"
+#include "sched/usage.hpp"
 
 #include <netinet/tcp.h>
 
@@ -20,9 +21,9 @@ namespace {
 
 /// A call that does not wait: its count, or the error, would_block included.
 template <class Wait>
-result<std::size_t> call_now(Wait wait, detail::io_call call) noexcept {
+result<std::size_t> call_now(Wait wait, detail::io_call call, const char* name) noexcept {
   if (wait.slot == detail::no_link) return std::unexpected(std::make_error_code(std::errc::bad_file_descriptor));
-  reactor& here = *reactor::if_any();
+  reactor& here = detail::reactor_of(wait.slot, name);
   if (!here.perform(*from_link<io_slot>(wait.slot), call, wait)) {
     return std::unexpected(std::make_error_code(std::errc::operation_would_block));
   }
@@ -35,6 +36,7 @@ result<std::size_t> call_now(Wait wait, detail::io_call call) noexcept {
 }  // namespace
 
 result<stream> stream::adopt(int fd) {
+  tare::detail::require_task("tare::net::stream::adopt");
   if (auto made = detail::make_non_blocking(fd); !made) return std::unexpected(made.error());
   detail::socket_handle handle(fd);
   const result<detail::link> slot = detail::adopt(handle);
@@ -44,6 +46,7 @@ result<stream> stream::adopt(int fd) {
 }
 
 result<std::pair<stream, stream>> stream::pair() {
+  tare::detail::require_task("tare::net::stream::pair");
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return detail::last_error();
@@ -59,17 +62,18 @@ result<std::pair<stream, stream>> stream::pair() {
 }
 
 result<std::size_t> stream::try_read(std::span<std::byte> into) noexcept {
-  return call_now(tare::detail::io_read_wait(slot_, into), detail::io_call::read);
+  return call_now(tare::detail::io_read_wait(slot_, into), detail::io_call::read, "tare::net::stream::try_read");
 }
 
 result<lease> stream::try_read() noexcept {
-  const result<std::size_t> got = call_now(detail_wait(), detail::io_call::read_lease);
+  const result<std::size_t> got = call_now(detail_wait(), detail::io_call::read_lease, "tare::net::stream::try_read");
   if (!got) return std::unexpected(got.error());
   return lease(std::exchange(reactor::if_any()->outcome().buffer, nullptr), *got);
 }
 
 result<std::size_t> stream::try_write(std::span<const std::byte> bytes) noexcept {
-  return call_now(tare::detail::io_write_wait(slot_, bytes), detail::io_call::write_some);
+  return call_now(tare::detail::io_write_wait(slot_, bytes), detail::io_call::write_some,
+                  "tare::net::stream::try_write");
 }
 
 result<void> stream::shutdown_write() noexcept {
@@ -78,11 +82,13 @@ result<void> stream::shutdown_write() noexcept {
 }
 
 void stream::expires_after(std::chrono::nanoseconds time) noexcept {
-  if (is_open()) reactor::if_any()->set_deadline(*from_link<io_slot>(slot_), time);
+  if (!is_open()) return;
+  detail::reactor_of(slot_, "tare::net::stream::expires_after").set_deadline(*from_link<io_slot>(slot_), time);
 }
 
 void stream::expires_never() noexcept {
-  if (is_open()) reactor::if_any()->set_deadline(*from_link<io_slot>(slot_), std::nullopt);
+  if (!is_open()) return;
+  detail::reactor_of(slot_, "tare::net::stream::expires_never").set_deadline(*from_link<io_slot>(slot_), std::nullopt);
 }
 
 result<void> stream::set_no_delay(bool on) noexcept {
@@ -94,6 +100,8 @@ result<void> stream::set_no_delay(bool on) noexcept {
 result<endpoint> stream::local() const noexcept { return detail::local_of(slot_); }
 result<endpoint> stream::peer() const noexcept { return detail::peer_of(slot_); }
 int stream::native_handle() const noexcept { return detail::descriptor_of(slot_); }
-int stream::release() noexcept { return detail::release_slot(std::exchange(slot_, detail::no_link)); }
+int stream::release() noexcept {
+  return detail::release_slot(std::exchange(slot_, detail::no_link), "tare::net::stream::release");
+}
 
 }  // namespace tare::net

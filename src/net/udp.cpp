@@ -3,6 +3,7 @@
 #include "io/reactor.hpp"
 #include "io/system.hpp"
 #include "net/socket.hpp"
+#include "sched/usage.hpp"
 
 #include <netinet/in.h>
 
@@ -22,6 +23,7 @@ result<datagram> take_datagram() {
 }  // namespace detail
 
 result<udp_socket> udp_socket::bind(const endpoint& at, udp_options options) {
+  tare::detail::require_task("tare::net::udp_socket::bind");
   auto handle = detail::socket_handle::open(at.family(), SOCK_DGRAM);
   if (!handle) return std::unexpected(handle.error());
   if (options.reuse_port) {

@@ -4,40 +4,43 @@
 #include "sched/shard.hpp"
 #include "timer/virtual_time.hpp"
 
-#include <iterator>
 #include <utility>
 
 namespace tare::detail {
 
+blocking_pool::joined_threads::~joined_threads() {
+  for (std::thread& each : list) each.join();
+}
+
 blocking_pool::~blocking_pool() {
-  std::list<std::thread> all;
+  joined_threads all;
   {
     const std::scoped_lock guard(lock_);
     stopping_ = true;
-    all.splice(all.end(), threads_);
-    all.splice(all.end(), ended_);
+    all.list.splice(all.list.end(), threads_);
+    all.list.splice(all.list.end(), ended_);
   }
   changed_.notify_all();
-  for (std::thread& each : all) each.join();
+}
+
+void blocking_pool::start_thread() {
+  std::list<std::thread> started(1);
+  const auto self = started.begin();
+  *self = std::thread([this, self] { work(self); });  // which waits for the lock
+  threads_.splice(threads_.end(), started);
+  live_threads_.store(threads_.size(), std::memory_order_release);
 }
 
 void blocking_pool::add(blocking_call& call) {
-  std::list<std::thread> ended;
+  joined_threads ended;  // however this ends
   {
     const std::scoped_lock guard(lock_);
-    ended.swap(ended_);
+    ended.list.swap(ended_);
     if (queued_ >= idle_ && threads_.size() < most_threads_) {
-      threads_.emplace_back();
-      const auto self = std::prev(threads_.end());
       try {
-        *self = std::thread([this, self] { work(self); });
+        start_thread();
       } catch (...) {
-        threads_.erase(self);
-        // Those that run now will come to it.
-        if (threads_.empty()) {
-          ended_.swap(ended);
-          throw;
-        }
+        if (threads_.empty()) throw;  // otherwise those that run now will come to it
       }
     }
     call.queued = true;
@@ -49,7 +52,6 @@ void blocking_pool::add(blocking_call& call) {
     if (simulated_ != nullptr) simulated_->blocking_begins();
   }
   changed_.notify_one();
-  for (std::thread& each : ended) each.join();
 }
 
 void blocking_pool::unqueue(blocking_call& call) noexcept {
@@ -74,7 +76,7 @@ void blocking_pool::work(std::list<std::thread>::iterator self) {
   for (;;) {
     if (first_ == nullptr && !stopping_) {
       ++idle_;
-      changed_.wait_for(guard, idle_limit, [this] { return first_ != nullptr || stopping_; });
+      changed_.wait_for(guard, idle_limit_, [this] { return first_ != nullptr || stopping_; });
       --idle_;
     }
     if (first_ == nullptr) break;
@@ -87,7 +89,9 @@ void blocking_pool::work(std::list<std::thread>::iterator self) {
     guard.lock();
   }
   // While stopping, the destructor has taken the handle.
-  if (!stopping_) ended_.splice(ended_.end(), threads_, self);
+  if (stopping_) return;
+  ended_.splice(ended_.end(), threads_, self);
+  live_threads_.store(threads_.size(), std::memory_order_release);
 }
 
 std::size_t blocking_pool::threads() const {

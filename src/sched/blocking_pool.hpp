@@ -5,6 +5,7 @@
 
 #include <tare/detail/blocking_call.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -18,29 +19,43 @@ class virtual_time;
 
 class blocking_pool {
  public:
+  static constexpr std::chrono::milliseconds idle_limit{10'000};
+
   /// With a virtual clock, a call under way keeps it from advancing.
-  blocking_pool(unsigned most_threads, virtual_time* simulated) noexcept
-      : most_threads_(most_threads), simulated_(simulated) {}
+  blocking_pool(unsigned most_threads, virtual_time* simulated,
+                std::chrono::milliseconds until_idle_threads_end = idle_limit) noexcept
+      : most_threads_(most_threads), simulated_(simulated), idle_limit_(until_idle_threads_end) {}
   /// There must be no calls any more.
   ~blocking_pool();
   blocking_pool(const blocking_pool&) = delete;
   blocking_pool& operator=(const blocking_pool&) = delete;
 
-  /// Throws std::system_error if no thread is there for it, or ever will be.
+  /// Throws std::system_error or std::bad_alloc if no thread is there for it, or ever will be.
   void add(blocking_call& call);
   /// False if the call has begun: then it will wake its task itself.
   [[nodiscard]] bool take_back(blocking_call& call) noexcept;
 
   [[nodiscard]] std::size_t threads() const;
-
-  static constexpr std::chrono::seconds idle_limit{10};
+  /// Threads that have not come to their ends, or fewer. Without the lock.
+  [[nodiscard]] std::size_t live_threads() const noexcept { return live_threads_.load(std::memory_order_acquire); }
 
  private:
+  /// Threads that have come to their ends.
+  struct joined_threads {
+    joined_threads() = default;
+    joined_threads(const joined_threads&) = delete;
+    joined_threads& operator=(const joined_threads&) = delete;
+    ~joined_threads();
+    std::list<std::thread> list;
+  };
+
+  void start_thread();
   void work(std::list<std::thread>::iterator self);
   void unqueue(blocking_call& call) noexcept;
 
   unsigned most_threads_;
   virtual_time* simulated_;
+  std::chrono::milliseconds idle_limit_;
   mutable std::mutex lock_;
   std::condition_variable changed_;
   blocking_call* first_ = nullptr;
@@ -48,6 +63,7 @@ class blocking_pool {
   std::size_t idle_ = 0;    ///< threads that wait for a call
   std::size_t queued_ = 0;  ///< calls that wait for a thread
   bool stopping_ = false;
+  std::atomic<std::size_t> live_threads_ = 0;
   std::list<std::thread> threads_;
   std::list<std::thread> ended_;  ///< to be joined by whoever comes next
 };

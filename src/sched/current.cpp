@@ -1,10 +1,12 @@
 #include "frame/heap.hpp"
 #include "sched/runtime_core.hpp"
+#include "sched/usage.hpp"
 
 #include <tare/resume_on.hpp>
 #include <tare/runtime.hpp>
 #include <tare/sleep.hpp>
 
+#include <chrono>
 #include <cstdint>
 
 namespace tare::detail {
@@ -12,47 +14,66 @@ namespace tare::detail {
 bool move_to(wait_state& leaf, unsigned number) {
   shard& here = shard::current();
   shard& target = here.runtime().shard_at(number);
-  if (&target == &here) return false;
+  if (&target == &here) return here.end_at_once(leaf);
   here.move_away(leaf, target);
   return true;
 }
+
+namespace {
+
+constexpr const char* instead_of_spawn = "or use tare::runtime::spawn_on, which any thread may call";
+
+void spawn_from(shard& here, shard_id to, task<> detached) {
+  runtime_core& runtime = here.runtime();
+  if (&runtime.shard_at(to) == &here) {
+    here.start_detached(*from_link<wait_state>(detached.release()));
+  } else {
+    runtime.spawn_on(to, std::move(detached));
+  }
+}
+
+}  // namespace
 
 }  // namespace tare::detail
 
 namespace tare {
 
 void spawn(task<> detached) noexcept {
-  detail::shard::current().start_detached(*detail::from_link<detail::wait_state>(detached.release()));
+  detail::shard& here = detail::shard_for("tare::spawn", detail::instead_of_spawn);
+  here.start_detached(*detail::from_link<detail::wait_state>(detached.release()));
 }
 
 void spawn_on(shard_id shard, task<> detached) {
-  detail::runtime_core& runtime = detail::shard::current().runtime();
-  if (&runtime.shard_at(shard) == &detail::shard::current()) {
-    spawn(std::move(detached));
-  } else {
-    runtime.spawn_on(shard, std::move(detached));
-  }
+  detail::spawn_from(detail::shard_for("tare::spawn_on", detail::instead_of_spawn), shard, std::move(detached));
 }
 
 void spawn_balanced(task<> detached) {
-  detail::runtime_core& runtime = detail::shard::current().runtime();
+  detail::shard& here = detail::shard_for("tare::spawn_balanced", detail::instead_of_spawn);
+  detail::runtime_core& runtime = here.runtime();
+  const std::uint64_t count = runtime.shard_count();
+  if (count == 1) {
+    here.start_detached(*detail::from_link<detail::wait_state>(detached.release()));
+    return;
+  }
   // xorshift (Marsaglia, 2003): which two is all that hangs on it.
   static thread_local std::uint64_t state = 0x9E3779B97F4A7C15U;
   state ^= state << 13U;
   state ^= state >> 7U;
   state ^= state << 17U;
-  const std::uint64_t count = runtime.shard_count();
   const auto one = static_cast<shard_id>(state % count);
-  const auto other = static_cast<shard_id>((state >> 32U) % count);
-  const auto load = [&](shard_id of) { return runtime.shard_at(of).started() - runtime.shard_at(of).ended(); };
-  spawn_on(load(one) <= load(other) ? one : other, std::move(detached));
+  const auto other = static_cast<shard_id>((one + 1 + (state >> 32U) % (count - 1)) % count);
+  const bool first = runtime.shard_at(one).load() <= runtime.shard_at(other).load();
+  detail::spawn_from(here, first ? one : other, std::move(detached));
 }
 
-memory_budget& memory() noexcept { return detail::shard::current().runtime().memory(); }
+memory_budget& memory() noexcept {
+  return detail::shard_for("tare::memory", "or use tare::runtime::memory").runtime().memory();
+}
 
-shard_id this_shard() noexcept { return detail::shard::current().number(); }
+shard_id this_shard() noexcept { return detail::shard_for("tare::this_shard").number(); }
 
 std::chrono::steady_clock::time_point now() noexcept {
+  if (detail::current_shard == nullptr) return std::chrono::steady_clock::now();
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(detail::shard::current().now()));
 }
 

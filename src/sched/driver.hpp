@@ -36,8 +36,12 @@ class driver {
   /// Does what `task`, which is of kind ready_io, waited to be possible. False if it was not possible after all; then
   /// the task waits on.
   [[nodiscard]] virtual bool complete(wait_state& task) noexcept = 0;
+  /// For a task of kind ready_failed: what it awaited has this error.
+  virtual void fail_call(int error) noexcept = 0;
   /// Ends the wait of a task of kind `io` because it is being cancelled: queues it as ready_cancelled.
   virtual void give_up(wait_state& task) noexcept = 0;
+  /// True if a task waits for a descriptor.
+  [[nodiscard]] virtual bool is_awaited() noexcept = 0;
   /// Calls `visit` for each task of kind `io`; it may end that task's wait.
   virtual void for_each_waiting(void (*visit)(wait_state& task)) noexcept = 0;
 };

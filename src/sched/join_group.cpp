@@ -21,7 +21,7 @@ void join_group::start(wait_state& waiting, std::span<group_member> members) noe
     wait_state& child = *from_link<wait_state>(member.child);
     child.set_parent(parent_kind::branch, to_link(&member));
     child.cancelled = waiting.cancelled;
-    current_shard->make_ready(child, wait_kind::fresh);
+    current_shard->begin_root(child);
   }
 }
 

@@ -1,19 +1,23 @@
 #include "sched/runtime_core.hpp"
 
+#include "sched/processors.hpp"
+#include "sched/report.hpp"
+#include "sched/stall.hpp"
+
 #include <tare/error.hpp>
 
 #include <algorithm>
-#include <cstdio>
+#include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <stdexcept>
-#include <typeinfo>
 
 namespace tare::detail {
 
 namespace {
 
 unsigned shard_count_of(const runtime_options& options) {
-  return options.shards == 0 ? std::max(1U, std::thread::hardware_concurrency()) : options.shards;
+  return options.shards == 0 ? usable_processors() : options.shards;
 }
 
 }  // namespace
@@ -26,16 +30,18 @@ runtime_core::runtime_core(runtime_options options)
     : options_(std::move(options)),
       memory_(options_.memory_limit),
       virtual_time_(options_.clock == clock_kind::virtual_time
-                        ? std::make_unique<virtual_time>(shard_count_of(options_))
+                        ? std::make_unique<virtual_time>(shard_count_of(options_),
+                                                         [this](auto found) { return report_stall(found); })
                         : nullptr),
       blocking_pool_(std::max(1U, options_.blocking_threads), virtual_time_.get()) {
   ceiling_.most = options_.frame_limit;
   const unsigned shards = shard_count_of(options_);
   shards_.reserve(shards);
   for (unsigned number = 0; number < shards; ++number) shards_.push_back(std::make_unique<shard>(*this, number));
-  threads_.reserve(shards - 1);
+  driven_ = options_.background;
+  threads_.reserve(shards);
   try {
-    for (unsigned number = 1; number < shards; ++number) {
+    for (unsigned number = options_.background ? 0 : 1; number < shards; ++number) {
       threads_.emplace_back([this, &mine = *shards_[number]] {
         const shard::occupation here(mine);
         mine.run_until([this] { return stopped(); });
@@ -50,9 +56,10 @@ runtime_core::runtime_core(runtime_options options)
 }
 
 runtime_core::~runtime_core() {
+  waiting_callers_.fetch_add(1, std::memory_order_relaxed);
   stopping_.store(true, std::memory_order_release);
   for (const auto& each : shards_) each->notify();
-  {
+  if (!options_.background) {
     const shard::occupation here(*shards_[0]);
     shards_[0]->run_until([this] {
       check_stopped();
@@ -63,6 +70,8 @@ runtime_core::~runtime_core() {
 }
 
 void runtime_core::check_stopped() noexcept {
+  // Of two shards whose last tasks end at the same time, one at least sees that the other's has ended.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   if (stopped() || detached_tasks() != 0) return;
   stopped_.store(true, std::memory_order_release);
   for (const auto& each : shards_) each->notify();
@@ -82,6 +91,7 @@ void runtime_core::spawn_on(shard_id to, task<> detached) {
   wait_state& state = *from_link<wait_state>(detached.release());
   state.set_kind(wait_kind::fresh);
   target.count_started_from_elsewhere();
+  target.count_arrival();
   target.post(state);
 }
 
@@ -96,6 +106,7 @@ void runtime_core::drive(const std::function<task<>(completion&)>& make) {
       {
         const std::scoped_lock guard(in.driving_lock_);
         done = true;
+        in.waiting_callers_.fetch_sub(1, std::memory_order_relaxed);
         in.driving_changed_.notify_all();
       }
       in.shards_[0]->notify();  // where it is driven, if this is another shard
@@ -107,6 +118,7 @@ void runtime_core::drive(const std::function<task<>(completion&)>& make) {
   } finish(*this);
 
   spawn_on(0, make(finish));
+  waiting_callers_.fetch_add(1, std::memory_order_relaxed);  // it does nothing more by itself
   std::unique_lock guard(driving_lock_);
   while (!finish.done) {
     if (driven_) {
@@ -128,18 +140,28 @@ void runtime_core::drive(const std::function<task<>(completion&)>& make) {
   }
 }
 
+bool runtime_core::has_all_threads() const noexcept {
+  const auto ours = static_cast<std::int64_t>(threads_.size() + blocking_pool_.live_threads()) +
+                    waiting_callers_.load(std::memory_order_relaxed);
+  const unsigned all = count_threads();
+  return all != 0 && all <= ours;
+}
+
+bool runtime_core::report_stall(const virtual_time::stall& found) noexcept {
+  if (detached_tasks() == 0) return false;  // a runtime that has nothing to do
+  const bool certain = !found.awaits_descriptors && has_all_threads();
+  if (!certain && !found.for_long) return false;
+  print_stall(*this, certain);
+  if (certain) std::abort();
+  return true;
+}
+
 void runtime_core::unhandled(std::exception_ptr error) noexcept {
   if (options_.unhandled) {
     options_.unhandled(std::move(error));
     return;
   }
-  try {
-    std::rethrow_exception(std::move(error));
-  } catch (const std::exception& thrown) {
-    std::fprintf(stderr, "tare: a detached task ended by an exception: %s: %s\n", typeid(thrown).name(), thrown.what());
-  } catch (...) {
-    std::fputs("tare: a detached task ended by an exception\n", stderr);
-  }
+  print_exception("a detached task ended by an exception", error);
   std::terminate();
 }
 

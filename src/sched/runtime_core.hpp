@@ -47,6 +47,11 @@ class runtime_core {
   void unhandled(std::exception_ptr error) noexcept;
 
  private:
+  /// In virtual time, all tasks wait and no deadline is left. True if that was reported.
+  [[nodiscard]] bool report_stall(const virtual_time::stall& found) noexcept;
+  /// True if every thread of the process belongs to the runtime or waits for it.
+  [[nodiscard]] bool has_all_threads() const noexcept;
+
   [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
 
   runtime_options options_;
@@ -62,6 +67,9 @@ class runtime_core {
   std::mutex driving_lock_;
   std::condition_variable driving_changed_;
   bool driven_ = false;  ///< a thread is shard 0
+  /// Threads in `run`, whose tasks have not ended, or in the destructor. Below 0 when a task ends before its thread
+  /// waits.
+  std::atomic<int> waiting_callers_ = 0;
 };
 
 }  // namespace tare::detail

@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <new>
 #include <stdexcept>
-#include <typeinfo>
 #include <utility>
 
 namespace tare::detail {
@@ -103,7 +102,7 @@ void scope_core::unlink(member_chunk& chunk, link& list) noexcept {
 void scope_core::adopt(wait_state& added) {
   check_shard();
   enter(added);
-  current_shard->make_ready(added, wait_kind::fresh);
+  current_shard->begin_root(added);
 }
 
 void scope_core::adopt_body(wait_state& added) {
@@ -127,6 +126,7 @@ void scope_core::adopt_on(unsigned number, wait_state& added) {
   }
   added.cancelled = away.cancelled;
   added.set_kind(wait_kind::fresh);
+  target.count_arrival();
   away.move(added, target);
 }
 
@@ -175,7 +175,7 @@ void scope_core::task_ended(link slots, link self, std::exception_ptr error) noe
 }
 
 void scope_core::note(std::exception_ptr error) noexcept {
-  if (*error.__cxa_exception_type() == typeid(cancelled)) return;
+  if (is_cancellation(error)) return;
   if (!error_) {
     error_ = std::move(error);
   } else if (collecting_) {

@@ -13,7 +13,6 @@
 #include <chrono>
 #include <optional>
 #include <thread>
-#include <typeinfo>
 #include <utility>
 
 namespace tare::detail {
@@ -24,6 +23,15 @@ void shard_state::rethrow() { std::rethrow_exception(std::exchange(in_flight, nu
 
 void shard_state::throw_cancelled() { throw cancelled(); }
 
+bool shard_state::refuse(wait_state& task) noexcept {
+  if (--budget < 0) {
+    make_ready(task, wait_kind::ready_cancelled);
+    return true;
+  }
+  refuse_await();
+  return false;
+}
+
 namespace {
 
 // Tasks that run between two looks at the clock and the mailbox.
@@ -32,10 +40,6 @@ constexpr int tasks_a_turn = 64;
 constexpr std::int32_t steps_a_task = 128;
 // Between two times that an idle shard returns memory, in nanoseconds.
 constexpr std::int64_t trim_period = 10'000'000;
-
-bool is_cancellation(const std::exception_ptr& error) noexcept {
-  return *error.__cxa_exception_type() == typeid(cancelled);
-}
 
 wait_state& root_of(wait_state& leaf) noexcept {
   wait_state* root = &leaf;
@@ -126,6 +130,8 @@ bool shard::turn() noexcept {
   if (runtime_.stopping() && !cancelled_detached_) {
     cancelled_detached_ = true;
     cancel_detached();
+    // What ended before this shard saw that the runtime stops has not asked.
+    runtime_.check_stopped();
   }
   for (int ran = 0; ran < tasks_a_turn && !ready.empty(); ++ran) resume(ready.pop());
   return !ready.empty() || !mailbox_.empty();
@@ -141,6 +147,7 @@ void shard::resume(wait_state& task) noexcept {
   budget = steps_a_task;
   begin_slice(how == wait_kind::ready_cancelled);
   if (how == wait_kind::ready_io && !io->complete(task)) return;
+  if (how == wait_kind::ready_failed && io != nullptr) io->fail_call(static_cast<int>(task.prev));
   task.set_kind(wait_kind::none);
   handle_of(task).resume();
 }
@@ -155,7 +162,7 @@ void shard::trim() noexcept {
 void shard::wait_for_work() noexcept {
   const std::optional<std::uint64_t> next = timers_.next_tick();
   std::optional<std::int64_t> deadline;
-  if (next) deadline = static_cast<std::int64_t>(*next) * nanoseconds_per_tick;
+  if (next && *next < never_tick) deadline = static_cast<std::int64_t>(*next) * nanoseconds_per_tick;
   if (virtual_time* simulated = runtime_.simulated_time(); simulated != nullptr) {
     trim();
     if (io != nullptr) {
@@ -235,8 +242,9 @@ void shard::sleep(wait_state& task, std::int64_t nanoseconds, bool absolute) noe
       make_ready(task, wait_kind::ready);
       return;
     }
-    const std::int64_t present = clock_.not_before();
-    deadline = nanoseconds > INT64_MAX - present ? INT64_MAX : present + nanoseconds;
+    deadline = deadline_after(clock_.not_before(), nanoseconds);
+  } else if (nanoseconds > end_of_time) {
+    deadline = deadline_after(clock_.now(), nanoseconds);  // which is later still
   }
   timers_.insert(task, tick_at_or_after(deadline));
 }
@@ -245,7 +253,7 @@ void shard::start_detached(wait_state& task) noexcept {
   started_.store(started_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (runtime_.stopping()) [[unlikely]]
     task.cancelled = 1;
-  make_ready(task, wait_kind::fresh);
+  begin_root(task);
 }
 
 void shard::end_root(wait_state& task, std::exception_ptr error) noexcept {
@@ -253,6 +261,7 @@ void shard::end_root(wait_state& task, std::exception_ptr error) noexcept {
   const link parent = task.parent;
   const parent_kind kind = task.kind_of_parent();
   handle_of(task).destroy();
+  count_root(-1);
   if (kind != parent_kind::frame) {
     tell_parent(parent, kind, self, std::move(error));
     return;
@@ -291,11 +300,15 @@ void shard::move_away(wait_state& leaf, shard& target) {
   wait_state& root = root_of(leaf);
   leaf.set_kind(wait_kind::ready);
   if (root.kind_of_parent() == parent_kind::frame) {
+    count_root(-1);
+    target.count_arrival();
     target.post(leaf);
     return;
   }
   visit* moving = visit::of(root);
   if (moving == nullptr) moving = &visit::begin(root);
+  count_root(-1);
+  target.count_arrival();
   moving->move(leaf, target);
 }
 

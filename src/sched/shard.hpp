@@ -85,6 +85,13 @@ class shard : public shard_state {
   [[nodiscard]] std::uint64_t ended() const noexcept { return ended_.load(std::memory_order_acquire); }
   void count_started_from_elsewhere() noexcept { started_elsewhere_.fetch_add(1, std::memory_order_relaxed); }
 
+  /// Tasks that are on this shard or on their way to it: detached ones, a scope's, branches of combinators.
+  [[nodiscard]] std::int64_t load() const noexcept {
+    return roots.load(std::memory_order_relaxed) + arrivals_.load(std::memory_order_relaxed);
+  }
+  /// From any thread: a task is about to be sent here.
+  void count_arrival() noexcept { arrivals_.fetch_add(1, std::memory_order_relaxed); }
+
  private:
   /// Runs what is due; true if there is more.
   [[nodiscard]] bool turn() noexcept;
@@ -115,6 +122,7 @@ class shard : public shard_state {
   alignas(64) remote_stack mailbox_;
   std::atomic<std::uint64_t> started_elsewhere_ = 0;
   std::atomic<unsigned> guests_ = 0;  ///< threads in `post` that do not belong to the runtime
+  std::atomic<std::int64_t> arrivals_ = 0;
 };
 
 template <class Done>

@@ -5,6 +5,7 @@
 #include "frame/heap.hpp"
 #include "sched/runtime_core.hpp"
 #include "sched/shard.hpp"
+#include "sched/snapshot_at_rest.hpp"
 
 #include <tare/await_table.hpp>
 #include <tare/detail/wait_state.hpp>
@@ -53,6 +54,7 @@ awaited awaited_by(const frame_glance& seen) noexcept {
     case wait_kind::ready:
     case wait_kind::ready_cancelled:
     case wait_kind::ready_io:
+    case wait_kind::ready_failed:
       return awaited::turn;
     case wait_kind::child:
     case wait_kind::shielded_child:
@@ -227,6 +229,22 @@ task<task_snapshot> snapshot(snapshot_options options) {
   // What was freed while the lock was held.
   memory.collect_shared_heap();
   co_return summed(tallies);
+}
+
+task_snapshot detail::snapshot_at_rest(runtime_core& runtime) {
+  arena& memory = arena::instance();
+  std::vector<tally> tallies(runtime.shard_count() + 1);
+  constexpr auto without_pause = std::chrono::nanoseconds::max();
+  const auto walk = [&](const heap& walked, std::mutex* lock, tally& to) {
+    frame_walk steps(walked.number());
+    while (!walk_a_portion(steps, walked, lock, without_pause, to)) {
+    }
+  };
+  for (shard_id number = 0; number < runtime.shard_count(); ++number) {
+    walk(runtime.shard_at(number).frames(), nullptr, tallies[number]);
+  }
+  walk(memory.shared_heap(), &memory.shared_heap_lock(), tallies.back());
+  return summed(tallies);
 }
 
 std::size_t task_snapshot::frames() const noexcept {

@@ -47,4 +47,17 @@ inline constexpr std::int64_t nanoseconds_per_tick = 1'000'000;
   return static_cast<std::uint64_t>(nanoseconds / nanoseconds_per_tick);
 }
 
+// Deadlines are at most this late, 291 years after the clock's epoch, so that no arithmetic with them overflows, nor
+// with what the wheel makes of them, which rounds up by a millionth.
+inline constexpr std::int64_t end_of_time = INT64_MAX / 1024 * 1023;
+// What is to be after the end of time never comes: nothing waits until then.
+inline constexpr std::int64_t never = INT64_MAX / 4096 * 4095;
+inline constexpr auto never_tick = static_cast<std::uint64_t>(INT64_MAX / 2048 * 2047 / nanoseconds_per_tick);
+
+/// `present` and `nanoseconds`, which is not negative, later.
+[[nodiscard]] constexpr std::int64_t deadline_after(std::int64_t present, std::int64_t nanoseconds) noexcept {
+  if (nanoseconds <= end_of_time - present) return present + nanoseconds;
+  return present < end_of_time ? end_of_time : never;
+}
+
 }  // namespace tare::detail

@@ -334,6 +334,37 @@ TEST_P(http_server, what_a_handler_throws_is_a_500) {
   });
 }
 
+TEST_P(http_server, what_a_handler_throws_is_printed_unless_somebody_wants_it) {
+  auto fails = [](request& asked, response& answer) -> task<> {
+    if (asked.path() == "/number") throw 7;
+    if (asked.path() == "/cancelled") throw tare::cancelled();
+    if (asked.path() == "/field") answer.set("content-length", "1");
+    throw std::runtime_error("broken");
+    co_return;
+  };
+  const auto printed_for = [&](const server_options& options, std::string_view path) {
+    ::testing::internal::CaptureStderr();
+    with_server(fails, options, [&](server& /*serving*/, std::uint16_t port) -> task<> {
+      auto client = co_await raw_client::connect(port);
+      co_await client.send("GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      EXPECT_THAT(co_await client.read_all(), StartsWith("HTTP/1.1 500 Internal Server Error\r\n"));
+    });
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(printed_for({}, "/"),
+              HasSubstr("tare: a handler of an HTTP server ended by an exception: std::runtime_error: broken"));
+  EXPECT_THAT(printed_for({}, "/field"), HasSubstr("a handler of an HTTP server ended by an exception"));
+  EXPECT_THAT(printed_for({}, "/number"), HasSubstr("a handler of an HTTP server ended by an exception"));
+  EXPECT_EQ(printed_for({}, "/cancelled"), "");
+  server_options silent;
+  silent.on_error = [](const std::exception_ptr& /*error*/) {};
+  EXPECT_EQ(printed_for(silent, "/"), "");
+  // A report that throws is reported, and the server goes on.
+  server_options throwing;
+  throwing.on_error = [](const std::exception_ptr& error) { std::rethrow_exception(error); };
+  EXPECT_THAT(printed_for(throwing, "/"), HasSubstr("on_error ended by an exception: std::runtime_error: broken"));
+}
+
 TEST_P(http_server, refuses_to_send_what_would_be_another_response) {
   auto split = [](request& asked, response& answer) -> task<> {
     answer.set("location", *asked.query_value("to"));

@@ -67,7 +67,7 @@ class rows::next_awaiter {
  public:
   next_awaiter(next_request request, tare::detail::wait_state& /*task*/) noexcept : of_(request.of) {}
 
-  [[nodiscard]] bool await_ready() noexcept { return of_.advance(); }
+  [[nodiscard]] bool await_ready() noexcept { return --tare::detail::current_shard->budget >= 0 && of_.advance(); }
   template <class Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) {
     // From here on this is the await of a child.

@@ -5,6 +5,7 @@
 #include <tare/detail/wait_state.hpp>
 #include <tare/error.hpp>
 
+#include <atomic>
 #include <cassert>
 #include <cstdint>
 #include <exception>
@@ -60,14 +61,26 @@ struct shard_state {
 
   /// For `await_suspend`, of a task that is cancelled and so must not wait: what it returns. True if the task has no
   /// steps left; then it is queued, so that others get their turn, and throws `cancelled` when its own has come.
-  [[nodiscard]] bool refuse(wait_state& task) noexcept {
-    if (--budget < 0) {
-      make_ready(task, wait_kind::ready_cancelled);
-      return true;
-    }
-    refuse_await();
-    return false;
+  [[nodiscard]] bool refuse(wait_state& task) noexcept;
+
+  /// For `await_suspend`, of an await that is over at once: what it returns. Likewise true if no steps are left.
+  [[nodiscard]] bool end_at_once(wait_state& task) noexcept {
+    if (--budget >= 0) [[likely]]
+      return false;
+    make_ready(task, wait_kind::ready);
+    return true;
   }
+
+  /// Queues a task that begins on this shard. By its thread.
+  void begin_root(wait_state& root) noexcept {
+    count_root();
+    make_ready(root, wait_kind::fresh);
+  }
+  void count_root(int change = 1) noexcept {
+    roots.store(roots.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+  }
+  /// Tasks that have begun on this shard, without those that have ended here or left. Written by its thread only.
+  std::atomic<std::int64_t> roots = 0;
 
   void rethrow_in_flight() {
     if (in_flight) [[unlikely]]

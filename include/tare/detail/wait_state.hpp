@@ -31,6 +31,7 @@ enum class wait_kind : std::uint8_t {
   node,             ///< awaiting the wait_node in `prev`
   io,               ///< waiting for a descriptor, whose slot is `prev` (src/sched/driver.hpp)
   ready_io,         ///< queued; the descriptor is ready, the call on it is yet to be made
+  ready_failed,     ///< queued; the call has failed with the error in `prev`
   away,             ///< a stand-in: the task it stands for may be on another shard (src/sched/visit.hpp)
   mail_cancel,      ///< a message in a mailbox: cancel the task of the visit in `parent`
   mail_ended,       ///< a message in a mailbox: the task of the visit in `parent` has ended

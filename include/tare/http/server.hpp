@@ -55,7 +55,8 @@ struct server_options {
   /// 0: it always accepts. For requests there is `admitted` (admission.hpp).
   std::size_t connection_bytes = 0;
   bool shed_idle = false;  ///< while it does not accept, it ends connections that have been idle longest
-  /// Called with what a handler has thrown, before its 500 is sent.
+  /// Called with what a handler has thrown, before its 500 is sent; not with `cancelled`. Without one, it is printed to
+  /// standard error; so is what this throws.
   std::function<void(std::exception_ptr)> on_error = {};
 };
 

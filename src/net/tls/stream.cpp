@@ -1,6 +1,7 @@
 #include "io/reactor.hpp"
 #include "net/tls/context.hpp"
 #include "net/tls/session.hpp"
+#include "sched/usage.hpp"
 
 #include <tare/net/byte_stream.hpp>
 #include <tare/net/endpoint.hpp>
@@ -137,6 +138,7 @@ bool stream::is_quiet() noexcept {
 }
 
 result<lease> stream::try_read() noexcept {
+  if (session_) tare::detail::require_task("tare::net::tls::stream::try_read");
   wanted next{};
   auto got = read_now(next);
   if (next != wanted::nothing) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
@@ -150,6 +152,7 @@ result<std::size_t> stream::write_now(std::span<const std::byte> bytes, wanted& 
 }
 
 result<std::size_t> stream::try_write(std::span<const std::byte> bytes) noexcept {
+  if (session_) tare::detail::require_task("tare::net::tls::stream::try_write");
   if (session_ && bytes.empty()) return std::size_t{0};
   wanted next{};
   auto written = write_now(bytes, next);
@@ -196,6 +199,7 @@ task<result<void>> stream::write(std::span<const std::span<const std::byte>> pie
 
 result<void> stream::shutdown_write() noexcept {
   if (!session_) return closed();
+  tare::detail::require_task("tare::net::tls::stream::shutdown_write");
   wanted next{};
   if (auto said = session_->farewell(next); !said) return said;
   if (next != wanted::nothing) return std::unexpected(std::make_error_code(std::errc::operation_would_block));

@@ -1,0 +1,160 @@
+// When the virtual clock says that nothing is left to happen.
+
+#include "timer/virtual_time.hpp"
+
+#include "sched/driver.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using tare::detail::virtual_time;
+
+constexpr std::chrono::milliseconds never = 1h;
+
+/// A driver that waits until it is woken, or for the time.
+class idle_driver final : public tare::detail::driver {
+ public:
+  explicit idle_driver(bool awaited) : awaited_(awaited) {}
+  void poll() noexcept override {}
+  void wait(std::optional<std::chrono::nanoseconds> longest) noexcept override {
+    const auto end = std::chrono::steady_clock::now() + longest.value_or(1h);
+    while (!woken_.exchange(false) && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  }
+  void wake() noexcept override { woken_ = true; }
+  void trim() noexcept override {}
+  [[nodiscard]] bool is_trimmed() const noexcept override { return true; }
+  [[nodiscard]] bool complete(tare::detail::wait_state& /*task*/) noexcept override { return true; }
+  void fail_call(int /*error*/) noexcept override {}
+  void give_up(tare::detail::wait_state& /*task*/) noexcept override {}
+  [[nodiscard]] bool is_awaited() noexcept override { return awaited_; }
+  void for_each_waiting(void (* /*visit*/)(tare::detail::wait_state& task)) noexcept override {}
+
+ private:
+  std::atomic<bool> woken_ = false;
+  bool awaited_;
+};
+
+struct reports {
+  std::vector<virtual_time::stall> seen;
+  bool answer = false;
+  virtual_time* of = nullptr;
+
+  [[nodiscard]] virtual_time::on_stall handler() {
+    return [this](virtual_time::stall found) {
+      seen.push_back(found);
+      return answer;
+    };
+  }
+};
+
+/// Wakes shard 0 once it has said something, so that its `idle` returns.
+void idle_until_woken(virtual_time& time, std::optional<std::int64_t> deadline, tare::detail::driver* io,
+                      std::chrono::milliseconds after) {
+  std::thread waker([&time, after] {
+    std::this_thread::sleep_for(after);
+    time.notify(0);
+  });
+  time.idle(0, deadline, io);
+  waker.join();
+}
+
+TEST(virtual_clock, tells_at_once_that_nothing_is_left) {
+  reports told;
+  virtual_time time(1, told.handler(), never);
+  idle_until_woken(time, std::nullopt, nullptr, 1ms);
+  ASSERT_EQ(told.seen.size(), 1U);
+  EXPECT_FALSE(told.seen[0].for_long);
+  EXPECT_FALSE(told.seen[0].awaits_descriptors);
+}
+
+TEST(virtual_clock, does_not_while_there_is_a_deadline) {
+  reports told;
+  virtual_time time(1, told.handler(), 1ms);
+  time.idle(0, 1'000, nullptr);
+  EXPECT_EQ(time.now(), 1'000);
+  EXPECT_TRUE(told.seen.empty());
+}
+
+TEST(virtual_clock, does_not_while_a_blocking_call_is_under_way) {
+  reports told;
+  virtual_time time(1, told.handler(), 1ms);
+  time.blocking_begins();
+  idle_until_woken(time, std::nullopt, nullptr, 20ms);
+  EXPECT_TRUE(told.seen.empty());
+}
+
+TEST(virtual_clock, does_not_while_another_shard_is_at_work) {
+  reports told;
+  virtual_time time(2, told.handler(), 1ms);
+  idle_until_woken(time, std::nullopt, nullptr, 20ms);
+  EXPECT_TRUE(told.seen.empty());
+}
+
+TEST(virtual_clock, tells_when_the_last_blocking_call_has_ended_without_waking_anybody) {
+  reports told;
+  virtual_time time(1, told.handler(), never);
+  time.blocking_begins();
+  std::thread call([&time] {
+    std::this_thread::sleep_for(5ms);
+    time.blocking_ends();
+    time.notify(0);
+  });
+  time.idle(0, std::nullopt, nullptr);
+  call.join();
+  EXPECT_EQ(told.seen.size(), 1U);
+}
+
+TEST(virtual_clock, tells_again_after_a_while_until_it_was_reported) {
+  reports told;
+  told.answer = false;
+  virtual_time time(1, told.handler(), 1ms);
+  idle_until_woken(time, std::nullopt, nullptr, 50ms);
+  ASSERT_GE(told.seen.size(), 2U);
+  EXPECT_TRUE(told.seen.back().for_long);
+
+  reports once;
+  once.answer = true;
+  virtual_time silent(1, once.handler(), 1ms);
+  idle_until_woken(silent, std::nullopt, nullptr, 20ms);
+  idle_until_woken(silent, std::nullopt, nullptr, 20ms);
+  EXPECT_EQ(once.seen.size(), 1U);
+}
+
+TEST(virtual_clock, says_whether_a_descriptor_is_awaited) {
+  for (const bool awaited : {false, true}) {
+    idle_driver io(awaited);
+    reports told;
+    virtual_time time(1, told.handler(), never);
+    idle_until_woken(time, std::nullopt, &io, 1ms);
+    ASSERT_EQ(told.seen.size(), 1U);
+    EXPECT_EQ(told.seen[0].awaits_descriptors, awaited);
+    EXPECT_FALSE(told.seen[0].for_long);
+  }
+}
+
+TEST(virtual_clock, tells_after_a_while_that_descriptors_are_awaited) {
+  idle_driver io(true);
+  reports told;
+  told.answer = true;
+  virtual_time time(
+      1,
+      [&told](virtual_time::stall found) {
+        told.seen.push_back(found);
+        return found.for_long;
+      },
+      1ms);
+  time.idle(0, std::nullopt, &io);  // ends by itself: the shard looks whether there is work
+  ASSERT_EQ(told.seen.size(), 2U);
+  EXPECT_TRUE(told.seen[1].for_long);
+  EXPECT_TRUE(told.seen[1].awaits_descriptors);
+}
+
+}  // namespace
