@@ -12,7 +12,7 @@
 #include "inspect/dwarf/member_order.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
-#include <tare/frame_budget.hpp>
+#include <tare/abi/frame_budget.hpp>
 
 #include <llvm/DebugInfo/DWARF/DWARFUnit.h>
 

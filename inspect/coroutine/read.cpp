@@ -8,7 +8,7 @@
 #include "inspect/object/image.hpp"
 
 #include <tare/abi/await_section.hpp>
-#include <tare/frame_budget.hpp>
+#include <tare/abi/frame_budget.hpp>
 
 #include <fmt/format.h>
 #include <llvm/DebugInfo/DWARF/DWARFCompileUnit.h>

@@ -193,11 +193,23 @@ std::vector<std::uint32_t> await_lines(std::string_view source, std::uint32_t be
   return body_reader(source, begins, is_lambda).read();
 }
 
-std::vector<std::uint32_t> await_lines_of_file(const std::filesystem::path& source, const std::filesystem::path& binary,
+std::filesystem::path find_source(const std::filesystem::path& named, const std::filesystem::path& binary) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  if (named.is_absolute()) return named;
+  for (fs::path folder = fs::absolute(binary, failed).parent_path(); !folder.empty(); folder = folder.parent_path()) {
+    if (fs::is_regular_file(folder / named, failed)) return folder / named;
+    if (folder == folder.parent_path()) break;
+  }
+  return named;
+}
+
+std::vector<std::uint32_t> await_lines_of_file(const std::filesystem::path& named, const std::filesystem::path& binary,
                                                std::uint32_t begins, bool is_lambda) {
   namespace fs = std::filesystem;
   constexpr std::uintmax_t largest = 8U << 20U;
   std::error_code failed;
+  const fs::path source = find_source(named, binary);
   if (begins == 0 || !fs::is_regular_file(source, failed)) return {};
   const auto written = fs::last_write_time(source, failed);
   if (failed) return {};

@@ -13,6 +13,11 @@ namespace tare::inspect {
 /// the lambdas' own. Comments and literals are passed over. Empty if the body does not end.
 [[nodiscard]] std::vector<std::uint32_t> await_lines(std::string_view source, std::uint32_t begins, bool is_lambda);
 
+/// Where a source file is that the debug information names. A program that was compiled with -ffile-prefix-map names it
+/// relative to the checkout: then it is looked for in the folders above the binary, and at last in the working folder.
+[[nodiscard]] std::filesystem::path find_source(const std::filesystem::path& named,
+                                                const std::filesystem::path& binary);
+
 /// The same for a file that is not newer than the binary; otherwise empty.
 [[nodiscard]] std::vector<std::uint32_t> await_lines_of_file(const std::filesystem::path& source,
                                                              const std::filesystem::path& binary, std::uint32_t begins,
