@@ -13,8 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using conversation::call;
-using tare::measure::command;
 using tare::base::fault;
+using tare::measure::command;
 using tare::measure::find_program;
 
 TEST(command_test, takes_a_count_wherever_the_placeholder_is) {

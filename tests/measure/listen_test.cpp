@@ -8,8 +8,8 @@
 #include <string_view>
 #include <thread>
 
-#include "support/conversation.hpp"
 #include "measure/process/pipe.hpp"
+#include "support/conversation.hpp"
 
 namespace {
 

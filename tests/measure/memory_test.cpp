@@ -17,10 +17,10 @@
 #include <string>
 #include <vector>
 
-#include "support/conversation.hpp"
 #include "base/proc/cpu_time.hpp"
 #include "base/proc/machine.hpp"
 #include "base/proc/process_tree.hpp"
+#include "support/conversation.hpp"
 
 namespace {
 

@@ -14,9 +14,9 @@
 #include <string>
 #include <utility>
 
-#include "support/conversation.hpp"
 #include "measure/process/pipe.hpp"
 #include "measure/process/run.hpp"
+#include "support/conversation.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace {

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "support/conversation.hpp"
 #include "measure/process/pipe.hpp"
 #include "measure/weigh/summary.hpp"
+#include "support/conversation.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace {
