@@ -4,9 +4,9 @@
 #include "cli/error.hpp"
 #include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
+#include "inspect/coroutine/read.hpp"
 #include "inspect/facts/budget.hpp"
 #include "inspect/facts/ratchet.hpp"
-#include "inspect/coroutine/read.hpp"
 
 #include <fmt/format.h>
 
@@ -128,7 +128,7 @@ int run(const options& asked) {
   if (known == 0 && !report->coroutines.empty()) {
     return cannot_check(
         {base::fault::input, fmt::format("{} has {} coroutines, but the size of none is known: build with -g",
-                                            asked.binary, report->coroutines.size())});
+                                         asked.binary, report->coroutines.size())});
   }
   if (asked.record) {
     auto out = output_file::open(ratchet_file.string());

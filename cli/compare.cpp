@@ -1,5 +1,6 @@
 #include "cli/compare.hpp"
 
+#include "base/text_file.hpp"
 #include "cli/error.hpp"
 #include "cli/figures.hpp"
 #include "cli/frames_report.hpp"
@@ -9,7 +10,6 @@
 #include "cli/table.hpp"
 #include "inspect/live/compare.hpp"
 #include "inspect/live/snapshot_file.hpp"
-#include "base/text_file.hpp"
 
 #include <fmt/format.h>
 

@@ -4,8 +4,8 @@
 #include "cli/figures.hpp"
 #include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
-#include "inspect/facts/compare.hpp"
 #include "inspect/coroutine/read.hpp"
+#include "inspect/facts/compare.hpp"
 
 #include <fmt/format.h>
 

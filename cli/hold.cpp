@@ -1,5 +1,6 @@
 #include "cli/hold.hpp"
 
+#include "base/proc/cpu_time.hpp"
 #include "cli/error.hpp"
 #include "cli/figures.hpp"
 #include "cli/numbers.hpp"
@@ -7,7 +8,6 @@
 #include "cli/progress.hpp"
 #include "cli/stop_request.hpp"
 #include "cli/table.hpp"
-#include "base/proc/cpu_time.hpp"
 #include "load/closed_loop.hpp"
 #include "load/crowd.hpp"
 #include "load/descriptor_limit.hpp"
@@ -76,7 +76,7 @@ std::string sentence(const load::tally& all, std::string_view done, std::chrono:
 
 base::error problem_of(const load::tally& all, std::string_view when) {
   return {base::fault::command, fmt::format("{} of {} connections failed {}; the first: {}", with_commas(all.failed),
-                                               with_commas(all.succeeded + all.failed), when, all.first)};
+                                            with_commas(all.succeeded + all.failed), when, all.first)};
 }
 
 task<account> hold(const options& asked, const load::target& what, progress& shown) {

@@ -59,8 +59,8 @@ int show_frame(const options& asked) {
   std::uint64_t address = 0;
   const auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), address, 16);
   if (wrong != std::errc() || end != digits.data() + digits.size()) {
-    return complain(base::error{
-        base::fault::input, fmt::format("--frame '{}' is no address: give one as --list shows it", asked.frame)});
+    return complain(base::error{base::fault::input,
+                                fmt::format("--frame '{}' is no address: give one as --list shows it", asked.frame)});
   }
   auto target = open_target(asked.target, true);
   if (!target) return complain(target.error());

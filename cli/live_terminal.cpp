@@ -27,8 +27,8 @@
 namespace tare::cli {
 namespace {
 
-using inspect::live_snapshot;
 using base::result;
+using inspect::live_snapshot;
 using key = screen_key::kind;
 
 /// ncurses takes the encoding from the locale. Where that has none, UTF-8 is what terminals have today.

@@ -34,8 +34,8 @@ bool has_pages() noexcept { return empty_frames_page().contains(marker) && empty
 
 base::result<void> need_pages() {
   if (has_pages()) return {};
-  return std::unexpected(base::error{
-      base::fault::system, "this tare was built without the page of --html: install npm and build it again"});
+  return std::unexpected(base::error{base::fault::system,
+                                     "this tare was built without the page of --html: install npm and build it again"});
 }
 
 std::string frames_page(std::string_view json) {

@@ -165,8 +165,8 @@ int run(const options& asked) {
   const int sources = (asked.weight > 0 ? 1 : 0) + (asked.from.empty() ? 0 : 1) + (asked.command.empty() ? 0 : 1);
   if (sources != 1) {
     return complain(base::error{base::fault::input,
-                                   "plan needs the weight of a task: one of --weight, --from FILE, or a command after "
-                                   "--; see tare plan --help"});
+                                "plan needs the weight of a task: one of --weight, --from FILE, or a command after "
+                                "--; see tare plan --help"});
   }
   if (!asked.command.empty() && !measure::command{asked.command, {}}.takes_count()) {
     return complain(base::error{base::fault::input, "the command has no {n} where the number of tasks goes"});

@@ -1,5 +1,6 @@
 #include "cli/race.hpp"
 
+#include "base/text_file.hpp"
 #include "cli/error.hpp"
 #include "cli/numbers.hpp"
 #include "cli/output_file.hpp"
@@ -9,7 +10,6 @@
 #include "cli/readme.hpp"
 #include "cli/stop_request.hpp"
 #include "measure/race/race.hpp"
-#include "base/text_file.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

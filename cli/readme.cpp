@@ -22,8 +22,8 @@ base::result<marks> find_marks(std::string_view document, const std::filesystem:
   const auto name_end = first == std::string_view::npos ? first : document.find(mark_end, name);
   const auto end = name_end == std::string_view::npos ? name_end : document.find(end_mark, name_end);
   if (end == std::string_view::npos) {
-    return base::input_error(fmt::format("{} has no place for results: the lines '{}FILE -->' and '{}'",
-                                            file.string(), begin_mark, end_mark));
+    return base::input_error(fmt::format("{} has no place for results: the lines '{}FILE -->' and '{}'", file.string(),
+                                         begin_mark, end_mark));
   }
   return marks{.name = name, .name_end = name_end, .end = end};
 }
@@ -37,7 +37,7 @@ base::result<std::filesystem::path> results_named_in(std::string_view document, 
 }
 
 base::result<std::string> with_part(std::string_view document, const std::filesystem::path& file,
-                                       std::string_view results, std::string_view part) {
+                                    std::string_view results, std::string_view part) {
   const auto found = find_marks(document, file);
   if (!found) return std::unexpected(found.error());
   return fmt::format("{}{}{}{}{}", document.substr(0, found->name), results, mark_end, part,

@@ -16,10 +16,10 @@ namespace tare::cli {
 
 /// The results file that the first mark names, from the document's folder.
 [[nodiscard]] base::result<std::filesystem::path> results_named_in(std::string_view document,
-                                                                      const std::filesystem::path& file);
+                                                                   const std::filesystem::path& file);
 
 /// The document with `part` in place of what stands between the marks, naming `results`.
 [[nodiscard]] base::result<std::string> with_part(std::string_view document, const std::filesystem::path& file,
-                                                     std::string_view results, std::string_view part);
+                                                  std::string_view results, std::string_view part);
 
 }  // namespace tare::cli

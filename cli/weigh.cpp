@@ -7,11 +7,11 @@
 #include "cli/progress.hpp"
 #include "cli/stop_request.hpp"
 #include "cli/weigh_report.hpp"
+#include "load/descriptor_limit.hpp"
+#include "load/weigh_connections.hpp"
 #include "measure/weigh/peers.hpp"
 #include "measure/weigh/prepare.hpp"
 #include "measure/weigh/weigh.hpp"
-#include "load/descriptor_limit.hpp"
-#include "load/weigh_connections.hpp"
 
 #include <fmt/format.h>
 
@@ -270,8 +270,8 @@ std::function<int()> add_weigh(CLI::App& app) {
   return [asked, counts] {
     if (asked->connections && counts->empty()) asked->counts = {1000, 15'000};
     if (asked->command.empty() && asked->peers.empty()) {
-      return complain(base::error{base::fault::input,
-                                     "weigh needs a command after --, or --peers FILE; see tare weigh --help"});
+      return complain(
+          base::error{base::fault::input, "weigh needs a command after --, or --peers FILE; see tare weigh --help"});
     }
     if (asked->json == "-" && asked->csv == "-") {
       return complain(base::error{base::fault::input, "--json and --csv cannot both go to standard output"});

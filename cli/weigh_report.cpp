@@ -1,8 +1,8 @@
 #include "cli/weigh_report.hpp"
 
+#include "base/proc/machine.hpp"
 #include "cli/figures.hpp"
 #include "cli/table.hpp"
-#include "base/proc/machine.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

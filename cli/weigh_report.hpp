@@ -15,9 +15,9 @@ namespace tare::cli {
 struct weighed_program {
   std::string name;
   std::string version;
-  bool connections = false;               ///< idle connections were weighed, not tasks
-  bool subject = false;                   ///< the others are compared with the first of these
-  std::vector<measure::series> runs;      ///< maybe incomplete
+  bool connections = false;            ///< idle connections were weighed, not tasks
+  bool subject = false;                ///< the others are compared with the first of these
+  std::vector<measure::series> runs;   ///< maybe incomplete
   std::optional<base::error> problem;  ///< why it is incomplete, or was not measured at all
 };
 

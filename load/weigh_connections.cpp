@@ -2,10 +2,10 @@
 
 #include "base/proc/cpu_time.hpp"
 #include "base/proc/process_tree.hpp"
-#include "measure/process/process.hpp"
-#include "measure/process/tail.hpp"
 #include "load/crowd.hpp"
 #include "load/until_stopped.hpp"
+#include "measure/process/process.hpp"
+#include "measure/process/tail.hpp"
 
 #include <tare/net/listener.hpp>
 #include <tare/scope.hpp>
@@ -142,7 +142,7 @@ class weighing {
   [[nodiscard]] std::unexpected<base::error> failure_of(std::string_view happened) const {
     const std::string last = last_words_.last_line();
     return base::command_error(fmt::format("{} {} with n = {}{}{}", what_.program.arguments.front(), happened, n_,
-                                              last.empty() ? "" : ": ", last));
+                                           last.empty() ? "" : ": ", last));
   }
 
   const connection_weighing& what_;

@@ -186,8 +186,7 @@ void find_inlined(const llvm::DWARFDie& block, std::uint64_t address, std::vecto
 /// its file, that is the one whose beginning is nearest above it.
 bool is_own_mark(const frame_function& function, const budget_mark& mark, const coroutine& of) {
   const auto distance = [&](const source_line& begins) -> std::uint32_t {
-    const bool same =
-        begins.line != 0 && begins.line <= mark.line && abi::file_mark(begins.file.c_str()) == mark.file;
+    const bool same = begins.line != 0 && begins.line <= mark.line && abi::file_mark(begins.file.c_str()) == mark.file;
     return same ? mark.line - begins.line : ~std::uint32_t{0};
   };
   const std::uint32_t own = distance(of.declared);

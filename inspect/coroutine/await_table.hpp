@@ -3,8 +3,8 @@
 // The section `.tare.awaits` (<tare/abi/await_section.hpp>): what this library knows of a binary's awaits, for those
 // who have no debug information.
 
-#include "inspect/facts/coroutine.hpp"
 #include "base/error.hpp"
+#include "inspect/facts/coroutine.hpp"
 
 #include <span>
 #include <string>
@@ -18,6 +18,7 @@ namespace tare::inspect {
 [[nodiscard]] std::string await_table_text(std::span<const coroutine> coroutines, std::string_view build_id);
 
 /// The coroutines that a section tells of. The error says what is wrong with it, without the file's name.
-[[nodiscard]] base::result<std::vector<coroutine>> parse_await_table(std::string_view section, std::string_view build_id);
+[[nodiscard]] base::result<std::vector<coroutine>> parse_await_table(std::string_view section,
+                                                                     std::string_view build_id);
 
 }  // namespace tare::inspect

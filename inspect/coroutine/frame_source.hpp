@@ -3,8 +3,8 @@
 // A coroutine as a unit of debug information describes it, before anything is concluded from it. Internal to inspect/.
 
 #include "inspect/coroutine/compiler_record.hpp"
-#include "inspect/facts/coroutine.hpp"
 #include "inspect/dwarf/line_rows.hpp"
+#include "inspect/facts/coroutine.hpp"
 #include "inspect/machine/function_flow.hpp"
 
 #include <llvm/DebugInfo/DWARF/DWARFDie.h>

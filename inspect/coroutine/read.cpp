@@ -383,7 +383,8 @@ base::result<coroutine_report> read_all(image_file& file, const std::string& nam
                                              all.note(std::move(problem));
                                            });
   if (!done_with_all) return std::unexpected(done_with_all.error());
-  if (file.is_archive() && file.size() == refused) return base::input_error(fmt::format("{} has no ELF file in it", name));
+  if (file.is_archive() && file.size() == refused)
+    return base::input_error(fmt::format("{} has no ELF file in it", name));
   return all.take();
 }
 
@@ -396,7 +397,7 @@ base::result<coroutine_report> read_coroutines(const fs::path& binary, const rea
 }
 
 base::result<coroutine_report> read_coroutines(const std::string& name, std::span<const std::uint8_t> content,
-                                         const read_options& options) {
+                                               const read_options& options) {
   auto file = image_file::open(name, content);
   if (!file) return std::unexpected(file.error());
   return read_all(*file, name, options);

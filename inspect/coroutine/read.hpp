@@ -9,9 +9,9 @@
 // 5. A file of 200 MB takes about as long as a linker takes to write it; memory stays far below the file's size, since
 // only the units that have coroutines are parsed and each is dropped after use.
 
-#include "inspect/facts/coroutine.hpp"
-#include "inspect/coroutine/future_vtable.hpp"
 #include "base/error.hpp"
+#include "inspect/coroutine/future_vtable.hpp"
+#include "inspect/facts/coroutine.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -57,10 +57,11 @@ struct coroutine_report {
 /// error: coroutines are then known by their symbols alone, their sizes where the code tells them, and a note says how
 /// to build.
 [[nodiscard]] base::result<coroutine_report> read_coroutines(const std::filesystem::path& binary,
-                                                       const read_options& options = {});
+                                                             const read_options& options = {});
 
 /// The same of a file that is in memory; `name` is for messages and for finding what stands beside it.
-[[nodiscard]] base::result<coroutine_report> read_coroutines(const std::string& name, std::span<const std::uint8_t> content,
-                                                       const read_options& options = {});
+[[nodiscard]] base::result<coroutine_report> read_coroutines(const std::string& name,
+                                                             std::span<const std::uint8_t> content,
+                                                             const read_options& options = {});
 
 }  // namespace tare::inspect

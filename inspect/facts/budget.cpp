@@ -157,7 +157,8 @@ base::result<std::vector<budget>> parse_budgets(std::string_view text, const std
 
 base::result<std::vector<budget>> read_budgets(const std::filesystem::path& file) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(file, ignored)) return base::input_error(fmt::format("{} is a folder", file.string()));
+  if (std::filesystem::is_directory(file, ignored))
+    return base::input_error(fmt::format("{} is a folder", file.string()));
   std::ifstream stream(file, std::ios::binary);
   if (!stream) {
     return base::input_error(fmt::format("cannot read {}: {}", file.string(), std::generic_category().message(errno)));

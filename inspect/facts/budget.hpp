@@ -11,8 +11,8 @@
 //
 // Every budget that fits a coroutine holds for it.
 
-#include "inspect/facts/coroutine.hpp"
 #include "base/error.hpp"
+#include "inspect/facts/coroutine.hpp"
 
 #include <cstdint>
 #include <filesystem>

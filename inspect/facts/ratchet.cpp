@@ -59,7 +59,8 @@ base::result<ratchet> parse_ratchet(std::string_view text, const std::filesystem
 
 base::result<ratchet> read_ratchet(const std::filesystem::path& file) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(file, ignored)) return base::input_error(fmt::format("{} is a folder", file.string()));
+  if (std::filesystem::is_directory(file, ignored))
+    return base::input_error(fmt::format("{} is a folder", file.string()));
   std::ifstream stream(file, std::ios::binary);
   if (!stream) {
     return base::input_error(fmt::format("cannot read {}: {}", file.string(), std::generic_category().message(errno)));

@@ -33,8 +33,7 @@ bool is_sound(const abi::arena& abi) {
 
 }  // namespace
 
-std::optional<arena> arena::open(const address_space& memory, const abi::arena& abi,
-                                 std::vector<std::string>& notes) {
+std::optional<arena> arena::open(const address_space& memory, const abi::arena& abi, std::vector<std::string>& notes) {
   if (abi.magic != abi::arena::expected_magic) return std::nullopt;
   if (abi.version != abi::arena::current_version || abi.bytes != sizeof abi) {
     notes.push_back(

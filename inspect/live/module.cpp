@@ -132,7 +132,7 @@ class search {
     }
     if (found_.empty()) {
       return base::input_error(how_.pid != 0 ? fmt::format("cannot read the program of process {}", how_.pid)
-                                       : "the core file does not name its program: give it with --exe");
+                                             : "the core file does not name its program: give it with --exe");
     }
     return std::move(found_);
   }
@@ -229,7 +229,7 @@ class search {
 }  // namespace
 
 base::result<std::vector<module>> find_modules(const address_space& memory, const module_search& how,
-                                         std::vector<std::string>& notes) {
+                                               std::vector<std::string>& notes) {
   return search(memory, how, notes).run();
 }
 

@@ -31,6 +31,6 @@ struct module_search {
 /// The program comes first if it can be told which it is. What cannot be used is told in `notes`: a file that is gone,
 /// that was replaced since the process began, or that is none. An error if not even the program can be used.
 [[nodiscard]] base::result<std::vector<module>> find_modules(const address_space& memory, const module_search& how,
-                                                       std::vector<std::string>& notes);
+                                                             std::vector<std::string>& notes);
 
 }  // namespace tare::inspect

@@ -1,5 +1,6 @@
 #include "inspect/live/target.hpp"
 
+#include "base/proc/memory.hpp"
 #include "inspect/coroutine/read.hpp"
 #include "inspect/live/arena.hpp"
 #include "inspect/live/frame_index.hpp"
@@ -12,7 +13,6 @@
 #include "inspect/memory/core_file.hpp"
 #include "inspect/memory/pause.hpp"
 #include "inspect/memory/process_memory.hpp"
-#include "base/proc/memory.hpp"
 
 #include <fmt/format.h>
 
@@ -121,7 +121,8 @@ class live_target::state {
     return taken;
   }
 
-  base::result<std::vector<listed_frame>> list(const std::function<bool(const std::string&)>& wanted, std::size_t most) {
+  base::result<std::vector<listed_frame>> list(const std::function<bool(const std::string&)>& wanted,
+                                               std::size_t most) {
     const auto memory = open_memory();
     if (!memory) return std::unexpected(memory.error());
     std::vector<std::string> notes;
@@ -308,7 +309,7 @@ base::result<live_target> live_target::of_process(std::int64_t pid, live_options
 }
 
 base::result<live_target> live_target::of_core(const std::filesystem::path& core, const std::filesystem::path& program,
-                                         live_options options) {
+                                               live_options options) {
   auto file = core_file::open(core);
   if (!file) return std::unexpected(file.error());
   auto opened = std::make_unique<state>(module_search{.pid = 0, .program = program, .entry = (*file)->entry()},
@@ -318,12 +319,14 @@ base::result<live_target> live_target::of_core(const std::filesystem::path& core
 }
 
 base::result<std::vector<listed_frame>> live_target::list(const std::function<bool(const std::string&)>& wanted,
-                                                    std::size_t most) {
+                                                          std::size_t most) {
   return state_->list(wanted, most);
 }
 
 base::result<frame_view> live_target::frame(std::uint64_t address) { return state_->frame(address); }
 
-base::result<live_snapshot> live_target::snapshot() { return state_->is_core() ? state_->of_core() : state_->of_process(); }
+base::result<live_snapshot> live_target::snapshot() {
+  return state_->is_core() ? state_->of_core() : state_->of_process();
+}
 
 }  // namespace tare::inspect

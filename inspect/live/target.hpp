@@ -39,8 +39,8 @@ class live_target {
   /// Likewise: no core file, cut short before anything of use, or of another program. Without `program` it is the one
   /// that the core file names.
   [[nodiscard]] static base::result<live_target> of_core(const std::filesystem::path& core,
-                                                   const std::filesystem::path& program = {},
-                                                   live_options options = {});
+                                                         const std::filesystem::path& program = {},
+                                                         live_options options = {});
   live_target(live_target&&) noexcept;
   live_target& operator=(live_target&&) noexcept;
   live_target(const live_target&) = delete;
@@ -52,7 +52,7 @@ class live_target {
 
   /// Where frames are: the first `most` whose function or place, "server.cpp:42", `wanted` says yes to, by address.
   [[nodiscard]] base::result<std::vector<listed_frame>> list(const std::function<bool(const std::string&)>& wanted,
-                                                       std::size_t most);
+                                                             std::size_t most);
 
   /// The frame that begins at an address, and what is in it. An error if none is suspended there.
   [[nodiscard]] base::result<frame_view> frame(std::uint64_t address);

@@ -63,13 +63,14 @@ base::result<std::unique_ptr<core_file>> core_file::open(const std::filesystem::
   return open(path.string(), std::move(*buffer));
 }
 
-base::result<std::unique_ptr<core_file>> core_file::open(const std::string& name, std::span<const std::uint8_t> content) {
+base::result<std::unique_ptr<core_file>> core_file::open(const std::string& name,
+                                                         std::span<const std::uint8_t> content) {
   const llvm::StringRef bytes(reinterpret_cast<const char*>(content.data()), content.size());
   return open(name, llvm::MemoryBuffer::getMemBuffer(bytes, name, /*RequiresNullTerminator=*/false));
 }
 
 base::result<std::unique_ptr<core_file>> core_file::open(const std::string& name,
-                                                   std::unique_ptr<llvm::MemoryBuffer> buffer) {
+                                                         std::unique_ptr<llvm::MemoryBuffer> buffer) {
   std::unique_ptr<core_file> opened(new core_file);
   opened->buffer_ = std::move(buffer);
   const llvm::StringRef bytes = opened->buffer_->getBuffer();
@@ -114,7 +115,8 @@ base::result<std::unique_ptr<core_file>> core_file::open(const std::string& name
     end = region.where.end;
   }
   if (opened->segments_.empty()) {
-    return base::input_error(fmt::format("{} has no memory in it{}", name, opened->truncated_ ? ": it was cut short" : ""));
+    return base::input_error(
+        fmt::format("{} has no memory in it{}", name, opened->truncated_ ? ": it was cut short" : ""));
   }
   std::ranges::sort(opened->files_, {}, begin_of);
   for (auto& region : opened->regions_) {

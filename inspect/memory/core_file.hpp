@@ -22,7 +22,7 @@ class core_file final : public address_space {
   [[nodiscard]] static base::result<std::unique_ptr<core_file>> open(const std::filesystem::path& path);
   /// The same of a file that is in memory, which must stay; `name` is for messages.
   [[nodiscard]] static base::result<std::unique_ptr<core_file>> open(const std::string& name,
-                                                               std::span<const std::uint8_t> content);
+                                                                     std::span<const std::uint8_t> content);
   core_file(const core_file&) = delete;
   core_file& operator=(const core_file&) = delete;
   ~core_file() override;
@@ -47,7 +47,8 @@ class core_file final : public address_space {
     std::span<const std::uint8_t> content;  ///< as far as it is in the file
   };
   core_file();
-  static base::result<std::unique_ptr<core_file>> open(const std::string& name, std::unique_ptr<llvm::MemoryBuffer> buffer);
+  static base::result<std::unique_ptr<core_file>> open(const std::string& name,
+                                                       std::unique_ptr<llvm::MemoryBuffer> buffer);
   void read_notes(std::span<const std::uint8_t> notes);
   void name_files(std::span<const std::uint8_t> list);
 

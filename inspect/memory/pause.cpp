@@ -38,8 +38,9 @@ base::result<pause> pause::begin(pid_t pid) {
         const int why = errno;
         const std::string what = fmt::format("cannot stop process {}", pid);
         if (why == EPERM) {
-          return std::unexpected(base::error{base::fault::system, what + ": a debugger is at it, or it takes the capability "
-                                                             "CAP_SYS_PTRACE; without --pause it is read as it runs"});
+          return std::unexpected(
+              base::error{base::fault::system, what + ": a debugger is at it, or it takes the capability "
+                                                      "CAP_SYS_PTRACE; without --pause it is read as it runs"});
         }
         return base::system_error(what, why);
       }

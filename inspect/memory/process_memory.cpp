@@ -1,8 +1,8 @@
 #include "inspect/memory/process_memory.hpp"
 
-#include "inspect/memory/maps.hpp"
 #include "base/proc/file.hpp"
 #include "base/proc/text.hpp"
+#include "inspect/memory/maps.hpp"
 
 #include <elf.h>
 #include <fcntl.h>
@@ -45,7 +45,8 @@ std::unexpected<base::error> no_permission(pid_t pid) {
           "kernel.yama.ptrace_scope is {}: run with the capability CAP_SYS_PTRACE, or set it to 0 with sysctl", level);
     }
   }
-  return std::unexpected(base::error{base::fault::system, fmt::format("cannot read the memory of process {}: {}", pid, why)});
+  return std::unexpected(
+      base::error{base::fault::system, fmt::format("cannot read the memory of process {}: {}", pid, why)});
 }
 
 std::unexpected<base::error> no_process(pid_t pid) {
@@ -58,9 +59,10 @@ base::result<void> check_kind(pid_t pid) {
   if (!file) {
     if (errno == EACCES || errno == EPERM) return no_permission(pid);
     if (errno == ENOENT) {
-      return std::unexpected(base::error{base::fault::input, fmt::format("process {} has no program: it is the kernel's own, or "
-                                                             "has ended and was not waited for",
-                                                             pid)});
+      return std::unexpected(
+          base::error{base::fault::input, fmt::format("process {} has no program: it is the kernel's own, or "
+                                                      "has ended and was not waited for",
+                                                      pid)});
     }
     return base::system_error(fmt::format("cannot open the program of process {}", pid), errno);
   }
@@ -84,7 +86,8 @@ base::result<std::unique_ptr<process_memory>> process_memory::open(pid_t pid) {
   const auto text = base::read_proc_file(pid, "maps", most_of_maps);
   if (!text) return no_permission(pid);
   auto regions = parse_maps(*text);
-  if (regions.empty()) return std::unexpected(base::error{base::fault::input, fmt::format("process {} has ended", pid)});
+  if (regions.empty())
+    return std::unexpected(base::error{base::fault::input, fmt::format("process {} has ended", pid)});
 
   base::file_descriptor pagemap(::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC));
   std::unique_ptr<process_memory> opened(new process_memory(pid, std::move(regions), std::move(pagemap)));
@@ -97,7 +100,8 @@ base::result<std::unique_ptr<process_memory>> process_memory::open(pid_t pid) {
       if (errno == EPERM) return no_permission(pid);
       if (errno == ESRCH) return no_process(pid);
       if (errno == ENOSYS) {
-        return std::unexpected(base::error{base::fault::system, "this kernel, or its seccomp filter, has no process_vm_readv"});
+        return std::unexpected(
+            base::error{base::fault::system, "this kernel, or its seccomp filter, has no process_vm_readv"});
       }
     }
   }

@@ -519,7 +519,7 @@ base::result<image_file> image_file::open(std::string name, std::unique_ptr<llvm
 }
 
 base::result<void> image_file::for_each(const std::function<void(image&)>& use,
-                                  const std::function<void(std::string)>& refuse) {
+                                        const std::function<void(std::string)>& refuse) {
   const auto read = [&](const std::string& name, llvm::MemoryBufferRef content) -> base::result<void> {
     auto file = object::ObjectFile::createELFObjectFile(content);
     if (!file) {
@@ -529,7 +529,7 @@ base::result<void> image_file::for_each(const std::function<void(image&)>& use,
     if (elf == nullptr) return base::input_error(fmt::format("{} is not an ELF file", name));
     if (elf->getBytesInAddress() != 8 || !elf->isLittleEndian()) {
       return base::input_error(fmt::format("{} is for {}: only 64-bit little-endian programs can be read", name,
-                                     elf->getFileFormatName().str()));
+                                           elf->getFileFormatName().str()));
     }
     // A file cut short keeps its head but loses the table of sections, which stands at its end.
     if (elf->sections().empty()) {

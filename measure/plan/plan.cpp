@@ -73,8 +73,9 @@ base::result<plan_answer> plan(const plan_request& asked) {
   if (const auto wrong = nonsense(asked)) return base::input_error(*wrong);
   const double usable = static_cast<double>(asked.memory) * (1 - asked.reserve);
   if (shares_at(asked, 0).total() > usable) {
-    return base::input_error(fmt::format("the program alone takes {:.0f} bytes, and there are {:.0f} without the reserve",
-                                   shares_at(asked, 0).total(), usable));
+    return base::input_error(
+        fmt::format("the program alone takes {:.0f} bytes, and there are {:.0f} without the reserve",
+                    shares_at(asked, 0).total(), usable));
   }
 
   plan_answer answer;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/json_problem.hpp"
-#include "measure/race/results.hpp"
 #include "base/text_file.hpp"
+#include "measure/race/results.hpp"
 
 namespace tare::measure {
 namespace {
@@ -20,7 +20,7 @@ using nlohmann::json;
 double without_tasks(double resident, double bytes, double tasks) { return std::max(0.0, resident - bytes * tasks); }
 
 std::unexpected<base::error> unknown_program(std::string_view file, std::string_view name,
-                                       const std::vector<std::string>& known) {
+                                             const std::vector<std::string>& known) {
   if (name.empty()) {
     return base::input_error(fmt::format("{} holds several programs; name one of: {}", file, fmt::join(known, ", ")));
   }
@@ -41,7 +41,8 @@ base::result<task_weight> from_race(std::string_view text, std::string_view file
   }
   const race_entry* entry = results->find(peer->name, which.workload);
   if (entry == nullptr || !entry->weight) {
-    return base::input_error(fmt::format("{} holds no weight of {} in the workload '{}'", file, peer->name, which.workload));
+    return base::input_error(
+        fmt::format("{} holds no weight of {} in the workload '{}'", file, peer->name, which.workload));
   }
   const auto& first = entry->points.front();
   return task_weight{.bytes = entry->weight->median,

@@ -19,7 +19,7 @@ struct weight_choice {
 
 /// Reads the weight from the text of a results file; `file` is for messages.
 [[nodiscard]] base::result<task_weight> parse_weight(std::string_view text, std::string_view file,
-                                               const weight_choice& which);
+                                                     const weight_choice& which);
 [[nodiscard]] base::result<task_weight> read_weight(const std::filesystem::path& file, const weight_choice& which);
 
 }  // namespace tare::measure

@@ -32,6 +32,6 @@ struct command {
 ///
 /// Says whether it is missing, a folder, or not executable: the kernel's own answer comes too late and too short.
 [[nodiscard]] base::result<std::filesystem::path> find_program(const std::string& program,
-                                                         const std::filesystem::path& directory = {});
+                                                               const std::filesystem::path& directory = {});
 
 }  // namespace tare::measure

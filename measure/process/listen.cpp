@@ -37,7 +37,7 @@ int milliseconds_until(process::clock::time_point deadline) {
 }  // namespace
 
 base::result<heard> listen(const process& speaker, process::clock::time_point deadline, stop_signal stop,
-                     const std::function<bool(std::string_view)>& enough) {
+                           const std::function<bool(std::string_view)>& enough) {
   heard so_far;
   const auto take_output = [&](std::string_view bytes) { so_far.enough = enough(bytes) || so_far.enough; };
   const auto take_errors = [&](std::string_view bytes) { so_far.errors.feed(bytes); };

@@ -25,8 +25,9 @@ struct heard {
 /// Reads what the process writes to its standard output and error until `enough(bytes)` returns true for a piece of the
 /// output, the process ends, or the deadline passes; then both `enough` and `ended` of the answer are unset.
 ///
-/// When the process ends, what is still in the pipes is read too. Fails with base::fault::interrupted when told to stop.
+/// When the process ends, what is still in the pipes is read too. Fails with base::fault::interrupted when told to
+/// stop.
 [[nodiscard]] base::result<heard> listen(const process& speaker, process::clock::time_point deadline, stop_signal stop,
-                                   const std::function<bool(std::string_view)>& enough);
+                                         const std::function<bool(std::string_view)>& enough);
 
 }  // namespace tare::measure

@@ -53,7 +53,8 @@ std::unexpected<base::error> start_error(const command& what, const start_notice
   const std::string& program = what.arguments.front();
   switch (notice.failed_at) {
     case start_step::directory:
-      return base::system_error(fmt::format("cannot run {} in {}", program, what.directory.string()), notice.error_number);
+      return base::system_error(fmt::format("cannot run {} in {}", program, what.directory.string()),
+                                notice.error_number);
     case start_step::exec:
       return base::system_error(fmt::format("cannot run {}", program), notice.error_number);
     default:
@@ -63,8 +64,8 @@ std::unexpected<base::error> start_error(const command& what, const start_notice
 
 }  // namespace
 
-process::process(child supervisor, base::file_descriptor control, base::file_descriptor report, base::file_descriptor output,
-                 base::file_descriptor errors) noexcept
+process::process(child supervisor, base::file_descriptor control, base::file_descriptor report,
+                 base::file_descriptor output, base::file_descriptor errors) noexcept
     : supervisor_(std::move(supervisor)),
       control_(std::move(control)),
       report_(std::move(report)),
@@ -128,7 +129,8 @@ base::result<process> process::start(const command& what) {
     supervisor = ::fork();
     if (supervisor == 0) supervise(job);
   }
-  if (supervisor < 0) return base::system_error(fmt::format("cannot start a process for {}", what.arguments.front()), errno);
+  if (supervisor < 0)
+    return base::system_error(fmt::format("cannot start a process for {}", what.arguments.front()), errno);
 
   // From here on the object ends what was started, whatever goes wrong.
   process started(child(supervisor), std::move(control->writer), std::move(report->reader), std::move(output->reader),

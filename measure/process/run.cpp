@@ -24,7 +24,8 @@ base::result<std::string> run(const command& what, std::chrono::nanoseconds time
 
   std::string last = heard->errors.last_line();
   if (last.empty()) last = output.last_line();
-  return base::command_error(fmt::format("'{}' {}{}{}", what.text(), heard->ended->text(), last.empty() ? "" : ": ", last));
+  return base::command_error(
+      fmt::format("'{}' {}{}{}", what.text(), heard->ended->text(), last.empty() ? "" : ": ", last));
 }
 
 }  // namespace tare::measure

@@ -13,6 +13,7 @@ namespace tare::measure {
 ///
 /// Anything but status 0 is an error, with the last line that the command wrote to standard error, or else to standard
 /// output. What it has left running is ended.
-[[nodiscard]] base::result<std::string> run(const command& what, std::chrono::nanoseconds time_limit, stop_signal stop = -1);
+[[nodiscard]] base::result<std::string> run(const command& what, std::chrono::nanoseconds time_limit,
+                                            stop_signal stop = -1);
 
 }  // namespace tare::measure

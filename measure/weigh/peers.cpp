@@ -1,7 +1,7 @@
 #include "measure/weigh/peers.hpp"
 
-#include "measure/process/run.hpp"
 #include "base/text_file.hpp"
+#include "measure/process/run.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

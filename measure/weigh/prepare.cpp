@@ -16,7 +16,7 @@ constexpr std::chrono::seconds version_time_limit{10};
 }  // namespace
 
 base::result<std::string> prepare(const peer& one, const std::filesystem::path& root, stop_signal stop,
-                            const std::function<void(std::string_view)>& progress) {
+                                  const std::function<void(std::string_view)>& progress) {
   if (!one.build.empty()) {
     if (progress) progress("building");
     if (auto built = run({one.build, root}, build_time_limit, stop); !built) return std::unexpected(built.error());

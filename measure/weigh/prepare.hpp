@@ -12,7 +12,8 @@ namespace tare::measure {
 
 /// Builds the peer and finds out its version, which is returned. A build has 15 minutes. `progress` is told what is
 /// being done, such as "building".
-[[nodiscard]] base::result<std::string> prepare(const peer& one, const std::filesystem::path& root, stop_signal stop = -1,
-                                          const std::function<void(std::string_view)>& progress = {});
+[[nodiscard]] base::result<std::string> prepare(const peer& one, const std::filesystem::path& root,
+                                                stop_signal stop = -1,
+                                                const std::function<void(std::string_view)>& progress = {});
 
 }  // namespace tare::measure

@@ -16,7 +16,8 @@ namespace tare::measure {
 namespace {
 
 /// "NAME exited with status 1 before READY with n = 5: its last words".
-std::unexpected<base::error> failure(const command& program, std::string_view what, std::uint64_t n, const tail& errors) {
+std::unexpected<base::error> failure(const command& program, std::string_view what, std::uint64_t n,
+                                     const tail& errors) {
   const std::string last = errors.last_line();
   return base::command_error(
       fmt::format("{} {} with n = {}{}{}", program.arguments.front(), what, n, last.empty() ? "" : ": ", last));
@@ -30,7 +31,7 @@ bool has_ended(const process& running) {
 }  // namespace
 
 base::result<sample> weigh_once(const command& program, std::uint64_t n, std::chrono::nanoseconds time_limit,
-                          stop_signal stop, std::chrono::nanoseconds settle) {
+                                stop_signal stop, std::chrono::nanoseconds settle) {
   if (!program.takes_count()) return base::command_error("the command has no {n} where the number of tasks goes");
   const command counted = program.with_count(n);
   const auto running = process::start(counted);

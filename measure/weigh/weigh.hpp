@@ -27,7 +27,7 @@ inline constexpr std::string_view ready_line = "READY";
 /// One program, measured once with one number of tasks.
 struct sample {
   std::uint64_t n = 0;
-  base::memory held;                        ///< Of the command and everything below it.
+  base::memory held;                  ///< Of the command and everything below it.
   std::chrono::nanoseconds ready{0};  ///< From just before exec until the READY line was read.
   std::chrono::nanoseconds cpu{0};    ///< User and system time that the processes had used by then.
   std::uint64_t burst = 0;            ///< Of connections: RSS after another request on each; otherwise 0.
@@ -42,9 +42,9 @@ using series = std::vector<sample>;
 
 /// Measures once. Nothing of the program runs when this returns. `settle` is how long to wait between READY and the
 /// reading of the memory, for programs that give memory back when they have nothing to do.
-[[nodiscard]] base::result<sample> weigh_once(const command& program, std::uint64_t n, std::chrono::nanoseconds time_limit,
-                                        stop_signal stop = -1,
-                                        std::chrono::nanoseconds settle = std::chrono::nanoseconds(0));
+[[nodiscard]] base::result<sample> weigh_once(const command& program, std::uint64_t n,
+                                              std::chrono::nanoseconds time_limit, stop_signal stop = -1,
+                                              std::chrono::nanoseconds settle = std::chrono::nanoseconds(0));
 
 /// What to measure.
 struct weighing {

@@ -22,8 +22,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using tare::base::fault;
-using tare::inspect::live_snapshot;
 using tare::base::result;
+using tare::inspect::live_snapshot;
 using testing::HasSubstr;
 using testing::Not;
 

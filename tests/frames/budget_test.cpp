@@ -1,10 +1,10 @@
 // Budgets, the ratchet, and what changed between two builds: without any binary.
 
 #include "inspect/facts/budget.hpp"
-#include "inspect/facts/ratchet.hpp"
 #include "inspect/facts/advice.hpp"
 #include "inspect/facts/chain.hpp"
 #include "inspect/facts/compare.hpp"
+#include "inspect/facts/ratchet.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

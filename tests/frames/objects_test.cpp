@@ -1,7 +1,7 @@
 // The same three coroutines, from every kind of file that can hold them.
 
-#include "inspect/facts/chain.hpp"
 #include "inspect/coroutine/read.hpp"
+#include "inspect/facts/chain.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

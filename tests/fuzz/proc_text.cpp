@@ -1,7 +1,7 @@
 // The readers of /proc take any bytes, and what they return lies within the text.
 
-#include "fuzz/check.hpp"
 #include "base/proc/text.hpp"
+#include "fuzz/check.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -2,8 +2,8 @@
 // outside are the same; with a table that is of no use it is said so, and everything goes on.
 
 #include "inspect/live/target.hpp"
-#include "measure/process/run.hpp"
 #include "live/program.hpp"
+#include "measure/process/run.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
