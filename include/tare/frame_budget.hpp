@@ -22,7 +22,7 @@
     __asm__ volatile(                                                                                                  \
         "998:\n\t.pushsection .tare.budgets,\"aR?\",@progbits\n\t.long 998b - .\n\t.long %c0, %c1, %c2\n\t.popsection" \
         :                                                                                                              \
-        : "i"(bytes), "i"(__LINE__), "i"(::tare::abi::constant<::tare::abi::file_mark(__FILE__)>));              \
+        : "i"(bytes), "i"(__LINE__), "i"(::tare::abi::constant<::tare::abi::file_mark(__FILE__)>));                    \
   } while (false)
 #else
 #define TARE_FRAME_BUDGET(bytes) static_assert((bytes) > 0, "a budget is a number of bytes above 0")

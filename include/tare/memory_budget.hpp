@@ -169,8 +169,8 @@ class memory_budget {
   std::atomic<std::uint64_t> refusals_ = 0;
   std::atomic<std::size_t> waiting_ = 0;
   std::atomic<std::size_t> preceding_ = 0;  ///< of these, those that go before whoever does not wait
-  semaphore turn_{1};          ///< of whoever has waited longest
-  semaphore lasting_turn_{1};  ///< likewise, of those that are never lent the reserve
+  semaphore turn_{1};                       ///< of whoever has waited longest
+  semaphore lasting_turn_{1};               ///< likewise, of those that are never lent the reserve
 };
 
 /// The budget of the current runtime, of `runtime_options::memory_limit` bytes.

@@ -11,8 +11,8 @@
 // up, from any thread, also when the runtime has ended. If it never comes and its sender is destroyed, the receiver is
 // given `closed`.
 //
-// Bytes: 8 for each half; 24 and a std::optional of the value in the shared allocation; a waiting receive holds 56 in its
-// frame.
+// Bytes: 8 for each half; 24 and a std::optional of the value in the shared allocation; a waiting receive holds 56 in
+// its frame.
 
 #include <tare/detail/queued_wait.hpp>
 #include <tare/error.hpp>

@@ -77,7 +77,8 @@ class reactor final : public driver {
   void close(io_slot& slot) noexcept;
   /// Likewise, but the descriptor stays open.
   [[nodiscard]] int release(io_slot& slot) noexcept;
-  /// From another thread, under `slot_table::owners_lock`. The descriptor is shut down at once and closed when the shard comes to it.
+  /// From another thread, under `slot_table::owners_lock`. The descriptor is shut down at once and closed when the
+  /// shard comes to it.
   void close_from_elsewhere(io_slot& slot) noexcept;
 
   // An await (io_wait.hpp).

@@ -28,7 +28,9 @@ slot_table::block& slot_table::block_of(const io_slot& slot) noexcept {
                                    inside % block_bytes);
 }
 
-reactor* slot_table::owner_of(const io_slot& slot) noexcept { return block_of(slot).owner.load(std::memory_order_relaxed); }
+reactor* slot_table::owner_of(const io_slot& slot) noexcept {
+  return block_of(slot).owner.load(std::memory_order_relaxed);
+}
 
 void slot_table::open(block& added) noexcept {
   added.prev_open = nullptr;

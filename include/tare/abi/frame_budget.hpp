@@ -1,7 +1,8 @@
 #pragma once
 
-// What `TARE_FRAME_BUDGET` puts into a program's section `.tare.budgets`, and tools read from there: four 32-bit numbers for
-// each budget, the distance to a place in the coroutine's code, the bytes, the line, and a mark for the file.
+// What `TARE_FRAME_BUDGET` puts into a program's section `.tare.budgets`, and tools read from there: four 32-bit
+// numbers for each budget, the distance to a place in the coroutine's code, the bytes, the line, and a mark for the
+// file.
 
 #include <cstdint>
 

@@ -52,7 +52,7 @@ struct shard_state {
   link nodes = no_link;             ///< every wait_node of the shard's tasks
   link cancelling = no_link;        ///< waiting parents whose tasks are yet to be cancelled
   bool cancelling_already = false;  ///< somebody up the stack works through them
-  driver* io = nullptr;  ///< nullptr until something waits for a descriptor
+  driver* io = nullptr;             ///< nullptr until something waits for a descriptor
 
   void make_ready(wait_state& task, wait_kind how) noexcept {
     task.set_kind(how);
