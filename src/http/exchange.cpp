@@ -136,14 +136,12 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
         input_.consume(reader_.consumed());
         break;
     }
-    if (std::exchange(continue_due_, false) && stage_ == stage::open) {
-      constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-      const std::array<std::span<const std::byte>, 1> list{bytes_of(go_on)};
-      connection_.expires_after(server_.options().write_timeout);
-      if (auto sent = co_await connection_.write(list); !sent) {
-        (void)fail(sent.error());
-        co_return std::unexpected(read_error_ = sent.error());
-      }
+    if (continue_due_ && stage_ == stage::open) {
+      server_.scratch().assign("HTTP/1.1 100 Continue\r\n\r\n");
+      auto sent = co_await send_scratch({});
+      if (!sent) co_return std::unexpected(read_error_ = sent.error());
+      stage_ = stage::open;
+      continue_due_ = false;
     }
     auto more = connection_.try_read();
     if (!more && is_to_be_waited_for(more.error())) {
@@ -194,7 +192,8 @@ task<bool> exchange::skip_body() {
 
 void exchange::set_status(unsigned status) {
   if (status < 200 || status > 599) throw std::invalid_argument("tare::http::response: a status is from 200 to 599");
-  status_ = static_cast<std::uint16_t>(status);
+  // Whether there is a body depends on it: once the head is out, it stays.
+  if (stage_ == stage::open) status_ = static_cast<std::uint16_t>(status);
 }
 
 result<void> exchange::fail(std::error_code error) noexcept {
@@ -240,6 +239,7 @@ std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
   std::string& scratch = server_.scratch();
   const bool together = body.size() <= most_copied;
   if (together) scratch.append(body);
+  stage_ = stage::failed;
   // A WebSocket's deadline is that of its reader; how long a send may take is for the handler to say.
   if (!upgraded_) connection_.expires_never();
   const auto written = connection_.try_write(bytes_of(scratch));
@@ -269,21 +269,23 @@ task<result<void>> exchange::send_scratch(std::string_view body) {
 
 task<result<void>> exchange::send(std::string_view body) {
   if (stage_ != stage::open) co_return std::unexpected(errc::already_sent);
-  stage_ = stage::complete;
   compose_head(server_.scratch(), body.size());
   if (!may_have_body()) body = {};
-  if (auto sent = try_send_scratch(body)) co_return *sent;
-  co_return co_await send_rest(body);
+  auto sent = try_send_scratch(body);
+  if (!sent) sent = co_await send_rest(body);
+  if (*sent) stage_ = stage::complete;
+  co_return *sent;
 }
 
 task<result<void>> exchange::start(std::optional<std::uint64_t> length) {
   if (stage_ != stage::open) co_return std::unexpected(errc::already_sent);
-  stage_ = stage::streaming;
   counted_ = length.has_value();
   left_ = length.value_or(0);
   chunked_ = !counted_ && head().minor_version > 0;
   compose_head(server_.scratch(), length);
-  co_return co_await send_scratch({});
+  auto sent = co_await send_scratch({});
+  if (sent) stage_ = stage::streaming;
+  co_return sent;
 }
 
 task<result<void>> exchange::write(std::string_view piece) {
@@ -292,11 +294,17 @@ task<result<void>> exchange::write(std::string_view piece) {
   }
   if (stage_ != stage::streaming) co_return std::unexpected(errc::already_sent);
   if (piece.empty()) co_return {};
-  if (counted_) {
-    if (piece.size() > left_) co_return fail(errc::wrong_length);
-    left_ -= piece.size();
+  if (counted_ && piece.size() > left_) co_return fail(errc::wrong_length);
+  if (may_have_body()) {
+    auto sent = co_await send_piece(piece);
+    if (!sent) co_return sent;
   }
-  if (!may_have_body()) co_return {};
+  if (counted_) left_ -= piece.size();
+  stage_ = stage::streaming;
+  co_return {};
+}
+
+task<result<void>> exchange::send_piece(std::string_view piece) {
   std::string& scratch = server_.scratch();
   scratch.clear();
   if (!chunked_) co_return co_await send_scratch(piece);
@@ -306,7 +314,8 @@ task<result<void>> exchange::write(std::string_view piece) {
     scratch.append(piece).append("\r\n");
     co_return co_await send_scratch({});
   }
-  if (auto sent = co_await send_scratch(piece); !sent) co_return sent;
+  auto sent = co_await send_scratch(piece);
+  if (!sent) co_return sent;
   server_.scratch().assign("\r\n");
   co_return co_await send_scratch({});
 }
@@ -316,10 +325,13 @@ task<result<void>> exchange::finish() {
   if (stage_ == stage::failed) co_return std::unexpected(errc::already_sent);
   if (stage_ == stage::open) co_return co_await send({});
   if (counted_ && left_ != 0) co_return fail(errc::wrong_length);
+  if (chunked_ && may_have_body()) {
+    server_.scratch().assign("0\r\n\r\n");
+    auto sent = co_await send_scratch({});
+    if (!sent) co_return sent;
+  }
   stage_ = stage::complete;
-  if (!chunked_ || !may_have_body()) co_return {};
-  server_.scratch().assign("0\r\n\r\n");
-  co_return co_await send_scratch({});
+  co_return {};
 }
 
 task<result<void>> exchange::send_instead(unsigned status, std::string_view why) {
@@ -336,19 +348,25 @@ task<result<void>> exchange::send_instead(unsigned status, std::string_view why)
 task<result<void>> exchange::upgrade(const fields& with) {
   if (stage_ != stage::open) co_return std::unexpected(errc::already_sent);
   if (guard != nullptr) guard->stop_watching();
-  stage_ = stage::complete;
   keep_ = false;
-  upgraded_ = goodbye_due_ = true;
   std::string& scratch = server_.scratch();
   scratch.assign("HTTP/1.1 101 Switching Protocols\r\n");
   if (server_.options().send_date) scratch.append(server_.date_line());
   scratch.append(with.view().text()).append("\r\n");
-  co_return co_await send_scratch({});
+  auto sent = co_await send_scratch({});
+  if (sent) {
+    stage_ = stage::complete;
+    upgraded_ = goodbye_due_ = true;
+  }
+  co_return sent;
 }
 
 task<result<void>> exchange::send_raw(std::span<const std::byte> head, std::string_view payload) {
+  if (stage_ != stage::complete) co_return std::unexpected(errc::already_sent);
   server_.scratch().assign(reinterpret_cast<const char*>(head.data()), head.size());
-  co_return co_await send_scratch(payload);
+  auto sent = co_await send_scratch(payload);
+  if (sent) stage_ = stage::complete;
+  co_return sent;
 }
 
 }  // namespace tare::http::detail

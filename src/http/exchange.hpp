@@ -71,11 +71,12 @@ class exchange {
   /// Answers 101 and hands the connection over to another protocol.
   [[nodiscard]] task<result<void>> upgrade(const fields& with);
   [[nodiscard]] bool upgraded() const noexcept { return upgraded_; }
-  /// Sends two pieces as they are, as one if they are small.
+  /// Sends a frame of the other protocol as it is, in one piece if it is small. `already_sent` after one that was cut
+  /// off: what followed would be taken for a part of it.
   [[nodiscard]] task<result<void>> send_raw(std::span<const std::byte> head, std::string_view payload);
   /// Of a WebSocket: it has been closed, or the peer is not there to be told.
   void say_no_goodbye() noexcept { goodbye_due_ = false; }
-  [[nodiscard]] bool goodbye_due() const noexcept { return goodbye_due_; }
+  [[nodiscard]] bool goodbye_due() const noexcept { return goodbye_due_ && complete(); }
 
   // What surrounds it.
   void set_route(const matched_route& found) noexcept { route_ = found; }
@@ -92,6 +93,8 @@ class exchange {
 
  private:
   friend class server_core;
+  /// While bytes are on their way, and for good if not all of them have left, it is `failed`: whatever was sent then
+  /// would become a part of what was cut off.
   enum class stage : std::uint8_t { open, streaming, complete, failed };
 
   [[nodiscard]] std::string_view input_text() const noexcept;
@@ -100,10 +103,12 @@ class exchange {
   /// Drops what the last piece of the body was in.
   void drop_piece() noexcept;
   [[nodiscard]] result<void> fail(std::error_code error) noexcept;
-  /// Sends the scratch and `body`, if they can go at once; otherwise `send_rest` sends what is left of them.
+  /// Sends the scratch and `body`, if they can go at once; otherwise `send_rest` sends what is left of them. Leaves the
+  /// stage `failed`: the caller sets it when all has been sent.
   [[nodiscard]] std::optional<result<void>> try_send_scratch(std::string_view body);
   [[nodiscard]] task<result<void>> send_rest(std::string_view body);
   [[nodiscard]] task<result<void>> send_scratch(std::string_view body);
+  [[nodiscard]] task<result<void>> send_piece(std::string_view piece);
   void compose_head(std::string& into, std::optional<std::uint64_t> length);
   [[nodiscard]] bool may_have_body() const noexcept;
 

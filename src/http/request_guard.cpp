@@ -59,6 +59,7 @@ void request_guard::watch(task<bool> watcher) noexcept {
 }
 
 void request_guard::stop_watching() noexcept {
+  watched_ = true;
   if (watcher_.child != no_link) tare::detail::cancel(*from_link<wait_state>(watcher_.child));
 }
 

@@ -43,6 +43,7 @@ class request_guard : public tare::detail::waiting_parent {
   /// While the body runs: starts `watcher`, and if it gives true before the body has ended, cancels the body.
   void watch(task<bool> watcher) noexcept;
   [[nodiscard]] bool watched() const noexcept { return watched_; }
+  /// Ends the watcher; another is not started.
   void stop_watching() noexcept;
   [[nodiscard]] bool client_left() const noexcept { return left_; }
 

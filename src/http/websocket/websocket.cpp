@@ -76,12 +76,13 @@ class websocket_core {
   task<result<void>> send(opcode as, std::string_view payload) {
     auto turn = co_await sending_.lock();
     if (close_sent_) co_return std::unexpected(errc::already_sent);
-    if (as == opcode::close) {
+    const frame_head head(as, payload.size());
+    auto sent = co_await exchange_.send_raw(head.bytes(), payload);
+    if (sent && as == opcode::close) {
       close_sent_ = true;
       exchange_.say_no_goodbye();
     }
-    const frame_head head(as, payload.size());
-    co_return co_await exchange_.send_raw(head.bytes(), payload);
+    co_return sent;
   }
 
   /// Code 0: none.
