@@ -102,7 +102,8 @@ slab* arena::take(std::size_t count) noexcept {
       taken_[taken / word_bits] |= std::uint64_t{1} << (taken % word_bits);
     }
     in_use_ += count;
-    if (first == first_free_) first_free_ = at;
+    // One slab is the lowest that is free; a run may lie behind others.
+    if (count == 1 || first == first_free_) first_free_ = at;
     return table_ + first;
   }
   return nullptr;

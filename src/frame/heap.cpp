@@ -108,7 +108,7 @@ slab* heap::new_slab(size_class size, slab_use use) {
   if (spare_count_ != 0) {
     taken = spare_[--spare_count_];
   } else {
-    if (!charge(slab_bytes)) throw std::bad_alloc();
+    if (!charge_or_drop_spare(slab_bytes)) throw std::bad_alloc();
     taken = memory.take(1);
     if (taken == nullptr) {
       discharge(slab_bytes);
@@ -130,26 +130,80 @@ slab* heap::new_slab(size_class size, slab_use use) {
   return taken;
 }
 
+namespace {
+
+/// What a large object is charged with: the pages that it can touch. Of the largest ones, whole slabs.
+[[nodiscard]] std::size_t charge_of(std::size_t count, std::size_t bytes) noexcept {
+  constexpr std::size_t page = 4096;
+  const std::size_t whole = count * slab_bytes;
+  return whole > UINT32_MAX ? whole : (bytes + page - 1) / page * page;
+}
+
+}  // namespace
+
 void* heap::allocate_large(std::size_t bytes, slab_use use) {
   if (bytes > SIZE_MAX / 2) throw std::bad_alloc();
   arena& memory = arena::instance();
   const std::size_t count = (bytes + slab_bytes - 1) / slab_bytes;
-  // Only the pages that are touched cost memory, so only those are counted.
-  const std::size_t pages = (bytes + 4095) / 4096 * 4096;
-  if (!charge(pages)) throw std::bad_alloc();
-  slab* first = memory.take(count);
+  std::size_t charged = charge_of(count, bytes);
+  slab* first = take_kept(count, charged);
   if (first == nullptr) {
-    discharge(pages);
-    throw std::bad_alloc();
+    if (!charge_or_drop_spare(charged)) throw std::bad_alloc();
+    first = memory.take(count);
+    if (first == nullptr) {
+      discharge(charged);
+      throw std::bad_alloc();
+    }
+    poison(memory.start_of(first), count * slab_bytes);
   }
-  first->object_bytes = static_cast<std::uint32_t>(pages);
+  first->object_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(charged, UINT32_MAX));
   first->used = 1;
   first->capacity = 1;
   first->run = static_cast<std::uint32_t>(count);
   first->heap = number_;
   first->use = use;
-  poison(memory.start_of(first), count * slab_bytes);
   return memory.start_of(first);
+}
+
+slab* heap::take_kept(std::size_t count, std::size_t& bytes) noexcept {
+  if (count > kept_run_slabs || kept_[count].first == nullptr) return nullptr;
+  kept_run& found = kept_[count];
+  if (bytes > found.charged && !charge(bytes - found.charged)) return nullptr;
+  // What the one before has touched stays charged.
+  bytes = std::max(bytes, found.charged);
+  kept_slabs_ -= count;
+  return std::exchange(found.first, nullptr);
+}
+
+bool heap::keep(slab& first) noexcept {
+  const std::size_t count = first.run;
+  if (count > kept_run_slabs || kept_[count].first != nullptr || kept_slabs_ + count > kept_slabs_most) return false;
+  kept_[count] = {.first = &first, .charged = first.object_bytes};
+  kept_slabs_ += count;
+  poison(arena::instance().start_of(&first), count * slab_bytes);
+  first = slab{};
+  trimmed_ = false;
+  return true;
+}
+
+void heap::free_large(slab& first) noexcept {
+  if (keep(first)) return;
+  const std::size_t charged = charge_of(first.run, first.object_bytes);
+  arena::instance().give_back(&first, first.run);
+  discharge(charged);
+}
+
+void heap::drop_spare() noexcept {
+  while (spare_count_ != 0) {
+    arena::instance().give_back(spare_[--spare_count_], 1);
+    discharge(slab_bytes);
+  }
+  for (std::size_t count = 1; count < kept_.size() && kept_slabs_ != 0; ++count) {
+    if (kept_[count].first == nullptr) continue;
+    arena::instance().give_back(std::exchange(kept_[count].first, nullptr), count);
+    discharge(kept_[count].charged);
+    kept_slabs_ -= count;
+  }
 }
 
 void heap::free(void* object) noexcept {
@@ -160,9 +214,7 @@ void heap::free(void* object) noexcept {
 void heap::put_back(void* object) noexcept {
   slab& from = *arena::instance().slab_of(object);
   if (from.run != 0) [[unlikely]] {
-    const std::size_t pages = from.object_bytes;
-    arena::instance().give_back(&from, from.run);
-    discharge(pages);
+    free_large(from);
     return;
   }
   write_link(object, from.free);
@@ -249,10 +301,7 @@ void heap::trim() noexcept {
       list(*std::exchange(current, &full_slab));
     }
   }
-  while (spare_count_ != 0) {
-    arena::instance().give_back(spare_[--spare_count_], 1);
-    discharge(slab_bytes);
-  }
+  drop_spare();
   arena::instance().trim();
   trimmed_ = true;
 }
@@ -266,6 +315,12 @@ bool heap::charge(std::size_t bytes) noexcept {
   }
   held_ += bytes;
   return true;
+}
+
+bool heap::charge_or_drop_spare(std::size_t bytes) noexcept {
+  if (charge(bytes)) return true;
+  drop_spare();
+  return charge(bytes);
 }
 
 void heap::discharge(std::size_t bytes) noexcept {

@@ -65,17 +65,25 @@ class heap {
   [[nodiscard]] std::size_t held_bytes() const noexcept { return held_; }
 
  private:
-  // Sizes up to 1 KiB are 8 bytes apart, up to 8 KiB at most an eighth; larger objects get slabs of their own.
+  // Sizes up to 1 KiB are 8 bytes apart, up to 32 KiB at most an eighth; larger objects get slabs of their own.
   static constexpr std::size_t fine_step = 8;
   static constexpr std::size_t fine_most = 1024;
-  static constexpr std::size_t small_most = 8192;
+  static constexpr std::size_t small_most = 32768;
   static constexpr std::size_t fine_bins = fine_most / fine_step + 1;
-  static constexpr std::size_t coarse_bins = 24;
+  static constexpr std::size_t coarse_bins = 40;
   static constexpr std::size_t frame_bins = fine_bins + coarse_bins;
-  static constexpr std::size_t record_bins = 8;  // 64 to 8192
+  static constexpr std::size_t record_bins = 10;  // 64 to 32768
   static constexpr std::size_t bin_count = frame_bins + record_bins;
   static constexpr std::size_t spare_most = 16;  // 1 MiB, until the shard is idle
 
+  // Of the runs of slabs that large objects have had, one of each length stays until the shard is idle.
+  static constexpr std::size_t kept_run_slabs = 32;  // 2 MiB
+  static constexpr std::size_t kept_slabs_most = 64;
+
+  struct kept_run {
+    slab* first = nullptr;
+    std::size_t charged = 0;
+  };
   struct size_class {
     std::uint16_t bin;
     std::uint32_t bytes;
@@ -86,7 +94,13 @@ class heap {
   [[nodiscard]] void* allocate_slowly(size_class size, slab_use use);
   [[nodiscard]] void* allocate_large(std::size_t bytes, slab_use use);
   [[nodiscard]] slab* new_slab(size_class size, slab_use use);
+  [[nodiscard]] slab* take_kept(std::size_t count, std::size_t& bytes) noexcept;
+  [[nodiscard]] bool keep(slab& first) noexcept;
+  void free_large(slab& first) noexcept;
+  void drop_spare() noexcept;
   [[nodiscard]] bool charge(std::size_t bytes) noexcept;
+  /// Likewise; what is spare goes first.
+  [[nodiscard]] bool charge_or_drop_spare(std::size_t bytes) noexcept;
   void discharge(std::size_t bytes) noexcept;
   void put_back(void* object) noexcept;
   void clear_shelves() noexcept;
@@ -107,6 +121,8 @@ class heap {
   frame_ceiling* ceiling_ = nullptr;
   std::array<slab*, spare_most> spare_{};
   std::size_t spare_count_ = 0;
+  std::array<kept_run, kept_run_slabs + 1> kept_{};  ///< by their number of slabs
+  std::size_t kept_slabs_ = 0;
   bool trimmed_ = true;
   std::uint16_t number_;
   [[no_unique_address]] quarantine quarantine_;

@@ -14,7 +14,9 @@
 #include <cstddef>
 #include <cstring>
 #include <map>
+#include <new>
 #include <random>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -134,6 +136,82 @@ TEST(heap, large_frames_come_and_go) {
   (*mine).trim();
   if (!poisoning) {
     EXPECT_LE((*mine).held_bytes(), before + slab_bytes);
+  }
+}
+
+TEST(heap, large_frames_are_made_again_without_the_system) {
+  own_heap mine;
+  // As a child that is called over and over, of every size up to 2 MiB.
+  for (std::size_t bytes = 4096; bytes <= std::size_t{2} << 20U; bytes += bytes / 3) {
+    void* first = allocate_frame(bytes, 16);
+    std::memset(first, 1, bytes);
+    free_frame(first);
+    for (int call = 0; call < 3; ++call) {
+      void* again = allocate_frame(bytes, 16);
+      if (!poisoning) {
+        EXPECT_EQ(again, first) << bytes;
+        // What was written is still there: the pages were not given back meanwhile.
+        EXPECT_EQ(static_cast<const unsigned char*>(again)[bytes / 2], 1U) << bytes;
+      }
+      free_frame(again);
+    }
+    (*mine).trim();
+  }
+}
+
+TEST(heap, frames_up_to_32_kib_share_slabs) {
+  own_heap mine;
+  for (const std::size_t bytes : {std::size_t{8193}, std::size_t{16'384}, std::size_t{30'000}}) {
+    std::vector<void*> frames;
+    std::set<const slab*> slabs;
+    for (int i = 0; i < 100; ++i) {
+      frames.push_back(allocate_frame(bytes, 16));
+      slabs.insert(arena::instance().slab_of(frames.back()));
+    }
+    EXPECT_LE(slabs.size(), 51U) << bytes;
+    for (void* each : frames) free_frame(each);
+  }
+}
+
+TEST(heap, what_is_kept_goes_before_an_allocation_fails) {
+  own_heap mine;
+  frame_ceiling ceiling;
+  ceiling.most = std::size_t{1} << 20U;
+  (*mine).trim();
+  (*mine).charge_to(&ceiling);
+  const std::size_t before = ceiling.held;
+  for (const std::size_t bytes : {std::size_t{400'000}, std::size_t{500'000}, std::size_t{600'000}}) {
+    free_frame(allocate_frame(bytes, 16));
+  }
+  if (!poisoning) {
+    void* almost_all = allocate_frame(900'000, 16);
+    EXPECT_THROW((void)allocate_frame(400'000, 16), std::bad_alloc);
+    free_frame(almost_all);
+  }
+  (*mine).trim();
+  if (!poisoning) {
+    EXPECT_EQ(ceiling.held, before);
+  }
+  (*mine).charge_to(nullptr);
+}
+
+TEST(heap, a_frame_of_four_gib_is_charged_and_discharged_alike) {
+  own_heap mine;
+  (*mine).trim();
+  const std::size_t before = (*mine).held_bytes();
+  // Not touched, so it takes no memory.
+  for (const std::size_t bytes :
+       {(std::size_t{4} << 30U) - 100, std::size_t{4} << 30U, (std::size_t{4} << 30U) + 100}) {
+    try {
+      void* frame = allocate_frame(bytes, 16);
+      EXPECT_GE((*mine).held_bytes(), before + bytes);
+      free_frame(frame);
+    } catch (const std::bad_alloc&) {
+      GTEST_SKIP() << "the address space is limited";
+    }
+    if (!poisoning) {
+      EXPECT_EQ((*mine).held_bytes(), before) << bytes;
+    }
   }
 }
 
