@@ -99,7 +99,8 @@ class shard : public shard_state {
   [[nodiscard]] bool is_trimmed() const noexcept;
   void trim() noexcept;
   void take_mail() noexcept;
-  void expire_timers() noexcept;
+  /// True if there is more.
+  [[nodiscard]] bool expire_timers() noexcept;
   void resume(wait_state& task) noexcept;
   /// False for threads of other runtimes and of none.
   [[nodiscard]] bool belongs_here(const shard_state* poster) const noexcept;

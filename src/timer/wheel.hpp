@@ -9,6 +9,9 @@
 // and only the low ones are stored: 20 bits. They suffice up to 2^26 ticks (18.6 hours); above, the deadline is rounded
 // up to 2^6, 2^12, ... ticks, less than a millionth of the distance.
 //
+// A slot may hold millions. It is emptied in steps: it stays where it is, and the present of the wheel with it, until
+// it is empty; meanwhile what is due comes late, but everything else of the shard has its turns.
+//
 // Insertion and removal are O(1). Removal does not look for the slot: lists are circular, their sentinels in the
 // arena. `mark`s of slots that removal has emptied are cleared when they are met.
 
@@ -35,9 +38,10 @@ class wheel {
   static void remove(wait_state& entry) noexcept;
 
   /// Calls `expired(wait_state&)` for every entry whose deadline is `tick` or before, in the order of deadlines.
-  /// The callback may insert and remove entries.
+  /// The callback may insert and remove entries. After `most` entries that have expired or moved down it returns true:
+  /// there may be more, for the next call. What is inserted in between counts from where this one has stopped.
   template <class Callback>
-  void advance(std::uint64_t tick, Callback expired) noexcept;
+  bool advance(std::uint64_t tick, Callback expired, std::size_t most = SIZE_MAX) noexcept;
 
   /// No entry expires before this tick; nullopt if there is none.
   [[nodiscard]] std::optional<std::uint64_t> next_tick() noexcept;
@@ -105,7 +109,7 @@ class wheel {
 };
 
 template <class Callback>
-void wheel::advance(std::uint64_t tick, Callback expired) noexcept {
+bool wheel::advance(std::uint64_t tick, Callback expired, std::size_t most) noexcept {
   if (tick > last_tick) tick = last_tick;
   while (const std::optional<place> next = first_marked()) {
     if (next->start > tick) break;
@@ -113,19 +117,24 @@ void wheel::advance(std::uint64_t tick, Callback expired) noexcept {
     const std::size_t slot = first_slot(next->level) + next->digit;
     if (next->level == 0) {
       // What the callback inserts for this very tick goes to the end of this list and expires too.
-      while (!is_empty(slot)) expired(take_first(slot));
+      for (; !is_empty(slot); --most) {
+        if (most == 0) return true;
+        expired(take_first(slot));
+      }
       unmark(slot);
       continue;
     }
-    unmark(slot);
     const unsigned shift = rounding(next->level);
     // Nothing goes back into this slot: its entries are less than its length away now.
-    while (!is_empty(slot)) {
+    for (; !is_empty(slot); --most) {
+      if (most == 0) return true;
       wait_state& entry = take_first(slot);
       insert(entry, next->start + (std::uint64_t{entry.tick()} << shift));
     }
+    unmark(slot);
   }
   if (tick > present_) present_ = tick;
+  return false;
 }
 
 template <class Callback>

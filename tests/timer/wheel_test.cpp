@@ -117,6 +117,34 @@ TEST(wheel, removes_without_knowing_the_slot) {
 }
 
 /// Against the plainest of models: a map from deadline to entries.
+TEST(wheel, empties_slots_in_steps) {
+  // Of every level, with as many per step as are not enough, just enough, and more.
+  constexpr std::size_t count = 100;
+  for (const std::uint64_t distance : {1UL, 300UL, 20'000UL, 2'000'000UL, 200'000'000UL}) {
+    for (const std::size_t most : {1UL, 7UL, 99UL, 100UL, 101UL, 1000UL}) {
+      entries all(count + 1);
+      wheel timers(3);
+      for (std::size_t i = 0; i < count; ++i) timers.insert(all[i], 3 + distance + i % 3);
+      std::size_t expired = 0;
+      const auto count_it = [&](wait_state&) { ++expired; };
+      std::size_t steps = 0;
+      bool inserted = false;
+      for (;; ++steps) {
+        ASSERT_LT(steps, 10 * count);
+        const std::size_t before = expired;
+        const bool more = timers.advance(3 + 2 * distance + 10, count_it, most);
+        EXPECT_LE(expired - before, most);
+        if (!more) break;
+        // It asks to be called again, and takes new entries meanwhile.
+        EXPECT_LE(timers.next_tick().value(), 3 + distance + 2 + distance / 1'000'000 + 1);
+        if (!std::exchange(inserted, true)) timers.insert(all[count], 3 + distance + 1);
+      }
+      EXPECT_EQ(expired, count + (inserted ? 1 : 0)) << distance << " by " << most;
+      EXPECT_GE(steps + 1, count / most);
+    }
+  }
+}
+
 class wheel_model_test : public testing::TestWithParam<unsigned> {};
 
 TEST_P(wheel_model_test, behaves_like_a_sorted_map) {
