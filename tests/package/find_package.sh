@@ -5,12 +5,21 @@ set -euo pipefail
 cmake=$1 compiler=$2 project=$3 prefix=$4 build=$5
 
 rm -rf -- "$build"
+configure() {
+  "$cmake" -S "$project" -B "$build" -G Ninja \
+    -DCMAKE_C_COMPILER=gcc \
+    -DCMAKE_CXX_COMPILER="$compiler" \
+    -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF \
+    -DCMAKE_FIND_USE_SYSTEM_PACKAGE_REGISTRY=OFF "$@"
+}
+# A component that does not exist is named, beside those that do.
+if configure -DTARE_COMPONENTS=htpp >/dev/null 2>"$build.refused"; then exit 1; fi
+grep -q 'no component "htpp"' "$build.refused"
+grep -q 'installed here: db, http, net, symbols' "$build.refused"
+rm -rf -- "$build"
 # The registries are off so that no other copy of tare on this machine can be found in its place.
-"$cmake" -S "$project" -B "$build" -G Ninja \
-  -DCMAKE_CXX_COMPILER="$compiler" \
-  -DCMAKE_PREFIX_PATH="$prefix" \
-  -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF \
-  -DCMAKE_FIND_USE_SYSTEM_PACKAGE_REGISTRY=OFF
+configure
 grep -q "^tare_DIR:PATH=$prefix/" "$build/CMakeCache.txt"
 "$cmake" --build "$build" --verbose
 "$build/consumer"

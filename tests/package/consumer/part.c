@@ -1,0 +1,1 @@
+int part_in_c(void) { return 0; }
