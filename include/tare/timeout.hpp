@@ -23,9 +23,6 @@ namespace tare {
 
 namespace detail {
 
-/// On the current shard's wheel (src/sched/timers.cpp).
-void arm(timer_node& timer, std::int64_t nanoseconds) noexcept;
-void disarm(timer_node& timer) noexcept;
 
 template <class T>
 class timeout_awaiter;

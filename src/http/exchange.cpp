@@ -86,7 +86,9 @@ std::optional<exchange::arrival> exchange::try_read_head() {
         return arrival::refused;
       }
       // Only a head that is not complete with its first bytes has to be given a time.
-      if (!std::exchange(head_limited_, true)) connection_.expires_after(server_.options().head_timeout);
+      if (!std::exchange(head_limited_, true)) {
+        connection_.expires_after(server_.options().head_timeout, net::direction::read);
+      }
     }
     auto more = connection_.try_read();
     if (!more && more.error() == std::errc::operation_would_block && !head_limited_) return arrival::none;
@@ -145,7 +147,7 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
     }
     auto more = connection_.try_read();
     if (!more && is_to_be_waited_for(more.error())) {
-      connection_.expires_after(server_.options().body_timeout);
+      connection_.expires_after(server_.options().body_timeout, net::direction::read);
       more = co_await connection_.read();
     }
     if (!more || more->empty()) {
@@ -159,7 +161,7 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
       }
       co_return std::unexpected(read_error_);
     }
-    connection_.expires_never();
+    connection_.expires_never(net::direction::read);
     input_ = std::move(*more);
   }
   co_return std::span<const std::byte>();
@@ -240,8 +242,8 @@ std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
   const bool together = body.size() <= most_copied;
   if (together) scratch.append(body);
   stage_ = stage::failed;
-  // A WebSocket's deadline is that of its reader; how long a send may take is for the handler to say.
-  if (!upgraded_) connection_.expires_never();
+  // How long a WebSocket's send may take is for the handler to say.
+  if (!upgraded_) connection_.expires_never(net::direction::write);
   const auto written = connection_.try_write(bytes_of(scratch));
   if (!written) return fail(written.error());
   sent_ = *written;
@@ -255,10 +257,10 @@ task<result<void>> exchange::send_rest(std::string_view body) {
   const bool together = body.size() <= most_copied;
   const std::array<std::span<const std::byte>, 2> list{bytes_of(rest),
                                                        together ? std::span<const std::byte>() : bytes_of(body)};
-  if (!upgraded_) connection_.expires_after(server_.options().write_timeout);
+  if (!upgraded_) connection_.expires_after(server_.options().write_timeout, net::direction::write);
   auto sent = co_await connection_.write(list);
   if (!sent) co_return fail(sent.error());
-  if (!upgraded_) connection_.expires_never();
+  if (!upgraded_) connection_.expires_never(net::direction::write);
   co_return {};
 }
 

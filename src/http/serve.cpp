@@ -124,7 +124,7 @@ task<bool> serve_requests(transport connection, server_core& server) {
     }
     x.next();
     if (!x.has_input()) {
-      connection.expires_after(server.options().idle_timeout);
+      connection.expires_after(server.options().idle_timeout, net::direction::read);
       co_return true;
     }
   }

@@ -39,6 +39,8 @@ class poller {
   virtual void wait(std::optional<std::chrono::nanoseconds> longest) noexcept = 0;
   virtual void wake() noexcept = 0;
 
+  /// The kernel closes what it watches some time after the process has ended.
+  [[nodiscard]] virtual bool holds_descriptors() const noexcept { return false; }
   [[nodiscard]] virtual const char* name() const noexcept = 0;
 };
 

@@ -6,9 +6,6 @@
 #include "sched/usage.hpp"
 
 #include <tare/detail/frame_memory.hpp>
-#include <tare/timeout.hpp>
-
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
@@ -24,29 +21,10 @@ namespace tare::detail {
 
 namespace {
 
-[[nodiscard]] bool is_read(io_call call) noexcept { return call < io_call::writable; }
-
-/// What accept(2) reports about the connection that went wrong, not about the listener.
-[[nodiscard]] bool is_about_the_peer(int error) noexcept {
-  switch (error) {
-    case ECONNABORTED:
-    case EPROTO:
-    case ENOPROTOOPT:
-    case ENETDOWN:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case EHOSTUNREACH:
-    case ENONET:
-    case EPERM:
-    case EINTR:
-      return true;
-    default:
-      return false;
-  }
-}
-
-[[nodiscard]] bool is_exhaustion(int error) noexcept {
-  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+/// In which direction the task waits for the slot.
+[[nodiscard]] io_direction direction_of_wait(const io_slot& slot, const wait_state& task) noexcept {
+  const bool reads = slot.reader != no_link && from_link<io_wait>(slot.reader)->owner == to_link(&task);
+  return reads ? io_direction::read : io_direction::write;
 }
 
 [[nodiscard]] std::unique_ptr<poller> make_poller(reactor& reports_to, io_kind kind) {
@@ -78,24 +56,12 @@ reactor::reactor(shard& of)
     : shard_(of),
       poller_(make_poller(*this, of.runtime().io())),
       slots_(*this),
-      timers_(::new (allocate_record(sizeof(timers))) timers) {
-  timers_->deadlines.of = this;
-  timers_->deadlines.expired = [](timer_node& self) noexcept {
-    static_cast<reactor_timer&>(self).of->sweep_deadlines();
-  };
-  timers_->accepting.of = this;
-  timers_->accepting.expired = [](timer_node& self) noexcept {
-    static_cast<reactor_timer&>(self).of->resume_accepting();
-  };
-}
+      deadlines_(*this),
+      accept_pause_(*this) {}
 
 reactor::~reactor() {
   const std::scoped_lock guard(slot_table::owners_lock());
   close_orphans();
-  disarm(timers_->deadlines);
-  disarm(timers_->accepting);
-  std::destroy_at(timers_);
-  free_record(timers_);
   // With the poller its requests end, so nothing holds the slots of closed descriptors any more.
   poller_.reset();
   slots_.for_each([this](io_slot& slot) {
@@ -126,7 +92,7 @@ void reactor::on_event(io_slot& slot, std::uint32_t events) noexcept {
   if (slot.has(io_writable)) queue(slot.writer);
   if (slot.has(io_foreign)) {
     // Announced once, perhaps for one of two that wait. A failure shows itself as readiness.
-    slot.announced = false;
+    slot.clear(io_announced);
     if (watch_foreign(slot)) {
       slot.set(io_readable | io_writable);
       queue_if_waiting(slot);
@@ -139,13 +105,13 @@ void reactor::on_disarmed(io_slot& slot) noexcept {
   free_if_unused(slot);
 }
 
-void reactor::on_failure(io_slot& slot, int error) noexcept {
-  if (slot.has(io_foreign)) slot.deadline = static_cast<std::uint32_t>(error);
+void reactor::on_failure(io_slot& slot) noexcept {
+  slot.set(io_failed);
   // The calls that are tried then tell what is wrong.
   on_event(slot, event_error);
 }
 
-void reactor::queue(link& waiting) noexcept {
+void reactor::queue(link waiting) noexcept {
   if (waiting == no_link) return;
   auto& task = *from_link<wait_state>(from_link<io_wait>(waiting)->owner);
   if (task.kind() == wait_kind::io) shard_.make_ready(task, wait_kind::ready_io);
@@ -158,10 +124,10 @@ void reactor::queue_if_waiting(io_slot& slot) noexcept {
 
 bool reactor::complete(wait_state& task) noexcept {
   auto& slot = *from_link<io_slot>(task.prev);
-  const bool reads = slot.reader != no_link && from_link<io_wait>(slot.reader)->owner == to_link(&task);
-  link& waiting = reads ? slot.reader : slot.writer;
+  const io_direction in = direction_of_wait(slot, task);
+  link& waiting = slot.waiting(in);
   io_wait& wait = *from_link<io_wait>(waiting);
-  if (!perform(slot, reads ? slot.reading : slot.writing, wait)) {
+  if (!perform(slot, slot.call(in), wait)) {
     if (!task.cancelled) {
       task.set_kind(wait_kind::io);
       return false;
@@ -174,8 +140,7 @@ bool reactor::complete(wait_state& task) noexcept {
 
 void reactor::give_up(wait_state& task) noexcept {
   auto& slot = *from_link<io_slot>(task.prev);
-  const bool reads = slot.reader != no_link && from_link<io_wait>(slot.reader)->owner == to_link(&task);
-  detach(slot, reads ? slot.reader : slot.writer);
+  detach(slot, slot.waiting(direction_of_wait(slot, task)));
   shard_.make_ready(task, wait_kind::ready_cancelled);
 }
 
@@ -219,20 +184,14 @@ io_slot* reactor::adopt(int fd) noexcept {
   return slot;
 }
 
-io_slot* reactor::adopt_listener(int fd) noexcept {
-  try {
-    paused_.reserve(slots_.size() + 1);  // so that it can be paused without memory
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-  return adopt(fd);
-}
+io_slot* reactor::adopt_listener(int fd) noexcept { return accept_pause_.reserve() ? adopt(fd) : nullptr; }
 
 int reactor::release(io_slot& slot) noexcept {
   if (slot.has(io_watched)) poller_->unwatch(slot);
-  if (slot.has(io_paused)) std::erase(paused_, to_link(&slot));
+  accept_pause_.forget(slot);
   const int fd = std::exchange(slot.fd, -1);
-  slot.deadline = 0;
+  slot.read_deadline = 0;
+  slot.write_deadline = 0;
   slot.set(io_abandoned);
   queue_if_waiting(slot);
   free_if_unused(slot);
@@ -241,7 +200,7 @@ int reactor::release(io_slot& slot) noexcept {
 
 void reactor::close(io_slot& slot) noexcept {
   (void)system::close(release(slot));
-  if (!paused_.empty()) resume_accepting();
+  accept_pause_.end();
 }
 
 void reactor::close_from_elsewhere(io_slot& slot) noexcept {
@@ -258,8 +217,6 @@ void reactor::close_orphans() noexcept {
     if (std::atomic_ref(slot.orphaned).exchange(0, std::memory_order_relaxed) != 0) close(slot);
   });
 }
-
-// --- calls ----------------------------------------------------------------------------------------------------------
 
 bool reactor::fail(int error) noexcept {
   outcome_.error = error;
@@ -282,8 +239,9 @@ bool reactor::try_call(io_wait& wait, io_call call) noexcept {
   if (wait.slot == no_link) return fail(EBADF);
   auto& slot = *from_link<io_slot>(wait.slot);
   assert(slot_table::owner_of(slot) == this && "a stream is used on its own shard");
-  if ((is_read(call) ? slot.reader : slot.writer) != no_link) return fail(EBUSY);
-  if (!slot.has(is_read(call) ? io_readable | io_expired : io_writable | io_expired)) return false;
+  const io_direction in = direction_of(call);
+  if (slot.waiting(in) != no_link) return fail(EBUSY);
+  if (!slot.has(ready_flag(in) | expired_flag(in))) return false;
   return perform(slot, call, wait);
 }
 
@@ -291,17 +249,17 @@ bool reactor::suspend(io_wait& wait, io_call call, wait_state& task) noexcept {
   if (task.cancelled) return shard_.refuse(task);
   if (wait.slot == no_link) return fail_at_once(task, EBADF);
   auto& slot = *from_link<io_slot>(wait.slot);
-  const bool reads = is_read(call);
-  link& waiting = reads ? slot.reader : slot.writer;
+  const io_direction in = direction_of(call);
+  link& waiting = slot.waiting(in);
   if (waiting != no_link) return fail_at_once(task, EBUSY);
-  const bool at_once = slot.has(reads ? io_readable | io_expired : io_writable | io_expired);  // out of steps
+  const bool at_once = slot.has(ready_flag(in) | expired_flag(in));  // out of steps
   if (!at_once && !slot.has(io_watched)) {
     if (const std::error_code error = poller_->watch(slot)) return fail_at_once(task, error.value());
     slot.set(io_watched);
   }
   wait.owner = to_link(&task);
   waiting = to_link(&wait);
-  (reads ? slot.reading : slot.writing) = call;
+  slot.set_call(in, call);
   task.prev = wait.slot;
   if (at_once) {
     shard_.make_ready(task, wait_kind::ready_io);
@@ -330,16 +288,17 @@ bool reactor::suspend_foreign(io_wait& wait, int fd, io_call call, wait_state& t
   } catch (const std::bad_alloc&) {
     return fail_at_once(task, ENOMEM);
   }
-  link& waiting = is_read(call) ? slot->reader : slot->writer;
+  const io_direction in = direction_of(call);
+  link& waiting = slot->waiting(in);
   if (waiting != no_link) return fail_at_once(task, EBUSY);
-  slot->clear(is_read(call) ? io_readable : io_writable);
+  slot->clear(ready_flag(in));
   wait.slot = to_link(slot);
   wait.owner = to_link(&task);
   waiting = to_link(&wait);
-  (is_read(call) ? slot->reading : slot->writing) = call;
+  slot->set_call(in, call);
   task.prev = wait.slot;
   task.set_kind(wait_kind::io);
-  slot->announced = false;
+  slot->clear(io_announced);
   if (const std::error_code error = watch_foreign(*slot)) {
     detach(*slot, waiting);
     task.set_kind(wait_kind::none);
@@ -353,265 +312,9 @@ std::error_code reactor::watch_foreign(io_slot& slot) noexcept {
   std::uint32_t events = 0;
   if (slot.reader != no_link && !slot.has(io_readable)) events |= event_in;
   if (slot.writer != no_link && !slot.has(io_writable)) events |= event_out;
-  if (events == 0 || slot.announced) return {};
-  slot.announced = true;
+  if (events == 0 || slot.has(io_announced)) return {};
+  slot.set(io_announced);
   return poller_->watch_once(slot, events);
-}
-
-bool reactor::perform(io_slot& slot, io_call call, io_wait& wait) noexcept {
-  outcome_.error = 0;
-  outcome_.count = 0;
-  if (slot.has(io_abandoned | io_expired)) [[unlikely]]
-    return fail(slot.has(io_abandoned) ? ECANCELED : ETIMEDOUT);
-  switch (call) {
-    case io_call::readable:
-    case io_call::writable:
-      if (slot.has(io_foreign)) outcome_.error = static_cast<int>(slot.deadline);
-      return slot.has(is_read(call) ? io_readable : io_writable);
-    case io_call::read: {
-      const auto into = static_cast<io_read_wait&>(wait).into;
-      return perform_read(slot, into.data(), into.size());
-    }
-    case io_call::read_lease:
-      return perform_lease(slot);
-    case io_call::accept:
-      return perform_accept(slot);
-    case io_call::write_some:
-      return perform_write(slot, static_cast<io_write_wait&>(wait), false);
-    case io_call::write:
-      return perform_write(slot, static_cast<io_write_wait&>(wait), true);
-    case io_call::write_vector:
-      return perform_write_vector(slot, static_cast<io_write_vector_wait&>(wait));
-    case io_call::receive_from:
-      return perform_receive(slot, static_cast<io_read_wait&>(wait));
-    case io_call::send_to:
-      return perform_send(slot, static_cast<io_send_wait&>(wait));
-    default:
-      return fail(EINVAL);
-  }
-}
-
-bool reactor::perform_read(io_slot& slot, std::byte* into, std::size_t size) noexcept {
-  if (size == 0) return true;  // recv would give 0 too, but only once there are bytes
-  ssize_t got = 0;
-  do {
-    got = system::recv(slot.fd, into, size);
-  } while (got < 0 && errno == EINTR);
-  if (got < 0) {
-    return would_block_or_fail(slot, io_readable);
-  }
-  outcome_.count = static_cast<std::uint32_t>(got);  // the system reads less than 2 GiB at a time
-  // All that was there: what comes later will be announced, except for an end that already was.
-  if (outcome_.count < size && !slot.has(io_ended)) slot.clear(io_readable);
-  return true;
-}
-
-bool reactor::perform_lease(io_slot& slot) noexcept {
-  std::byte* const buffer = buffers_.take();
-  if (buffer == nullptr) return fail(ENOMEM);
-  const bool done = perform_read(slot, buffer, buffer_pool::buffer_bytes);
-  if (!done || outcome_.error != 0 || outcome_.count == 0) {
-    buffers_.give_back(buffer);
-    return done;
-  }
-  outcome_.buffer = buffer;
-  return true;
-}
-
-bool reactor::perform_write(io_slot& slot, io_write_wait& wait, bool all) noexcept {
-  while (!wait.left.empty()) {
-    const ssize_t sent = system::send(slot.fd, wait.left.data(), wait.left.size());
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      return would_block_or_fail(slot, io_writable);
-    }
-    wait.left = wait.left.subspan(static_cast<std::size_t>(sent));
-    outcome_.count = static_cast<std::uint32_t>(sent);
-    if (!all) break;
-  }
-  return true;
-}
-
-bool reactor::perform_write_vector(io_slot& slot, io_write_vector_wait& wait) noexcept {
-  for (;;) {
-    std::array<iovec, 16> vectors;
-    std::size_t count = 0;
-    std::size_t skipped = wait.written_of_first;
-    for (const std::span<const std::byte> piece : wait.left) {
-      if (count == vectors.size()) break;
-      const std::span<const std::byte> rest = piece.subspan(std::exchange(skipped, 0));
-      if (!rest.empty()) vectors[count++] = {const_cast<std::byte*>(rest.data()), rest.size()};
-    }
-    if (count == 0) return true;
-    const msghdr message{.msg_name = nullptr,
-                         .msg_namelen = 0,
-                         .msg_iov = vectors.data(),
-                         .msg_iovlen = count,
-                         .msg_control = nullptr,
-                         .msg_controllen = 0,
-                         .msg_flags = 0};
-    const ssize_t sent = system::sendmsg(slot.fd, &message);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      return would_block_or_fail(slot, io_writable);
-    }
-    wait.written_of_first += static_cast<std::size_t>(sent);
-    while (!wait.left.empty() && wait.written_of_first >= wait.left.front().size()) {
-      wait.written_of_first -= wait.left.front().size();
-      wait.left = wait.left.subspan(1);
-    }
-  }
-}
-
-bool reactor::perform_accept(io_slot& slot) noexcept {
-  for (;;) {
-    const int fd = system::accept(slot.fd);
-    if (fd >= 0) {
-      io_slot* const accepted = adopt(fd);
-      if (accepted == nullptr) {
-        (void)system::close(fd);
-        return fail(ENOMEM);
-      }
-      outcome_.count = to_link(accepted);
-      return true;
-    }
-    if (is_about_the_peer(errno)) continue;
-    if (errno != EAGAIN && errno != EWOULDBLOCK && !is_exhaustion(errno)) return fail(errno);
-    if (is_exhaustion(errno)) pause_accepting(slot);
-    slot.clear(io_readable);
-    return false;
-  }
-}
-
-bool reactor::would_block_or_fail(io_slot& slot, std::uint16_t direction) noexcept {
-  if (errno != EAGAIN && errno != EWOULDBLOCK) return fail(errno);
-  slot.clear(direction);
-  return false;
-}
-
-bool reactor::perform_receive(io_slot& slot, const io_read_wait& wait) noexcept {
-  iovec vector{wait.into.data(), wait.into.size()};
-  msghdr message{.msg_name = &outcome_.from,
-                 .msg_namelen = sizeof(outcome_.from),
-                 .msg_iov = &vector,
-                 .msg_iovlen = 1,
-                 .msg_control = nullptr,
-                 .msg_controllen = 0,
-                 .msg_flags = 0};
-  ssize_t got = 0;
-  do {
-    got = system::recvmsg(slot.fd, &message);
-  } while (got < 0 && errno == EINTR);
-  if (got < 0) return would_block_or_fail(slot, io_readable);
-  outcome_.count = static_cast<std::uint32_t>(got);
-  outcome_.truncated = (message.msg_flags & MSG_TRUNC) != 0;
-  outcome_.from_size = message.msg_namelen;
-  return true;
-}
-
-bool reactor::perform_send(io_slot& slot, const io_send_wait& wait) noexcept {
-  iovec vector{const_cast<std::byte*>(wait.bytes), wait.size};
-  const msghdr message{.msg_name = const_cast<void*>(wait.to),
-                       .msg_namelen = wait.to_size,
-                       .msg_iov = &vector,
-                       .msg_iovlen = 1,
-                       .msg_control = nullptr,
-                       .msg_controllen = 0,
-                       .msg_flags = 0};
-  ssize_t sent = 0;
-  do {
-    sent = system::sendmsg(slot.fd, &message);
-  } while (sent < 0 && errno == EINTR);
-  if (sent < 0) return would_block_or_fail(slot, io_writable);
-  return true;
-}
-
-void reactor::pause_accepting(io_slot& slot) noexcept {
-  if (slot.has(io_paused)) return;
-  slot.set(io_paused);
-  paused_.push_back(to_link(&slot));
-  if (!timers_->accepting.asleep) arm(timers_->accepting, std::chrono::nanoseconds(accept_pause).count());
-}
-
-void reactor::resume_accepting() noexcept {
-  disarm(timers_->accepting);
-  for (const link each : paused_) {
-    auto& slot = *from_link<io_slot>(each);
-    slot.clear(io_paused);
-    slot.set(io_readable);
-    queue(slot.reader);
-  }
-  paused_.clear();
-}
-
-// --- deadlines ------------------------------------------------------------------------------------------------------
-
-std::uint32_t reactor::present_unit() noexcept { return static_cast<std::uint32_t>(shard_.now() >> deadline_shift); }
-
-void reactor::set_deadline(io_slot& slot, std::optional<std::chrono::nanoseconds> from_now) noexcept {
-  slot.clear(io_expired);
-  slot.deadline = 0;
-  if (!from_now) return;
-  // At most four years, half of what 32 bits tell apart; in the unit after the one that it lies in, so never early.
-  const std::int64_t limit = std::clamp<std::int64_t>(from_now->count(), 0, std::int64_t{1} << (deadline_shift + 30));
-  slot.deadline = std::max(static_cast<std::uint32_t>((shard_.now() + limit) >> deadline_shift) + 1, 1U);
-  arm_sweep(slot.deadline);
-}
-
-void reactor::arm_sweep(std::uint32_t unit) noexcept {
-  if (timers_->deadlines.asleep) {
-    if (next_sweep_ <= unit) return;
-    disarm(timers_->deadlines);
-  }
-  next_sweep_ = unit;
-  arm(timers_->deadlines, std::max<std::int64_t>((std::int64_t{unit} << deadline_shift) - shard_.now(), 0));
-}
-
-void reactor::sweep_deadlines() noexcept {
-  const std::uint32_t present = present_unit();
-  std::uint32_t next = UINT32_MAX;
-  slots_.for_each([&](io_slot& slot) {
-    if (slot.deadline == 0) return;
-    if (slot.deadline > present) {
-      next = std::min(next, slot.deadline);
-      return;
-    }
-    slot.deadline = 0;
-    slot.set(io_expired);
-    queue_if_waiting(slot);
-  });
-  if (next != UINT32_MAX) arm_sweep(next);
-}
-
-// In portions that lie on the stack: this is called when memory is short.
-std::size_t reactor::expire_first(std::size_t most) noexcept {
-  constexpr std::size_t portion = 64;
-  const auto sooner = [](const io_slot* one, const io_slot* other) { return one->deadline < other->deadline; };
-  std::size_t expired = 0;
-  while (expired < most) {
-    // A heap, the latest deadline of those chosen at its top.
-    std::array<io_slot*, portion> chosen{};
-    const std::size_t wanted = std::min(most - expired, portion);
-    std::size_t count = 0;
-    slots_.for_each([&](io_slot& slot) {
-      const bool waits = slot.reader != no_link && slot.reading == io_call::readable && !slot.has(io_foreign);
-      if (!waits || slot.deadline == 0) return;
-      if (count == wanted) {
-        if (!sooner(&slot, chosen[0])) return;
-        std::pop_heap(chosen.begin(), chosen.begin() + count--, sooner);
-      }
-      chosen[count++] = &slot;
-      std::push_heap(chosen.begin(), chosen.begin() + count, sooner);
-    });
-    if (count == 0) break;
-    for (io_slot* slot : std::span(chosen).first(count)) {
-      slot->deadline = 0;
-      slot->set(io_expired);
-      queue_if_waiting(*slot);
-    }
-    expired += count;
-  }
-  return expired;
 }
 
 // --- from awaiters --------------------------------------------------------------------------------------------------

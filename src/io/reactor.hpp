@@ -10,14 +10,17 @@
 // From event to task: the poller reports, `on_event` queues the waiting task, and when its turn comes `complete` makes
 // the call and the task is resumed with the result, which meanwhile lies in `outcome`. If the call finds nothing, the
 // task is not resumed but waits on.
+//
+// reactor.cpp has the waits and what the poller reports, calls.cpp the calls, deadlines.hpp the time limits.
 
+#include "io/accept_pause.hpp"
 #include "io/buffer_pool.hpp"
+#include "io/deadlines.hpp"
 #include "io/poller.hpp"
 #include "io/slot.hpp"
 #include "sched/driver.hpp"
 
 #include <tare/detail/io_wait.hpp>
-#include <tare/detail/timer_node.hpp>
 
 #include <sys/socket.h>
 
@@ -30,7 +33,6 @@
 #include <optional>
 #include <system_error>
 #include <unordered_map>
-#include <vector>
 
 namespace tare::detail {
 
@@ -93,32 +95,21 @@ class reactor final : public driver {
   void on_event(io_slot& slot, std::uint32_t events) noexcept;
   void on_disarmed(io_slot& slot) noexcept;
   /// The descriptor cannot be watched.
-  void on_failure(io_slot& slot, int error) noexcept;
+  void on_failure(io_slot& slot) noexcept;
 
-  /// Lets the deadlines of the descriptors pass that are waited for to become readable and whose deadlines come first.
-  std::size_t expire_first(std::size_t most) noexcept;
+  /// Puts whoever waits, if anybody does, into the run queue, so that its call is tried.
+  void queue(link waiting) noexcept;
 
-  void set_deadline(io_slot& slot, std::optional<std::chrono::nanoseconds> from_now) noexcept;
-
+  [[nodiscard]] deadline_sweep& deadlines() noexcept { return deadlines_; }
+  [[nodiscard]] shard& owner() noexcept { return shard_; }
   [[nodiscard]] io_outcome& outcome() noexcept { return outcome_; }
   [[nodiscard]] buffer_pool& buffers() noexcept { return buffers_; }
   [[nodiscard]] slot_table& slots() noexcept { return slots_; }
+  /// Descriptors may stay open for a moment after the process has been killed.
+  [[nodiscard]] bool holds_descriptors() const noexcept { return poller_->holds_descriptors(); }
   [[nodiscard]] const char* poller_name() const noexcept { return poller_->name(); }
 
-  /// 2^27 ns, an eighth of a second.
-  static constexpr unsigned deadline_shift = 27;
-  static constexpr std::chrono::nanoseconds deadline_unit{std::int64_t{1} << deadline_shift};
-  static constexpr std::chrono::milliseconds accept_pause{100};
-
  private:
-  struct reactor_timer : timer_node {
-    reactor* of = nullptr;
-  };
-  struct timers {
-    reactor_timer deadlines;
-    reactor_timer accepting;
-  };
-
   [[nodiscard]] bool fail(int error) noexcept;
   [[nodiscard]] bool fail_at_once(wait_state& task, int error) noexcept;
   [[nodiscard]] bool perform_read(io_slot& slot, std::byte* into, std::size_t size) noexcept;
@@ -130,27 +121,21 @@ class reactor final : public driver {
   [[nodiscard]] bool perform_send(io_slot& slot, const io_send_wait& wait) noexcept;
   [[nodiscard]] bool would_block_or_fail(io_slot& slot, std::uint16_t direction) noexcept;
 
-  void queue(link& waiting) noexcept;
   void queue_if_waiting(io_slot& slot) noexcept;
   void free_if_unused(io_slot& slot) noexcept;
   void detach(io_slot& slot, link& waiting) noexcept;
   [[nodiscard]] std::error_code watch_foreign(io_slot& slot) noexcept;
   void close_orphans() noexcept;
   void pause_accepting(io_slot& slot) noexcept;
-  void resume_accepting() noexcept;
-  void sweep_deadlines() noexcept;
-  void arm_sweep(std::uint32_t unit) noexcept;
-  [[nodiscard]] std::uint32_t present_unit() noexcept;
 
   shard& shard_;
   std::unique_ptr<poller> poller_;
   slot_table slots_;
   buffer_pool buffers_;
   io_outcome outcome_;
-  timers* timers_;  ///< in the arena, where the wheel's links reach
-  std::uint32_t next_sweep_ = 0;
+  deadline_sweep deadlines_;
+  accept_pause accept_pause_;
   std::unordered_map<int, link> foreign_;
-  std::vector<link> paused_;
   std::atomic<bool> has_orphans_ = false;
 };
 

@@ -23,30 +23,68 @@ enum io_flag : std::uint16_t {  // NOLINT(cppcoreguidelines-use-enum-class): a s
   io_used = 1U << 0U,
   io_readable = 1U << 1U,  ///< a read may find something; false: it would not, and an event will come
   io_writable = 1U << 2U,
-  io_ended = 1U << 3U,      ///< the peer has hung up: reading to the end will not be announced again
-  io_watched = 1U << 4U,    ///< the kernel announces every change
-  io_foreign = 1U << 5U,    ///< somebody else's descriptor, announced once for each wait
-  io_abandoned = 1U << 6U,  ///< no stream or listener has it any more
-  io_expired = 1U << 7U,    ///< its deadline has passed
-  io_paused = 1U << 8U,     ///< a listener that found no descriptor left
-  io_armed = 1U << 9U,      ///< the poller holds a request that names this slot
+  io_ended = 1U << 3U,         ///< the peer has hung up: reading to the end will not be announced again
+  io_watched = 1U << 4U,       ///< the kernel announces every change
+  io_foreign = 1U << 5U,       ///< somebody else's descriptor, announced once for each wait
+  io_abandoned = 1U << 6U,     ///< no stream or listener has it any more
+  io_read_expired = 1U << 7U,  ///< the deadline for reading has passed
+  io_write_expired = 1U << 8U,
+  io_paused = 1U << 9U,      ///< a listener that found no descriptor or no memory left
+  io_armed = 1U << 10U,      ///< the poller holds a request that names this slot
+  io_announced = 1U << 11U,  ///< of a foreign descriptor: the kernel has been asked
+  io_failed = 1U << 12U,     ///< of a foreign descriptor: it cannot be watched
 };
+
+/// Reads, and what else waits for the descriptor to become readable; or writes.
+enum class io_direction : std::uint8_t { read, write };
+
+[[nodiscard]] constexpr io_direction direction_of(io_call call) noexcept {
+  return call < io_call::writable ? io_direction::read : io_direction::write;
+}
+/// Each direction's flags.
+[[nodiscard]] constexpr std::uint16_t ready_flag(io_direction of) noexcept {
+  return of == io_direction::read ? io_readable : io_writable;
+}
+[[nodiscard]] constexpr std::uint16_t expired_flag(io_direction of) noexcept {
+  return of == io_direction::read ? io_read_expired : io_write_expired;
+}
 
 struct alignas(8) io_slot {
   link reader = no_link;  ///< the io_wait of who reads; in a free slot: the next free one
   link writer = no_link;
   int fd = -1;
-  std::uint32_t deadline = 0;    ///< in units of reactor::deadline_unit; 0: none. Of a foreign one: the error
+  std::uint32_t read_deadline : 24 = 0;  ///< as deadlines.hpp has it; 0: none
+  io_call reading : 4 = io_call::none;
+  io_call writing : 4 = io_call::none;
+  std::uint32_t write_deadline : 24 = 0;
+  std::uint8_t orphaned = 0;     ///< atomic: its stream has ended on another thread
   std::uint16_t generation = 0;  ///< tells late events about an earlier descriptor from this one's
   std::uint16_t flags = 0;
-  io_call reading = io_call::none;
-  io_call writing = io_call::none;
-  bool announced = false;     ///< of a foreign descriptor: the kernel has been asked
-  std::uint8_t orphaned = 0;  ///< atomic: its stream has ended on another thread
 
   [[nodiscard]] bool has(std::uint16_t any) const noexcept { return (flags & any) != 0; }
   void set(std::uint16_t all) noexcept { flags = static_cast<std::uint16_t>(flags | all); }
   void clear(std::uint16_t all) noexcept { flags = static_cast<std::uint16_t>(flags & ~all); }
+
+  /// The io_wait of who waits in a direction.
+  [[nodiscard]] link& waiting(io_direction in) noexcept { return in == io_direction::read ? reader : writer; }
+  [[nodiscard]] io_call call(io_direction in) const noexcept { return in == io_direction::read ? reading : writing; }
+  void set_call(io_direction in, io_call next) noexcept {
+    if (in == io_direction::read) {
+      reading = next;
+    } else {
+      writing = next;
+    }
+  }
+  [[nodiscard]] std::uint32_t deadline(io_direction of) const noexcept {
+    return of == io_direction::read ? read_deadline : write_deadline;
+  }
+  void set_deadline(io_direction of, std::uint32_t at) noexcept {
+    if (of == io_direction::read) {
+      read_deadline = at & 0xFF'FFFFU;
+    } else {
+      write_deadline = at & 0xFF'FFFFU;
+    }
+  }
 };
 static_assert(sizeof(io_slot) == 24);
 

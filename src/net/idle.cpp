@@ -6,7 +6,7 @@ namespace tare::net {
 
 std::size_t expire_idle(std::size_t most) noexcept {
   tare::detail::reactor* const here = tare::detail::reactor::if_any();
-  return here == nullptr ? 0 : here->expire_first(most);
+  return here == nullptr ? 0 : here->deadlines().expire_first(most);
 }
 
 }  // namespace tare::net

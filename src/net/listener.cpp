@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace tare::net {
@@ -32,6 +34,20 @@ void remove_stale(const endpoint& at) {
   const auto probe = detail::socket_handle::open(AF_UNIX, SOCK_STREAM);
   if (!probe) return;
   if (::connect(probe->get(), at.data(), at.size()) != 0 && errno == ECONNREFUSED) ::unlink(path);
+}
+
+/// The ring of a process that has been killed holds on to its listeners until the kernel has taken it apart, which
+/// takes some 50 ms. So a restarted service that uses io_uring, as the one before did, tries for a while.
+result<void> take_address(const detail::socket_handle& handle, const endpoint& at) {
+  constexpr int attempts = 50;
+  constexpr std::chrono::milliseconds pause{5};
+  const auto here = tare::detail::reactor::here();
+  const bool is_worth_it = here && (*here)->holds_descriptors();
+  for (int attempt = 1;; ++attempt) {
+    if (::bind(handle.get(), at.data(), at.size()) == 0) return {};
+    if (errno != EADDRINUSE || at.is_unix() || !is_worth_it || attempt == attempts) return detail::last_error();
+    std::this_thread::sleep_for(pause);
+  }
 }
 
 result<detail::link> adopt_listener(detail::socket_handle& handle) noexcept {
@@ -66,7 +82,7 @@ result<listener> listener::bind(const endpoint& at, listen_options options) {
     // Accepted sockets inherit it.
     if (auto set = handle->set(IPPROTO_TCP, TCP_NODELAY, 1); !set) return std::unexpected(set.error());
   }
-  if (::bind(handle->get(), at.data(), at.size()) != 0) return detail::last_error();
+  if (auto taken = take_address(*handle, at); !taken) return std::unexpected(taken.error());
   if (::listen(handle->get(), options.backlog) != 0) return detail::last_error();
   const result<detail::link> slot = adopt_listener(*handle);
   if (!slot) return std::unexpected(slot.error());

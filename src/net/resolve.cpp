@@ -1,5 +1,7 @@
 #include <tare/net/resolve.hpp>
 
+#include "io/sigpipe_guard.hpp"
+
 #include <tare/error.hpp>
 #include <tare/net/readiness.hpp>
 #include <tare/offload.hpp>
@@ -82,6 +84,7 @@ struct lookup {
       status = result;
       return;
     }
+    const tare::detail::sigpipe_guard guard;  // it writes the first query
     ares_addrinfo_hints hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
@@ -96,6 +99,12 @@ task<> wait_for(int fd, bool writable) {
   } else {
     (void)co_await wait_readable(fd);
   }
+}
+
+/// It writes to name servers, over TCP by writev(2).
+void process(ares_channeldata* channel, ares_socket_t readable, ares_socket_t writable) noexcept {
+  const tare::detail::sigpipe_guard guard;
+  ::ares_process_fd(channel, readable, writable);
 }
 
 /// Lets c-ares go on whenever one of its sockets is ready or one of its time limits is up. Returns the status in the
@@ -122,12 +131,12 @@ task<int> drive(lookup& pending) {
       (void)co_await timeout(longest, when_any(std::move(waits)));
     }
     // Without blocking: reading where nothing is there costs a call, and names are looked up rarely.
-    if (wanted == 0) ::ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    if (wanted == 0) process(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     for (unsigned i = 0; i < sockets.size(); ++i) {
       const bool reads = ARES_GETSOCK_READABLE(wanted, i);
       const bool writes = ARES_GETSOCK_WRITABLE(wanted, i);
       if (reads || writes) {
-        ::ares_process_fd(channel, reads ? sockets[i] : ARES_SOCKET_BAD, writes ? sockets[i] : ARES_SOCKET_BAD);
+        process(channel, reads ? sockets[i] : ARES_SOCKET_BAD, writes ? sockets[i] : ARES_SOCKET_BAD);
       }
     }
   }

@@ -9,6 +9,8 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <optional>
 #include <utility>
 
 namespace tare::net {
@@ -81,14 +83,25 @@ result<void> stream::shutdown_write() noexcept {
   return {};
 }
 
-void stream::expires_after(std::chrono::nanoseconds time) noexcept {
-  if (!is_open()) return;
-  detail::reactor_of(slot_, "tare::net::stream::expires_after").set_deadline(*from_link<io_slot>(slot_), time);
+namespace {
+
+void set_deadlines(detail::link slot, const char* call, direction of,
+                   std::optional<std::chrono::nanoseconds> from_now) noexcept {
+  if (slot == detail::no_link) return;
+  auto& limited = *from_link<io_slot>(slot);
+  tare::detail::deadline_sweep& deadlines = detail::reactor_of(slot, call).deadlines();
+  if (of != direction::write) deadlines.set(limited, tare::detail::io_direction::read, from_now);
+  if (of != direction::read) deadlines.set(limited, tare::detail::io_direction::write, from_now);
 }
 
-void stream::expires_never() noexcept {
-  if (!is_open()) return;
-  detail::reactor_of(slot_, "tare::net::stream::expires_never").set_deadline(*from_link<io_slot>(slot_), std::nullopt);
+}  // namespace
+
+void stream::expires_after(std::chrono::nanoseconds time, direction of) noexcept {
+  set_deadlines(slot_, "tare::net::stream::expires_after", of, time);
+}
+
+void stream::expires_never(direction of) noexcept {
+  set_deadlines(slot_, "tare::net::stream::expires_never", of, std::nullopt);
 }
 
 result<void> stream::set_no_delay(bool on) noexcept {

@@ -1,6 +1,6 @@
 #include "sched/shard.hpp"
 
-#include <tare/timeout.hpp>
+#include <tare/detail/timer_node.hpp>
 
 #include <cstdint>
 

@@ -1,7 +1,9 @@
 #include "net/on_reactors.hpp"
+#include "sched/shard.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +12,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -268,6 +271,49 @@ TEST_P(listener_test, adopts_a_socket_that_listens_already) {
     auto client = co_await tare::net::connect(listening.local().value());
     EXPECT_TRUE(client.has_value());
     EXPECT_TRUE((co_await listening.accept()).has_value());
+  }());
+}
+
+TEST_P(listener_test, no_connection_is_lost_for_want_of_memory) {
+  run([]() -> task<> {
+    auto listening = listener::bind(endpoint::loopback(0)).value();
+    std::vector<stream> accepted;
+    for (int i = 0; i < 400; ++i) {
+      const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      const endpoint at = listening.local().value();
+      EXPECT_EQ(::connect(client, at.data(), at.size()), 0);
+      // Whatever is asked for first in the await is refused: now and then that is room for slots.
+      tare::detail::shard::current().frames().fail_at(1);
+      auto got = co_await listening.accept();
+      tare::detail::shard::current().frames().fail_at(0);
+      EXPECT_TRUE(got.has_value()) << "connection " << i << ": " << got.error().message();
+      if (got) accepted.push_back(std::move(*got));
+      ::close(client);
+    }
+    EXPECT_EQ(accepted.size(), 400U);
+  }());
+}
+
+TEST_P(listener_test, takes_an_address_that_is_about_to_be_free) {
+  run([]() -> task<> {
+    const int before = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(before, reinterpret_cast<const sockaddr*>(&at), sizeof(at)), 0);
+    EXPECT_EQ(::listen(before, 1), 0);
+    socklen_t size = sizeof(at);
+    EXPECT_EQ(::getsockname(before, reinterpret_cast<sockaddr*>(&at), &size), 0);
+    const auto where = endpoint::loopback(ntohs(at.sin_port));
+    EXPECT_EQ(listener::bind(where).error(), std::errc::address_in_use);
+    std::jthread closing([before] {
+      std::this_thread::sleep_for(20ms);
+      ::close(before);
+    });
+    const auto bound = listener::bind(where);
+    // What epoll watches is closed with its process.
+    EXPECT_EQ(bound.has_value(), GetParam() == tare::io_kind::io_uring);
+    co_return;
   }());
 }
 

@@ -8,7 +8,9 @@
 #include <array>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace {
@@ -16,6 +18,7 @@ namespace {
 using namespace tare::testing;
 using support::temporary_folder;
 using tare::task;
+using tare::net::stream;
 using tare::net::wait_readable;
 using tare::net::wait_writable;
 
@@ -139,6 +142,49 @@ TEST_P(readiness_test, pending_waits_end_by_cancellation) {
     for (const auto& each : pairs) EXPECT_EQ(::write(each->ends[0], "x", 1), 1);
     for (const auto& each : pairs) EXPECT_TRUE(co_await wait_readable(each->ends[1]));
   }());
+}
+
+/// Waits for a stream and, by itself, for the stream's own descriptor. Nobody waits for ever, and the stream goes on.
+task<> wait_twice(bool stream_first, bool waited_before) {
+  auto [one, other] = stream::pair().value();
+  if (waited_before) EXPECT_FALSE((co_await tare::timeout(1ms, one.readable())).has_value());
+  std::optional<std::error_code> by_stream;
+  std::optional<std::error_code> by_itself;
+  co_await tare::with_scope([&](tare::scope& s) -> task<> {
+    const auto begin = [&](bool with_stream) {
+      if (with_stream) {
+        s.spawn([](stream& of, auto& ended) -> task<> {
+          const auto got = co_await of.readable();
+          ended = got ? std::error_code() : got.error();
+        }(one, by_stream));
+      } else {
+        s.spawn([](int fd, auto& ended) -> task<> {
+          const auto got = co_await tare::net::wait_readable(fd);
+          ended = got ? std::error_code() : got.error();
+        }(one.native_handle(), by_itself));
+      }
+    };
+    begin(stream_first);
+    co_await tare::sleep_for(2ms);
+    begin(!stream_first);
+    co_await tare::sleep_for(2ms);
+    EXPECT_TRUE(co_await other.write(bytes_of("x")));
+  });
+  const auto is_right = [](const std::optional<std::error_code>& ended) {
+    return ended && (!*ended || *ended == std::errc::device_or_resource_busy);
+  };
+  EXPECT_TRUE(is_right(by_stream));
+  EXPECT_TRUE(is_right(by_itself));
+  EXPECT_TRUE(!*by_stream || !*by_itself);
+  EXPECT_EQ(text_of((co_await one.read())->bytes()), "x");
+  EXPECT_TRUE(co_await other.write(bytes_of("y")));
+  EXPECT_EQ(text_of((co_await one.read())->bytes()), "y");
+}
+
+TEST_P(readiness_test, a_streams_own_descriptor_does_not_disturb_the_stream) {
+  for (const bool stream_first : {true, false}) {
+    for (const bool waited_before : {true, false}) run(wait_twice(stream_first, waited_before));
+  }
 }
 
 }  // namespace

@@ -266,6 +266,96 @@ TEST_P(stream_test, a_deadline_ends_reads_and_is_taken_back) {
   }());
 }
 
+/// Fills what the system takes for a peer that does not read.
+void fill(stream& to) {
+  const std::vector<std::byte> much(1 << 16);
+  while (to.try_write(much)) {
+  }
+}
+
+enum class step : std::uint8_t { limit_read, limit_write, limit_both, free_read, free_write };
+
+void take_step(stream& of, step taken) {
+  switch (taken) {
+    case step::limit_read:
+      return of.expires_after(20ms, tare::net::direction::read);
+    case step::limit_write:
+      return of.expires_after(20ms, tare::net::direction::write);
+    case step::limit_both:
+      return of.expires_after(20ms);
+    case step::free_read:
+      return of.expires_never(tare::net::direction::read);
+    case step::free_write:
+      return of.expires_never(tare::net::direction::write);
+  }
+}
+
+TEST_P(stream_test, each_direction_has_a_deadline_of_its_own) {
+  auto chosen = options();
+  chosen.clock = tare::clock_kind::virtual_time;
+  // Every two steps in a row, made while both directions are waited for, and before that.
+  for (int both = 0; both < 50; ++both) {
+    run(
+        [](step first, step second, bool waits) -> task<> {
+          auto [one, other] = stream::pair().value();
+          fill(one);
+          std::optional<std::error_code> read;
+          std::optional<std::error_code> written;
+          co_await tare::with_scope([&](tare::scope& s) -> task<> {
+            const auto start = [&] {
+              s.spawn(
+                  [](stream& from, auto& ended) -> task<> { ended = (co_await from.readable()).error(); }(one, read));
+              s.spawn([](stream& to, auto& ended) -> task<> { ended = (co_await to.write(bytes_of("x"))).error(); }(
+                                                      one, written));
+            };
+            if (waits) {
+              start();
+              co_await tare::sleep_for(1ms);
+            }
+            take_step(one, first);
+            take_step(one, second);
+            if (!waits) start();
+            co_await tare::sleep_for(1s);
+            bool read_limited = first == step::limit_read || first == step::limit_both;
+            bool write_limited = first == step::limit_write || first == step::limit_both;
+            if (second == step::limit_read || second == step::limit_both) read_limited = true;
+            if (second == step::limit_write || second == step::limit_both) write_limited = true;
+            if (second == step::free_read) read_limited = false;
+            if (second == step::free_write) write_limited = false;
+            EXPECT_EQ(read.has_value(), read_limited);
+            EXPECT_EQ(written.has_value(), write_limited);
+            if (read) EXPECT_EQ(*read, std::errc::timed_out);
+            if (written) EXPECT_EQ(*written, std::errc::timed_out);
+            one.close();
+          });
+        }(static_cast<step>(both / 2 / 5), static_cast<step>(both / 2 % 5), both % 2 == 0),
+        chosen);
+  }
+}
+
+TEST_P(stream_test, far_deadlines_come_in_time_or_not_at_all) {
+  auto chosen = options();
+  chosen.clock = tare::clock_kind::virtual_time;
+  tare::runtime rt(chosen);
+  rt.run([]() -> task<> {
+    // Over and over, so that what the slot has of the time turns over.
+    for (int round = 0; round < 8; ++round) {
+      auto [one, other] = stream::pair().value();
+      const auto begun = tare::now();
+      one.expires_after(24h * 12);
+      EXPECT_EQ((co_await one.read()).error(), std::errc::timed_out);
+      EXPECT_GE(tare::now() - begun, 24h * 12);
+      EXPECT_LE(tare::now() - begun, 24h * 12 + 250ms);
+    }
+    auto [one, other] = stream::pair().value();
+    for (const auto never :
+         {std::chrono::nanoseconds(24h * 14), std::chrono::nanoseconds(24h * 1000), std::chrono::nanoseconds::max()}) {
+      one.expires_after(never);
+      EXPECT_FALSE((co_await tare::timeout(24h * 2000, one.read())).has_value());
+    }
+  }());
+}
+
 TEST_P(stream_test, deadlines_follow_the_virtual_clock) {
   auto chosen = options();
   chosen.clock = tare::clock_kind::virtual_time;

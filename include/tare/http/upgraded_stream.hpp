@@ -10,6 +10,7 @@
 // Bytes: 40, and what the server has sent behind its response until that has been read.
 
 #include <tare/http/detail/connection.hpp>
+#include <tare/net/direction.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/net/result.hpp>
 #include <tare/task.hpp>
@@ -45,8 +46,10 @@ class upgraded_stream {
   }
   [[nodiscard]] bool is_open() const noexcept { return over_.is_open(); }
 
-  void expires_after(std::chrono::nanoseconds time) noexcept { over_.way().expires_after(time); }
-  void expires_never() noexcept { over_.way().expires_never(); }
+  void expires_after(std::chrono::nanoseconds time, net::direction of = net::direction::both) noexcept {
+    over_.way().expires_after(time, of);
+  }
+  void expires_never(net::direction of = net::direction::both) noexcept { over_.way().expires_never(of); }
 
  private:
   detail::connection over_;

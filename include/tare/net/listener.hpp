@@ -6,9 +6,9 @@
 //   if (!listening) return fail(listening.error());
 //   while (auto client = co_await listening->accept()) tare::spawn(serve(std::move(*client)));
 //
-// When the process or the system has no descriptors left, `accept` waits until one of the shard's is closed, or a tenth
-// of a second, and tries again: connections stay in the backlog meanwhile and none is lost. Connections that went away
-// before they were accepted are passed over.
+// When the process or the system has no descriptors left, or the runtime's ceiling leaves no room for one more
+// connection, `accept` waits until one of the shard's is closed, or a tenth of a second, and tries again: connections
+// stay in the backlog meanwhile and none is lost. Connections that went away before they were accepted are passed over.
 
 #include <tare/net/endpoint.hpp>
 #include <tare/net/result.hpp>
@@ -52,7 +52,8 @@ class listener {
   /// How long `accept` waits for a descriptor before it tries again.
   static constexpr std::chrono::milliseconds accept_pause{100};
 
-  /// To be called from a task: it is the current shard's.
+  /// To be called from a task: it is the current shard's. With io_uring, an address that is in use is tried for up to a
+  /// quarter of a second, during which the shard stands still: that of a process that was killed is free only then.
   [[nodiscard]] static result<listener> bind(const endpoint& at, listen_options options = {});
 
   /// Takes over a socket that listens already, such as one that systemd has passed on. If it fails, the descriptor

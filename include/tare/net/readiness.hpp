@@ -51,7 +51,8 @@ class readiness_awaiter : private tare::detail::io_wait {
 
 /// Waits until the descriptor is ready, in the sense of poll(2): errors and the end of a stream count. Gives
 /// result<void>. At most one task at a time may wait for a descriptor to be readable, and one for it to be writable
-/// (std::errc::device_or_resource_busy). It must stay open meanwhile, and must not be that of a `stream`.
+/// (std::errc::device_or_resource_busy). It must stay open meanwhile. For the descriptor of a `stream` of the same
+/// shard use the stream: with epoll, whichever of the two waits second is given std::errc::device_or_resource_busy.
 [[nodiscard]] inline detail::readiness_request wait_readable(int fd) noexcept {
   return {.fd = fd, .call = tare::detail::io_call::readable};
 }

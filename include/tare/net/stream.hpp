@@ -24,6 +24,7 @@
 // std::errc::device_or_resource_busy.
 
 #include <tare/detail/io_wait.hpp>
+#include <tare/net/direction.hpp>
 #include <tare/net/endpoint.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/net/result.hpp>
@@ -148,11 +149,13 @@ class stream {
     if (slot_ != detail::no_link) detail::close_slot(std::exchange(slot_, detail::no_link));
   }
 
-  /// Reads and writes that are pending when this much time has passed, and all later ones, give std::errc::timed_out,
-  /// until a new deadline is set. For idle limits: setting it is a store, and no timer exists; the shard looks through
-  /// its slots. So the end comes up to a quarter of a second late.
-  void expires_after(std::chrono::nanoseconds time) noexcept;
-  void expires_never() noexcept;
+  /// Reads, or writes, or both, that are pending when this much time has passed, and all later ones, give
+  /// std::errc::timed_out, until a new deadline is set for the same direction. Each direction has its own, so one
+  /// task's does not move another's. For idle limits: setting it is a store, and no timer exists; the shard looks
+  /// through its slots. So the end comes up to a quarter of a second late, and after more than 12 days it does not
+  /// come.
+  void expires_after(std::chrono::nanoseconds time, direction of = direction::both) noexcept;
+  void expires_never(direction of = direction::both) noexcept;
 
   /// Nagle's algorithm off or on. TCP streams of `accept` and `connect` begin with it off.
   result<void> set_no_delay(bool on) noexcept;

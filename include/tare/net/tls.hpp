@@ -141,8 +141,11 @@ class stream {
     below_.close();
   }
 
-  void expires_after(std::chrono::nanoseconds time) noexcept { below_.expires_after(time); }
-  void expires_never() noexcept { below_.expires_never(); }
+  /// Of the stream below. TLS may have to write in order to read (a key update), and the other way round.
+  void expires_after(std::chrono::nanoseconds time, direction of = direction::both) noexcept {
+    below_.expires_after(time, of);
+  }
+  void expires_never(direction of = direction::both) noexcept { below_.expires_never(of); }
   [[nodiscard]] result<endpoint> local() const noexcept { return below_.local(); }
   [[nodiscard]] result<endpoint> peer() const noexcept { return below_.peer(); }
   [[nodiscard]] bool is_open() const noexcept { return below_.is_open(); }

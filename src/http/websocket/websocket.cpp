@@ -58,7 +58,7 @@ class websocket_core {
         }
         continue;
       }
-      exchange_.connection().expires_after(receive_timeout_);
+      exchange_.connection().expires_after(receive_timeout_, net::direction::read);
       auto more = co_await exchange_.connection().read();
       if (!more) {
         const bool late = more.error() == std::errc::timed_out;

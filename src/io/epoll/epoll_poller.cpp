@@ -29,16 +29,24 @@ class epoll_poller final : public poller {
   }
 
   std::error_code watch(io_slot& slot) noexcept override {
-    return control(EPOLL_CTL_ADD, slot, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    return add(slot, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
   }
 
   std::error_code watch_once(io_slot& slot, std::uint32_t events) noexcept override {
-    const std::error_code error = control(EPOLL_CTL_MOD, slot, events | EPOLLRDHUP | EPOLLONESHOT);
-    if (error.value() != ENOENT) return error;
-    return control(EPOLL_CTL_ADD, slot, events | EPOLLRDHUP | EPOLLONESHOT);
+    // Only what is its own: a stream's registration of the same descriptor stays as it is.
+    if (slot.has(io_armed)) {
+      const std::error_code error = control(EPOLL_CTL_MOD, slot, events | EPOLLRDHUP | EPOLLONESHOT);
+      if (error.value() != ENOENT) return error;
+      slot.clear(io_armed);  // it was closed, which ends it
+    }
+    const std::error_code error = add(slot, events | EPOLLRDHUP | EPOLLONESHOT);
+    if (!error) slot.set(io_armed);
+    return error;
   }
 
   void unwatch(io_slot& slot) noexcept override {
+    if (slot.has(io_foreign) && !slot.has(io_armed)) return;
+    slot.clear(io_armed);
     // Closing would do, unless somebody holds a duplicate.
     (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, slot.fd, nullptr);
   }
@@ -70,6 +78,13 @@ class epoll_poller final : public poller {
   const char* name() const noexcept override { return "epoll"; }
 
  private:
+  std::error_code add(io_slot& slot, std::uint32_t events) const noexcept {
+    const std::error_code error = control(EPOLL_CTL_ADD, slot, events);
+    // A stream and somebody who waits for its descriptor by itself.
+    if (error.value() == EEXIST) return std::make_error_code(std::errc::device_or_resource_busy);
+    return error;
+  }
+
   std::error_code control(int how, io_slot& slot, std::uint32_t events) const noexcept {
     epoll_event event{.events = events, .data = {.u64 = to_link(&slot) | std::uint64_t{slot.generation} << 32U}};
     if (::epoll_ctl(epoll_.get(), how, slot.fd, &event) == 0) return {};

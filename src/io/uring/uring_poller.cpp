@@ -149,6 +149,7 @@ class uring_poller final : public poller {
     (void)!::write(woken_.get(), &once, sizeof(once));
   }
 
+  bool holds_descriptors() const noexcept override { return true; }
   const char* name() const noexcept override { return "io_uring"; }
 
  private:
@@ -262,7 +263,7 @@ class uring_poller final : public poller {
     if (found >= 0) {
       reactor_.on_event(slot, static_cast<std::uint32_t>(found));
     } else if (found != -ECANCELED) {
-      reactor_.on_failure(slot, -found);
+      reactor_.on_failure(slot);
     }
     if (!last || slot.has(io_armed)) return;
     // It ended although it is still wanted.

@@ -2,6 +2,7 @@
 // books on readiness, and that a broken pipe is an error instead of a signal. When the kernel does TLS, the socket BIO
 // does all of it: it knows how to send and read records' types.
 
+#include "io/sigpipe_guard.hpp"
 #include "net/tls/context.hpp"
 #include "net/tls/socket_calls.hpp"
 
@@ -54,6 +55,7 @@ int read(BIO* bio, char* into, int size) noexcept {
 int write(BIO* bio, const char* bytes, int size) noexcept {
   ::BIO_clear_retry_flags(bio);
   if (BIO_get_ktls_send(bio)) {
+    const tare::detail::sigpipe_guard guard;
     return passed_on(bio, ::BIO_meth_get_write(::BIO_s_socket())(bio, bytes, size), tare::detail::io_writable);
   }
   const auto all = std::as_bytes(std::span(bytes, static_cast<std::size_t>(size)));

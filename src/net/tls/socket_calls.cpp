@@ -27,7 +27,7 @@ result<std::size_t> performed(io_slot& slot, io_call call, tare::detail::io_wait
 
 result<std::size_t> read_some(io_slot& slot, std::span<std::byte> into) noexcept {
   // What is known to have nothing is not asked.
-  if (!slot.has(tare::detail::io_readable | tare::detail::io_expired)) return would_block();
+  if (!slot.has(tare::detail::io_readable | tare::detail::io_read_expired)) return would_block();
   tare::detail::io_read_wait wait(tare::detail::to_link(&slot), into);
   return performed(slot, io_call::read, wait);
 }

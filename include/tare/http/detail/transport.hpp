@@ -4,6 +4,7 @@
 // can be done with it. 16 bytes, by value. The stream must outlive it.
 
 #include <tare/net/byte_stream.hpp>
+#include <tare/net/direction.hpp>
 #include <tare/net/endpoint.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/net/result.hpp>
@@ -39,9 +40,13 @@ class transport {
   [[nodiscard]] net::result<std::size_t> try_write(std::span<const std::byte> bytes) const noexcept {
     return operations_->try_write(stream_, bytes);
   }
-  /// What has not come to its end by then fails.
-  void expires_after(std::chrono::nanoseconds time) const noexcept { operations_->expires_after(stream_, time); }
-  void expires_never() const noexcept { operations_->expires_never(stream_); }
+  /// What has not come to its end by then fails: reads, writes, or both.
+  void expires_after(std::chrono::nanoseconds time, net::direction of = net::direction::both) const noexcept {
+    operations_->expires_after(stream_, time, of);
+  }
+  void expires_never(net::direction of = net::direction::both) const noexcept {
+    operations_->expires_never(stream_, of);
+  }
   void shutdown_write() const noexcept { operations_->shutdown_write(stream_); }
   /// Waits until `try_read`, or `try_write`, may find something to do. Some streams cannot tell:
   /// std::errc::operation_not_supported.
@@ -58,8 +63,8 @@ class transport {
     net::result<net::lease> (*try_read)(void* stream) noexcept;
     task<net::result<void>> (*write)(void* stream, pieces what);
     net::result<std::size_t> (*try_write)(void* stream, std::span<const std::byte> bytes) noexcept;
-    void (*expires_after)(void* stream, std::chrono::nanoseconds time) noexcept;
-    void (*expires_never)(void* stream) noexcept;
+    void (*expires_after)(void* stream, std::chrono::nanoseconds time, net::direction of) noexcept;
+    void (*expires_never)(void* stream, net::direction of) noexcept;
     void (*shutdown_write)(void* stream) noexcept;
     task<net::result<void>> (*readable)(void* stream);
     task<net::result<void>> (*writable)(void* stream);
@@ -89,11 +94,20 @@ class transport {
         return 0;
       }
     }
-    static void expires_after(void* stream, std::chrono::nanoseconds time) noexcept {
-      if constexpr (requires { at(stream).expires_after(time); }) at(stream).expires_after(time);
+    // A stream of the user's may have none, or one for both directions.
+    static void expires_after(void* stream, std::chrono::nanoseconds time, net::direction of) noexcept {
+      if constexpr (requires { at(stream).expires_after(time, of); }) {
+        at(stream).expires_after(time, of);
+      } else if constexpr (requires { at(stream).expires_after(time); }) {
+        at(stream).expires_after(time);
+      }
     }
-    static void expires_never(void* stream) noexcept {
-      if constexpr (requires { at(stream).expires_never(); }) at(stream).expires_never();
+    static void expires_never(void* stream, net::direction of) noexcept {
+      if constexpr (requires { at(stream).expires_never(of); }) {
+        at(stream).expires_never(of);
+      } else if constexpr (requires { at(stream).expires_never(); }) {
+        at(stream).expires_never();
+      }
     }
     static void shutdown_write(void* stream) noexcept { (void)at(stream).shutdown_write(); }
     static task<net::result<void>> readable(void* stream) {
