@@ -23,7 +23,6 @@ namespace tare {
 
 namespace detail {
 
-
 template <class T>
 class timeout_awaiter;
 
