@@ -126,7 +126,8 @@ std::function<int()> add_live(CLI::App& app) {
                                       "are suspended at");
   live->footer(
       "The process is read from outside, and needs no preparation but debug information (-g). Exit status: 0 when it\n"
-      "could be read, 1 when it could not, 2 for wrong options, a process that there is not, or no core file.");
+      "could be read, 1 when it could not, 2 for wrong options, a process that does not exist, or a file that is not a "
+      "core file.");
   auto asked = std::make_shared<options>();
   add_target_options(*live, asked->target);
   auto* stacks =

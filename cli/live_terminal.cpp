@@ -223,8 +223,8 @@ result<woken> wait(const stop_request& stop, const held_back_resize& resize,
 result<void> watch_live(const std::function<result<live_snapshot>()>& take, std::chrono::milliseconds interval,
                         const stop_request& stop) {
   using clock = std::chrono::steady_clock;
-  if (::isatty(STDOUT_FILENO) == 0) return base::input_error("cannot watch: standard output is no terminal");
-  if (::isatty(STDIN_FILENO) == 0) return base::input_error("cannot watch: standard input is no terminal");
+  if (::isatty(STDOUT_FILENO) == 0) return base::input_error("cannot watch: standard output is not a terminal");
+  if (::isatty(STDIN_FILENO) == 0) return base::input_error("cannot watch: standard input is not a terminal");
   auto first = take();
   if (!first) return std::unexpected(first.error());
   clock::time_point taken = clock::now();

@@ -39,7 +39,7 @@ std::function<int()> add_snapshot(CLI::App& app) {
       app.add_subcommand("snapshot", "Keep what all coroutines of a process are suspended at, for tare compare");
   snapshot->footer(
       "Exit status: 0 when it was taken, 1 when the process or the file could not be read or written, 2 for wrong\n"
-      "options or a process that there is not.");
+      "options or a process that does not exist.");
   auto asked = std::make_shared<options>();
   add_target_options(*snapshot, asked->target);
   snapshot->add_option("-o,--output", asked->output, "The file to write; - is standard output")
