@@ -78,7 +78,8 @@ std::optional<exchange::arrival> exchange::try_read_head() {
         connection_.expires_never();
         keep_ = head().keep_alive && !server_.draining();
         body_complete_ = !reader_.has_body();
-        continue_due_ = head().expects_continue;
+        // A client whose body is on its way waits for nothing (RFC 9110, 10.1.1).
+        continue_due_ = head().expects_continue && input_.empty();
         return arrival::head;
       }
       if (reached == request_reader::progress::refused) {
@@ -162,6 +163,7 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
       co_return std::unexpected(read_error_);
     }
     connection_.expires_never(net::direction::read);
+    continue_due_ = false;
     input_ = std::move(*more);
   }
   co_return std::span<const std::byte>();

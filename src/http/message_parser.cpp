@@ -1,5 +1,7 @@
 #include "http/message_parser.hpp"
 
+#include <algorithm>
+
 namespace tare::http::detail {
 
 bool line_ends::feed(std::string_view text) noexcept {
@@ -58,6 +60,11 @@ constexpr llhttp_settings_t message_parser::settings_ = [] {
     self.reached_ = progress::data;
     return stop;
   };
+  settings.on_chunk_header = [](llhttp_t* parser) {
+    if (parser->content_length != 0) return 0;
+    of(parser).in_trailer_ = of(parser).at_line_start_ = true;
+    return stop;
+  };
   settings.on_message_complete = [](llhttp_t* parser) {
     of(parser).reached_ = progress::complete;
     return stop;
@@ -76,7 +83,46 @@ void message_parser::reset() noexcept {
   error_ = HPE_OK;
   ends_ = {};
   no_body_ = false;
-  head_done_ = false;
+  head_done_ = in_start_line_ = in_fields_ = in_trailer_ = at_line_start_ = false;
+}
+
+std::size_t message_parser::without_tab(std::string_view bytes) noexcept {
+  std::size_t at = 0;
+  for (; at < bytes.size() && !in_fields_; ++at) {
+    const char c = bytes[at];
+    in_fields_ = in_start_line_ && c == '\n';
+    in_start_line_ |= c != '\r' && c != '\n';
+  }
+  return std::min(bytes.find('\t', at), bytes.size());
+}
+
+bool message_parser::take_trailer(std::string_view bytes) noexcept {
+  for (const char c : bytes) {
+    if (at_line_start_ && (c == ' ' || c == '\t' || c == ':')) return false;
+    at_line_start_ = c == '\n';
+  }
+  return true;
+}
+
+llhttp_errno_t message_parser::run(std::string_view bytes, std::size_t& done) noexcept {
+  for (;;) {
+    // llhttp takes blanks off a value, but no tabs (RFC 9110, 5.6.3); they mean the same. At least once, even with no
+    // bytes: the end of a body is told then.
+    const std::string_view rest = bytes.substr(done);
+    const std::size_t size = head_done_ ? rest.size() : without_tab(rest);
+    const std::string_view piece = size == 0 && !rest.empty() ? std::string_view(" ") : rest.substr(0, size);
+    if (llhttp_get_errno(&parser_) == HPE_PAUSED) llhttp_resume(&parser_);
+    const bool was_in_trailer = in_trailer_;
+    const llhttp_errno_t status = llhttp_execute(&parser_, piece.data(), piece.size());
+    if (status != HPE_OK && status != HPE_PAUSED) return status;
+    const std::size_t taken =
+        status == HPE_OK ? piece.size() : static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - piece.data());
+    if (was_in_trailer && !take_trailer(piece.substr(0, taken))) return HPE_INVALID_HEADER_TOKEN;
+    done += taken;
+    // It stops at the last chunk, too, of which there is nothing to tell.
+    const bool goes_on = status == HPE_OK ? done < bytes.size() : reached_ == progress::incomplete;
+    if (!goes_on) return status;
+  }
 }
 
 message_parser::progress message_parser::feed(std::string_view bytes) noexcept {
@@ -84,13 +130,9 @@ message_parser::progress message_parser::feed(std::string_view bytes) noexcept {
   data_ = {};
   // The end of a body is told when no byte of it is left; llhttp takes a null pointer for "not begun".
   if (bytes.data() == nullptr) bytes = "";
-  if (llhttp_get_errno(&parser_) == HPE_PAUSED) llhttp_resume(&parser_);
-  const llhttp_errno_t status = llhttp_execute(&parser_, bytes.data(), bytes.size());
-  if (status == HPE_OK) {
-    consumed_ = bytes.size();
-  } else if (status == HPE_PAUSED) {
-    consumed_ = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - bytes.data());
-  } else {
+  consumed_ = 0;
+  const llhttp_errno_t status = run(bytes, consumed_);
+  if (status != HPE_OK && status != HPE_PAUSED) {
     consumed_ = 0;
     const char* at = llhttp_get_error_pos(&parser_);
     const bool known = at >= bytes.data() && at < bytes.data() + bytes.size();

@@ -72,6 +72,13 @@ class message_parser {
   static const llhttp_settings_t settings_;
   static message_parser& of(llhttp_t* parser) noexcept { return *static_cast<message_parser*>(parser->data); }
 
+  /// Feeds the parser up to its next stop.
+  [[nodiscard]] llhttp_errno_t run(std::string_view bytes, std::size_t& done) noexcept;
+  /// How many of these bytes of a head can be fed as they are: up to the next tab in a field.
+  [[nodiscard]] std::size_t without_tab(std::string_view bytes) noexcept;
+  /// False if one of these lines of a trailer has no name, or continues the one before.
+  [[nodiscard]] bool take_trailer(std::string_view bytes) noexcept;
+
   [[nodiscard]] progress fail(llhttp_errno_t error) noexcept {
     error_ = error;
     return progress::failed;
@@ -92,6 +99,10 @@ class message_parser {
   bool until_close_ = false;
   bool no_body_ = false;
   bool head_done_ = false;
+  bool in_start_line_ = false;  ///< of which a byte has come
+  bool in_fields_ = false;
+  bool in_trailer_ = false;  ///< behind the last chunk
+  bool at_line_start_ = false;
   progress reached_ = progress::incomplete;
 };
 

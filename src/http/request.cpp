@@ -39,6 +39,7 @@ std::string_view request::method() const noexcept { return of_.head().method; }
 std::string_view request::target() const noexcept { return of_.head().target; }
 std::string_view request::path() const noexcept { return of_.head().path; }
 std::string_view request::query() const noexcept { return of_.head().query; }
+std::string_view request::authority() const noexcept { return of_.head().authority; }
 fields_view request::fields() const noexcept { return of_.head().fields; }
 unsigned request::minor_version() const noexcept { return of_.head().minor_version; }
 net::result<net::endpoint> request::peer() const { return of_.connection().peer(); }

@@ -1,6 +1,9 @@
 #include "http/request_head.hpp"
 
+#include "http/authority.hpp"
 #include "http/characters.hpp"
+
+#include <optional>
 
 namespace tare::http::detail {
 
@@ -29,7 +32,7 @@ class reader {
     // The parser has seen the end of a line and the empty one after the fields.
     const std::string_view start_line = text.substr(0, end);
     const std::string_view lines = text.substr(end + 2, text.size() - end - 4);
-    if (!read_start_line(start_line) || !read_fields(lines)) return std::unexpected(refusal_);
+    if (!read_start_line(start_line) || !read_fields(lines) || !agree_on_host()) return std::unexpected(refusal_);
     return {};
   }
 
@@ -45,6 +48,8 @@ class reader {
     if (first == std::string_view::npos || first == last) return refuse(400, "no HTTP version in the request line");
     head_.method = line.substr(0, first);
     head_.target = line.substr(first + 1, last - first - 1);
+    // The parser goes along with RTSP and ICE as well.
+    if (!line.substr(last + 1).starts_with("HTTP/")) return refuse(400, "not a request of HTTP");
     if (parser_.major_version() != 1) return refuse(505, "this server speaks HTTP/1.1");
     head_.minor_version = static_cast<std::uint8_t>(parser_.minor_version());
     if (head_.method == "CONNECT") return refuse(501, "this server is no proxy");
@@ -65,12 +70,13 @@ class reader {
                                                !equal_ignoring_case(target.substr(0, scheme), "https"))) {
         return refuse(400, "neither a path nor a URL of http");
       }
+      if (scheme == 5) default_port_ = "443";
       target.remove_prefix(scheme + 3);
-      const std::size_t authority = target.find_first_of("/?");
-      if (authority == 0 || target.empty()) return refuse(400, "a URL without a host");
-      // Another reading of the authority than ours must not be possible.
-      if (!all(target.substr(0, authority), host_character)) return refuse(400, "a URL with a bad host");
-      target = authority == std::string_view::npos ? std::string_view() : target.substr(authority);
+      const std::size_t end = target.find_first_of("/?");
+      head_.authority = target.substr(0, end);
+      target_host_ = parse_authority(head_.authority);
+      if (!target_host_) return refuse(400, "a URL with a bad host");
+      target = end == std::string_view::npos ? std::string_view() : target.substr(end);
     }
     const std::size_t question = target.find('?');
     head_.path = target.substr(0, question);
@@ -101,7 +107,7 @@ class reader {
         case 4:
           if (equal_ignoring_case(name, "host")) {
             ++hosts;
-            if (!all(without_blanks(line.substr(5)), host_character)) return refuse(400, "a bad Host");
+            host_ = without_blanks(line.substr(5));
           }
           break;
         case 6:
@@ -120,6 +126,7 @@ class reader {
     if (unknown_coding) return refuse(501, "the only transfer coding that this server knows is chunked");
     if (hosts > 1) return refuse(400, "more than one Host");
     if (hosts == 0 && head_.minor_version > 0) return refuse(400, "no Host");
+    has_host_ = hosts != 0;
     if (encodings > 1) return refuse(400, "more than one Transfer-Encoding");
     if (encodings == 1 && head_.minor_version == 0) return refuse(400, "Transfer-Encoding in HTTP/1.0");
     if (encodings == 1 && !head_.chunked) return refuse(400, "a bad Transfer-Encoding");
@@ -132,8 +139,28 @@ class reader {
     return true;
   }
 
+  /// The target's authority counts (RFC 9112, 3.2.2). A Host that says otherwise is refused, because somebody before or
+  /// behind this server may go by it.
+  bool agree_on_host() noexcept {
+    if (!has_host_) return true;
+    // Only a request for the whole server has no host to name (RFC 9110, 4.2.1).
+    const bool nameless = head_.path == "*" && host_.empty();
+    const auto host = parse_authority(host_);
+    if (!host && !nameless) return refuse(400, "a bad Host");
+    if (!target_host_) {
+      head_.authority = host_;
+    } else if (!host || !is_same(*target_host_, *host, default_port_)) {
+      return refuse(400, "Host is not the host of the URL");
+    }
+    return true;
+  }
+
   const message_parser& parser_;
   request_head& head_;
+  std::optional<authority> target_host_;  ///< of a target in absolute form
+  std::string_view default_port_ = "80";
+  std::string_view host_;
+  bool has_host_ = false;
   refusal refusal_{};
 };
 

@@ -16,9 +16,10 @@ namespace tare::http::detail {
 /// Views into the text that it was made of.
 struct request_head {
   std::string_view method;
-  std::string_view target;  ///< as sent: origin-form, absolute-form or "*"
-  std::string_view path;    ///< of the target, as sent; "*" for the whole server
-  std::string_view query;   ///< of the target, without the question mark
+  std::string_view target;     ///< as sent: origin-form, absolute-form or "*"
+  std::string_view path;       ///< of the target, as sent; "*" for the whole server
+  std::string_view query;      ///< of the target, without the question mark
+  std::string_view authority;  ///< of the target, or else Host; empty if there is neither
   fields_view fields;
   std::uint64_t length = 0;
   std::uint8_t minor_version = 1;

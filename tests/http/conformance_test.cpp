@@ -116,6 +116,19 @@ TEST(request_reader, tells_what_a_request_says) {
   EXPECT_EQ(bytes.substr(reader.consumed()), "abc");
 }
 
+TEST(request_reader, tells_which_host_is_asked) {
+  const auto asked = [](std::string_view bytes) {
+    request_reader reader({});
+    EXPECT_EQ(reader.feed(bytes), request_reader::progress::head) << bytes;
+    return std::string(reader.head().authority);
+  };
+  EXPECT_EQ(asked("GET / HTTP/1.1\r\nHost: \ta:81\t\r\n\r\n"), "a:81");
+  EXPECT_EQ(asked("GET http://A:80/ HTTP/1.1\r\nHost: a\r\n\r\n"), "A:80");
+  EXPECT_EQ(asked("GET http://b/ HTTP/1.0\r\n\r\n"), "b");
+  EXPECT_EQ(asked("GET / HTTP/1.0\r\n\r\n"), "");
+  EXPECT_EQ(asked("OPTIONS * HTTP/1.1\r\nHost: c\r\n\r\n"), "c");
+}
+
 TEST(request_reader, knows_when_the_connection_is_to_be_kept) {
   const auto keeps = [](std::string_view bytes) {
     request_reader reader({});
@@ -125,6 +138,8 @@ TEST(request_reader, knows_when_the_connection_is_to_be_kept) {
   EXPECT_TRUE(keeps("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
   EXPECT_FALSE(keeps("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
   EXPECT_FALSE(keeps("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, close\r\n\r\n"));
+  EXPECT_FALSE(keeps("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\t\r\n\r\n"));
+  EXPECT_FALSE(keeps("GET / HTTP/1.1\r\nHost: a\r\nConnection:\tx\t,\tclose\t\r\n\r\n"));
   EXPECT_FALSE(keeps("GET / HTTP/1.0\r\nHost: a\r\n\r\n"));
   EXPECT_TRUE(keeps("GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n"));
 }

@@ -234,6 +234,24 @@ TEST_P(http_server, says_continue_when_the_body_is_wanted) {
   });
 }
 
+TEST_P(http_server, keeps_the_connection_when_the_body_did_not_wait_for_continue) {
+  auto ignore = [](request& asked, response& answer) -> task<> {
+    if (asked.path() == "/read") (void)co_await asked.body().read_all();
+    (void)co_await answer.send();
+  };
+  with_server(ignore, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
+    for (const std::string_view path : {"/read", "/ignored"}) {
+      auto client = co_await raw_client::connect(port);
+      const auto got = co_await client.ask("POST " + std::string(path) +
+                                           " HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+                                           "Expect: 100-continue\r\n\r\nab");
+      EXPECT_EQ(got.status, 200U);
+      EXPECT_THAT(got.head, Not(HasSubstr("connection:")));
+      EXPECT_EQ((co_await client.ask(get)).status, 200U);
+    }
+  });
+}
+
 TEST_P(http_server, closes_when_the_body_was_not_wanted) {
   auto refuse = [](request& /*asked*/, response& answer) -> task<> { (void)co_await answer.status(403).send(); };
   with_server(refuse, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {

@@ -104,6 +104,8 @@ TEST_P(http_websocket, refuses_other_requests) {
     const auto version = co_await client.ask(other);
     EXPECT_EQ(version.status, 426U);
     EXPECT_THAT(version.head, HasSubstr("sec-websocket-version: 13\r\n"));
+    EXPECT_THAT(version.head, HasSubstr("upgrade: websocket\r\n"));
+    EXPECT_THAT(version.head, HasSubstr("connection: upgrade\r\n"));
     std::string key(handshake);
     key.replace(key.find("dGhl"), 4, "!!!!");
     EXPECT_EQ((co_await client.ask(key)).status, 400U);

@@ -71,6 +71,10 @@ class request {
   [[nodiscard]] std::string_view path() const noexcept;
   /// Of the target, behind the question mark, not decoded.
   [[nodiscard]] std::string_view query() const noexcept;
+  /// The host that is asked, and its port if one is given: "example.com:8080", "[::1]". That of a target in absolute
+  /// form, otherwise Host; a request in which they differ is refused. Empty in HTTP/1.0 if there is neither, and if
+  /// OPTIONS is about the whole server.
+  [[nodiscard]] std::string_view authority() const noexcept;
   /// The first value of that name in the query, decoded.
   [[nodiscard]] std::optional<std::string> query_value(std::string_view name) const;
   /// What stands in the path where the route has "{name}", decoded. Empty if the route has no such name.

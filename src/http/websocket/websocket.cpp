@@ -153,7 +153,9 @@ task<result<websocket>> websocket::accept(request& asked, response& answer, webs
     co_return std::unexpected(errc::not_an_upgrade);
   }
   if (asks.find("sec-websocket-version") != "13") {
-    (void)co_await answer.status(426).set("sec-websocket-version", "13").set("upgrade", "websocket").send();
+    answer.status(426).set("sec-websocket-version", "13").set("upgrade", "websocket");
+    of.response_fields().add("connection", "upgrade");
+    (void)co_await answer.send();
     co_return std::unexpected(errc::not_an_upgrade);
   }
   std::string protocol = agreed_protocol(asks, options.protocols);
