@@ -4,6 +4,7 @@
 #include "http/server_core.hpp"
 
 #include <tare/http/status.hpp>
+#include <tare/sleep.hpp>
 
 #include <algorithm>
 #include <array>
@@ -17,8 +18,9 @@ namespace {
 
 // A body up to this goes into one buffer with the head; beyond, copying costs more than a second piece.
 constexpr std::size_t most_copied = 16U << 10U;
-// What is read of a body that nobody wanted, before closing is cheaper.
+// What is read of a body that nobody wanted, and how long is waited for it, before closing is cheaper.
 constexpr std::size_t most_skipped = 256U << 10U;
+constexpr std::chrono::nanoseconds max_skip_time = std::chrono::seconds(1);
 
 std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
 
@@ -54,7 +56,8 @@ void exchange::next() noexcept {
   route_ = {};
   status_ = 200;
   stage_ = stage::open;
-  chunked_ = counted_ = continue_due_ = body_complete_ = head_limited_ = timed_out = false;
+  waited_ = {};
+  skipping_ = until_close_ = chunked_ = counted_ = continue_due_ = body_complete_ = head_limited_ = timed_out = false;
 }
 
 std::string_view exchange::input_text() const noexcept {
@@ -148,8 +151,10 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
     }
     auto more = connection_.try_read();
     if (!more && is_to_be_waited_for(more.error())) {
-      connection_.expires_after(server_.options().body_timeout, net::direction::read);
+      const auto begun = now();
+      connection_.expires_after(time_for_body(), net::direction::read);
       more = co_await connection_.read();
+      waited_ += now() - begun;
     }
     if (!more || more->empty()) {
       keep_ = false;
@@ -184,6 +189,8 @@ task<bool> exchange::skip_body() {
   if (body_complete_) co_return true;
   // Whoever still waits for "100 Continue" may send the body or not: what follows could be either.
   if (continue_due_ || read_error_) co_return false;
+  skipping_ = true;
+  waited_ = {};
   std::size_t skipped = 0;
   while (skipped <= most_skipped) {
     auto piece = co_await read_body();
@@ -192,6 +199,21 @@ task<bool> exchange::skip_body() {
     skipped += piece->size();
   }
   co_return false;
+}
+
+std::chrono::nanoseconds exchange::time_for_body() const noexcept {
+  using std::chrono::nanoseconds;
+  const server_options& options = server_.options();
+  nanoseconds left = options.body_timeout;
+  if (skipping_) {
+    left = std::min<nanoseconds>(left, max_skip_time - waited_);
+  } else if (options.body_min_rate != 0 && left != nanoseconds::max()) {
+    const double earned = static_cast<double>(reader_.body_bytes()) / static_cast<double>(options.body_min_rate);
+    constexpr double max_seconds = 1e9;  // more would not fit
+    const auto whole = std::chrono::duration<double>(std::min(earned, max_seconds));
+    left = std::min(left, left + std::chrono::duration_cast<nanoseconds>(whole) - waited_);
+  }
+  return std::max(left, nanoseconds(1));
 }
 
 void exchange::set_status(unsigned status) {
@@ -228,6 +250,7 @@ void exchange::compose_head(std::string& into, std::optional<std::uint64_t> leng
     into.append("transfer-encoding: chunked\r\n");
   } else {
     keep_ = false;  // HTTP/1.0: the end of the connection is the end of the body
+    until_close_ = true;
   }
   // A client that was not told to go on may send its body or not: the connection cannot be used any further.
   if (continue_due_ || server_.draining()) keep_ = false;
@@ -339,8 +362,9 @@ task<result<void>> exchange::finish() {
 }
 
 task<result<void>> exchange::send_instead(unsigned status, std::string_view why) {
-  if (stage_ != stage::open) co_return fail(errc::already_sent);
   keep_ = false;
+  if (stage_ == stage::complete) co_return std::unexpected(errc::already_sent);
+  if (stage_ != stage::open) co_return fail(errc::already_sent);
   status_ = static_cast<std::uint16_t>(status);
   fields_.clear();
   fields_.add("content-type", "text/plain");

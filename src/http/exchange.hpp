@@ -66,6 +66,10 @@ class exchange {
   [[nodiscard]] task<result<void>> send_instead(unsigned status, std::string_view why);
   [[nodiscard]] const std::optional<refusal>& refusal_to_send() const noexcept { return refusal_; }
   void close_after() noexcept { keep_ = false; }
+  /// A part of the response has left, and the rest will not.
+  [[nodiscard]] bool cut_off() const noexcept { return stage_ == stage::failed || stage_ == stage::streaming; }
+  /// Only the end of the connection tells where the body ends.
+  [[nodiscard]] bool ends_with_connection() const noexcept { return until_close_; }
   [[nodiscard]] bool keeps_connection() const noexcept { return keep_ && stage_ == stage::complete; }
 
   /// Answers 101 and hands the connection over to another protocol.
@@ -100,6 +104,8 @@ class exchange {
   [[nodiscard]] std::string_view input_text() const noexcept;
   /// Takes in what has come for a head; otherwise tells how that ends.
   [[nodiscard]] std::optional<arrival> take_for_head(net::result<net::lease>& got) noexcept;
+  /// How long to wait for more of the body: `body_timeout`, and as the whole body must not be too slow, less.
+  [[nodiscard]] std::chrono::nanoseconds time_for_body() const noexcept;
   /// Drops what the last piece of the body was in.
   void drop_piece() noexcept;
   [[nodiscard]] result<void> fail(std::error_code error) noexcept;
@@ -120,15 +126,18 @@ class exchange {
   fields fields_;
   std::optional<refusal> refusal_;
   std::error_code read_error_;
-  std::uint64_t left_ = 0;  ///< of an announced length
-  std::size_t sent_ = 0;    ///< of the scratch, at the first try
+  std::chrono::nanoseconds waited_{0};  ///< for the body, since `reader_.body_bytes()` are counted or skipping began
+  std::uint64_t left_ = 0;              ///< of an announced length
+  std::size_t sent_ = 0;                ///< of the scratch, at the first try
   matched_route route_;
   std::uint16_t status_ = 200;
   stage stage_ = stage::open;
   bool chunked_ = false;
-  bool counted_ = false;  ///< the length was announced
+  bool counted_ = false;      ///< the length was announced
+  bool until_close_ = false;  ///< neither: the body ends with the connection
   bool keep_ = true;
   bool continue_due_ = false;
+  bool skipping_ = false;  ///< the body, which nobody reads
   bool body_complete_ = false;
   bool head_limited_ = false;  ///< its time has begun
   bool upgraded_ = false;

@@ -39,6 +39,8 @@ class request_reader {
   [[nodiscard]] const request_head& head() const noexcept { return head_; }
   [[nodiscard]] bool has_body() const noexcept { return head_.chunked || head_.length > 0; }
   [[nodiscard]] std::string_view data() const noexcept { return parser_.data(); }
+  /// Of the current request, as far as it has come.
+  [[nodiscard]] std::uint64_t body_bytes() const noexcept { return body_bytes_; }
   [[nodiscard]] refusal why() const noexcept { return refusal_; }
   /// Bytes of the current request have been fed, other than empty lines before it.
   [[nodiscard]] bool under_way() const noexcept { return !text_.empty(); }

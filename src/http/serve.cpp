@@ -31,13 +31,24 @@ namespace {
 /// its way. So the peer is given a second to take it and to close (RFC 9112, 9.6).
 task<> linger(transport connection) {
   constexpr std::size_t most_bytes = 1U << 20U;
-  connection.shutdown_write();
   connection.expires_after(1s);
   for (std::size_t dropped = 0; dropped < most_bytes;) {
     auto got = co_await connection.read();
     if (!got || got->empty()) co_return;
     dropped += got->size();
   }
+}
+
+/// The end of a connection whose last response is complete is told, over TLS by close_notify; a response that was cut
+/// off must not look complete.
+task<> end_connection(exchange& x) {
+  const transport connection = x.connection();
+  if (x.cut_off()) {
+    if (x.ends_with_connection()) connection.abort();
+    co_return;
+  }
+  connection.shutdown_write();
+  if (!x.body_complete() || x.has_input() || x.upgraded()) co_await linger(connection);
 }
 
 /// Makes sure that the request has an answer, if there is still somebody to have it.
@@ -97,7 +108,10 @@ task<bool> serve_requests(transport connection, server_core& server) {
     auto arrived = x.try_read_head();
     if (!arrived) arrived = co_await x.read_head();
     if (arrived == exchange::arrival::none) co_return true;
-    if (arrived == exchange::arrival::over) co_return false;
+    if (arrived == exchange::arrival::over) {
+      connection.shutdown_write();
+      co_return false;
+    }
     if (arrived == exchange::arrival::refused) {
       if (const auto& refusal = x.refusal_to_send()) (void)co_await x.send_instead(refusal->status, refusal->why);
       break;
@@ -117,18 +131,15 @@ task<bool> serve_requests(transport connection, server_core& server) {
       }
       if (!x.complete() || guard.error()) co_await complete_response(x, guard);
     }
+    if (!x.keeps_connection()) break;
     if (!x.body_complete() && !co_await x.skip_body()) break;
-    if (!x.keeps_connection()) {
-      if (!x.has_input()) co_return false;
-      break;
-    }
     x.next();
     if (!x.has_input()) {
       connection.expires_after(server.options().idle_timeout, net::direction::read);
       co_return true;
     }
   }
-  co_await linger(connection);
+  co_await end_connection(x);
   co_return false;
 }
 

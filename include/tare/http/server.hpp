@@ -43,8 +43,9 @@ struct server_options {
   std::size_t max_head_bytes = 16U << 10U;   ///< request line and fields: 414 or 431
   unsigned max_fields = 100;                 ///< 431
   std::uint64_t max_body_bytes = 1U << 20U;  ///< 413; request_body::limit sets another for one request
-  std::chrono::nanoseconds head_timeout = std::chrono::seconds(10);   ///< from a head's first byte to its last: 408
-  std::chrono::nanoseconds body_timeout = std::chrono::seconds(30);   ///< for each piece of a body: 408
+  std::chrono::nanoseconds head_timeout = std::chrono::seconds(10);  ///< from a head's first byte to its last: 408
+  std::chrono::nanoseconds body_timeout = std::chrono::seconds(30);  ///< for each piece of a body: 408
+  std::uint64_t body_min_rate = 240;  ///< bytes per second; a body that comes slower ends `body_timeout` later: 408
   std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);  ///< for each piece that the client has to take
   std::chrono::nanoseconds idle_timeout = std::chrono::seconds(75);   ///< between requests: closed without a word
   std::chrono::nanoseconds request_timeout{0};  ///< for the handler: it is cancelled, 503 if it has not begun to answer
@@ -122,11 +123,15 @@ class server {
     try {
       detail::transport::of(stream).expires_after(detail::first_wait(core));
       do {
-        if (!co_await stream.readable()) co_return;
+        if (!co_await stream.readable()) {
+          (void)stream.shutdown_write();  // over TLS, close_notify
+          co_return;
+        }
       } while (co_await shield(detail::serve_requests(detail::transport::of(stream), core)));
     } catch (const std::bad_alloc&) {
       co_return;  // No memory for a frame: this connection ends, the others go on.
     } catch (const cancelled&) {
+      (void)stream.shutdown_write();
       throw;
     } catch (...) {
       detail::report(core, std::current_exception());  // likewise

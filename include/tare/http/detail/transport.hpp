@@ -48,6 +48,8 @@ class transport {
     operations_->expires_never(stream_, of);
   }
   void shutdown_write() const noexcept { operations_->shutdown_write(stream_); }
+  /// Ends it so that the peer sees an error, not an end.
+  void abort() const noexcept { operations_->abort(stream_); }
   /// Waits until `try_read`, or `try_write`, may find something to do. Some streams cannot tell:
   /// std::errc::operation_not_supported.
   [[nodiscard]] task<net::result<void>> readable() const { return operations_->readable(stream_); }
@@ -66,6 +68,7 @@ class transport {
     void (*expires_after)(void* stream, std::chrono::nanoseconds time, net::direction of) noexcept;
     void (*expires_never)(void* stream, net::direction of) noexcept;
     void (*shutdown_write)(void* stream) noexcept;
+    void (*abort)(void* stream) noexcept;
     task<net::result<void>> (*readable)(void* stream);
     task<net::result<void>> (*writable)(void* stream);
     task<bool> (*peer_closes)(void* stream);
@@ -110,6 +113,13 @@ class transport {
       }
     }
     static void shutdown_write(void* stream) noexcept { (void)at(stream).shutdown_write(); }
+    static void abort(void* stream) noexcept {
+      if constexpr (requires { at(stream).native_handle(); }) {
+        constexpr linger at_once{.l_onoff = 1, .l_linger = 0};
+        (void)::setsockopt(at(stream).native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+      }
+      at(stream).close();
+    }
     static task<net::result<void>> readable(void* stream) {
       if constexpr (requires { at(stream).readable(); }) {
         co_return co_await at(stream).readable();
@@ -155,6 +165,7 @@ class transport {
       .expires_after = &calls<Stream>::expires_after,
       .expires_never = &calls<Stream>::expires_never,
       .shutdown_write = &calls<Stream>::shutdown_write,
+      .abort = &calls<Stream>::abort,
       .readable = &calls<Stream>::readable,
       .writable = &calls<Stream>::writable,
       .peer_closes = &calls<Stream>::peer_closes,

@@ -1,0 +1,134 @@
+// How long clients may take that send or take slowly. Under the virtual clock.
+
+#include "http/memory_stream.hpp"
+
+#include <tare/http.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace {
+
+using namespace std::chrono_literals;
+using tare::task;
+using tare::http::request;
+using tare::http::response;
+using tare::http::server;
+using tare::http::server_options;
+using tare::test::memory_stream;
+using tare::test::wire;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+task<> ignore(request& /*asked*/, response& answer) { (void)co_await answer.send("text/plain", "ok"); }
+task<> ignore_and_close(request& /*asked*/, response& answer) {
+  answer.close();
+  (void)co_await answer.send("text/plain", "ok");
+}
+task<> sleep(request& /*asked*/, response& /*answer*/) { co_await tare::sleep_for(1h); }
+task<> read_all(request& asked, response& answer) {
+  auto body = co_await asked.body().read_all();
+  if (body) (void)co_await answer.send("text/plain", std::to_string(body->size()));
+}
+
+struct pace {
+  std::string_view piece;
+  std::chrono::nanoseconds between;
+  int count;
+};
+
+struct outcome {
+  std::string sent;
+  std::chrono::nanoseconds lasted{};
+};
+
+/// A client that sends a head, then the pieces of its body at that pace.
+outcome serve(tare::http::handler answer, server_options options, std::string_view head, pace body) {
+  outcome seen;
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+  auto all = [&]() -> task<> {
+    wire client;
+    client.input = head;
+    server serving(std::move(answer), std::move(options));
+    const auto begun = tare::now();
+    auto served = [&]() -> task<> {
+      co_await serving.serve_stream(memory_stream(client));
+      seen.lasted = tare::now() - begun;
+    };
+    auto drip = [&]() -> task<> {
+      for (int i = 0; i < body.count && !client.closed; ++i) {
+        co_await tare::sleep_for(body.between);
+        client.send(body.piece);
+      }
+    };
+    co_await tare::when_all(served(), drip());
+    seen.sent = client.output;
+  };
+  rt.run(all());
+  return seen;
+}
+
+constexpr std::string_view with_length = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16000\r\n\r\n";
+constexpr std::string_view chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+constexpr std::string_view to_be_closed =
+    "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 16000\r\n\r\n";
+
+TEST(slow_client, a_body_that_nobody_reads_is_skipped_for_a_moment_only) {
+  for (const std::string_view head : {with_length, to_be_closed}) {
+    for (const auto between : {10ms, 200ms, 900ms, 5000ms}) {
+      for (const auto& answer : {ignore, ignore_and_close}) {
+        const outcome seen = serve(answer, {}, head, {.piece = "x", .between = between, .count = 2000});
+        EXPECT_THAT(seen.sent, StartsWith("HTTP/1.1 200 OK\r\n"));
+        // Nothing is skipped when the connection is closed: a second for the client to take the response.
+        const bool closes = head == to_be_closed || answer == &ignore_and_close;
+        EXPECT_LE(seen.lasted, closes ? 1500ms : 2500ms) << head << between.count();
+      }
+    }
+  }
+  const outcome seen = serve(ignore, {}, chunked, {.piece = "1\r\nx\r\n", .between = 300ms, .count = 2000});
+  EXPECT_LE(seen.lasted, 6s);
+}
+
+TEST(slow_client, a_body_is_not_skipped_after_the_time_of_the_request) {
+  const outcome seen =
+      serve(sleep, {.request_timeout = 1s}, with_length, {.piece = "x", .between = 300ms, .count = 2000});
+  EXPECT_THAT(seen.sent, StartsWith("HTTP/1.1 503 "));
+  EXPECT_LE(seen.lasted, 2500ms);
+}
+
+TEST(slow_client, a_body_has_a_least_rate) {
+  const server_options options{.body_timeout = 2s, .body_min_rate = 100};
+  for (const std::string_view head : {with_length, chunked}) {
+    const std::string_view byte = head == chunked ? "1\r\nx\r\n" : "x";
+    const outcome slow = serve(read_all, options, head, {.piece = byte, .between = 1s, .count = 2000});
+    EXPECT_THAT(slow.sent, StartsWith("HTTP/1.1 408 "));
+    EXPECT_LE(slow.lasted, 6s);
+  }
+  // Extensions of chunks are no body.
+  const std::string padded = "1;" + std::string(100, 'e') + "\r\nx\r\n";
+  const outcome framing = serve(read_all, options, chunked, {.piece = padded, .between = 1s, .count = 2000});
+  EXPECT_THAT(framing.sent, StartsWith("HTTP/1.1 4"));
+  EXPECT_LE(framing.lasted, 6s);
+}
+
+TEST(slow_client, a_steady_body_may_take_longer_than_any_wait) {
+  const server_options options{.body_timeout = 2s, .body_min_rate = 100, .idle_timeout = 1s};
+  const std::string piece(200, 'x');
+  const outcome seen = serve(read_all, options, with_length, {.piece = piece, .between = 1s, .count = 80});
+  EXPECT_THAT(seen.sent, HasSubstr("16000"));
+  EXPECT_GE(seen.lasted, 79s);
+}
+
+TEST(slow_client, without_a_least_rate_each_wait_counts_alone) {
+  const server_options options{.body_timeout = 2s, .body_min_rate = 0, .idle_timeout = 1s};
+  constexpr std::string_view head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60\r\n\r\n";
+  const outcome seen = serve(read_all, options, head, {.piece = "x", .between = 1s, .count = 60});
+  EXPECT_THAT(seen.sent, StartsWith("HTTP/1.1 200 "));
+}
+
+}  // namespace
