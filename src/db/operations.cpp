@@ -179,7 +179,10 @@ auto with_session_of(pool_core& from, A... arguments) -> decltype(Run(lease(), s
   co_return co_await Run(std::move(held), std::move(arguments)...);
 }
 
-task<result<lease>> keep(lease held) { co_return held; }
+task<result<lease>> keep(lease held) {
+  held->altered = true;
+  co_return held;
+}
 
 }  // namespace
 

@@ -44,6 +44,7 @@ void pool_core::put_back(std::unique_ptr<session> returned) noexcept {
   if (returned != nullptr) {
     returned->reading = false;
     returned->transacting = false;
+    returned->altered = false;
     returned->spoiled.reset();
     const std::scoped_lock guard(lock_);
     if (!closed_) resting_.push_back(std::move(returned));

@@ -75,6 +75,7 @@ class session {
   std::atomic<std::uint32_t> references = 0;
   bool reading = false;      ///< there are `rows` that are not at their end
   bool transacting = false;  ///< there is a `transaction`
+  bool altered = false;      ///< lent as a `connection`, whose user may have changed its settings
   std::optional<error> spoiled;
 };
 

@@ -121,7 +121,9 @@ TEST(db_postgresql, through_tcp_and_by_name) {
     pool in = must(pool::open(server().tcp_uri("postgres")));
     EXPECT_EQ(must(co_await in.query_one<int>("SELECT 1")), 1);
     pool unknown = must(pool::open(server().tcp_uri("nowhere")));
-    EXPECT_EQ((co_await unknown.query("SELECT 1")).error().kind(), error_kind::unavailable);
+    const auto refused = co_await unknown.query("SELECT 1");
+    EXPECT_EQ(refused.error().kind(), error_kind::denied);
+    EXPECT_EQ(refused.error().code(), "3D000");
   };
   tare::run(body());
 }
@@ -187,6 +189,56 @@ TEST(db_postgresql, prepared_statements_that_are_gone_are_made_again) {
     EXPECT_EQ(must(co_await in.query_one<int>("SELECT 1 + $1::int", 1)), 2);
     must(co_await in.execute("DISCARD ALL"));
     EXPECT_EQ(must(co_await in.query_one<int>("SELECT 1 + $1::int", 2)), 3);
+  };
+  tare::run(body());
+}
+
+TEST(db_postgresql, a_statement_that_is_gone_does_not_spoil_the_next_one) {
+  const backend on;
+  auto body = [&]() -> task<> {
+    pool in = db_test::open(on, {.connections = 1, .cached_statements = 2});
+    must(co_await in.execute("SELECT 1"));
+    must(co_await in.execute("SELECT 2"));
+    must(co_await in.execute_script("DEALLOCATE ALL"));
+    for (int i = 3; i < 8; ++i) {
+      EXPECT_EQ(must(co_await in.query_one<int>("SELECT " + std::to_string(i))), i);
+    }
+    // And none is left behind, with statements that fail among them.
+    for (int i = 0; i < 20; ++i) {
+      (void)co_await in.execute("SELECT 1 / (" + std::to_string(i) + " % 2)");
+      tare::db::batch both;
+      both.add("SELECT " + std::to_string(100 + i));
+      both.add("SELECT 1 / 0");
+      (void)co_await in.execute(std::move(both));
+    }
+    EXPECT_LE(must(co_await in.query_one<std::int64_t>("SELECT count(*) FROM pg_prepared_statements")), 4);
+  };
+  tare::run(body());
+}
+
+TEST(db_postgresql, an_acquired_connection_leaves_nothing_to_the_next_borrower) {
+  const backend on;
+  auto body = [&]() -> task<> {
+    for (const bool resets : {true, false}) {
+      pool in = db_test::open(on, {.connections = 1, .reset_connections = resets});
+      int first = 0;
+      {
+        auto mine = must(co_await in.acquire());
+        first = must(co_await mine.query_one<int>("SELECT pg_backend_pid()")).value();
+        must(
+            co_await mine.execute_script("CREATE TEMP TABLE mine (i INT); SET TimeZone TO 'Asia/Tokyo'; LISTEN news; "
+                                         "SELECT pg_advisory_lock(7)"));
+      }
+      auto next = must(co_await in.acquire());
+      EXPECT_EQ(must(co_await next.query_one<int>("SELECT pg_backend_pid()")), first);
+      EXPECT_EQ(must(co_await next.query_one<bool>("SELECT current_setting('TimeZone') = 'Asia/Tokyo'")), !resets);
+      EXPECT_EQ(must(co_await next.query_one<bool>("SELECT to_regclass('pg_temp.mine') IS NOT NULL")), !resets);
+      EXPECT_EQ(must(co_await next.query_one<std::int64_t>("SELECT count(*) FROM pg_listening_channels()")),
+                resets ? 0 : 1);
+      EXPECT_EQ(must(co_await next.query_one<std::int64_t>(
+                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")),
+                resets ? 0 : 1);
+    }
   };
   tare::run(body());
 }

@@ -283,6 +283,24 @@ TEST(tls_context, tells_what_is_wrong_with_its_files) {
   EXPECT_FALSE(tls::context::client({.authorities = "/none"}).has_value());
 }
 
+TEST(tls_context, names_the_file_that_is_missing) {
+  const std::string certificate = ours().certificate;
+  const std::string key = ours().key;
+  const auto message_of = [](const auto& made) { return made ? "made" : made.error().message(); };
+  const std::string text = "/none/x.pem: No such file or directory";
+  EXPECT_EQ(message_of(tls::context::server({.certificate = "/none/x.pem", .key = key})), text);
+  EXPECT_EQ(message_of(tls::context::server({.certificate = certificate, .key = "/none/x.pem"})), text);
+  const auto trusting =
+      tls::context::server({.certificate = certificate, .key = key, .client_authorities = "/none/x.pem"});
+  EXPECT_EQ(message_of(trusting).find("/none/x.pem: "), 0U) << message_of(trusting);
+  const auto client = tls::context::client({.authorities = "/none/x.pem"});
+  EXPECT_EQ(message_of(client).find("/none/x.pem: "), 0U) << message_of(client);
+  EXPECT_EQ(message_of(tls::context::client({.certificate = "/none/x.pem", .key = key})), text);
+  // A file that is no key.
+  const auto no_key = tls::context::server({.certificate = certificate, .key = certificate});
+  EXPECT_EQ(no_key.error().file(), certificate);
+}
+
 /// A process of OpenSSL's, whose input is ours to write.
 class openssl {
  public:

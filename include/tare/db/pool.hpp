@@ -11,6 +11,12 @@
 // when it has come up. After a failed attempt to connect, calls fail at once until the next one is due: 50 ms later,
 // doubled with each failure up to 1 s, and jittered.
 //
+// A PostgreSQL server on another machine needs TLS and its identity checked: "?sslmode=verify-full&sslrootcert=FILE".
+// libpq's default, `prefer`, is neither: it goes on in the clear if the server wants, and believes any certificate.
+// A statement is cancelled by a request in the clear, as PostgreSQL has it; over TLS, where that would give its key
+// away, the connection is closed instead, and the server notices when it next sends something
+// (`client_connection_check_interval` makes it look).
+//
 // SQLite runs on the blocking pool, in write-ahead logging; writers of one pool take turns, readers run beside them.
 // PostgreSQL runs on the shard's reactor; its connections are used from every shard.
 //
@@ -49,6 +55,10 @@ struct pool_options {
   /// SQLite: how long a statement waits for a lock before it fails with `busy`.
   std::chrono::milliseconds busy_limit{5000};
   durability durable = durability::full;
+  /// PostgreSQL: what the user of an acquired `connection` may have left there goes when it comes back, as by DISCARD
+  /// ALL: settings, roles, temporary tables, cursors, LISTEN, advisory locks. One round trip. What a statement of the
+  /// pool itself or of a `transaction` leaves stays in any case.
+  bool reset_connections = true;
 };
 
 namespace detail {

@@ -23,6 +23,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <span>
 #include <string>
@@ -58,13 +59,29 @@ struct server_options {
   bool kernel_tls = false;
 };
 
+/// Why a context could not be made. Compares and converts as the std::error_code that it is; `message` names the file
+/// that the error is about.
+class context_error : public std::error_code {
+ public:
+  explicit context_error(std::error_code code, std::string file = {}) : std::error_code(code), file_(std::move(file)) {}
+
+  /// Empty if it is about no file.
+  [[nodiscard]] const std::string& file() const noexcept { return file_; }
+  [[nodiscard]] std::string message() const {
+    return file_.empty() ? std::error_code::message() : file_ + ": " + std::error_code::message();
+  }
+
+ private:
+  std::string file_;
+};
+
 /// What many connections share: certificates, trust, session tickets. 16 bytes, a shared pointer; thread-safe. Streams
 /// keep what they need of it alive.
 class context {
  public:
-  /// Reads the files at once, so not for the hot path. Errors are OpenSSL's.
-  [[nodiscard]] static result<context> client(const client_options& options = {});
-  [[nodiscard]] static result<context> server(const server_options& options);
+  /// Reads the files at once, so not for the hot path. **Errors**: OpenSSL's, and the system's for files.
+  [[nodiscard]] static std::expected<context, context_error> client(const client_options& options = {});
+  [[nodiscard]] static std::expected<context, context_error> server(const server_options& options);
 
   context(const context&) noexcept = default;
   context(context&&) noexcept = default;

@@ -1,6 +1,8 @@
 #include "db/postgresql/error.hpp"
 
+#include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,22 +18,15 @@ struct meaning {
 // The first that fits counts.
 constexpr std::array meanings{
     meaning{"08P01", error_kind::syntax},  // the number of parameters does not fit
-    meaning{"08", error_kind::unavailable},
-    meaning{"22", error_kind::data},
-    meaning{"23", error_kind::constraint},
-    meaning{"25006", error_kind::denied},  // in a read-only transaction
-    meaning{"28", error_kind::denied},
-    meaning{"3D", error_kind::unavailable},  // the database does not exist (yet)
-    meaning{"40", error_kind::busy},
-    meaning{"42501", error_kind::denied},
-    meaning{"42", error_kind::syntax},
-    meaning{"53100", error_kind::disk_full},
+    meaning{"08", error_kind::unavailable},    meaning{"22", error_kind::data},
+    meaning{"23", error_kind::constraint},     meaning{"25006", error_kind::denied},  // in a read-only transaction
+    meaning{"28", error_kind::denied},         meaning{"3D", error_kind::denied},     // the database does not exist
+    meaning{"40", error_kind::busy},           meaning{"42501", error_kind::denied},
+    meaning{"42", error_kind::syntax},         meaning{"53100", error_kind::disk_full},
     meaning{"53300", error_kind::unavailable},  // too many connections
-    meaning{"55P03", error_kind::busy},
-    meaning{"57014", error_kind::cancelled},
+    meaning{"55P03", error_kind::busy},        meaning{"57014", error_kind::cancelled},
     meaning{"57P", error_kind::unavailable},  // it shuts down, has crashed, or is starting
-    meaning{"XX001", error_kind::protocol},
-    meaning{"XX002", error_kind::protocol},
+    meaning{"XX001", error_kind::protocol},    meaning{"XX002", error_kind::protocol},
 };
 
 /// Without the line's end, and the lines after it.
@@ -64,10 +59,67 @@ error postgresql_error(const PGresult& failed) {
 error connection_error(const PGconn* connection) {
   std::string message = connection == nullptr ? "out of memory" : first_line(PQerrorMessage(connection));
   if (message.empty()) message = "the connection was lost";
-  // libpq gives no SQLSTATE for a connection that was refused: "unavailable" is right but for these.
-  const bool refused = message.find("password authentication failed") != std::string::npos ||
-                       message.find("no pg_hba.conf entry") != std::string::npos;
-  return {refused ? error_kind::denied : error_kind::unavailable, "", std::move(message)};
+  return {error_kind::unavailable, "", std::move(message)};
+}
+
+namespace {
+
+/// Where in the line "FATAL:  28P01: password ..." the SQLSTATE begins. The first word depends on the language.
+std::size_t find_sqlstate(std::string_view line) noexcept {
+  constexpr std::size_t state_size = 5;
+  const auto is_state = [](std::string_view text) {
+    return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
+  };
+  for (std::size_t at = line.find(":  "); at != std::string_view::npos; at = line.find(":  ", at + 1)) {
+    const std::string_view rest = line.substr(at + 3);
+    if (rest.size() > state_size && rest.substr(state_size).starts_with(": ") && is_state(rest.substr(0, state_size))) {
+      return at + 3;
+    }
+  }
+  return std::string_view::npos;
+}
+
+// What libpq itself says, without an SQLSTATE, and no later attempt will change.
+constexpr std::array denied_messages{
+    std::string_view("no password supplied"), std::string_view("password authentication failed"),
+    std::string_view("no pg_hba.conf entry"), std::string_view("authentication method"),
+    std::string_view("channel binding"),      std::string_view("certificate"),
+    std::string_view("does not support SSL"), std::string_view("does not support GSSAPI"),
+};
+
+}  // namespace
+
+error login_error(std::string_view message) {
+  // Of several hosts each has its lines: what the last one says counts, unless an earlier one denies.
+  std::optional<error> last;
+  while (!message.empty()) {
+    const std::string_view line = message.substr(0, message.find('\n'));
+    message.remove_prefix(std::min(message.size(), line.size() + 1));
+    if (line.empty()) continue;
+    const std::size_t at = find_sqlstate(line);
+    // Details, hints and places of what was said before.
+    if (last && at == std::string_view::npos && !line.starts_with("connection to ")) continue;
+    std::string text(line);
+    std::string state;
+    error_kind kind = error_kind::unavailable;
+    if (at != std::string_view::npos) {
+      state = line.substr(at, 5);
+      text.erase(at, 7);
+      kind = kind_of_sqlstate(state);
+    } else {
+      for (const std::string_view each : denied_messages) {
+        if (line.find(each) != std::string_view::npos) kind = error_kind::denied;
+      }
+    }
+    if (!last || last->kind() != error_kind::denied) last = error(kind, std::move(state), std::move(text));
+  }
+  if (last) return *std::move(last);
+  return {error_kind::unavailable, "", "no connection could be made"};
+}
+
+error login_error(const PGconn* connection) {
+  return connection == nullptr ? error(error_kind::unavailable, "", "out of memory")
+                               : login_error(std::string_view(PQerrorMessage(connection)));
 }
 
 }  // namespace tare::db::detail

@@ -7,14 +7,20 @@
 // synchronization point has been read. Rows are taken out of libpq one by one as they are wanted; what is not wanted
 // yet stays in the socket, and that holds the server back.
 //
+// The parts: session.cpp (the connection, whole operations), sending.cpp, receiving.cpp, ending.cpp (cancelling).
+//
 // A statement whose text is prepared already is sent again, once, if the server says that it has become useless: that
 // is how it tells of changed tables. Only outside of a transaction, which is lost by then.
 
 #include "db/postgresql/encoding.hpp"
 #include "db/postgresql/handles.hpp"
+#include "db/postgresql/login.hpp"
 #include "db/session.hpp"
 #include "db/statement_cache.hpp"
 
+#include <tare/semaphore.hpp>
+
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,15 +32,17 @@ namespace tare::db::detail {
 
 /// What the sessions of one pool share.
 struct postgresql_shared {
-  /// As PQconnectStartParams takes them, ended by a nullptr.
-  std::vector<const char*> keywords;
-  std::vector<const char*> values;
-  std::size_t cached_statements;
+  static constexpr std::size_t max_cancels = 4;
+
+  login_parameters login;
+  std::size_t cached_statements = 0;
+  bool reset_connections = true;
+  semaphore cancels{max_cancels};  ///< requests to cancel at a time
 };
 
 class postgresql_session final : public session {
  public:
-  explicit postgresql_session(const postgresql_shared& with) : shared_(with), statements_(with.cached_statements) {}
+  explicit postgresql_session(postgresql_shared& with) : shared_(with), statements_(with.cached_statements) {}
 
   task<result<void>> connect() override;
   [[nodiscard]] bool connected() const noexcept override;
@@ -66,6 +74,7 @@ class postgresql_session final : public session {
   // Sending. These put into libpq's buffer, and fail only if the connection is lost or memory is short.
   [[nodiscard]] bool send(std::string_view sql, const parameters& bound);
   [[nodiscard]] bool send_surplus();
+  [[nodiscard]] bool send_sync();
   [[nodiscard]] bool send_statement(std::string_view sql, const parameters& bound);
   void begin_pipeline();
   task<result<void>> flush();
@@ -78,24 +87,41 @@ class postgresql_session final : public session {
   void command_ended(bool wants_rows) noexcept;
   /// The pipeline is at its end: true if the statement is to be sent once more.
   [[nodiscard]] bool finish();
+  /// The results of a synchronization point have come: true if it is the last one.
+  [[nodiscard]] bool passes_sync();
+  /// Nobody waits for them: LISTEN is not supported.
+  void drop_notifications() noexcept;
   task<result<void>> drain();
-  task<result<void>> ask_to_cancel();
+
+  // Ending.
+  task<result<void>> make_clean();
+  task<result<void>> stop();
+  task<> send_cancel();
+  /// Settings that the last borrower has made may be left.
+  [[nodiscard]] bool is_altered() const noexcept { return altered && shared_.reset_connections; }
   [[nodiscard]] error lost();
+  [[nodiscard]] static error lost_before();
   [[nodiscard]] std::shared_ptr<const column_names> names_of(const PGresult& got);
 
-  const postgresql_shared& shared_;
+  postgresql_shared& shared_;
   pq<PGconn> connection_;
+  std::optional<cancel_target> cancel_;
+  unsigned unconfirmed_ = 0;  ///< requests to cancel that may still reach the session
   statement_cache<statement> statements_;
+  std::vector<std::string> surplus_;  ///< names of prepared statements that the server is to forget
   std::uint64_t prepared_ = 0;
   encoded_parameters encoded_;
 
   // Of what is under way.
   bool running_ = false;
+  bool synced_ = false;  ///< the last synchronization point has been sent
   bool committing_ = false;
   bool sent_again_ = false;
   bool rows_given_ = false;
   std::vector<sent_command> commands_;
-  std::size_t at_ = 0;  ///< the command whose results come now
+  std::size_t at_ = 0;         ///< the command whose results come now
+  std::size_t forgotten_ = 0;  ///< of `surplus_`, from its front
+  unsigned syncs_ = 0;         ///< synchronization points that have been sent and not been passed
   parameters bound_;
   std::uint64_t changes_ = 0;
   std::vector<std::uint64_t>* all_changes_ = nullptr;

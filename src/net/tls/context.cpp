@@ -72,6 +72,11 @@ std::unexpected<std::error_code> openssl_error() noexcept {
 
 namespace {
 
+/// What OpenSSL has found wrong with the file.
+std::unexpected<context_error> error_about(const std::string& file) {
+  return std::unexpected(context_error(openssl_error().error(), file));
+}
+
 /// Where OpenSSL's contexts keep ours.
 int place_of_core() noexcept {
   static const int index =
@@ -116,12 +121,10 @@ void context_core::set_up() noexcept {
   }
 }
 
-result<void> context_core::use_certificate(const std::string& chain, const std::string& key) {
-  if (::SSL_CTX_use_certificate_chain_file(context_, chain.c_str()) != 1 ||
-      ::SSL_CTX_use_PrivateKey_file(context_, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      ::SSL_CTX_check_private_key(context_) != 1) {
-    return openssl_error();
-  }
+std::expected<void, context_error> context_core::use_certificate(const std::string& chain, const std::string& key) {
+  if (::SSL_CTX_use_certificate_chain_file(context_, chain.c_str()) != 1) return error_about(chain);
+  if (::SSL_CTX_use_PrivateKey_file(context_, key.c_str(), SSL_FILETYPE_PEM) != 1) return error_about(key);
+  if (::SSL_CTX_check_private_key(context_) != 1) return error_about(key);
   return {};
 }
 
@@ -167,16 +170,16 @@ int context_core::keep_ticket(SSL* session, SSL_SESSION* ticket) noexcept {
   }
 }
 
-result<context> context::client(const client_options& options) {
+std::expected<context, context_error> context::client(const client_options& options) {
   auto made = context_core::make(::TLS_client_method(), false);
-  if (!made) return std::unexpected(made.error());
+  if (!made) return std::unexpected(context_error(made.error()));
   SSL_CTX* const raw = made->get();
   context_core& core = context_core::of(raw);
   if (options.verify) {
     ::SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
     const int loaded = options.authorities.empty() ? ::SSL_CTX_set_default_verify_paths(raw)
                                                    : ::SSL_CTX_load_verify_file(raw, options.authorities.c_str());
-    if (loaded != 1) return openssl_error();
+    if (loaded != 1) return error_about(options.authorities);
   }
   if (!options.certificate.empty()) {
     if (auto used = core.use_certificate(options.certificate, options.key); !used) return std::unexpected(used.error());
@@ -186,15 +189,17 @@ result<context> context::client(const client_options& options) {
   return context(std::move(*made));
 }
 
-result<context> context::server(const server_options& options) {
+std::expected<context, context_error> context::server(const server_options& options) {
   auto made = context_core::make(::TLS_server_method(), true);
-  if (!made) return std::unexpected(made.error());
+  if (!made) return std::unexpected(context_error(made.error()));
   SSL_CTX* const raw = made->get();
   context_core& core = context_core::of(raw);
   if (auto used = core.use_certificate(options.certificate, options.key); !used) return std::unexpected(used.error());
   if (!options.client_authorities.empty()) {
     ::SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-    if (::SSL_CTX_load_verify_file(raw, options.client_authorities.c_str()) != 1) return openssl_error();
+    if (::SSL_CTX_load_verify_file(raw, options.client_authorities.c_str()) != 1) {
+      return error_about(options.client_authorities);
+    }
   }
   if (options.kernel_tls) ::SSL_CTX_set_options(raw, SSL_OP_ENABLE_KTLS);
   core.set_alpn(options.alpn);

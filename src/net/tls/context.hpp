@@ -35,7 +35,7 @@ class context_core {
     void operator()(SSL_SESSION* freed) const noexcept { ::SSL_SESSION_free(freed); }
   };
 
-  result<void> use_certificate(const std::string& chain, const std::string& key);
+  std::expected<void, context_error> use_certificate(const std::string& chain, const std::string& key);
   void set_alpn(const std::vector<std::string>& protocols);
 
   /// Resumes with the ticket of an earlier connection to the host, if there is one.

@@ -1,0 +1,75 @@
+#include "db/postgresql/login.hpp"
+
+#include "db/postgresql/error.hpp"
+
+#include <tare/net/readiness.hpp>
+#include <tare/offload.hpp>
+
+#include <sys/socket.h>
+
+#include <utility>
+
+namespace tare::db::detail {
+
+namespace {
+
+/// Nothing for connections over TLS or GSSAPI: the request would give the key away in the clear.
+std::optional<cancel_target> cancel_target_of(PGconn* connection, const std::optional<backend_key>& key) {
+  if (!key || ::PQsslInUse(connection) != 0 || ::PQgssEncInUse(connection) != 0) return std::nullopt;
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  auto* const generic = reinterpret_cast<sockaddr*>(&address);
+  if (::getpeername(::PQsocket(connection), generic, &size) != 0) return std::nullopt;
+  return cancel_target{.server = net::endpoint::from(generic, size), .key = *key};
+}
+
+/// Until the connection is made, or cannot be.
+task<result<void>> poll_until_made(PGconn* connection) {
+  PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+  while (state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING) {
+    const int fd = ::PQsocket(connection);
+    net::result<void> waited;
+    if (state == PGRES_POLLING_READING) {
+      waited = co_await net::wait_readable(fd);
+    } else {
+      waited = co_await net::wait_writable(fd);
+    }
+    if (!waited) co_return std::unexpected(error(error_kind::unavailable, "", waited.error().message()));
+    state = ::PQconnectPoll(connection);
+  }
+  if (state != PGRES_POLLING_OK) co_return std::unexpected(login_error(connection));
+  co_return result<void>();
+}
+
+}  // namespace
+
+task<result<logged_in>> log_in(const login_parameters& with) {
+  // Off the shard, because it looks up the host's name; later hosts of a list are looked up by PQconnectPoll.
+  auto begin = [&with] { return pq<PGconn>(::PQconnectStartParams(with.keywords.data(), with.values.data(), 0)); };
+  auto made = co_await offload(std::move(begin));
+  PGconn* const connection = made.get();
+  if (connection == nullptr || ::PQstatus(connection) == CONNECTION_BAD) {
+    co_return std::unexpected(login_error(connection));
+  }
+  std::optional<backend_key> key;
+  {
+    const backend_key_listener listener(connection);
+    // With this libpq puts the SQLSTATE into its message, and has no other place for it.
+    (void)::PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);
+    auto polled = co_await poll_until_made(connection);
+    if (!polled) co_return std::unexpected(std::move(polled.error()));
+    key = listener.key();
+  }
+  (void)::PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
+  // What the server remarks by the way would otherwise be printed.
+  ::PQsetNoticeReceiver(connection, [](void* /*nothing*/, const PGresult* /*notice*/) {}, nullptr);
+  if (::PQsetnonblocking(connection, 1) != 0 || ::PQenterPipelineMode(connection) != 1) {
+    co_return std::unexpected(connection_error(connection));
+  }
+  logged_in done;
+  done.cancel = cancel_target_of(connection, key);
+  done.connection = std::move(made);
+  co_return done;
+}
+
+}  // namespace tare::db::detail

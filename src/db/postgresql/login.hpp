@@ -1,0 +1,31 @@
+#pragma once
+
+// Making a connection, up to the point where statements can be sent.
+
+#include "db/postgresql/cancel.hpp"
+#include "db/postgresql/handles.hpp"
+
+#include <tare/db/error.hpp>
+#include <tare/task.hpp>
+
+#include <optional>
+#include <vector>
+
+namespace tare::db::detail {
+
+/// As PQconnectStartParams takes them, ended by a nullptr.
+struct login_parameters {
+  std::vector<const char*> keywords;
+  std::vector<const char*> values;
+};
+
+struct logged_in {
+  pq<PGconn> connection;
+  /// How its statements are cancelled; nothing where that would have to be encrypted, or the server gives no key.
+  std::optional<cancel_target> cancel;
+};
+
+/// **Cancellation**: gives the attempt up.
+[[nodiscard]] task<result<logged_in>> log_in(const login_parameters& with);
+
+}  // namespace tare::db::detail
