@@ -52,79 +52,99 @@ task<result<void>> prepare(session& on) {
 
 [[nodiscard]] bool fit(const session& on) noexcept { return !on.spoiled && !on.under_way(); }
 
+/// What every statement has in common: the session is made fit for it, and a transaction that it fails in is spoiled.
+/// `Operation` has `start(session&)`, and `finish(lease, done)` for what that gave.
+template <class Operation, class Outcome = typename Operation::outcome>
+task<result<Outcome>> run_on(lease held, Operation operation) {
+  session& on = *held;
+  check_free(on);
+  if (!fit(on)) {
+    auto ready = co_await prepare(on);
+    if (!ready) co_return std::unexpected(std::move(ready.error()));
+  }
+  attempt trying(on);
+  auto done = co_await operation.start(on);
+  trying.end(done);
+  if (!done) co_return std::unexpected(std::move(done.error()));
+  co_return operation.finish(std::move(held), std::move(done));
+}
+
+struct query_operation {
+  using outcome = rows;
+  std::string_view sql;
+  parameters bound;
+  std::unique_ptr<row_stream> stream = nullptr;
+
+  task<result<progress>> start(session& on) {
+    stream = std::make_unique<row_stream>();
+    return on.start(sql, std::move(bound), &stream->block);
+  }
+  rows finish(lease held, const result<progress>& done) {
+    if (!done->finished) {
+      held->reading = true;
+      stream->held = std::move(held);
+    }
+    return rows(std::move(stream));
+  }
+};
+
+struct execute_operation {
+  using outcome = std::uint64_t;
+  std::string_view sql;
+  parameters bound;
+
+  task<result<progress>> start(session& on) { return on.start(sql, std::move(bound), nullptr); }
+  static std::uint64_t finish(const lease& /*held*/, const result<progress>& done) { return done->changes; }
+};
+
+struct batch_operation {
+  using outcome = std::vector<std::uint64_t>;
+  batch all;
+
+  task<result<outcome>> start(session& on) { return on.run(all); }
+  static outcome finish(const lease& /*held*/, result<outcome> done) { return *std::move(done); }
+};
+
+struct script_operation {
+  using outcome = void;
+  std::string_view sql;
+
+  task<result<void>> start(session& on) { return on.run_script(sql); }
+  static result<void> finish(const lease& /*held*/, const result<void>& done) { return done; }
+};
+
+struct begin_operation {
+  using outcome = transaction;
+  transaction_options options;
+
+  task<result<void>> start(session& on) { return on.begin(options); }
+  static transaction finish(lease held, const result<void>& /*done*/) {
+    held->transacting = true;
+    return transaction(std::move(held));
+  }
+};
+
 }  // namespace
 
 task<result<rows>> query_on(lease held, std::string_view sql, parameters bound) {
-  session& on = *held;
-  check_free(on);
-  if (!fit(on)) {
-    auto ready = co_await prepare(on);
-    if (!ready) co_return std::unexpected(std::move(ready.error()));
-  }
-  auto stream = std::make_unique<row_stream>();
-  attempt trying(on);
-  auto started = co_await on.start(sql, std::move(bound), &stream->block);
-  trying.end(started);
-  if (!started) co_return std::unexpected(std::move(started.error()));
-  if (!started->finished) {
-    on.reading = true;
-    stream->held = std::move(held);
-  }
-  co_return rows(std::move(stream));
+  return run_on(std::move(held), query_operation{.sql = sql, .bound = std::move(bound)});
 }
 
 task<result<std::uint64_t>> execute_on(lease held, std::string_view sql, parameters bound) {
-  session& on = *held;
-  check_free(on);
-  if (!fit(on)) {
-    auto ready = co_await prepare(on);
-    if (!ready) co_return std::unexpected(std::move(ready.error()));
-  }
-  attempt trying(on);
-  auto done = co_await on.start(sql, std::move(bound), nullptr);
-  trying.end(done);
-  if (!done) co_return std::unexpected(std::move(done.error()));
-  co_return done->changes;
+  return run_on(std::move(held), execute_operation{.sql = sql, .bound = std::move(bound)});
 }
 
 task<result<std::vector<std::uint64_t>>> execute_batch_on(lease held, batch all) {
-  session& on = *held;
-  check_free(on);
-  if (!fit(on)) {
-    auto ready = co_await prepare(on);
-    if (!ready) co_return std::unexpected(std::move(ready.error()));
-  }
-  attempt trying(on);
-  auto done = co_await on.run(all);
-  trying.end(done);
-  co_return done;
+  return run_on(std::move(held), batch_operation{.all = std::move(all)});
 }
 
 task<result<void>> execute_script_on(lease held, std::string_view sql) {
-  session& on = *held;
-  check_free(on);
-  if (!fit(on)) {
-    auto ready = co_await prepare(on);
-    if (!ready) co_return std::unexpected(std::move(ready.error()));
-  }
-  attempt trying(on);
-  auto done = co_await on.run_script(sql);
-  trying.end(done);
-  co_return done;
+  return run_on(std::move(held), script_operation{.sql = sql});
 }
 
 task<result<transaction>> begin_on(lease held, transaction_options options) {
-  session& on = *held;
-  check_free(on);
-  if (on.transacting) throw std::logic_error("tare::db: a transaction was begun inside another one");
-  if (!fit(on)) {
-    auto ready = co_await prepare(on);
-    if (!ready) co_return std::unexpected(std::move(ready.error()));
-  }
-  auto begun = co_await on.begin(options);
-  if (!begun) co_return std::unexpected(std::move(begun.error()));
-  on.transacting = true;
-  co_return transaction(std::move(held));
+  if (held->transacting) throw std::logic_error("tare::db: a transaction was begun inside another one");
+  return run_on(std::move(held), begin_operation{.options = options});
 }
 
 task<result<void>> commit(lease held) {
