@@ -9,7 +9,7 @@
 // First come, first served on both sides. A value is either delivered or still with its sender: cancelling a waiting
 // send drops the value with the sender's frame, cancelling a waiting receive loses nothing.
 //
-// Bytes: the buffer for `capacity` values is allocated at construction; a waiting send or receive holds 64 and the
+// Bytes: the buffer grows with the values in it, up to `capacity`; a waiting send or receive holds 64 and the
 // value in its frame. Capacity 0 is a rendezvous.
 
 #include <tare/detail/queued_wait.hpp>
@@ -54,23 +54,21 @@ class channel {
 
   /// False if there is no room or the channel is closed; then `value` is untouched.
   [[nodiscard]] bool try_send(T& value) {
-    detail::queued_wait* woken = nullptr;
     {
+      detail::wake_last woken;
       const std::scoped_lock guard(lock_);
       if (closed_ || !put(value, woken)) return false;
     }
-    if (woken != nullptr) detail::wake(*woken);
     return true;
   }
 
   [[nodiscard]] std::optional<T> try_receive() {
     std::optional<T> value;
-    detail::queued_wait* woken = nullptr;
     {
+      detail::wake_last woken;
       const std::scoped_lock guard(lock_);
       get(value, woken);
     }
-    if (woken != nullptr) detail::wake(*woken);
     return value;
   }
 
@@ -98,10 +96,10 @@ class channel {
 
  private:
   /// Moves `value` to the receiver that waits longest, or into the buffer. Under the lock.
-  bool put(T& value, detail::queued_wait*& woken) {
+  bool put(T& value, detail::wake_last& woken) {
     if (auto* first = static_cast<receive_awaiter*>(receivers_.front()); first != nullptr) {
       first->value_.emplace(std::move(value));
-      woken = detail::queued_wait::grant_first(receivers_);
+      woken.grant_first(receivers_);
       return true;
     }
     if (buffer_.size() >= capacity_) return false;
@@ -109,19 +107,23 @@ class channel {
     return true;
   }
 
-  /// Moves the oldest value into `value`, and the value of the sender that waits longest into the buffer.
-  void get(std::optional<T>& value, detail::queued_wait*& woken) {
+  /// Moves the oldest value into `value`, and the value of the sender that waits longest into the buffer. If a move
+  /// throws, every other value is where it was, or in the buffer.
+  void get(std::optional<T>& value, detail::wake_last& woken) {
     auto* first = static_cast<send_awaiter*>(senders_.front());
     if (buffer_.empty()) {
       if (first == nullptr) return;
       value.emplace(std::move(first->value_));
-    } else {
-      value.emplace(std::move(buffer_.front()));
-      buffer_.pop_front();
-      if (first == nullptr) return;
-      buffer_.push_back(std::move(first->value_));
+      woken.grant_first(senders_);
+      return;
     }
-    woken = detail::queued_wait::grant_first(senders_);
+    if (first != nullptr) {
+      // For a moment the buffer is one over its capacity, but no value is in neither place.
+      buffer_.push_back(std::move(first->value_));
+      woken.grant_first(senders_);
+    }
+    value.emplace(std::move(buffer_.front()));
+    buffer_.pop_front();
   }
 
   template <class Awaiter>
@@ -153,8 +155,8 @@ class channel<T>::send_awaiter : private detail::queued_wait {
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> self) {
     detail::wait_state& task = self.promise();
-    detail::queued_wait* woken = nullptr;
     {
+      detail::wake_last woken;
       const std::scoped_lock guard(at_.lock_);
       refused_ = at_.closed_;
       if (!refused_ && !at_.put(value_, woken)) {
@@ -165,7 +167,6 @@ class channel<T>::send_awaiter : private detail::queued_wait {
         return true;
       }
     }
-    if (woken != nullptr) detail::wake(*woken);
     if (--detail::current_shard->budget >= 0) return false;
     detail::current_shard->make_ready(task, detail::wait_kind::ready);
     return true;
@@ -194,8 +195,8 @@ class channel<T>::receive_awaiter : private detail::queued_wait {
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> self) {
     detail::wait_state& task = self.promise();
-    detail::queued_wait* woken = nullptr;
     {
+      detail::wake_last woken;
       const std::scoped_lock guard(at_.lock_);
       at_.get(value_, woken);
       if (!value_ && !at_.closed_) {
@@ -206,7 +207,6 @@ class channel<T>::receive_awaiter : private detail::queued_wait {
         return true;
       }
     }
-    if (woken != nullptr) detail::wake(*woken);
     if (--detail::current_shard->budget >= 0) return false;
     detail::current_shard->make_ready(task, detail::wait_kind::ready);
     return true;

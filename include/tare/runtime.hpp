@@ -103,6 +103,10 @@ class runtime {
   /// Throws std::bad_alloc, std::system_error if a thread cannot be started.
   explicit runtime(runtime_options options = {});
 
+  /// In a child process that was forked after the runtime was made, it does nothing. It must not be called by a task of
+  /// the runtime, nor while `run` is under way, as std::exit does for a static runtime: the program is ended with a
+  /// message.
+  ///
   /// Cancels what is still running, waits for it, and ends the threads. A task that never comes to an await, or
   /// ignores cancellation for ever, keeps it waiting.
   ~runtime();
@@ -115,6 +119,7 @@ class runtime {
   /// Throws std::logic_error if called from a task.
   template <class T>
   T run(task<T> body) {
+    if (!body) detail::empty_task("run");
     detail::outcome<T> kept;
     drive([&](detail::completion& done) { return detail::keep_outcome<T>(std::move(body), kept, done); });
     if (kept.error) std::rethrow_exception(kept.error);

@@ -7,7 +7,7 @@
 //     co_return;
 //   });                                  // here all have ended
 //
-// Bytes: 4.3 for each task beside its frame; the scope itself is 120. A scope belongs to the shard it was made on, and
+// Bytes: 4.3 for each task beside its frame; the scope itself is 112. A scope belongs to the shard it was made on, and
 // its tasks run there; `spawn_on` is for the others.
 
 #include <tare/detail/scope_core.hpp>
@@ -31,8 +31,10 @@ class scope;
 template <std::invocable<scope&> Body>
 task<> with_scope(Body body, on_error policy = on_error::cancel_siblings);
 
-/// Not thread-safe: to be used on its own shard only (`spawn` and `join` throw std::logic_error on another). Tasks may
-/// spawn into the scope they run in.
+/// A local of a coroutine, or part of one. Tasks may spawn into the scope they run in.
+///
+/// **Threads** To be used on the shard it was made on, except for `cancel` and `shard`: `spawn`, `spawn_on` and `join`
+/// throw std::logic_error on another, `fail` and `size` end the program with a message.
 class scope {
  public:
   class join_awaiter;
@@ -50,28 +52,40 @@ class scope {
   /// there is no memory to note it down; then the task is destroyed.
   template <class T>
   void spawn(task<T> spawned) {
-    enter(spawned.release(), [this](detail::wait_state& state) { core_.adopt(state); });
+    enter(spawned.release("scope::spawn"), [this](detail::wait_state& state) { core_.adopt(state); });
   }
 
   /// Likewise on another shard of the runtime, beside which the scope knows a record of 128 bytes. Throws
   /// std::out_of_range if there is no such shard.
   template <class T>
   void spawn_on(unsigned shard, task<T> spawned) {
-    enter(spawned.release(), [this, shard](detail::wait_state& state) { core_.adopt_on(shard, state); });
+    enter(spawned.release("scope::spawn_on"),
+          [this, shard](detail::wait_state& state) { core_.adopt_on(shard, state); });
   }
 
-  /// Cancels all tasks of the scope, the body of `with_scope` among them; those spawned later are cancelled from the
-  /// start. Costs O(tasks).
-  void cancel() noexcept { detail::cancel_children(core_); }
+  /// Cancels all tasks of the scope, the body of `with_scope` among them; those spawned before the next join has
+  /// returned are cancelled from the start. Costs O(tasks).
+  ///
+  /// **Threads** Any, while the scope exists. From another thread than the scope's shard this sends a message and
+  /// returns at once; the shard cancels the tasks when it comes to it, at the latest before a join returns.
+  void cancel() noexcept { core_.cancel(); }
 
-  /// Counts `error` as if a task had thrown it.
+  /// Counts `error`, which must not be null, as if a task had thrown it.
   void fail(std::exception_ptr error) noexcept { core_.fail(std::move(error)); }
 
   /// Tasks that have not ended, the body of `with_scope` not counted.
-  [[nodiscard]] std::size_t size() const noexcept { return core_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept {
+    core_.require_shard("size");
+    return core_.size();
+  }
 
-  /// Waits until all tasks have ended, then throws their error, if there was one. If the joining task is cancelled,
-  /// the scope's tasks are, and the join throws `cancelled` when they have ended.
+  /// Waits until all tasks have ended. Then the scope is as new: neither an error nor a cancellation of this round
+  /// concerns tasks that are spawned later.
+  ///
+  /// **Errors** Throws the tasks' error, if there was one: the first, or all that were collected (without those that
+  /// came when there was no memory left, but always the first). Throws std::logic_error if another task is joining.
+  /// **Cancellation** The scope's tasks are cancelled, and the join throws their error, or else `cancelled`, when they
+  /// have ended.
   [[nodiscard]] join_request join() noexcept;
 
   /// The shard it belongs to.
@@ -83,7 +97,7 @@ class scope {
 
   template <class T>
   void spawn_body(task<T> body) {
-    enter(body.release(), [this](detail::wait_state& state) { core_.adopt_body(state); });
+    enter(body.release("with_scope"), [this](detail::wait_state& state) { core_.adopt_body(state); });
   }
 
   template <class Adopt>
@@ -111,10 +125,7 @@ class scope::join_awaiter {
  public:
   join_awaiter(join_request request, detail::wait_state& /*task*/) noexcept : core_(request.core) {}
 
-  [[nodiscard]] bool await_ready() const {
-    core_.check_shard();
-    return core_.is_empty();
-  }
+  [[nodiscard]] bool await_ready() const { return core_.begin_join(); }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> self) noexcept {
     core_.wait_for_all(self.promise());

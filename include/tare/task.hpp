@@ -11,6 +11,7 @@
 
 #include <tare/detail/promise.hpp>
 
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -33,20 +34,39 @@ class [[nodiscard]] task {
   task(const task&) = delete;
   task& operator=(const task&) = delete;
   ~task() {
-    if (frame_ != detail::no_link) detail::handle_of(*detail::from_link<detail::wait_state>(frame_)).destroy();
+    if (frame_ != detail::no_link) detail::destroy_unstarted(frame_);
   }
 
   /// False once the task was moved from, awaited or spawned.
   [[nodiscard]] explicit operator bool() const noexcept { return frame_ != detail::no_link; }
 
-  /// For the library: gives up the frame, whose wait state this links to.
-  [[nodiscard]] detail::link release() noexcept { return std::exchange(frame_, detail::no_link); }
+  /// For the library: gives up the frame, whose wait state this links to. An empty task ends the program with a message
+  /// that names `call`.
+  [[nodiscard]] detail::link release(const char* call = "co_await") noexcept {
+    if (frame_ == detail::no_link) [[unlikely]]
+      detail::empty_task(call);
+    return std::exchange(frame_, detail::no_link);
+  }
 
  private:
   explicit task(detail::link frame) noexcept : frame_(frame) {}
 
   detail::link frame_;
 };
+
+namespace detail {
+
+template <class U, class T>
+concept refers_into = requires(U&& value) { value.operator T(); };
+
+/// False if `co_return` of a U would return a reference to a temporary from a task<T>.
+template <class U, class T>
+inline constexpr bool outlives_return =
+    !std::is_reference_v<T> || refers_into<U, T> ||
+    (std::is_convertible_v<std::remove_reference_t<U>*, std::remove_reference_t<T>*> &&
+     (std::is_rvalue_reference_v<T> || std::is_lvalue_reference_v<U>));
+
+}  // namespace detail
 
 template <class T>
 class task<T>::promise_type : public detail::promise_base {
@@ -56,6 +76,7 @@ class task<T>::promise_type : public detail::promise_base {
   template <class U = T>
     requires std::is_convertible_v<U&&, T>
   void return_value(U&& value) {
+    static_assert(detail::outlives_return<U, T>, "co_return would return a reference to a temporary");
     void* place = result_place();
     if (place == nullptr) return;
     if constexpr (std::is_reference_v<T>) {
@@ -63,7 +84,16 @@ class task<T>::promise_type : public detail::promise_base {
       ::new (place) std::add_pointer_t<T>(std::addressof(result));
     } else {
       ::new (place) T(static_cast<T>(std::forward<U>(value)));
+      set_kind(detail::wait_kind::delivered);
     }
+  }
+
+  void unhandled_exception() noexcept {
+    if constexpr (!std::is_reference_v<T> && !std::is_trivially_destructible_v<T>) {
+      // The destructor of a local has thrown, so nobody will ask for the result.
+      if (kind() == detail::wait_kind::delivered) std::destroy_at(static_cast<T*>(result_place()));
+    }
+    promise_base::unhandled_exception();
   }
 };
 

@@ -43,7 +43,7 @@ class timeout_awaiter {
  public:
   timeout_awaiter(timeout_request<T>&& request, wait_state& /*waiting*/) noexcept
       : group_(group_policy::nothing_decides), nanoseconds_(request.nanoseconds) {
-    member_.child = request.body.release();
+    member_.child = request.body.release("timeout");
     member_.result = room_.place();
     alarm_.group = &group_;
     alarm_.expired = [](timer_node& self) noexcept {

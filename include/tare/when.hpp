@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <exception>
 #include <optional>
+#include <stdexcept>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -28,6 +29,32 @@
 namespace tare {
 
 namespace detail {
+
+/// For messages.
+template <group_policy Policy>
+inline constexpr const char* when_call = Policy == group_policy::first_end_decides ? "when_any" : "when_all";
+
+/// When results are moved out one after the other and one of the moves throws: calls `drop(i)` for those that are left.
+template <class Drop>
+class drop_rest {
+ public:
+  drop_rest(std::size_t count, Drop drop) noexcept : count_(count), drop_(drop) {}
+  drop_rest(const drop_rest&) = delete;
+  drop_rest& operator=(const drop_rest&) = delete;
+  ~drop_rest() {
+    for (; next_ < count_; ++next_) drop_(next_);
+  }
+  template <class Room>
+  [[nodiscard]] decltype(auto) take(Room& from) {
+    ++next_;
+    return from.take();
+  }
+
+ private:
+  std::size_t next_ = 0;
+  std::size_t count_;
+  Drop drop_;
+};
 
 template <group_policy Policy, class... T>
 class when_awaiter;
@@ -50,16 +77,17 @@ template <group_policy Policy, class... T>
 class when_awaiter {
   static constexpr std::size_t count = sizeof...(T);
   static constexpr auto indices = std::index_sequence_for<T...>();
+  static constexpr const char* call = when_call<Policy>;
 
  public:
   when_awaiter(when_request<Policy, T...>&& request, wait_state& /*waiting*/) noexcept : group_(Policy) {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      ((members_[I].child = std::get<I>(request.tasks).release(), members_[I].result = std::get<I>(rooms_).place()),
+      ((members_[I].child = std::get<I>(request.tasks).release(call), members_[I].result = std::get<I>(rooms_).place()),
        ...);
     }(indices);
   }
 
-  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  [[nodiscard]] static bool await_ready() noexcept { return count == 0; }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> self) noexcept {
     group_.start(self.promise(), members_);
@@ -73,8 +101,9 @@ class when_awaiter {
         std::rethrow_exception(decisive->error);
       }
       if constexpr (!(std::is_void_v<T> && ...)) {
+        drop_rest rest(count, [this](std::size_t at) noexcept { drop(at); });
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
-          return std::tuple<regular_t<T>...>{std::get<I>(rooms_).take()...};
+          return std::tuple<regular_t<T>...>{rest.take(std::get<I>(rooms_))...};
         }(indices);
       }
     } else {
@@ -90,6 +119,11 @@ class when_awaiter {
   }
 
  private:
+  void drop(std::size_t at) noexcept {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((I == at ? std::get<I>(rooms_).drop() : (void)0), ...);
+    }(indices);
+  }
   void drop_all_but(std::size_t kept) noexcept {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       ((I != kept && !members_[I].error ? std::get<I>(rooms_).drop() : (void)0), ...);
@@ -103,12 +137,17 @@ class when_awaiter {
 
 template <group_policy Policy, class T>
 class when_range_awaiter {
+  static constexpr const char* call = when_call<Policy>;
+
  public:
   // Not noexcept: may throw std::bad_alloc, before any task has started.
   when_range_awaiter(when_range_request<Policy, T>&& request, wait_state& /*waiting*/)
       : group_(Policy), members_(request.tasks.size()), rooms_(request.tasks.size()) {
+    if (Policy == group_policy::first_end_decides && request.tasks.empty()) {
+      throw std::invalid_argument("tare::when_any: the vector has no task, so none can be the first to end");
+    }
     for (std::size_t i = 0; i < members_.size(); ++i) {
-      members_[i].child = request.tasks[i].release();
+      members_[i].child = request.tasks[i].release(call);
       members_[i].result = rooms_[i].place();
     }
   }
@@ -127,9 +166,10 @@ class when_range_awaiter {
         std::rethrow_exception(decisive->error);
       }
       if constexpr (!std::is_void_v<T>) {
+        drop_rest rest(members_.size(), [this](std::size_t at) noexcept { rooms_[at].drop(); });
         std::vector<T> results;
         results.reserve(members_.size());
-        for (result_room<T>& room : rooms_.all()) results.push_back(room.take());
+        for (result_room<T>& room : rooms_.all()) results.push_back(rest.take(room));
         return results;
       }
     } else {
@@ -155,7 +195,7 @@ class when_range_awaiter {
 }  // namespace detail
 
 /// Awaits all; gives a std::tuple of the results, std::monostate for a task without one (nothing if none has any).
-/// The first error cancels the rest and is thrown when all have ended.
+/// The first error cancels the rest and is thrown when all have ended. Without any task it returns at once.
 template <class... T>
 [[nodiscard]] auto when_all(task<T>... tasks) noexcept {
   return detail::when_request<detail::group_policy::first_error_decides, T...>{std::tuple(std::move(tasks)...)};
@@ -180,7 +220,7 @@ template <class... T>
   return detail::when_request<detail::group_policy::first_end_decides, T...>{std::tuple(std::move(tasks)...)};
 }
 
-/// Likewise for a vector, which must not be empty: gives the winner's index and its result.
+/// Likewise for a vector: gives the winner's index and its result. Throws std::invalid_argument if the vector is empty.
 template <class T>
   requires(!std::is_reference_v<T>)
 [[nodiscard]] auto when_any(std::vector<task<T>> tasks) noexcept {

@@ -4,7 +4,9 @@
 #include "frame/poison.hpp"
 
 #include <tare/abi/arena.hpp>
+#include <tare/detail/frame_memory.hpp>
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -40,8 +42,29 @@ constinit std::atomic<arena*> arena::made_ = nullptr;
 arena& arena::make() {
   // Never destroyed: frames may be freed by destructors of static objects.
   static auto* const the_arena = new arena;
+  // Another thread may hold a lock at the moment of a fork, and is not there in the child to give it up. Registered
+  // once, as the arena is made once.
+  static const int registered = ::pthread_atfork([] { the_arena->lock_all(); }, [] { the_arena->unlock_all(); },
+                                                 [] {
+                                                   the_arena->unlock_all();
+                                                   current_heap = nullptr;
+                                                   current_shelves = nullptr;
+                                                 });
+  if (registered != 0) throw std::bad_alloc();
   made_.store(the_arena, std::memory_order_release);
   return *the_arena;
+}
+
+void arena::lock_all() noexcept {
+  heaps_lock_.lock();
+  shared_heap_lock_.lock();
+  lock_.lock();
+}
+
+void arena::unlock_all() noexcept {
+  lock_.unlock();
+  shared_heap_lock_.unlock();
+  heaps_lock_.unlock();
 }
 
 arena::arena() {
@@ -64,8 +87,10 @@ arena::arena() {
   (void)::madvise(arena_base, bytes, MADV_NOHUGEPAGE);
   abi::this_arena.base = reinterpret_cast<std::uintptr_t>(arena_base);
   abi::this_arena.table = reinterpret_cast<std::uintptr_t>(table_);
-  taken_[0] = 1;  // link 0 means none
+  // Link 0 means none, so the first slab is never handed out, and following a link that is none traps.
+  taken_[0] = 1;
   first_free_ = 1;
+  accessible_ = 1;
 
   heaps_[shared_heap_number] = std::make_unique<heap>(shared_heap_number);
   heap_count_ = shared_heap_number + 1;

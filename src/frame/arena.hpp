@@ -74,6 +74,9 @@ class arena {
   arena();
   ~arena() = default;
   static arena& make();
+  /// Around a fork, in the order in which they are taken elsewhere.
+  void lock_all() noexcept;
+  void unlock_all() noexcept;
 
   static constinit std::atomic<arena*> made_;
 
@@ -83,7 +86,7 @@ class arena {
 
   std::mutex lock_;
   std::size_t slab_count_ = 0;
-  std::size_t accessible_ = 0;  ///< the first so many slabs may be touched
+  std::size_t accessible_ = 0;  ///< the slabs below this one, except the first, may be touched
   std::size_t first_free_ = 0;  ///< no slab below is free
   std::size_t in_use_ = 0;      ///< slabs
   std::size_t area_ = 0;        ///< the first slab of the last area that was made in one; 0: none

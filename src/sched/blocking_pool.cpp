@@ -8,6 +8,14 @@
 
 namespace tare::detail {
 
+namespace {
+
+constinit thread_local const blocking_pool* pool_of_thread = nullptr;
+
+}  // namespace
+
+bool blocking_pool::is_worker_of(const blocking_pool& pool) noexcept { return pool_of_thread == &pool; }
+
 blocking_pool::joined_threads::~joined_threads() {
   for (std::thread& each : list) each.join();
 }
@@ -72,6 +80,7 @@ bool blocking_pool::take_back(blocking_call& call) noexcept {
 }
 
 void blocking_pool::work(std::list<std::thread>::iterator self) {
+  pool_of_thread = this;
   std::unique_lock guard(lock_);
   for (;;) {
     if (first_ == nullptr && !stopping_) {

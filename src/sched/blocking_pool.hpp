@@ -39,6 +39,9 @@ class blocking_pool {
   /// Threads that have not come to their ends, or fewer. Without the lock.
   [[nodiscard]] std::size_t live_threads() const noexcept { return live_threads_.load(std::memory_order_acquire); }
 
+  /// True if the calling thread is one of the pool's.
+  [[nodiscard]] static bool is_worker_of(const blocking_pool& pool) noexcept;
+
  private:
   /// Threads that have come to their ends.
   struct joined_threads {

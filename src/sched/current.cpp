@@ -8,6 +8,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 
 namespace tare::detail {
 
@@ -19,6 +21,35 @@ bool move_to(wait_state& leaf, unsigned number) {
   return true;
 }
 
+void empty_task(const char* call) noexcept {
+  std::fprintf(stderr,
+               "tare: %s of an empty task: it has been moved from, awaited or spawned already. A task runs once: call "
+               "the coroutine again for another one\n",
+               call);
+  std::abort();
+}
+
+void destroy_unstarted(link frame) noexcept {
+  // Those deeper than that wait in a list until the outermost has returned, so the stack does not grow with the depth.
+  constexpr int max_depth = 64;
+  static constinit thread_local int depth = 0;
+  static constinit thread_local link deferred = no_link;
+  wait_state& outermost = *from_link<wait_state>(frame);
+  if (depth == max_depth) {
+    outermost.next = deferred;
+    deferred = frame;
+    return;
+  }
+  ++depth;
+  handle_of(outermost).destroy();
+  while (depth == 1 && deferred != no_link) {
+    wait_state& next = *from_link<wait_state>(deferred);
+    deferred = next.next;
+    handle_of(next).destroy();
+  }
+  --depth;
+}
+
 namespace {
 
 constexpr const char* instead_of_spawn = "or use tare::runtime::spawn_on, which any thread may call";
@@ -26,7 +57,7 @@ constexpr const char* instead_of_spawn = "or use tare::runtime::spawn_on, which 
 void spawn_from(shard& here, shard_id to, task<> detached) {
   runtime_core& runtime = here.runtime();
   if (&runtime.shard_at(to) == &here) {
-    here.start_detached(*from_link<wait_state>(detached.release()));
+    here.start_detached(*from_link<wait_state>(detached.release("spawn_on")));
   } else {
     runtime.spawn_on(to, std::move(detached));
   }
@@ -40,7 +71,7 @@ namespace tare {
 
 void spawn(task<> detached) noexcept {
   detail::shard& here = detail::shard_for("tare::spawn", detail::instead_of_spawn);
-  here.start_detached(*detail::from_link<detail::wait_state>(detached.release()));
+  here.start_detached(*detail::from_link<detail::wait_state>(detached.release("spawn")));
 }
 
 void spawn_on(shard_id shard, task<> detached) {

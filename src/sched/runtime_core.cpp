@@ -6,8 +6,11 @@
 
 #include <tare/error.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <stdexcept>
@@ -26,6 +29,8 @@ void refuse_run_in_task() {
   if (current_shard != nullptr) throw std::logic_error("tare: run called from a task: co_await the task instead");
 }
 
+bool runtime_core::is_of_this_process() const noexcept { return process_ == ::getpid(); }
+
 runtime_core::runtime_core(runtime_options options)
     : options_(std::move(options)),
       memory_(options_.memory_limit),
@@ -34,6 +39,7 @@ runtime_core::runtime_core(runtime_options options)
                                                          [this](auto found) { return report_stall(found); })
                         : nullptr),
       blocking_pool_(std::max(1U, options_.blocking_threads), virtual_time_.get()) {
+  shard::forget_after_fork();
   ceiling_.most = options_.frame_limit;
   const unsigned shards = shard_count_of(options_);
   shards_.reserve(shards);
@@ -56,6 +62,7 @@ runtime_core::runtime_core(runtime_options options)
 }
 
 runtime_core::~runtime_core() {
+  refuse_end_in_use();
   waiting_callers_.fetch_add(1, std::memory_order_relaxed);
   stopping_.store(true, std::memory_order_release);
   for (const auto& each : shards_) each->notify();
@@ -67,6 +74,27 @@ runtime_core::~runtime_core() {
     });
   }
   for (std::thread& each : threads_) each.join();
+  // A cancellation may have been under way to a task that has ended since.
+  const shard::occupation here(*shards_[0]);
+  for (const auto& each : shards_) each->take_last_messages();
+  // Frames that one shard has kept for later may belong to another.
+  for (const auto& each : shards_) each->frames().trim();
+}
+
+void runtime_core::refuse_end_in_use() noexcept {
+  const char* by = nullptr;
+  if (shard::occupation::is_inside(*this)) by = "one of its tasks";
+  if (blocking_pool::is_worker_of(blocking_pool_)) by = "a function that it runs for offload";
+  {
+    const std::scoped_lock guard(driving_lock_);
+    if (by == nullptr && driven_ && !options_.background) by = "another thread while run is under way";
+  }
+  if (by == nullptr) return;
+  std::fprintf(stderr,
+               "tare: a runtime is destroyed by %s (std::exit with a static runtime does that): return from run first, "
+               "or end the program by std::quick_exit\n",
+               by);
+  std::abort();
 }
 
 void runtime_core::check_stopped() noexcept {
@@ -88,7 +116,7 @@ std::size_t runtime_core::detached_tasks() const noexcept {
 
 void runtime_core::spawn_on(shard_id to, task<> detached) {
   shard& target = shard_at(to);
-  wait_state& state = *from_link<wait_state>(detached.release());
+  wait_state& state = *from_link<wait_state>(detached.release("spawn_on"));
   state.set_kind(wait_kind::fresh);
   target.count_started_from_elsewhere();
   target.count_arrival();
@@ -97,6 +125,9 @@ void runtime_core::spawn_on(shard_id to, task<> detached) {
 
 void runtime_core::drive(const std::function<task<>(completion&)>& make) {
   refuse_run_in_task();
+  if (!threads_.empty() && !is_of_this_process()) {
+    throw std::logic_error("tare: run after a fork: the child has no threads but its own; make a runtime there");
+  }
   class driven_run final : public completion {
    public:
     explicit driven_run(runtime_core& in) : in_(in) {}
@@ -170,7 +201,10 @@ void runtime_core::unhandled(std::exception_ptr error) noexcept {
 namespace tare {
 
 runtime::runtime(runtime_options options) : core_(std::make_unique<detail::runtime_core>(std::move(options))) {}
-runtime::~runtime() = default;
+runtime::~runtime() {
+  // What a fork has copied: the threads that it would wait for exist in the parent only.
+  if (!core_->is_of_this_process()) (void)core_.release();  // NOLINT(bugprone-unused-return-value)
+}
 
 void runtime::drive(const std::function<task<>(detail::completion&)>& make) { core_->drive(make); }
 void runtime::spawn_on(shard_id shard, task<> detached) { core_->spawn_on(shard, std::move(detached)); }

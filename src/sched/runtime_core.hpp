@@ -9,6 +9,8 @@
 
 #include <tare/runtime.hpp>
 
+#include <unistd.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -43,10 +45,15 @@ class runtime_core {
   /// While stopping, whenever a detached task has ended.
   void check_stopped() noexcept;
 
+  /// False in a child that was forked after the runtime was made.
+  [[nodiscard]] bool is_of_this_process() const noexcept;
+
   /// A detached task has thrown.
   void unhandled(std::exception_ptr error) noexcept;
 
  private:
+  /// Ends the program if the runtime waits for the calling thread, or another one uses it.
+  void refuse_end_in_use() noexcept;
   /// In virtual time, all tasks wait and no deadline is left. True if that was reported.
   [[nodiscard]] bool report_stall(const virtual_time::stall& found) noexcept;
   /// True if every thread of the process belongs to the runtime or waits for it.
@@ -54,6 +61,7 @@ class runtime_core {
 
   [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
 
+  pid_t process_ = ::getpid();
   runtime_options options_;
   frame_ceiling ceiling_;
   memory_budget memory_;

@@ -10,8 +10,10 @@
 #include <array>
 #include <bit>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 namespace tare::detail {
@@ -63,20 +65,34 @@ struct member_chunk {
 };
 static_assert(sizeof(member_chunk) == 32, "is_full() counts on it");
 
+static_assert(sizeof(scope_core) <= 120);
+
 scope_core::scope_core(bool collecting) noexcept : collecting_(collecting) {
   // Cancelling the joining task cancels the scope's; the join ends when they have.
   give_up = [](wait_node& self) noexcept { detail::cancel_children(static_cast<waiting_parent&>(self)); };
   cancel_children = &scope_core::cancel_tasks;
   home = current_shard;
+  cancel_mail_.set_kind(wait_kind::mail_cancel_scope);
 }
 
 void scope_core::check_shard() const {
+  if (home == nullptr) throw std::logic_error("tare::scope: made outside of a task");
   if (!is_here()) throw std::logic_error("tare::scope: used on another shard than the one it was made on");
+}
+
+void scope_core::require_shard(const char* call) const noexcept {
+  if (is_here()) return;
+  std::fprintf(stderr,
+               "tare: scope::%s called on another shard than the one the scope was made on: call it there, after "
+               "co_await tare::resume_on(scope.shard()); only scope::cancel may be called from any thread\n",
+               call);
+  std::abort();
 }
 
 unsigned scope_core::shard_number() const noexcept { return static_cast<const shard*>(home)->number(); }
 
 scope_core::~scope_core() {
+  await_cancel_mail();
   if (size_ != 0) {
     std::fprintf(stderr, "tare: a scope was destroyed while %zu of its tasks lived: join it on every path\n", size_);
     std::terminate();
@@ -130,6 +146,12 @@ void scope_core::adopt_on(unsigned number, wait_state& added) {
   away.move(added, target);
 }
 
+void scope_core::require_frame() const noexcept {
+  if (from_link<const scope_core>(to_link(this)) == this) return;
+  std::fputs("tare: a scope is used that does not lie in a task's frame: make it a local of a coroutine\n", stderr);
+  std::abort();
+}
+
 void scope_core::enter(wait_state& added) {
   if (open_ == no_link) {
     const std::size_t bytes = full_ == no_link ? first_chunk_bytes : chunk_bytes;
@@ -146,6 +168,7 @@ void scope_core::enter(wait_state& added) {
   if (chunk.is_full()) {
     unlink(chunk, open_);
     link_to(chunk, full_);
+    chunks_changed_ = true;
   }
   if (cancelling) added.cancelled = 1;
 }
@@ -167,10 +190,10 @@ void scope_core::task_ended(link slots, link self, std::exception_ptr error) noe
     scope.note(std::move(error));
     if (!scope.collecting_) detail::cancel_children(scope);
   }
-  if (--scope.size_ == 0 && scope.joining_) {
-    scope.joining_ = false;
+  if (--scope.size_ == 0 && scope.owner != no_link) {
     const bool joiner_cancelled = from_link<wait_state>(scope.owner)->cancelled != 0;
     scope.wake_here(joiner_cancelled ? wait_kind::ready_cancelled : wait_kind::ready);
+    scope.owner = no_link;
   }
 }
 
@@ -179,12 +202,28 @@ void scope_core::note(std::exception_ptr error) noexcept {
   if (!error_) {
     error_ = std::move(error);
   } else if (collecting_) {
-    more_errors_.push_back(std::move(error));
+    try {
+      if (!more_errors_) more_errors_ = std::make_unique<std::vector<std::exception_ptr>>();
+      more_errors_->push_back(std::move(error));
+    } catch (const std::bad_alloc&) {
+      // The first one is delivered in any case.
+    }
   }
+}
+
+bool scope_core::begin_join() {
+  check_shard();
+  if (joining_)
+    throw std::logic_error("tare::scope: another task is joining it: join once, and let others wait for an event");
+  joining_ = true;
+  return size_ == 0;
 }
 
 void scope_core::finish_join() {
   const bool was_cancelled = current_shard->take_cancelled();  // before anything is thrown
+  await_cancel_mail();
+  joining_ = false;
+  cancelling = false;  // the next round of tasks is not concerned
   throw_errors();
   if (was_cancelled) throw cancelled();
 }
@@ -193,8 +232,14 @@ void scope_core::throw_errors() {
   if (!error_) return;
   std::exception_ptr first = std::exchange(error_, nullptr);
   if (!collecting_) std::rethrow_exception(std::move(first));
-  more_errors_.insert(more_errors_.begin(), std::move(first));
-  throw error_group(std::exchange(more_errors_, {}));
+  std::vector<std::exception_ptr> all;
+  if (const auto more = std::exchange(more_errors_, nullptr)) all = std::move(*more);
+  try {
+    all.insert(all.begin(), first);
+  } catch (const std::bad_alloc&) {
+    std::rethrow_exception(std::move(first));
+  }
+  throw error_group(std::move(all));
 }
 
 void scope_core::leave(member_chunk& chunk, unsigned slot) noexcept {
@@ -209,20 +254,70 @@ void scope_core::leave(member_chunk& chunk, unsigned slot) noexcept {
   }
 }
 
+void scope_core::cancel() noexcept {
+  if (is_here()) {
+    cancel_here();
+    return;
+  }
+  if (home == nullptr || cancel_under_way_.exchange(true, std::memory_order_acq_rel)) return;
+  require_frame();
+  cancel_mail_.parent = to_link(this);
+  static_cast<shard*>(home)->post(cancel_mail_);
+}
+
+void scope_core::receive_cancel(wait_state& mail) noexcept {
+  auto& scope = *from_link<scope_core>(mail.parent);
+  scope.cancel_under_way_.store(false, std::memory_order_release);
+  scope.cancel_here();
+}
+
+void scope_core::cancel_here() noexcept {
+  if (size_ == 0) {
+    cancelling = true;
+  } else {
+    require_frame();
+    detail::cancel_children(*this);
+  }
+}
+
+void scope_core::await_cancel_mail() noexcept {
+  // It has been posted or is just about to be.
+  while (cancel_under_way_.load(std::memory_order_acquire)) {
+    if (is_here()) {
+      static_cast<shard*>(home)->take_mail();
+    } else {
+      std::this_thread::yield();
+    }
+  }
+}
+
 void scope_core::fail(std::exception_ptr error) noexcept {
+  require_shard("fail");
+  if (!error) {
+    std::fputs("tare: scope::fail called without an error: use scope::cancel\n", stderr);
+    std::abort();
+  }
   note(std::move(error));
-  detail::cancel_children(*this);
+  cancel_here();
 }
 
 void scope_core::cancel_tasks(waiting_parent& self) noexcept {
   auto& scope = static_cast<scope_core&>(self);
-  for (const link list : {scope.open_, scope.full_}) {
-    for (link at = list; at != no_link; at = from_link<member_chunk>(at)->next) {
-      member_chunk& chunk = *from_link<member_chunk>(at);
-      for (unsigned word = 0; word < 2; ++word) {
-        for (std::uint64_t left = chunk.used[word]; left != 0; left &= left - 1) {
-          cancel(*from_link<wait_state>(chunk.slots()[word * 64 + static_cast<unsigned>(std::countr_zero(left))]));
-        }
+  do {
+    // What `offload` calls to interrupt a function may spawn tasks here, which moves chunks from one list to the other.
+    scope.chunks_changed_ = false;
+    scope.cancel_chunks(scope.open_);
+    scope.cancel_chunks(scope.full_);
+  } while (scope.chunks_changed_);
+}
+
+void scope_core::cancel_chunks(link first) noexcept {
+  for (link at = first; at != no_link; at = from_link<member_chunk>(at)->next) {
+    member_chunk& chunk = *from_link<member_chunk>(at);
+    for (unsigned word = 0; word < 2; ++word) {
+      for (std::uint64_t left = chunk.used[word]; left != 0; left &= left - 1) {
+        detail::cancel(
+            *from_link<wait_state>(chunk.slots()[word * 64 + static_cast<unsigned>(std::countr_zero(left))]));
       }
     }
   }

@@ -9,8 +9,12 @@
 #include <tare/detail/timer_node.hpp>
 #include <tare/error.hpp>
 
+#include <pthread.h>
+
 #include <algorithm>
+#include <cassert>
 #include <chrono>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -75,17 +79,49 @@ shard::~shard() {
   arena::instance().release_heap(heap_);
 }
 
+constinit thread_local shard::occupation* shard::occupation::innermost = nullptr;
+
 shard::occupation::occupation(shard& by) noexcept
-    : outer_shard_(current_shard), outer_heap_(current_heap), outer_shelves_(current_shelves) {
+    : shard_(by),
+      outer_(innermost),
+      outer_shard_(current_shard),
+      outer_heap_(current_heap),
+      outer_shelves_(current_shelves) {
+  innermost = this;
   current_shard = &by;
   current_heap = &by.heap_;
   if (!poisoning) current_shelves = &by.heap_.shelves();
 }
 
 shard::occupation::~occupation() {
+  innermost = outer_;
   current_shard = outer_shard_;
   current_heap = outer_heap_;
   current_shelves = outer_shelves_;
+}
+
+bool shard::occupation::is_inside(const runtime_core& runtime) noexcept {
+  for (const occupation* at = innermost; at != nullptr; at = at->outer_) {
+    if (&at->shard_.runtime_ == &runtime) return true;
+  }
+  return false;
+}
+
+void shard::forget_after_fork() {
+  static const int registered = ::pthread_atfork(nullptr, nullptr, [] {
+    current_shard = nullptr;
+    occupation::innermost = nullptr;
+  });
+  if (registered != 0) throw std::bad_alloc();
+}
+
+void shard::take_last_messages() noexcept {
+  for (link next = oldest_first(mailbox_.take_all()); next != no_link;) {
+    auto& mail = *from_link<wait_state>(next);
+    next = mail.next;
+    assert(mail.kind() == wait_kind::mail_cancel);
+    visit::receive(mail);
+  }
 }
 
 void shard::post(wait_state& mail) noexcept {
@@ -216,6 +252,9 @@ void shard::take_mail() noexcept {
       case wait_kind::mail_cancel:
       case wait_kind::mail_ended:
         visit::receive(mail);
+        break;
+      case wait_kind::mail_cancel_scope:
+        scope_core::receive_cancel(mail);
         break;
       default:
         // It was under way when the tasks that rested here were cancelled.

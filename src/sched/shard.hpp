@@ -41,7 +41,15 @@ class shard : public shard_state {
     occupation(const occupation&) = delete;
     occupation& operator=(const occupation&) = delete;
 
+    /// True if the calling thread runs a shard of `runtime`, be it that another runtime's runs inside a task of it.
+    [[nodiscard]] static bool is_inside(const runtime_core& runtime) noexcept;
+
    private:
+    friend class shard;
+    static constinit thread_local occupation* innermost;
+
+    shard& shard_;
+    occupation* outer_;
     shard_state* outer_shard_;
     heap* outer_heap_;
     frame_shelves* outer_shelves_;
@@ -53,6 +61,12 @@ class shard : public shard_state {
 
   /// From any thread: hands over a message, or a task that is to be resumed here.
   void post(wait_state& mail) noexcept;
+  /// Whoever is forked while it runs a task runs none in the child. Called before there are tasks.
+  static void forget_after_fork();
+  /// When every task of the runtime has ended: frees messages that nobody waits for any more.
+  void take_last_messages() noexcept;
+  /// Distributes what has been handed over.
+  void take_mail() noexcept;
   /// From any thread: makes the loop take another turn.
   void notify() noexcept;
 
@@ -98,7 +112,6 @@ class shard : public shard_state {
   void wait_for_work() noexcept;
   [[nodiscard]] bool is_trimmed() const noexcept;
   void trim() noexcept;
-  void take_mail() noexcept;
   /// True if there is more.
   [[nodiscard]] bool expire_timers() noexcept;
   void resume(wait_state& task) noexcept;

@@ -50,6 +50,8 @@ awaited awaited_by(const frame_glance& seen) noexcept {
     case wait_kind::none:
       // What has been awaited or spawned has a parent, unless it is detached.
       return state.parent == detail::no_link ? awaited::start : awaited::nothing;
+    case wait_kind::delivered:
+      return awaited::nothing;
     case wait_kind::fresh:
     case wait_kind::ready:
     case wait_kind::ready_cancelled:

@@ -88,17 +88,27 @@ TEST_P(nested_runtime, may_end_by_an_exception) {
 }
 
 TEST_P(nested_runtime, may_be_two_deep) {
-  run([] {
-    tare::runtime other;
-    other.spawn_on(0, []() -> task<> {
+  bool deepest = false;
+  auto makes_another = [&]() -> task<> {
+    try {
+      co_await tare::sleep_for(1h);
+    } catch (const tare::cancelled&) {
       {
         tare::runtime inner({.shards = 2});
         inner.spawn_on(1, sleeps(1h));
       }
       EXPECT_THROW(tare::run(seven()), std::logic_error);
-      co_await seven();
-    }());
-  });
+      deepest = true;
+    }
+  };
+  auto starts = [&]() -> task<> {
+    tare::spawn(makes_another());
+    co_await tare::yield();
+  };
+  auto other = std::make_unique<tare::runtime>();
+  other->run(starts());
+  run([&] { other.reset(); });
+  EXPECT_TRUE(deepest);
 }
 
 TEST_P(nested_runtime, may_be_made_by_one_task_and_destroyed_by_another) {

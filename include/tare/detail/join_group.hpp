@@ -68,9 +68,7 @@ class result_room {
     if constexpr (std::is_reference_v<T>) {
       return static_cast<T>(*value_);
     } else {
-      T taken = std::move(value_);
-      drop();
-      return taken;
+      return take_from(value_);
     }
   }
   void drop() noexcept { std::destroy_at(std::addressof(value_)); }

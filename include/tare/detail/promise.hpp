@@ -49,6 +49,21 @@ concept leaf_awaitable = requires { typename std::remove_cvref_t<A>::tare_awaite
 // Out of line (src/sched/current.cpp).
 [[nodiscard]] bool sleep_begin(wait_state& task) noexcept;
 [[nodiscard]] std::coroutine_handle<> end_root(wait_state& task) noexcept;
+/// Ends the program: `call` was given a task that has been moved from, awaited or spawned already.
+[[noreturn]] void empty_task(const char* call) noexcept;
+/// Destroys the frame of a task that was never started. Its parameters may be such tasks, to any depth.
+void destroy_unstarted(link frame) noexcept;
+
+/// Moves a result out of its place, which is empty afterwards, also if the move throws.
+template <class T>
+[[nodiscard]] T take_from(T& place) {
+  struct emptier {
+    T& of;
+    ~emptier() { std::destroy_at(std::addressof(of)); }
+  };
+  const emptier last{place};
+  return std::move(place);
+}
 
 struct initial_awaiter {
   [[nodiscard]] static bool await_ready() noexcept { return false; }
@@ -126,9 +141,7 @@ class child_awaiter {
     if constexpr (std::is_reference_v<T>) {
       return static_cast<T>(*storage_.result);
     } else {
-      T moved = std::move(storage_.result);
-      std::destroy_at(std::addressof(storage_.result));
-      return moved;
+      return take_from(storage_.result);
     }
   }
 
@@ -205,7 +218,7 @@ class promise_base : public wait_state,
       return awaiter;
     } else {
       set_kind(wait_kind::shielded_child);
-      return child_awaiter<T>(child.inner.release());
+      return child_awaiter<T>(child.inner.release("shield"));
     }
   }
 

@@ -37,6 +37,22 @@ struct queued_wait : wait_node {
   return current_shard->refuse(task);
 }
 
+/// A node taken out under a lock, to be woken after it: declared before the lock's guard, and so destroyed after it,
+/// also on the path of an exception.
+class wake_last {
+ public:
+  wake_last() = default;
+  wake_last(const wake_last&) = delete;
+  wake_last& operator=(const wake_last&) = delete;
+  ~wake_last() {
+    if (granted_ != nullptr) wake(*granted_);
+  }
+  void grant_first(wait_list& queue) noexcept { granted_ = queued_wait::grant_first(queue); }
+
+ private:
+  queued_wait* granted_ = nullptr;
+};
+
 /// Nodes taken out under a lock, to be woken after it.
 class wake_list {
  public:

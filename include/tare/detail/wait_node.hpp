@@ -25,6 +25,10 @@ struct wait_node {
   /// Suspends `waiting` on this node. Before the node goes into any list: from then on it may be woken.
   void begin(wait_state& waiting) noexcept {
     home = current_shard;
+    begin_at_home(waiting);
+  }
+  /// Likewise when `home` is known to be this shard: other threads may read it.
+  void begin_at_home(wait_state& waiting) noexcept {
     owner = to_link(&waiting);
     const link self = to_link(this);
     waiting.prev = self;

@@ -22,19 +22,21 @@ namespace tare::detail {
 
 /// What a task is doing while it is not asleep in the timer wheel.
 enum class wait_kind : std::uint8_t {
-  none,             ///< running, or created and not yet started
-  fresh,            ///< queued for its very first step
-  ready,            ///< queued; what it waited for is complete
-  ready_cancelled,  ///< queued; its wait was given up because of cancellation
-  child,            ///< awaiting the child frame in `prev`
-  shielded_child,   ///< likewise, but cancellation stops here
-  node,             ///< awaiting the wait_node in `prev`
-  io,               ///< waiting for a descriptor, whose slot is `prev` (src/sched/driver.hpp)
-  ready_io,         ///< queued; the descriptor is ready, the call on it is yet to be made
-  ready_failed,     ///< queued; the call has failed with the error in `prev`
-  away,             ///< a stand-in: the task it stands for may be on another shard (src/sched/visit.hpp)
-  mail_cancel,      ///< a message in a mailbox: cancel the task of the visit in `parent`
-  mail_ended,       ///< a message in a mailbox: the task of the visit in `parent` has ended
+  none,               ///< running, or created and not yet started
+  delivered,          ///< running: it has constructed its result and destroys its locals
+  fresh,              ///< queued for its very first step
+  ready,              ///< queued; what it waited for is complete
+  ready_cancelled,    ///< queued; its wait was given up because of cancellation
+  child,              ///< awaiting the child frame in `prev`
+  shielded_child,     ///< likewise, but cancellation stops here
+  node,               ///< awaiting the wait_node in `prev`
+  io,                 ///< waiting for a descriptor, whose slot is `prev` (src/sched/driver.hpp)
+  ready_io,           ///< queued; the descriptor is ready, the call on it is yet to be made
+  ready_failed,       ///< queued; the call has failed with the error in `prev`
+  away,               ///< a stand-in: the task it stands for may be on another shard (src/sched/visit.hpp)
+  mail_cancel,        ///< a message in a mailbox: cancel the task of the visit in `parent`
+  mail_ended,         ///< a message in a mailbox: the task of the visit in `parent` has ended
+  mail_cancel_scope,  ///< a message in a mailbox: cancel the tasks of the scope in `parent`
 };
 
 /// What `parent` points to.

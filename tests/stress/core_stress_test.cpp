@@ -1,0 +1,543 @@
+// Random programs of everything that a task can await, against a model of what must never be lost.
+//
+// Two runtimes, of three shards and of one, and a thread that belongs to neither share the primitives. Every task does
+// a random series of awaits; any of them may be cancelled, by a time limit, a sibling's error, a scope or a loser's
+// fate, at any moment, and the task goes on with the clean-up that a real program would have. A round ends by itself;
+// then every permit is back, every message has been received once or is still with its sender, and every task has
+// ended.
+//
+//   core_stress_test                            10 seconds, the default of continuous integration
+//   TARE_STRESS_SECONDS=60 core_stress_test     longer
+//   TARE_STRESS_SEED=42 core_stress_test        this round again and again, as a failure has named it
+
+#include <tare/tare.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using tare::task;
+using microseconds = std::chrono::microseconds;
+
+constexpr unsigned shards = 3;
+constexpr std::size_t permits = 7;
+constexpr unsigned workers = 12;
+constexpr int max_depth = 3;
+
+struct failed : std::runtime_error {
+  failed() : std::runtime_error("a random error") {}
+};
+
+/// Calls that are to be made on a thread that belongs to no runtime.
+class outside_thread {
+ public:
+  outside_thread() : thread_([this] { work(); }) {}
+  outside_thread(const outside_thread&) = delete;
+  outside_thread& operator=(const outside_thread&) = delete;
+  ~outside_thread() {
+    {
+      const std::scoped_lock guard(lock_);
+      stopping_ = true;
+    }
+    changed_.notify_one();
+    thread_.join();
+  }
+  void call(std::function<void()> what) {
+    {
+      const std::scoped_lock guard(lock_);
+      calls_.push_back(std::move(what));
+    }
+    changed_.notify_one();
+  }
+
+ private:
+  void work() {
+    std::unique_lock guard(lock_);
+    for (;;) {
+      changed_.wait(guard, [this] { return stopping_ || !calls_.empty(); });
+      if (calls_.empty()) return;
+      const auto call = std::move(calls_.front());
+      calls_.pop_front();
+      guard.unlock();
+      call();
+      guard.lock();
+    }
+  }
+
+  std::mutex lock_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> calls_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+/// What a round is about. All of it is shared by both runtimes and the thread outside.
+struct world {
+  explicit world(unsigned seed) : first_seed(seed), channel(seed % 4) {}
+
+  unsigned first_seed;
+  outside_thread outside;
+  tare::semaphore semaphore{permits};
+  std::array<tare::mutex, 2> mutexes;
+  std::array<long, 2> guarded{};  ///< each by its mutex, so ThreadSanitizer judges too
+  std::array<std::atomic<long>, 2> counted{};
+  tare::channel<int> channel;
+  std::atomic<std::size_t> held = 0;
+  std::atomic<long> sent = 0;
+  std::atomic<long> received = 0;
+  std::atomic<long> live = 0;  ///< frames
+  std::atomic<long> operations = 0;
+  std::atomic<int> broken = 0;
+
+  void expect(bool holds, const char* what) {
+    if (holds) return;
+    ++broken;
+    std::fprintf(stderr, "BROKEN at seed %u: %s\n", first_seed, what);
+  }
+};
+
+/// In every frame.
+class alive {
+ public:
+  explicit alive(world& in) : in_(in) { ++in_.live; }
+  alive(const alive&) = delete;
+  alive& operator=(const alive&) = delete;
+  ~alive() { --in_.live; }
+
+ private:
+  world& in_;
+};
+
+class choices {
+ public:
+  explicit choices(unsigned seed) : random_(seed) {}
+  unsigned below(unsigned end) { return static_cast<unsigned>(random_()) % end; }
+  bool one_in(unsigned n) { return below(n) == 0; }
+  microseconds short_time() { return microseconds(below(1500)); }
+  unsigned seed() { return static_cast<unsigned>(random_()); }
+
+ private:
+  std::minstd_rand random_;
+};
+
+/// Of a task's runtime.
+struct place {
+  world& all;
+  unsigned shards;
+};
+
+task<> act(const place& at, unsigned seed, int depth);
+
+// --- primitives
+// -------------------------------------------------------------------------------------------------------
+
+task<> use_permits(world& in, unsigned seed) {
+  const alive here(in);
+  choices choose(seed);
+  const std::size_t wanted = 1 + choose.below(permits);
+  const auto permit = co_await in.semaphore.acquire(wanted);
+  in.expect(permit.count() == wanted, "an acquire has given another number of permits");
+  in.expect((in.held += wanted) <= permits, "there are more permits than there were");
+  // Held across waits that may be cancelled.
+  struct giving_back {
+    world& of;
+    std::size_t count;
+    ~giving_back() { of.held -= count; }
+  } const before_release{in, wanted};
+  if (choose.one_in(3)) co_await tare::yield();
+  if (choose.one_in(6)) co_await tare::sleep_for(choose.short_time());
+}
+
+task<> use_mutex(world& in, unsigned seed) {
+  const alive here(in);
+  choices choose(seed);
+  const unsigned which = choose.below(2);
+  const auto guard = co_await in.mutexes.at(which).lock();
+  const long seen = in.guarded.at(which);
+  if (choose.one_in(4)) co_await tare::yield();
+  in.guarded.at(which) = seen + 1;
+  ++in.counted.at(which);
+}
+
+task<> send(world& in) {
+  const alive here(in);
+  // Counted in a way that holds when the await is given up: it throws if and only if the value was not delivered.
+  const auto sent = co_await in.channel.send(1);
+  if (sent.has_value()) ++in.sent;
+}
+
+task<> receive(world& in) {
+  const alive here(in);
+  const auto got = co_await in.channel.receive();
+  if (got.has_value()) ++in.received;
+}
+
+/// Ends when it is woken by another task, by a thread, or by cancellation.
+task<> use_event(const place& at, unsigned seed) {
+  const alive here(at.all);
+  choices choose(seed);
+  tare::event happened;
+  tare::latch all(2);
+  tare::scope setters;
+  auto sets = [](world& of, tare::event& on, tare::latch& counted, unsigned delay) -> task<> {
+    const alive setter(of);
+    // It has to come, whatever happens to the waiter.
+    if (delay % 2 == 0) co_await tare::yield();
+    on.set();
+    counted.count_down(2);
+  };
+  setters.spawn_on(choose.below(at.shards), sets(at.all, happened, all, choose.below(4)));
+  std::exception_ptr error;
+  try {
+    co_await happened.wait();
+    co_await all.wait();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  co_await tare::shield([](tare::scope& of) -> task<> { co_await of.join(); }(setters));
+  if (error) std::rethrow_exception(error);
+}
+
+task<> waits(tare::event& on) { co_await on.wait(); }
+
+/// An event that the waiter destroys as soon as it goes on.
+task<> use_short_event(world& in) {
+  const alive here(in);
+  auto happened = std::make_unique<tare::event>();
+  in.outside.call([on = happened.get()] { on->set(); });
+  co_await tare::shield(waits(*happened));
+  happened.reset();
+}
+
+task<> use_oneshot(world& in) {
+  const alive here(in);
+  auto answer = std::make_shared<tare::oneshot<int>>();
+  in.outside.call([answer] { answer->send(7); });
+  const auto got = co_await answer->receive();
+  in.expect(got == 7, "a oneshot has given something else");
+}
+
+// --- what waits for tasks
+// ---------------------------------------------------------------------------------------------
+
+task<> fails_at_end(const place& at, unsigned seed, int depth) {
+  const alive here(at.all);
+  // A flush or a rollback that fails, also when it is cancelled: the join throws this, and not `cancelled`.
+  bool fails = seed % 2 == 0;
+  try {
+    co_await act(at, seed, depth);
+  } catch (const tare::cancelled&) {
+    fails = true;
+  }
+  if (fails) throw failed();
+}
+
+task<> cancels(world& in, tare::scope& s) {
+  const alive here(in);
+  s.cancel();
+  co_return;
+}
+
+/// A random scope: errors, cancellation from here and from other threads, a second round.
+task<> use_scope(const place& at, unsigned seed, int depth) {
+  const alive here(at.all);
+  choices choose(seed);
+  tare::scope s(choose.one_in(3) ? tare::on_error::collect : tare::on_error::cancel_siblings);
+  const unsigned most = choose.one_in(8) ? 12 : 3;
+  for (int round = choose.one_in(4) ? 2 : 1; round > 0; --round) {
+    tare::event returned;
+    bool cancelled_outside = false;
+    try {
+      for (unsigned i = choose.below(most); i > 0; --i) {
+        const unsigned number = choose.seed();
+        task<> child = choose.one_in(5) ? fails_at_end(at, number, depth - 1) : act(at, number, depth - 1);
+        s.spawn(std::move(child));
+      }
+      if (choose.one_in(3)) s.spawn_on(choose.below(at.shards), act(at, choose.seed(), depth - 1));
+      if (choose.one_in(6)) s.spawn_on(choose.below(at.shards), cancels(at.all, s));
+      if (choose.one_in(6)) {
+        cancelled_outside = true;
+        at.all.outside.call([&s, &returned] {
+          s.cancel();
+          returned.set();
+        });
+      }
+      if (choose.one_in(5)) co_await tare::sleep_for(choose.short_time());
+      if (choose.one_in(8)) s.cancel();
+    } catch (const tare::cancelled&) {
+      s.cancel();
+    }
+    std::exception_ptr cancelled;
+    try {
+      co_await s.join();
+    } catch (const failed&) {
+    } catch (const tare::error_group&) {
+    } catch (...) {
+      cancelled = std::current_exception();
+    }
+    // The scope has to be there until the call has returned.
+    if (cancelled_outside) co_await tare::shield(waits(returned));
+    if (cancelled) std::rethrow_exception(cancelled);
+    at.all.expect(s.size() == 0, "a join has returned while tasks were left");
+  }
+}
+
+task<> use_with_scope(const place& at, unsigned seed, int depth) {
+  const alive here(at.all);
+  try {
+    co_await tare::with_scope([&at, seed, depth](tare::scope& s) -> task<> {
+      choices choose(seed);
+      for (unsigned i = choose.below(3); i > 0; --i) s.spawn(fails_at_end(at, choose.seed(), depth - 1));
+      co_await act(at, choose.seed(), depth - 1);
+      if (choose.one_in(4)) throw failed();
+    });
+  } catch (const failed&) {
+  }
+}
+
+task<> use_group(const place& at, unsigned seed, int depth) {
+  const alive here(at.all);
+  choices choose(seed);
+  const unsigned form = choose.below(4);
+  if (form == 0) co_await tare::when_all(act(at, choose.seed(), depth - 1), act(at, choose.seed(), depth - 1));
+  if (form == 1) (void)co_await tare::when_any(act(at, choose.seed(), depth - 1), act(at, choose.seed(), depth - 1));
+  if (form < 2) co_return;
+  std::vector<task<>> tasks;
+  for (unsigned i = 1 + choose.below(4); i > 0; --i) tasks.push_back(act(at, choose.seed(), depth - 1));
+  if (form == 2) co_await tare::when_all(std::move(tasks));
+  if (form == 3) (void)co_await tare::when_any(std::move(tasks));
+}
+
+task<> use_timeout(const place& at, unsigned seed, int depth) {
+  const alive here(at.all);
+  choices choose(seed);
+  (void)co_await tare::timeout(choose.short_time(), act(at, choose.seed(), depth - 1));
+}
+
+/// Inside a shield nothing is cancelled, and nothing that was taken is given up.
+task<> use_shield(world& in, unsigned seed) {
+  const alive here(in);
+  choices choose(seed);
+  bool cancelled = false;
+  try {
+    if (choose.one_in(2)) {
+      co_await tare::shield(use_mutex(in, choose.seed()));
+    } else {
+      co_await tare::shield(use_permits(in, choose.seed()));
+    }
+  } catch (const tare::cancelled&) {
+    cancelled = true;
+  }
+  in.expect(!cancelled, "cancelled inside shield");
+}
+
+task<> use_offload(world& in, unsigned seed) {
+  const alive here(in);
+  choices choose(seed);
+  const unsigned spins = choose.below(2000);
+  const unsigned got = co_await tare::offload([spins] {
+    unsigned sum = 0;
+    for (unsigned i = 0; i < spins; ++i) sum += i % 2;
+    return sum;
+  });
+  in.expect(got == spins / 2, "offload has given something else");
+}
+
+task<> detached(const place& at, unsigned seed, int depth) {
+  const alive here(at.all);
+  try {
+    co_await act(at, seed, depth);
+  } catch (const tare::cancelled&) {
+  }
+}
+
+task<> use_spawn(const place& at, unsigned seed, int depth) {
+  const alive here(at.all);
+  tare::spawn(detached(at, seed, depth - 1));
+  co_return;
+}
+
+// --- a task
+// -----------------------------------------------------------------------------------------------------------
+
+task<> one_of(const place& at, unsigned kind, unsigned seed, int depth) {
+  switch (kind) {
+    case 0:
+      return use_permits(at.all, seed);
+    case 1:
+      return use_mutex(at.all, seed);
+    case 2:
+      return send(at.all);
+    case 3:
+      return receive(at.all);
+    case 4:
+      return use_event(at, seed);
+    case 5:
+      return use_short_event(at.all);
+    case 6:
+      return use_oneshot(at.all);
+    case 7:
+      return use_shield(at.all, seed);
+    case 8:
+      return use_offload(at.all, seed);
+    case 9:
+      return use_scope(at, seed, depth);
+    case 10:
+      return use_with_scope(at, seed, depth);
+    case 11:
+      return use_group(at, seed, depth);
+    case 12:
+      return use_timeout(at, seed, depth);
+    default:
+      return use_spawn(at, seed, depth);
+  }
+}
+
+/// A series of awaits; what it takes it gives back, whatever becomes of it.
+task<> act(const place& at, unsigned seed, int depth) {
+  const alive here(at.all);
+  choices choose(seed);
+  for (unsigned i = 1 + choose.below(4); i > 0; --i) {
+    ++at.all.operations;
+    const unsigned kind = choose.below(depth > 0 ? 14 : 9);
+    switch (choose.below(6)) {
+      case 0:
+        co_await tare::sleep_for(choose.short_time());
+        break;
+      case 1:
+        co_await tare::yield();
+        break;
+      case 2:
+        co_await tare::resume_on(choose.below(at.shards));
+        break;
+      default:
+        // Sends and receives need each other: they are not waited for without a limit.
+        if (kind == 2 || kind == 3) {
+          (void)co_await tare::timeout(choose.short_time(), one_of(at, kind, choose.seed(), depth));
+        } else {
+          co_await one_of(at, kind, choose.seed(), depth);
+        }
+    }
+  }
+}
+
+/// What a program's own tasks do: they take a cancellation for an end.
+task<> worker(const place& at, unsigned seed) {
+  const alive here(at.all);
+  choices choose(seed);
+  for (int i = 0; i < 6; ++i) co_await act(at, choose.seed(), max_depth);
+}
+
+task<> all_workers(const place& at, unsigned seed) {
+  co_await tare::with_scope([&at, seed](tare::scope& s) -> task<> {
+    choices choose(seed);
+    for (unsigned i = 0; i < workers; ++i) s.spawn_on(i % at.shards, worker(at, choose.seed()));
+    if (choose.one_in(3)) {
+      co_await tare::sleep_for(4 * choose.short_time());
+      s.cancel();
+    }
+  });
+}
+
+void drive(const place& at, unsigned seed) {
+  try {
+    tare::runtime rt({.shards = at.shards, .blocking_threads = 2});
+    rt.run(all_workers(at, seed));
+  } catch (const std::exception& error) {
+    at.all.expect(false, error.what());
+  } catch (...) {
+    at.all.expect(false, "run has thrown something strange");
+  }
+}
+
+/// Ends the program if a round takes for ever, with its seed.
+class watchdog {
+ public:
+  explicit watchdog(unsigned seed)
+      : thread_([this, seed] {
+          std::unique_lock guard(lock_);
+          if (ended_.wait_for(guard, 120s, [this] { return done_; })) return;
+          std::fprintf(stderr, "BROKEN at seed %u: it does not end\n", seed);
+          std::abort();
+        }) {}
+  watchdog(const watchdog&) = delete;
+  watchdog& operator=(const watchdog&) = delete;
+  ~watchdog() {
+    {
+      const std::scoped_lock guard(lock_);
+      done_ = true;
+    }
+    ended_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  std::mutex lock_;
+  std::condition_variable ended_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+/// Gives the number of operations; fails the test if something is broken.
+long play(unsigned seed) {
+  const watchdog watched(seed);
+  world in(seed);
+  const place large{.all = in, .shards = shards};
+  const place small{.all = in, .shards = 1};
+  std::thread other([&] { drive(small, seed + 1'000'000); });
+  drive(large, seed);
+  other.join();
+
+  in.expect(in.live == 0, "tasks have not ended");
+  in.expect(in.held == 0 && in.semaphore.available() == permits, "permits are lost");
+  for (std::size_t i = 0; i < in.mutexes.size(); ++i) {
+    in.expect(static_cast<bool>(in.mutexes.at(i).try_lock()), "a mutex is locked for ever");
+    in.expect(in.guarded.at(i) == in.counted.at(i), "a mutex had two holders");
+  }
+  in.expect(in.sent - in.received == static_cast<long>(in.channel.size()), "messages are lost or were received twice");
+  EXPECT_EQ(in.broken, 0) << "TARE_STRESS_SEED=" << seed;
+  return in.operations;
+}
+
+unsigned long from_environment(const char* name, unsigned long otherwise) {
+  const char* const given = std::getenv(name);
+  return given == nullptr ? otherwise : std::strtoul(given, nullptr, 10);
+}
+
+TEST(core_stress, loses_nothing) {
+  const auto until =
+      std::chrono::steady_clock::now() + std::chrono::seconds(from_environment("TARE_STRESS_SECONDS", 10));
+  const unsigned long only = from_environment("TARE_STRESS_SEED", 0);
+  unsigned long seed = only;
+  long rounds = 0;
+  long operations = 0;
+  do {
+    if (only == 0) ++seed;
+    operations += play(static_cast<unsigned>(seed));
+    ++rounds;
+  } while (std::chrono::steady_clock::now() < until && !testing::Test::HasFailure());
+  std::printf("%ld rounds, %ld operations\n", rounds, operations);
+}
+
+}  // namespace
