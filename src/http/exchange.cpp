@@ -18,6 +18,8 @@ namespace {
 
 // A body up to this goes into one buffer with the head; beyond, copying costs more than a second piece.
 constexpr std::size_t most_copied = 16U << 10U;
+// A client has `write_timeout` for each piece: less would be work for nothing, more would cut off those who are slow.
+constexpr std::size_t max_piece_bytes = 64U << 10U;
 // What is read of a body that nobody wanted, and how long is waited for it, before closing is cheaper.
 constexpr std::size_t most_skipped = 256U << 10U;
 constexpr std::chrono::nanoseconds max_skip_time = std::chrono::seconds(1);
@@ -282,9 +284,15 @@ task<result<void>> exchange::send_rest(std::string_view body) {
   const bool together = body.size() <= most_copied;
   const std::array<std::span<const std::byte>, 2> list{bytes_of(rest),
                                                        together ? std::span<const std::byte>() : bytes_of(body)};
-  if (!upgraded_) connection_.expires_after(server_.options().write_timeout, net::direction::write);
-  auto sent = co_await connection_.write(list);
-  if (!sent) co_return fail(sent.error());
+  for (std::span<const std::byte> left : list) {
+    while (!left.empty()) {
+      const std::array<std::span<const std::byte>, 1> piece{left.first(std::min(left.size(), max_piece_bytes))};
+      if (!upgraded_) connection_.expires_after(server_.options().write_timeout, net::direction::write);
+      auto sent = co_await connection_.write(piece);
+      if (!sent) co_return fail(sent.error());
+      left = left.subspan(piece[0].size());
+    }
+  }
   if (!upgraded_) connection_.expires_never(net::direction::write);
   co_return {};
 }

@@ -131,4 +131,45 @@ TEST(slow_client, without_a_least_rate_each_wait_counts_alone) {
   EXPECT_THAT(seen.sent, StartsWith("HTTP/1.1 200 "));
 }
 
+/// A client that takes so many bytes each second of a response of 1 MB.
+outcome take_slowly(std::size_t bytes_per_second) {
+  outcome seen;
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+  auto all = [&]() -> task<> {
+    wire client;
+    client.room = 0;
+    client.input = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    const std::string body(1'000'000, 'x');
+    auto answer = [&](request& /*asked*/, response& to) -> task<> { (void)co_await to.send("text/plain", body); };
+    server serving(answer, {.write_timeout = 10s});
+    const auto begun = tare::now();
+    auto served = [&]() -> task<> {
+      co_await serving.serve_stream(memory_stream(client));
+      seen.lasted = tare::now() - begun;
+    };
+    auto take = [&]() -> task<> {
+      for (int i = 0; i < 1000 && !client.closed; ++i) {
+        co_await tare::sleep_for(1s);
+        client.take(bytes_per_second);
+      }
+    };
+    co_await tare::when_all(served(), take());
+    seen.sent = client.output;
+  };
+  rt.run(all());
+  return seen;
+}
+
+TEST(slow_client, who_takes_all_the_time_gets_all_of_it) {
+  const outcome seen = take_slowly(10'000);
+  EXPECT_GT(seen.sent.size(), 1'000'000U);
+  EXPECT_GE(seen.lasted, 99s);
+}
+
+TEST(slow_client, who_takes_next_to_nothing_is_left) {
+  const outcome seen = take_slowly(1000);
+  EXPECT_LT(seen.sent.size(), 20'000U);
+  EXPECT_LE(seen.lasted, 11s);
+}
+
 }  // namespace

@@ -46,7 +46,7 @@ struct server_options {
   std::chrono::nanoseconds head_timeout = std::chrono::seconds(10);  ///< from a head's first byte to its last: 408
   std::chrono::nanoseconds body_timeout = std::chrono::seconds(30);  ///< for each piece of a body: 408
   std::uint64_t body_min_rate = 240;  ///< bytes per second; a body that comes slower ends `body_timeout` later: 408
-  std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);  ///< for each piece that the client has to take
+  std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);  ///< for each 64 KiB that the client has to take
   std::chrono::nanoseconds idle_timeout = std::chrono::seconds(75);   ///< between requests: closed without a word
   std::chrono::nanoseconds request_timeout{0};  ///< for the handler: it is cancelled, 503 if it has not begun to answer
   std::chrono::nanoseconds drain_timeout = std::chrono::seconds(10);  ///< for requests under way when it stops
