@@ -269,8 +269,7 @@ std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
   const bool together = body.size() <= most_copied;
   if (together) scratch.append(body);
   stage_ = stage::failed;
-  // How long a WebSocket's send may take is for the handler to say.
-  if (!upgraded_) connection_.expires_never(net::direction::write);
+  connection_.expires_never(net::direction::write);
   const auto written = connection_.try_write(bytes_of(scratch));
   if (!written) return fail(written.error());
   sent_ = *written;
@@ -287,13 +286,13 @@ task<result<void>> exchange::send_rest(std::string_view body) {
   for (std::span<const std::byte> left : list) {
     while (!left.empty()) {
       const std::array<std::span<const std::byte>, 1> piece{left.first(std::min(left.size(), max_piece_bytes))};
-      if (!upgraded_) connection_.expires_after(server_.options().write_timeout, net::direction::write);
+      connection_.expires_after(server_.options().write_timeout, net::direction::write);
       auto sent = co_await connection_.write(piece);
       if (!sent) co_return fail(sent.error());
       left = left.subspan(piece[0].size());
     }
   }
-  if (!upgraded_) connection_.expires_never(net::direction::write);
+  connection_.expires_never(net::direction::write);
   co_return {};
 }
 

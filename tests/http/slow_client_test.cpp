@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace {
 
@@ -20,6 +21,7 @@ using tare::http::request;
 using tare::http::response;
 using tare::http::server;
 using tare::http::server_options;
+using tare::http::websocket;
 using tare::test::memory_stream;
 using tare::test::wire;
 using testing::HasSubstr;
@@ -170,6 +172,66 @@ TEST(slow_client, who_takes_next_to_nothing_is_left) {
   const outcome seen = take_slowly(1000);
   EXPECT_LT(seen.sent.size(), 20'000U);
   EXPECT_LE(seen.lasted, 11s);
+}
+
+struct stalled {
+  std::error_code error;
+  std::chrono::nanoseconds lasted{};
+  std::string sent;
+};
+
+/// A WebSocket whose client takes so many bytes behind the handshake, and nothing more.
+stalled stall_websocket(std::string_view input, std::size_t room, std::size_t message_bytes) {
+  stalled seen;
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+  auto all = [&]() -> task<> {
+    wire client;
+    client.input =
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    client.input += input;
+    const std::string message(message_bytes, 'x');
+    auto answer = [&](request& asked, response& to) -> task<> {
+      auto socket = co_await websocket::accept(asked, to);
+      if (!socket) co_return;
+      client.room = room;
+      client.output.clear();
+      const auto begun = tare::now();
+      if (message_bytes == 0) {
+        const auto got = co_await tare::timeout(1h, socket->receive());
+        if (got && !*got) seen.error = got->error();
+      } else {
+        const auto sent = co_await tare::timeout(1h, socket->send_binary(message));
+        if (sent && !*sent) seen.error = sent->error();
+      }
+      seen.lasted = tare::now() - begun;
+    };
+    server serving(answer, {.write_timeout = 10s});
+    co_await serving.serve_stream(memory_stream(client));
+    EXPECT_TRUE(client.closed);
+    seen.sent = client.output;
+  };
+  rt.run(all());
+  return seen;
+}
+
+TEST(slow_client, of_a_websocket_is_left_when_it_takes_nothing) {
+  constexpr std::string_view ping("\x89\x80\0\0\0\0", 6);
+  struct state {
+    std::string_view input;
+    std::size_t room;
+    std::size_t message_bytes;  // 0: nothing but the answer to the ping is sent
+  };
+  for (const state& in :
+       {state{.input = {}, .room = 0, .message_bytes = 5}, state{.input = {}, .room = 3, .message_bytes = 5},
+        state{.input = {}, .room = 0, .message_bytes = 1'000'000},
+        state{.input = {}, .room = 100'000, .message_bytes = 1'000'000},
+        state{.input = ping, .room = 0, .message_bytes = 0}, state{.input = ping, .room = 1, .message_bytes = 0}}) {
+    const stalled seen = stall_websocket(in.input, in.room, in.message_bytes);
+    EXPECT_EQ(seen.error, std::errc::timed_out) << in.message_bytes << " bytes, room for " << in.room;
+    EXPECT_LE(seen.lasted, 21s);
+    EXPECT_EQ(seen.sent.size(), in.room);  // no close frame inside another
+  }
 }
 
 }  // namespace

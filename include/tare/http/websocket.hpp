@@ -42,8 +42,8 @@ struct websocket_options {
       0};  ///< without a frame for so long, `receive` gives errc::too_slow; 0: never
 };
 
-/// Move-only. One task may receive while others send; senders take turns, and wait as long as the peer takes nothing:
-/// `tare::timeout` limits that. Valid until the handler returns.
+/// Move-only. One task may receive while others send; senders take turns. A peer has the server's `write_timeout` for
+/// each 64 KiB of a message or pong, or it fails with std::errc::timed_out. Valid until the handler returns.
 class websocket {
  public:
   enum class kind : std::uint8_t { text, binary };
