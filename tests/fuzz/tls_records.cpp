@@ -60,6 +60,11 @@ result<std::size_t> write_some(tare::detail::io_slot& /*slot*/, std::span<const 
   return gone;
 }
 
+result<std::size_t> write_kernel_record(tare::detail::io_slot& /*slot*/, std::uint8_t /*type*/,
+                                        std::span<const std::byte> /*bytes*/) noexcept {
+  return would_block();
+}
+
 }  // namespace tare::net::tls
 
 namespace {
@@ -167,7 +172,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   wanted next{};
   line.writable += 100;
-  (void)reader.farewell(next);
+  (void)reader.send_close_notify(next);
   check(read.size() <= sent.size() && std::equal(read.begin(), read.end(), sent.begin()));
   return 0;
 }

@@ -10,10 +10,10 @@
 // A client verifies the server's certificate and that it is for the host it asked for, unless told not to. Session
 // tickets are on at both ends: a client that comes back to a host resumes.
 //
-// Bytes: the object is 16. Under TLS 1.3 OpenSSL's state, some 14 KB, is there for the handshake only: the first time
-// that a server waits for something to read, or a client does so that has read something, it gives way to the two
-// directions' keys: 256 bytes, and 64 or more for the names of host and protocol. Under TLS 1.2 it stays. Buffers are
-// there while there is something in them.
+// Bytes: the object is 16. Under TLS 1.3 OpenSSL's state is there for the handshake only, and a client's until the
+// first bytes come; then the two directions' keys remain: 256 bytes, and 64 or more for the names of host and protocol.
+// Under TLS 1.2, and where a length of fragments was agreed on, it stays. Buffers are there while there is something in
+// them.
 
 #include <tare/net/lease.hpp>
 #include <tare/net/result.hpp>
@@ -123,12 +123,16 @@ class stream {
   stream& operator=(const stream&) = delete;
   ~stream() = default;
 
-  /// The client's side of the handshake. `host` is what the certificate has to be for, a name or an address.
+  /// The client's side of the handshake. `host` is what the certificate has to be for: a name, without regard to a dot
+  /// at its end, or an address, without regard to its zone. Errors: std::errc::invalid_argument if `host` is neither;
+  /// std::errc::connection_aborted if the peer ends the handshake. After an alert of ours the peer gets a second to
+  /// read it.
   [[nodiscard]] static task<result<stream>> connect(net::stream below, context with, std::string host);
   /// The server's side.
   [[nodiscard]] static task<result<stream>> accept(net::stream below, context with);
 
-  /// As for net::stream; so are cancellation and errors.
+  /// As for net::stream; so are cancellation and errors. A write that is cancelled, or that fails for want of time, may
+  /// have sealed a record of which the system has taken only a part: the rest leaves before anything else does.
   [[nodiscard]] task<result<std::size_t>> read(std::span<std::byte> into);
   [[nodiscard]] task<result<lease>> read();
   [[nodiscard]] task<result<void>> write(std::span<const std::byte> bytes);
@@ -145,14 +149,16 @@ class stream {
   [[nodiscard]] bool is_quiet() noexcept;
   /// What is there now: std::errc::operation_would_block if that is not a whole record.
   [[nodiscard]] result<lease> try_read() noexcept;
-  /// What can go now: std::errc::operation_would_block if that is nothing; then the same bytes have to be written next.
+  /// What can go now: std::errc::operation_would_block if that is nothing, or not a whole record. The record is then
+  /// sealed and leaves before any other: the next write is told of its bytes if it begins with the same.
   [[nodiscard]] result<std::size_t> try_write(std::span<const std::byte> bytes) noexcept;
 
-  /// Says farewell, and that no more will be written. Gives std::errc::operation_would_block if the system's buffer is
-  /// full.
+  /// Sends close_notify behind all that has been written, a cancelled write's record included, and ends the stream's
+  /// writing side. Does not wait, whatever the deadline. Errors: std::errc::operation_would_block if the system's
+  /// buffer is full, then to be called again: close_notify is sent once.
   result<void> shutdown_write() noexcept;
 
-  /// Without a farewell; `shutdown_write` first for that.
+  /// Without close_notify; `shutdown_write` first for that.
   void close() noexcept {
     session_.reset();
     below_.close();
@@ -181,10 +187,12 @@ class stream {
  private:
   stream(net::stream below, detail::session_owner session) noexcept;
   [[nodiscard]] task<result<void>> handshake();
+  [[nodiscard]] task<> linger();
   /// A lease, empty at the end of the stream, if `next` is `nothing`.
   [[nodiscard]] result<lease> read_now(wanted& next) noexcept;
-  /// How many bytes were taken, if `next` is `nothing`.
-  [[nodiscard]] result<std::size_t> write_now(std::span<const std::byte> bytes, wanted& next) noexcept;
+  /// How many of them `try_write` has sealed already, and reported to nobody.
+  [[nodiscard]] std::size_t take_unreported(std::span<const std::byte> bytes) noexcept;
+  [[nodiscard]] result<std::size_t> flushed(wanted& next) noexcept;
 
   net::stream below_;
   detail::session_owner session_;  ///< goes first: it refers to what is below

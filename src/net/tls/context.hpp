@@ -1,11 +1,10 @@
 #pragma once
 
-// OpenSSL's context, the tickets that a client has been given, and the BIO that connects OpenSSL to a stream's slot.
+// OpenSSL's context, and the tickets that a client has been given.
 
 #include <tare/net/result.hpp>
 #include <tare/net/tls.hpp>
 
-#include <openssl/bio.h>
 #include <openssl/ssl.h>
 
 #include <memory>
@@ -20,9 +19,6 @@ namespace tare::net::tls {
 [[nodiscard]] std::unexpected<std::error_code> error_of(unsigned long packed) noexcept;
 /// What OpenSSL's queue of errors says first, or the connection's if that is empty.
 [[nodiscard]] std::unexpected<std::error_code> openssl_error() noexcept;
-
-/// Reads and writes through the slot; nothing is buffered in it.
-[[nodiscard]] BIO* make_bio(tare::detail::link slot);
 
 /// Belongs to OpenSSL's context, which every connection refers to, and ends with it.
 class context_core {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 namespace tare::net::tls {
 
@@ -24,6 +25,21 @@ record_buffer::owner record_buffer::make(std::size_t capacity) noexcept {
                                : ::operator new(sizeof(record_buffer) + capacity, std::nothrow);
   if (memory == nullptr) return nullptr;
   return owner(new (memory) record_buffer(is_warm ? warm_capacity : capacity, is_warm));
+}
+
+bool record_buffer::reserve(owner& buffer, std::size_t more) noexcept {
+  const std::size_t present = buffer == nullptr ? 0 : buffer->bytes().size();
+  if (buffer != nullptr && buffer->space().size() >= more) return true;
+  owner larger = make(present + more);
+  if (larger == nullptr) return false;
+  if (buffer != nullptr) {
+    std::memcpy(larger->data(), buffer->bytes().data(), present);
+    larger->add(present);
+    larger->unreported = buffer->unreported;
+    larger->unreported_hash = buffer->unreported_hash;
+  }
+  buffer = std::move(larger);
+  return true;
 }
 
 void record_buffer::give_back::operator()(record_buffer* buffer) const noexcept {

@@ -19,6 +19,9 @@ class record_buffer {
 
   /// nullptr if there is no memory.
   [[nodiscard]] static owner make(std::size_t capacity) noexcept;
+  /// Makes `buffer`, or one that replaces it with the same content, have `more` bytes of space. False if there is no
+  /// memory: then nothing has changed.
+  [[nodiscard]] static bool reserve(owner& buffer, std::size_t more) noexcept;
 
   /// What is in it.
   [[nodiscard]] std::span<std::byte> bytes() noexcept { return {data() + begin_, end_ - begin_}; }
@@ -32,10 +35,12 @@ class record_buffer {
   /// Moves what is in it to the front.
   void compact() noexcept;
 
-  /// Incoming: what has been decrypted and not taken yet, in the place of its record. Outgoing: of how many of the
-  /// user's bytes the records are.
+  /// Incoming: what has been decrypted and not taken yet, in the place of its record.
   std::span<std::byte> plain;
-  std::size_t promised = 0;
+  /// Outgoing: the user's bytes that `try_write` has sealed and not reported as written: how many, and their hash. They
+  /// are reported to the next write if they are its own first bytes.
+  std::size_t unreported = 0;
+  std::size_t unreported_hash = 0;
 
  private:
   record_buffer(std::size_t capacity, bool is_warm) noexcept

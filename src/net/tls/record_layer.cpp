@@ -45,22 +45,22 @@ std::unexpected<std::error_code> record_layer::fail(std::uint8_t alert, int reas
   // If the system's buffer is full, the other side will see but the end.
   wanted ignored{};
   const std::array<std::byte, 2> message{std::byte{fatal}, std::byte{alert}};
-  if (!said_farewell_ && seal(content_type::alert, message)) (void)flush(ignored);
+  if (!sent_close_notify_ && seal(content_type::alert, message)) (void)flush(ignored);
   out_.reset();
   return fail_without_alert(ERR_PACK(ERR_LIB_SSL, 0, reason));
 }
 
-result<std::size_t> record_layer::available(wanted& next) noexcept {
+result<std::size_t> record_layer::available(wanted& next, ticket_reader tickets) noexcept {
   next = wanted::nothing;
   for (;;) {
     if (failure_ != 0) return failure();
     if (in_ != nullptr && !in_->plain.empty()) return in_->plain.size();
-    if (heard_farewell_) {
+    if (got_close_notify_) {
       in_.reset();
       return std::size_t{0};
     }
     bool opened = false;
-    if (auto done = open_next(opened); !done) return std::unexpected(done.error());
+    if (auto done = open_next(opened, tickets); !done) return std::unexpected(done.error());
     if (opened) continue;
     if (auto done = receive(next); !done) return std::unexpected(done.error());
     if (next != wanted::nothing) return std::size_t{0};
@@ -109,7 +109,7 @@ result<void> record_layer::make_room(std::size_t record_bytes) noexcept {
   return {};
 }
 
-result<void> record_layer::open_next(bool& opened) noexcept {
+result<void> record_layer::open_next(bool& opened, ticket_reader& tickets) noexcept {
   if (in_ == nullptr) return {};
   const auto there = in_->bytes();
   if (there.size() < traffic_keys::header_bytes) return make_room(traffic_keys::header_bytes);
@@ -120,21 +120,25 @@ result<void> record_layer::open_next(bool& opened) noexcept {
                            std::to_integer<std::size_t>(there[4]);
   if (size > traffic_keys::most_record_bytes) return fail(SSL_AD_RECORD_OVERFLOW, SSL_R_ENCRYPTED_LENGTH_TOO_LONG);
   if (there.size() < size) return make_room(size);
+  tickets.keep(there.first(size));
   const auto record = receiving_.open(suite_, there.first(size));
   if (!record) return fail(SSL_AD_BAD_RECORD_MAC, SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC);
-  if (record->bytes.size() > traffic_keys::most_plain_bytes) {
+  // Padding counts (RFC 8446, 5.4).
+  if (size > traffic_keys::most_plain_bytes + traffic_keys::overhead_bytes) {
     return fail(SSL_AD_RECORD_OVERFLOW, SSL_R_DATA_LENGTH_TOO_LONG);
   }
   in_->remove(size);
   opened = true;
   idle_ = record->type == content_type::application_data && !record->bytes.empty() ? 0 : idle_ + 1;
   if (idle_ > most_idle) return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_TOO_MANY_KEY_UPDATES);
-  if (auto obeyed = obey(*record); !obeyed) return obeyed;
+  bool holds_tickets = false;
+  if (auto processed = process(*record, holds_tickets); !processed) return processed;
+  if (!tickets.pass(holds_tickets)) return fail(SSL_AD_DECODE_ERROR, SSL_R_LENGTH_MISMATCH);
   if (in_->plain.empty() && in_->is_empty()) in_.reset();
   return {};
 }
 
-result<void> record_layer::obey(const opened_record& record) noexcept {
+result<void> record_layer::process(const opened_record& record, bool& holds_tickets) noexcept {
   // Nothing may come between the parts of a message.
   if (head_bytes_ != 0 && record.type != content_type::handshake) {
     return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_UNEXPECTED_RECORD);
@@ -144,9 +148,9 @@ result<void> record_layer::obey(const opened_record& record) noexcept {
       in_->plain = record.bytes;
       return {};
     case content_type::alert:
-      return obey_alert(record.bytes);
+      return process_alert(record.bytes);
     case content_type::handshake:
-      return obey_handshake(record.bytes);
+      return process_handshake(record.bytes, holds_tickets);
     case content_type::none:
     case content_type::change_cipher_spec:
       break;
@@ -154,26 +158,31 @@ result<void> record_layer::obey(const opened_record& record) noexcept {
   return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_UNEXPECTED_RECORD);
 }
 
-result<void> record_layer::obey_alert(std::span<const std::byte> alert) noexcept {
+result<void> record_layer::process_alert(std::span<const std::byte> alert) noexcept {
+  // RFC 8446, 5.4
+  if (alert.empty()) return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_BAD_LENGTH);
   if (alert.size() != 2) return fail(SSL_AD_DECODE_ERROR, SSL_R_BAD_LENGTH);
   const auto what = std::to_integer<int>(alert[1]);
-  if (what == SSL_AD_CLOSE_NOTIFY) heard_farewell_ = true;
+  if (what == SSL_AD_CLOSE_NOTIFY) got_close_notify_ = true;
   // Every other is the end, whatever its level says.
   if (what == SSL_AD_CLOSE_NOTIFY || what == SSL_AD_USER_CANCELLED) return {};
   return fail_without_alert(ERR_PACK(ERR_LIB_SSL, 0, SSL_AD_REASON_OFFSET + what));
 }
 
-result<void> record_layer::obey_handshake(std::span<const std::byte> messages) noexcept {
+result<void> record_layer::process_handshake(std::span<const std::byte> messages, bool& holds_tickets) noexcept {
   if (messages.empty()) return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_BAD_LENGTH);
+  holds_tickets = true;
   while (!messages.empty()) {
     if (head_bytes_ < head_.size()) {
       head_[head_bytes_++] = std::to_integer<std::uint8_t>(messages.front());
+      if (head_[0] != new_session_ticket) holds_tickets = false;
       messages = messages.subspan(1);
       if (head_bytes_ < head_.size()) continue;
       if (auto begun = begin_message(); !begun) return begun;
     }
     const std::size_t left = std::size_t{head_[1]} << 16U | std::size_t{head_[2]} << 8U | head_[3];
     const std::size_t here = std::min(left, messages.size());
+    if (head_[0] != new_session_ticket) holds_tickets = false;
     if (here != 0 && head_[0] == key_update) {
       if (auto updated = update_keys(messages.front(), messages.size() == 1); !updated) return updated;
     }
@@ -208,8 +217,7 @@ result<void> record_layer::update_keys(std::byte request, bool is_last) noexcept
 }
 
 bool record_layer::seal(content_type type, std::span<const std::byte> plain) noexcept {
-  if (out_ == nullptr) out_ = record_buffer::make(plain.size() + traffic_keys::overhead_bytes);
-  if (out_ == nullptr || out_->space().size() < plain.size() + traffic_keys::overhead_bytes) return false;
+  if (!record_buffer::reserve(out_, plain.size() + traffic_keys::overhead_bytes)) return false;
   const std::size_t sealed = sending_.seal(suite_, type, plain, out_->space());
   out_->add(sealed);
   return sealed != 0;
@@ -224,58 +232,48 @@ bool record_layer::seal_update_if_due() noexcept {
 }
 
 result<void> record_layer::flush(wanted& next) noexcept {
-  while (!out_->is_empty()) {
-    const auto gone = write_some(slot(), out_->bytes());
-    if (!gone && gone.error() == std::errc::operation_would_block) {
+  next = wanted::nothing;
+  while (out_ != nullptr && !out_->is_empty()) {
+    const auto sent = write_some(slot(), out_->bytes());
+    if (!sent && sent.error() == std::errc::operation_would_block) {
       next = wanted::writable;
       return {};
     }
-    if (!gone) return std::unexpected(gone.error());
-    out_->remove(*gone);
+    if (!sent) return std::unexpected(sent.error());
+    out_->remove(*sent);
   }
+  out_.reset();
   return {};
 }
 
 result<std::size_t> record_layer::write(std::span<const std::byte> bytes, wanted& next) noexcept {
   next = wanted::nothing;
   if (failure_ != 0) return failure();
-  if (said_farewell_) return std::unexpected(std::make_error_code(std::errc::broken_pipe));
-  if (out_ == nullptr) {
-    constexpr std::size_t update_bytes = traffic_keys::overhead_bytes + 5;
-    const auto now = bytes.first(std::min(bytes.size(), traffic_keys::most_plain_bytes));
-    out_ = record_buffer::make(update_bytes + traffic_keys::overhead_bytes + now.size());
-    if (out_ == nullptr) return fail_without_alert(out_of_memory());
-    if (!seal_update_if_due() || !seal(content_type::application_data, now)) {
-      return fail_without_alert(ERR_PACK(ERR_LIB_SSL, 0, ERR_R_INTERNAL_ERROR));
-    }
-    out_->promised = now.size();
-  } else if (bytes.size() < out_->promised) {
-    return error_of(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_BAD_WRITE_RETRY));
-  }
+  if (sent_close_notify_) return std::unexpected(std::make_error_code(std::errc::broken_pipe));
   if (auto sent = flush(next); !sent) return std::unexpected(sent.error());
   if (next != wanted::nothing) return std::size_t{0};
-  const std::size_t written = out_->promised;
-  out_.reset();
-  return written;
+  constexpr std::size_t update_bytes = traffic_keys::overhead_bytes + 5;
+  const auto now = bytes.first(std::min(bytes.size(), traffic_keys::most_plain_bytes));
+  out_ = record_buffer::make(update_bytes + traffic_keys::overhead_bytes + now.size());
+  if (out_ == nullptr) return fail_without_alert(out_of_memory());
+  if (!seal_update_if_due() || !seal(content_type::application_data, now)) {
+    out_.reset();
+    return fail_without_alert(ERR_PACK(ERR_LIB_SSL, 0, ERR_R_INTERNAL_ERROR));
+  }
+  wanted ignored{};
+  if (auto sent = flush(ignored); !sent) return std::unexpected(sent.error());
+  return now.size();
 }
 
-result<void> record_layer::farewell(wanted& next) noexcept {
+result<void> record_layer::send_close_notify(wanted& next) noexcept {
   next = wanted::nothing;
   if (failure_ != 0) return failure();
-  if (out_ != nullptr && out_->promised != 0) {
-    next = wanted::writable;  // whoever writes is to be told how much has gone
-    return {};
-  }
-  for (;;) {
-    if (out_ != nullptr) {
-      if (auto sent = flush(next); !sent || next != wanted::nothing) return sent;
-      out_.reset();
-    }
-    if (said_farewell_) return {};
+  if (!sent_close_notify_) {
     const std::array<std::byte, 2> message{std::byte{warning}, std::byte{SSL_AD_CLOSE_NOTIFY}};
     if (!seal(content_type::alert, message)) return fail_without_alert(ERR_PACK(ERR_LIB_SSL, 0, ERR_R_INTERNAL_ERROR));
-    said_farewell_ = true;
+    sent_close_notify_ = true;
   }
+  return flush(next);
 }
 
 }  // namespace tare::net::tls

@@ -3,11 +3,12 @@
 // TLS 1.3 after its handshake (RFC 8446, 5): a connection as two keys and nothing else, while nothing is on its way.
 //
 // What kernel TLS does in the kernel: OpenSSL makes the handshake, and then its state, some fourteen kilobytes, is
-// freed. What remains to be done is to seal and open records, by OpenSSL's ciphers, and to obey the few messages that
-// may still come: alerts, new keys, and tickets, which a client that has come so far ignores. 240 bytes.
+// freed. What remains to be done is to seal and open records, by OpenSSL's ciphers, and to process the few messages
+// that may still come: alerts, new keys, and tickets, which a client passes on (ticket_reader). 240 bytes.
 
 #include "net/tls/record_buffer.hpp"
 #include "net/tls/socket_calls.hpp"
+#include "net/tls/ticket_reader.hpp"
 #include "net/tls/traffic_keys.hpp"
 
 #include <tare/detail/link.hpp>
@@ -32,20 +33,26 @@ class record_layer {
   /// From now on records are made here. False if the secrets are not such as the suite has, or OpenSSL fails.
   [[nodiscard]] bool start(cipher_suite suite) noexcept;
 
-  /// How many bytes have come that can be taken; 0 if none will any more; or `next` is what is lacking. An error comes
-  /// again with each call.
-  [[nodiscard]] result<std::size_t> available(wanted& next) noexcept;
   /// No bytes have been read that have not been taken.
   [[nodiscard]] bool at_record_boundary() const noexcept {
     return in_ == nullptr || (in_->is_empty() && in_->plain.empty());
   }
+
+  /// How many bytes have come that can be taken; 0 if none will any more; or `next` is what is lacking. An error comes
+  /// again with each call.
+  [[nodiscard]] result<std::size_t> available(wanted& next, ticket_reader tickets = {}) noexcept;
   /// Takes of these.
   [[nodiscard]] std::size_t take(std::span<std::byte> into) noexcept;
 
-  /// How many bytes have gone, or `next` is what is lacking: then the same bytes have to be written next.
+  /// Seals a record once all before it have left, and sends what the system takes of it: how many bytes it holds, or
+  /// `next` is what is lacking.
   [[nodiscard]] result<std::size_t> write(std::span<const std::byte> bytes, wanted& next) noexcept;
+  /// What has been sealed and not sent; nullptr if there is nothing.
+  [[nodiscard]] record_buffer* unsent() noexcept { return out_.get(); }
+  /// Sends it, unless `next` is what that lacks.
+  [[nodiscard]] result<void> flush(wanted& next) noexcept;
   /// Tells the other side that no more will be written, unless `next` is what that lacks.
-  [[nodiscard]] result<void> farewell(wanted& next) noexcept;
+  [[nodiscard]] result<void> send_close_notify(wanted& next) noexcept;
 
  private:
   /// Records in a row that carry none of the user's bytes; whoever sends more of them is up to no good.
@@ -56,11 +63,12 @@ class record_layer {
   }
   [[nodiscard]] result<void> receive(wanted& next) noexcept;
   /// Opens a record if a whole one is there, which `opened` tells.
-  [[nodiscard]] result<void> open_next(bool& opened) noexcept;
+  [[nodiscard]] result<void> open_next(bool& opened, ticket_reader& tickets) noexcept;
   [[nodiscard]] result<void> make_room(std::size_t record_bytes) noexcept;
-  [[nodiscard]] result<void> obey(const opened_record& record) noexcept;
-  [[nodiscard]] result<void> obey_alert(std::span<const std::byte> alert) noexcept;
-  [[nodiscard]] result<void> obey_handshake(std::span<const std::byte> messages) noexcept;
+  [[nodiscard]] result<void> process(const opened_record& record, bool& holds_tickets) noexcept;
+  [[nodiscard]] result<void> process_alert(std::span<const std::byte> alert) noexcept;
+  /// `holds_tickets`: and nothing else.
+  [[nodiscard]] result<void> process_handshake(std::span<const std::byte> messages, bool& holds_tickets) noexcept;
   [[nodiscard]] result<void> begin_message() noexcept;
   [[nodiscard]] result<void> update_keys(std::byte request, bool is_last) noexcept;
 
@@ -68,9 +76,6 @@ class record_layer {
   [[nodiscard]] bool seal(content_type type, std::span<const std::byte> plain) noexcept;
   /// Adds the message that new keys follow, and takes them, if it is time to.
   [[nodiscard]] bool seal_update_if_due() noexcept;
-  /// Sends what there is to be sent.
-  [[nodiscard]] result<void> flush(wanted& next) noexcept;
-
   /// Ends the connection with an alert of ours.
   [[nodiscard]] std::unexpected<std::error_code> fail(std::uint8_t alert, int reason) noexcept;
   [[nodiscard]] std::unexpected<std::error_code> fail_without_alert(unsigned long packed) noexcept;
@@ -87,8 +92,8 @@ class record_layer {
   std::uint8_t idle_ = 0;
   cipher_suite suite_ = cipher_suite::none;
   bool server_ : 1;
-  bool heard_farewell_ : 1 = false;
-  bool said_farewell_ : 1 = false;
+  bool got_close_notify_ : 1 = false;
+  bool sent_close_notify_ : 1 = false;
   bool owes_update_ : 1 = false;
 };
 static_assert(sizeof(record_layer) == 240);

@@ -1,6 +1,9 @@
 #include "net/tls/session.hpp"
 
 #include "net/tls/context.hpp"
+#include "net/tls/extensions.hpp"
+#include "net/tls/record_bio.hpp"
+#include "net/tls/ticket_reader.hpp"
 
 #include <tare/detail/frame_memory.hpp>
 
@@ -53,7 +56,7 @@ result<detail::session_owner> session::make(SSL_CTX* context, tare::detail::link
   detail::session_owner owner(new (tare::detail::allocate_record(sizeof(session))) session(slot, server));
   SSL* const made = owner->openssl_ = ::SSL_new(context);
   if (made == nullptr || ::SSL_set_ex_data(made, place_of_session(), owner.get()) != 1) return openssl_error();
-  BIO* const bio = make_bio(slot);
+  BIO* const bio = record_bio::make(slot);
   ::SSL_set_bio(made, bio, bio);
   if (server) {
     ::SSL_set_accept_state(made);
@@ -64,15 +67,8 @@ result<detail::session_owner> session::make(SSL_CTX* context, tare::detail::link
 }
 
 session::~session() {
-  free_openssl();
+  free_openssl(openssl_);
   if (names_ != tare::detail::no_link) tare::detail::free_record(tare::detail::from_link<names>(names_));
-}
-
-void session::free_openssl() noexcept {
-  if (openssl_ == nullptr) return;
-  // OpenSSL would spoil the ticket of a connection that ends without a farewell, a rule of older TLS.
-  ::SSL_set_shutdown(openssl_, ::SSL_get_shutdown(openssl_) | SSL_SENT_SHUTDOWN);
-  ::SSL_free(std::exchange(openssl_, nullptr));
 }
 
 // "CLIENT_TRAFFIC_SECRET_0 <the client's random number> <the secret>", both numbers in hexadecimal.
@@ -93,32 +89,42 @@ void session::on_secret(const SSL* of_connection, const char* line) noexcept {
 void session::on_message(int outgoing, int /*version*/, int type, const void* bytes, std::size_t size,
                          SSL* of_connection, void* /*argument*/) noexcept {
   session& self = of(of_connection);
+  if (self.is_handed_over_) return;  // the record layer counts
   traffic_keys& keys = outgoing != 0 ? self.records_.sending() : self.records_.receiving();
-  // Told of encrypted records, and only of these.
+  // Called for encrypted records, and only for these.
   if (type == SSL3_RT_INNER_CONTENT_TYPE) keys.count_record();
+  if (type == SSL3_RT_ALERT && outgoing != 0) self.sent_alert_ = true;
   if (type != SSL3_RT_HANDSHAKE || size == 0) return;
-  const auto message = *static_cast<const unsigned char*>(bytes);
-  // A message is told of after the record that it ends in. The next one has the keys of the connection proper.
-  if (message == SSL3_MT_FINISHED) keys.set_sequence(0);
-  if (message == SSL3_MT_KEY_UPDATE) self.stays_ = true;
+  const std::span message(static_cast<const unsigned char*>(bytes), size);
+  // Called for a message after the record that it ends in. The next one has the keys of the connection proper.
+  if (message[0] == SSL3_MT_FINISHED) keys.set_sequence(0);
+  if (message[0] == SSL3_MT_ENCRYPTED_EXTENSIONS) self.knows_extensions_ = leave_records_alone(message);
 }
 
-bool session::can_let_go() const noexcept {
-  return !stays_ && !is_writing_ && (records_.is_server() || has_read_) && ::SSL_is_init_finished(openssl_) == 1 &&
-         ::SSL_version(openssl_) == TLS1_3_VERSION && at_record_boundary() && ::SSL_get_shutdown(openssl_) == 0 &&
-         !BIO_get_ktls_recv(::SSL_get_rbio(openssl_)) && !BIO_get_ktls_send(::SSL_get_wbio(openssl_));
+bool session::can_hand_over() noexcept {
+  const record_bio& bio = record_bio::of(openssl_);
+  const std::uint32_t tickets = records_.is_server() ? bio.records_since_read() : 0;
+  return !stays_ && knows_extensions_ && ::SSL_version(openssl_) == TLS1_3_VERSION && bio.is_at_boundary() &&
+         records_.receiving().sequence() == 0 && records_.sending().sequence() == tickets &&
+         ::SSL_get_shutdown(openssl_) == 0 && !BIO_get_ktls_recv(::SSL_get_rbio(openssl_)) &&
+         !BIO_get_ktls_send(::SSL_get_wbio(openssl_));
 }
 
-void session::let_go_if_idle() noexcept {
-  if (!can_let_go()) return;
+void session::hand_over() noexcept {
+  record_bio& bio = record_bio::of(openssl_);
   const cipher_suite suite = suite_of(::SSL_CIPHER_get_protocol_id(::SSL_get_current_cipher(openssl_)));
-  if (!records_.start(suite) || !keep_names()) {
+  if (!can_hand_over() || !records_.start(suite) || !keep_names()) {
     ::ERR_clear_error();
-    stays_ = true;
+    bio.begin_stream();
     return;
   }
   is_resumed_ = ::SSL_session_reused(openssl_) == 1;
-  free_openssl();
+  is_handed_over_ = true;
+  if (records_.is_server()) {
+    free_openssl(openssl_);
+  } else {
+    bio.feed({});
+  }
 }
 
 bool session::keep_names() noexcept {
@@ -139,7 +145,7 @@ bool session::keep_names() noexcept {
 }
 
 std::string_view session::alpn() const noexcept {
-  if (openssl_ == nullptr) {
+  if (is_handed_over_) {
     if (names_ == tare::detail::no_link) return {};
     auto* const kept = tare::detail::from_link<names>(names_);
     return {kept->text(), kept->alpn_bytes};
@@ -151,7 +157,7 @@ std::string_view session::alpn() const noexcept {
 }
 
 std::string_view session::server_name() const noexcept {
-  if (openssl_ == nullptr) {
+  if (is_handed_over_) {
     if (names_ == tare::detail::no_link) return {};
     auto* const kept = tare::detail::from_link<names>(names_);
     return {kept->text() + kept->alpn_bytes, kept->server_bytes};
@@ -161,12 +167,10 @@ std::string_view session::server_name() const noexcept {
 }
 
 std::string_view session::version() const noexcept {
-  return openssl_ == nullptr ? std::string_view("TLSv1.3") : std::string_view(::SSL_get_version(openssl_));
+  return is_handed_over_ ? std::string_view("TLSv1.3") : std::string_view(::SSL_get_version(openssl_));
 }
 
-bool session::resumed() const noexcept {
-  return openssl_ == nullptr ? is_resumed_ : ::SSL_session_reused(openssl_) == 1;
-}
+bool session::resumed() const noexcept { return is_handed_over_ ? is_resumed_ : ::SSL_session_reused(openssl_) == 1; }
 
 // What OpenSSL says of a failure is asked for at once: the next await may let another task use its queue of errors.
 result<wanted> session::wanted_after(int status) noexcept {
@@ -178,6 +182,7 @@ result<wanted> session::wanted_after(int status) noexcept {
     case SSL_ERROR_ZERO_RETURN:
       return wanted::nothing;
     default: {
+      has_failed_ = true;
       const long verified = ::SSL_get_verify_result(openssl_);
       if (!::SSL_is_init_finished(openssl_) && verified != X509_V_OK) {
         ::ERR_clear_error();
@@ -189,69 +194,96 @@ result<wanted> session::wanted_after(int status) noexcept {
 }
 
 result<void> session::handshake(wanted& next) noexcept {
-  next = wanted::nothing;
+  record_bio& bio = record_bio::of(openssl_);
+  if (auto sent = bio.flush(next); !sent || next != wanted::nothing) return sent;
   ::ERR_clear_error();
   const int status = ::SSL_do_handshake(openssl_);
-  if (status == 1) return {};
-  const auto lacking = wanted_after(status);
+  const result<wanted> lacking = status == 1 ? result<wanted>(wanted::nothing) : wanted_after(status);
+  const result<void> sent = bio.flush(next);
   if (!lacking) return std::unexpected(lacking.error());
+  if (!sent || next != wanted::nothing) return sent;
   next = *lacking;
-  return {};
+  if (next != wanted::nothing) return {};
+  // Anything else is no end of a handshake, a close_notify for one, which is OpenSSL's end of everything.
+  if (status != 1) return std::unexpected(std::make_error_code(std::errc::connection_aborted));
+  auto checked = check_handshake();
+  if (checked) hand_over();
+  return checked;
+}
+
+result<void> session::check_handshake() const noexcept {
+  if (::SSL_is_init_finished(openssl_) != 1) {
+    return std::unexpected(std::make_error_code(std::errc::connection_aborted));
+  }
+  if ((::SSL_get_verify_mode(openssl_) & SSL_VERIFY_PEER) == 0) return {};
+  long verified = ::SSL_get_verify_result(openssl_);
+  if (::SSL_get0_peer_certificate(openssl_) == nullptr) verified = X509_V_ERR_APPLICATION_VERIFICATION;
+  if (verified == X509_V_OK) return {};
+  return std::unexpected(std::error_code(static_cast<int>(verified), certificate_category()));
 }
 
 void session::peek(wanted& next) noexcept {
   next = wanted::nothing;
-  if (openssl_ == nullptr) {
-    (void)records_.available(next);
+  if (is_handed_over_) {
+    (void)records_.available(next, ticket_reader(openssl_));
     return;
   }
+  if (has_failed_) return;
   // OpenSSL may have read more than it has given, and part of a record does not count.
   std::byte first{};
   std::size_t there = 0;
   ::ERR_clear_error();
   const int status = ::SSL_peek_ex(openssl_, &first, 1, &there);
-  if (status != 1 && ::SSL_get_error(openssl_, status) == SSL_ERROR_WANT_READ) {
-    next = wanted::readable;
-    let_go_if_idle();
+  if (status != 1) {
+    const int error = ::SSL_get_error(openssl_, status);
+    if (error == SSL_ERROR_WANT_READ) next = wanted::readable;
+    if (error == SSL_ERROR_WANT_WRITE) next = wanted::writable;
   }
-  ::ERR_clear_error();  // it is said again by the read
+  ::ERR_clear_error();  // the read finds it again
+  wanted ignored{};
+  (void)record_bio::of(openssl_).flush(ignored);
 }
 
 bool session::at_record_boundary() const noexcept {
-  if (openssl_ == nullptr) return records_.at_record_boundary();
+  if (is_handed_over_) return records_.at_record_boundary();
   // With no more than a record's header read, nothing is pending; the state of its reader tells.
   return ::SSL_has_pending(openssl_) == 0 && std::string_view(::SSL_rstate_string(openssl_)) == "RH";
 }
 
 result<std::size_t> session::read(std::span<std::byte> into, wanted& next) noexcept {
   next = wanted::nothing;
-  if (openssl_ == nullptr) {
-    const auto there = records_.available(next);
+  if (is_handed_over_) {
+    const auto there = records_.available(next, ticket_reader(openssl_));
     if (!there || *there == 0) return there;
     return records_.take(into);
   }
   ::ERR_clear_error();
   std::size_t got = 0;
   const int status = ::SSL_read_ex(openssl_, into.data(), into.size(), &got);
-  if (status == 1) {
-    has_read_ = true;
-    return got;
-  }
-  const auto lacking = wanted_after(status);
+  const result<wanted> lacking = status == 1 ? result<wanted>(wanted::nothing) : wanted_after(status);
+  wanted ignored{};
+  (void)record_bio::of(openssl_).flush(ignored);  // alerts
   if (!lacking) return std::unexpected(lacking.error());
   next = *lacking;
-  if (next == wanted::readable) let_go_if_idle();
-  return std::size_t{0};
+  return got;
 }
 
 result<std::size_t> session::write(std::span<const std::byte> bytes, wanted& next) noexcept {
-  if (openssl_ == nullptr) return records_.write(bytes, next);
-  next = wanted::nothing;
+  if (is_handed_over_) return records_.write(bytes, next);
+  record_bio& bio = record_bio::of(openssl_);
+  if (auto sent = bio.flush(next); !sent) return std::unexpected(sent.error());
+  if (next != wanted::nothing) return std::size_t{0};
+  if ((::SSL_get_shutdown(openssl_) & SSL_SENT_SHUTDOWN) != 0) {
+    return std::unexpected(std::make_error_code(std::errc::broken_pipe));
+  }
   ::ERR_clear_error();
   std::size_t written = 0;
   const int status = ::SSL_write_ex(openssl_, bytes.data(), bytes.size(), &written);
-  is_writing_ = status != 1;
-  if (status == 1) return written;
+  if (status == 1) {
+    wanted ignored{};
+    if (auto sent = bio.flush(ignored); !sent) return std::unexpected(sent.error());
+    return written;
+  }
   const auto lacking = wanted_after(status);
   if (!lacking) return std::unexpected(lacking.error());
   if (*lacking == wanted::nothing) return std::unexpected(std::make_error_code(std::errc::broken_pipe));
@@ -259,21 +291,27 @@ result<std::size_t> session::write(std::span<const std::byte> bytes, wanted& nex
   return std::size_t{0};
 }
 
-result<void> session::farewell(wanted& next) noexcept {
-  if (openssl_ == nullptr) return records_.farewell(next);
+record_buffer* session::unsent() noexcept {
+  return is_handed_over_ ? records_.unsent() : record_bio::of(openssl_).unsent();
+}
+
+result<void> session::flush(wanted& next) noexcept {
+  return is_handed_over_ ? records_.flush(next) : record_bio::of(openssl_).flush(next);
+}
+
+result<void> session::send_close_notify(wanted& next) noexcept {
+  if (is_handed_over_) return records_.send_close_notify(next);
   next = wanted::nothing;
-  ::ERR_clear_error();
-  const int status = ::SSL_shutdown(openssl_);
-  if (status >= 0) return {};
-  switch (::SSL_get_error(openssl_, status)) {
-    case SSL_ERROR_WANT_READ:
-      return {};
-    case SSL_ERROR_WANT_WRITE:
-      next = wanted::writable;
-      return {};
-    default:
+  if (has_failed_) return std::unexpected(std::make_error_code(std::errc::broken_pipe));
+  // Called again, SSL_shutdown would wait for the other side's.
+  if ((::SSL_get_shutdown(openssl_) & SSL_SENT_SHUTDOWN) == 0) {
+    ::ERR_clear_error();
+    if (::SSL_shutdown(openssl_) < 0) {
+      has_failed_ = true;
       return openssl_error();
+    }
   }
+  return record_bio::of(openssl_).flush(next);
 }
 
 }  // namespace tare::net::tls

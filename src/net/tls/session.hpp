@@ -1,12 +1,15 @@
 #pragma once
 
-// One connection's TLS: OpenSSL's until its handshake is over and nothing is on its way, then two keys (record_layer).
+// One connection's TLS: OpenSSL's until its handshake is over, then two keys (record_layer).
 //
-// OpenSSL tells the keys (its key log) and every record that it makes or reads (its message callback), from which the
-// number of the next one follows. It stays for good where the version is 1.2, where the kernel makes the records, and
-// where keys were changed before it could be let go. A client's stays until bytes have come, as the server's tickets
-// come before them. 256 bytes.
+// OpenSSL is freed as soon as the handshake is over; a client's then only reads tickets (ticket_reader). What it holds
+// at this moment is known by our own count of the bytes below it (record_bio): it has read whole records, the last one
+// with the peer's Finished, and written whole records. The keys come from its key log. The number of records under them
+// is 0, but for a server's tickets, which are the records that it has written since it read Finished. Its message
+// callback has to give the same numbers, and the extensions agreed on, all of which have to be known. Otherwise OpenSSL
+// keeps the connection, as it does where the version is 1.2 or the kernel makes the records. 256 bytes.
 
+#include "net/tls/record_buffer.hpp"
 #include "net/tls/record_layer.hpp"
 #include "net/tls/socket_calls.hpp"
 
@@ -32,19 +35,29 @@ class session {
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
-  /// During the handshake. nullptr later.
+  /// During the handshake.
   [[nodiscard]] SSL* openssl() noexcept { return openssl_; }
+  /// Done if `next` is `nothing`: the handshake has come to its end, and the certificate that was to be verified is.
   [[nodiscard]] result<void> handshake(wanted& next) noexcept;
+  /// An alert of ours says why the handshake has failed.
+  [[nodiscard]] bool sent_alert() const noexcept { return sent_alert_; }
 
   /// Whether there is something to read: bytes, the end, or an error, which the next read gives. Else `next` is what is
   /// lacking. What has come may still be no whole record.
   void peek(wanted& next) noexcept;
   /// No part of a record has been read without the rest of it.
   [[nodiscard]] bool at_record_boundary() const noexcept;
-  /// 0: the other side has said farewell.
+  /// 0: the other side has sent close_notify.
   [[nodiscard]] result<std::size_t> read(std::span<std::byte> into, wanted& next) noexcept;
+  /// Seals a record once all before it have left, and sends what the system takes of it: how many bytes it holds, or
+  /// `next` is what is lacking.
   [[nodiscard]] result<std::size_t> write(std::span<const std::byte> bytes, wanted& next) noexcept;
-  [[nodiscard]] result<void> farewell(wanted& next) noexcept;
+  /// What has been sealed and not sent; nullptr if there is nothing.
+  [[nodiscard]] record_buffer* unsent() noexcept;
+  /// Sends it, unless `next` is what that lacks.
+  [[nodiscard]] result<void> flush(wanted& next) noexcept;
+  /// Sends close_notify, once, behind all that has been sealed, unless `next` is what that lacks.
+  [[nodiscard]] result<void> send_close_notify(wanted& next) noexcept;
 
   [[nodiscard]] std::string_view alpn() const noexcept;
   [[nodiscard]] std::string_view server_name() const noexcept;
@@ -62,19 +75,21 @@ class session {
                          void* argument) noexcept;
   static session& of(const SSL* openssl) noexcept;
 
-  /// What OpenSSL lacks; `nothing`: the other side has said farewell.
+  /// What OpenSSL lacks; `nothing`: the other side has sent close_notify.
   [[nodiscard]] result<wanted> wanted_after(int status) noexcept;
-  void let_go_if_idle() noexcept;
-  [[nodiscard]] bool can_let_go() const noexcept;
+  [[nodiscard]] result<void> check_handshake() const noexcept;
+  void hand_over() noexcept;
+  [[nodiscard]] bool can_hand_over() noexcept;
   [[nodiscard]] bool keep_names() noexcept;
-  void free_openssl() noexcept;
 
   SSL* openssl_ = nullptr;
   record_layer records_;
   tare::detail::link names_ = tare::detail::no_link;
   bool is_resumed_ : 1 = false;
-  bool has_read_ : 1 = false;
-  bool is_writing_ : 1 = false;  ///< OpenSSL has begun a record that the system has not taken
+  bool is_handed_over_ : 1 = false;    ///< the record layer has the connection
+  bool knows_extensions_ : 1 = false;  ///< all that were agreed on
+  bool sent_alert_ : 1 = false;
+  bool has_failed_ : 1 = false;  ///< OpenSSL must not be called any more
   bool stays_ : 1 = false;       ///< with OpenSSL
 };
 static_assert(sizeof(session) == 256);

@@ -1,6 +1,6 @@
 #pragma once
 
-// Reading and writing through a stream's slot, which keeps the books on readiness.
+// Reading and writing through a stream's slot, which records readiness.
 
 #include "io/slot.hpp"
 
@@ -18,5 +18,26 @@ enum class wanted : std::uint8_t { nothing, readable, writable };
 /// std::errc::operation_would_block if nothing is there; 0 at the end of the stream.
 [[nodiscard]] result<std::size_t> read_some(tare::detail::io_slot& slot, std::span<std::byte> into) noexcept;
 [[nodiscard]] result<std::size_t> write_some(tare::detail::io_slot& slot, std::span<const std::byte> bytes) noexcept;
+/// Where the kernel makes the records: one of this type, for the user's bytes are what `write_some` sends.
+[[nodiscard]] result<std::size_t> write_kernel_record(tare::detail::io_slot& slot, std::uint8_t type,
+                                                      std::span<const std::byte> bytes) noexcept;
+
+/// While it exists, calls on the slot are made although its deadline has passed: for calls that do not wait.
+class deadline_ignored {
+ public:
+  explicit deadline_ignored(tare::detail::io_slot& slot) noexcept
+      : slot_(slot), was_expired_(slot.has(tare::detail::io_write_expired)) {
+    slot_.clear(tare::detail::io_write_expired);
+  }
+  ~deadline_ignored() {
+    if (was_expired_) slot_.set(tare::detail::io_write_expired);
+  }
+  deadline_ignored(const deadline_ignored&) = delete;
+  deadline_ignored& operator=(const deadline_ignored&) = delete;
+
+ private:
+  tare::detail::io_slot& slot_;
+  bool was_expired_;
+};
 
 }  // namespace tare::net::tls

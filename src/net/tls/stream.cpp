@@ -1,5 +1,6 @@
 #include "io/reactor.hpp"
 #include "net/tls/context.hpp"
+#include "net/tls/identity.hpp"
 #include "net/tls/session.hpp"
 #include "sched/usage.hpp"
 
@@ -8,9 +9,10 @@
 #include <tare/net/tls.hpp>
 
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
+#include <chrono>
 #include <cstring>
+#include <functional>
 #include <new>
 #include <utility>
 
@@ -43,6 +45,10 @@ class borrowed_buffer {
   std::byte* buffer_;
 };
 
+std::size_t hash_of(std::span<const std::byte> bytes) noexcept {
+  return std::hash<std::string_view>()({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
 }  // namespace
 
 stream::stream(net::stream below, detail::session_owner session) noexcept
@@ -53,15 +59,7 @@ task<result<stream>> stream::connect(net::stream below, context with, std::strin
   auto begun = session::make(with.shared_.get(), below.slot_, false);
   if (!begun) co_return std::unexpected(begun.error());
   stream made(std::move(below), std::move(*begun));
-  SSL* const session = made.session_->openssl();
-  if (endpoint::parse_address(host, 0)) {
-    ::X509_VERIFY_PARAM_set1_ip_asc(::SSL_get0_param(session), host.c_str());
-  } else {
-    if (::SSL_set1_host(session, host.c_str()) != 1 || SSL_set_tlsext_host_name(session, host.c_str()) != 1) {
-      co_return openssl_error();
-    }
-    context_core::of(with.shared_.get()).offer_ticket(session, host);
-  }
+  if (auto set = set_identity(made.session_->openssl(), host); !set) co_return std::unexpected(set.error());
   if (auto agreed = co_await made.handshake(); !agreed) co_return std::unexpected(agreed.error());
   co_return std::move(made);
 }
@@ -79,10 +77,36 @@ task<result<void>> stream::handshake() {
   for (;;) {
     wanted next{};
     auto done = session_->handshake(next);
-    if (!done || next == wanted::nothing) co_return done;
+    if (!done) {
+      const bool says_why = session_->sent_alert();
+      wanted more{};
+      if (says_why && !session_->flush(more)) co_return done;
+      session_.reset();
+      if (says_why) co_await linger();
+      co_return done;
+    }
+    if (next == wanted::nothing) co_return done;
     const result<void> waited = next == wanted::readable ? co_await below_.readable() : co_await below_.writable();
     if (!waited) co_return waited;
   }
+}
+
+// Closing while the peer's bytes are unread makes the system reset the connection, which may destroy the alert on its
+// way. So the peer is given a second to take it and to close.
+task<> stream::linger() {
+  constexpr std::size_t max_dropped_bytes = 1U << 18U;
+  if (!below_.shutdown_write()) co_return;
+  below_.expires_after(std::chrono::seconds(1));
+  for (std::size_t dropped = 0; dropped < max_dropped_bytes;) {
+    const auto got = co_await below_.read();
+    if (!got || got->empty()) co_return;
+    dropped += got->size();
+  }
+}
+
+result<std::size_t> stream::flushed(wanted& next) noexcept {
+  if (auto sent = session_->flush(next); !sent) return std::unexpected(sent.error());
+  return std::size_t{0};
 }
 
 task<result<std::size_t>> stream::read(std::span<std::byte> into) {
@@ -120,8 +144,9 @@ task<result<void>> stream::readable() {
   if (!session_) co_return closed();
   wanted next{};
   session_->peek(next);
-  if (next != wanted::readable) co_return result<void>();
-  co_return co_await below_.readable();
+  if (next == wanted::nothing) co_return result<void>();
+  const result<void> waited = next == wanted::readable ? co_await below_.readable() : co_await below_.writable();
+  co_return waited;
 }
 
 task<result<void>> stream::writable() {
@@ -145,34 +170,49 @@ result<lease> stream::try_read() noexcept {
   return got;
 }
 
-result<std::size_t> stream::write_now(std::span<const std::byte> bytes, wanted& next) noexcept {
-  next = wanted::nothing;
-  if (!session_) return closed();
-  return session_->write(bytes, next);
+std::size_t stream::take_unreported(std::span<const std::byte> bytes) noexcept {
+  record_buffer* const unsent = session_->unsent();
+  if (unsent == nullptr) return 0;
+  const std::size_t size = std::exchange(unsent->unreported, 0);
+  return size <= bytes.size() && hash_of(bytes.first(size)) == unsent->unreported_hash ? size : 0;
 }
 
 result<std::size_t> stream::try_write(std::span<const std::byte> bytes) noexcept {
-  if (session_) tare::detail::require_task("tare::net::tls::stream::try_write");
-  if (session_ && bytes.empty()) return std::size_t{0};
+  if (!session_) return closed();
+  tare::detail::require_task("tare::net::tls::stream::try_write");
+  if (bytes.empty()) return std::size_t{0};
   wanted next{};
-  auto written = write_now(bytes, next);
-  if (next != wanted::nothing) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
-  return written;
+  result<std::size_t> written = take_unreported(bytes);
+  if (*written == 0) written = session_->write(bytes, next);
+  if (!written) return written;
+  if (next == wanted::nothing) {
+    if (auto sent = session_->flush(next); !sent) return std::unexpected(sent.error());
+  }
+  if (next == wanted::nothing) return written;
+  if (*written != 0) {
+    session_->unsent()->unreported = *written;
+    session_->unsent()->unreported_hash = hash_of(bytes.first(*written));
+  }
+  return std::unexpected(std::make_error_code(std::errc::operation_would_block));
 }
 
 task<result<void>> stream::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
+  if (bytes.empty()) co_return result<void>();
+  if (!session_) co_return closed();
+  bytes = bytes.subspan(take_unreported(bytes));
+  for (;;) {
+    if (!session_) co_return closed();
     wanted next{};
-    const auto written = write_now(bytes, next);
+    const result<std::size_t> written = bytes.empty() ? flushed(next) : session_->write(bytes, next);
     if (!written) co_return std::unexpected(written.error());
     if (next == wanted::nothing) {
+      if (bytes.empty()) co_return result<void>();
       bytes = bytes.subspan(*written);
       continue;
     }
     const result<void> waited = next == wanted::readable ? co_await below_.readable() : co_await below_.writable();
     if (!waited) co_return waited;
   }
-  co_return result<void>();
 }
 
 task<result<void>> stream::write(std::span<const std::span<const std::byte>> pieces) {
@@ -200,8 +240,9 @@ task<result<void>> stream::write(std::span<const std::span<const std::byte>> pie
 result<void> stream::shutdown_write() noexcept {
   if (!session_) return closed();
   tare::detail::require_task("tare::net::tls::stream::shutdown_write");
+  const deadline_ignored guard(*tare::detail::from_link<tare::detail::io_slot>(below_.slot_));
   wanted next{};
-  if (auto said = session_->farewell(next); !said) return said;
+  if (auto sent = session_->send_close_notify(next); !sent) return sent;
   if (next != wanted::nothing) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
   return below_.shutdown_write();
 }

@@ -1,0 +1,177 @@
+// OpenSSL's own socket BIO, except that reading and writing go through the slot, which records readiness, and that a
+// broken pipe is an error instead of a signal. Where the kernel makes the records, reading is the socket BIO's: it
+// knows how to receive their types.
+
+#include "net/tls/record_bio.hpp"
+
+#include <openssl/err.h>
+
+#include <algorithm>
+#include <new>
+
+namespace tare::net::tls {
+
+namespace {
+
+using tare::detail::from_link;
+using tare::detail::io_slot;
+using tare::detail::link;
+
+/// OpenSSL's internal names for the type of the next record of the kernel's (BIO_CTRL_SET_KTLS_TX_SEND_CTRL_MSG).
+constexpr int set_kernel_type = 74;
+constexpr int clear_kernel_type = 75;
+
+}  // namespace
+
+// The field for a callback's argument is free, as there is no callback; the one for data is the socket BIO's.
+record_bio* record_bio::of(BIO* bio) noexcept { return reinterpret_cast<record_bio*>(::BIO_get_callback_arg(bio)); }
+
+record_bio& record_bio::of(const SSL* openssl) noexcept { return *of(::SSL_get_rbio(openssl)); }
+
+int record_bio::read(BIO* bio, char* into, int size) noexcept {
+  ::BIO_clear_retry_flags(bio);
+  record_bio& self = *of(bio);
+  if (size <= 0) return 0;
+  if (BIO_get_ktls_recv(bio)) {
+    const int got = ::BIO_meth_get_read(::BIO_s_socket())(bio, into, size);
+    if (got <= 0 && ::BIO_should_retry(bio)) self.slot().clear(tare::detail::io_readable);
+    return got;
+  }
+  const auto space = std::as_writable_bytes(std::span(into, static_cast<std::size_t>(size)));
+  return self.stage_ == stage::fed ? self.read_fed(bio, space) : self.read_record(bio, space);
+}
+
+int record_bio::read_fed(BIO* bio, std::span<std::byte> into) noexcept {
+  const std::size_t size = std::min(into.size(), fed_.size());
+  if (size == 0) {
+    ::BIO_set_retry_read(bio);
+    return -1;
+  }
+  std::ranges::copy(fed_.first(size), into.begin());
+  fed_ = fed_.subspan(size);
+  return static_cast<int>(size);
+}
+
+int record_bio::read_record(BIO* bio, std::span<std::byte> into) noexcept {
+  if (stage_ == stage::handshake && in_.is_valid()) into = into.first(std::min(into.size(), in_.left()));
+  const result<std::size_t> got = read_some(slot(), into);
+  if (!got) {
+    // Time may be given again, so that is no failure of OpenSSL's connection. The wait that follows reports it.
+    if (got.error() == std::errc::operation_would_block || got.error() == std::errc::timed_out) {
+      ::BIO_set_retry_read(bio);
+    } else {
+      ERR_raise(ERR_LIB_SYS, got.error().value());
+    }
+    return -1;
+  }
+  if (*got == 0) ::BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+  if (stage_ == stage::handshake && *got != 0) {
+    in_.advance(into.first(*got));
+    out_records_.restart();
+  }
+  return static_cast<int>(*got);
+}
+
+int record_bio::write(BIO* bio, const char* bytes, int size) noexcept {
+  ::BIO_clear_retry_flags(bio);
+  record_bio& self = *of(bio);
+  if (size <= 0 || self.stage_ == stage::fed) return size;
+  const bool by_kernel = BIO_get_ktls_send(bio);
+  const auto all = std::as_bytes(std::span(bytes, static_cast<std::size_t>(size)));
+  if (!self.take(all, by_kernel ? self.kernel_type_ : std::uint8_t{0})) return -1;
+  if (!by_kernel && self.stage_ == stage::handshake) self.out_records_.advance(all);
+  return size;
+}
+
+// What fails to be sent is kept, and the failure is found again by `flush`.
+bool record_bio::take(std::span<const std::byte> bytes, std::uint8_t kernel_type) noexcept {
+  wanted next{};
+  if (unsent_ != nullptr) (void)flush(next);
+  if (unsent_ != nullptr && (unsent_kernel_type_ != kernel_type ||
+                             (stage_ == stage::stream && unsent_->bytes().size() + bytes.size() > max_unsent_bytes))) {
+    ERR_raise(ERR_LIB_SYS, ENOBUFS);
+    return false;
+  }
+  unsent_kernel_type_ = kernel_type;
+  while (unsent_ == nullptr && !bytes.empty()) {
+    const result<std::size_t> sent = send(bytes);
+    if (!sent) break;
+    bytes = bytes.subspan(*sent);
+  }
+  if (bytes.empty()) return true;
+  if (!record_buffer::reserve(unsent_, bytes.size())) {
+    ERR_raise(ERR_LIB_SYS, ENOMEM);
+    return false;
+  }
+  std::ranges::copy(bytes, unsent_->space().begin());
+  unsent_->add(bytes.size());
+  return true;
+}
+
+result<std::size_t> record_bio::send(std::span<const std::byte> bytes) noexcept {
+  return unsent_kernel_type_ == 0 ? write_some(slot(), bytes) : write_kernel_record(slot(), unsent_kernel_type_, bytes);
+}
+
+result<void> record_bio::flush(wanted& next) noexcept {
+  next = wanted::nothing;
+  while (unsent_ != nullptr) {
+    const result<std::size_t> sent = send(unsent_->bytes());
+    if (!sent && sent.error() == std::errc::operation_would_block) {
+      next = wanted::writable;
+      return {};
+    }
+    if (!sent) return std::unexpected(sent.error());
+    unsent_->remove(*sent);
+    if (unsent_->is_empty()) unsent_.reset();
+  }
+  return {};
+}
+
+long record_bio::control(BIO* bio, int command, long number, void* pointer) noexcept {
+  record_bio* const self = of(bio);
+  if (self != nullptr && command == BIO_CTRL_FLUSH) {
+    // What OpenSSL has said must have left before the kernel is given the keys, for one.
+    wanted next{};
+    ::BIO_clear_retry_flags(bio);
+    const result<void> sent = self->flush(next);
+    if (!sent) ERR_raise(ERR_LIB_SYS, sent.error().value());
+    if (next == wanted::writable) ::BIO_set_retry_write(bio);
+    return sent && next == wanted::nothing ? 1 : -1;
+  }
+  if (self != nullptr && command == set_kernel_type) self->kernel_type_ = static_cast<std::uint8_t>(number);
+  if (self != nullptr && command == clear_kernel_type) self->kernel_type_ = 0;
+  return ::BIO_meth_get_ctrl(::BIO_s_socket())(bio, command, number, pointer);
+}
+
+int record_bio::destroy(BIO* bio) noexcept {
+  if (bio == nullptr) return 0;
+  delete of(bio);
+  ::BIO_set_callback_arg(bio, nullptr);
+  return ::BIO_meth_get_destroy(::BIO_s_socket())(bio);
+}
+
+/// One for the process; never freed, as OpenSSL's own.
+BIO_METHOD* record_bio::method() {
+  static BIO_METHOD* const made = [] {
+    BIO_METHOD* const ours = ::BIO_meth_new(BIO_TYPE_SOCKET, "tare stream");
+    if (ours == nullptr) throw std::bad_alloc();
+    ::BIO_meth_set_create(ours, ::BIO_meth_get_create(::BIO_s_socket()));
+    ::BIO_meth_set_destroy(ours, &record_bio::destroy);
+    ::BIO_meth_set_ctrl(ours, &record_bio::control);
+    ::BIO_meth_set_read(ours, &record_bio::read);
+    ::BIO_meth_set_write(ours, &record_bio::write);
+    return ours;
+  }();
+  return made;
+}
+
+BIO* record_bio::make(link slot) {
+  std::unique_ptr<record_bio> state(new record_bio(slot));
+  BIO* const made = ::BIO_new(method());
+  if (made == nullptr) throw std::bad_alloc();
+  BIO_set_fd(made, from_link<io_slot>(slot)->fd, BIO_NOCLOSE);
+  ::BIO_set_callback_arg(made, reinterpret_cast<char*>(state.release()));
+  return made;
+}
+
+}  // namespace tare::net::tls
