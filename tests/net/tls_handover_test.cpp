@@ -10,6 +10,8 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <numeric>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -21,16 +23,30 @@ using tare::task;
 namespace tls = tare::net::tls;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t step = 9;
+constexpr bool is_sanitized = true;
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr std::size_t step = 9;
+constexpr bool is_sanitized = true;
 #else
-constexpr std::size_t step = 1;
+constexpr bool is_sanitized = false;
 #endif
 #else
-constexpr std::size_t step = 1;
+constexpr bool is_sanitized = false;
 #endif
+
+/// Which splits are tried: a choice, or all of them if TARE_TEST_EVERY_SPLIT is set, which takes minutes.
+const bool tries_all = std::getenv("TARE_TEST_EVERY_SPLIT") != nullptr;  // NOLINT(concurrency-mt-unsafe)
+const std::size_t small_step = is_sanitized && !tries_all ? 5 : 1;
+const std::size_t flight_step = tries_all ? 1 : is_sanitized ? 29 : 5;
+/// Records of 16 KiB: 9 positions at the beginning, and 24 at the end.
+const std::size_t large_cuts = tries_all ? 9 + 24 : 9;
+
+std::vector<std::size_t> small_sizes() {
+  if (!tries_all) return {1, 2, 5, 16, 64};
+  std::vector<std::size_t> all(64);
+  std::iota(all.begin(), all.end(), std::size_t{1});
+  return all;
+}
 
 constexpr std::size_t record_count = 20;
 
@@ -176,9 +192,10 @@ TEST_P(tls_handover_test, loses_nothing_of_small_records) {
   const auto [server, suite] = GetParam();
   const shared_contexts contexts;
   tare::runtime runtime({.shards = 1});
-  for (std::size_t size = 1; size <= 64 && !HasFailure(); size += step) {
+  for (const std::size_t size : small_sizes()) {
+    if (HasFailure()) break;
     const auto each = [&](std::size_t bytes) -> task<> {
-      for (std::size_t cut = 0; cut < bytes + tls::traffic_keys::overhead_bytes; cut += step) {
+      for (std::size_t cut = 0; cut < bytes + tls::traffic_keys::overhead_bytes; cut += small_step) {
         co_await one(contexts, server, suite, bytes, cut);
       }
     };
@@ -190,7 +207,9 @@ TEST_P(tls_handover_test, loses_nothing_that_comes_with_the_last_flight) {
   const auto [server, suite] = GetParam();
   const shared_contexts contexts;
   const auto each = [&, server = server, suite = suite]() -> task<> {
-    for (std::size_t first = 0; first < 1000; first += step) co_await one(contexts, server, suite, 3, first, true);
+    for (std::size_t first = 0; first < 1000; first += flight_step) {
+      co_await one(contexts, server, suite, 3, first, true);
+    }
   };
   tare::runtime({.shards = 1}).run(each());
 }
@@ -199,7 +218,7 @@ TEST_P(tls_handover_test, loses_nothing_of_large_records) {
   const auto [server, suite] = GetParam();
   const shared_contexts contexts;
   const auto each = [&, server = server, suite = suite]() -> task<> {
-    for (std::size_t cut = 0; cut < 9 + 24; cut += step / 2 + 1) co_await one(contexts, server, suite, 16'384, cut);
+    for (std::size_t cut = 0; cut < large_cuts; cut += small_step) co_await one(contexts, server, suite, 16'384, cut);
   };
   tare::runtime({.shards = 1}).run(each());
 }
@@ -208,9 +227,9 @@ INSTANTIATE_TEST_SUITE_P(of, tls_handover_test,
                          ::testing::Combine(::testing::Bool(),
                                             ::testing::Values("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
                                                               "TLS_CHACHA20_POLY1305_SHA256")),
-                         [](const ::testing::TestParamInfo<parameters>& info) {
-                           return std::string(std::get<0>(info.param) ? "server_" : "client_") +
-                                  std::get<1>(info.param);
+                         [](const ::testing::TestParamInfo<parameters>& made) {
+                           return std::string(std::get<0>(made.param) ? "server_" : "client_") +
+                                  std::get<1>(made.param);
                          });
 
 /// With a client that wants short records, a length that the record layer does not know of.

@@ -98,9 +98,9 @@ TEST_P(tls_handshake_test, an_alert_at_any_byte_is_none) {
 
 INSTANTIATE_TEST_SUITE_P(of, tls_handshake_test,
                          ::testing::Combine(::testing::Bool(), ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION)),
-                         [](const ::testing::TestParamInfo<parameters>& info) {
-                           return std::string(std::get<0>(info.param) ? "server" : "client") +
-                                  (std::get<1>(info.param) == TLS1_2_VERSION ? "_1_2" : "_1_3");
+                         [](const ::testing::TestParamInfo<parameters>& made) {
+                           return std::string(std::get<0>(made.param) ? "server" : "client") +
+                                  (std::get<1>(made.param) == TLS1_2_VERSION ? "_1_2" : "_1_3");
                          });
 
 TEST(tls_handshake, asks_for_the_certificate_of_a_client) {
