@@ -31,7 +31,8 @@ class use_reader {
     if (llvm::isa<llvm::LoadInst>(user)) return {event::read};
     if (llvm::isa<llvm::ICmpInst>(user)) return {};
     if (const auto* store = llvm::dyn_cast<llvm::StoreInst>(&user)) {
-      if (use.getOperandNo() != llvm::StoreInst::getPointerOperandIndex()) return {event::leak};
+      // Through the copy of the address it may be read at once, which is then not seen.
+      if (use.getOperandNo() != llvm::StoreInst::getPointerOperandIndex()) return {event::leak, event::read};
       const auto bytes = layout_.getTypeStoreSize(store->getValueOperand()->getType());
       return {covers_all(use, bytes.isFixed() ? std::optional(bytes.getFixedValue()) : std::nullopt) ? event::overwrite
                                                                                                      : event::write};

@@ -88,6 +88,7 @@ class await_finder {
     if (!of_.index_offset && awaits_.empty()) single();
     find_final();
     if (told_final_) at(*told_final_).point.kind = suspension::final;
+    add_missing();
     mark_initial();
     for (auto& [index, one] : awaits_) set_line(one);
     take_order_of_source();
@@ -163,6 +164,26 @@ class await_finder {
       number = number * 10 + static_cast<std::uint64_t>(c - '0');
     }
     return number;
+  }
+
+  /// Numbers are given without gaps, and the code that looks at them first leads somewhere for each. Where a number is
+  /// stored may be unknown: in a ramp that was inlined, or in code that could not be followed.
+  void add_missing() {
+    if (!of_.index_offset || awaits_.empty()) return;
+    const std::uint64_t last = awaits_.rbegin()->first;
+    for (std::uint64_t index = gcc_ ? 2 : 0; index < last; index += gcc_ ? 2 : 1) {
+      if (!awaits_.contains(index) && leads_somewhere(index)) (void)at(index);
+    }
+  }
+
+  [[nodiscard]] bool leads_somewhere(std::uint64_t index) const {
+    const function_flow::known_word word{static_cast<std::int64_t>(*of_.index_offset), of_.index_bytes, index};
+    return std::ranges::any_of(source_.functions, [&](const frame_function& one) {
+      if (one.role != function_role::resume || one.flow == nullptr || one.flow->empty()) return false;
+      const auto entry = one.flow->enter({&word, 1});
+      const auto first = one.flow->index_of(entry.address);
+      return first && !entry.path.empty() && one.flow->instructions()[*first].what != operation::trap;
+    });
   }
 
   /// A frame without an index has one place to wait at.

@@ -144,7 +144,7 @@ class state_joiner {
     if (!point.variables.empty()) {
       auto& last = point.variables.back();
       if (last.name == part.name && last.type == part.type && last.kind == part.kind && last.state == part.state &&
-          last.declared == part.declared && last.touched_later == part.touched_later) {
+          last.declared == part.declared && last.touched_later == part.touched_later && last.lent == part.lent) {
         last.bytes += part.bytes;
         return;
       }

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace tare::inspect {
@@ -49,12 +50,15 @@ struct later_use {
 struct earlier_use {
   llvm::BitVector touched;
   llvm::BitVector passed;
+  llvm::BitVector passed_since;  ///< it was resumed last
 
-  explicit earlier_use(unsigned atoms) : touched(atoms), passed(atoms) {}
+  explicit earlier_use(unsigned atoms) : touched(atoms), passed(atoms), passed_since(atoms) {}
   bool take_in(const earlier_use& other) {
-    const bool changed = other.touched.test(touched) || other.passed.test(passed);
+    const bool changed =
+        other.touched.test(touched) || other.passed.test(passed) || other.passed_since.test(passed_since);
     touched |= other.touched;
     passed |= other.passed;
+    passed_since |= other.passed_since;
     return changed;
   }
 };
@@ -69,7 +73,14 @@ class liveness_finder {
  public:
   liveness_finder(const frame_source& source, const std::vector<scoped_variable>& variables,
                   std::vector<found_await>& awaits, const coroutine& of)
-      : source_(source), variables_(variables), awaits_(awaits), of_(of), frame_bytes_(of.frame_bytes.value_or(0)) {}
+      : source_(source),
+        variables_(variables),
+        listed_(awaits),
+        awaits_(awaits),
+        of_(of),
+        frame_bytes_(of.frame_bytes.value_or(0)) {
+    add_unlisted();
+  }
 
   /// False if there is no code to judge by, or too much of it.
   bool solve() {
@@ -83,11 +94,12 @@ class liveness_finder {
   }
 
   void describe(std::size_t number) {
-    auto& await = awaits_[number];
+    auto& await = listed_[number];
     auto& point = await.point;
     point.known_by = evidence::machine_code;
     point.variables.clear();
     point.live_bytes = point.held_bytes = point.dead_bytes = 0;
+    const llvm::BitVector lent = reachable_at(number);
     for (unsigned i = 0; i < count(); ++i) {
       const auto [owner, in_scope] = owner_at(i, await);
       const byte_state state = state_of(i, number, owner, in_scope);
@@ -97,17 +109,36 @@ class liveness_finder {
                                    : point.dead_bytes) += bytes;
       add_variable(point, owner, state, atoms_[i]);
       if (later_[number].touched.test(i)) point.variables.back().touched_later = true;
+      if (lent.test(i)) point.variables.back().lent = true;
     }
   }
 
  private:
   [[nodiscard]] unsigned count() const { return static_cast<unsigned>(atoms_.size()); }
 
+  /// False also where not all of it could be followed: then nothing is known of what is used later.
   [[nodiscard]] bool has_body() const {
-    return std::ranges::any_of(source_.functions, [](const frame_function& one) {
-      return one.role == function_role::resume && one.frame_known && one.flow && !one.flow->empty() &&
-             !one.flow->gave_up();
-    });
+    return std::ranges::any_of(
+               source_.functions,
+               [&](const frame_function& one) { return one.role == function_role::resume && is_usable(one); }) &&
+           std::ranges::all_of(source_.functions, [&](const frame_function& one) {
+             return one.role == function_role::ramp || (is_usable(one) && !one.flow->has_gap());
+           });
+  }
+
+  /// Between the first number and the last there may be suspensions whose beginning was not found. What comes after
+  /// them is used later, too.
+  void add_unlisted() {
+    if (!of_.index_offset || awaits_.empty()) return;
+    const bool gcc = source_.made_by == producer::gcc;
+    const std::uint64_t last = awaits_.back().point.index;
+    for (std::uint64_t index = gcc ? 2 : 0; index < last; index += gcc ? 2 : 1) {
+      const auto has_it = [&](const found_await& one) { return one.point.index == index; };
+      if (std::ranges::any_of(awaits_, has_it)) continue;
+      found_await missing;
+      missing.point.index = index;
+      awaits_.push_back(std::move(missing));
+    }
   }
 
   [[nodiscard]] bool is_usable(const frame_function& one) const {
@@ -159,20 +190,96 @@ class liveness_finder {
     };
     for (const auto& field : of_.fields) widen(field);
     for (const auto& variable : variables_) widen(variable.field);
-    if (end == offset) end = atoms_[atom_at(offset)].end;
+    // Nothing has a name here: it may be all up to where the next thing begins.
+    if (end == offset) {
+      end = frame_bytes_;
+      for (const auto& field : of_.fields) {
+        if (field.kind != field_kind::padding && field.offset > offset) end = std::min(end, field.offset);
+      }
+    }
     return {begin, end};
   }
 
-  /// What may be touched with an index: an array, which may begin a little later as of "numbers[i - 1]". From the head
-  /// of the frame, which has no array, the index may lead anywhere: it is the offset of one of several fields.
+  /// What may be touched with an index: an array, which may begin a little later as of "numbers[i - 1]", or end a
+  /// little earlier, where a loop counts up to zero. From the head of the frame, which has no array, the index may lead
+  /// anywhere: it is the offset of one of several fields.
   [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> indexed_from(std::uint64_t offset, std::uint64_t bytes) const {
     if (offset < 16) return {0, frame_bytes_};
+    constexpr std::uint64_t widest_element = 32;
     auto [begin, end] = object_at(offset);
+    const std::uint64_t lowest = std::max<std::uint64_t>(16, offset - std::min(offset, widest_element));
+    while (begin > lowest) begin = std::min(begin - 1, object_at(begin - 1).first);
     while (end < frame_bytes_ && end - begin < 2 * std::max<std::uint64_t>(bytes, 1)) end = object_at(end).second;
     return {begin, end};
   }
 
+  /// A number is stored that cannot be told: any suspension may begin.
+  [[nodiscard]] bool chooses_unknown(const frame_function& function, const memory_access& access) const {
+    if (function.role != function_role::ramp && function.role != function_role::resume) return false;
+    if (!of_.index_offset || access.what != memory_access::kind::write || access.base != function.frame.base) {
+      return false;
+    }
+    const std::int64_t begin = access.offset - function.frame.offset;
+    const auto index = static_cast<std::int64_t>(*of_.index_offset);
+    const std::uint64_t bytes = std::max<std::uint64_t>(access.bytes, 1);
+    if (begin >= index + of_.index_bytes || begin + static_cast<std::int64_t>(bytes) <= index) return false;
+    return begin != index || access.written.empty() || std::ranges::any_of(access.written, [&](const constant& one) {
+             return !is_listed(one.value) &&
+                    (source_.made_by != producer::gcc || (one.value != 0 && one.value % 2 == 0));
+           });
+  }
+
+  [[nodiscard]] bool is_listed(std::uint64_t index) const {
+    return std::ranges::any_of(awaits_, [&](const found_await& one) { return one.point.index == index; });
+  }
+
+  void begin_all(std::vector<std::size_t>& into) const {
+    into.clear();
+    for (std::size_t number = 0; number < awaits_.size(); ++number) into.push_back(number);
+  }
+
+  /// Objects with a pointer to themselves in them, as a short std::string has: who reads the pointer reads the object.
+  void find_self_pointers() {
+    for (const auto& function : source_.functions) {
+      if (!is_usable(function)) continue;
+      for (std::size_t i = 0; i < function.flow->instructions().size(); ++i) {
+        for (const auto& access : function.flow->accesses(i)) {
+          const std::int64_t at = access.into_offset - function.frame.offset;
+          const std::int64_t to = access.offset - function.frame.offset;
+          if (access.what != memory_access::kind::passed || access.base != function.frame.base ||
+              access.into != function.frame.base || at < 0 || to < 0 || std::cmp_greater_equal(at, frame_bytes_) ||
+              std::cmp_greater_equal(to, frame_bytes_)) {
+            continue;
+          }
+          const auto object = object_at(static_cast<std::uint64_t>(to));
+          if (std::cmp_less(at, object.first) || std::cmp_greater_equal(at, object.second)) {
+            stored_in_.emplace(atom_at(static_cast<std::uint64_t>(at)), object);
+          } else {
+            self_pointers_.emplace(static_cast<std::uint64_t>(at), object);
+          }
+        }
+      }
+    }
+  }
+
+  /// What is known outside of the coroutine while it is suspended: directly, or by a pointer in what is.
+  [[nodiscard]] llvm::BitVector reachable_at(std::size_t number) const {
+    llvm::BitVector all = earlier_[number].passed_since;
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (const auto& [holder, object] : stored_in_) {
+        if (!all.test(holder)) continue;
+        for (unsigned i = atom_at(object.first); i < count() && atoms_[i].begin < object.second; ++i) {
+          changed |= !all.test(i);
+          all.set(i);
+        }
+      }
+    }
+    return all;
+  }
+
   void collect_effects() {
+    find_self_pointers();
     for (const auto& function : source_.functions) {
       if (!is_usable(function)) continue;
       function_effects one{.function = &function, .at = {}, .begins = {}};
@@ -181,6 +288,7 @@ class liveness_finder {
       for (std::size_t i = 0; i < one.at.size(); ++i) {
         for (const auto& access : flow.accesses(i)) {
           if (const auto found = effect_of(function, access)) one.at[i].push_back(*found);
+          if (chooses_unknown(function, access)) begin_all(one.begins[i]);
         }
       }
       for (std::size_t number = 0; number < awaits_.size(); ++number) {
@@ -204,6 +312,11 @@ class liveness_finder {
     switch (access.what) {
       case memory_access::kind::read:
         one.what = effect::kind::read;
+        for (const auto& [at, object] : self_pointers_) {
+          if (access.indexed || at >= end || at + 8 <= begin) continue;
+          begin = std::min(begin, object.first);
+          end = std::max(end, object.second);
+        }
         break;
       case memory_access::kind::write:
         one.what = effect::kind::write;
@@ -257,6 +370,7 @@ class liveness_finder {
       if (one.what == effect::kind::passed) {
         use.touched.set(one.first, one.last);
         use.passed.set(one.first, one.last);
+        use.passed_since.set(one.first, one.last);
       }
     }
   }
@@ -333,14 +447,6 @@ class liveness_finder {
     return 1;
   }
 
-  void add_prefix(const function_effects& of, const function_flow::entry_point& entry, later_use& use) const {
-    for (const auto& access : entry.accesses) {
-      const auto one = effect_of(*of.function, access);
-      if (one && one->what == effect::kind::read) use.read.set(one->first, one->last);
-      if (one && one->what == effect::kind::passed) use.passed.set(one->first, one->last);
-    }
-  }
-
   bool solve_later() {
     bool within_limits = true;
     for (bool changed = true; changed && within_limits;) {
@@ -351,7 +457,7 @@ class liveness_finder {
         for (std::size_t number = 0; number < awaits_.size() && within_limits; ++number) {
           for (const auto& entry : entries(of, number)) {
             later_use use = use_from(of, blocks, entry.address);
-            add_prefix(of, entry, use);
+            for (auto i = entry.path.rbegin(); i != entry.path.rend(); ++i) step_back(of, *i, use);
             changed |= later_[number].take_in(use);
           }
           within_limits = within_limits && spend(8);
@@ -396,7 +502,7 @@ class liveness_finder {
     if (begins == of.begins.end()) return;
     for (const std::size_t number : begins->second) {
       changed |= earlier_[number].take_in(use);
-      if (touched_after_.emplace(&of, instruction).second) {
+      if (touched_after_.emplace(&of, instruction, number).second) {
         earlier_use after(count());
         touch_after(of, instruction, number, after);
         changed |= earlier_[number].take_in(after);
@@ -404,11 +510,17 @@ class liveness_finder {
     }
   }
 
-  bool go_forward(const function_effects& of, std::uint64_t address, const earlier_use& start, bool& changed) {
+  bool go_forward(const function_effects& of, const function_flow::entry_point& entry, earlier_use start,
+                  bool& changed) {
     const auto& flow = *of.function->flow;
-    const auto first = flow.block_of(address);
-    const auto begin = flow.index_of(address);
+    const auto first = flow.block_of(entry.address);
+    const auto begin = flow.index_of(entry.address);
     if (!first || !begin) return true;
+    start.passed_since.reset();
+    for (const std::size_t i : entry.path) {
+      begin_suspension(of, i, start, changed);
+      step_forward(of, i, start);
+    }
     std::vector<std::optional<earlier_use>> at(flow.blocks().size());
     std::vector<std::size_t> waiting;
     const auto run = [&](std::size_t number, std::size_t from, earlier_use use) {
@@ -443,6 +555,7 @@ class liveness_finder {
     earlier_use everything(count());
     everything.touched.set();
     everything.passed.set();
+    everything.passed_since.set();
     earlier_use from_ramp(count());
     for (const auto& of : effects_) {
       if (of.function->role != function_role::ramp) continue;
@@ -450,7 +563,8 @@ class liveness_finder {
       if (gcc) {
         // It only fills the frame and calls the actor.
         for (std::size_t i = 0; i < of.at.size(); ++i) step_forward(of, i, from_ramp);
-      } else if (!go_forward(of, of.function->ranges.front().begin, earlier_use(count()), ignored)) {
+      } else if (!go_forward(of, {.address = of.function->ranges.front().begin, .path = {}}, earlier_use(count()),
+                             ignored)) {
         return false;
       }
     }
@@ -466,10 +580,10 @@ class liveness_finder {
       changed = false;
       for (const auto& of : effects_) {
         if (of.function->role != function_role::resume) continue;
-        if (gcc && !go_forward(of, of.function->flow->enter(start_word()).address, from_ramp, changed)) return false;
+        if (gcc && !go_forward(of, of.function->flow->enter(start_word()), from_ramp, changed)) return false;
         for (std::size_t number = 0; number < awaits_.size(); ++number) {
           for (const auto& entry : entries(of, number)) {
-            if (!go_forward(of, entry.address, earlier_[number], changed)) return false;
+            if (!go_forward(of, entry, earlier_[number], changed)) return false;
           }
         }
       }
@@ -541,7 +655,9 @@ class liveness_finder {
     const auto kind = awaits_[await].point.kind;
     if (!earlier_[await].touched.test(number)) return byte_state::dead;
     if (later_[await].read.test(number)) return byte_state::live;
-    const bool gone = !in_scope && is_exclusive(*owner) && has_variable(*owner) && kind == suspension::await;
+    // Where it is suspended has to be known for that.
+    const bool gone = !awaits_[await].sites.empty() && !in_scope && is_exclusive(*owner) && has_variable(*owner) &&
+                      kind == suspension::await;
     if (gone) return byte_state::dead;
     if (later_[await].passed.test(number)) return in_scope ? byte_state::live : byte_state::held;
     if (earlier_[await].passed.test(number)) return byte_state::held;
@@ -579,14 +695,17 @@ class liveness_finder {
 
   const frame_source& source_;
   const std::vector<scoped_variable>& variables_;
-  std::vector<found_await>& awaits_;
+  std::vector<found_await>& listed_;
+  std::vector<found_await> awaits_;  ///< with those that are not listed
   const coroutine& of_;
   std::uint64_t frame_bytes_;
   std::vector<atom> atoms_;
+  std::multimap<std::uint64_t, std::pair<std::uint64_t, std::uint64_t>> self_pointers_;
+  std::multimap<unsigned, std::pair<std::uint64_t, std::uint64_t>> stored_in_;  ///< by the atom with the pointer
   std::vector<function_effects> effects_;
   std::vector<later_use> later_;
   std::vector<earlier_use> earlier_;
-  std::set<std::pair<const function_effects*, std::size_t>> touched_after_;
+  std::set<std::tuple<const function_effects*, std::size_t, std::size_t>> touched_after_;
   std::size_t work_ = 0;
 };
 

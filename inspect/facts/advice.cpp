@@ -17,6 +17,7 @@ struct variable_bytes {
   std::uint64_t live = 0;
   std::uint64_t held = 0;
   bool touched_later = false;
+  bool lent = false;
   std::string type;
   field_kind kind = field_kind::unnamed;
 };
@@ -32,6 +33,7 @@ std::map<variable_key, variable_bytes> by_variable(const await_point& await) {
     one.type = part.type;
     one.kind = part.kind;
     one.touched_later |= part.touched_later;
+    one.lent |= part.lent;
     if (part.state == byte_state::live) one.live += part.bytes;
     if (part.state == byte_state::held) one.held += part.bytes;
   }
@@ -54,7 +56,8 @@ void advise_to_end(const std::map<variable_key, variable_life>& lives, std::vect
   for (const auto& [name, life] : lives) {
     if (life.needed || life.last == nullptr || life.bytes < least_bytes) continue;
     std::string message = fmt::format(
-        "'{}' ({}) is kept across this await, but no use of it afterwards was seen: end its scope before the await",
+        "'{}' ({}) is kept across this await, but no use of it afterwards was seen: end its scope before the await, "
+        "if nothing has kept its address",
         name.first, life.type);
     if (life.before != nullptr) message += fmt::format(", and begin it after the one at {}", line_name(*life.before));
     into.push_back({.where = life.last->where, .bytes = life.bytes, .certain = false, .message = std::move(message)});
@@ -129,7 +132,8 @@ std::vector<advice> advise(const coroutine& one) {
       auto& life = lives[name];
       life.type = bytes.type;
       life.bytes = std::max(life.bytes, bytes.live + bytes.held);
-      if (bytes.live != 0 || (bytes.touched_later && life.last != nullptr)) {
+      // While it is suspended, whoever has been given the address may use it.
+      if (bytes.live != 0 || bytes.lent || (bytes.touched_later && life.last != nullptr)) {
         life.needed = true;
       } else if (bytes.touched_later) {
         life.before = &await;

@@ -84,6 +84,7 @@ struct variable_at_await {
   field_kind kind = field_kind::unnamed;
   source_line declared{};
   bool touched_later = false;  ///< read, written or handed on afterwards, be it as another variable in its place
+  bool lent = false;           ///< its address went out since the coroutine was resumed last: it may be used meanwhile
 };
 
 enum class suspension : std::uint8_t {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -10,7 +11,8 @@ namespace tare::inspect {
 namespace {
 
 constexpr std::size_t most_instructions = 200'000;
-constexpr std::size_t most_visits_per_block = 64;
+constexpr std::size_t patient_visits_per_block = 64;
+constexpr std::size_t most_visits_per_block = 4096;
 constexpr std::size_t most_prefix_steps = 4096;
 
 bool never_returns(std::string_view name) {
@@ -192,45 +194,53 @@ void function_flow::connect() {
 }
 
 void function_flow::solve() {
+  const auto entry = block_of(ranges_.front().begin);
+  if (entry) run(*entry);
+  accesses_.resize(instructions_.size());
+  if (gave_up_) return;
+  list_accesses();
+  find_gap();
+  pass_lost_pointers();
+}
+
+void function_flow::run(std::size_t entry) {
   std::vector<std::size_t> visits(blocks_.size(), 0);
-  std::deque<std::size_t> waiting;
   std::vector<bool> queued(blocks_.size(), false);
-  const auto run = [&] {
-    while (!waiting.empty()) {
-      const std::size_t number = waiting.front();
-      waiting.pop_front();
-      queued[number] = false;
-      if (++visits[number] > most_visits_per_block) continue;
-      basic_block& block = blocks_[number];
-      machine_state state = block.entry;
-      for (std::size_t i = block.first; i < block.last; ++i) interpreter_.step(state, instructions_[i], ignore);
-      for (const std::size_t next : block.successors) {
-        basic_block& successor = blocks_[next];
-        bool changed = false;
-        if (!successor.reached) {
-          successor.entry = state;
-          successor.entry.last = {};
-          successor.reached = true;
-          changed = true;
-        } else {
-          changed = successor.entry.join(state, instructions_[successor.first].address);
-        }
-        if (changed && !queued[next]) {
-          queued[next] = true;
-          waiting.push_back(next);
-        }
+  std::deque<std::size_t> waiting{entry};
+  blocks_[entry].entry = machine_state::at_entry();
+  blocks_[entry].reached = true;
+  while (!waiting.empty()) {
+    const std::size_t number = waiting.front();
+    waiting.pop_front();
+    queued[number] = false;
+    if (++visits[number] > most_visits_per_block) {
+      gave_up_ = true;
+      return;
+    }
+    machine_state state = blocks_[number].entry;
+    for (std::size_t i = blocks_[number].first; i < blocks_[number].last; ++i) {
+      interpreter_.step(state, instructions_[i], ignore);
+    }
+    for (const std::size_t next : blocks_[number].successors) {
+      basic_block& successor = blocks_[next];
+      bool changed = true;
+      if (!successor.reached) {
+        successor.entry = state;
+        successor.entry.last = {};
+        successor.reached = true;
+      } else {
+        const bool end_soon = visits[next] > patient_visits_per_block;
+        changed = successor.entry.join(state, instructions_[successor.first].address, end_soon);
+      }
+      if (changed && !queued[next]) {
+        queued[next] = true;
+        waiting.push_back(next);
       }
     }
-  };
-  const auto entry = block_of(ranges_.front().begin);
-  if (entry) {
-    blocks_[*entry].entry = machine_state::at_entry();
-    blocks_[*entry].reached = true;
-    queued[*entry] = true;
-    waiting.push_back(*entry);
-    run();
   }
-  accesses_.resize(instructions_.size());
+}
+
+void function_flow::list_accesses() {
   for (const auto& block : blocks_) {
     if (!block.reached) continue;
     machine_state state = block.entry;
@@ -249,6 +259,129 @@ void function_flow::solve() {
       interpreter_.pass_arguments(state, instructions_[i], target, note);
     }
   }
+}
+
+/// Fillers between functions and what follows a call that does not return do nothing with memory.
+void function_flow::find_gap() {
+  for (const auto& block : blocks_) {
+    if (block.reached) continue;
+    for (std::size_t i = block.first; i < block.last; ++i) {
+      const auto& one = instructions_[i];
+      const bool in_memory = one.what != operation::nothing && (one.loads || one.stores);
+      if (in_memory) has_gap_ = true;
+    }
+  }
+}
+
+namespace {
+
+/// What a name stands for: pointers that are only known to have been one of several things, or that were loaded from a
+/// place on the stack that held one of several.
+class lost_pointers {
+ public:
+  struct source {
+    origin name = 0;  ///< of the value that it became
+    value content;    ///< what it was
+    std::size_t instruction = 0;
+  };
+
+  void add(origin name, const value& content, std::size_t instruction) {
+    if (content.is_constant() || content.base == stack_origin || content.base == name) return;
+    sources_.push_back({name, content, instruction});
+  }
+  void load(origin name, std::int64_t place) { loads_[place].push_back(name); }
+  void store(std::int64_t place, const value& content, std::size_t instruction) {
+    stores_.push_back({place, content, instruction});
+  }
+
+  void resolve_loads() {
+    for (const auto& one : stores_) {
+      const auto names = loads_.find(one.place);
+      if (names == loads_.end()) continue;
+      for (const origin name : names->second) add(name, one.content, one.instruction);
+    }
+  }
+
+  /// Those that are used although it is not known any more what they are.
+  template <class F>
+  void for_each_used(std::set<origin> used, F&& visit) const {
+    std::vector<bool> seen(sources_.size(), false);
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (std::size_t i = 0; i < sources_.size(); ++i) {
+        if (seen[i] || !used.contains(sources_[i].name)) continue;
+        seen[i] = changed = true;
+        used.insert(sources_[i].content.base);
+        visit(sources_[i]);
+      }
+    }
+  }
+
+ private:
+  struct stored {
+    std::int64_t place = 0;
+    value content;
+    std::size_t instruction = 0;
+  };
+  std::vector<source> sources_;
+  std::map<std::int64_t, std::vector<origin>> loads_;  ///< by place on the stack
+  std::vector<stored> stores_;
+};
+
+void compare_ways(const machine_state& from, const machine_state& to, std::size_t instruction, lost_pointers& into) {
+  for (std::size_t i = 0; i < to.registers.size(); ++i) {
+    if (to.registers[i].is_meeting() && to.registers[i] != from.registers[i]) {
+      into.add(to.registers[i].base, from.registers[i], instruction);
+    }
+  }
+  for (const auto& [place, kept] : to.memory) {
+    const auto known = from.memory.find(place);
+    if (!kept.content.is_meeting() || known == from.memory.end() || known->second.content == kept.content) continue;
+    into.add(kept.content.base, known->second.content, instruction);
+  }
+}
+
+}  // namespace
+
+/// A pointer that is lost where ways meet is used by what follows: it counts as passed on where it is lost.
+void function_flow::pass_lost_pointers() {
+  lost_pointers lost;
+  std::set<origin> used;    // to read or to write there
+  std::set<origin> passed;  // perhaps: what a call takes is not known
+  for (const auto& block : blocks_) {
+    if (!block.reached) continue;
+    machine_state state = block.entry;
+    for (std::size_t i = block.first; i < block.last; ++i) {
+      const auto& one = instructions_[i];
+      for (const auto& access : accesses_[i]) {
+        (access.what == memory_access::kind::passed && !access.indexed ? passed : used).insert(access.base);
+      }
+      const bool in_memory = one.loads || one.stores || one.what == operation::pop;
+      const value place = !in_memory                   ? value{}
+                          : one.what == operation::pop ? state.registers[rsp]
+                                                       : interpreter_.address_of(state, one);
+      const bool on_stack = in_memory && place.base == stack_origin;
+      if (on_stack && (one.loads || one.what == operation::pop) && state.load(place, 8) == nullptr) {
+        lost.load(interpreter::name_of_result(one), place.offset);
+      }
+      interpreter_.step(state, one, ignore);
+      const value written = one.what == operation::push ? state.registers[rsp] : place;
+      if (written.base != stack_origin || (!one.stores && one.what != operation::push)) continue;
+      if (const cell* kept = state.load(written, 8)) lost.store(written.offset, kept->content, i);
+    }
+    for (const std::size_t next : block.successors) compare_ways(state, blocks_[next].entry, block.last - 1, lost);
+  }
+  const auto pass = [&](const lost_pointers::source& one, bool indexed) {
+    accesses_[one.instruction].push_back({.what = memory_access::kind::passed,
+                                          .base = one.content.base,
+                                          .offset = one.content.offset,
+                                          .whole = false,
+                                          .indexed = indexed,
+                                          .instruction = instructions_[one.instruction].address});
+  };
+  lost.resolve_loads();
+  lost.for_each_used(std::move(used), [&](const auto& one) { pass(one, true); });
+  lost.for_each_used(std::move(passed), [&](const auto& one) { pass(one, false); });
 }
 
 std::span<const memory_access> function_flow::accesses(std::size_t instruction) const {
@@ -278,7 +411,7 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
   for (const auto& word : known) {
     state.store(value::of(first_argument_origin, word.offset), word.bytes, value::of(constant{word.content, 0}));
   }
-  std::vector<memory_access> accesses;
+  std::vector<std::size_t> path;
   std::set<std::uint64_t> seen;
   std::uint64_t at = result.address;
   for (std::size_t step = 0; step < most_prefix_steps; ++step) {
@@ -314,12 +447,13 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
       }
     }
     if (!contains(next)) break;
-    interpreter_.step(state, one, [&](const memory_access& access) { accesses.push_back(access); });
+    interpreter_.step(state, one, ignore);
+    path.push_back(*index);
     at = next;
     // What comes after the last decision is the body already, which is looked at in other ways.
     if (decided) {
       result.address = at;
-      result.accesses = accesses;
+      result.path = path;
     }
   }
   return result;

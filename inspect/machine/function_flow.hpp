@@ -47,6 +47,8 @@ class function_flow {
   [[nodiscard]] bool contains(std::uint64_t address) const;
   /// True if it gave up because the function is too large; then nothing about its memory is known.
   [[nodiscard]] bool gave_up() const noexcept { return gave_up_; }
+  /// True if there is code in it that no way was found to: some jump leads to where it could not be followed.
+  [[nodiscard]] bool has_gap() const noexcept { return has_gap_; }
 
   /// What is known just before the instruction that covers the address; nothing if no way leads there.
   [[nodiscard]] const machine_state* state_at(std::uint64_t address) const;
@@ -55,8 +57,8 @@ class function_flow {
   [[nodiscard]] std::optional<std::size_t> index_of(std::uint64_t address) const;
 
   struct entry_point {
-    std::uint64_t address = 0;            ///< where the last branch that is certain leads to
-    std::vector<memory_access> accesses;  ///< on the way there
+    std::uint64_t address = 0;      ///< where the last branch that is certain leads to
+    std::vector<std::size_t> path;  ///< the instructions on the way there
   };
   /// Goes from the function's beginning as far as branches are certain when the memory at `first_argument_origin` plus
   /// these distances holds these numbers.
@@ -72,6 +74,10 @@ class function_flow {
   void find_blocks();
   void connect();
   void solve();
+  void run(std::size_t entry);
+  void list_accesses();
+  void find_gap();
+  void pass_lost_pointers();
   [[nodiscard]] std::vector<std::uint64_t> jump_targets(std::size_t block_first, std::size_t jump) const;
 
   const image& code_;
@@ -89,6 +95,7 @@ class function_flow {
   mutable std::size_t cached_instruction_ = 0;
   mutable machine_state cached_state_;
   bool gave_up_ = false;
+  bool has_gap_ = false;
 };
 
 }  // namespace tare::inspect

@@ -79,6 +79,8 @@ std::optional<std::uint64_t> interpreter::constant_at(std::uint64_t address, std
   return number;
 }
 
+origin interpreter::name_of_result(const instruction& one) { return made_by(one).base; }
+
 value interpreter::address_of(const machine_state& state, const instruction& one) const {
   const memory_operand& memory = one.memory;
   const auto displacement = static_cast<std::uint64_t>(memory.displacement);

@@ -49,6 +49,8 @@ class interpreter {
   [[nodiscard]] static std::optional<bool> decide(const flags& last, std::uint8_t condition);
 
   [[nodiscard]] value address_of(const machine_state& state, const instruction& one) const;
+  /// The name of what an instruction loads where that is not known.
+  [[nodiscard]] static origin name_of_result(const instruction& one);
 
   /// Where an indirect jump may go, if it takes its target from a table of constants. The table ends where entries are
   /// no longer `inside` the function.

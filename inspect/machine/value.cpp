@@ -17,10 +17,10 @@ origin name_of_meeting(std::uint64_t place, std::uint64_t what) {
   return mixed | meeting;
 }
 
-bool join_value(value& into, const value& other, origin name) {
+bool join_value(value& into, const value& other, origin name, bool end_soon) {
   if (into == other) return false;
   if (into.base == name && into.offset == 0) return false;
-  if (into.is_constant() && other.is_constant()) {
+  if (into.is_constant() && other.is_constant() && !end_soon) {
     std::vector<constant> both;
     std::ranges::set_union(into.constants, other.constants, std::back_inserter(both));
     if (both.size() == into.constants.size()) return false;
@@ -43,10 +43,10 @@ machine_state machine_state::at_entry() {
   return state;
 }
 
-bool machine_state::join(const machine_state& other, std::uint64_t place) {
+bool machine_state::join(const machine_state& other, std::uint64_t place, bool end_soon) {
   bool changed = false;
   for (std::size_t i = 0; i < registers.size(); ++i) {
-    changed |= join_value(registers[i], other.registers[i], name_of_meeting(place, i));
+    changed |= join_value(registers[i], other.registers[i], name_of_meeting(place, i), end_soon);
   }
   for (auto at = memory.begin(); at != memory.end();) {
     const auto theirs = other.memory.find(at->first);
@@ -57,7 +57,7 @@ bool machine_state::join(const machine_state& other, std::uint64_t place) {
     }
     const origin name =
         name_of_meeting(place, (at->first.first * 0x100000001b3U) ^ static_cast<std::uint64_t>(at->first.second) ^ 64U);
-    changed |= join_value(at->second.content, theirs->second.content, name);
+    changed |= join_value(at->second.content, theirs->second.content, name, end_soon);
     ++at;
   }
   return changed;

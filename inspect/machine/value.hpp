@@ -43,6 +43,8 @@ struct value {
     }
     return constants.front().value;
   }
+  /// Two ways brought something different here.
+  [[nodiscard]] bool is_meeting() const noexcept { return (base >> 63U) != 0; }
   friend bool operator==(const value&, const value&) = default;
 };
 
@@ -69,8 +71,9 @@ struct machine_state {
 
   /// As it is when a function is entered.
   [[nodiscard]] static machine_state at_entry();
-  /// Takes in another way to the same place. Says whether that changed anything.
-  bool join(const machine_state& other, std::uint64_t place);
+  /// Takes in another way to the same place. Says whether that changed anything. If it is to end soon, two constants
+  /// are no longer kept beside each other.
+  bool join(const machine_state& other, std::uint64_t place, bool end_soon = false);
   [[nodiscard]] const cell* load(const value& address, std::uint32_t bytes) const;
   void store(const value& address, std::uint32_t bytes, value content);
 };
