@@ -86,11 +86,19 @@ def compiled(options, build, source, program):
     command = [options.gcc if compiler == "gcc" else options.clang, *FLAGS, *flags, "-no-pie"]
     if compiler == "plugin":
         command.append(f"-fpass-plugin={options.plugin}")
-    objects = []
-    for one in (source, os.path.join(HERE, "driver.cpp")):
-        objects.append(program + "-" + os.path.basename(one) + ".o")
-        output_of([*command, "-c", one, "-o", objects[-1]])
-    output_of([*command, *objects, "-o", program])
+    output_of([*command, "-c", source, "-o", program + ".o"])
+    output_of([*command, program + ".o", driver(options, build, os.path.dirname(program)), "-o", program])
+
+
+def driver(options, build, folder):
+    """An object file, the same for all seeds of a build; apart from those with LTO, it need not be optimized."""
+    compiler, flags = BUILDS[build]
+    lto = [flag for flag in flags if flag.startswith("-flto")]
+    built = os.path.join(folder, f"driver-{build}.o")
+    if not os.path.exists(built):
+        command = options.gcc if compiler == "gcc" else options.clang
+        output_of([command, *FLAGS, *(flags if lto else ["-O0"]), "-c", os.path.join(HERE, "driver.cpp"), "-o", built])
+    return built
 
 
 def results(text):
@@ -151,8 +159,11 @@ def check(options, build, seed, folder, totals):
 
 
 def seeds(text):
-    first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
+    found = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
 
 
 def main():
@@ -162,7 +173,7 @@ def main():
     parser.add_argument("--clang", default="clang++-22")
     parser.add_argument("--gcc", default="g++-12")
     parser.add_argument("--builds", default=",".join(USUAL), help="of " + ", ".join(BUILDS))
-    parser.add_argument("--seeds", type=seeds, default=seeds("0-4"), help="for example 1-40; 0: cases.cpp")
+    parser.add_argument("--seeds", type=seeds, default=seeds("0-4"), help="for example 0,7 or 1-40; 0: cases.cpp")
     parser.add_argument("--coroutines", type=int, default=50, help="for each seed")
     parser.add_argument("--all", action="store_true", help="2,000 coroutines in all builds")
     parser.add_argument("--keep", default="", help="a folder for the programs and tables")
