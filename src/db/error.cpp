@@ -49,6 +49,9 @@ std::string_view name_of(value_kind kind) noexcept {
   return "null";
 }
 
+error& error::operator=(error&&) noexcept = default;
+error::~error() = default;
+
 error::error(error_kind kind, std::string code, std::string message)
     : details_(std::make_unique<details>(kind, std::move(code), std::move(message))) {}
 

@@ -246,7 +246,9 @@ TEST(db_postgresql_hung, a_response_cut_at_any_byte_is_unavailable_and_the_next_
         [&](scripted_postgresql& /*server*/, pool& in) -> task<> {
           auto done = co_await in.execute("SELECT 1");
           EXPECT_EQ(done.has_value(), whole) << size;
-          if (!done) EXPECT_EQ(done.error().kind(), error_kind::unavailable) << size;
+          if (!done) {
+            EXPECT_EQ(done.error().kind(), error_kind::unavailable) << size;
+          }
           EXPECT_EQ(co_await ask(in), "ok") << "after " << size;
         },
         {.connections = 1});
@@ -274,7 +276,9 @@ TEST(db_postgresql_hung, a_login_cut_or_stopped_at_any_byte_is_unavailable) {
             const auto began = tare::now();
             auto done = co_await in.execute("SELECT 1");
             EXPECT_FALSE(done);
-            if (!done) EXPECT_EQ(done.error().kind(), error_kind::unavailable) << size;
+            if (!done) {
+              EXPECT_EQ(done.error().kind(), error_kind::unavailable) << size;
+            }
             EXPECT_LT(tare::now() - began, 6s);
             co_await tare::sleep_for(2s);
             EXPECT_EQ(co_await ask(in), "ok") << size;
@@ -351,7 +355,9 @@ TEST(db_postgresql_hung, a_uri_is_read_when_the_pool_is_opened) {
         "postgresql://h/d?sslmode=maybe", "postgresql://h/d?connect_timeout=soon", "postgresql://h/d?nonsense=1"}) {
     auto opened = pool::open(bad);
     EXPECT_FALSE(opened) << bad;
-    if (!opened) EXPECT_EQ(opened.error().kind(), error_kind::syntax) << bad;
+    if (!opened) {
+      EXPECT_EQ(opened.error().kind(), error_kind::syntax) << bad;
+    }
   }
   for (const char* right : {"postgresql://h:5432/d", "postgresql:///d", "postgresql://a:1,b:2/d", "postgresql://a,b/d",
                             "postgresql://h/d?sslmode=verify-full", "postgres://h/d?connect_timeout=3"}) {

@@ -45,8 +45,9 @@ class error {
     details_.swap(copy.details_);
     return *this;
   }
-  error& operator=(error&&) noexcept = default;
-  ~error() = default;
+  // Not inline: g++ 12 takes the place of an error in a coroutine's frame for what is freed, and warns.
+  error& operator=(error&&) noexcept;
+  ~error();
 
   [[nodiscard]] error_kind kind() const noexcept { return details_->kind; }
   /// PostgreSQL's SQLSTATE ("23505") or SQLite's extended result code ("2067"); empty if it is not the database's.
