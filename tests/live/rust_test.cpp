@@ -55,7 +55,9 @@ TEST_P(live_rust, they_are_at_their_awaits) {
     EXPECT_TRUE(site.where.file.ends_with("boxed.rs")) << site.function;
     EXPECT_NE(site.where.line, 0U) << site.function;
     if (name == "two_places") counts_of_places.push_back(site.count);
-    if (name == "large") EXPECT_GE(site.frame_bytes, 300'000U);
+    if (name == "large") {
+      EXPECT_GE(site.frame_bytes, 300'000U);
+    }
   }
   EXPECT_EQ(counts_of_places, (std::vector<std::uint64_t>{10'000, 10'000}));
 }

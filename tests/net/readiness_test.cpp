@@ -147,7 +147,9 @@ TEST_P(readiness_test, pending_waits_end_by_cancellation) {
 /// Waits for a stream and, by itself, for the stream's own descriptor. Nobody waits for ever, and the stream goes on.
 task<> wait_twice(bool stream_first, bool waited_before) {
   auto [one, other] = stream::pair().value();
-  if (waited_before) EXPECT_FALSE((co_await tare::timeout(1ms, one.readable())).has_value());
+  if (waited_before) {
+    EXPECT_FALSE((co_await tare::timeout(1ms, one.readable())).has_value());
+  }
   std::optional<std::error_code> by_stream;
   std::optional<std::error_code> by_itself;
   co_await tare::with_scope([&](tare::scope& s) -> task<> {

@@ -303,10 +303,12 @@ TEST_P(stream_test, each_direction_has_a_deadline_of_its_own) {
           std::optional<std::error_code> written;
           co_await tare::with_scope([&](tare::scope& s) -> task<> {
             const auto start = [&] {
-              s.spawn(
-                  [](stream& from, auto& ended) -> task<> { ended = (co_await from.readable()).error(); }(one, read));
-              s.spawn([](stream& to, auto& ended) -> task<> { ended = (co_await to.write(bytes_of("x"))).error(); }(
-                                                      one, written));
+              s.spawn([](stream& from, std::optional<std::error_code>& ended) -> task<> {
+                ended = (co_await from.readable()).error();
+              }(one, read));
+              s.spawn([](stream& to, std::optional<std::error_code>& ended) -> task<> {
+                ended = (co_await to.write(bytes_of("x"))).error();
+              }(one, written));
             };
             if (waits) {
               start();
@@ -324,8 +326,12 @@ TEST_P(stream_test, each_direction_has_a_deadline_of_its_own) {
             if (second == step::free_write) write_limited = false;
             EXPECT_EQ(read.has_value(), read_limited);
             EXPECT_EQ(written.has_value(), write_limited);
-            if (read) EXPECT_EQ(*read, std::errc::timed_out);
-            if (written) EXPECT_EQ(*written, std::errc::timed_out);
+            if (read) {
+              EXPECT_EQ(*read, std::errc::timed_out);
+            }
+            if (written) {
+              EXPECT_EQ(*written, std::errc::timed_out);
+            }
             one.close();
           });
         }(static_cast<step>(both / 2 / 5), static_cast<step>(both / 2 % 5), both % 2 == 0),

@@ -86,7 +86,9 @@ TEST(balanced, the_load_of_a_shard_is_the_number_of_its_tasks) {
       std::vector<std::int64_t> seen = loads();
       seen.at(0) -= 1;  // this task
       // Scopes and when_all of the parents: the body of a parent waits, and is a task itself.
-      if (seed % 2 != 0) EXPECT_EQ(seen, expected) << "seed " << seed;
+      if (seed % 2 != 0) {
+        EXPECT_EQ(seen, expected) << "seed " << seed;
+      }
       co_await tare::sleep_for(10h);
       seen = loads();
       EXPECT_EQ(seen, (std::vector<std::int64_t>{1, 0, 0})) << "seed " << seed;

@@ -105,17 +105,17 @@ TEST(throwing_local, takes_the_result_with_it) {
   auto any_throwing = []() -> task<> { (void)co_await tare::when_any(makes_and_throws(), waits_and_makes()); };
   auto late_throwing = []() -> task<> { (void)co_await tare::timeout(1h, makes_and_throws()); };
   auto body = [&]() -> task<> {
-    for (int way = 0; way < 4; ++way) {
+    for (int attempt = 0; attempt < 4; ++attempt) {
       try {
-        if (way == 0) co_await awaits_throwing();
-        if (way == 1) co_await all_throwing();
-        if (way == 2) co_await any_throwing();
-        if (way == 3) co_await late_throwing();
+        if (attempt == 0) co_await awaits_throwing();
+        if (attempt == 1) co_await all_throwing();
+        if (attempt == 2) co_await any_throwing();
+        if (attempt == 3) co_await late_throwing();
       } catch (const std::runtime_error& error) {
         EXPECT_STREQ(error.what(), "destructor");
         ++caught;
       }
-      EXPECT_EQ(live, 0) << way;
+      EXPECT_EQ(live, 0) << attempt;
     }
   };
   tare::runtime rt({.clock = tare::clock_kind::virtual_time});
