@@ -104,7 +104,7 @@ TEST(processors, what_makes_no_sense_is_no_quota) {
     EXPECT_EQ(quota_of(in_v2({{"/sys/fs/cgroup/app/web/cpu.max", text}})), std::nullopt) << text;
   }
   EXPECT_GT(quota_of(in_v2({{"/sys/fs/cgroup/app/web/cpu.max", "9223372036854775807 1\n"}})), 1'000'000U);
-  for (const std::string& group : {"", "\n", ":\n", "0:\n", "0::\n", "garbage\n", "0::relative\n"}) {
+  for (const char* const group : {"", "\n", ":\n", "0:\n", "0::\n", "garbage\n", "0::relative\n"}) {
     (void)quota_of(in_v2({}, group));
     (void)quota_of(in_v1({}, group));
   }

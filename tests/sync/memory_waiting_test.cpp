@@ -29,7 +29,8 @@ void in_virtual_time(const std::function<task<>()>& body) {
 
 /// A process that holds what the shares have, and so much more.
 struct simulated {
-  explicit simulated(std::size_t limit, std::size_t base = 0) : base(base), budget(limit, [this] { return held(); }) {}
+  explicit simulated(std::size_t limit, std::size_t besides = 0)
+      : base(besides), budget(limit, [this] { return held(); }) {}
   [[nodiscard]] std::size_t held() const { return base + used; }
 
   std::size_t base;
@@ -288,7 +289,7 @@ class model {
 
   /// The process uses what a share has, after it was admitted and until it is given back.
   struct usage {
-    explicit usage(model& of) : of(of) {}
+    explicit usage(model& whole) : of(whole) {}
     usage(const usage&) = delete;
     usage& operator=(const usage&) = delete;
     ~usage() { set(0, false); }
