@@ -137,7 +137,9 @@ task<> converse(endpoint at, listener& listening, std::uint32_t seed) {
   };
   const auto connect_and_write = [](endpoint to, const std::string& what, std::mt19937& sizes) -> task<bool> {
     auto client = co_await tare::net::connect(to);
-    co_return client&& co_await send(*client, what, sizes);
+    // Not `client && co_await ...`: g++ 12 goes on to the await whatever is to the left of it.
+    if (!client) co_return false;
+    co_return co_await send(*client, what, sizes);
   };
   // If the client does not get as far as that, nobody may come.
   const auto both =
