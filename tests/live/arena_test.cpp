@@ -11,7 +11,7 @@
 namespace {
 
 using namespace live_test;
-using tare::abi::arena;
+
 using tare::inspect::arena;
 using tare::inspect::found_frames;
 using tare::inspect::frame_index;
@@ -23,8 +23,8 @@ constexpr std::uint32_t entry_bytes = 64;
 constexpr std::uint64_t slabs = 4;
 
 /// The real one of this program, moved to where the test has put the memory.
-abi::arena description() {
-  abi::arena abi = tare::abi::this_arena;
+tare::abi::arena description() {
+  tare::abi::arena abi = tare::abi::this_arena;
   abi.base = frames_at;
   abi.table = table_at;
   abi.slabs = slabs;
@@ -35,7 +35,7 @@ class live_arena : public testing::Test {
  protected:
   void describe(std::size_t slab, std::uint32_t object_bytes, std::uint32_t handed_out) {
     auto* entry = reinterpret_cast<std::byte*>(table_.data()) + slab * entry_bytes;
-    const abi::arena real = description();
+    const tare::abi::arena real = description();
     const auto put = [&](std::uint16_t at, std::uint32_t number) { std::memcpy(entry + at, &number, sizeof number); };
     const std::uint32_t capacity = slab_bytes / object_bytes;
     put(real.object_bytes_at, object_bytes);
@@ -51,7 +51,7 @@ class live_arena : public testing::Test {
     return found;
   }
 
-  abi::arena abi_ = description();
+  tare::abi::arena abi_ = description();
   made_up_memory memory_;
   std::vector<std::uint64_t>& frames_ = memory_.add(frames_at, slabs* slab_bytes / 8);
   std::vector<std::uint64_t>& table_ = memory_.add(table_at, slabs* entry_bytes / 8);
