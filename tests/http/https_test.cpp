@@ -90,9 +90,13 @@ TEST_P(https, drops_those_who_do_not_speak_tls_and_serves_on) {
 }
 
 TEST_P(https, serves_on_after_any_allocation_has_failed) {
-  with_server([](server& /*serving*/, std::uint16_t port) -> task<> {
+  with_server([](server& serving, std::uint16_t port) -> task<> {
     int failures = 0;
-    for (std::uint64_t nth = 1; nth <= 60; ++nth) {
+    for (std::uint64_t nth = 1; nth <= 120; ++nth) {
+      // What is left of the connections before would take the failure.
+      for (int ms = 0; ms < 100 && serving.connections() != 0; ++ms) {
+        co_await tare::sleep_for(std::chrono::milliseconds(1));
+      }
       try {
         client asking(trusting());
         tare::detail::current_heap->fail_at(nth);
