@@ -1,6 +1,8 @@
 // A join that throws something else than the cancellation that ended it: the await after it is not touched, whatever it
 // is, and keeps what it is granted.
 
+#include "sched/run_then_cancel.hpp"
+
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
@@ -122,15 +124,7 @@ TEST_P(join_cancelled_test, leaves_the_next_await_alone) {
         cancelled = true;
       }
     };
-    auto body = [&]() -> task<> {
-      co_await tare::with_scope([&](tare::scope& s) -> task<> {
-        s.spawn(worker());
-        co_await tare::sleep_for(1ms);
-        s.cancel();
-      });
-    };
-    tare::runtime rt({.clock = tare::clock_kind::virtual_time});
-    rt.run(body());
+    tare::test::run_then_cancel_in_virtual_time(worker());
     EXPECT_TRUE(thrown);
     EXPECT_FALSE(cancelled);
     next.check(at);
@@ -150,15 +144,7 @@ TEST_P(join_cancelled_test, leaves_the_task_cancelled) {
       cancelled = true;
     }
   };
-  auto body = [&]() -> task<> {
-    co_await tare::with_scope([&](tare::scope& s) -> task<> {
-      s.spawn(worker());
-      co_await tare::sleep_for(1ms);
-      s.cancel();
-    });
-  };
-  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
-  rt.run(body());
+  tare::test::run_then_cancel_in_virtual_time(worker());
   EXPECT_TRUE(cancelled);
 }
 
@@ -181,11 +167,7 @@ TEST_P(join_cancelled_test, leaves_other_tasks_of_the_shard_alone) {
   };
   auto body = [&]() -> task<> {
     tare::spawn(neighbour());
-    co_await tare::with_scope([&](tare::scope& s) -> task<> {
-      s.spawn(worker());
-      co_await tare::sleep_for(1ms);
-      s.cancel();
-    });
+    co_await tare::test::run_then_cancel(worker());
     co_await tare::sleep_for(10ms);
   };
   tare::runtime rt({.clock = tare::clock_kind::virtual_time});

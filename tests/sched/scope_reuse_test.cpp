@@ -1,5 +1,7 @@
 // A scope after a join: as new, however the round before has ended.
 
+#include "sched/run_then_cancel.hpp"
+
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
@@ -120,15 +122,7 @@ TEST(scope_reuse_cancelled, a_join_given_up_by_cancellation_leaves_the_next_roun
       co_await inner.join();
     }(ran));
   };
-  auto body = [&]() -> task<> {
-    co_await tare::with_scope([&](tare::scope& s) -> task<> {
-      s.spawn(worker());
-      co_await tare::sleep_for(1ms);
-      s.cancel();
-    });
-  };
-  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
-  rt.run(body());
+  tare::test::run_then_cancel_in_virtual_time(worker());
   EXPECT_EQ(joins_cancelled, 2);
   EXPECT_EQ(ran, 1);
 }
