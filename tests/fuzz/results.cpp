@@ -10,10 +10,10 @@
 using fuzz::check;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
-  using namespace tare::inspect;
+  using namespace tare::measure;
   const auto results = parse_results({reinterpret_cast<const char*>(data), size}, "results.json");
   if (!results) {
-    check(results.error().kind == fault::input);
+    check(results.error().kind == tare::base::fault::input);
     check(results.error().message.starts_with("results.json: "));
     return 0;
   }

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace tare::inspect;
   const auto snapshot = parse_snapshot({reinterpret_cast<const char*>(data), size}, "snapshot.json");
   if (!snapshot) {
-    check(snapshot.error().kind == fault::input);
+    check(snapshot.error().kind == tare::base::fault::input);
     check(snapshot.error().message.starts_with("snapshot.json: "));
     check(!snapshot.error().message.contains('\n'));
     return 0;
