@@ -239,11 +239,12 @@ TEST(memory_waiting, whoever_is_cancelled_in_whatever_state_loses_nothing) {
         memory_share share = co_await budget.admit(400 * kib, 1h);
         EXPECT_TRUE(share);
       };
+      // Outside of `all`, whose frame ends before its tasks do.
+      auto limited = [&]() -> task<> {
+        (void)co_await tare::timeout(std::chrono::milliseconds(cancelled_at), victim());
+      };
       auto all = [&](tare::scope& s) -> task<> {
         s.spawn(holds_reserve());
-        auto limited = [&]() -> task<> {
-          (void)co_await tare::timeout(std::chrono::milliseconds(cancelled_at), victim());
-        };
         s.spawn(limited());
         s.spawn(behind());
         co_return;
