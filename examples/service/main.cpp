@@ -20,6 +20,7 @@
 #include <cstdio>
 #include <exception>
 #include <expected>
+#include <new>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -38,11 +39,17 @@ constexpr int failed = 1;
 task<> prepare(application& app, bool seed) {
   std::string complained;
   for (;;) {
-    auto done = co_await app.items.prepare();
-    if (done && seed) done = co_await app.items.seed();
-    if (done) break;
-    if (complained != done.error().message()) {
-      complained = done.error().message();
+    std::string complaint;
+    try {
+      auto done = co_await app.items.prepare();
+      if (done && seed) done = co_await app.items.seed();
+      if (done) break;
+      complaint = done.error().message();
+    } catch (const std::bad_alloc&) {
+      complaint = "no memory";  // clients may have taken it before
+    }
+    if (complained != complaint) {
+      complained = std::move(complaint);
       std::fprintf(stderr, "service: the database is not ready: %s\n", complained.c_str());
     }
     co_await tare::sleep_for(200ms);
@@ -61,6 +68,9 @@ tare::http::server_options server_options(bool tls) {
   // The state of TLS stays.
   chosen.connection_bytes = std::size_t{tls ? 64U : 16U} << 10U;
   chosen.shed_idle = true;
+  chosen.request_bytes = request_bytes;
+  // These are answered whatever the load: they tell what it is.
+  chosen.urgent_paths = {"/healthz", "/metrics"};
   chosen.on_error = [](const std::exception_ptr& error) {
     try {
       std::rethrow_exception(error);
@@ -172,7 +182,7 @@ int start(const options& chosen) {
     return 2;
   }
   tare::runtime runtime({.shards = chosen.shards,
-                         .frame_limit = chosen.budget / 4 * 3,
+                         .frame_limit = chosen.budget,  // a wall behind what is admitted
                          .memory_limit = chosen.budget,
                          .blocking_threads = static_cast<unsigned>(chosen.connections)});
   return runtime.run(run(runtime, chosen, *std::move(database)));

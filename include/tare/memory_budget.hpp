@@ -64,6 +64,10 @@ class [[nodiscard]] memory_share {
   /// **Threads**: any, but one at a time for each share. So for all of them.
   [[nodiscard]] bool try_grow_to(std::size_t bytes) noexcept;
 
+  /// Likewise; and where there is no other room, but nobody waits either, the reserve is lent to it. For what will need
+  /// no more later.
+  [[nodiscard]] bool try_grow_for_good(std::size_t bytes) noexcept;
+
   /// Gives back all that is more than `bytes`.
   void shrink_to(std::size_t bytes) noexcept;
 
@@ -114,7 +118,8 @@ class memory_budget {
   /// **Cancellation**: it leaves the queue, and nothing is admitted.
   [[nodiscard]] task<memory_share> admit(std::size_t bytes, std::chrono::nanoseconds patience);
 
-  /// Keeps at least so many bytes for whoever has waited longest: as many as a single request may hold.
+  /// Keeps at least so many bytes for whoever has waited longest: as many as a single request may hold. But no more
+  /// than half of what there is; something larger gets the reserve and what is free.
   void keep_reserve(std::size_t bytes) noexcept;
   [[nodiscard]] std::size_t reserve() const noexcept { return reserve_.load(std::memory_order_relaxed); }
 

@@ -1,6 +1,9 @@
 #include <tare/http/admission.hpp>
 
-#include <tare/memory_budget.hpp>
+#include "http/exchange.hpp"
+
+#include <tare/http/request.hpp>
+#include <tare/http/response.hpp>
 
 #include <memory>
 #include <string>
@@ -8,33 +11,31 @@
 
 namespace tare::http {
 
-namespace {
+class request_admission {
+ public:
+  request_admission(handler inner, std::size_t request_bytes, std::string retry_after)
+      : inner_(std::move(inner)), request_bytes_(request_bytes), retry_after_(std::move(retry_after)) {}
 
-struct admission {
-  handler inner;
-  std::size_t request_bytes;
-  std::string retry_after;
+  task<> answer(request& asked, response& to) const {
+    if (asked.of_.try_reserve_all(request_bytes_)) return inner_(asked, to);
+    return refuse(to);
+  }
+
+ private:
+  task<> refuse(response& to) const {
+    to.status(503).set("retry-after", retry_after_);
+    (void)co_await to.send("text/plain", "busy: try again later\n");
+  }
+
+  handler inner_;
+  std::size_t request_bytes_;
+  std::string retry_after_;
 };
 
-task<> refuse(response& answer, const std::string& retry_after) {
-  answer.status(503).set("retry-after", retry_after);
-  (void)co_await answer.send("text/plain", "busy: try again later\n");
-}
-
-task<> serve(memory_share share, task<> inner) {
-  co_await std::move(inner);
-  share.release();
-}
-
-}  // namespace
-
 handler admitted(handler inner, std::size_t request_bytes, std::chrono::seconds retry_after) {
-  auto kept = std::make_shared<const admission>(std::move(inner), request_bytes, std::to_string(retry_after.count()));
-  return [kept = std::move(kept)](request& asked, response& answer) -> task<> {
-    memory_share share = memory().try_admit(kept->request_bytes);
-    if (!share) return refuse(answer, kept->retry_after);
-    return serve(std::move(share), kept->inner(asked, answer));
-  };
+  auto kept =
+      std::make_shared<const request_admission>(std::move(inner), request_bytes, std::to_string(retry_after.count()));
+  return [kept = std::move(kept)](request& asked, response& to) { return kept->answer(asked, to); };
 }
 
 }  // namespace tare::http

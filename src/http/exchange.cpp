@@ -42,6 +42,7 @@ void append_number(std::string& to, std::uint64_t number, int base = 10) {
 exchange::exchange(transport connection, server_core& server) noexcept
     : connection_(connection), server_(server), reader_(server.limits()) {
   server_.enter(*this);
+  moved_ = server_.sweeps();
 }
 
 exchange::~exchange() {
@@ -51,6 +52,9 @@ exchange::~exchange() {
 
 void exchange::next() noexcept {
   drop_piece();
+  share_.release();
+  admitted_bytes_ = reserved_bytes_ = body_bytes_ = 0;
+  admitted_ = true;
   reader_.next(server_.limits());
   fields_.clear();
   refusal_.reset();
@@ -61,6 +65,138 @@ void exchange::next() noexcept {
   waited_ = {};
   skipping_ = until_close_ = chunked_ = counted_ = continue_due_ = body_complete_ = head_limited_ = timed_out = false;
 }
+
+// --- memory ---------------------------------------------------------------------------------------------------------
+
+class exchange::peer_wait {
+ public:
+  explicit peer_wait(exchange& of) noexcept : of_(of) { of_.waits_for_peer_ = true; }
+  peer_wait(const peer_wait&) = delete;
+  peer_wait& operator=(const peer_wait&) = delete;
+  ~peer_wait() { of_.waits_for_peer_ = false; }
+
+ private:
+  exchange& of_;
+};
+
+std::size_t exchange::held_bytes() const noexcept {
+  constexpr std::size_t buffer_bytes = 8192;
+  return frames_bytes + reader_.held_bytes() + (input_.empty() && !reads_ ? 0 : buffer_bytes) +
+         connection_.buffered_bytes() + std::max({admitted_bytes_, reserved_bytes_, body_bytes_});
+}
+
+bool exchange::account() noexcept {
+  memory_budget* const budget = server_.budget();
+  if (budget == nullptr || !admitted_) return true;
+  const std::size_t bytes = held_bytes();
+  bool fits = true;
+  if (share_) {
+    share_.shrink_to(bytes);
+    fits = share_.try_grow_to(bytes);
+  } else {
+    share_ = budget->try_admit(bytes);
+    fits = static_cast<bool>(share_);
+  }
+  if (!fits) (void)server_.make_room();
+  return fits;
+}
+
+task<bool> exchange::wait_for_room() { co_return co_await share_.resize(held_bytes(), server_.options().room_timeout); }
+
+exchange::arrival exchange::refuse_head() noexcept {
+  reader_.drop_head();
+  share_.release();
+  admitted_ = keep_ = false;
+  return arrival::refused;
+}
+
+void exchange::refuse_for_memory() {
+  constexpr std::string_view why = "busy: try again later\n";
+  if (!body_complete_ || has_input()) keep_ = false;
+  status_ = 503;
+  fields_.add("retry-after", "1").add("content-type", "text/plain");
+  compose_head(server_.scratch(), why.size());
+  const auto sent = try_send_scratch(may_have_body() ? why : std::string_view());
+  if (!sent || !*sent) {
+    (void)fail(std::make_error_code(std::errc::not_enough_memory));
+    return;
+  }
+  stage_ = stage::complete;
+}
+
+exchange::arrival exchange::accept_head() noexcept {
+  connection_.expires_never(net::direction::read);
+  keep_ = head().keep_alive && !server_.draining();
+  body_complete_ = !reader_.has_body();
+  // A client whose body is on its way waits for nothing (RFC 9110, 10.1.1).
+  continue_due_ = head().expects_continue && input_.empty();
+  admitted_ = account();
+  if (!admitted_ && server_.is_urgent(head().path)) {
+    share_ = server_.budget()->try_admit_urgent(held_bytes());
+    admitted_ = static_cast<bool>(share_);
+  }
+  if (!admitted_) share_.release();
+  return arrival::head;
+}
+
+std::error_code exchange::refuse_body() noexcept {
+  refusal_ = {.status = 503, .why = "busy: try again later"};
+  keep_ = false;
+  return std::make_error_code(std::errc::not_enough_memory);
+}
+
+task<bool> exchange::reserve(std::size_t bytes) {
+  const std::size_t reserved = std::exchange(reserved_bytes_, bytes);
+  const std::size_t body = std::exchange(body_bytes_, 0);
+  if (account()) co_return true;
+  const bool fits = co_await wait_for_room();
+  if (!fits) {
+    reserved_bytes_ = reserved;
+    body_bytes_ = body;
+  }
+  co_return fits;
+}
+
+bool exchange::try_reserve_all(std::size_t bytes) noexcept {
+  if (server_.budget() == nullptr) return true;
+  server_.budget()->keep_reserve(bytes);
+  admitted_bytes_ = std::max(admitted_bytes_, bytes);
+  if (share_.try_grow_for_good(held_bytes())) return true;
+  admitted_bytes_ = 0;
+  (void)server_.make_room();
+  return false;
+}
+
+bool exchange::try_hold_body(std::size_t bytes) noexcept {
+  body_bytes_ = bytes;
+  return account();
+}
+
+task<bool> exchange::hold_body(std::size_t bytes) {
+  const std::size_t before = body_bytes_;
+  if (try_hold_body(bytes)) co_return true;
+  const bool fits = co_await wait_for_room();
+  if (!fits) body_bytes_ = before;
+  co_return fits;
+}
+
+void exchange::become_lasting() noexcept {
+  admitted_bytes_ = 0;
+  share_.keep_from_reserve();
+  (void)account();
+}
+
+void exchange::note_progress() noexcept { moved_ = server_.sweeps(); }
+
+bool exchange::is_stalled() const noexcept { return waits_for_peer_ && !shed_ && server_.sweeps() - moved_ >= 2; }
+
+void exchange::shed() noexcept {
+  shed_ = true;
+  keep_ = false;
+  connection_.expires_after(std::chrono::nanoseconds(0));
+}
+
+// --- reading --------------------------------------------------------------------------------------------------------
 
 std::string_view exchange::input_text() const noexcept {
   const auto bytes = input_.bytes();
@@ -79,26 +215,28 @@ std::optional<exchange::arrival> exchange::try_read_head() {
     if (!input_.empty()) {
       const auto reached = reader_.feed(input_text());
       input_.consume(reader_.consumed());
-      if (reached == request_reader::progress::head) {
-        connection_.expires_never();
-        keep_ = head().keep_alive && !server_.draining();
-        body_complete_ = !reader_.has_body();
-        // A client whose body is on its way waits for nothing (RFC 9110, 10.1.1).
-        continue_due_ = head().expects_continue && input_.empty();
-        return arrival::head;
-      }
+      if (reached == request_reader::progress::head) return accept_head();
       if (reached == request_reader::progress::refused) {
         refusal_ = reader_.why();
+        reader_.drop_head();
         return arrival::refused;
       }
+      if (!account()) return refuse_head();
       // Only a head that is not complete with its first bytes has to be given a time.
       if (!std::exchange(head_limited_, true)) {
         connection_.expires_after(server_.options().head_timeout, net::direction::read);
       }
     }
     auto more = connection_.try_read();
-    if (!more && more.error() == std::errc::operation_would_block && !head_limited_) return arrival::none;
-    if (!more && is_to_be_waited_for(more.error())) return std::nullopt;
+    if (!more && is_to_be_waited_for(more.error())) {
+      // A part of a record is the beginning of a head, whatever will be in it.
+      const bool has_begun = head_limited_ || connection_.buffered_bytes() != 0;
+      if (!has_begun && more.error() == std::errc::operation_would_block) return arrival::none;
+      if (has_begun && !account()) return refuse_head();
+      if (has_begun && !std::exchange(head_limited_, true))
+        connection_.expires_after(server_.options().head_timeout, net::direction::read);
+      return std::nullopt;
+    }
     if (const auto ended = take_for_head(more)) return ended;
   }
 }
@@ -106,6 +244,7 @@ std::optional<exchange::arrival> exchange::try_read_head() {
 task<exchange::arrival> exchange::read_head() {
   for (;;) {
     if (const auto arrived = try_read_head()) co_return *arrived;
+    const peer_wait waiting(*this);
     auto more = co_await connection_.read();
     if (const auto ended = take_for_head(more)) co_return *ended;
   }
@@ -113,11 +252,14 @@ task<exchange::arrival> exchange::read_head() {
 
 std::optional<exchange::arrival> exchange::take_for_head(net::result<net::lease>& got) noexcept {
   if (got && !got->empty()) {
+    note_progress();
     input_ = std::move(*got);
     return std::nullopt;
   }
+  if (shed_) return arrival::over;
   if (got || got.error() != std::errc::timed_out || !reader_.under_way()) return arrival::over;
   refusal_ = {.status = 408, .why = "the head of the request took too long"};
+  reader_.drop_head();
   return arrival::refused;
 }
 
@@ -151,13 +293,8 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
       stage_ = stage::open;
       continue_due_ = false;
     }
-    auto more = connection_.try_read();
-    if (!more && is_to_be_waited_for(more.error())) {
-      const auto begun = now();
-      connection_.expires_after(time_for_body(), net::direction::read);
-      more = co_await connection_.read();
-      waited_ += now() - begun;
-    }
+    auto more = co_await read_for_body();
+    if (!more && more.error() == std::errc::not_enough_memory) co_return std::unexpected(read_error_ = refuse_body());
     if (!more || more->empty()) {
       keep_ = false;
       read_error_ = more ? make_error_code(errc::truncated) : more.error();
@@ -171,18 +308,57 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
     }
     connection_.expires_never(net::direction::read);
     continue_due_ = false;
+    note_progress();
     input_ = std::move(*more);
   }
   co_return std::span<const std::byte>();
 }
 
+task<net::result<net::lease>> exchange::read_for_body() {
+  std::chrono::nanoseconds limit = time_for_body();
+  for (;;) {
+    reads_ = true;
+    bool fits = account();
+    if (!fits) fits = co_await wait_for_room();
+    reads_ = false;
+    if (!fits) co_return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+    auto more = connection_.try_read();
+    if (more || !is_to_be_waited_for(more.error())) co_return more;
+    (void)account();
+    const peer_wait waiting(*this);
+    const auto begun = now();
+    connection_.expires_after(limit, net::direction::read);
+    if (more.error() == std::errc::operation_not_supported) {
+      more = co_await connection_.read();
+      waited_ += now() - begun;
+      co_return more;
+    }
+    auto ready = co_await connection_.readable();
+    if (!ready) co_return std::unexpected(ready.error());
+    // What was ready may be no more than a part of a record: that begins no new time.
+    const std::chrono::nanoseconds took = now() - begun;
+    waited_ += took;
+    limit = std::max(limit - took, std::chrono::nanoseconds(1));
+  }
+}
+
 task<result<std::string>> exchange::read_whole_body() {
   std::string whole;
-  if (!head().chunked) whole.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(head().length, most_copied)));
+  const std::size_t before = body_bytes_;
   for (;;) {
     auto piece = co_await read_body();
     if (!piece) co_return std::unexpected(piece.error());
     if (piece->empty()) co_return whole;
+    const std::size_t needed = whole.size() + piece->size();
+    if (needed > whole.capacity()) {
+      // Twice as much as before, but no more than was announced; there are both for a moment.
+      std::size_t next = std::max(needed, whole.capacity() * 2);
+      if (!head().chunked) next = std::max(needed, std::min<std::size_t>(next, head().length));
+      const bool fits = co_await hold_body(before + whole.capacity() + next);
+      if (!fits) co_return std::unexpected(read_error_ = refuse_body());
+      whole.reserve(next);
+      (void)try_hold_body(before + whole.capacity());
+    }
     whole.append(reinterpret_cast<const char*>(piece->data()), piece->size());
   }
 }
@@ -278,6 +454,9 @@ std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
 }
 
 task<result<void>> exchange::send_rest(std::string_view body) {
+  // Whoever has to make room takes it at once or not at all.
+  if (shed_) co_return fail(std::make_error_code(std::errc::not_enough_memory));
+  const peer_wait waiting(*this);
   // The scratch is the next response's when this suspends.
   const std::string rest = server_.scratch().substr(sent_);
   const bool together = body.size() <= most_copied;
@@ -316,6 +495,7 @@ task<result<void>> exchange::start(std::optional<std::uint64_t> length) {
   counted_ = length.has_value();
   left_ = length.value_or(0);
   chunked_ = !counted_ && head().minor_version > 0;
+  if (!counted_) become_lasting();
   compose_head(server_.scratch(), length);
   auto sent = co_await send_scratch({});
   if (sent) stage_ = stage::streaming;
@@ -375,6 +555,7 @@ task<result<void>> exchange::send_instead(unsigned status, std::string_view why)
   status_ = static_cast<std::uint16_t>(status);
   fields_.clear();
   fields_.add("content-type", "text/plain");
+  if (read_error_ == std::errc::not_enough_memory) fields_.add("retry-after", "1");
   std::string text(why);
   text += '\n';
   co_return co_await send(text);
@@ -383,6 +564,7 @@ task<result<void>> exchange::send_instead(unsigned status, std::string_view why)
 task<result<void>> exchange::upgrade(const fields& with) {
   if (stage_ != stage::open) co_return std::unexpected(errc::already_sent);
   if (guard != nullptr) guard->stop_watching();
+  become_lasting();
   keep_ = false;
   std::string& scratch = server_.scratch();
   scratch.assign("HTTP/1.1 101 Switching Protocols\r\n");

@@ -10,6 +10,7 @@
 #include <tare/http/detail/transport.hpp>
 #include <tare/http/error.hpp>
 #include <tare/http/fields.hpp>
+#include <tare/memory_budget.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/task.hpp>
 
@@ -20,6 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace tare::http::detail {
 
@@ -27,6 +29,9 @@ class server_core;
 
 class exchange {
  public:
+  /// Of a request that waits for something, with those of its handler.
+  static constexpr std::size_t frames_bytes = 2048;
+
   exchange(transport connection, server_core& server) noexcept;
   exchange(const exchange&) = delete;
   exchange& operator=(const exchange&) = delete;
@@ -82,6 +87,30 @@ class exchange {
   void say_no_goodbye() noexcept { goodbye_due_ = false; }
   [[nodiscard]] bool goodbye_due() const noexcept { return goodbye_due_ && complete(); }
 
+  // Memory. The share is as large as what is held: frames, the head, a buffer that has something in it, parts of
+  // records, and what the handler has or says that it will have.
+  /// False: the request is to be answered by 503.
+  [[nodiscard]] bool is_admitted() const noexcept { return admitted_; }
+  /// Says so, if the system takes it at once. The connection can be kept if nothing of another request is here.
+  void refuse_for_memory();
+  [[nodiscard]] std::size_t share_bytes() const noexcept { return share_.bytes(); }
+  /// Says what the handler is going to hold, the bodies that it has read included. Waits for room.
+  [[nodiscard]] task<bool> reserve(std::size_t bytes);
+  /// Likewise for all that the request may ever hold, without waiting.
+  [[nodiscard]] bool try_reserve_all(std::size_t bytes) noexcept;
+  /// Of bodies and messages that are put together. At once, or waiting for room.
+  [[nodiscard]] bool try_hold_body(std::size_t bytes) noexcept;
+  [[nodiscard]] task<bool> hold_body(std::size_t bytes);
+  /// Until it ends the request holds no more than what can be seen, and it may last for ever.
+  void become_lasting() noexcept;
+  /// Its peer is waited for and has done nothing for a while.
+  [[nodiscard]] bool is_stalled() const noexcept;
+  /// Ends the connection: others need the memory.
+  void shed() noexcept;
+  [[nodiscard]] bool is_shed() const noexcept { return shed_; }
+  /// What remains of the share for whoever closes the connection.
+  [[nodiscard]] memory_share take_share() noexcept { return std::move(share_); }
+
   // What surrounds it.
   void set_route(const matched_route& found) noexcept { route_ = found; }
   [[nodiscard]] const matched_route& route() const noexcept { return route_; }
@@ -100,6 +129,20 @@ class exchange {
   /// While bytes are on their way, and for good if not all of them have left, it is `failed`: whatever was sent then
   /// would become a part of what was cut off.
   enum class stage : std::uint8_t { open, streaming, complete, failed };
+
+  /// While it lives, the peer is waited for.
+  class peer_wait;
+
+  [[nodiscard]] std::size_t held_bytes() const noexcept;
+  /// Makes the share as large as what is held: false if there is no room for that at once.
+  [[nodiscard]] bool account() noexcept;
+  [[nodiscard]] task<bool> wait_for_room();
+  [[nodiscard]] arrival refuse_head() noexcept;
+  [[nodiscard]] arrival accept_head() noexcept;
+  [[nodiscard]] std::error_code refuse_body() noexcept;
+  void note_progress() noexcept;
+  /// Bytes of the body, into a buffer that is admitted first.
+  [[nodiscard]] task<net::result<net::lease>> read_for_body();
 
   [[nodiscard]] std::string_view input_text() const noexcept;
   /// Takes in what has come for a head; otherwise tells how that ends.
@@ -130,6 +173,11 @@ class exchange {
   std::uint64_t left_ = 0;              ///< of an announced length
   std::size_t sent_ = 0;                ///< of the scratch, at the first try
   matched_route route_;
+  memory_share share_;
+  std::size_t admitted_bytes_ = 0;  ///< what the request may hold in all, if it was admitted with that
+  std::size_t reserved_bytes_ = 0;  ///< what the handler says that it will hold
+  std::size_t body_bytes_ = 0;      ///< what it has read
+  std::uint32_t moved_ = 0;         ///< the sweep during which bytes have come or gone
   std::uint16_t status_ = 200;
   stage stage_ = stage::open;
   bool chunked_ = false;
@@ -142,6 +190,10 @@ class exchange {
   bool head_limited_ = false;  ///< its time has begun
   bool upgraded_ = false;
   bool goodbye_due_ = false;
+  bool admitted_ = true;
+  bool waits_for_peer_ = false;
+  bool reads_ = false;  ///< a buffer is about to be taken
+  bool shed_ = false;
 
   // In the server's list of what is under way.
   exchange* next_ = nullptr;

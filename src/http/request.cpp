@@ -44,6 +44,8 @@ fields_view request::fields() const noexcept { return of_.head().fields; }
 unsigned request::minor_version() const noexcept { return of_.head().minor_version; }
 net::result<net::endpoint> request::peer() const { return of_.connection().peer(); }
 
+task<bool> request::reserve(std::size_t bytes) { return of_.reserve(bytes); }
+
 std::optional<std::string> request::query_value(std::string_view name) const {
   for (std::string_view rest = query(); !rest.empty();) {
     const std::size_t end = rest.find('&');

@@ -1,10 +1,36 @@
 #include "http/request_reader.hpp"
 
+#include <algorithm>
+
 namespace tare::http::detail {
 
+namespace {
+
+/// By little more than it needs, because it may have to wait for the rest for long. std::string would double it.
+void append(std::string& text, std::string_view piece) {
+  constexpr std::size_t min_step = 128;
+  const std::size_t needed = text.size() + piece.size();
+  if (needed > text.capacity()) {
+    std::string larger;
+    larger.reserve(text.empty() ? needed : std::max(needed, text.size() + std::max(text.size() / 8, min_step)));
+    larger.append(text);
+    text.swap(larger);
+  }
+  text.append(piece);
+}
+
+}  // namespace
+
+void request_reader::drop_head() noexcept {
+  std::string().swap(text_);
+  head_ = {};
+}
+
 void request_reader::next(const request_limits& limits) noexcept {
+  constexpr std::size_t kept_bytes = 1024;
   limits_ = limits;
   parser_.reset();
+  if (text_.capacity() > kept_bytes) drop_head();
   text_.clear();
   head_ = {};
   body_bytes_ = framing_bytes_ = 0;
@@ -20,7 +46,7 @@ request_reader::progress request_reader::feed_head(std::string_view bytes) {
   const std::string_view allowed = bytes.substr(0, limits_.head_bytes - text_.size() + 1);
   const message_parser::progress reached = parser_.feed(allowed);
   consumed_ = reached == message_parser::progress::failed ? allowed.size() : parser_.consumed();
-  text_.append(allowed.substr(0, consumed_));
+  append(text_, allowed.substr(0, consumed_));
   if (reached == message_parser::progress::failed) return refuse(refuse_request(parser_));
   if (text_.size() > limits_.head_bytes) {
     const bool in_first_line = text_.find('\n') == std::string::npos;

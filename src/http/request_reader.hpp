@@ -42,6 +42,10 @@ class request_reader {
   /// Of the current request, as far as it has come.
   [[nodiscard]] std::uint64_t body_bytes() const noexcept { return body_bytes_; }
   [[nodiscard]] refusal why() const noexcept { return refusal_; }
+  /// What the head takes.
+  [[nodiscard]] std::size_t held_bytes() const noexcept { return text_.capacity(); }
+  /// Of a request that gets no further: nothing of it can be looked at any more.
+  void drop_head() noexcept;
   /// Bytes of the current request have been fed, other than empty lines before it.
   [[nodiscard]] bool under_way() const noexcept { return !text_.empty(); }
 

@@ -39,16 +39,19 @@ task<> linger(transport connection) {
   }
 }
 
+enum class afterwards : std::uint8_t { idle, close, linger };
+
 /// The end of a connection whose last response is complete is told, over TLS by close_notify; a response that was cut
 /// off must not look complete.
-task<> end_connection(exchange& x) {
+afterwards end_connection(exchange& x) noexcept {
   const transport connection = x.connection();
   if (x.cut_off()) {
     if (x.ends_with_connection()) connection.abort();
-    co_return;
+    return afterwards::close;
   }
   connection.shutdown_write();
-  if (!x.body_complete() || x.has_input() || x.upgraded()) co_await linger(connection);
+  const bool has_unread = !x.body_complete() || x.has_input() || x.upgraded();
+  return has_unread && !x.is_shed() ? afterwards::linger : afterwards::close;
 }
 
 /// Makes sure that the request has an answer, if there is still somebody to have it.
@@ -84,6 +87,14 @@ void say_goodbye(transport connection, bool going_away) noexcept {
   (void)connection.try_write(frame);
 }
 
+/// What is there already, without waiting.
+void drop_input(transport connection) noexcept {
+  for (int i = 0; i < 16; ++i) {
+    const auto got = connection.try_read();
+    if (!got || got->empty()) return;
+  }
+}
+
 task<> fail_handler(std::exception_ptr error) {
   std::rethrow_exception(std::move(error));
   co_return;
@@ -98,19 +109,23 @@ task<> call_handler(server_core& server, request& asked, response& answer) {
   }
 }
 
-}  // namespace
-
-std::chrono::nanoseconds first_wait(const server_core& server) noexcept { return server.options().head_timeout; }
-
-task<bool> serve_requests(transport connection, server_core& server) {
+/// Serves the requests that have arrived. Nothing of them is left when the connection is closed.
+task<afterwards> serve_arrived(transport connection, server_core& server, memory_share& left) {
   exchange x(connection, server);
   for (;;) {
     auto arrived = x.try_read_head();
     if (!arrived) arrived = co_await x.read_head();
-    if (arrived == exchange::arrival::none) co_return true;
+    if (arrived == exchange::arrival::none) co_return afterwards::idle;
     if (arrived == exchange::arrival::over) {
       connection.shutdown_write();
-      co_return false;
+      co_return afterwards::close;
+    }
+    if (!x.is_admitted()) {
+      // At once and without an await, because nothing of it may be held while others have their turns.
+      x.refuse_for_memory();
+      if (!x.keeps_connection()) break;
+      connection.expires_after(server.options().idle_timeout, net::direction::read);
+      co_return afterwards::idle;
     }
     if (arrived == exchange::arrival::refused) {
       if (const auto& refusal = x.refusal_to_send()) (void)co_await x.send_instead(refusal->status, refusal->why);
@@ -131,15 +146,34 @@ task<bool> serve_requests(transport connection, server_core& server) {
       }
       if (!x.complete() || guard.error()) co_await complete_response(x, guard);
     }
-    if (!x.keeps_connection()) break;
+    if (x.is_shed() || !x.keeps_connection()) break;
     if (!x.body_complete() && !co_await x.skip_body()) break;
     x.next();
     if (!x.has_input()) {
       connection.expires_after(server.options().idle_timeout, net::direction::read);
-      co_return true;
+      co_return afterwards::idle;
     }
   }
-  co_await end_connection(x);
+  const afterwards then = end_connection(x);
+  if (then == afterwards::linger) left = x.take_share();
+  co_return then;
+}
+
+}  // namespace
+
+std::chrono::nanoseconds first_wait(const server_core& server) noexcept { return server.options().head_timeout; }
+
+task<bool> serve_requests(transport connection, server_core& server) {
+  memory_share left;
+  const afterwards then = co_await serve_arrived(connection, server, left);
+  if (then != afterwards::linger) co_return then == afterwards::idle;
+  left.keep_from_reserve();
+  left.shrink_to(exchange::frames_bytes);
+  if (server.budget() != nullptr && !left) {
+    drop_input(connection);
+  } else {
+    co_await linger(connection);
+  }
   co_return false;
 }
 
@@ -208,7 +242,8 @@ task<net::result<void>> server::accept_all(net::listener listener, Serve serve) 
     while (listener.is_open()) {
       const server_options& options = core_->options();
       if (options.connection_bytes != 0 && !memory().has_room(options.connection_bytes)) {
-        if (options.shed_idle) (void)net::expire_idle(shed_at_once);
+        // Those that hold much first; whoever is idle may be about to ask.
+        if (!core_->make_room() && options.shed_idle) (void)net::expire_idle(shed_at_once);
         co_await sleep_for(accept_retry);
         continue;
       }

@@ -3,6 +3,7 @@
 #include "sched/report.hpp"
 
 #include <tare/detail/frame_memory.hpp>
+#include <tare/sleep.hpp>
 #include <tare/timeout.hpp>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <cstdio>
 #include <memory>
 #include <new>
+#include <span>
 #include <utility>
 
 namespace tare::http::detail {
@@ -17,6 +19,9 @@ namespace tare::http::detail {
 namespace {
 
 constexpr std::chrono::nanoseconds between_sweeps = std::chrono::milliseconds(100);
+// Of a limit that means "any", only so much is kept in reserve for a body.
+constexpr std::uint64_t default_body_bytes = 1U << 20U;
+constexpr std::size_t net_buffer_bytes = 8192;
 
 /// Rounded up, and one more: the first sweep comes at any moment.
 std::uint32_t in_sweeps(std::chrono::nanoseconds time) noexcept {
@@ -37,6 +42,13 @@ server_core::server_core(handler answer, server_options options)
     *limit = or_never(*limit);
   }
   if (options_.request_timeout.count() > 0) sweeps_a_request_ = in_sweeps(options_.request_timeout);
+  if (memory().limit() != SIZE_MAX) {
+    budget_ = &memory();
+    const auto body = static_cast<std::size_t>(std::min<std::uint64_t>(options_.max_body_bytes, default_body_bytes));
+    budget_->keep_reserve(options_.request_bytes != 0
+                              ? options_.request_bytes
+                              : exchange::frames_bytes + 2 * net_buffer_bytes + options_.max_head_bytes + body);
+  }
   timer_.of = this;
   timer_.expired = [](tare::detail::timer_node& timer) noexcept { static_cast<sweep_timer&>(timer).of->sweep(); };
 }
@@ -105,6 +117,36 @@ void server_core::end_handler(exchange& of) noexcept {
   ++requests_;
 }
 
+bool server_core::is_urgent(std::string_view path) const noexcept {
+  return std::ranges::find(options_.urgent_paths, path) != options_.urgent_paths.end();
+}
+
+bool server_core::make_room() noexcept {
+  constexpr std::int64_t pause = std::chrono::nanoseconds(std::chrono::milliseconds(10)).count();
+  constexpr std::size_t at_once = 32;
+  const std::int64_t present = now().time_since_epoch().count();
+  if (present - made_room_at_ < pause) return true;
+  made_room_at_ = present;
+  // A heap, the least of those chosen at its top.
+  const auto more = [](const exchange* one, const exchange* other) {
+    return one->share_bytes() > other->share_bytes();
+  };
+  std::array<exchange*, at_once> chosen{};
+  std::size_t count = 0;
+  for (exchange* each = first_; each != nullptr; each = each->next_) {
+    if (!each->is_stalled()) continue;
+    if (count == at_once) {
+      if (!more(each, chosen[0])) continue;
+      std::pop_heap(chosen.begin(), chosen.end(), more);
+      --count;
+    }
+    chosen[count++] = each;
+    std::push_heap(chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(count), more);
+  }
+  for (exchange* each : std::span(chosen).first(count)) each->shed();
+  return count != 0;
+}
+
 std::size_t server_core::connections() const noexcept {
   std::size_t sum = 0;
   for (const acceptor* each : acceptors_) sum += each->connections->size();
@@ -129,6 +171,7 @@ void server_core::sweep() noexcept {
   ++sweeps_;
   if (first_ == nullptr) return;
   sweep_later();
+  if (budget_ != nullptr && budget_->waiting() != 0) (void)make_room();
   const bool end_all = draining_ && sweeps_ >= drained_at_;
   for (exchange* each = first_; each != nullptr; each = each->next_) {
     if (end_all) each->connection().expires_after(std::chrono::nanoseconds(1));

@@ -11,6 +11,7 @@
 #include <tare/detail/timer_node.hpp>
 #include <tare/http/handler.hpp>
 #include <tare/http/server.hpp>
+#include <tare/memory_budget.hpp>
 #include <tare/net/listener.hpp>
 #include <tare/scope.hpp>
 
@@ -39,6 +40,12 @@ class server_core {
   }
   [[nodiscard]] const handler& answer() const noexcept { return answer_; }
   void report(const std::exception_ptr& error) const noexcept;
+  /// nullptr if there is no limit.
+  [[nodiscard]] memory_budget* budget() const noexcept { return budget_; }
+  /// Somebody lacks room: ends those who hold the most while their peers do nothing. They are gone a moment later.
+  /// False if there is nobody.
+  bool make_room() noexcept;
+  [[nodiscard]] bool is_urgent(std::string_view path) const noexcept;
 
   /// "date: ...\r\n", of this second.
   [[nodiscard]] std::string_view date_line() noexcept;
@@ -52,6 +59,8 @@ class server_core {
   void begin_handler(exchange& of, request_guard& guard) noexcept;
   void end_handler(exchange& of) noexcept;
 
+  /// Counts tenths of a second while requests are under way.
+  [[nodiscard]] std::uint32_t sweeps() const noexcept { return sweeps_; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   [[nodiscard]] std::size_t handlers() const noexcept { return handlers_; }
   [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
@@ -78,6 +87,8 @@ class server_core {
 
   handler answer_;
   server_options options_;
+  memory_budget* budget_ = nullptr;
+  std::int64_t made_room_at_ = 0;
   std::vector<acceptor*> acceptors_;
   std::string scratch_;
   std::array<char, 40> date_{};

@@ -5,6 +5,8 @@
 
 #include <tare/detail/frame_memory.hpp>
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -85,6 +87,16 @@ void deadline_sweep::sweep() noexcept {
   if (next != std::numeric_limits<std::int64_t>::max()) arm_at(next);
 }
 
+namespace {
+
+/// Something has come and waits for its turn, so the connection is not idle.
+[[nodiscard]] bool has_unread(const io_slot& slot) noexcept {
+  std::byte next{};
+  return ::recv(slot.fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+}  // namespace
+
 // In portions that lie on the stack: this is called when memory is short.
 std::size_t deadline_sweep::expire_first(std::size_t most) noexcept {
   constexpr std::size_t portion = 64;
@@ -108,8 +120,14 @@ std::size_t deadline_sweep::expire_first(std::size_t most) noexcept {
       std::push_heap(chosen.begin(), chosen.begin() + count, sooner);
     });
     if (count == 0) break;
-    for (io_slot* slot : std::span(chosen).first(count)) expire(*slot, io_direction::read);
-    expired += count;
+    std::size_t idle = 0;
+    for (io_slot* slot : std::span(chosen).first(count)) {
+      if (has_unread(*slot)) continue;
+      ++idle;
+      expire(*slot, io_direction::read);
+    }
+    if (idle == 0) break;
+    expired += idle;
   }
   return expired;
 }

@@ -50,6 +50,17 @@ bool memory_share::try_grow_to(std::size_t bytes) noexcept {
   return bytes <= this->bytes() || (of_ != nullptr && of_->grow(*this, bytes, memory_budget::asker::anyone));
 }
 
+bool memory_share::try_grow_for_good(std::size_t bytes) noexcept {
+  if (try_grow_to(bytes)) return true;
+  if (of_ == nullptr) return false;
+  if (of_->preceding_.load(std::memory_order_relaxed) == 0 &&
+      of_->grow(*this, bytes, memory_budget::asker::first_in_queue)) {
+    return true;
+  }
+  of_->refusals_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
 void memory_share::shrink_to(std::size_t bytes) noexcept {
   if (bytes < this->bytes()) of_->shrink(*this, bytes);
 }
@@ -115,11 +126,10 @@ bool memory_budget::grow_from_reserve(memory_share& share, std::size_t more) noe
   const bool has_it = share.has(memory_share::has_reserve_flag);
   const bool may_have_it = !is_lent_ && !share.has(memory_share::lasts_flag);
   const std::size_t reserve = reserve_.load(std::memory_order_relaxed);
-  if ((!has_it && !may_have_it) || more > reserve - lent_bytes_) return false;
-  if (!fits(more, urgent_bytes)) return false;
+  if (reserve == 0 || (!has_it && !may_have_it) || !fits(more, urgent_bytes)) return false;
   share.bytes_and_flags_ |= memory_share::has_reserve_flag;
   is_lent_ = true;
-  lent_bytes_ += more;
+  lent_bytes_ = std::min(reserve, lent_bytes_ + more);  // and the rest from what is free
   count(share, more);
   return true;
 }
@@ -182,8 +192,10 @@ bool memory_budget::make_room() noexcept {
 // --- asking ---------------------------------------------------------------------------------------------------------
 
 void memory_budget::keep_reserve(std::size_t bytes) noexcept {
+  if (!is_limited() || bytes <= reserve()) return;
   const std::scoped_lock guard(lock_);
-  reserve_.store(std::max(reserve(), bytes), std::memory_order_relaxed);
+  const std::size_t most = (limit_ - std::min(base_, limit_)) / 2;
+  reserve_.store(std::max(reserve(), std::min(bytes, most)), std::memory_order_relaxed);
 }
 
 bool memory_budget::could_ever_fit(std::size_t bytes) const noexcept {

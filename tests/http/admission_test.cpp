@@ -53,7 +53,7 @@ TEST(http_admission, a_request_for_which_there_is_no_room_gets_a_503_and_keeps_i
       EXPECT_NE(refused.head.find("retry-after: 7\r\n"), std::string::npos) << refused.head;
     }
     EXPECT_EQ(tare::memory().refusals(), 3U);
-    EXPECT_EQ(tare::memory().promised(), 0U);
+    EXPECT_LT(tare::memory().promised(), 4000U) << "what the last one held";
   });
 }
 
@@ -63,12 +63,13 @@ TEST(http_admission, a_request_for_which_there_is_room_is_counted_while_it_lasts
     meanwhile = tare::memory().promised();
     (void)co_await answer.send("text/plain", "hello");
   };
-  serve(http::admitted(look, 1000), {}, [](std::uint16_t port) -> task<> {
+  serve(http::admitted(look, 100'000), {}, [](std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     EXPECT_EQ((co_await client.ask(get)).body, "hello");
     EXPECT_EQ((co_await client.ask(get)).body, "hello");
   });
-  EXPECT_EQ(meanwhile, 1000U);
+  EXPECT_GE(meanwhile, 100'000U);
+  EXPECT_LT(meanwhile, 104'000U);
 }
 
 TEST(http_admission, connections_wait_in_the_backlog_and_stopping_works_all_the_same) {

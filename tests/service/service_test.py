@@ -16,6 +16,7 @@ import pwd
 import random
 import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -760,7 +761,87 @@ def figures(program, folder):
         database.stop()
 
 
+@contextlib.contextmanager
+def locked_table(database):
+    """Nobody reads the items meanwhile."""
+    words = [f"{database.programs}/psql", f"postgresql://tare@127.0.0.1:{database.port}/postgres", "-qAtc",
+             "BEGIN; LOCK TABLE items; SELECT 'locked'; SELECT pg_sleep(600)"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as other:
+        try:
+            # psql prints nothing before its script is over, so the server is asked.
+            ask = [f"{database.programs}/psql", words[1], "-qAtc",
+                   "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = 'items'::regclass"]
+            deadline = time.monotonic() + 20
+            while subprocess.run(ask, capture_output=True, text=True).stdout.strip() != "1":
+                check(time.monotonic() < deadline, "the table is not locked")
+                time.sleep(0.05)
+            yield
+        finally:
+            # Its server would sleep on without it.
+            end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'items'::regclass"
+            subprocess.run(ask[:-1] + [end], check=True, capture_output=True)
+            other.kill()
+
+
+def gather_statuses(clients, seconds):
+    """How often each status came; 0 for those that got none in that time."""
+    unread = {each.fileno(): each for each in clients}
+    counts = {}
+    deadline = time.monotonic() + seconds
+    with select.epoll() as poll:
+        for fd in unread:
+            poll.register(fd, select.EPOLLIN)
+        while unread and time.monotonic() < deadline:
+            for fd, _ in poll.poll(0.5):
+                poll.unregister(fd)
+                try:
+                    answer = unread.pop(fd).recv(4096)
+                except OSError:
+                    answer = b""
+                status = int(answer[9:12]) if len(answer) > 12 else 0
+                counts[status] = counts.get(status, 0) + 1
+    if unread:
+        counts["silent"] = len(unread)
+    return counts
+
+
+def database_locked(program, folder, connections=3000, budget=32, seconds=5):
+    """All that wait for their database fit: each holds some 2 KB. None is refused, and all are answered afterwards."""
+    if raise_descriptor_limit() < connections + 200:
+        raise Skipped("too few descriptors for the connections")
+    database = Postgresql(folder)
+    database.start()
+    clients = []
+    try:
+        url = f"postgresql://tare@127.0.0.1:{database.port}/postgres"
+        with Service(program, "--seed", "--budget", f"{budget}M", database=url, folder=folder) as service:
+            service.wait_for(200)
+            before = service.resident()
+            with locked_table(database):
+                began = time.monotonic()
+                for i in range(connections):
+                    client = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+                    client.sendall(b"GET /items/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (i % 1000 + 1))
+                    clients.append(client)
+                time.sleep(max(0, began + seconds - time.monotonic()))
+                meanwhile = service.resident()
+                status, _, body = service.ask("GET", "/metrics")
+                check(status == 200, (status, body))
+            counts = gather_statuses(clients, 20)
+            most = service.resident("VmHWM")
+            print(f"{connections} requests that wait: {counts}; {before / 2**20:.1f} MiB before, {meanwhile / 2**20:.1f} MiB "
+                  f"meanwhile, {most / 2**20:.1f} MiB at most of {budget}")
+            check(counts == {200: connections}, f"not all were answered: {counts}")
+            check(most <= budget << 20, f"it took {most} bytes")
+    finally:
+        for client in clients:
+            client.close()
+        database.stop()
+
+
 CASES = {
+    "database-locked": database_locked,
+    "database-locked-full": lambda program, folder: database_locked(program, folder, connections=12000, budget=64),
     "items": items,
     "debug-tasks": debug_tasks,
     "first-look": first_look,

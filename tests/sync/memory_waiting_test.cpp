@@ -360,7 +360,7 @@ TEST(memory_waiting, agrees_with_a_model_whatever_is_asked_in_whatever_order) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     in_virtual_time([&]() -> task<> {
       const std::size_t reserve = (100 + seed % 5 * 50) * kib;
-      model checked(seed, 200 * kib + reserve + urgent + (seed % 7 + 1) * 100 * kib, reserve);
+      model checked(seed, 200 * kib + 2 * (reserve + urgent) + seed % 7 * 100 * kib, reserve);
       co_await checked.run();
     });
     if (HasFailure()) return;

@@ -25,6 +25,8 @@
 
 namespace tare::http {
 
+class request_admission;
+
 namespace detail {
 class exchange;
 struct route;
@@ -86,7 +88,17 @@ class request {
   [[nodiscard]] request_body body() noexcept { return request_body(of_); }
   [[nodiscard]] net::result<net::endpoint> peer() const;
 
+  /// Says how many bytes the handler is going to hold from now on, bodies that it has read included; more or less than
+  /// before. So a handler of a server with a memory budget asks before it makes something large, and gives back what it
+  /// has dropped. Nothing is asked for where the runtime has no `memory_limit`.
+  /// **Errors**: false if there was no room for `server_options::room_timeout`; what was said before still holds.
+  /// **Cancellation**: likewise.
+  /// **Threads**: on the shard of the request.
+  /// **Bytes**: a frame while it waits.
+  [[nodiscard]] task<bool> reserve(std::size_t bytes);
+
  private:
+  friend class request_admission;
   friend class router;
   friend class websocket;
   detail::exchange& of_;

@@ -12,6 +12,11 @@
 // Bytes: an idle connection is a frame of 64, a slot of 24 in the shard's table and 4.3 in the server's scope. It has
 // no buffer, no parser and no timer. What a request needs is in frames that end with it.
 //
+// With `runtime_options::memory_limit`, what clients can make the server hold is admitted first: heads, bodies,
+// messages. A request is let in with what its head and its frames take, and its share follows what it holds from then
+// on. What does not fit is answered by 503 with Retry-After. Connections that hold the most while their peers do
+// nothing make room for others (docs/architecture.md, "The memory budget").
+//
 // Requests that are malformed, too large, cut off, too slow, or that two parties could understand in two ways get the
 // right 4xx or 5xx and a close (docs/architecture.md, "HTTP").
 
@@ -34,7 +39,9 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace tare::http {
 
@@ -53,9 +60,15 @@ struct server_options {
   bool cancel_if_client_leaves = true;  ///< cancels a handler that runs longer than a tenth of a second
   bool send_date = true;
   /// The server accepts no connection while `tare::memory()` has no room for so many bytes: they stay in the backlog.
-  /// 0: it always accepts. For requests there is `admitted` (admission.hpp).
+  /// 0: it always accepts.
   std::size_t connection_bytes = 0;
   bool shed_idle = false;  ///< while it does not accept, it ends connections that have been idle longest
+  /// The most that one request may hold: its head, its body, its response, and what the handler makes of them. So much
+  /// of `tare::memory()` is kept in reserve, so that requests that hold something while they wait for more come to
+  /// their ends. 0: a head and a body of the sizes above.
+  std::size_t request_bytes = 0;
+  std::chrono::nanoseconds room_timeout = std::chrono::seconds(2);  ///< for a body, or `request::reserve`, to get room
+  std::vector<std::string> urgent_paths = {};  ///< are answered when all others are refused, from a part of the reserve
   /// Called with what a handler has thrown, before its 500 is sent; not with `cancelled`. Without one, it is printed to
   /// standard error; so is what this throws.
   std::function<void(std::exception_ptr)> on_error = {};

@@ -54,6 +54,8 @@ class transport {
   /// std::errc::operation_not_supported.
   [[nodiscard]] task<net::result<void>> readable() const { return operations_->readable(stream_); }
   [[nodiscard]] task<net::result<void>> writable() const { return operations_->writable(stream_); }
+  /// What the stream holds of bytes that are on their way.
+  [[nodiscard]] std::size_t buffered_bytes() const noexcept { return operations_->buffered_bytes(stream_); }
   /// Waits until the peer has closed or more bytes are there: true if it has closed. Nothing is read. Some streams
   /// cannot tell: false at once.
   [[nodiscard]] task<bool> peer_closes() const { return operations_->peer_closes(stream_); }
@@ -71,6 +73,7 @@ class transport {
     void (*abort)(void* stream) noexcept;
     task<net::result<void>> (*readable)(void* stream);
     task<net::result<void>> (*writable)(void* stream);
+    std::size_t (*buffered_bytes)(void* stream) noexcept;
     task<bool> (*peer_closes)(void* stream);
     net::result<net::endpoint> (*peer)(void* stream);
   };
@@ -134,6 +137,13 @@ class transport {
         co_return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
       }
     }
+    static std::size_t buffered_bytes(void* stream) noexcept {
+      if constexpr (requires { at(stream).buffered_bytes(); }) {
+        return at(stream).buffered_bytes();
+      } else {
+        return 0;
+      }
+    }
     static task<bool> peer_closes(void* stream) {
       if constexpr (requires {
                       at(stream).readable();
@@ -168,6 +178,7 @@ class transport {
       .abort = &calls<Stream>::abort,
       .readable = &calls<Stream>::readable,
       .writable = &calls<Stream>::writable,
+      .buffered_bytes = &calls<Stream>::buffered_bytes,
       .peer_closes = &calls<Stream>::peer_closes,
       .peer = &calls<Stream>::peer,
   };
