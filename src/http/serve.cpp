@@ -4,6 +4,7 @@
 #include "http/exchange.hpp"
 #include "http/server_core.hpp"
 #include "http/websocket/frame.hpp"
+#include "net/tls/client_hello.hpp"
 #include "sched/usage.hpp"
 
 #include <tare/detail/frame_memory.hpp>
@@ -209,6 +210,18 @@ task<> wait_for_connections(scope& connections) { co_await connections.join(); }
 task<> server::serve_tls(net::stream below, net::tls::context with, detail::server_core& core, scope& connections) {
   try {
     below.expires_after(detail::first_wait(core));
+    auto bytes = co_await net::tls::wait_for_client_hello(below);
+    if (!bytes) co_return;
+    memory_share share;
+    if (core.budget() != nullptr) {
+      // Not in the queue: whoever is admitted and does nothing makes room for others soon.
+      for (int i = 0; i < 100 && !share; ++i) {
+        if (i != 0) co_await sleep_for(accept_retry * 2);
+        share = core.budget()->try_admit(*bytes);
+        if (!share) core.end_stalled_handshakes();
+      }
+      if (!share) co_return;
+    }
     net::result<net::tls::stream> agreed = co_await net::tls::stream::accept(std::move(below), std::move(with));
     if (agreed) connections.spawn(serve_connection(std::move(*agreed), core));
   } catch (const std::bad_alloc&) {

@@ -3,6 +3,7 @@
 #include "sched/report.hpp"
 
 #include <tare/detail/frame_memory.hpp>
+#include <tare/net/idle.hpp>
 #include <tare/sleep.hpp>
 #include <tare/timeout.hpp>
 
@@ -119,6 +120,16 @@ void server_core::end_handler(exchange& of) noexcept {
 
 bool server_core::is_urgent(std::string_view path) const noexcept {
   return std::ranges::find(options_.urgent_paths, path) != options_.urgent_paths.end();
+}
+
+void server_core::end_stalled_handshakes() noexcept {
+  constexpr std::int64_t pause = std::chrono::nanoseconds(std::chrono::milliseconds(10)).count();
+  constexpr std::size_t at_once = 16;
+  const std::int64_t present = now().time_since_epoch().count();
+  if (present - ended_handshakes_at_ < pause) return;
+  ended_handshakes_at_ = present;
+  (void)make_room();
+  (void)net::expire_idle(at_once);
 }
 
 bool server_core::make_room() noexcept {

@@ -45,6 +45,8 @@ class server_core {
   /// Somebody lacks room: ends those who hold the most while their peers do nothing. They are gone a moment later.
   /// False if there is nobody.
   bool make_room() noexcept;
+  /// Likewise among those that have not been heard of for longest. Those in a handshake are the first.
+  void end_stalled_handshakes() noexcept;
   [[nodiscard]] bool is_urgent(std::string_view path) const noexcept;
 
   /// "date: ...\r\n", of this second.
@@ -89,6 +91,7 @@ class server_core {
   server_options options_;
   memory_budget* budget_ = nullptr;
   std::int64_t made_room_at_ = 0;
+  std::int64_t ended_handshakes_at_ = 0;
   std::vector<acceptor*> acceptors_;
   std::string scratch_;
   std::array<char, 40> date_{};

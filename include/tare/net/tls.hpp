@@ -184,6 +184,9 @@ class stream {
   /// The handshake was shortened by a session ticket.
   [[nodiscard]] bool resumed() const noexcept;
 
+  /// What it holds of records that have come in part or wait to be sent.
+  [[nodiscard]] std::size_t buffered_bytes() const noexcept;
+
  private:
   stream(net::stream below, detail::session_owner session) noexcept;
   [[nodiscard]] task<result<void>> handshake();

@@ -43,6 +43,10 @@ class record_layer {
   [[nodiscard]] result<std::size_t> available(wanted& next, ticket_reader tickets = {}) noexcept;
   /// Takes of these.
   [[nodiscard]] std::size_t take(std::span<std::byte> into) noexcept;
+  /// What the buffers take.
+  [[nodiscard]] std::size_t buffered_bytes() const noexcept {
+    return (in_ == nullptr ? 0 : in_->capacity()) + (out_ == nullptr ? 0 : out_->capacity());
+  }
 
   /// Seals a record once all before it have left, and sends what the system takes of it: how many bytes it holds, or
   /// `next` is what is lacking.

@@ -144,6 +144,13 @@ bool session::keep_names() noexcept {
   }
 }
 
+std::size_t session::buffered_bytes() const noexcept {
+  constexpr std::size_t openssl_buffer_bytes = 17'408;
+  if (openssl_ == nullptr) return records_.buffered_bytes();
+  // "RH": it waits for the header of a record, and has no buffer then.
+  return std::string_view(::SSL_rstate_string(openssl_)) == "RH" ? 0 : openssl_buffer_bytes;
+}
+
 std::string_view session::alpn() const noexcept {
   if (is_handed_over_) {
     if (names_ == tare::detail::no_link) return {};

@@ -59,6 +59,9 @@ class session {
   /// Sends close_notify, once, behind all that has been sealed, unless `next` is what that lacks.
   [[nodiscard]] result<void> send_close_notify(wanted& next) noexcept;
 
+  /// What buffers take that hold parts of records.
+  [[nodiscard]] std::size_t buffered_bytes() const noexcept;
+
   [[nodiscard]] std::string_view alpn() const noexcept;
   [[nodiscard]] std::string_view server_name() const noexcept;
   [[nodiscard]] std::string_view version() const noexcept;

@@ -1,4 +1,5 @@
 #include "io/reactor.hpp"
+#include "net/tls/client_hello.hpp"
 #include "net/tls/context.hpp"
 #include "net/tls/identity.hpp"
 #include "net/tls/session.hpp"
@@ -66,6 +67,7 @@ task<result<stream>> stream::connect(net::stream below, context with, std::strin
 
 task<result<stream>> stream::accept(net::stream below, context with) {
   if (!below.is_open()) co_return closed();
+  if (auto begins = co_await wait_for_client_hello(below); !begins) co_return std::unexpected(begins.error());
   auto begun = session::make(with.shared_.get(), below.slot_, true);
   if (!begun) co_return std::unexpected(begun.error());
   stream made(std::move(below), std::move(*begun));
@@ -246,6 +248,8 @@ result<void> stream::shutdown_write() noexcept {
   if (next != wanted::nothing) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
   return below_.shutdown_write();
 }
+
+std::size_t stream::buffered_bytes() const noexcept { return session_ ? session_->buffered_bytes() : 0; }
 
 std::string_view stream::alpn() const noexcept { return session_ ? session_->alpn() : std::string_view(); }
 
