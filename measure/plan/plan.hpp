@@ -62,7 +62,9 @@ struct plan_answer {
   double in_flight = 0;                         ///< Requests, at that number of tasks.
   memory_shares shares;                         ///< At that number of tasks.
   // What to set so that the promise is kept.
-  std::uint64_t frame_limit = 0;    ///< runtime_options::frame_limit, in steps of 64 KiB.
+  /// runtime_options::frame_limit, in steps of 64 KiB: a wall behind what is admitted, so with room for what the arena
+  /// takes by itself and for requests under way.
+  std::uint64_t frame_limit = 0;
   std::uint64_t buffer_budget = 0;  ///< Bytes for a byte_budget that requests draw from.
   std::uint64_t open_files = 0;     ///< RLIMIT_NOFILE.
 };

@@ -188,7 +188,11 @@ void exchange::become_lasting() noexcept {
 
 void exchange::note_progress() noexcept { moved_ = server_.sweeps(); }
 
-bool exchange::is_stalled() const noexcept { return waits_for_peer_ && !shed_ && server_.sweeps() - moved_ >= 2; }
+bool exchange::is_stalled() const noexcept {
+  // A WebSocket that holds nothing may be silent.
+  const bool is_silent = upgraded_ && body_bytes_ == 0;
+  return waits_for_peer_ && !shed_ && !is_silent && server_.sweeps() - moved_ >= 2;
+}
 
 void exchange::shed() noexcept {
   shed_ = true;
@@ -293,7 +297,7 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
       stage_ = stage::open;
       continue_due_ = false;
     }
-    auto more = co_await read_for_body();
+    auto more = co_await read_admitted(time_for_body());
     if (!more && more.error() == std::errc::not_enough_memory) co_return std::unexpected(read_error_ = refuse_body());
     if (!more || more->empty()) {
       keep_ = false;
@@ -314,8 +318,7 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
   co_return std::span<const std::byte>();
 }
 
-task<net::result<net::lease>> exchange::read_for_body() {
-  std::chrono::nanoseconds limit = time_for_body();
+task<net::result<net::lease>> exchange::read_admitted(std::chrono::nanoseconds limit) {
   for (;;) {
     reads_ = true;
     bool fits = account();

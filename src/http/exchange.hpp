@@ -101,6 +101,9 @@ class exchange {
   /// Of bodies and messages that are put together. At once, or waiting for room.
   [[nodiscard]] bool try_hold_body(std::size_t bytes) noexcept;
   [[nodiscard]] task<bool> hold_body(std::size_t bytes);
+  /// Waits at most `limit` for bytes, for which there is a buffer when it has been admitted: not_enough_memory if it
+  /// is not.
+  [[nodiscard]] task<net::result<net::lease>> read_admitted(std::chrono::nanoseconds limit);
   /// Until it ends the request holds no more than what can be seen, and it may last for ever.
   void become_lasting() noexcept;
   /// Its peer is waited for and has done nothing for a while.
@@ -141,8 +144,6 @@ class exchange {
   [[nodiscard]] arrival accept_head() noexcept;
   [[nodiscard]] std::error_code refuse_body() noexcept;
   void note_progress() noexcept;
-  /// Bytes of the body, into a buffer that is admitted first.
-  [[nodiscard]] task<net::result<net::lease>> read_for_body();
 
   [[nodiscard]] std::string_view input_text() const noexcept;
   /// Takes in what has come for a head; otherwise tells how that ends.

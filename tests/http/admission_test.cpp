@@ -106,4 +106,68 @@ TEST(http_admission, connections_that_have_been_idle_longest_are_shed_first) {
   });
 }
 
+/// All that is not kept in reserve.
+tare::memory_share take_all_room() {
+  tare::memory_share all = tare::memory().try_admit(1);
+  for (std::size_t step = limit; step != 0; step /= 2) (void)all.try_grow_to(all.bytes() + step);
+  return all;
+}
+
+TEST(http_admission, where_there_is_no_room_requests_are_refused_and_urgent_ones_are_answered) {
+  serve(hello, {.urgent_paths = {"/healthz"}}, [](std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    {
+      const tare::memory_share all = take_all_room();
+      const auto refused = co_await client.ask(get);
+      EXPECT_EQ(refused.status, 503U);
+      EXPECT_NE(refused.head.find("retry-after: 1\r\n"), std::string::npos) << refused.head;
+      const auto urgent = co_await client.ask("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
+      EXPECT_EQ(urgent.status, 200U);
+    }
+    EXPECT_EQ((co_await client.ask(get)).status, 200U) << "there is room again";
+  });
+}
+
+TEST(http_admission, a_stream_that_may_last_for_ever_keeps_room_for_what_it_holds_only) {
+  std::size_t before = 0;
+  std::size_t meanwhile = 0;
+  auto stream = [&](http::request& /*asked*/, http::response& answer) -> task<> {
+    before = tare::memory().promised();
+    (void)co_await answer.write("one");
+    meanwhile = tare::memory().promised();
+    (void)co_await answer.finish();
+  };
+  serve(http::admitted(stream, 100'000), {}, [](std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    co_await client.send(get);
+    (void)co_await client.read_through("0\r\n\r\n");
+  });
+  EXPECT_GE(before, 100'000U);
+  EXPECT_LT(meanwhile, 4000U);
+}
+
+TEST(http_admission, a_handler_says_what_it_is_going_to_hold) {
+  std::vector<std::size_t> seen;
+  bool too_much_fits = true;
+  auto says = [&](http::request& asked, http::response& answer) -> task<> {
+    for (const std::size_t bytes : {50'000UL, 10'000UL, 0UL}) {
+      const bool fits = co_await asked.reserve(bytes);
+      EXPECT_TRUE(fits);
+      seen.push_back(tare::memory().promised());
+    }
+    too_much_fits = co_await asked.reserve(too_much);
+    seen.push_back(tare::memory().promised());
+    (void)co_await answer.send("text/plain", "hello");
+  };
+  serve(says, {.room_timeout = 50ms}, [](std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    EXPECT_EQ((co_await client.ask(get)).status, 200U);
+  });
+  ASSERT_EQ(seen.size(), 4U);
+  EXPECT_EQ(seen[0] - seen[2], 50'000U);
+  EXPECT_EQ(seen[1] - seen[2], 10'000U);
+  EXPECT_FALSE(too_much_fits);
+  EXPECT_EQ(seen[3], seen[2]) << "what was said before still holds";
+}
+
 }  // namespace

@@ -63,6 +63,8 @@ class websocket {
 
   /// The next message. `errc::closed_by_peer` when the peer closes, which has been answered by then; errc::bad_frame,
   /// errc::bad_text, errc::message_too_large when the peer breaks a rule, which closes the socket with the right code.
+  /// std::errc::not_enough_memory where the memory budget has no room for it, which closes the socket with 1013. A
+  /// message counts until the next call.
   [[nodiscard]] task<result<message>> receive();
 
   [[nodiscard]] task<result<void>> send(kind as, std::string_view data);

@@ -31,6 +31,7 @@ enum class close_code : std::uint16_t {
   no_status = 1005,  ///< never sent: a close frame without a code
   bad_text = 1007,
   too_large = 1009,
+  try_again_later = 1013,
 };
 
 class frame_reader {
@@ -52,6 +53,8 @@ class frame_reader {
   [[nodiscard]] progress feed(std::span<std::byte> bytes);
   [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
 
+  /// What the message takes that is being put together.
+  [[nodiscard]] std::size_t held_bytes() const noexcept { return message_.capacity(); }
   /// Of a complete message; taking it makes room for the next.
   [[nodiscard]] std::string take_message() noexcept;
   [[nodiscard]] bool is_text() const noexcept { return message_is_text_; }

@@ -30,8 +30,12 @@ class websocket_core {
 
   task<result<websocket::message>> receive() {
     if (peer_code_ != 0 || failed_) co_return std::unexpected(errc::closed_by_peer);
+    // The last message is the caller's no more.
+    hold_what_is_here();
     for (;;) {
       if (!input_.empty()) {
+        const bool fits = co_await has_room_for_input();
+        if (!fits) co_return std::unexpected(co_await refuse_for_memory());
         const auto reached = reader_.feed(input_.writable_bytes());
         input_.consume(reader_.consumed());
         switch (reached) {
@@ -58,8 +62,10 @@ class websocket_core {
         }
         continue;
       }
-      exchange_.connection().expires_after(receive_timeout_, net::direction::read);
-      auto more = co_await exchange_.connection().read();
+      hold_what_is_here();
+      auto more = co_await exchange_.read_admitted(receive_timeout_);
+      if (!more && more.error() == std::errc::not_enough_memory)
+        co_return std::unexpected(co_await refuse_for_memory());
       if (!more) {
         const bool late = more.error() == std::errc::timed_out;
         co_return std::unexpected(late ? make_error_code(errc::too_slow) : more.error());
@@ -101,6 +107,24 @@ class websocket_core {
   [[nodiscard]] std::string_view protocol() const noexcept { return protocol_; }
 
  private:
+  static constexpr std::size_t buffer_bytes = 8192;
+
+  void hold_what_is_here() noexcept {
+    (void)exchange_.try_hold_body(reader_.held_bytes() + (input_.empty() ? 0 : buffer_bytes));
+  }
+  /// A message is admitted before it is put together. Twice, because it moves as it grows.
+  task<bool> has_room_for_input() {
+    const std::size_t bytes = 2 * (reader_.held_bytes() + input_.size()) + buffer_bytes;
+    if (exchange_.try_hold_body(bytes)) co_return true;
+    co_return co_await exchange_.hold_body(bytes);
+  }
+  task<std::error_code> refuse_for_memory() {
+    failed_ = true;
+    input_.release();
+    (void)co_await close(std::to_underlying(close_code::try_again_later), {});
+    co_return std::make_error_code(std::errc::not_enough_memory);
+  }
+
   static errc reason_of(close_code code) noexcept {
     switch (code) {
       case close_code::bad_text:
