@@ -97,7 +97,11 @@ class memory_stream {
 
   net::result<net::lease> try_read() noexcept {
     if (wire_->input.empty() && !wire_->input_ends) return std::unexpected(would_block());
-    return take_input();
+    try {
+      return take_input();
+    } catch (const std::bad_alloc&) {
+      return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+    }
   }
 
   task<net::result<void>> write(std::span<const std::byte> bytes) {
