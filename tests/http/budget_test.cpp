@@ -150,6 +150,6 @@ TEST_P(http_budget, is_kept_and_the_server_serves_again) {
 }
 
 INSTANTIATE_TEST_SUITE_P(bombs, http_budget, testing::ValuesIn(bombs),
-                         [](const testing::TestParamInfo<bomb>& info) { return std::string(info.param.name); });
+                         [](const testing::TestParamInfo<bomb>& tested) { return std::string(tested.param.name); });
 
 }  // namespace
