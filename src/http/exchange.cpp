@@ -457,8 +457,6 @@ std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
 }
 
 task<result<void>> exchange::send_rest(std::string_view body) {
-  // Whoever has to make room takes it at once or not at all.
-  if (shed_) co_return fail(std::make_error_code(std::errc::not_enough_memory));
   const peer_wait waiting(*this);
   // The scratch is the next response's when this suspends.
   const std::string rest = server_.scratch().substr(sent_);
@@ -467,10 +465,13 @@ task<result<void>> exchange::send_rest(std::string_view body) {
                                                        together ? std::span<const std::byte>() : bytes_of(body)};
   for (std::span<const std::byte> left : list) {
     while (!left.empty()) {
+      // Whoever has to make room takes it at once or not at all.
+      if (shed_) co_return fail(std::make_error_code(std::errc::not_enough_memory));
       const std::array<std::span<const std::byte>, 1> piece{left.first(std::min(left.size(), max_piece_bytes))};
       connection_.expires_after(server_.options().write_timeout, net::direction::write);
       auto sent = co_await connection_.write(piece);
       if (!sent) co_return fail(sent.error());
+      note_progress();
       left = left.subspan(piece[0].size());
     }
   }
