@@ -146,9 +146,11 @@ bool session::keep_names() noexcept {
 
 std::size_t session::buffered_bytes() const noexcept {
   constexpr std::size_t openssl_buffer_bytes = 17'408;
-  if (openssl_ == nullptr) return records_.buffered_bytes();
+  if (is_handed_over_) return records_.buffered_bytes();
+  const record_buffer* const unsent = record_bio::of(openssl_).unsent();
+  const std::size_t unsent_bytes = unsent == nullptr ? 0 : unsent->capacity();
   // "RH": it waits for the header of a record, and has no buffer then.
-  return std::string_view(::SSL_rstate_string(openssl_)) == "RH" ? 0 : openssl_buffer_bytes;
+  return unsent_bytes + (std::string_view(::SSL_rstate_string(openssl_)) == "RH" ? 0 : openssl_buffer_bytes);
 }
 
 std::string_view session::alpn() const noexcept {
