@@ -148,7 +148,7 @@ class channel {
 template <std::movable T>
 class channel<T>::send_awaiter : private detail::queued_wait {
  public:
-  send_awaiter(send_request&& request, detail::wait_state& /*task*/) noexcept
+  send_awaiter(send_request&& request, detail::wait_state& /*task*/) noexcept(std::is_nothrow_move_constructible_v<T>)
       : at_(request.into), value_(std::move(request.value)) {}
 
   [[nodiscard]] static bool await_ready() noexcept { return false; }

@@ -88,6 +88,7 @@ class task<T>::promise_type : public detail::promise_base {
     }
   }
 
+  // NOLINTNEXTLINE(bugprone-derived-method-shadowing-base-method): the compiler calls this one, which calls the other
   void unhandled_exception() noexcept {
     if constexpr (!std::is_reference_v<T> && !std::is_trivially_destructible_v<T>) {
       // The destructor of a local has thrown, so nobody will ask for the result.

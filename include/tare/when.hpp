@@ -32,7 +32,9 @@ namespace detail {
 
 /// For messages.
 template <group_policy Policy>
-inline constexpr const char* when_call = Policy == group_policy::first_end_decides ? "when_any" : "when_all";
+inline constexpr const char* when_call = "when_all";
+template <>
+inline constexpr const char* when_call<group_policy::first_end_decides> = "when_any";
 
 /// When results are moved out one after the other and one of the moves throws: calls `drop(i)` for those that are left.
 template <class Drop>

@@ -58,10 +58,13 @@ void destroy_unstarted(link frame) noexcept;
 template <class T>
 [[nodiscard]] T take_from(T& place) {
   struct emptier {
-    T& of;
+    explicit emptier(T& filled) noexcept : of(filled) {}
+    emptier(const emptier&) = delete;
+    emptier& operator=(const emptier&) = delete;
     ~emptier() { std::destroy_at(std::addressof(of)); }
+    T& of;
   };
-  const emptier last{place};
+  const emptier last(place);
   return std::move(place);
 }
 
