@@ -172,12 +172,12 @@ class await_finder {
     if (!of_.index_offset || awaits_.empty()) return;
     const std::uint64_t last = awaits_.rbegin()->first;
     for (std::uint64_t index = gcc_ ? 2 : 0; index < last; index += gcc_ ? 2 : 1) {
-      if (!awaits_.contains(index) && leads_somewhere(index)) (void)at(index);
+      if (!awaits_.contains(index) && leads_somewhere(*of_.index_offset, index)) (void)at(index);
     }
   }
 
-  [[nodiscard]] bool leads_somewhere(std::uint64_t index) const {
-    const function_flow::known_word word{static_cast<std::int64_t>(*of_.index_offset), of_.index_bytes, index};
+  [[nodiscard]] bool leads_somewhere(std::uint64_t index_offset, std::uint64_t index) const {
+    const function_flow::known_word word{static_cast<std::int64_t>(index_offset), of_.index_bytes, index};
     return std::ranges::any_of(source_.functions, [&](const frame_function& one) {
       if (one.role != function_role::resume || one.flow == nullptr || one.flow->empty()) return false;
       const auto entry = one.flow->enter({&word, 1});

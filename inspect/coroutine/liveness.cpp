@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -457,7 +458,7 @@ class liveness_finder {
         for (std::size_t number = 0; number < awaits_.size() && within_limits; ++number) {
           for (const auto& entry : entries(of, number)) {
             later_use use = use_from(of, blocks, entry.address);
-            for (auto i = entry.path.rbegin(); i != entry.path.rend(); ++i) step_back(of, *i, use);
+            for (const auto at : std::views::reverse(entry.path)) step_back(of, at, use);
             changed |= later_[number].take_in(use);
           }
           within_limits = within_limits && spend(8);

@@ -19,7 +19,7 @@ namespace tare::inspect {
                                                 const std::filesystem::path& binary);
 
 /// The same for a file that is not newer than the binary; otherwise empty.
-[[nodiscard]] std::vector<std::uint32_t> await_lines_of_file(const std::filesystem::path& source,
+[[nodiscard]] std::vector<std::uint32_t> await_lines_of_file(const std::filesystem::path& named,
                                                              const std::filesystem::path& binary, std::uint32_t begins,
                                                              bool is_lambda);
 

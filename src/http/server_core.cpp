@@ -148,7 +148,7 @@ bool server_core::make_room() noexcept {
     if (!each->is_stalled()) continue;
     if (count == at_once) {
       if (!more(each, chosen[0])) continue;
-      std::pop_heap(chosen.begin(), chosen.end(), more);
+      std::ranges::pop_heap(chosen, more);
       --count;
     }
     chosen[count++] = each;

@@ -175,7 +175,7 @@ bool runtime_core::has_all_threads() const noexcept {
   const auto ours = static_cast<std::int64_t>(threads_.size() + blocking_pool_.live_threads()) +
                     waiting_callers_.load(std::memory_order_relaxed);
   const unsigned all = count_threads();
-  return all != 0 && all <= ours;
+  return all != 0 && std::cmp_less_equal(all, ours);
 }
 
 bool runtime_core::report_stall(const virtual_time::stall& found) noexcept {

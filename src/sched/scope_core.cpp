@@ -205,8 +205,8 @@ void scope_core::note(std::exception_ptr error) noexcept {
     try {
       if (!more_errors_) more_errors_ = std::make_unique<std::vector<std::exception_ptr>>();
       more_errors_->push_back(std::move(error));
+      // NOLINTNEXTLINE(bugprone-empty-catch): the first one is delivered in any case
     } catch (const std::bad_alloc&) {
-      // The first one is delivered in any case.
     }
   }
 }

@@ -32,6 +32,8 @@ static_assert(std::is_nothrow_move_constructible_v<oneshot_sender<int>>);
 struct counted {
   static inline std::atomic<int> alive = 0;
   explicit counted(int n) : number(n) { ++alive; }
+  counted(const counted&) = delete;
+  counted& operator=(const counted&) = delete;
   counted(counted&& other) noexcept : number(other.number) { ++alive; }
   counted& operator=(counted&& other) noexcept = default;
   ~counted() { --alive; }
@@ -80,7 +82,7 @@ TEST(oneshot_halves, a_value_that_is_refused_stays_with_the_caller) {
   }
   auto value = std::make_unique<int>(7);
   EXPECT_FALSE(sender.is_wanted());
-  EXPECT_FALSE(sender.send(std::move(value)));
+  EXPECT_FALSE(sender.send(int{value}));
   ASSERT_NE(value, nullptr);  // NOLINT(bugprone-use-after-move): that is the test
   oneshot_sender<std::unique_ptr<int>> none;
   EXPECT_FALSE(none.send(std::move(value)));
@@ -259,10 +261,15 @@ TEST(oneshot_halves, a_dropped_sender_is_told) {
 
 struct throws_when_moved {
   explicit throws_when_moved(int left) : moves_left(left) {}
+  throws_when_moved(const throws_when_moved&) = delete;
+  throws_when_moved& operator=(const throws_when_moved&) = delete;
+  // NOLINTNEXTLINE(performance-noexcept-move-constructor,bugprone-exception-escape): it throws
   throws_when_moved(throws_when_moved&& other) : moves_left(other.moves_left - 1) {
-    if (other.moves_left-- == 0) throw std::runtime_error("moved");
+    --other.moves_left;
+    if (moves_left < 0) throw std::runtime_error("moved");
   }
   throws_when_moved& operator=(throws_when_moved&&) = default;
+  ~throws_when_moved() = default;
   int moves_left;
 };
 

@@ -72,18 +72,18 @@ task<result<void>> postgresql_session::stop() {
     auto drained = co_await tare::timeout(pause, drain());
     if (drained) co_return *std::move(drained);
     if (!cancel_) co_return std::unexpected(hung("the statement cannot be cancelled: the connection is encrypted"));
-    co_await send_cancel();
+    co_await send_cancel(*cancel_);
     pause = next;
   }
 }
 
 /// One request to cancel. Those of a pool take turns: each is a connection and a process at the server.
-task<> postgresql_session::send_cancel() {
+task<> postgresql_session::send_cancel(cancel_target target) {
   auto turn = co_await shared_.cancels.acquire();
   // Counted before it can be sent, and for good if its task is cancelled.
   cancel_stage stage = cancel_stage::not_sent;
   ++unconfirmed_;
-  auto in_time = co_await tare::timeout(cancel_request_timeout, ask_to_cancel(*cancel_, stage));
+  auto in_time = co_await tare::timeout(cancel_request_timeout, ask_to_cancel(target, stage));
   (void)in_time;
   if (stage != cancel_stage::sent) --unconfirmed_;
 }

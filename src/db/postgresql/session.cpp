@@ -35,7 +35,7 @@ task<result<void>> postgresql_session::connect() {
   auto made = co_await log_in(shared_.login);
   if (!made) co_return std::unexpected(std::move(made.error()));
   connection_ = std::move(made->connection);
-  cancel_ = std::move(made->cancel);
+  cancel_ = made->cancel;
   co_return result<void>();
 }
 

@@ -96,7 +96,7 @@ class postgresql_session final : public session {
   // Ending.
   task<result<void>> make_clean();
   task<result<void>> stop();
-  task<> send_cancel();
+  task<> send_cancel(cancel_target target);
   /// Settings that the last borrower has made may be left.
   [[nodiscard]] bool is_altered() const noexcept { return altered && shared_.reset_connections; }
   [[nodiscard]] error lost();

@@ -87,6 +87,8 @@ class uring_poller final : public poller {
     }
   }
 
+  uring_poller(const uring_poller&) = delete;
+  uring_poller& operator=(const uring_poller&) = delete;
   ~uring_poller() override {
     // The kernel takes a ring apart later, and the requests would hold on to their files until then. Before Linux 6.0
     // that is so.

@@ -59,7 +59,7 @@ task<result<std::size_t>> wait_for_client_hello(net::stream& below) {
   if (got < 0 && errno != EAGAIN) co_return std::unexpected(std::error_code(errno, std::system_category()));
   if (got == 0) co_return fail(std::errc::connection_aborted);
   // A socket that is announced for less may have to wait for the rest within OpenSSL.
-  if (got < static_cast<ssize_t>(hello_head_bytes)) co_return unknown_handshake_bytes;
+  if (std::cmp_less(got, hello_head_bytes)) co_return unknown_handshake_bytes;
   const std::size_t bytes = check_client_hello(begin);
   if (bytes != 0) co_return bytes;
   // A fatal alert: unexpected_message.
