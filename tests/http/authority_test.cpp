@@ -8,7 +8,6 @@
 
 namespace {
 
-using tare::http::detail::authority;
 using tare::http::detail::is_same;
 using tare::http::detail::parse_authority;
 

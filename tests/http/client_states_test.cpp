@@ -20,7 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 using tare::task;
 using tare::http::client;
-using tare::http::client_options;
 using tare::http::client_request;
 using tare::http::errc;
 using tare::test::scripted_peer;

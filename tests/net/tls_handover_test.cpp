@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <numeric>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -44,7 +43,7 @@ const std::size_t large_cuts = tries_all ? 9 + 24 : 9;
 std::vector<std::size_t> small_sizes() {
   if (!tries_all) return {1, 2, 5, 16, 64};
   std::vector<std::size_t> all(64);
-  std::iota(all.begin(), all.end(), std::size_t{1});
+  std::ranges::generate(all, [next = std::size_t{0}]() mutable { return ++next; });
   return all;
 }
 

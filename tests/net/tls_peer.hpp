@@ -65,6 +65,7 @@ class tls_peer {
   }
   tls_peer(const tls_peer&) = delete;
   tls_peer& operator=(const tls_peer&) = delete;
+  ~tls_peer() = default;
 
   [[nodiscard]] SSL* get() const noexcept { return ssl_.get(); }
   [[nodiscard]] bool is_done() const noexcept { return ::SSL_is_init_finished(ssl_.get()) == 1; }

@@ -22,7 +22,10 @@ thread_local int allocations_until_failure = -1;
 }  // namespace
 
 void* operator new(std::size_t bytes) {
-  if (allocations_until_failure >= 0 && allocations_until_failure-- == 0) throw std::bad_alloc();
+  if (allocations_until_failure >= 0) {
+    --allocations_until_failure;
+    if (allocations_until_failure < 0) throw std::bad_alloc();
+  }
   if (void* const made = std::malloc(bytes == 0 ? 1 : bytes)) return made;
   throw std::bad_alloc();
 }

@@ -23,7 +23,7 @@ task<int> one() { co_return 1; }
 template <class T>
 task<T> emptied(task<T> full) {
   const task<T> taken = std::move(full);
-  return full;
+  return full;  // NOLINT(bugprone-use-after-move): what is tested
 }
 
 struct use {
@@ -119,6 +119,8 @@ TEST(no_link_death, traps_when_it_is_followed) {
 
 struct counted_deep {
   explicit counted_deep(int& of) : live(&of) { ++*live; }
+  counted_deep(const counted_deep&) = delete;
+  counted_deep& operator=(const counted_deep&) = delete;
   counted_deep(counted_deep&& other) noexcept : live(std::exchange(other.live, nullptr)) {}
   ~counted_deep() {
     if (live != nullptr) --*live;

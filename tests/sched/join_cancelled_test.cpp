@@ -136,6 +136,7 @@ TEST_P(join_cancelled_test, leaves_the_task_cancelled) {
   auto worker = [&]() -> task<> {
     try {
       co_await join_that_throws();
+      // NOLINTNEXTLINE(bugprone-empty-catch): another test looks at it
     } catch (const std::exception&) {
     }
     try {
@@ -155,6 +156,7 @@ TEST_P(join_cancelled_test, leaves_other_tasks_of_the_shard_alone) {
   auto worker = [&]() -> task<> {
     try {
       co_await join_that_throws();
+      // NOLINTNEXTLINE(bugprone-empty-catch): another test looks at it
     } catch (const std::exception&) {
     }
   };

@@ -102,7 +102,7 @@ TEST_F(runtime_end_death, by_exit_in_a_task) {
       {
         static tare::runtime rt;
         rt.run([]() -> task<> {
-          std::exit(0);
+          std::exit(0);  // NOLINT(concurrency-mt-unsafe): what is tested
           co_return;
         }());
       },

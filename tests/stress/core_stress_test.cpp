@@ -161,10 +161,14 @@ task<> use_permits(world& in, unsigned seed) {
   in.expect((in.held += wanted) <= permits, "there are more permits than there were");
   // Held across waits that may be cancelled.
   struct giving_back {
+    giving_back(world& here, std::size_t permits_held) : of(here), count(permits_held) {}
+    giving_back(const giving_back&) = delete;
+    giving_back& operator=(const giving_back&) = delete;
+    ~giving_back() { of.held -= count; }
     world& of;
     std::size_t count;
-    ~giving_back() { of.held -= count; }
-  } const before_release{in, wanted};
+  };
+  const giving_back before_release(in, wanted);
   if (choose.one_in(3)) co_await tare::yield();
   if (choose.one_in(6)) co_await tare::sleep_for(choose.short_time());
 }
@@ -291,7 +295,9 @@ task<> use_scope(const place& at, unsigned seed, int depth) {
     std::exception_ptr cancelled;
     try {
       co_await s.join();
+      // NOLINTNEXTLINE(bugprone-empty-catch): some of the tasks fail
     } catch (const failed&) {
+      // NOLINTNEXTLINE(bugprone-empty-catch): likewise
     } catch (const tare::error_group&) {
     } catch (...) {
       cancelled = std::current_exception();
@@ -312,6 +318,7 @@ task<> use_with_scope(const place& at, unsigned seed, int depth) {
       co_await act(at, choose.seed(), depth - 1);
       if (choose.one_in(4)) throw failed();
     });
+    // NOLINTNEXTLINE(bugprone-empty-catch): it throws at times
   } catch (const failed&) {
   }
 }
@@ -325,8 +332,11 @@ task<> use_group(const place& at, unsigned seed, int depth) {
   if (form < 2) co_return;
   std::vector<task<>> tasks;
   for (unsigned i = 1 + choose.below(4); i > 0; --i) tasks.push_back(act(at, choose.seed(), depth - 1));
-  if (form == 2) co_await tare::when_all(std::move(tasks));
-  if (form == 3) (void)co_await tare::when_any(std::move(tasks));
+  if (form == 2) {
+    co_await tare::when_all(std::move(tasks));
+  } else {
+    (void)co_await tare::when_any(std::move(tasks));
+  }
 }
 
 task<> use_timeout(const place& at, unsigned seed, int depth) {
@@ -368,6 +378,7 @@ task<> detached(const place& at, unsigned seed, int depth) {
   const alive here(at.all);
   try {
     co_await act(at, seed, depth);
+    // NOLINTNEXTLINE(bugprone-empty-catch): it is to be cancelled
   } catch (const tare::cancelled&) {
   }
 }
@@ -521,7 +532,7 @@ long play(unsigned seed) {
 }
 
 unsigned long from_environment(const char* name, unsigned long otherwise) {
-  const char* const given = std::getenv(name);
+  const char* const given = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): there is one thread
   return given == nullptr ? otherwise : std::strtoul(given, nullptr, 10);
 }
 

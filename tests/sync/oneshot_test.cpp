@@ -82,7 +82,7 @@ TEST(oneshot_halves, a_value_that_is_refused_stays_with_the_caller) {
   }
   auto value = std::make_unique<int>(7);
   EXPECT_FALSE(sender.is_wanted());
-  EXPECT_FALSE(sender.send(int{value}));
+  EXPECT_FALSE(sender.send(std::move(value)));
   ASSERT_NE(value, nullptr);  // NOLINT(bugprone-use-after-move): that is the test
   oneshot_sender<std::unique_ptr<int>> none;
   EXPECT_FALSE(none.send(std::move(value)));
@@ -368,7 +368,7 @@ TEST(oneshot_halves, both_halves_may_go_at_once) {
 TEST(oneshot_halves, work_between_shards) {
   auto sends = [](oneshot_sender<int> sender, int value) -> task<> {
     co_await tare::yield();
-    EXPECT_TRUE(sender.send(std::move(value)));
+    EXPECT_TRUE(sender.send(int{value}));
   };
   auto body = [&]() -> task<> {
     for (int i = 0; i < 200; ++i) {
