@@ -11,7 +11,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
+#include <mutex>
 #include <new>
+#include <ranges>
 
 namespace tare::detail {
 
@@ -57,13 +60,13 @@ arena& arena::make() {
 
 void arena::lock_all() noexcept {
   heaps_lock_.lock();
-  shared_heap_lock_.lock();
+  shared_heap().lock();
   lock_.lock();
 }
 
 void arena::unlock_all() noexcept {
   lock_.unlock();
-  shared_heap_lock_.unlock();
+  shared_heap().unlock();
   heaps_lock_.unlock();
 }
 
@@ -200,25 +203,28 @@ std::size_t arena::slab_number_end() noexcept {
 
 heap& arena::acquire_heap() {
   const std::scoped_lock guard(heaps_lock_);
-  if (!unused_heaps_.empty()) {
-    heap& again = *heaps_[unused_heaps_.back()];
-    unused_heaps_.pop_back();
+  // Somebody may be freeing into one that is unused; after a fork, for ever.
+  const auto found = std::ranges::find_if(std::views::reverse(unused_heaps_),
+                                          [this](std::uint16_t number) { return heaps_[number]->try_lock(); });
+  if (found != unused_heaps_.rend()) {
+    heap& again = *heaps_[*found];
+    unused_heaps_.erase(std::prev(found.base()));
     return again;
   }
   if (heap_count_ == max_heaps) throw std::bad_alloc();
   unused_heaps_.reserve(heap_count_ + 1);  // so that giving it back cannot fail
   heaps_[heap_count_] = std::make_unique<heap>(static_cast<std::uint16_t>(heap_count_));
+  heaps_[heap_count_]->lock();
   return *heaps_[heap_count_++];
 }
 
-void arena::collect_shared_heap() noexcept {
-  if (const std::unique_lock guard(shared_heap_lock_, std::try_to_lock); guard.owns_lock()) shared_heap().collect();
-}
-
 void arena::release_heap(heap& unused) noexcept {
-  unused.collect();
-  unused.trim();
-  unused.charge_to(nullptr);
+  {
+    const std::scoped_lock alone(unused);
+    unused.collect();
+    unused.trim();
+    unused.charge_to(nullptr);
+  }
   const std::scoped_lock guard(heaps_lock_);
   unused_heaps_.push_back(unused.number());
 }

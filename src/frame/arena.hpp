@@ -54,19 +54,17 @@ class arena {
   /// All slabs that were ever taken have a number below this one.
   [[nodiscard]] std::size_t slab_number_end() noexcept;
 
-  /// A heap for a thread to call its own; one that was returned is used again, with whatever still lives in it.
+  /// A heap for a thread to call its own; one that was returned is used again, with whatever still lives in it. The
+  /// caller has locked it.
   [[nodiscard]] heap& acquire_heap();
+  /// Nobody may have locked it for long.
   void release_heap(heap& unused) noexcept;
 
   [[nodiscard]] heap& heap_number(std::size_t number) noexcept { return *heaps_[number]; }
 
-  /// The heap of threads that run no shard, and the lock that its allocations need.
+  /// The heap of threads that run no shard: each has its lock while it allocates.
   static constexpr std::uint16_t shared_heap_number = 1;  // 0 is nobody's
   [[nodiscard]] heap& shared_heap() noexcept { return *heaps_[shared_heap_number]; }
-  [[nodiscard]] std::mutex& shared_heap_lock() noexcept { return shared_heap_lock_; }
-  /// Nobody's loop takes in what was freed into the shared heap, so whoever frees into it does, unless someone is at
-  /// it.
-  void collect_shared_heap() noexcept;
 
   static constexpr std::size_t max_heaps = 4096;
 
@@ -97,7 +95,6 @@ class arena {
   std::array<std::unique_ptr<heap>, max_heaps> heaps_;
   std::size_t heap_count_ = 0;
   std::vector<std::uint16_t> unused_heaps_;
-  std::mutex shared_heap_lock_;
 };
 
 }  // namespace tare::detail

@@ -232,7 +232,9 @@ void heap::put_back(void* object) noexcept {
   }
 }
 
-void heap::free_from_elsewhere(void* object) noexcept { remote_.push(object); }
+void heap::free_from_elsewhere(void* object) noexcept {
+  if (remote_.push(object)) tend();
+}
 
 void heap::give_back(void* object) noexcept {
   arena& memory = arena::instance();
@@ -241,7 +243,33 @@ void heap::give_back(void* object) noexcept {
     free(object);
   } else {
     memory.heap_number(owner).free_from_elsewhere(object);
-    if (owner == arena::shared_heap_number) memory.collect_shared_heap();
+  }
+}
+
+void heap::unlock() noexcept {
+  lock_.unlock();
+  tend();
+}
+
+void heap::tend() noexcept {
+  // Whoever has the lock looks again after it has given it up, so one of the two sees what was pushed meanwhile.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  while (has_to_collect()) {
+    if (!lock_.try_lock()) return;
+    collect_for_owner();
+    lock_.unlock();
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+}
+
+void heap::collect_for_owner() noexcept {
+  const bool was_trimmed = trimmed_;
+  collect();
+  if (trimmed_ || number_ == arena::shared_heap_number) return;
+  if (owner_ == nullptr) {
+    trim_slabs();
+  } else if (was_trimmed) {
+    owner_->wake();  // once: it trims when its time has come
   }
 }
 
@@ -292,7 +320,12 @@ void heap::clear_shelves() noexcept {
 }
 
 void heap::trim() noexcept {
+  asked_to_trim_.store(false, std::memory_order_relaxed);
   clear_shelves();
+  trim_slabs();
+}
+
+void heap::trim_slabs() noexcept {
   for (slab*& current : bins_) {
     if (current != &full_slab && current->used == 0) {
       slab& empty = *std::exchange(current, &full_slab);
@@ -320,7 +353,24 @@ bool heap::charge(std::size_t bytes) noexcept {
 bool heap::charge_or_drop_spare(std::size_t bytes) noexcept {
   if (charge(bytes)) return true;
   drop_spare();
+  if (charge(bytes)) return true;
+  if (ceiling_ == nullptr) return false;
+  trim_others();
   return charge(bytes);
+}
+
+void heap::trim_others() noexcept {
+  const std::scoped_lock guard(ceiling_->lock);
+  for (heap* each = ceiling_->first; each != nullptr; each = each->next_of_ceiling_) {
+    if (each == this) continue;
+    if (!each->try_lock()) {
+      each->asked_to_trim_.store(true, std::memory_order_relaxed);
+      continue;
+    }
+    each->collect();
+    each->trim_slabs();
+    each->unlock();
+  }
 }
 
 void heap::discharge(std::size_t bytes) noexcept {
@@ -329,19 +379,29 @@ void heap::discharge(std::size_t bytes) noexcept {
 }
 
 void heap::charge_to(frame_ceiling* ceiling) noexcept {
-  if (ceiling_ != nullptr) ceiling_->held.fetch_sub(held_, std::memory_order_relaxed);
+  if (ceiling_ != nullptr) {
+    const std::scoped_lock guard(ceiling_->lock);
+    heap** at = &ceiling_->first;
+    while (*at != this) at = &(*at)->next_of_ceiling_;
+    *at = std::exchange(next_of_ceiling_, nullptr);
+    ceiling_->held.fetch_sub(held_, std::memory_order_relaxed);
+  }
   ceiling_ = ceiling;
-  if (ceiling_ != nullptr) ceiling_->held.fetch_add(held_, std::memory_order_relaxed);
+  if (ceiling_ != nullptr) {
+    const std::scoped_lock guard(ceiling_->lock);
+    next_of_ceiling_ = std::exchange(ceiling_->first, this);
+    ceiling_->held.fetch_add(held_, std::memory_order_relaxed);
+  }
 }
 
 namespace {
 
 void* allocate(std::size_t bytes, std::size_t alignment, bool record) {
-  if (heap* mine = current_heap; mine != nullptr) [[likely]]
+  if (heap* const mine = current_heap; mine != nullptr) [[likely]]
     return mine->allocate(bytes, alignment, record);
-  arena& memory = arena::instance();
-  const std::scoped_lock guard(memory.shared_heap_lock());
-  return memory.shared_heap().allocate(bytes, alignment, record);
+  heap& shared = arena::instance().shared_heap();
+  const std::scoped_lock mine(shared);
+  return shared.allocate(bytes, alignment, record);
 }
 
 void free(void* object) noexcept {
@@ -350,9 +410,7 @@ void free(void* object) noexcept {
     return;
   }
   arena& memory = arena::instance();
-  const std::uint16_t owner = memory.slab_of(object)->heap;
-  memory.heap_number(owner).free_from_elsewhere(object);
-  if (owner == arena::shared_heap_number) memory.collect_shared_heap();
+  memory.heap_number(memory.slab_of(object)->heap).free_from_elsewhere(object);
 }
 
 }  // namespace

@@ -5,11 +5,16 @@
 // Only the owning thread allocates and frees; frames freed elsewhere are pushed onto `remote_`, a stack that others
 // only push to and the owner only takes whole (Treiber's stack, "Systems Programming: Coping with Parallelism", IBM
 // RJ 5118, 1986; without pop there is no ABA problem). mimalloc's thread-free lists work alike.
+//
+// The owner holds the heap's lock while it runs. While it sleeps, or nobody runs its shard, whoever frees into the heap
+// takes the lock and does what the owner would do: so what others free does not wait for an owner that may sleep for
+// long, and nobody has to be woken for each frame.
 
 #include "frame/poison.hpp"
 #include "frame/remote_stack.hpp"
 #include "frame/slab.hpp"
 
+#include <tare/detail/brief_lock.hpp>
 #include <tare/detail/frame_memory.hpp>
 
 #include <array>
@@ -19,14 +24,40 @@
 
 namespace tare::detail {
 
+class heap;
+
 /// Bytes of slabs that a group of heaps may hold together.
 struct frame_ceiling {
   std::atomic<std::size_t> held = 0;
   std::size_t most = SIZE_MAX;
+  brief_lock lock;
+  heap* first = nullptr;  ///< of the heaps that count towards it; under the lock
+};
+
+/// Whoever returns a heap's spare memory to the system after a while, and may be asleep.
+class heap_owner {
+ public:
+  /// From any thread.
+  virtual void wake() noexcept = 0;
+
+ protected:
+  ~heap_owner() = default;
 };
 
 class heap {
  public:
+  /// While it lives, the owner sleeps, and does not touch the heap.
+  class [[nodiscard]] rest {
+   public:
+    explicit rest(heap& of) noexcept : of_(of) { of_.unlock(); }
+    rest(const rest&) = delete;
+    rest& operator=(const rest&) = delete;
+    ~rest() { of_.lock(); }
+
+   private:
+    heap& of_;
+  };
+
   explicit heap(std::uint16_t number) noexcept : number_(number) { bins_.fill(&full_slab); }
   ~heap() = default;
   heap(const heap&) = delete;
@@ -41,7 +72,7 @@ class heap {
   /// From any thread: hands the object to the owner.
   void free_from_elsewhere(void* object) noexcept;
 
-  /// Takes in what other threads have freed.
+  /// By the owner: takes in what other threads have freed.
   void collect() noexcept;
   [[nodiscard]] bool has_to_collect() const noexcept { return !remote_.empty(); }
 
@@ -53,8 +84,19 @@ class heap {
   /// What freed frames may be kept in for the owning thread.
   [[nodiscard]] frame_shelves& shelves() noexcept { return shelves_; }
 
+  /// The owner is to trim: another heap of the same ceiling is short of memory.
+  [[nodiscard]] bool has_to_trim() const noexcept { return asked_to_trim_.load(std::memory_order_relaxed); }
+
   /// From now on slabs count towards `ceiling`; nullptr: towards none.
   void charge_to(frame_ceiling* ceiling) noexcept;
+  /// Who is woken when others have made something to trim; nullptr: those others trim it.
+  void owned_by(heap_owner* owner) noexcept { owner_ = owner; }
+
+  /// What only the owner may call is for whoever has locked the heap. `unlock` takes in what others have freed before
+  /// they could see that.
+  void lock() noexcept { lock_.lock(); }
+  [[nodiscard]] bool try_lock() noexcept { return lock_.try_lock(); }
+  void unlock() noexcept;
 
   /// Makes the `nth` allocation from now fail (1: the next); 0: none. Frames from the shelves do not count.
   void fail_at(std::uint64_t nth) noexcept { failing_ = nth == 0 ? 0 : allocations_ + nth; }
@@ -99,8 +141,15 @@ class heap {
   void free_large(slab& first) noexcept;
   void drop_spare() noexcept;
   [[nodiscard]] bool charge(std::size_t bytes) noexcept;
-  /// Likewise; what is spare goes first.
+  /// Likewise; what is spare goes first, here and in the other heaps of the ceiling.
   [[nodiscard]] bool charge_or_drop_spare(std::size_t bytes) noexcept;
+  void trim_others() noexcept;
+  /// Takes in what others have freed, unless somebody has the lock, who will.
+  void tend() noexcept;
+  /// With the lock, while the owner sleeps or there is none.
+  void collect_for_owner() noexcept;
+  /// `trim` without the shelves, whose frames may belong to others.
+  void trim_slabs() noexcept;
   void discharge(std::size_t bytes) noexcept;
   void put_back(void* object) noexcept;
   void clear_shelves() noexcept;
@@ -119,6 +168,8 @@ class heap {
   std::uint64_t frees_ = 0;
   std::size_t held_ = 0;
   frame_ceiling* ceiling_ = nullptr;
+  heap* next_of_ceiling_ = nullptr;
+  heap_owner* owner_ = nullptr;  ///< under the lock
   std::array<slab*, spare_most> spare_{};
   std::size_t spare_count_ = 0;
   std::array<kept_run, kept_run_slabs + 1> kept_{};  ///< by their number of slabs
@@ -127,6 +178,8 @@ class heap {
   std::uint16_t number_;
   [[no_unique_address]] quarantine quarantine_;
   alignas(64) remote_stack remote_;
+  std::atomic<bool> asked_to_trim_ = false;
+  brief_lock lock_;
 };
 
 /// The current thread's heap; nullptr on threads that run no shard.

@@ -74,11 +74,16 @@ runtime_core::~runtime_core() {
     });
   }
   for (std::thread& each : threads_) each.join();
-  // A cancellation may have been under way to a task that has ended since.
-  const shard::occupation here(*shards_[0]);
-  for (const auto& each : shards_) each->take_last_messages();
+  {
+    // A cancellation may have been under way to a task that has ended since.
+    const shard::occupation here(*shards_[0]);
+    for (const auto& each : shards_) each->take_last_messages();
+  }
   // Frames that one shard has kept for later may belong to another.
-  for (const auto& each : shards_) each->frames().trim();
+  for (const auto& each : shards_) {
+    const std::scoped_lock alone(each->frames());
+    each->frames().trim();
+  }
 }
 
 void runtime_core::refuse_end_in_use() noexcept {

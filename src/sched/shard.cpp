@@ -69,6 +69,7 @@ shard::shard(runtime_core& runtime, unsigned number)
       clock_(runtime.simulated_time()),
       timers_(tick_of(clock_.now())) {
   heap_.charge_to(&runtime.ceiling());
+  heap_.unlock();
 }
 
 shard::~shard() {
@@ -87,6 +88,8 @@ shard::occupation::occupation(shard& by) noexcept
       outer_shard_(current_shard),
       outer_heap_(current_heap),
       outer_shelves_(current_shelves) {
+  by.heap_.lock();
+  by.heap_.owned_by(&by);
   innermost = this;
   current_shard = &by;
   current_heap = &by.heap_;
@@ -98,6 +101,8 @@ shard::occupation::~occupation() {
   current_shard = outer_shard_;
   current_heap = outer_heap_;
   current_shelves = outer_shelves_;
+  shard_.heap_.owned_by(nullptr);
+  shard_.heap_.unlock();
 }
 
 bool shard::occupation::is_inside(const runtime_core& runtime) noexcept {
@@ -164,6 +169,7 @@ bool shard::turn() noexcept {
   if (!mailbox_.empty()) take_mail();
   if (io != nullptr && !std::exchange(events_taken_, false)) io->poll();
   if (heap_.has_to_collect()) heap_.collect();
+  if (heap_.has_to_trim()) heap_.trim();
   const bool more_timers = !timers_.idle() && expire_timers();
   if (runtime_.stopping() && !cancelled_detached_) {
     cancelled_detached_ = true;
@@ -207,7 +213,12 @@ void shard::wait_for_work() noexcept {
       io->poll();
       if (!ready.empty()) return;
     }
-    simulated->idle(number_, deadline, io);
+    if (io == nullptr) {
+      const heap::rest resting(heap_);
+      simulated->idle(number_, deadline, nullptr);
+    } else {
+      simulated->idle(number_, deadline, io);
+    }
     return;
   }
   if (!is_trimmed()) {
@@ -227,6 +238,7 @@ void shard::wait_for_work() noexcept {
     longest = std::chrono::nanoseconds(left);
   }
   if (io == nullptr) {
+    const heap::rest resting(heap_);
     parker_.park(longest);
     return;
   }

@@ -23,7 +23,7 @@ namespace tare::detail {
 
 class runtime_core;
 
-class shard : public shard_state {
+class shard final : public shard_state, private heap_owner {
  public:
   shard(runtime_core& runtime, unsigned number);
   ~shard();
@@ -69,6 +69,7 @@ class shard : public shard_state {
   void take_mail() noexcept;
   /// From any thread: makes the loop take another turn.
   void notify() noexcept;
+  void wake() noexcept final { notify(); }
 
   void sleep(wait_state& task, std::int64_t nanoseconds, bool absolute) noexcept;
   void start_detached(wait_state& task) noexcept;

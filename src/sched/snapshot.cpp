@@ -150,13 +150,13 @@ struct tally {
 };
 
 /// One portion: true when the whole heap has been walked. `lock` is nullptr for the heap of the current shard.
-bool walk_a_portion(detail::frame_walk& walk, const detail::heap& walked, std::mutex* lock,
+bool walk_a_portion(detail::frame_walk& walk, const detail::heap& walked, detail::heap* lock,
                     std::chrono::nanoseconds longest, tally& to) {
   const auto began = std::chrono::steady_clock::now();  // not the shard's clock, which may be a virtual one
   const auto taken = [began] { return std::chrono::steady_clock::now() - began; };
   bool done = false;
   {
-    std::unique_lock<std::mutex> guard;
+    std::unique_lock<detail::heap> guard;
     if (lock != nullptr) guard = std::unique_lock(*lock);
     done = walk.go_on(to, [&] { return taken() >= longest; });
     to.figures.held_bytes = walked.held_bytes();
@@ -166,7 +166,7 @@ bool walk_a_portion(detail::frame_walk& walk, const detail::heap& walked, std::m
   return done;
 }
 
-task<> walk_heap(const detail::heap& walked, std::mutex* lock, std::chrono::nanoseconds longest, tally& to) {
+task<> walk_heap(const detail::heap& walked, detail::heap* lock, std::chrono::nanoseconds longest, tally& to) {
   detail::frame_walk walk(walked.number());
   while (!walk_a_portion(walk, walked, lock, longest, to)) co_await yield();
 }
@@ -224,12 +224,10 @@ task<task_snapshot> snapshot(snapshot_options options) {
       const detail::heap& walked = runtime.shard_at(number).frames();
       walks.spawn_on(number, walk_heap(walked, nullptr, options.longest_pause, tallies[number]));
     }
-    walks.spawn(walk_heap(memory.shared_heap(), &memory.shared_heap_lock(), options.longest_pause, tallies[shards]));
+    walks.spawn(walk_heap(memory.shared_heap(), &memory.shared_heap(), options.longest_pause, tallies[shards]));
     co_return;
   };
   co_await with_scope(walk_all);
-  // What was freed while the lock was held.
-  memory.collect_shared_heap();
   co_return summed(tallies);
 }
 
@@ -237,7 +235,7 @@ task_snapshot detail::snapshot_at_rest(runtime_core& runtime) {
   arena& memory = arena::instance();
   std::vector<tally> tallies(runtime.shard_count() + 1);
   constexpr auto without_pause = std::chrono::nanoseconds::max();
-  const auto walk = [&](const heap& walked, std::mutex* lock, tally& to) {
+  const auto walk = [&](const heap& walked, heap* lock, tally& to) {
     frame_walk steps(walked.number());
     while (!walk_a_portion(steps, walked, lock, without_pause, to)) {
     }
@@ -245,7 +243,7 @@ task_snapshot detail::snapshot_at_rest(runtime_core& runtime) {
   for (shard_id number = 0; number < runtime.shard_count(); ++number) {
     walk(runtime.shard_at(number).frames(), nullptr, tallies[number]);
   }
-  walk(memory.shared_heap(), &memory.shared_heap_lock(), tallies.back());
+  walk(memory.shared_heap(), &memory.shared_heap(), tallies.back());
   return summed(tallies);
 }
 

@@ -13,6 +13,7 @@ class own_heap {
   own_heap& operator=(const own_heap&) = delete;
   ~own_heap() {
     current_heap = nullptr;
+    heap_.unlock();
     arena::instance().release_heap(heap_);
   }
   [[nodiscard]] heap& operator*() noexcept { return heap_; }

@@ -1,6 +1,7 @@
 // The end of a runtime: by whom, with what under way, and in a child process.
 
 #include "frame/arena.hpp"
+#include "frame/heap.hpp"
 #include "frame/poison.hpp"
 
 #include <tare/tare.hpp>
@@ -189,7 +190,7 @@ TEST(fork, of_a_process_in_whose_arena_a_thread_is) {
 #endif
   std::atomic<bool> locked = false;
   std::thread other([&] {
-    const std::scoped_lock guard(tare::detail::arena::instance().shared_heap_lock());
+    const std::scoped_lock guard(tare::detail::arena::instance().shared_heap());
     locked = true;
     std::this_thread::sleep_for(50ms);
   });

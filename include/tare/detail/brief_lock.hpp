@@ -21,6 +21,12 @@ class basic_brief_lock {
     }
   }
 
+  /// Also on a thread that has it already: false then.
+  [[nodiscard]] bool try_lock() noexcept {
+    std::uint32_t seen = unlocked;
+    return word_.compare_exchange_strong(seen, locked, std::memory_order_acquire, std::memory_order_relaxed);
+  }
+
   /// After the first instruction another thread may own the lock, and destroy it: only its address is used then.
   void unlock() noexcept {
     if (word_.exchange(unlocked, std::memory_order_release) == contended) word_.notify_one();

@@ -230,6 +230,7 @@ class uring_poller final : public poller {
       limit.tv_sec = longest->count() / 1'000'000'000;
       limit.tv_nsec = longest->count() % 1'000'000'000;
     }
+    const heap::rest resting(reactor_.owner().frames());
     ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, longest ? &limit : nullptr, nullptr);
   }
 
