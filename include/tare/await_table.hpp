@@ -1,8 +1,8 @@
 #pragma once
 
-// Where the coroutines of this process can be suspended: what the suspend index in a frame means, as file and line. The
-// tables are made after linking (`tare_await_table(target)` for CMake, `tare frames --await-table` otherwise), and are
-// a section of the binary that is never loaded. `tare::read_awaits()` of <tare/symbols.hpp> reads them.
+// Where the coroutines of this process can be suspended: maps the suspend index in a frame to file and line. The tables
+// are made after linking (`tare_await_table(target)` for CMake, `tare frames --await-table` otherwise) and stored in a
+// section of the binary that is never loaded. `tare::read_awaits()` of <tare/symbols.hpp> reads them.
 //
 //   auto read = [] { return tare::read_awaits(); };
 //   const tare::program_awaits known = co_await tare::offload(read);
@@ -13,8 +13,8 @@
 //     if (const auto at = known.table.place(each.resume, each.suspend_index)) { ... at->file, at->line ... }
 //   }
 //
-// Bytes: none until it is read, then some 350 for each coroutine of the program, whether it has frames or not: half of
-// that is text.
+// Bytes: none until it is read, then about 350 per coroutine of the program, whether it has frames or not; half of that
+// is text.
 
 #include <tare/abi/await_section.hpp>
 
@@ -29,34 +29,34 @@
 
 namespace tare {
 
-/// Views of the table that it comes from.
+/// Its views refer to the table it comes from.
 struct suspension_point {
-  std::string_view function;  ///< readable: "serve(int)"
+  std::string_view function;  ///< demangled: "serve(int)"
   std::string_view file;
-  unsigned line = 0;      ///< of the await; of the coroutine before and after its body, and where nothing else is known
+  unsigned line = 0;      ///< of the await; of the coroutine itself before and after its body, or if unknown
   bool is_await = false;  ///< the line is that of an await
 
   friend bool operator==(const suspension_point&, const suspension_point&) = default;
 };
 
-/// Any number of threads may ask it at the same time.
+/// Any number of threads may read it concurrently.
 class await_table {
  public:
-  /// Takes in the section of one module. `build_id` is that of the code which runs, in hexadecimal, and `load_bias`
-  /// what the process adds to the file's addresses. The error says why the section cannot be used, and nothing has
-  /// changed then: it is damaged, of another version, or was made for another build. Throws std::bad_alloc.
+  /// Adds the section of one module. `build_id` is that of the running code, in hexadecimal, and `load_bias` is what
+  /// the process adds to the file's addresses. The error says why the section cannot be used (damaged, of another
+  /// version, or made for another build); the table is then unchanged. Throws std::bad_alloc.
   [[nodiscard]] std::expected<void, std::string> add(std::string section, std::string_view build_id,
                                                      std::uintptr_t load_bias);
 
   [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
   [[nodiscard]] std::size_t coroutines() const noexcept { return entries_.size(); }
 
-  /// Where a coroutine is suspended that goes on with the function `resume`; without an index, or with one that the
-  /// table does not have, where it is declared. Nothing if the table does not have the coroutine.
+  /// Where the coroutine with the resume function `resume` is suspended. Without an index, or with one that the table
+  /// does not contain: where the coroutine is declared. Empty if the table does not contain the coroutine.
   [[nodiscard]] std::optional<suspension_point> place(const void* resume,
                                                       std::optional<std::uint32_t> suspend_index = {}) const noexcept;
 
-  /// nullptr: none.
+  /// nullptr if the table does not contain it.
   [[nodiscard]] const abi::await_section::coroutine* find(const void* resume) const noexcept;
 
  private:
@@ -72,7 +72,7 @@ class await_table {
   [[nodiscard]] const entry* entry_of(const void* resume) const noexcept;
 
   std::vector<std::unique_ptr<const module>> modules_;
-  std::vector<entry> entries_;  ///< by the address
+  std::vector<entry> entries_;  ///< sorted by address
 };
 
 }  // namespace tare

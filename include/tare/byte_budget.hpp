@@ -1,11 +1,11 @@
 #pragma once
 
-// A semaphore counted in bytes: how much memory the work admitted at one time may take.
+// A semaphore that counts bytes: limits how much memory concurrently admitted work may use.
 //
 //   tare::byte_budget budget(64 << 20);
 //   auto share = co_await budget.acquire(request.size() + response_bytes);
 //
-// Fair, so a large request waits its turn but is not starved. Bytes as for `semaphore`, and 8.
+// Fair, so a large request waits its turn but does not starve. Bytes: as `semaphore`, plus 8.
 
 #include <tare/semaphore.hpp>
 
@@ -21,12 +21,13 @@ class byte_budget {
 
   explicit byte_budget(std::size_t bytes) noexcept : free_(bytes), total_(bytes) {}
 
-  /// Waits until so many bytes are free. Throws std::length_error for more than there are in all: they would never be.
+  /// Waits until `bytes` are free. Throws std::length_error if that exceeds the total, because the wait would never
+  /// end.
   [[nodiscard]] auto acquire(std::size_t bytes) {
     if (bytes > total_) throw std::length_error("tare::byte_budget: more bytes asked for than the budget has in all");
     return free_.acquire(bytes);
   }
-  /// An empty share if so many bytes are not free, or others wait.
+  /// An empty share if `bytes` are not free, or if other tasks wait.
   [[nodiscard]] share try_acquire(std::size_t bytes) noexcept { return free_.try_acquire(bytes); }
 
   [[nodiscard]] std::size_t total() const noexcept { return total_; }

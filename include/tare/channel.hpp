@@ -1,16 +1,16 @@
 #pragma once
 
-// A bounded queue between tasks: many senders, many receivers, on any shards.
+// A bounded queue between tasks: many senders and many receivers, on any shard.
 //
 //   tare::channel<job> jobs(128);
-//   co_await jobs.send(job{...});                     // waits while it is full
+//   co_await jobs.send(job{...});                     // waits while the channel is full
 //   while (auto next = co_await jobs.receive()) ...   // until closed and empty
 //
-// First come, first served on both sides. A value is either delivered or still with its sender: cancelling a waiting
-// send drops the value with the sender's frame, cancelling a waiting receive loses nothing.
+// First come, first served on both sides. A value has either been delivered or is still with its sender: cancelling a
+// waiting send drops the value with the sender's frame; cancelling a waiting receive loses nothing.
 //
-// Bytes: the buffer grows with the values in it, up to `capacity`; a waiting send or receive holds 64 and the
-// value in its frame. Capacity 0 is a rendezvous.
+// Bytes: the buffer grows with the values in it, up to `capacity`; a waiting send or receive holds 64 and the value in
+// its frame. A channel of capacity 0 is a rendezvous.
 
 #include <tare/detail/queued_wait.hpp>
 #include <tare/error.hpp>
@@ -47,12 +47,12 @@ class channel {
   channel& operator=(const channel&) = delete;
   ~channel() = default;
 
-  /// Waits for room; gives std::expected<void, closed>.
+  /// Waits for space. Returns std::expected<void, closed>.
   [[nodiscard]] send_request send(T value) { return {*this, std::move(value)}; }
-  /// Waits for a value; gives std::expected<T, closed>.
+  /// Waits for a value. Returns std::expected<T, closed>.
   [[nodiscard]] receive_request receive() noexcept { return {*this}; }
 
-  /// False if there is no room or the channel is closed; then `value` is untouched.
+  /// False, with `value` unchanged, if the channel is full or closed.
   [[nodiscard]] bool try_send(T& value) {
     {
       detail::wake_last woken;
@@ -72,7 +72,7 @@ class channel {
     return value;
   }
 
-  /// No value is accepted from now on; waiting sends fail, receives go on until the channel is empty.
+  /// From now on no value is accepted: waiting sends fail, and receives continue until the channel is empty.
   void close() noexcept {
     detail::wake_list woken;
     {
@@ -87,7 +87,7 @@ class channel {
     woken.wake_all();
   }
 
-  /// Values in the buffer at this moment.
+  /// Number of values currently in the buffer.
   [[nodiscard]] std::size_t size() const {
     const std::scoped_lock guard(lock_);
     return buffer_.size();
@@ -95,7 +95,7 @@ class channel {
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
  private:
-  /// Moves `value` to the receiver that waits longest, or into the buffer. Under the lock.
+  /// Moves `value` to the longest-waiting receiver, or into the buffer. Requires the lock.
   bool put(T& value, detail::wake_last& woken) {
     if (auto* first = static_cast<receive_awaiter*>(receivers_.front()); first != nullptr) {
       first->value_.emplace(std::move(value));
@@ -107,7 +107,7 @@ class channel {
     return true;
   }
 
-  /// Moves the oldest value into `value`, and the value of the sender that waits longest into the buffer. If a move
+  /// Moves the oldest value into `value`, and the value of the longest-waiting sender into the buffer. If a move
   /// throws, every other value is where it was, or in the buffer.
   void get(std::optional<T>& value, detail::wake_last& woken) {
     auto* first = static_cast<send_awaiter*>(senders_.front());
@@ -118,7 +118,7 @@ class channel {
       return;
     }
     if (first != nullptr) {
-      // For a moment the buffer is one over its capacity, but no value is in neither place.
+      // The buffer briefly exceeds its capacity by one, so that every value is always in one of the two places.
       buffer_.push_back(std::move(first->value_));
       woken.grant_first(senders_);
     }

@@ -1,6 +1,6 @@
 #pragma once
 
-// All of tare::db: SQLite and PostgreSQL behind one interface.
+// All headers of tare::db: SQLite and PostgreSQL behind one interface.
 
 #include <tare/db/batch.hpp>
 #include <tare/db/connection.hpp>

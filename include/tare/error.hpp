@@ -1,40 +1,39 @@
 #pragma once
 
-// What can go wrong in an await, besides what the awaited task itself throws.
+// Errors of awaits, apart from exceptions that the awaited task itself throws.
 
 #include <exception>
 #include <vector>
 
 namespace tare {
 
-/// Thrown out of an await that was given up because the task is being cancelled. From then on every later suspension
-/// of the task throws it again, except inside `shield`. Let it pass: a scope, `timeout` or `when_any` that asked for
-/// the cancellation takes it for the answer, not for an error.
+/// Thrown by an await that ended early because the task is being cancelled. Every later suspension of the task throws
+/// it again, except inside `shield`. Let it propagate: the scope, `timeout` or `when_any` that requested the
+/// cancellation treats it as confirmation, not as an error.
 ///
-/// Not a std::exception, so that `catch (const std::exception&)`, which logs an error and goes on, lets it pass. Only
-/// `catch (const tare::cancelled&)` and `catch (...)` stop it: they have to throw it again or end the task. A task that
-/// catches it for ever uses processor time, and whoever awaits the task's end waits for ever; other tasks of the shard
-/// still get their turns.
+/// Not a std::exception, so that a `catch (const std::exception&)` that logs an error and continues does not swallow
+/// it. Only `catch (const tare::cancelled&)` and `catch (...)` catch it; they must rethrow it or end the task. A task
+/// that catches it forever uses processor time, and its awaiter waits forever; other tasks of the shard still run.
 class cancelled final {
  public:
-  // NOLINTNEXTLINE(readability-convert-member-functions-to-static): called as that of an exception
+  // NOLINTNEXTLINE(readability-convert-member-functions-to-static): called like std::exception::what
   [[nodiscard]] const char* what() const noexcept { return "the task was cancelled"; }
 };
 
 namespace detail {
 
-/// Whether it is a `cancelled`; false if it is none at all.
+/// Whether it holds a `cancelled`; false if it is null.
 [[nodiscard]] bool is_cancellation(const std::exception_ptr& error) noexcept;
 
 }  // namespace detail
 
-/// What `timeout` returns when the time was up first.
+/// Returned by `timeout` when the time limit expired first.
 struct timed_out {
   friend bool operator==(timed_out, timed_out) = default;
 };
 
-/// What a send to a closed channel, or a receive from a closed and empty one, returns; and a receive from a oneshot
-/// whose sender has gone.
+/// Returned by a send to a closed channel, by a receive from a closed and empty channel, and by a receive from a
+/// oneshot whose sender is gone.
 struct closed {
   friend bool operator==(closed, closed) = default;
 };

@@ -1,12 +1,12 @@
 #pragma once
 
-// Something that has happened or not, and tasks that wait until it has; and a latch, which is an event after a count.
+// An event that tasks wait for until it is set, and a latch, which opens after a number of events.
 //
 //   tare::event loaded;
 //   co_await loaded.wait();       // elsewhere: loaded.set()
 //
-// Waiters may be on any shard; `set`, `reset` and `count_down` may be called from any thread, and resume waiters from
-// their run queues, not inside the call. Bytes: an event is 16, a latch 24, a waiting task's frame holds 56.
+// Waiters may be on any shard. `set`, `reset` and `count_down` may be called from any thread; waiters resume from their
+// run queues, not inside the call. Bytes: an event is 16, a latch 24, a waiting task's frame holds 56.
 
 #include <tare/detail/queued_wait.hpp>
 #include <tare/error.hpp>
@@ -17,8 +17,8 @@
 
 namespace tare {
 
-/// Stays set until reset. Must outlive its waiters; they may destroy it when they go on, although the call that woke
-/// them has not returned.
+/// Stays set until reset. Must outlive its waiters. A resumed waiter may destroy it, even if the call that woke the
+/// waiter has not returned yet.
 class event {
  public:
   class wait_awaiter;
@@ -32,15 +32,15 @@ class event {
   event& operator=(const event&) = delete;
   ~event() = default;
 
-  /// Returns when the event is set; at once if it is.
+  /// Returns when the event is set; immediately if it already is.
   [[nodiscard]] wait_request wait() noexcept { return {*this}; }
-  /// Lets all waiters go on.
+  /// Resumes all waiters.
   void set() noexcept;
   void reset() noexcept { set_.store(false, std::memory_order_relaxed); }
   [[nodiscard]] bool is_set() const noexcept { return set_.load(std::memory_order_acquire); }
 
  private:
-  /// True if set, and `set` has left the lock: then whoever waited may destroy the event.
+  /// True if the event is set and `set` has released the lock: from then on a waiter may destroy the event.
   [[nodiscard]] bool has_been_set() noexcept {
     if (!is_set()) return false;
     waiters_.lock.lock();
@@ -71,12 +71,12 @@ class event::wait_awaiter : private detail::queued_wait {
   event& on_;
 };
 
-/// Opens when it has been counted down to zero. Must outlive its waiters.
+/// Opens when its count reaches zero. Must outlive its waiters.
 class latch {
  public:
   explicit latch(std::size_t count) noexcept : left_(count), open_(count == 0) {}
 
-  /// By no more than is left.
+  /// `by` must not exceed the remaining count.
   void count_down(std::size_t by = 1) noexcept {
     if (left_.fetch_sub(by, std::memory_order_acq_rel) == by) open_.set();
   }

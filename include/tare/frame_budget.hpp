@@ -1,20 +1,20 @@
 #pragma once
 
-// A limit for the frame of one coroutine, written beside its code and held by `tare check` after the build.
+// A limit on the frame size of a coroutine, written in its body and enforced by `tare check` after the build.
 //
 //   tare::task<> serve(tare::net::stream connection) {
 //     TARE_FRAME_BUDGET(256);
 //     ...
 //   }
 //
-// It costs no instruction and no byte of the frame: 16 bytes in a read-only section of the program say where the budget
-// belongs. It works in coroutines of any library. The frame is what operator new is asked for, in bytes.
+// It costs no instruction and no byte of the frame, only 16 bytes in a read-only section of the program. It works in
+// coroutines of any library. The frame size is the number of bytes requested from operator new.
 
 #include <tare/abi/frame_budget.hpp>
 
-// A macro, since the number has to reach the assembler from where the coroutine's own code is. The section is made up
-// of four 32-bit numbers each: the distance to a place in the coroutine's code, the budget, and the line and the file,
-// since the code may have been inlined into another coroutine.
+// A macro, because the number must reach the assembler inside the coroutine's own code. Each entry of the section is
+// four 32-bit numbers: the distance to an address in the coroutine's code, the budget, the line, and the file. The last
+// two are needed because the code may have been inlined into another coroutine.
 #if defined(__x86_64__) && defined(__ELF__)
 #define TARE_FRAME_BUDGET(bytes)                                                                                       \
   do {                                                                                                                 \

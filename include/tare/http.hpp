@@ -1,6 +1,6 @@
 #pragma once
 
-// All of tare::http.
+// All headers of tare::http.
 
 #include <tare/http/admission.hpp>
 #include <tare/http/client.hpp>

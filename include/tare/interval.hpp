@@ -16,11 +16,11 @@
 
 namespace tare {
 
-/// What happens after ticks were missed because the task was busy for longer than a period.
+/// What to do about ticks that were missed because the task was busy for longer than a period.
 enum class missed_ticks : std::uint8_t {
-  burst,  ///< they follow at once, one by one: as many ticks as periods
-  skip,   ///< they are left out; the next is the next multiple of the period
-  delay,  ///< the next comes a period after the late one, and the others follow it
+  burst,  ///< deliver them immediately, one by one: as many ticks as periods
+  skip,   ///< drop them; the next tick is at the next multiple of the period
+  delay,  ///< the next tick comes one period after the late one, and so on
 };
 
 /// 24 bytes. Not thread-safe.
@@ -38,7 +38,7 @@ class interval {
     if (period <= clock::duration::zero()) throw std::invalid_argument("tare::interval: the period must be positive");
   }
 
-  /// Waits for the next tick. Each call counts for one, so the result is to be awaited.
+  /// Waits for the next tick. Each call consumes one tick, so await the result.
   [[nodiscard]] auto tick() noexcept {
     const clock::time_point present = now();
     const clock::time_point due = next_;
@@ -54,14 +54,14 @@ class interval {
   [[nodiscard]] clock::time_point next() const noexcept { return next_; }
 
  private:
-  /// By a positive duration, but not after the last point in time.
+  /// Adds a positive duration, without exceeding the latest time point.
   [[nodiscard]] static clock::time_point later(clock::time_point time, clock::duration by) noexcept {
     const auto limit = clock::time_point::max();
     return by > clock::duration::zero() && time > limit - by ? limit : time + by;
   }
-  /// How long ago a tick was due, if all are: less than a period.
+  /// Time since the most recent due tick: less than a period.
   [[nodiscard]] clock::duration since_a_tick(clock::time_point present) const noexcept {
-    // Unsigned: between the earliest point in time and the present there may be more than a duration holds.
+    // Unsigned, because the time since the earliest time point may exceed the range of a duration.
     const auto since = static_cast<std::uint64_t>(present.time_since_epoch().count()) -
                        static_cast<std::uint64_t>(next_.time_since_epoch().count());
     return clock::duration(static_cast<clock::rep>(since % static_cast<std::uint64_t>(period_.count())));

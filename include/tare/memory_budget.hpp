@@ -1,6 +1,6 @@
 #pragma once
 
-// A limit on the memory of the process, kept by asking before memory is taken.
+// A limit on the memory of the process, kept by admitting memory before it is used.
 //
 //   tare::runtime rt({.memory_limit = 512 << 20});
 //   ...
@@ -8,21 +8,22 @@
 //   if (!share) co_return refuse(503);
 //   const bool fits = co_await share.resize(64 << 10, 2s);      // before it holds more
 //   ...
-//   share.shrink_to(2 << 10);                                   // as soon as that is gone
+//   share.shrink_to(2 << 10);                                   // as soon as it holds less
 //
-// Two accounts are kept. What the process really holds is read from the kernel, at most once in a millisecond: frames,
-// buffers, the allocator's slack, and what libraries take are all in it; shares that have grown since then are added.
-// And what has been promised, which may not have been touched yet, is what the shares add up to. Something is admitted
-// if it fits into both, so that the limit holds however late the memory is used, and however wrong the shares are.
+// The budget tracks two numbers. The first is what the process actually holds, read from the kernel at most once per
+// millisecond: it includes frames, buffers, the allocator's overhead and memory of libraries; growth of shares since
+// the last reading is added. The second is what has been promised, including memory not touched yet: the sum of all
+// shares. A request is admitted if it fits into both, so the limit holds no matter how late the memory is used, and no
+// matter how inaccurate the shares are.
 //
-// Waiting for room is first come, first served, and nothing is admitted at once while somebody waits. Requests that
-// hold something while they wait for more could stop each other for good. So both accounts keep a reserve, of at least
-// the largest single request (`keep_reserve`). It is lent to one share at a time, that which has waited longest, until
-// that share ends.
+// Waiting for room is first come, first served, and nothing is admitted immediately while another request waits.
+// Requests that hold memory while they wait for more could deadlock. Therefore both numbers keep a reserve, at least as
+// large as the largest single request (`keep_reserve`). It is lent to one share at a time, the one that has waited
+// longest, until that share ends.
 //
-// What is over the limit for lack of admission (a cache that grows, a share that was far too small) is not stopped by
-// this: `runtime_options::frame_limit` is the wall behind it. Bytes: a share is 16; asking costs some nanoseconds, and
-// a microsecond when the kernel is asked; a wait for room is a task of about 500.
+// The budget cannot stop memory that was never admitted (a growing cache, a share that was far too small):
+// `runtime_options::frame_limit` is the hard limit behind it. Bytes: a share is 16; a wait for room is a task of about
+// 500. An admission takes a few nanoseconds, or a microsecond when it reads from the kernel.
 
 #include <tare/detail/brief_lock.hpp>
 #include <tare/semaphore.hpp>
@@ -39,7 +40,7 @@ namespace tare {
 
 class memory_budget;
 
-/// What has been admitted, until this is destroyed. Move-only; not while `resize` is awaited.
+/// Admitted memory, until this is destroyed. Move-only; do not move it while `resize` is awaited.
 class [[nodiscard]] memory_share {
  public:
   memory_share() noexcept = default;
@@ -53,33 +54,33 @@ class [[nodiscard]] memory_share {
   memory_share& operator=(const memory_share&) = delete;
   ~memory_share() { release(); }
 
-  /// Ends it now.
+  /// Releases the share now.
   void release() noexcept;
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_and_flags_ & ~(has_reserve_flag | lasts_flag); }
   /// False if nothing was admitted.
   [[nodiscard]] explicit operator bool() const noexcept { return of_ != nullptr; }
 
-  /// Grows to `bytes` if there is room and nobody waits for some; does nothing if it has as many. An empty share cannot
-  /// grow.
-  /// **Threads**: any, but one at a time for each share. So for all of them.
+  /// Grows to `bytes` if there is room and no other request waits; does nothing if the share already has as many. An
+  /// empty share cannot grow.
+  /// **Threads**: any, but one at a time per share. This applies to all functions of a share.
   [[nodiscard]] bool try_grow_to(std::size_t bytes) noexcept;
 
-  /// Likewise; and where there is no other room, but nobody waits either, the reserve is lent to it. For what will need
-  /// no more later.
+  /// Like `try_grow_to`, but if there is no other room and no other request waits, the reserve is lent to the share.
+  /// For shares that will not grow again.
   [[nodiscard]] bool try_grow_for_good(std::size_t bytes) noexcept;
 
-  /// Gives back all that is more than `bytes`.
+  /// Releases everything above `bytes`.
   void shrink_to(std::size_t bytes) noexcept;
 
-  /// Makes it `bytes` large: shrinks at once, or waits for room for at most `patience`.
-  /// **Errors**: false if there was no room in that time, or never will be; the share is as it was.
-  /// **Cancellation**: it leaves the queue, and the share is as it was.
+  /// Resizes to `bytes`: shrinks immediately, or waits for room for at most `patience`.
+  /// **Errors**: false if there was no room in that time, or never will be; the share is unchanged.
+  /// **Cancellation**: leaves the queue; the share is unchanged.
   [[nodiscard]] task<bool> resize(std::size_t bytes, std::chrono::nanoseconds patience);
 
-  /// From now on it is of something that may last for ever, such as a stream of events: it gives back the reserve, and
-  /// is lent it no more.
+  /// Marks the share as belonging to something that may last forever, such as an event stream: it returns the reserve
+  /// and never gets it again.
   void keep_from_reserve() noexcept;
-  /// The reserve is lent to it.
+  /// Whether the reserve is lent to this share.
   [[nodiscard]] bool has_reserve() const noexcept { return has(has_reserve_flag); }
 
  private:
@@ -101,41 +102,41 @@ class [[nodiscard]] memory_share {
 /// Any thread. Must outlive its shares.
 class memory_budget {
  public:
-  /// With another way to tell the bytes that the process holds; the default is its resident memory.
+  /// `held` returns the bytes that the process holds; the default reads its resident memory.
   explicit memory_budget(std::size_t limit, std::function<std::size_t()> held = {});
   memory_budget(const memory_budget&) = delete;
   memory_budget& operator=(const memory_budget&) = delete;
   ~memory_budget() = default;
 
-  /// An empty share if so many bytes do not fit beside the reserve, or others wait for room.
+  /// An empty share if `bytes` do not fit in addition to the reserve, or if other requests wait for room.
   [[nodiscard]] memory_share try_admit(std::size_t bytes) noexcept;
 
-  /// For the few requests that have to be answered when all others are refused, such as those that ask how the service
-  /// is: a part of the reserve is for them, 128 KiB, and they do not wait behind others.
+  /// For the few requests that must be answered when all others are refused, such as health checks: 128 KiB of the
+  /// reserve are set aside for them, and they do not queue behind others.
   [[nodiscard]] memory_share try_admit_urgent(std::size_t bytes) noexcept;
 
-  /// Waits for room for at most `patience`; an empty share if there was none.
-  /// **Cancellation**: it leaves the queue, and nothing is admitted.
+  /// Waits for room for at most `patience`; returns an empty share if there was none.
+  /// **Cancellation**: leaves the queue; nothing is admitted.
   [[nodiscard]] task<memory_share> admit(std::size_t bytes, std::chrono::nanoseconds patience);
 
-  /// Keeps at least so many bytes for whoever has waited longest: as many as a single request may hold. But no more
-  /// than half of what there is; something larger gets the reserve and what is free.
+  /// Reserves at least `bytes` for the request that has waited longest. Pass the maximum that a single request may
+  /// hold. The reserve is limited to half of the budget; a larger request gets the reserve and whatever is free.
   void keep_reserve(std::size_t bytes) noexcept;
   [[nodiscard]] std::size_t reserve() const noexcept { return reserve_.load(std::memory_order_relaxed); }
 
-  /// Whether so many bytes would fit beside the reserve at this moment.
+  /// Whether `bytes` would currently fit in addition to the reserve.
   [[nodiscard]] bool has_room(std::size_t bytes) noexcept;
-  /// Whether a single share could ever have so many bytes.
+  /// Whether a single share could ever have `bytes`.
   [[nodiscard]] bool could_ever_fit(std::size_t bytes) const noexcept;
 
   [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
-  /// What the process held when it was looked at last.
+  /// What the process held at the last reading.
   [[nodiscard]] std::size_t held() noexcept;
   /// The sum of the shares.
   [[nodiscard]] std::size_t promised() const noexcept { return promised_.load(std::memory_order_relaxed); }
-  /// Tasks that wait for room.
+  /// Number of tasks that wait for room.
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.load(std::memory_order_relaxed); }
-  /// How often there was no room, at once or in the time given.
+  /// Number of requests that found no room, immediately or within their time.
   [[nodiscard]] std::uint64_t refusals() const noexcept { return refusals_.load(std::memory_order_relaxed); }
 
  private:
@@ -149,7 +150,7 @@ class memory_budget {
   void give_back_reserve(memory_share& share) noexcept;
   [[nodiscard]] task<bool> wait_for_room(memory_share& share, std::size_t bytes, std::chrono::nanoseconds patience);
 
-  // Under the lock.
+  // These require the lock.
   [[nodiscard]] bool fits(std::size_t bytes, std::size_t kept) noexcept;
   [[nodiscard]] std::size_t kept_from_all() const noexcept;
   [[nodiscard]] bool grow_from_reserve(memory_share& share, std::size_t more) noexcept;
@@ -165,17 +166,17 @@ class memory_budget {
   detail::brief_lock lock_;
   bool is_lent_ = false;
   std::atomic<std::size_t> reserve_ = 0;
-  std::size_t lent_bytes_ = 0;  ///< of the reserve, which the share that it is lent to has taken
+  std::size_t lent_bytes_ = 0;  ///< of the reserve, used by the share that it is lent to
   std::atomic<std::size_t> promised_ = 0;
   std::atomic<std::size_t> held_ = 0;
   std::size_t promised_since_ = 0;  ///< since `held_` was read
-  std::int64_t looked_at_ = 0;      ///< nanoseconds of the clock
+  std::int64_t looked_at_ = 0;      ///< in nanoseconds of the clock
   std::atomic<std::int64_t> trimmed_at_ = 0;
   std::atomic<std::uint64_t> refusals_ = 0;
   std::atomic<std::size_t> waiting_ = 0;
-  std::atomic<std::size_t> preceding_ = 0;  ///< of these, those that go before whoever does not wait
-  semaphore turn_{1};                       ///< of whoever has waited longest
-  semaphore lasting_turn_{1};               ///< likewise, of those that are never lent the reserve
+  std::atomic<std::size_t> preceding_ = 0;  ///< of these, those that precede requests that do not wait
+  semaphore turn_{1};                       ///< of the request that has waited longest
+  semaphore lasting_turn_{1};               ///< the same for those that are never lent the reserve
 };
 
 /// The budget of the current runtime, of `runtime_options::memory_limit` bytes.

@@ -1,10 +1,10 @@
 #pragma once
 
-// Mutual exclusion between tasks, also of different shards, across awaits.
+// Mutual exclusion between tasks across awaits, on the same or different shards.
 //
 //   auto guard = co_await m.lock();
 //
-// Between tasks of one shard that do not await in between, none is needed: only one of them runs at a time.
+// Tasks of one shard that do not await while they use the data need no mutex, because only one of them runs at a time.
 // Fair: first come, first served. Bytes as for `semaphore`.
 
 #include <tare/semaphore.hpp>
@@ -18,9 +18,9 @@ class mutex {
 
   mutex() noexcept : free_(1) {}
 
-  /// Waits for the lock; the guard that it gives unlocks when it goes, on whichever thread.
+  /// Waits for the lock and returns a guard that unlocks when destroyed, on any thread.
   [[nodiscard]] auto lock() noexcept { return free_.acquire(1); }
-  /// An empty guard if somebody has the lock.
+  /// An empty guard if the mutex is locked.
   [[nodiscard]] guard try_lock() noexcept { return free_.try_acquire(1); }
 
  private:

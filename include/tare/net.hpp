@@ -1,6 +1,6 @@
 #pragma once
 
-// All of tare::net.
+// All headers of tare::net.
 
 #include <tare/net/byte_stream.hpp>
 #include <tare/net/connect.hpp>

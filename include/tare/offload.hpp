@@ -1,12 +1,12 @@
 #pragma once
 
-// Calls that would hold up a shard: file systems, name lookups, compression, libraries that block.
+// Calls that would block a shard: file systems, name lookups, compression, blocking libraries.
 //
 //   auto digest = co_await tare::offload([&] { return sha256_of(file); });
 //
-// Runs on a thread of the runtime's pool, of at most `runtime_options::blocking_threads`; further calls wait their
-// turn. A thread that has been idle for 10 seconds ends. A library that can be told to stop is told through the second
-// function:
+// The call runs on a thread of the runtime's pool, which has at most `runtime_options::blocking_threads`; further calls
+// wait in a queue. A thread that has been idle for 10 seconds ends. If the library can interrupt a call, pass that as
+// the second function:
 //
 //   co_await tare::offload([&] { return sqlite3_step(row); }, [&]() noexcept { sqlite3_interrupt(db); });
 //
@@ -96,16 +96,16 @@ class offload_awaiter : private blocking_call {
 
 }  // namespace detail
 
-/// Runs `function` on a thread of the blocking pool and gives its result or throws its error. Cancellation takes a call
-/// back that has not begun; one that has is awaited and its result given: a thread cannot be stopped. Throws
-/// std::system_error if no thread can be started.
+/// Runs `function` on a thread of the blocking pool and returns its result or throws its error. Cancellation withdraws
+/// a call that has not begun; a call that has begun is awaited and its result returned, because a thread cannot be
+/// stopped. Throws std::system_error if no thread can be started.
 template <std::invocable F>
 [[nodiscard]] detail::offload_request<F, detail::no_interrupt> offload(F function) {
   return {std::move(function), {}};
 }
 
-/// Likewise; but when the task is cancelled while the call is under way, `interrupt` is called, on the task's shard, to
-/// make the call return early. It must not throw or block, and may come just after the call has returned.
+/// Like the above, but if the task is cancelled while the call is running, `interrupt` is called on the task's shard to
+/// make the call return early. It must not throw or block, and may run just after the call has returned.
 template <std::invocable F, std::invocable I>
   requires std::is_nothrow_invocable_v<I&>
 [[nodiscard]] detail::offload_request<F, I> offload(F function, I interrupt) {

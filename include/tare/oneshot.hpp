@@ -7,12 +7,12 @@
 //   auto r = co_await tare::timeout(50ms, receiver.receive());   // std::expected<std::expected<reply, closed>,
 //   timed_out>
 //
-// The two halves share one allocation, which the last of them frees: the callback may come when the task has long given
-// up, from any thread, also when the runtime has ended. If it never comes and its sender is destroyed, the receiver is
-// given `closed`.
+// The two halves share one allocation, which the last half frees. The callback may run on any thread, long after the
+// task has given up, and even after the runtime has ended. If the callback never runs and its sender is destroyed, the
+// receiver gets `closed`.
 //
-// Bytes: 8 for each half; 24 and a std::optional of the value in the shared allocation; a waiting receive holds 56 in
-// its frame.
+// Bytes: 8 per half; 24 and a std::optional of the value in the shared allocation; a waiting receive holds 56 in its
+// frame.
 
 #include <tare/detail/queued_wait.hpp>
 #include <tare/error.hpp>
@@ -45,7 +45,7 @@ template <std::movable T>
 
 namespace detail {
 
-/// What the halves share, and a waiting receive, which counts as a half.
+/// The state shared by the halves and by a waiting receive, which counts as a half.
 template <class T>
 class oneshot_state {
  public:
@@ -54,7 +54,8 @@ class oneshot_state {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
-  /// False if nobody can receive it; then `value` is untouched. Throws what the move throws; likewise.
+  /// False, with `value` unchanged, if the receiver is gone. If the move throws, the exception propagates and nothing
+  /// was sent.
   bool send(T& value) {
     wake_list woken;
     {
@@ -79,7 +80,7 @@ class oneshot_state {
     {
       const std::scoped_lock guard(waiters_.lock);
       receiver_gone_ = true;
-      finish(woken);  // who waits without a receiver waits for nothing
+      finish(woken);  // a wait without a receiver can never succeed
     }
     woken.wake_all();
   }
@@ -125,12 +126,12 @@ class oneshot_state {
 
   waiters waiters_;
   std::atomic<std::uint32_t> references_ = 2;
-  bool finished_ = false;  ///< a value was sent, or none will be
+  bool finished_ = false;  ///< a value was sent, or the sender is gone
   bool receiver_gone_ = false;
   std::optional<T> value_;
 };
 
-/// A half's share of the state. Move-only.
+/// A half's reference to the state. Move-only.
 template <class T>
 class oneshot_share {
  public:
@@ -157,14 +158,14 @@ class oneshot_share {
 
 }  // namespace detail
 
-/// The half that sends. Move-only; a copyable callback holds it by std::shared_ptr. Destroyed without having sent, it
-/// tells the receiver that no value will come.
+/// The sending half. Move-only; a copyable callback can hold it in a std::shared_ptr. If destroyed without having sent,
+/// the receiver gets `closed`.
 ///
-/// **Threads** Any, one at a time. **Bytes** 8.
+/// **Threads** Any, but one at a time. **Bytes** 8.
 template <std::movable T>
 class [[nodiscard]] oneshot_sender {
  public:
-  /// Of nothing: `send` gives false.
+  /// An empty sender: `send` returns false.
   oneshot_sender() noexcept = default;
   oneshot_sender(oneshot_sender&&) noexcept = default;
   oneshot_sender& operator=(oneshot_sender&& other) noexcept {
@@ -176,25 +177,25 @@ class [[nodiscard]] oneshot_sender {
   oneshot_sender& operator=(const oneshot_sender&) = delete;
   ~oneshot_sender() { close(); }
 
-  /// Hands `value` over, to be received once. It wakes the receiver's task; it does not run it.
+  /// Delivers `value` to the receiver. Wakes the receiver's task but does not run it.
   ///
-  /// **Errors** False if the receiver has gone, or this has sent or is closed already; then `value` is untouched.
-  /// Throws what moving T throws; then nothing was sent, and it may be tried again. **Threads** Any; the receiver, its
-  /// task and its runtime may end meanwhile.
+  /// **Errors** False, with `value` unchanged, if the receiver is gone or this sender has already sent or been closed.
+  /// Propagates an exception from moving T; then nothing was sent, and you may try again. **Threads** Any; the
+  /// receiver, its task and its runtime may end concurrently.
   bool send(T&& value) {
     if (!state_ || !state_->send(value)) return false;
     state_ = {};
     return true;
   }
 
-  /// No value will come: the receiver is given `closed`. After `send`, or twice, it does nothing.
+  /// Announces that no value will come: the receiver gets `closed`. After `send` or a previous `close` it does nothing.
   void close() noexcept {
     if (!state_) return;
     state_->sender_gone();
     const detail::oneshot_share<T> dropped(std::move(state_));
   }
 
-  /// False if a value would be received by nobody: the work for it can be left.
+  /// False if nothing can receive a value any more: you can skip the work of producing it.
   [[nodiscard]] bool is_wanted() const noexcept { return state_ && !state_->is_receiver_gone(); }
 
  private:
@@ -204,8 +205,8 @@ class [[nodiscard]] oneshot_sender {
   detail::oneshot_share<T> state_;
 };
 
-/// The half that receives. Move-only. May be destroyed at any time, also while a task waits in `receive`, which then
-/// gives `closed`.
+/// The receiving half. Move-only. May be destroyed at any time, even while a task waits in `receive`, which then
+/// returns `closed`.
 ///
 /// **Bytes** 8.
 template <std::movable T>
@@ -217,7 +218,7 @@ class [[nodiscard]] oneshot_receiver {
     detail::oneshot_state<T>* from;
   };
 
-  /// Of nothing: receives `closed`.
+  /// An empty receiver: `receive` returns `closed`.
   oneshot_receiver() noexcept = default;
   oneshot_receiver(oneshot_receiver&&) noexcept = default;
   oneshot_receiver& operator=(oneshot_receiver&& other) noexcept {
@@ -233,14 +234,14 @@ class [[nodiscard]] oneshot_receiver {
 
   /// Waits for the value.
   ///
-  /// **Errors** Gives std::expected<T, closed>: `closed` if the sender has gone without sending, or the value has been
-  /// received already. **Cancellation** A receive that is cancelled has taken nothing: a value that comes, or has come,
-  /// is given to the next one. **Threads** On any shard; to be awaited while the receiver exists, by one task at a
-  /// time: of several that wait, one is given the value and the others `closed`. **Bytes** 72 and the value in the
+  /// **Errors** Returns std::expected<T, closed>: `closed` if the sender was destroyed without sending, or the value
+  /// has already been received. **Cancellation** A cancelled receive has taken nothing: a value that has arrived, or
+  /// arrives later, goes to the next receive. **Threads** Any shard. Await it while the receiver exists, and from one
+  /// task at a time: if several wait, one gets the value and the others get `closed`. **Bytes** 72 and the value in the
   /// frame.
   [[nodiscard]] receive_request receive() noexcept { return {state_.get()}; }
 
-  /// The value, if it is there. **Threads** Any.
+  /// The value, if it has arrived. **Threads** Any.
   [[nodiscard]] std::optional<T> try_receive() { return state_ ? state_->take() : std::nullopt; }
 
  private:
@@ -285,13 +286,14 @@ oneshot_halves<T> make_oneshot() {
   return {.sender = oneshot_sender<T>(state), .receiver = oneshot_receiver<T>(state)};
 }
 
-/// The same without an allocation, for where its life is known: it has to outlive the receiver's wait **and** the calls
-/// of `send` and `close`. In a task's frame that takes care: every await may throw `cancelled`, when a time limit is
-/// up, a sibling fails or the runtime ends, and then the frame is gone and the sender writes into freed memory. Await
-/// the receive in a `shield`, make sure before leaving that no `send` will come, or use `make_oneshot`.
+/// A oneshot without an allocation, for cases where its lifetime is known: it must outlive the receiver's wait **and**
+/// the calls of `send` and `close`. Take care when it lives in a task's frame: every await may throw `cancelled` (a
+/// time limit expires, a sibling fails, the runtime ends), which destroys the frame, and the sender then writes into
+/// freed memory. Await the receive in a `shield`, make sure before leaving that no `send` will come, or use
+/// `make_oneshot`.
 ///
-/// One sender, one receiver. `send` and `close` do not touch it after the receiver could have gone on.
-/// **Bytes** Room for the value, and 24; a waiting receive holds 56 in its frame.
+/// One sender, one receiver. `send` and `close` do not access it after the receiver may have resumed.
+/// **Bytes** 24 and space for the value; a waiting receive holds 56 in its frame.
 template <std::movable T>
 class oneshot {
  public:
@@ -306,16 +308,16 @@ class oneshot {
   oneshot& operator=(const oneshot&) = delete;
   ~oneshot() = default;
 
-  /// False if there was a value already, or `close` was called.
+  /// False if a value was already sent or `close` was called.
   bool send(T value) {
     return finish([&] { value_.emplace(std::move(value)); });
   }
-  /// No value will come: the receiver is given `closed`.
+  /// Announces that no value will come: the receiver gets `closed`.
   void close() noexcept {
     finish([] {});
   }
 
-  /// Gives std::expected<T, closed>. To be awaited once.
+  /// Returns std::expected<T, closed>. Await it once.
   [[nodiscard]] receive_request receive() noexcept { return {*this}; }
 
  private:

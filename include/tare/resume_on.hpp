@@ -4,9 +4,9 @@
 //
 //   co_await tare::resume_on(2);                 // the next line runs on shard 2
 //
-// The whole task moves, with every frame of the awaits it is in the middle of; its frames keep the memory they have.
-// What stays behind: scopes, which belong to the shard they were made on, and `when_all` and such, whose branches move
-// one by one. A task that a scope or a branch waits for takes a record of 128 bytes from its first move to its end.
+// The whole task moves, with all frames of its current chain of awaits; the frames stay where they are in memory.
+// Scopes do not move, because they belong to the shard that made them; branches of `when_all` and the like move
+// individually. A task that a scope or a branch waits for holds a record of 128 bytes from its first move to its end.
 
 #include <tare/detail/promise.hpp>
 
@@ -43,8 +43,9 @@ class resume_on_awaiter {
 
 }  // namespace detail
 
-/// Continues on that shard of the runtime; at once if it is the present one. Not a cancellation point: clean-up may
-/// have to get home. Throws std::out_of_range if there is no such shard, and std::bad_alloc; then the task stays.
+/// Continues on that shard of the runtime; immediately if it is the current one. Not a cancellation point, because
+/// cleanup may have to return to its shard. Throws std::out_of_range if the shard does not exist, and std::bad_alloc;
+/// the task then stays where it is.
 [[nodiscard]] constexpr detail::resume_on_request resume_on(unsigned shard) noexcept { return {shard}; }
 
 }  // namespace tare

@@ -1,16 +1,15 @@
 #pragma once
 
-// The runtime: one shard a thread, each with its own run queue, timers and frames.
+// The runtime: one shard per thread, each with its own run queue, timers and frames.
 //
 //   int main() {
 //     tare::runtime rt({.shards = 2});
 //     rt.run(serve());
 //   }
 //
-// The thread that calls `run` is shard 0 until `run` returns; the other shards have threads of their own. A runtime
-// with one shard starts no thread. With `runtime_options::background`, shard 0 has a thread of its own as well: its
-// tasks go on when no `run` is under way, with the locks that they hold, and `run` only submits a task and waits for
-// it.
+// The thread that calls `run` is shard 0 until `run` returns; every other shard has its own thread. A runtime with one
+// shard starts no thread. With `runtime_options::background`, shard 0 has its own thread too: its tasks, and the locks
+// they hold, make progress even when no `run` is in progress, and `run` only submits a task and waits for it.
 
 #include <tare/memory_budget.hpp>
 #include <tare/task.hpp>
@@ -29,33 +28,33 @@
 
 namespace tare {
 
-/// Number of a shard in its runtime, from 0.
+/// Index of a shard in its runtime, from 0.
 using shard_id = unsigned;
 
 enum class clock_kind : std::uint8_t {
   real,
-  /// Stands still while anything runs, and jumps to the next deadline when everything sleeps. If there is none, no task
-  /// waits for a descriptor, and the process has no thread but the runtime's and those that wait in its `run`, nothing
-  /// can ever happen: the program ends with a message and a list of the tasks. If a descriptor or another thread may
-  /// yet wake a task, that message comes once, after 5 seconds, as a warning.
+  /// Stands still while any task runs, and jumps to the next deadline when all tasks sleep. If no deadline remains, no
+  /// task waits for a descriptor, and the only threads of the process are the runtime's and those waiting in its `run`,
+  /// no task can ever wake: the program aborts with a message and a list of the tasks. If a descriptor or another
+  /// thread may still wake a task, that message is printed once, after 5 seconds, as a warning.
   virtual_time,
 };
 
 /// How the shards wait for descriptors (tare::net).
 enum class io_kind : std::uint8_t {
-  epoll,     ///< works everywhere, and costs least
-  io_uring,  ///< where the kernel has it and allows it; otherwise what makes a socket gives the error
+  epoll,     ///< works everywhere and is the cheapest
+  io_uring,  ///< if the kernel supports and permits it; otherwise creating a socket fails
 };
 
 struct runtime_options {
-  unsigned shards = 1;  ///< 0: one for each processor that the process may use, by its affinity and its cgroup's quota
+  unsigned shards = 1;  ///< 0: one per processor available to the process (affinity and cgroup quota)
   clock_kind clock = clock_kind::real;
   io_kind io = io_kind::epoll;
-  std::size_t frame_limit = SIZE_MAX;   ///< bytes that the shards may hold for frames, in steps of 64 KiB
-  std::size_t memory_limit = SIZE_MAX;  ///< bytes of the process, for `memory_budget`
-  unsigned blocking_threads = 64;       ///< most threads that `offload` uses at a time
-  bool background = false;              ///< shard 0 has a thread of its own, and does not rest between two `run`s
-  /// Called with what a detached task has thrown, on its shard. Without one, the program ends with a message.
+  std::size_t frame_limit = SIZE_MAX;   ///< bytes of frame memory that the shards may hold, in steps of 64 KiB
+  std::size_t memory_limit = SIZE_MAX;  ///< memory of the process in bytes, for `memory_budget`
+  unsigned blocking_threads = 64;       ///< maximum number of threads that `offload` uses
+  bool background = false;              ///< shard 0 has its own thread and also runs between calls of `run`
+  /// Called with the exception of a detached task, on the task's shard. If empty, the program aborts with a message.
   std::function<void(std::exception_ptr)> unhandled = {};
 };
 
@@ -66,7 +65,7 @@ class runtime_core;
 /// Throws std::logic_error if the calling thread runs a task.
 void refuse_run_in_task();
 
-/// What a thread outside of the shards waits on.
+/// What a thread outside the shards waits on.
 class completion {
  public:
   virtual void complete() noexcept = 0;
@@ -97,26 +96,26 @@ task<> keep_outcome(task<T> body, outcome<T>& kept, completion& done) {
 
 }  // namespace detail
 
-/// Thread-safe, except that it must not be destroyed while in use.
+/// Thread-safe, but must not be destroyed while in use.
 class runtime {
  public:
-  /// Throws std::bad_alloc, std::system_error if a thread cannot be started.
+  /// Throws std::bad_alloc, and std::system_error if a thread cannot be started.
   explicit runtime(runtime_options options = {});
 
-  /// In a child process that was forked after the runtime was made, it does nothing. It must not be called by a task of
-  /// the runtime, nor while `run` is under way, as std::exit does for a static runtime: the program is ended with a
+  /// Does nothing in a child process that was forked after the runtime was made. It must not be called by a task of the
+  /// runtime, nor while `run` is in progress (as std::exit does for a static runtime): the program aborts with a
   /// message.
   ///
-  /// Cancels what is still running, waits for it, and ends the threads. A task that never comes to an await, or
-  /// ignores cancellation for ever, keeps it waiting.
+  /// Cancels the remaining tasks, waits for them, and ends the threads. A task that never reaches an await, or ignores
+  /// cancellation forever, blocks it.
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
-  /// Runs `body` on shard 0 to its end and returns its result or throws its error. The calling thread does the work of
-  /// shard 0 meanwhile, unless another one is at it already. Other tasks of shard 0 rest while nobody is: a lock that
-  /// one of them holds is not released, and a snapshot waits. With `runtime_options::background` they do not rest.
-  /// Throws std::logic_error if called from a task.
+  /// Runs `body` on shard 0 to completion and returns its result or throws its error. Meanwhile the calling thread runs
+  /// shard 0, unless another thread already does. Outside `run`, the tasks of shard 0 make no progress: a lock that one
+  /// of them holds is not released, and a snapshot waits. `runtime_options::background` avoids that. Throws
+  /// std::logic_error if called from a task.
   template <class T>
   T run(task<T> body) {
     if (!body) detail::empty_task("run");
@@ -132,13 +131,13 @@ class runtime {
 
   [[nodiscard]] unsigned shards() const noexcept;
 
-  /// Detached tasks that have not ended, `run`'s included.
+  /// Number of detached tasks that have not ended, including those of `run`.
   [[nodiscard]] std::size_t detached_tasks() const noexcept;
 
-  /// Bytes of frame memory that the shards hold.
+  /// Bytes of frame memory held by the shards.
   [[nodiscard]] std::size_t frame_bytes() const noexcept;
 
-  /// What admission asks.
+  /// The budget that admission checks.
   [[nodiscard]] memory_budget& memory() noexcept;
 
  private:
@@ -147,26 +146,26 @@ class runtime {
   std::unique_ptr<detail::runtime_core> core_;
 };
 
-/// Runs `body` in a runtime of one shard, in the calling thread. Throws std::logic_error if called from a task.
+/// Runs `body` in a runtime of one shard, on the calling thread. Throws std::logic_error if called from a task.
 template <class T>
 T run(task<T> body) {
-  detail::refuse_run_in_task();  // before there is a runtime
+  detail::refuse_run_in_task();  // before a runtime exists
   runtime rt;
   return rt.run(std::move(body));
 }
 
-/// Starts a detached task on the current shard: nobody waits for it; what it throws goes to the runtime's `unhandled`.
-/// Weighs its frame and nothing else.
+/// Starts a detached task on the current shard. Nothing waits for it; an exception goes to the runtime's `unhandled`.
+/// It weighs its frame and nothing else.
 void spawn(task<> detached) noexcept;
 
 /// Starts a detached task on another shard of the current runtime. Throws std::out_of_range.
 void spawn_on(shard_id shard, task<> detached);
 
-/// Starts a detached task on the less busy of two shards drawn at random (Mitzenmacher, "The Power of Two Choices in
+/// Starts a detached task on the less loaded of two randomly chosen shards (Mitzenmacher, "The Power of Two Choices in
 /// Randomized Load Balancing", 2001).
 void spawn_balanced(task<> detached);
 
-/// The shard that runs the calling task.
+/// The shard that is running the calling task.
 [[nodiscard]] shard_id this_shard() noexcept;
 
 }  // namespace tare

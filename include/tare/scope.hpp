@@ -1,14 +1,14 @@
 #pragma once
 
-// Structured concurrency: a scope owns the tasks spawned in it, and ends only when they have.
+// Structured concurrency: a scope owns the tasks spawned in it, and ends only after all of them have ended.
 //
 //   co_await tare::with_scope([&](tare::scope& s) -> tare::task<> {
 //     for (auto& peer : peers) s.spawn(ping(peer));
 //     co_return;
-//   });                                  // here all have ended
+//   });                                  // here all tasks have ended
 //
-// Bytes: 4.3 for each task beside its frame; the scope itself is 112. A scope belongs to the shard it was made on, and
-// its tasks run there; `spawn_on` is for the others.
+// Bytes: 4.3 per task in addition to its frame; the scope itself is 112. A scope belongs to the shard that made it, and
+// its tasks run there; `spawn_on` starts tasks on other shards.
 
 #include <tare/detail/scope_core.hpp>
 #include <tare/task.hpp>
@@ -23,18 +23,18 @@
 namespace tare {
 
 enum class on_error : std::uint8_t {
-  cancel_siblings,  ///< the first error cancels the other tasks and is rethrown by the join
-  collect,          ///< all tasks run to their ends; errors are thrown together as an error_group
+  cancel_siblings,  ///< the first error cancels the other tasks; the join rethrows it
+  collect,          ///< all tasks run to completion; the join throws their errors as one error_group
 };
 
 class scope;
 template <std::invocable<scope&> Body>
 task<> with_scope(Body body, on_error policy = on_error::cancel_siblings);
 
-/// A local of a coroutine, or part of one. Tasks may spawn into the scope they run in.
+/// Make it a local variable of a coroutine, or a member of one. Tasks may spawn into the scope they run in.
 ///
-/// **Threads** To be used on the shard it was made on, except for `cancel` and `shard`: `spawn`, `spawn_on` and `join`
-/// throw std::logic_error on another, `fail` and `size` end the program with a message.
+/// **Threads** Use it on the shard that made it, except for `cancel` and `shard`. On another shard, `spawn`, `spawn_on`
+/// and `join` throw std::logic_error, and `fail` and `size` abort the program with a message.
 class scope {
  public:
   class join_awaiter;
@@ -42,53 +42,54 @@ class scope {
 
   explicit scope(on_error policy = on_error::cancel_siblings) noexcept : core_(policy == on_error::collect) {}
 
-  /// No task may be left: C++ cannot wait in a destructor. Join on every path, or use `with_scope`, which does it on
-  /// the way of an exception too. With tasks left, the program is terminated with a message.
+  /// No task may remain, because C++ cannot wait in a destructor. Join on every path, or use `with_scope`, which also
+  /// joins when an exception is thrown. If tasks remain, the program aborts with a message.
   ~scope() = default;
   scope(const scope&) = delete;
   scope& operator=(const scope&) = delete;
 
-  /// Queues the task on this shard. Its result is dropped, its error belongs to the scope. Throws std::bad_alloc if
-  /// there is no memory to note it down; then the task is destroyed.
+  /// Queues the task on this shard. Its result is dropped; its error goes to the scope. Throws std::bad_alloc, and
+  /// destroys the task, if the scope has no memory to record it.
   template <class T>
   void spawn(task<T> spawned) {
     enter(spawned.release("scope::spawn"), [this](detail::wait_state& state) { core_.adopt(state); });
   }
 
-  /// Likewise on another shard of the runtime, beside which the scope knows a record of 128 bytes. Throws
-  /// std::out_of_range if there is no such shard.
+  /// Like `spawn`, on another shard of the runtime; costs an additional record of 128 bytes. Throws std::out_of_range
+  /// if the shard does not exist.
   template <class T>
   void spawn_on(unsigned shard, task<T> spawned) {
     enter(spawned.release("scope::spawn_on"),
           [this, shard](detail::wait_state& state) { core_.adopt_on(shard, state); });
   }
 
-  /// Cancels all tasks of the scope, the body of `with_scope` among them; those spawned before the next join has
-  /// returned are cancelled from the start. Costs O(tasks).
+  /// Cancels all tasks of the scope, including the body of `with_scope`. Tasks spawned later, until the next join has
+  /// returned, are cancelled from the start. Costs O(tasks).
   ///
-  /// **Threads** Any, while the scope exists. From another thread than the scope's shard this sends a message and
-  /// returns at once; the shard cancels the tasks when it comes to it, at the latest before a join returns.
+  /// **Threads** Any, while the scope exists. Called on a thread other than the scope's shard, it sends a message and
+  /// returns immediately; the shard cancels the tasks when it handles the message, at the latest before a join returns.
   void cancel() noexcept { core_.cancel(); }
 
-  /// Counts `error`, which must not be null, as if a task had thrown it.
+  /// Records `error`, which must not be null, as if a task had thrown it.
   void fail(std::exception_ptr error) noexcept { core_.fail(std::move(error)); }
 
-  /// Tasks that have not ended, the body of `with_scope` not counted.
+  /// Number of tasks that have not ended, excluding the body of `with_scope`.
   [[nodiscard]] std::size_t size() const noexcept {
     core_.require_shard("size");
     return core_.size();
   }
 
-  /// Waits until all tasks have ended. Then the scope is as new: neither an error nor a cancellation of this round
-  /// concerns tasks that are spawned later.
+  /// Waits until all tasks have ended. The scope is then reusable: errors and cancellation of this round do not affect
+  /// tasks spawned later.
   ///
-  /// **Errors** Throws the tasks' error, if there was one: the first, or all that were collected (without those that
-  /// came when there was no memory left, but always the first). Throws std::logic_error if another task is joining.
-  /// **Cancellation** The scope's tasks are cancelled, and the join throws their error, or else `cancelled`, when they
-  /// have ended.
+  /// **Errors** Throws the tasks' error if there was one: the first, or with `collect` all of them (errors that could
+  /// not be stored because memory was exhausted are missing, but never the first). Throws std::logic_error if another
+  /// task is already joining.
+  /// **Cancellation** Cancels the scope's tasks; when they have ended, the join throws their error, or else
+  /// `cancelled`.
   [[nodiscard]] join_request join() noexcept;
 
-  /// The shard it belongs to.
+  /// The shard that the scope belongs to.
   [[nodiscard]] unsigned shard() const noexcept { return core_.shard_number(); }
 
  private:
@@ -138,8 +139,9 @@ class scope::join_awaiter {
 
 inline scope::join_request scope::join() noexcept { return join_request(core_); }
 
-/// Runs `body(scope&)`, which gives a task, as one of the scope's own: its error counts as theirs do, and theirs
-/// cancels it too. Returns when all have ended. A body that throws before it gives a task cancels what it has spawned.
+/// Runs `body(scope&)`, which must return a task, as a task of the scope: its error counts like any other, and an error
+/// of another task cancels it. Returns when all tasks have ended. If `body` throws before it returns a task, the tasks
+/// it has spawned are cancelled.
 template <std::invocable<scope&> Body>
 task<> with_scope(Body body, on_error policy) {
   scope s(policy);

@@ -3,10 +3,10 @@
 // A counting semaphore for tasks.
 //
 //   tare::semaphore slots(100);
-//   auto permit = co_await slots.acquire();     // given back when `permit` goes
+//   auto permit = co_await slots.acquire();     // released when `permit` is destroyed
 //
-// Fair: first come, first served; a large request at the head is not overtaken by small ones. To be used from any
-// shard; releasing, also from any thread. A free semaphore is taken by one compare-and-swap.
+// Fair: first come, first served; small requests do not overtake a large one at the head of the queue. Acquire from any
+// shard; release from any thread. Acquiring without contention is one compare-and-swap.
 //
 // Bytes: the semaphore is 24, a waiting acquire 80 in the waiting frame, a held permit 16.
 
@@ -22,7 +22,7 @@ namespace tare {
 
 class semaphore;
 
-/// Permits of a semaphore, given back when this is destroyed. Move-only.
+/// Permits of a semaphore, released when this is destroyed. Move-only.
 class [[nodiscard]] semaphore_permit {
  public:
   semaphore_permit() noexcept = default;
@@ -38,9 +38,9 @@ class [[nodiscard]] semaphore_permit {
   semaphore_permit& operator=(const semaphore_permit&) = delete;
   ~semaphore_permit() { release(); }
 
-  /// Gives the permits back now.
+  /// Releases the permits now.
   void release() noexcept;
-  /// Keeps the permits out of the semaphore for good.
+  /// Removes the permits from the semaphore permanently.
   void forget() noexcept { from_ = nullptr; }
 
   [[nodiscard]] std::size_t count() const noexcept { return from_ == nullptr ? 0 : count_; }
@@ -69,18 +69,19 @@ class semaphore {
   semaphore& operator=(const semaphore&) = delete;
   ~semaphore() = default;
 
-  /// Waits for `count` permits; gives a semaphore_permit. More than the semaphore will ever have wait for ever.
+  /// Waits for `count` permits and returns a semaphore_permit. A request for more permits than the semaphore will ever
+  /// have waits forever.
   [[nodiscard]] acquire_request acquire(std::size_t count = 1) noexcept { return {.from = *this, .count = count}; }
 
-  /// The permits, or an empty semaphore_permit if they are not there or others wait. Any thread.
+  /// The permits, or an empty semaphore_permit if they are not available or other tasks wait. Any thread.
   [[nodiscard]] semaphore_permit try_acquire(std::size_t count = 1) noexcept {
     return free_.take(count) ? semaphore_permit(*this, count) : semaphore_permit();
   }
 
-  /// Adds permits. Any thread. Waiters are resumed from their run queues, not inside this call.
+  /// Adds permits. Any thread. Waiters resume from their run queues, not inside this call.
   void release(std::size_t count = 1) noexcept;
 
-  /// Permits that are free at this moment.
+  /// Number of permits currently available.
   [[nodiscard]] std::size_t available() const noexcept { return free_.available(); }
 
  private:

@@ -1,7 +1,7 @@
 #pragma once
 
-// Names for addresses of code in this process: function, file, line. A library of its own (link tare::symbols), since
-// it reads symbols and debug information with elfutils' libdw; nothing else of tare needs either.
+// Names for addresses of code in this process: function, file, line. A separate library (link tare::symbols), because
+// it reads symbols and debug information with elfutils' libdw, which the rest of tare does not need.
 //
 //   tare::task_snapshot seen = co_await tare::snapshot();
 //   std::vector<const void*> addresses;
@@ -9,11 +9,11 @@
 //   auto name = [&] { return tare::name_code(addresses); };
 //   tare::code_names named = co_await tare::offload(name);
 //
-// Bytes: what it reads is given back when it returns. Time: some milliseconds, for a large program a second, so keep
-// the names: an address means the same for as long as its library is loaded.
+// Bytes: memory used for reading is freed before it returns. Time: a few milliseconds, for a large program a second, so
+// cache the names: an address keeps its meaning for as long as its library is loaded.
 //
-// Where a binary has a table of its awaits (<tare/await_table.hpp>), that names its coroutines with less effort, and
-// without debug information: `read_awaits()`.
+// If a binary has an await table (<tare/await_table.hpp>), `read_awaits()` names its coroutines faster and without
+// debug information.
 
 #include <tare/await_table.hpp>
 
@@ -23,33 +23,32 @@
 
 namespace tare {
 
-/// What is not known is empty, and line 0.
+/// Unknown parts are empty, and the line is 0.
 struct code_name {
-  std::string function;  ///< readable: "serve(int)". Of a coroutine it is the name in the source, without `.resume`
-  std::string file;      ///< where the function is declared, as the debug information puts it
+  std::string function;  ///< demangled: "serve(int)"; for a coroutine the name in the source, without `.resume`
+  std::string file;      ///< where the function is declared, according to the debug information
   unsigned line = 0;
-  std::string module;  ///< the program or the shared library that the address is in; empty: it is no code
+  std::string module;  ///< the program or shared library that contains the address; empty: not a code address
 
   friend bool operator==(const code_name&, const code_name&) = default;
 };
 
 struct code_names {
   std::vector<code_name> names;    ///< in the order of the addresses
-  std::vector<std::string> notes;  ///< why something is not known, a line for each module: that it is stripped, for one
+  std::vector<std::string> notes;  ///< why something is unknown, one line per module, for example that it is stripped
 };
 
-/// Reads files, so a shard should leave it to `offload`. Debug information that was split off is found by its build id
-/// or beside its file, and asked of a debuginfod server if the environment names one. Any thread, one at a time. Throws
-/// std::bad_alloc.
+/// Reads files, so call it through `offload`. Split debug information is found by build id, next to the file, or
+/// through a debuginfod server if the environment names one. Any thread, but one at a time. Throws std::bad_alloc.
 [[nodiscard]] code_names name_code(std::span<const void* const> addresses);
 
 struct program_awaits {
   await_table table;
-  std::vector<std::string> notes;  ///< why awaits are not known, a line each: that the program has no table, for one
+  std::vector<std::string> notes;  ///< why awaits are unknown, one line each, for example that the program has no table
 };
 
-/// Reads the tables of the program and of the libraries that are loaded at this time. Reads files, so a shard should
-/// leave it to `offload`: a fraction of a millisecond for each library. Any thread. Throws std::bad_alloc.
+/// Reads the tables of the program and of all libraries currently loaded. Reads files, so call it through `offload`: a
+/// fraction of a millisecond per library. Any thread. Throws std::bad_alloc.
 [[nodiscard]] program_awaits read_awaits();
 
 }  // namespace tare

@@ -1,6 +1,6 @@
 #pragma once
 
-// All of the library.
+// The whole core library.
 
 #include <tare/byte_budget.hpp>
 #include <tare/channel.hpp>

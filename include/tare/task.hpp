@@ -1,13 +1,14 @@
 #pragma once
 
-// A task is a coroutine that starts when it is awaited or spawned, and delivers its result to whoever awaits it.
+// A task is a coroutine that starts when it is awaited or spawned, and delivers its result to the coroutine that awaits
+// it.
 //
 //   tare::task<int> twice(int n) { co_return 2 * n; }
 //   tare::task<> print() { fmt::print("{}\n", co_await twice(21)); }
 //
-// Bytes: the object is 4; the frame of a coroutine is 32 and what it keeps across an await, rounded up to 8 (clang;
-// docs/bytes.md). The frame exists from the call to the end of the body. The result of an awaited task is constructed
-// in the frame of the awaiting one, so a frame has no room for its own.
+// Bytes: the object is 4. The frame of a coroutine is 32 plus whatever it keeps across an await, rounded up to 8
+// (clang; docs/bytes.md). The frame exists from the call to the end of the body. The result of an awaited task is
+// constructed in the awaiting frame, so a frame has no room for its own result.
 
 #include <tare/detail/promise.hpp>
 
@@ -18,7 +19,7 @@
 namespace tare {
 
 /// Move-only. Destroying a task that was never started frees its frame. Calling a coroutine allocates its frame and
-/// throws std::bad_alloc if there is no memory or the runtime's ceiling is reached; awaiting allocates nothing.
+/// throws std::bad_alloc if memory is exhausted or the runtime's frame limit is reached; awaiting allocates nothing.
 template <class T>
 class [[nodiscard]] task {
  public:
@@ -37,11 +38,11 @@ class [[nodiscard]] task {
     if (frame_ != detail::no_link) detail::destroy_unstarted(frame_);
   }
 
-  /// False once the task was moved from, awaited or spawned.
+  /// False once the task has been moved from, awaited or spawned.
   [[nodiscard]] explicit operator bool() const noexcept { return frame_ != detail::no_link; }
 
-  /// For the library: gives up the frame, whose wait state this links to. An empty task ends the program with a message
-  /// that names `call`.
+  /// For the library: releases the frame and returns the link to its wait state. An empty task aborts the program with
+  /// a message that names `call`.
   [[nodiscard]] detail::link release(const char* call = "co_await") noexcept {
     if (frame_ == detail::no_link) [[unlikely]]
       detail::empty_task(call);
@@ -88,10 +89,11 @@ class task<T>::promise_type : public detail::promise_base {
     }
   }
 
-  // NOLINTNEXTLINE(bugprone-derived-method-shadowing-base-method): the compiler calls this one, which calls the other
+  // NOLINTNEXTLINE(bugprone-derived-method-shadowing-base-method): the compiler calls this function, which calls the
+  // base's
   void unhandled_exception() noexcept {
     if constexpr (!std::is_reference_v<T> && !std::is_trivially_destructible_v<T>) {
-      // The destructor of a local has thrown, so nobody will ask for the result.
+      // The destructor of a local has thrown, so the result will never be taken.
       if (kind() == detail::wait_kind::delivered) std::destroy_at(static_cast<T*>(result_place()));
     }
     promise_base::unhandled_exception();

@@ -4,7 +4,8 @@
 //
 //   if (auto row = co_await tare::timeout(50ms, query(id))) use(*row); else give_up();
 //
-// Bytes: 144 and the result in the awaiting frame, beside the task's own frame. Setting and clearing the timer is O(1).
+// Bytes: 144 and the result in the awaiting frame, in addition to the task's own frame. Setting and clearing the timer
+// is O(1).
 
 #include <tare/detail/join_group.hpp>
 #include <tare/detail/timer_node.hpp>
@@ -83,8 +84,8 @@ class timeout_awaiter {
 
 }  // namespace detail
 
-/// Awaits `awaitable` for at most `time`, then cancels it, waits until it has ended, and gives `timed_out`. A result
-/// that it delivers all the same, after the time, is given; an error other than `cancelled` is thrown.
+/// Awaits `awaitable` for at most `time`, then cancels it, waits until it has ended, and returns `timed_out`. If it
+/// still delivers a result after the time limit, the result is returned; an error other than `cancelled` is thrown.
 template <class Rep, class Period, class A>
 [[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> time, A awaitable) {
   return detail::timeout_request<detail::await_result_t<A>>{.body = detail::as_task(std::move(awaitable)),

@@ -1,6 +1,6 @@
 #pragma once
 
-// The version of the library, for the preprocessor and for the program. The build reads it from here.
+// The version of the library, as macros and as a constant. The build reads it from here.
 
 #include <string_view>
 

@@ -5,11 +5,11 @@
 //   auto [user, items] = co_await tare::when_all(load_user(id), load_items(id));
 //   auto first = co_await tare::when_any(from_cache(id), from_database(id));   // std::variant
 //
-// The tasks run on the current shard. All have ended when the await returns or throws: losers and the siblings of a
-// failed task are cancelled and awaited. Cancelling the awaiting task cancels them all.
+// The tasks run on the current shard. All of them have ended when the await returns or throws: losers and the siblings
+// of a failed task are cancelled and awaited. Cancelling the awaiting task cancels all of them.
 //
-// Bytes, beside the tasks' own frames: 80, and 48 and the result for each task, in the awaiting frame; for the forms
-// that take a vector, in a record of the arena.
+// Bytes, in addition to the tasks' own frames: 80, plus 48 and the result per task. They are in the awaiting frame, or,
+// for the overloads that take a vector, in an arena record.
 
 #include <tare/detail/join_group.hpp>
 #include <tare/error.hpp>
@@ -30,13 +30,13 @@ namespace tare {
 
 namespace detail {
 
-/// For messages.
+/// The name of the call in messages.
 template <group_policy Policy>
 inline constexpr const char* when_call = "when_all";
 template <>
 inline constexpr const char* when_call<group_policy::first_end_decides> = "when_any";
 
-/// When results are moved out one after the other and one of the moves throws: calls `drop(i)` for those that are left.
+/// Results are moved out one by one; if a move throws, this calls `drop(i)` for the remaining results.
 template <class Drop>
 class drop_rest {
  public:
@@ -116,7 +116,7 @@ class when_awaiter {
       [&]<std::size_t... I>(std::index_sequence<I...>) {
         ((I == winner ? (void)result.emplace(std::in_place_index<I>, std::get<I>(rooms_).take()) : (void)0), ...);
       }(indices);
-      return std::move(*result);  // NOLINT(bugprone-unchecked-optional-access): one of them has won
+      return std::move(*result);  // NOLINT(bugprone-unchecked-optional-access): exactly one has won
     }
   }
 
@@ -142,7 +142,7 @@ class when_range_awaiter {
   static constexpr const char* call = when_call<Policy>;
 
  public:
-  // Not noexcept: may throw std::bad_alloc, before any task has started.
+  // Not noexcept: may throw std::bad_alloc before any task has started.
   when_range_awaiter(when_range_request<Policy, T>&& request, wait_state& /*waiting*/)
       : group_(Policy), members_(request.tasks.size()), rooms_(request.tasks.size()) {
     if (Policy == group_policy::first_end_decides && request.tasks.empty()) {
@@ -196,33 +196,35 @@ class when_range_awaiter {
 
 }  // namespace detail
 
-/// Awaits all; gives a std::tuple of the results, std::monostate for a task without one (nothing if none has any).
-/// The first error cancels the rest and is thrown when all have ended. Without any task it returns at once.
+/// Awaits all tasks and returns a std::tuple of their results, with std::monostate for each task<void> (void if all are
+/// task<void>). The first error cancels the rest and is thrown when all have ended. Without tasks it returns
+/// immediately.
 template <class... T>
 [[nodiscard]] auto when_all(task<T>... tasks) noexcept {
   return detail::when_request<detail::group_policy::first_error_decides, T...>{std::tuple(std::move(tasks)...)};
 }
 
-/// Likewise for a number known only at run time: gives a std::vector of the results (nothing for task<void>).
+/// The same for a number of tasks known only at run time: returns a std::vector of the results (void for task<void>).
 template <class T>
   requires(!std::is_reference_v<T>)
 [[nodiscard]] auto when_all(std::vector<task<T>> tasks) noexcept {
   return detail::when_range_request<detail::group_policy::first_error_decides, T>{std::move(tasks)};
 }
 
-/// Awaits the first to end, with a result or an error; the others are cancelled, awaited, and what they deliver or
-/// throw is dropped. Gives a std::variant whose index is the winner's.
+/// Waits for the first task to end, with a result or an error. The others are cancelled and awaited, and their results
+/// and errors are dropped. Returns a std::variant whose index is the winner's.
 ///
-/// **Not for channels**: a loser that has received a value before it was cancelled has received it, and the value is
-/// dropped with its result. The same holds for permits, and for bytes read from a stream. Two channels are received
-/// from by two tasks, for instance of a scope, each of which handles what it gets.
+/// **Not for channels**: a loser may have received a value before it was cancelled; that value is dropped with its
+/// result. The same holds for permits and for bytes read from a stream. To receive from two channels, use two tasks,
+/// for example in a scope, each of which handles what it receives.
 template <class... T>
   requires(sizeof...(T) > 0)
 [[nodiscard]] auto when_any(task<T>... tasks) noexcept {
   return detail::when_request<detail::group_policy::first_end_decides, T...>{std::tuple(std::move(tasks)...)};
 }
 
-/// Likewise for a vector: gives the winner's index and its result. Throws std::invalid_argument if the vector is empty.
+/// The same for a vector: returns the winner's index and its result. Throws std::invalid_argument if the vector is
+/// empty.
 template <class T>
   requires(!std::is_reference_v<T>)
 [[nodiscard]] auto when_any(std::vector<task<T>> tasks) noexcept {
