@@ -125,6 +125,9 @@ int run(const options& asked) {
   for (const auto& note : report->notes) complain("note: " + note);
   const auto known =
       std::ranges::count_if(report->coroutines, [](const auto& one) { return one.frame_bytes.has_value(); });
+  if (report->coroutines.empty() && report->stripped) {
+    return cannot_check({base::fault::input, fmt::format("{} is stripped: check the binary before", asked.binary)});
+  }
   if (known == 0 && !report->coroutines.empty()) {
     return cannot_check(
         {base::fault::input, fmt::format("{} has {} coroutines, but the size of none is known: build with -g",

@@ -232,7 +232,8 @@ int run(const options& asked) {
   }
   if ((json && json->is_standard_output()) || (html && html->is_standard_output())) return finish_output(done);
   if (!found->any) {
-    fmt::print("no coroutines found in {} functions\n", report.functions);
+    fmt::print("{}\n", report.stripped ? "no coroutines found: the file is stripped"
+                                       : fmt::format("no coroutines found in {} functions", report.functions));
     return finish_output(done);
   }
   if (report.coroutines.empty()) {

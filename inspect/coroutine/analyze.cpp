@@ -1,4 +1,5 @@
 #include "inspect/coroutine/awaits.hpp"
+#include "inspect/coroutine/code_line.hpp"
 #include "inspect/coroutine/compiler_view.hpp"
 #include "inspect/coroutine/frame_source.hpp"
 #include "inspect/coroutine/layout.hpp"
@@ -107,11 +108,8 @@ bool is_merged(const unit_context& unit, const frame_function& function, std::st
     for (const auto& access : function.flow->accesses(i)) {
       if (access.what != memory_access::kind::write || access.bytes != 8) continue;
       for (const auto& number : access.written) {
-        const std::string_view name = unit.file.name_at(number.value);
-        constexpr std::string_view cleanup = ".cleanup";
-        if (name.size() == child.size() + cleanup.size() && name.starts_with(child) && name.ends_with(cleanup)) {
-          return true;
-        }
+        const auto part = part_symbol_of(unit.file.name_at(number.value));
+        if (part && part->role == function_role::cleanup && part->coroutine == child) return true;
       }
     }
   }
@@ -141,7 +139,7 @@ void find_inlined_children(const unit_context& unit, const frame_function& funct
     const auto name = coroutine_of(callee);
     if (name.empty()) {
       find_inlined_children(unit, function, child, where, awaits, depth + 1);
-    } else if (linkage_name(callee) == name && !is_merged(unit, function, name)) {
+    } else if (without_clone_suffixes(linkage_name(callee)) == name && !is_merged(unit, function, name)) {
       add_child(name, where, awaits);
     }
   }
@@ -154,7 +152,7 @@ void find_children(const unit_context& unit, const frame_source& source, std::ve
       continue;
     }
     for (const auto& call : function.flow->calls()) {
-      const std::string_view name = unit.file.name_at(call.target);
+      const std::string_view name = without_clone_suffixes(unit.file.name_at(call.target));
       if (name.empty() || name == source.linkage_name) continue;
       add_child(name, line_of(unit, function, call.instruction), awaits);
     }
@@ -279,6 +277,32 @@ void find_loose_variables(const unit_context& unit, coroutine& into) {
   }
 }
 
+/// g++ does not say where a lambda is, nor where a coroutine is whose ramp was inlined: the promise is declared there.
+source_line declaration_of_promise(const llvm::DWARFDie& actor) {
+  const auto abstract = actor.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+  for (const auto& function : {actor, abstract}) {
+    if (!function.isValid()) continue;
+    for (const auto& child : function.children()) {
+      if (child.getTag() == dwarf::DW_TAG_variable && short_name(child) == "_Coro_promise") return declaration(child);
+    }
+  }
+  return {};
+}
+
+source_line declaration_of(const frame_source& source) {
+  for (const auto role : {function_role::ramp, function_role::resume, function_role::destroy}) {
+    for (const auto& function : source.functions) {
+      if (function.role != role) continue;
+      if (const auto declared = declaration(function.die); declared.line != 0) return declared;
+    }
+  }
+  for (const auto& function : source.functions) {
+    if (source.made_by != producer::gcc || function.role != function_role::resume) continue;
+    if (const auto declared = declaration_of_promise(function.die); declared.line != 0) return declared;
+  }
+  return {};
+}
+
 }  // namespace
 
 coroutine analyze(unit_context& unit, frame_source& source) {
@@ -287,11 +311,7 @@ coroutine analyze(unit_context& unit, frame_source& source) {
   one.name = readable_function(source.linkage_name);
   one.made_by = source.made_by;
   one.image = unit.file.name();
-  for (const auto role : {function_role::ramp, function_role::resume, function_role::destroy}) {
-    for (const auto& function : source.functions) {
-      if (function.role == role && one.declared.line == 0) one.declared = declaration(function.die);
-    }
-  }
+  one.declared = declaration_of(source);
   for (const auto& function : source.functions) {
     const std::uint64_t address = function.ranges.front().begin;
     if (function.role == function_role::resume) one.resume_address = address;
@@ -306,7 +326,6 @@ coroutine analyze(unit_context& unit, frame_source& source) {
   follow_code(unit, source);
   align_allocation(unit, source, one);
   find_frames(source);
-  if (source.made_by == producer::gcc && one.declared.line == 0) one.declared = {};
   auto variables = find_variables(source, *one.frame_bytes);
   if (told != nullptr) add_told_variables(*told, source, one, variables);
   if (source.made_by == producer::clang) name_slots(unit, source, variables, one);

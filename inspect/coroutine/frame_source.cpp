@@ -29,19 +29,9 @@ std::vector<code_range> code_of(const llvm::DWARFDie& function, const image& fil
   return ranges;
 }
 
-/// "f.resume" and so on; g++ has "f.actor" and "f.destroy".
-function_role role_of(std::string_view name) {
-  const auto without_clone = [&] {
-    // ".resume.llvm.123", ".resume.cold"
-    for (const std::string_view mark : {".llvm.", ".cold", ".part.", ".constprop.", ".isra."}) {
-      if (const auto at = name.find(mark); at != std::string_view::npos) return name.substr(0, at);
-    }
-    return name;
-  }();
-  if (without_clone.ends_with(".resume") || without_clone.ends_with(".actor")) return function_role::resume;
-  if (without_clone.ends_with(".destroy")) return function_role::destroy;
-  if (without_clone.ends_with(".cleanup")) return function_role::cleanup;
-  return function_role::ramp;
+function_role role_of(std::string_view symbol) {
+  const auto part = part_symbol_of(symbol);
+  return part ? part->role : function_role::ramp;
 }
 
 /// The name by which a function is told apart: its own where it has one, or what the symbol table says of its place.
@@ -89,21 +79,65 @@ std::string_view coroutine_of(const llvm::DWARFDie& function) {
        {std::pair(clang_frame_type(function), clang_suffix), std::pair(gcc_frame_type(function), gcc_suffix)}) {
     if (!type.isValid()) continue;
     const std::string_view name = short_name(type);
-    if (name.ends_with(suffix)) return name.substr(0, name.size() - suffix.size());
+    if (name.ends_with(suffix)) return without_clone_suffixes(name.substr(0, name.size() - suffix.size()));
   }
   return {};
 }
 
-std::vector<frame_source> find_frame_sources(unit_context& unit) {
-  std::map<std::string, frame_source, std::less<>> found;
-  std::map<std::string, std::vector<llvm::DWARFDie>, std::less<>> plain;  // g++'s ramps look like any function
-  bool has_gcc = false;
-  const auto add = [&](std::string_view name, producer made_by, const llvm::DWARFDie& type,
-                       const llvm::DWARFDie& function) {
-    auto ranges = code_of(function, unit.file);
+namespace {
+
+class source_finder {
+ public:
+  explicit source_finder(unit_context& unit) : unit_(unit) {}
+
+  std::vector<frame_source> find() {
+    for (const auto& entry : unit_.unit.dies()) {
+      if (entry.getTag() != dwarf::DW_TAG_subprogram) continue;
+      const llvm::DWARFDie function(&unit_.unit, &entry);
+      if (function.find(dwarf::DW_AT_low_pc) || function.find(dwarf::DW_AT_ranges)) look_at(function);
+    }
+    add_gcc_ramps();
+    const bool optimized = is_optimized(unit_.unit.getUnitDIE(true));
+    std::vector<frame_source> sources;
+    for (auto& [key, source] : found_) {
+      const auto is_body = [](const frame_function& one) { return one.role != function_role::ramp; };
+      source.optimized = optimized;
+      // A ramp alone is a coroutine whose body is somewhere else: another unit has it.
+      if (std::ranges::any_of(source.functions, is_body)) sources.push_back(std::move(source));
+    }
+    return sources;
+  }
+
+ private:
+  void look_at(const llvm::DWARFDie& function) {
+    if (const auto type = clang_frame_type(function); type.isValid()) {
+      const std::string_view name = short_name(type);
+      if (name.ends_with(clang_suffix)) {
+        add(name.substr(0, name.size() - clang_suffix.size()), producer::clang, type, function);
+      }
+      return;
+    }
+    llvm::DWARFDie described = function;
+    if (const auto abstract = function.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+        abstract.isValid()) {
+      described = abstract;
+    }
+    if (const auto type = gcc_frame_type(described); type.isValid()) {
+      has_gcc_ = true;
+      const std::string_view name = short_name(type);
+      add(name.substr(0, name.size() - gcc_suffix.size()), producer::gcc, type, function);
+    } else {
+      plain_.push_back(function);
+    }
+  }
+
+  void add(std::string_view name, producer made_by, const llvm::DWARFDie& type, const llvm::DWARFDie& function) {
+    auto ranges = code_of(function, unit_.file);
     if (ranges.empty()) return;
-    const auto role = role_of(symbol_of(function, ranges, unit.file));
-    auto& source = found[std::string(name)];
+    const auto role = role_of(symbol_of(function, ranges, unit_.file));
+    name = without_clone_suffixes(name);
+    // With -flto one unit of g++ has the code of several, in which functions may have one name: their frames differ.
+    auto& source = found_[{std::string(name), made_by == producer::gcc ? type.getOffset() : 0}];
     source.linkage_name = name;
     source.made_by = made_by;
     source.type = type;
@@ -113,48 +147,45 @@ std::vector<frame_source> find_frame_sources(unit_context& unit) {
                                 .flow = nullptr,
                                 .frame = {},
                                 .frame_known = false});
-  };
-  for (const auto& entry : unit.unit.dies()) {
-    if (entry.getTag() != dwarf::DW_TAG_subprogram) continue;
-    const llvm::DWARFDie function(&unit.unit, &entry);
-    if (!function.find(dwarf::DW_AT_low_pc) && !function.find(dwarf::DW_AT_ranges)) continue;
-    if (const auto type = clang_frame_type(function); type.isValid()) {
-      const std::string_view name = short_name(type);
-      if (name.ends_with(clang_suffix)) {
-        add(name.substr(0, name.size() - clang_suffix.size()), producer::clang, type, function);
+  }
+
+  /// g++'s ramps look like any function. Those of lambdas and of members of local classes have no linkage name: the
+  /// symbol of their place has it.
+  void add_gcc_ramps() {
+    if (!has_gcc_) return;
+    for (const auto& function : plain_) {
+      std::string_view name = linkage_name(function);
+      if (name.empty()) name = symbol_of(function, code_of(function, unit_.file), unit_.file);
+      if (const auto* source = coroutine_of_ramp(function, without_clone_suffixes(name)); source != nullptr) {
+        const llvm::DWARFDie type = source->type;
+        add(source->linkage_name, producer::gcc, type, function);
       }
-      continue;
-    }
-    llvm::DWARFDie described = function;
-    if (const auto abstract = function.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
-        abstract.isValid()) {
-      described = abstract;
-    }
-    if (const auto type = gcc_frame_type(described); type.isValid()) {
-      has_gcc = true;
-      const std::string_view name = short_name(type);
-      add(name.substr(0, name.size() - gcc_suffix.size()), producer::gcc, type, function);
-    } else if (const auto name = linkage_name(function); !name.empty()) {
-      plain[std::string(name)].push_back(function);
     }
   }
-  if (has_gcc) {
-    for (auto& [name, source] : found) {
-      if (source.made_by != producer::gcc) continue;
-      const auto ramps = plain.find(name);
-      if (ramps == plain.end()) continue;
-      for (const auto& ramp : ramps->second) add(name, producer::gcc, source.type, ramp);
+
+  /// Of several of that name the one that the ramp's own unit describes.
+  [[nodiscard]] const frame_source* coroutine_of_ramp(const llvm::DWARFDie& ramp, std::string_view name) const {
+    const auto abstract = ramp.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+    const auto* unit = (abstract.isValid() ? abstract : ramp).getDwarfUnit();
+    const frame_source* only = nullptr;
+    bool several = false;
+    for (auto at = found_.lower_bound({std::string(name), 0}); at != found_.end() && at->first.first == name; ++at) {
+      if (at->second.made_by != producer::gcc) continue;
+      if (at->second.type.getDwarfUnit() == unit) return &at->second;
+      several = only != nullptr;
+      only = &at->second;
     }
+    return several ? nullptr : only;
   }
-  const bool optimized = is_optimized(unit.unit.getUnitDIE(true));
-  std::vector<frame_source> sources;
-  for (auto& [name, source] : found) {
-    const auto is_body = [](const frame_function& one) { return one.role != function_role::ramp; };
-    source.optimized = optimized;
-    // A ramp alone is a coroutine whose body is somewhere else: another unit has it.
-    if (std::ranges::any_of(source.functions, is_body)) sources.push_back(std::move(source));
-  }
-  return sources;
-}
+
+  unit_context& unit_;
+  std::map<std::pair<std::string, std::uint64_t>, frame_source> found_;
+  std::vector<llvm::DWARFDie> plain_;  ///< functions that may be g++'s ramps
+  bool has_gcc_ = false;
+};
+
+}  // namespace
+
+std::vector<frame_source> find_frame_sources(unit_context& unit) { return source_finder(unit).find(); }
 
 }  // namespace tare::inspect

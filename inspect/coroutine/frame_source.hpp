@@ -3,6 +3,7 @@
 // A coroutine as a unit of debug information describes it, before anything is concluded from it. Internal to inspect/.
 
 #include "inspect/coroutine/compiler_record.hpp"
+#include "inspect/coroutine/part_symbol.hpp"
 #include "inspect/dwarf/line_rows.hpp"
 #include "inspect/facts/coroutine.hpp"
 #include "inspect/machine/function_flow.hpp"
@@ -17,13 +18,6 @@
 #include <vector>
 
 namespace tare::inspect {
-
-enum class function_role : std::uint8_t {
-  ramp,     ///< what the caller calls: allocates the frame and fills it
-  resume,   ///< g++: the actor, which destroys as well
-  destroy,  ///< destroys a suspended coroutine and frees its frame
-  cleanup,  ///< the same without freeing, for a frame that was merged into its caller's
-};
 
 /// One of the functions that a coroutine was split into.
 struct frame_function {
@@ -65,8 +59,7 @@ struct unit_context {
   bool code = true;
 };
 
-/// Those that a unit has code for. `is_coroutine_function(address)` is a quick test by the symbols; it says yes where
-/// there are none.
+/// Those that a unit has code for.
 [[nodiscard]] std::vector<frame_source> find_frame_sources(unit_context& unit);
 
 /// The name of the coroutine that a function is a part of; empty for other functions.

@@ -2,6 +2,7 @@
 
 #include "inspect/coroutine/await_table.hpp"
 #include "inspect/coroutine/frame_source.hpp"
+#include "inspect/coroutine/part_symbol.hpp"
 #include "inspect/coroutine/readable_name.hpp"
 #include "inspect/coroutine/requested_bytes.hpp"
 #include "inspect/dwarf/line_rows.hpp"
@@ -34,43 +35,38 @@ namespace {
 namespace dwarf = llvm::dwarf;
 namespace fs = std::filesystem;
 
-/// "f" of "f.resume" and of g++'s "…f.Frame.actor"; empty for other functions.
-struct body_symbol {
-  std::string_view coroutine;
-  producer made_by = producer::clang;
-};
-
-std::optional<body_symbol> body_of(std::string_view symbol) {
-  constexpr std::string_view resume = ".resume";
-  constexpr std::string_view actor = ".Frame.actor";
-  if (symbol.ends_with(resume)) return body_symbol{symbol.substr(0, symbol.size() - resume.size()), producer::clang};
-  if (!symbol.ends_with(actor)) return std::nullopt;
-  // _Z<function>P<scope>E<length>_Z...Frame.actor: the frame's type is named after the coroutine's own symbol.
-  const std::string_view stem = symbol.substr(0, symbol.size() - actor.size());
-  for (std::size_t at = stem.find("_Z", 2); at != std::string_view::npos; at = stem.find("_Z", at + 1)) {
-    const std::string expected = fmt::format("{}", stem.size() - at + 6);
-    if (at >= expected.size() && stem.substr(at - expected.size(), expected.size()) == expected) {
-      return body_symbol{stem.substr(at), producer::gcc};
-    }
-  }
-  return body_symbol{stem, producer::gcc};
-}
-
 /// The addresses of all functions that belong to coroutines, by their symbols.
 std::vector<std::uint64_t> coroutine_addresses(const image& file) {
   std::vector<std::uint64_t> addresses;
   for (const auto& function : file.functions()) {
-    if (body_of(function.name) || function.name.ends_with(".destroy") || function.name.ends_with(".cleanup")) {
-      addresses.push_back(function.address);
-    }
+    if (part_symbol_of(function.name)) addresses.push_back(function.address);
   }
   return addresses;
+}
+
+/// The symbol's coroutine, if it is of the whole function that goes on with one.
+std::optional<part_symbol> body_of(std::string_view symbol) {
+  const auto part = part_symbol_of(symbol);
+  return part && part->whole && part->role == function_role::resume ? part : std::nullopt;
 }
 
 bool is_rust(const llvm::DWARFDie& unit) {
   const auto language = dwarf::toUnsigned(unit.find(dwarf::DW_AT_language), 0);
   constexpr std::uint64_t old_rust = 0x9000;
   return language == dwarf::DW_LANG_Rust || language == old_rust;
+}
+
+/// What the first entry of a unit says. Reading the others moves it, so no entry is kept here.
+struct unit_head {
+  bool rust = false;
+  std::string split_file;  ///< empty if the entries are in this file
+};
+
+std::optional<unit_head> read_head(llvm::DWARFUnit& unit) {
+  const llvm::DWARFDie entry = unit.getUnitDIE(true);
+  if (!entry.isValid()) return std::nullopt;
+  return unit_head{.rust = is_rust(entry),
+                   .split_file = dwarf::toString(entry.find({dwarf::DW_AT_dwo_name, dwarf::DW_AT_GNU_dwo_name}), "")};
 }
 
 class reader {
@@ -84,6 +80,7 @@ class reader {
     const std::size_t before = report_.coroutines.size();
     budgets_ = budget_marks(file);
     told_ = {};
+    missing_split_files_.clear();
     for (const auto section : file.unloaded_sections_named(".tare.frames")) told_.add(section);
     if (told_.refused() > 0) {
       note(fmt::format("{}: {} of the compiler's own records in .tare.frames cannot be read and are left out",
@@ -93,7 +90,7 @@ class reader {
     if (!file.is_relocatable()) report_.build_id = file.build_id();
     for (const auto& section : file.sections_named(".tare.arena")) report_.arenas.push_back(section.address);
     // Only of C++ coroutines do the symbols tell that there are none.
-    const bool none = !options_.rust && bodies.empty() && !file.functions().empty();
+    const bool none = !options_.rust && bodies.empty() && file.has_symbols();
     if (file.has_debug_information() && !none) {
       if (!file.is_x86_64()) {
         note(fmt::format("{}: code for {} is not read: sizes and fields only", file.name(),
@@ -103,6 +100,7 @@ class reader {
     }
     if (options_.await_tables && !file.has_debug_information()) add_from_await_table(file);
     if (only_.empty()) add_unknown(file, before);
+    if (!file.has_debug_information() && !file.has_symbols() && !has_await_table_) note_stripped(file);
     add_budgets_by_symbols(file, before);
     if (only_.empty()) add_idle_budgets(file);
     for (const auto& problem : file.dwarf_problems()) note(fmt::format("{}: {}", file.name(), problem));
@@ -126,16 +124,16 @@ class reader {
     std::vector<rust_vtable> vtables;
     const std::size_t before = report_.coroutines.size();
     const auto look_at = [&](llvm::DWARFUnit& unit) {
-      const llvm::DWARFDie head = unit.getUnitDIE(true);
-      if (!head.isValid()) return;
-      const bool rust = is_rust(head);
+      const auto head = read_head(unit);
+      if (!head) return;
+      const bool rust = head->rust;
       if (rust ? !options_.rust : !may_have_coroutines(unit, file, bodies)) return;
       const llvm::DWARFDie full = unit.getNonSkeletonUnitDIE(false);
       if (!full.isValid()) return;
       llvm::DWARFUnit& entries = *full.getDwarfUnit();
-      if (&entries == &unit && dwarf::toString(head.find({dwarf::DW_AT_dwo_name, dwarf::DW_AT_GNU_dwo_name}))) {
-        note(fmt::format("{}: the split debug information {} is not there", file.name(),
-                         dwarf::toString(head.find({dwarf::DW_AT_dwo_name, dwarf::DW_AT_GNU_dwo_name}), "")));
+      if (&entries == &unit && !head->split_file.empty()) {
+        missing_split_files_.push_back(head->split_file);
+        return;
       }
       if (!decoder_) decoder_ = std::make_unique<disassembler>();
       if (!pads) pads = std::make_unique<landing_pads>(file);
@@ -164,6 +162,23 @@ class reader {
       unit->clear();
     }
     add_vtables(file, before, vtables);
+    note_missing_split_files(file);
+  }
+
+  void note_stripped(const image& file) {
+    report_.stripped = true;
+    note(fmt::format(
+        "{}: stripped of symbols and debug information, so coroutines in it are not seen: build with -g, and "
+        "keep the debug file beside it or in a --debug-dir",
+        file.name()));
+  }
+
+  void note_missing_split_files(const image& file) {
+    const auto& missing = missing_split_files_;
+    if (missing.empty()) return;
+    const std::string more = missing.size() > 1 ? fmt::format(" and {} more are", missing.size() - 1) : " is";
+    note(fmt::format("{}: the split debug information {}{} not there: keep the .dwo files, or pack them with dwp",
+                     file.name(), missing.front(), more));
   }
 
   /// Once all units are read: a vtable and the coroutine that it is of may be in two of them.
@@ -205,7 +220,7 @@ class reader {
   }
 
   static bool may_have_coroutines(llvm::DWARFUnit& unit, const image& file, const std::vector<std::uint64_t>& bodies) {
-    if (file.functions().empty()) return true;
+    if (!file.has_symbols()) return true;
     auto ranges = unit.collectAddressRanges();
     if (!ranges) {
       llvm::consumeError(ranges.takeError());
@@ -313,6 +328,21 @@ class reader {
                                         : source_line{};
   }
 
+  /// Another function of the coroutine that `body`, which has this symbol, goes on with; 0 if there is none.
+  static std::uint64_t address_of_part(const image& file, std::string_view symbol, const part_symbol& body,
+                                       function_role role) {
+    const std::string_view bare = without_clone_suffixes(symbol);
+    const std::string_view stem = bare.substr(0, bare.find_last_of('.'));
+    const std::string_view ending = role == function_role::destroy ? ".destroy" : ".cleanup";
+    if (body.made_by == producer::gcc && role == function_role::cleanup) return 0;
+    // Of several copies those with the same suffix belong together.
+    for (const std::string_view suffix : {symbol.substr(bare.size()), std::string_view()}) {
+      const auto* found = file.function_named(fmt::format("{}{}{}", stem, ending, suffix));
+      if (found != nullptr) return found->address;
+    }
+    return 0;
+  }
+
   /// Those that only the symbols tell of.
   void add_unknown(image& file, std::size_t before) {
     std::unordered_set<std::uint64_t> known;
@@ -330,13 +360,8 @@ class reader {
       one.made_by = body->made_by;
       one.image = file.name();
       one.resume_address = function.address;
-      const auto sibling = [&](std::string_view ending) {
-        const std::string_view stem = function.name.substr(0, function.name.find_last_of('.'));
-        const auto* found = file.function_named(fmt::format("{}{}", stem, ending));
-        return found == nullptr ? 0 : found->address;
-      };
-      one.destroy_address = sibling(".destroy");
-      if (body->made_by == producer::clang) one.cleanup_address = sibling(".cleanup");
+      one.destroy_address = address_of_part(file, function.name, *body, function_role::destroy);
+      one.cleanup_address = address_of_part(file, function.name, *body, function_role::cleanup);
       if (const auto* ramp = file.function_named(body->coroutine); ramp != nullptr && file.is_x86_64()) {
         if (!decoder_) decoder_ = std::make_unique<disassembler>();
         if (!pads) pads.emplace(file);
@@ -346,18 +371,11 @@ class reader {
       report_.coroutines.push_back(std::move(one));
       ++unknown;
     }
-    if (unknown == 0) {
-      if (file.functions().empty() && !file.has_debug_information() && !file.is_relocatable() && !has_await_table_) {
-        note(fmt::format(
-            "{}: stripped of symbols and debug information: build with -g, or keep the debug file beside it",
-            file.name()));
-      }
-      return;
-    }
+    if (unknown == 0) return;
     if (!file.has_debug_information()) {
       note(fmt::format("{}: no debug information, so only sizes are known that the code tells: build with -g",
                        file.name()));
-    } else {
+    } else if (missing_split_files_.empty()) {
       note(fmt::format(
           "{}: {} of its coroutines have no description of their frame, so at most its size is known: build "
           "them with -g (not -g1), and with clang 20 or newer, or g++",
@@ -369,9 +387,10 @@ class reader {
   std::vector<std::uint64_t> only_;  ///< by address
   coroutine_report report_;
   std::unique_ptr<disassembler> decoder_;
-  std::vector<budget_mark> budgets_;  ///< of the file that is being read
-  compiler_records told_;             ///< likewise
-  bool has_await_table_ = false;      ///< likewise
+  std::vector<budget_mark> budgets_;              ///< of the file that is being read
+  compiler_records told_;                         ///< likewise
+  bool has_await_table_ = false;                  ///< likewise
+  std::vector<std::string> missing_split_files_;  ///< likewise
 };
 
 base::result<coroutine_report> read_all(image_file& file, const std::string& name, const read_options& options) {

@@ -44,6 +44,7 @@ struct idle_budget {
 struct coroutine_report {
   std::vector<coroutine> coroutines;  ///< in no particular order
   std::uint64_t functions = 0;        ///< how many functions there were to look at
+  bool stripped = false;              ///< a file has neither symbols nor debug information: nothing can be said of it
   std::string build_id;               ///< of a file that has one; of an archive nobody's
   std::vector<std::uint64_t> arenas;  ///< addresses of <tare/abi/arena.hpp>'s structure in a linked file
   std::vector<future_vtable> vtables;

@@ -1,5 +1,7 @@
 #include "inspect/coroutine/readable_name.hpp"
 
+#include "inspect/coroutine/part_symbol.hpp"
+
 #include <llvm/Demangle/Demangle.h>
 
 #include <algorithm>
@@ -54,6 +56,17 @@ void drop_default_arguments(std::string& text) {
   }
 }
 
+/// Behind the bracket that closes the one at `open`; the end of the text if none does.
+std::size_t behind_brackets(std::string_view text, std::size_t open) {
+  int depth = 0;
+  for (std::size_t at = open; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '<' || c == '(' || c == '[' || c == '{') ++depth;
+    if ((c == '>' || c == ')' || c == ']' || c == '}') && --depth == 0) return at + 1;
+  }
+  return text.size();
+}
+
 /// clang's "$_0" and "'lambda'(int)", g++'s "{lambda(int)#1}".
 void fold_lambdas(std::string& text) {
   for (std::size_t at = 0; (at = text.find_first_of("$'{", at)) != std::string::npos; ++at) {
@@ -66,13 +79,48 @@ void fold_lambdas(std::string& text) {
       bytes = rest.find('\'', 1);
       if (bytes == std::string_view::npos) continue;
       ++bytes;
-      if (bytes < rest.size() && rest[bytes] == '(') bytes = argument_end(rest, bytes + 1) + 1;
+      // "<class T>" of one that is a template by its own words.
+      if (bytes < rest.size() && rest[bytes] == '<') bytes = behind_brackets(rest, bytes);
+      if (bytes < rest.size() && rest[bytes] == '(') bytes = behind_brackets(rest, bytes);
     } else if (rest.starts_with("{lambda(")) {
-      bytes = argument_end(rest, 1) + 1;
+      bytes = behind_brackets(rest, 0);
     } else {
       continue;
     }
-    text.replace(at, std::min(bytes, rest.size()), "{lambda}");
+    text.replace(at, bytes, "{lambda}");
+  }
+}
+
+/// g++ mangles a type that is local to a coroutine as one of its actor, "f.actor", which no demangler reads.
+std::string without_actors(std::string_view symbol) {
+  std::string text(without_clone_suffixes(symbol));
+  constexpr std::string_view suffix = ".actor";
+  for (std::size_t at = 0; (at = text.find(suffix, at)) != std::string::npos;) {
+    if (at + suffix.size() == text.size()) break;
+    text.erase(at, suffix.size());
+  }
+  return text;
+}
+
+/// "f(f(int)::_Z1fi.Frame*)", which then stands for the coroutine: "f(int)".
+void fold_frames(std::string& text) {
+  constexpr std::string_view end = ".Frame*)";
+  for (std::size_t at = 0; (at = text.find(end, at)) != std::string::npos;) {
+    const std::size_t type = text.rfind("::_Z", at);
+    std::size_t open = at + end.size() - 1;
+    for (int depth = 0; open > 0; --open) {
+      if (text[open] == ')') ++depth;
+      if (text[open] == '(' && --depth == 0) break;
+    }
+    if (type == std::string::npos || type < open) break;
+    std::size_t parameters = type;
+    for (int depth = 0; parameters > open; --parameters) {
+      if (text[parameters] == ')') ++depth;
+      if (text[parameters] == '(' && --depth == 0) break;
+    }
+    const std::string kept = text.substr(parameters, type - parameters);
+    text.replace(open, at + end.size() - open, kept);
+    at = open + kept.size();
   }
 }
 
@@ -110,7 +158,7 @@ std::string without_noise(std::string text) {
 }
 
 std::string readable_function(std::string_view name) {
-  const std::string terminated(name);
+  const std::string terminated = without_actors(name);
   llvm::ItaniumPartialDemangler demangler;
   if (demangler.partialDemangle(terminated.c_str())) {
     // Rust's own scheme, or a plain C name.
@@ -121,7 +169,21 @@ std::string readable_function(std::string_view name) {
   std::string text =
       taken(demangler.getFunctionName(nullptr, nullptr)) + taken(demangler.getFunctionParameters(nullptr, nullptr));
   fold_lambdas(text);
+  fold_frames(text);
   return without_noise(std::move(text));
+}
+
+std::string declared_name(std::string_view linkage_name) {
+  const std::string terminated = without_actors(linkage_name);
+  llvm::ItaniumPartialDemangler demangler;
+  if (demangler.partialDemangle(terminated.c_str()) || !demangler.isFunction()) return terminated;
+  std::string name = taken(demangler.getFunctionBaseName(nullptr, nullptr));
+  if (name == "operator()") {
+    std::string of = taken(demangler.getFunctionDeclContextName(nullptr, nullptr));
+    fold_lambdas(of);
+    if (of.ends_with("{lambda}")) return {};
+  }
+  return name.substr(0, name.find('['));  // [abi:...]
 }
 
 }  // namespace tare::inspect

@@ -1,6 +1,7 @@
 #include "inspect/coroutine/slot_names.hpp"
 
 #include "inspect/coroutine/awaits.hpp"
+#include "inspect/coroutine/code_line.hpp"
 #include "inspect/coroutine/readable_name.hpp"
 #include "inspect/coroutine/scopes.hpp"
 #include "inspect/dwarf/location.hpp"

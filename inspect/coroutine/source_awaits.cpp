@@ -1,9 +1,12 @@
 #include "inspect/coroutine/source_awaits.hpp"
 
+#include <algorithm>
+#include <array>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace tare::inspect {
 namespace {
@@ -59,11 +62,14 @@ class scanner {
   std::string_view word() {
     const std::size_t begin = at_;
     while (is_word(here())) {
-      if (here() == '\'' || (here() == 'R' && after() == '"')) break;
+      if (here() == 'R' && after() == '"') break;
       step();
     }
-    return text_.substr(begin, at_ - begin);
+    last_word_ = text_.substr(begin, at_ - begin);
+    return last_word_;
   }
+  /// The last word; it is what stands before if before() is of a word.
+  [[nodiscard]] std::string_view last_word() const noexcept { return last_word_; }
 
  private:
   [[nodiscard]] char previous() const noexcept { return at_ == 0 ? '\0' : text_[at_ - 1]; }
@@ -104,67 +110,123 @@ class scanner {
   std::string_view text_;
   std::size_t at_ = 0;
   std::uint32_t line_ = 1;
+  std::string_view last_word_;
   char before_ = '\0';
 };
 
+using line_list = std::vector<std::uint32_t>;
+
 class body_reader {
  public:
-  body_reader(std::string_view text, std::uint32_t begins, bool is_lambda)
-      : code_(text), begins_(begins), is_lambda_(is_lambda) {}
+  body_reader(std::string_view text, std::uint32_t begins, std::string_view name)
+      : code_(text), begins_(begins), name_(name.starts_with("operator") ? "operator" : name) {}
 
-  std::vector<std::uint32_t> read() {
-    while (!code_.at_end() && (code_.line() < begins_ || !is_at_beginning())) {
-      if (!code_.skip_what_is_no_code()) step_over_word();
+  line_list read() {
+    while (!code_.at_end() && code_.line() < begins_) step();
+    while (!code_.at_end() && code_.line() == begins_) {
+      if (name_.empty() && is_lambda_introducer()) {
+        read_lambda();
+      } else if (!name_.empty() && is_word(code_.here())) {
+        if (code_.word() == name_ && read_function()) break;
+      } else {
+        step();
+      }
     }
-    if (is_lambda_ && !skip_to_lambda_body()) return {};
-    while (!code_.at_end() && code_.here() != '{') {
-      // A declaration without a body.
-      if (code_.here() == ';') return {};
-      if (!code_.skip_what_is_no_code()) step_over_word();
-    }
-    std::vector<std::uint32_t> lines;
-    return read_body(&lines) ? lines : std::vector<std::uint32_t>();
+    // Which of several on one line it is cannot be told.
+    const bool same = std::ranges::all_of(found_, [&](const line_list& one) { return one == found_.front(); });
+    return found_.empty() || !same ? line_list() : found_.front();
   }
 
  private:
-  [[nodiscard]] bool is_at_beginning() const { return !is_lambda_ || is_lambda_introducer(); }
-
-  void step_over_word() {
-    if (is_word(code_.here())) {
-      (void)code_.word();
-    } else {
-      code_.step();
-    }
+  void step() {
+    if (code_.skip_what_is_no_code()) return;
+    if (!is_word(code_.here()) || code_.word().empty()) code_.step();
   }
 
   [[nodiscard]] bool is_lambda_introducer() const {
+    if (code_.here() != '[' || code_.after() == '[') return false;
     const char last = code_.before();
-    return code_.here() == '[' && code_.after() != '[' && !is_word(last) && last != ')' && last != ']' && last != '[';
+    if (!is_word(last)) return last != ')' && last != ']' && last != '[';
+    static constexpr std::array<std::string_view, 6> before_expressions{"return",   "co_return", "co_await",
+                                                                        "co_yield", "throw",     "case"};
+    return std::ranges::find(before_expressions, code_.last_word()) != before_expressions.end();
   }
 
-  /// From '[' to the '{' of the lambda's body; false if it has none.
-  bool skip_to_lambda_body() {
+  /// From behind the name; false if it only stands there, as in a call or a declaration.
+  bool read_function() {
+    while (code_.skip_what_is_no_code()) {
+    }
+    if (code_.here() != '(' && code_.here() != '<' && name_ != "operator") return false;
+    line_list lines;
+    if (!skip_to_body() || !read_body(lines)) return false;
+    found_.push_back(std::move(lines));
+    return true;
+  }
+
+  /// From '['. Those that begin on the line and wait are what is looked for, be they in another one.
+  bool read_lambda() {
+    const bool begins_here = code_.line() == begins_;
+    line_list lines;
+    if (!skip_to_body()) return true;
+    if (!read_body(lines)) return false;
+    if (name_.empty() && begins_here && !lines.empty()) found_.push_back(std::move(lines));
+    return true;
+  }
+
+  /// To the '{' of the body, past brackets and the braces of "requires requires { ... }"; false if it has none.
+  bool skip_to_body() {
     int depth = 0;
+    bool in_requirement = false;
     while (!code_.at_end()) {
       if (code_.skip_what_is_no_code()) continue;
       const char c = code_.here();
-      if (depth == 0 && c == '{') return true;
+      if (is_word(c)) {
+        const char before = code_.before();
+        const bool again = is_word(before) && code_.last_word() == "requires";
+        const auto word = code_.word();
+        if (word.empty()) code_.step();
+        if (depth == 0 && word == "requires" && (again || before == '&' || before == '|')) in_requirement = true;
+        continue;
+      }
+      if (depth == 0 && c == '{') {
+        if (!in_requirement) return true;
+        line_list ignored;
+        if (!read_body(ignored)) return false;
+        in_requirement = false;
+        continue;
+      }
       if (depth == 0 && (c == ';' || c == '}')) return false;
-      if (c == '[' || c == '(' || (depth > 0 && c == '{')) ++depth;
-      if (c == ']' || c == ')' || (depth > 0 && c == '}')) --depth;
+      if (c == '[' || c == '(' || c == '{') ++depth;
+      if (c == ']' || c == ')' || c == '}') --depth;
       if (depth < 0) return false;
-      step_over_word();
+      code_.step();
+    }
+    return false;
+  }
+
+  /// From behind "struct" to the '{' of a class's members; false if it is another use of the word.
+  bool skip_to_members() {
+    bool has_name = false;
+    while (!code_.at_end()) {
+      if (code_.skip_what_is_no_code()) continue;
+      const char c = code_.here();
+      if (c == '{') return true;
+      if (c == ':' && code_.after() != ':') return skip_to_body();
+      if (!is_word(c)) return false;
+      const auto word = code_.word();
+      if (word.empty() || (has_name && word != "final")) return false;
+      has_name = true;
     }
     return false;
   }
 
   /// From '{' to behind its '}'.
-  bool read_body(std::vector<std::uint32_t>* into) {
+  bool read_body(line_list& into) {
     int depth = 0;
     while (!code_.at_end()) {
       if (code_.skip_what_is_no_code()) continue;
       if (is_lambda_introducer()) {
-        if (skip_to_lambda_body() && !read_body(nullptr)) return false;
+        if (!read_lambda()) return false;
         continue;
       }
       const char c = code_.here();
@@ -172,7 +234,12 @@ class body_reader {
         const std::uint32_t line = code_.line();
         const auto word = code_.word();
         if (word.empty()) code_.step();
-        if (into != nullptr && (word == "co_await" || word == "co_yield")) into->push_back(line);
+        if (word == "co_await" || word == "co_yield") into.push_back(line);
+        // The members of a local class have their own.
+        line_list of_members;
+        if ((word == "struct" || word == "class" || word == "union") && skip_to_members() && !read_body(of_members)) {
+          return false;
+        }
         continue;
       }
       code_.step();
@@ -184,13 +251,14 @@ class body_reader {
 
   scanner code_;
   std::uint32_t begins_;
-  bool is_lambda_;
+  std::string_view name_;
+  std::vector<line_list> found_;
 };
 
 }  // namespace
 
-std::vector<std::uint32_t> await_lines(std::string_view source, std::uint32_t begins, bool is_lambda) {
-  return body_reader(source, begins, is_lambda).read();
+std::vector<std::uint32_t> await_lines(std::string_view source, std::uint32_t begins, std::string_view name) {
+  return body_reader(source, begins, name).read();
 }
 
 std::filesystem::path find_source(const std::filesystem::path& named, const std::filesystem::path& binary) {
@@ -205,7 +273,7 @@ std::filesystem::path find_source(const std::filesystem::path& named, const std:
 }
 
 std::vector<std::uint32_t> await_lines_of_file(const std::filesystem::path& named, const std::filesystem::path& binary,
-                                               std::uint32_t begins, bool is_lambda) {
+                                               std::uint32_t begins, std::string_view name) {
   namespace fs = std::filesystem;
   constexpr std::uintmax_t largest = 8U << 20U;
   std::error_code failed;
@@ -219,7 +287,7 @@ std::vector<std::uint32_t> await_lines_of_file(const std::filesystem::path& name
   if (failed || size > largest) return {};
   std::ifstream in(source, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  return await_lines(text, begins, is_lambda);
+  return await_lines(text, begins, name);
 }
 
 }  // namespace tare::inspect

@@ -41,6 +41,12 @@ const line_row* line_rows::at(std::uint64_t address) const {
   return after->ends_sequence ? nullptr : &*after;
 }
 
+std::span<const line_row> line_rows::between(std::uint64_t begin, std::uint64_t end) const {
+  const auto first = std::ranges::lower_bound(rows_, begin, {}, &line_row::address);
+  const auto last = std::ranges::lower_bound(first, rows_.end(), end, {}, &line_row::address);
+  return {first, last};
+}
+
 std::string line_rows::file(std::uint64_t number) const {
   if (table_ == nullptr) return {};
   const auto [place, is_new] = files_.try_emplace(number);

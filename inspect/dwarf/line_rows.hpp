@@ -8,6 +8,7 @@
 #include <llvm/DebugInfo/DWARF/DWARFDebugLine.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -32,6 +33,8 @@ class line_rows {
   [[nodiscard]] const line_row* at(std::uint64_t address) const;
   /// Rows by address.
   [[nodiscard]] const std::vector<line_row>& rows() const noexcept { return rows_; }
+  /// Those from `begin` to before `end`.
+  [[nodiscard]] std::span<const line_row> between(std::uint64_t begin, std::uint64_t end) const;
   [[nodiscard]] std::string file(std::uint64_t number) const;
 
  private:

@@ -79,6 +79,17 @@ std::uint64_t bytes_of(llvm::DWARFDie type, int depth) {
   }
 }
 
+/// The entry that has the attribute: this one, or one that it is an instance or the definition of.
+llvm::DWARFDie holder_of(const llvm::DWARFDie& die, dwarf::Attribute attribute, int depth = 0) {
+  if (!die.isValid() || depth > 8) return {};
+  if (die.find(attribute)) return die;
+  for (const auto leads : {dwarf::DW_AT_abstract_origin, dwarf::DW_AT_specification, dwarf::DW_AT_signature}) {
+    const auto holder = holder_of(die.getAttributeValueAsReferencedDie(leads), attribute, depth + 1);
+    if (holder.isValid()) return holder;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string type_text(llvm::DWARFDie type) {
@@ -131,14 +142,15 @@ std::uint64_t entry_of(const llvm::DWARFDie& type) {
 
 source_line declaration(const llvm::DWARFDie& die) {
   source_line where;
-  const auto line = die.getDeclLine();
+  const auto line = dwarf::toUnsigned(holder_of(die, dwarf::DW_AT_decl_line).find(dwarf::DW_AT_decl_line), 0);
   if (line == 0) return where;
   where.line = static_cast<std::uint32_t>(line);
-  // DWARFDie::getDeclFile() does not know files that the abbreviation table holds, as g++ has them.
-  const auto number = dwarf::toUnsigned(die.findRecursively(dwarf::DW_AT_decl_file));
-  llvm::DWARFUnit* unit = die.getDwarfUnit()->getLinkedUnit();
-  const auto* lines = unit->getContext().getLineTableForUnit(unit);
-  if (number && lines != nullptr) {
+  // The number of a file is one of the unit that has it, which may be another than the entry's.
+  const auto holder = holder_of(die, dwarf::DW_AT_decl_file);
+  const auto number = dwarf::toUnsigned(holder.find(dwarf::DW_AT_decl_file));
+  if (!number) return where;
+  llvm::DWARFUnit* unit = holder.getDwarfUnit()->getLinkedUnit();
+  if (const auto* lines = unit->getContext().getLineTableForUnit(unit)) {
     const char* folder = unit->getCompilationDir();
     (void)lines->getFileNameByIndex(*number, folder == nullptr ? "" : folder,
                                     llvm::DILineInfoSpecifier::FileLineInfoKind::AbsoluteFilePath, where.file);

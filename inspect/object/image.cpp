@@ -183,6 +183,7 @@ void image::read_symbols(const object::ELFObjectFileBase& from) {
       if (base == addresses_->of_section.end()) return;
       at += base->second - (*where)->getAddress();
     }
+    has_local_functions_ = has_local_functions_ || symbol.getBinding() == llvm::ELF::STB_LOCAL;
     functions_.push_back({.name = {name->data(), name->size()}, .address = at, .bytes = symbol.getSize()});
   };
   for (const auto& symbol : from.symbols()) add(symbol);
@@ -321,7 +322,7 @@ base::result<void> image::use_debug_file(const fs::path& path, const fs::path&) 
   }
   debug_file_ = std::make_unique<object::OwningBinary<object::ObjectFile>>(std::move(*opened));
   dwarf_.reset();
-  if (!has_section(*elf_, ".symtab")) {
+  if (!has_symbols() && has_section(*file, ".symtab")) {
     functions_.clear();
     read_symbols(*file);
   }

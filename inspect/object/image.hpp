@@ -77,6 +77,9 @@ class image {
 
   /// Sorted by address.
   [[nodiscard]] std::span<const function_symbol> functions() const noexcept { return functions_; }
+  /// False if the file was linked and then stripped, of all symbols or of those of local functions, which the parts of
+  /// coroutines are: what has no symbol may be there all the same.
+  [[nodiscard]] bool has_symbols() const noexcept { return is_relocatable() || has_local_functions_; }
   /// The one that covers the address.
   [[nodiscard]] const function_symbol* function_at(std::uint64_t address) const;
   [[nodiscard]] const function_symbol* function_named(std::string_view name) const;
@@ -102,6 +105,7 @@ class image {
   std::vector<std::string> problems_;
   std::vector<section> sections_;  ///< those in memory, by address
   std::vector<function_symbol> functions_;
+  bool has_local_functions_ = false;  ///< every linked program has some, of the code that starts it
   std::unordered_map<std::string_view, std::size_t> by_name_;
   std::map<std::uint64_t, std::string> imports_;
 };

@@ -1,0 +1,68 @@
+#pragma once
+
+// What the units of forms.cpp share: a coroutine that both have, and what they wait with.
+
+#include <coroutine>
+#include <exception>
+#include <new>
+
+namespace forms {
+
+void use(const void* object) noexcept;
+bool ask() noexcept;
+
+struct task {
+  struct promise_type {
+    task get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    std::suspend_always final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() {}
+  };
+  std::coroutine_handle<promise_type> handle;
+};
+
+/// Whose unhandled_exception() does not return, by a function that is known not to and by one that is not.
+template <bool known>
+struct final_task {
+  struct promise_type {
+    final_task get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    std::suspend_always final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() noexcept {
+      if constexpr (known) std::terminate();
+      fail();
+    }
+  };
+  [[noreturn]] static void fail() noexcept;
+  std::coroutine_handle<promise_type> handle;
+};
+
+/// Never waits at its end.
+struct detached {
+  struct promise_type {
+    detached get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() noexcept { std::terminate(); }
+  };
+  std::coroutine_handle<promise_type> handle;
+};
+
+struct event {
+  bool await_ready() noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiting) noexcept;
+  void await_resume() noexcept {}
+};
+
+inline task in_both_units(int n) {  // coroutine both
+  int numbers[20];
+  use(numbers);
+  co_await event{};  // await both
+  use(&numbers[n]);
+  co_await event{};  // await both
+}
+
+}  // namespace forms
