@@ -1,11 +1,10 @@
 #pragma once
 
-// The section `.tare.awaits` of a program or library: where its coroutines can be suspended, by line. It takes the
-// debug information and a disassembler to find that out, so `tare frames --await-table` does it after linking. Who
-// reads the section needs neither: the process itself (<tare/await_table.hpp>), and `tare live`. It is no part of what
-// is loaded.
+// The section `.tare.awaits` of a program or library: where its coroutines can be suspended, by line. Computing this
+// needs debug information and a disassembler, so `tare frames --await-table` does it after linking. Readers need
+// neither: the process itself (<tare/await_table.hpp>) and `tare live`. The section is not loaded.
 //
-// Text in lines:
+// It consists of lines of text:
 //
 //   tare awaits 1
 //   build 78e3efc96bb5fbc5b45458cfa1aadeafc3f7356a
@@ -22,7 +21,7 @@
 //   a      a place where the coroutine before it can be suspended: the index; b in its body, s at its start, e at its
 //          end; file and line (0: not known)
 //
-// The file may be anyone's: what breaks the rules is refused, and no number leads out of the lists.
+// The file is not trusted: anything that violates the format is refused, and every index is checked.
 
 #include <algorithm>
 #include <charconv>
@@ -44,7 +43,7 @@ struct await_section {
   static constexpr std::string_view version = "1";
   static constexpr std::uint64_t largest_frame = std::uint64_t{1} << 30U;
 
-  /// Whether a number there in a frame is one aligned load.
+  /// Whether a number at this offset in a frame can be read by one aligned load.
   [[nodiscard]] static constexpr bool can_be_read(std::uint64_t offset, std::uint64_t bytes) noexcept {
     return (bytes == 1 || bytes == 2 || bytes == 4) && offset % bytes == 0 && offset <= largest_frame - bytes;
   }
@@ -52,11 +51,11 @@ struct await_section {
   struct place {
     std::uint32_t index = 0;
     char kind = 'b';
-    std::uint32_t file = 0;  ///< means nothing if there is no line
+    std::uint32_t file = 0;  ///< meaningless if there is no line
     std::uint32_t line = 0;
   };
 
-  /// The addresses do not stand side by side, where they would look like a frame to who searches memory for one.
+  /// The addresses are not adjacent, because that would look like a frame to a tool that searches memory for frames.
   struct coroutine {
     std::uint64_t resume = 0;
     std::string_view name;
@@ -70,7 +69,7 @@ struct await_section {
     std::uint32_t file = 0;
     std::uint32_t line = 0;
     std::uint32_t first_place = 0;
-    std::uint32_t places = 0;  ///< those from the first on, by index
+    std::uint32_t places = 0;  ///< count, starting from the first, ordered by index
   };
 
   std::string_view build_id;
@@ -78,10 +77,11 @@ struct await_section {
   std::vector<coroutine> coroutines;
   std::vector<place> all_places;
 
-  /// Views of `text`, which has to stay. The error says what is wrong, for a message that names the file.
+  /// The result refers to `text`, which must outlive it. The error says what is wrong, for a message that names the
+  /// file.
   [[nodiscard]] static std::expected<await_section, std::string> read(std::string_view text);
 
-  /// Where the coroutine is suspended when its index is this; nullptr if nowhere.
+  /// Where the coroutine is suspended for this index; nullptr if the index is unknown.
   [[nodiscard]] const place* place_at(const coroutine& of, std::uint32_t index) const noexcept {
     const auto first = all_places.begin() + of.first_place;
     const auto last = first + of.places;
@@ -90,7 +90,7 @@ struct await_section {
   }
 };
 
-/// Reads one line after the other, and each word by word.
+/// Reads line by line, and each line word by word.
 class await_section_reader {
  public:
   explicit await_section_reader(std::string_view text) : rest_(text) {}
@@ -120,7 +120,7 @@ class await_section_reader {
     return std::unexpected("its line " + std::to_string(number_of_line_) + " is damaged");
   }
 
-  /// False at the end, and for a line that has none.
+  /// False at the end, and for a line that is not terminated.
   bool next_line() {
     const auto end = rest_.find('\n');
     if (end == std::string_view::npos) return false;
@@ -136,7 +136,7 @@ class await_section_reader {
     return true;
   }
 
-  /// A number and the blank behind it, or the end of the line.
+  /// A number and the space after it, or the end of the line.
   bool number(std::unsigned_integral auto& into, int base = 10) {
     const auto [end, wrong] = std::from_chars(line_.data(), line_.data() + line_.size(), into, base);
     if (wrong != std::errc()) return false;
@@ -151,12 +151,12 @@ class await_section_reader {
     return true;
   }
 
-  /// File and line, the file one that is known.
+  /// File and line; the file must be known.
   bool source(std::uint32_t& file, std::uint32_t& line) {
     return number(file) && number(line) && (line == 0 || file < read_.files.size());
   }
 
-  /// What is left of the line is a name, fit to be shown.
+  /// The rest of the line is a name without control characters.
   [[nodiscard]] bool is_name() const {
     return std::ranges::none_of(line_, [](char c) { return static_cast<unsigned char>(c) < ' '; });
   }

@@ -1,15 +1,14 @@
 #pragma once
 
-// What `TARE_FRAME_BUDGET` puts into a program's section `.tare.budgets`, and tools read from there: four 32-bit
-// numbers for each budget, the distance to a place in the coroutine's code, the bytes, the line, and a mark for the
-// file.
+// What `TARE_FRAME_BUDGET` writes into a program's section `.tare.budgets` for tools to read: four 32-bit numbers per
+// budget, namely the distance to an address in the coroutine's code, the bytes, the line, and a hash of the file name.
 
 #include <cstdint>
 
 namespace tare::abi {
 
-/// Tells files apart by their names without folders, which compilers spell in more than one way (FNV-1a). `tare frames`
-/// compares it with that of the files in the debug information.
+/// Hash (FNV-1a) of a file name without its directories, which compilers spell in more than one way. `tare frames`
+/// compares it with the hashes of the files in the debug information.
 constexpr std::uint32_t file_mark(const char* path) {
   std::uint32_t mark = 2166136261U;
   for (; *path != '\0'; ++path)

@@ -1,12 +1,12 @@
 #pragma once
 
-// Statements that are sent together: one round trip to PostgreSQL, one visit of the blocking pool for SQLite.
+// Statements that are sent together: one round trip to PostgreSQL, one call on the blocking pool for SQLite.
 //
 //   tare::db::batch added;
 //   for (auto& item : items) added.add("INSERT INTO items (name, price) VALUES ($1, $2)", item.name, item.price);
 //   auto changes = co_await db.execute(std::move(added));       // all of them, or none
 //
-// Bytes: 24 for each statement, and its parameters.
+// Bytes: 24 per statement, plus its parameters.
 
 #include <tare/db/parameters.hpp>
 
@@ -24,7 +24,7 @@ class batch {
     parameters bound;
   };
 
-  /// The text must live until the batch has been executed; the values are copied.
+  /// The text must stay valid until the batch has been executed; the values are copied.
   template <bindable... P>
   void add(std::string_view sql, const P&... values) {
     statements_.push_back({sql, parameters(values...)});

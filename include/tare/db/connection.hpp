@@ -1,13 +1,13 @@
 #pragma once
 
-// A connection of a pool for one task alone, for as long as it keeps it.
+// Exclusive use of a connection from a pool.
 //
 //   auto connection = co_await db.acquire();
 //   if (!connection) co_return std::unexpected(connection.error());
 //   auto total = co_await connection->query_one<std::int64_t>("SELECT count(*) FROM items");
 //
-// Needed for what belongs to a connection (temporary tables, settings); otherwise a pool takes the same calls, and
-// lends the connection for no longer than it must. Bytes: 8.
+// You need it for state that belongs to a connection (temporary tables, settings). Otherwise call the same functions on
+// the pool, which lends a connection only as long as necessary. Bytes: 8.
 
 #include <tare/db/detail/lease.hpp>
 #include <tare/db/statements.hpp>
@@ -17,8 +17,8 @@
 
 namespace tare::db {
 
-/// Move-only. Goes back to its pool when this and all its `rows` are gone. One statement at a time: a call while `rows`
-/// are not at their end throws std::logic_error.
+/// Move-only. Returns to its pool when this and all its `rows` are destroyed. One statement at a time: a call before
+/// `rows` have been read to the end throws std::logic_error.
 class connection : public statements<connection> {
  public:
   /// For the library.
@@ -29,7 +29,7 @@ class connection : public statements<connection> {
   connection& operator=(const connection&) = delete;
   ~connection() = default;
 
-  /// Begins a transaction, which shares the connection.
+  /// Begins a transaction on this connection.
   [[nodiscard]] task<result<transaction>> begin(transaction_options options = {});
 
  private:

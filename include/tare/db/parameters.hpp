@@ -1,12 +1,12 @@
 #pragma once
 
-// Values bound to a statement: never part of its text, so there is nothing to escape.
+// Values bound to a statement. They are never part of its text, so nothing needs escaping.
 //
 //   co_await db.execute("UPDATE items SET price = $1, note = $2 WHERE id = $3", 9.5, std::nullopt, id);
 //
 // $1, $2 ... name them in the statement, in PostgreSQL and in SQLite (where ?, ?1 and :name work too). The values are
 // copied at the call, in one allocation of 8 bytes, 16 for each value, and the bytes of texts and blobs. It is freed
-// when the database has them.
+// when the database has received them.
 
 #include <tare/db/detail/value.hpp>
 
@@ -55,7 +55,7 @@ struct bindable_trait<std::optional<T>> : std::bool_constant<plain_bindable<T>> 
 template <class T>
 concept bindable = detail::bindable_trait<std::decay_t<T>>::value;
 
-/// 8 bytes, move-only. Made by the calls that take values; by hand only for a `batch` that is made elsewhere.
+/// 8 bytes, move-only. Calls that take values construct it; you need it only to build a `batch` elsewhere.
 class parameters {
  public:
   parameters() noexcept = default;
@@ -110,7 +110,7 @@ class parameters {
     if constexpr (detail::is_optional<T>) {
       if (value) fill(at, used, *value);
     } else if constexpr (std::is_null_pointer_v<T> || std::same_as<T, std::nullopt_t>) {
-      // null, as it is
+      // stays null
     } else if constexpr (std::same_as<T, bool>) {
       into.kind = value_kind::boolean;
       into.boolean = value;

@@ -1,26 +1,26 @@
 #pragma once
 
-// Connections to one database, opened as they are needed, up to a cap, and lent in the order in which they are asked
-// for. The same calls for SQLite and PostgreSQL.
+// A pool of connections to one database, opened on demand up to a maximum, and lent in order of request. The interface
+// is the same for SQLite and PostgreSQL.
 //
 //   auto db = tare::db::pool::open("sqlite:items.db");                    // or "postgresql://user@host/items"
 //   if (!db) return complain(db.error());
 //   auto name = co_await db->query_one<std::string>("SELECT name FROM items WHERE id = $1", id);
 //
-// Opening a pool opens no connection: a database that is down is an `unavailable` of the first call, and the calls work
-// when it has come up. After a failed attempt to connect, calls fail at once until the next one is due: 50 ms later,
-// doubled with each failure up to 1 s, and jittered.
+// Opening a pool opens no connection. If the database is down, calls return `unavailable`; they succeed once it is up.
+// After a failed attempt to connect, calls fail immediately until the next attempt is due: 50 ms later, doubled with
+// each failure up to 1 s, with jitter.
 //
-// A PostgreSQL server on another machine needs TLS and its identity checked: "?sslmode=verify-full&sslrootcert=FILE".
-// libpq's default, `prefer`, is neither: it goes on in the clear if the server wants, and believes any certificate.
-// A statement is cancelled by a request in the clear, as PostgreSQL has it; over TLS, where that would give its key
-// away, the connection is closed instead, and the server notices when it next sends something
-// (`client_connection_check_interval` makes it look).
+// For a PostgreSQL server on another machine, use TLS and verify its identity: "?sslmode=verify-full&sslrootcert=FILE".
+// libpq's default, `prefer`, ensures neither: it continues without TLS if the server wants that, and accepts any
+// certificate. PostgreSQL cancels a statement by an unencrypted request. Over TLS, that would disclose the connection's
+// cancel key, so the connection is closed instead; the server notices when it next sends something, or earlier with
+// `client_connection_check_interval`.
 //
-// SQLite runs on the blocking pool, in write-ahead logging; writers of one pool take turns, readers run beside them.
-// PostgreSQL runs on the shard's reactor; its connections are used from every shard.
+// SQLite runs on the blocking pool, with write-ahead logging; the writers of a pool take turns, and readers run
+// concurrently. PostgreSQL runs on the shard's reactor; every shard can use its connections.
 //
-// Bytes: what a query holds in the frames while it waits for a connection, and while it has one: docs/bytes.md.
+// Bytes: docs/bytes.md lists what a query holds while it waits for a connection and while it has one.
 
 #include <tare/db/connection.hpp>
 #include <tare/db/statements.hpp>
@@ -40,24 +40,25 @@
 
 namespace tare::db {
 
-/// What a commit is on disk when it returns, with SQLite (PRAGMA synchronous).
+/// What a commit guarantees with SQLite when it returns (PRAGMA synchronous).
 enum class durability : std::uint8_t {
   full,    ///< survives a power failure
-  normal,  ///< survives a crash of the process; a power failure may undo the last commits, and damages nothing
+  normal,  ///< survives a crash of the process; a power failure may undo the last commits, but never damages the
+           ///< database
 };
 
 struct pool_options {
-  std::size_t connections = 8;         ///< the cap; 1 for an SQLite database in memory
-  std::size_t cached_statements = 64;  ///< prepared ones that each connection keeps, the latest used
+  std::size_t connections = 8;         ///< maximum; 1 for an in-memory SQLite database
+  std::size_t cached_statements = 64;  ///< most recently used prepared statements that each connection keeps
   std::chrono::milliseconds connect_limit{5000};
   std::chrono::milliseconds first_backoff{50};
   std::chrono::milliseconds longest_backoff{1000};
   /// SQLite: how long a statement waits for a lock before it fails with `busy`.
   std::chrono::milliseconds busy_limit{5000};
   durability durable = durability::full;
-  /// PostgreSQL: what the user of an acquired `connection` may have left there goes when it comes back, as by DISCARD
-  /// ALL: settings, roles, temporary tables, cursors, LISTEN, advisory locks. One round trip. What a statement of the
-  /// pool itself or of a `transaction` leaves stays in any case.
+  /// PostgreSQL: when an acquired `connection` is returned, resets its state as by DISCARD ALL: settings, roles,
+  /// temporary tables, cursors, LISTEN, advisory locks. Costs one round trip. State left by statements of the pool
+  /// itself or of a `transaction` is not reset.
   bool reset_connections = true;
 };
 
@@ -70,39 +71,39 @@ template <class T>
 inline constexpr bool is_result<result<T>> = true;
 }  // namespace detail
 
-/// Move-only. May be used from every shard at the same time. Connections and transactions that are lent may outlive it.
+/// Move-only. Any shard may use it concurrently. Connections and transactions taken from it may outlive it.
 class pool : public statements<pool> {
  public:
-  /// `database` is "sqlite:PATH", "sqlite::memory:", or a URI of PostgreSQL ("postgresql://...", "postgres://..."; what
-  /// it may contain is in PostgreSQL's documentation of libpq, "Connection URIs"). An error of kind `syntax` if it is
-  /// neither, or was built without that database.
+  /// `database` is "sqlite:PATH", "sqlite::memory:", or a PostgreSQL URI ("postgresql://...", "postgres://..."; see
+  /// "Connection URIs" in PostgreSQL's documentation of libpq). Returns an error of kind `syntax` if it is neither, or
+  /// if the library was built without that database.
   [[nodiscard]] static result<pool> open(std::string_view database, pool_options options = {});
 
   pool(pool&&) noexcept;
   pool& operator=(pool&&) noexcept;
   pool(const pool&) = delete;
   pool& operator=(const pool&) = delete;
-  /// Closes the connections that are not lent; the others are closed when they come back.
+  /// Closes the idle connections; lent connections are closed when they are returned.
   ~pool();
 
-  /// Waits for a connection, and connects it if it is not yet, or no longer.
+  /// Waits for a connection, and connects it if necessary.
   [[nodiscard]] task<result<connection>> acquire();
 
   /// Begins a transaction on a connection of its own.
   [[nodiscard]] task<result<transaction>> begin(transaction_options options = {});
 
-  /// Runs `body(transaction&)`, which gives a task<result<T>>, and commits if it has a value. If it has an error,
-  /// throws, or is cancelled, the transaction has been rolled back when this returns or throws.
+  /// Runs `body(transaction&)`, which must return a task<result<T>>, and commits if the result has a value. If it is an
+  /// error, or if `body` throws or is cancelled, the transaction has been rolled back when this returns or throws.
   template <std::invocable<transaction&> Body>
   [[nodiscard]] std::invoke_result_t<Body&, transaction&> transact(Body body, transaction_options options = {}) {
     return run_in_transaction<Body>(begin(options), std::move(body));
   }
 
-  /// Waits until every lent connection has come back, and closes all, without holding up the shard. Calls that come
-  /// later fail with `unavailable`.
+  /// Waits until every lent connection has been returned, and closes all connections without blocking the shard. Later
+  /// calls fail with `unavailable`.
   [[nodiscard]] task<> close();
 
-  /// Of the cap, how many are lent at this moment.
+  /// Number of connections currently lent, at most `capacity()`.
   [[nodiscard]] std::size_t lent() const noexcept;
   [[nodiscard]] std::size_t capacity() const noexcept;
 

@@ -6,10 +6,10 @@
 //   auto note = row.get<std::optional<std::string>>("note");      // nullopt for NULL
 //
 // T is an integer type, float or double, bool, std::string, std::string_view, std::span<const std::byte>,
-// std::vector<std::byte>, or an optional of one of these. Numbers are also taken from text that is one throughout
-// (PostgreSQL's numeric), bool also from integers (SQLite's).
+// std::vector<std::byte>, or an optional of one of these. Text that is entirely a number also converts to a number
+// (PostgreSQL's numeric), and integers convert to bool (SQLite).
 //
-// Bytes: a row is 16 and owns nothing. It, and views that it has given, last until the next await on its `rows`.
+// Bytes: a row is 16 and owns nothing. A row and its views are valid until the next await on its `rows`.
 
 #include <tare/db/detail/row_block.hpp>
 #include <tare/db/error.hpp>
@@ -30,7 +30,7 @@
 
 namespace tare::db {
 
-/// Thrown by `row::get`, whose caller says that it knows what is in the column.
+/// Thrown by `row::get`, whose caller asserts the type of the column.
 class column_error final : public std::runtime_error {
  public:
   explicit column_error(const error& why) : std::runtime_error(why.message()) {}
@@ -43,13 +43,13 @@ class row {
   /// Number of columns.
   [[nodiscard]] std::size_t size() const noexcept { return block_->columns(); }
   [[nodiscard]] const std::string& name(std::size_t column) const { return block_->names().at(column); }
-  /// The first column of this name.
+  /// The first column with this name.
   [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const noexcept;
-  /// Throws std::out_of_range, as all that follows.
+  /// Throws std::out_of_range, like all functions below.
   [[nodiscard]] value_kind kind(std::size_t column) const { return value(column).kind(); }
   [[nodiscard]] bool is_null(std::size_t column) const { return kind(column) == value_kind::null; }
 
-  /// The value as a T. Throws column_error if it is something else: a mistake in the query or in this call.
+  /// The value as a T. Throws column_error if it has another type, which is a mistake in the query or in this call.
   template <class T>
   [[nodiscard]] T get(std::size_t column) const {
     auto value = try_get<T>(column);
@@ -61,7 +61,7 @@ class row {
     return get<T>(column_of(name));
   }
 
-  /// The value as a T, or an error of kind `data`: for columns whose content is not in the program's hands.
+  /// The value as a T, or an error of kind `data`: for columns whose content the program does not control.
   template <class T>
   [[nodiscard]] result<T> try_get(std::size_t column) const {
     T converted{};

@@ -1,6 +1,6 @@
 #pragma once
 
-// The rows of a result, read as they are asked for.
+// The rows of a result, read on demand.
 //
 //   auto items = co_await db.query("SELECT id, name FROM items WHERE price < $1", 10);
 //   if (!items) co_return std::unexpected(items.error());
@@ -11,10 +11,10 @@
 //     use((*row)->get<std::int64_t>(0));
 //   }
 //
-// Some 16 KiB of rows are read at a time, whatever the size of the result, and the database is not asked for more
-// before these are used up. A result that fits gives its connection back to the pool before its first row is looked at.
+// Rows are read about 16 KiB at a time, whatever the size of the result; the next ones are requested only when these
+// have been consumed. A result that fits returns its connection to the pool before you see its first row.
 //
-// Bytes: 8, and about 100 with the rows that have been read, outside of the frame.
+// Bytes: 8, and about 100 plus the rows that have been read, outside the frame.
 
 #include <tare/db/error.hpp>
 #include <tare/db/row.hpp>
@@ -32,7 +32,7 @@ namespace detail {
 struct row_stream;  // src/db/row_stream.hpp
 }  // namespace detail
 
-/// Move-only. Destroying it before the last row stops the query and lets go of the connection.
+/// Move-only. Destroying it before the last row stops the query and returns the connection.
 class rows {
  public:
   class next_awaiter;
@@ -49,7 +49,7 @@ class rows {
   rows& operator=(const rows&) = delete;
   ~rows();
 
-  /// The next row, or nullopt after the last one, or after an error. Suspends only if none is at hand.
+  /// The next row, or nullopt after the last one, or after an error. Suspends only if no row is buffered.
   [[nodiscard]] next_request next() noexcept { return {*this}; }
 
   /// Names of the columns.
@@ -70,7 +70,7 @@ class rows::next_awaiter {
   [[nodiscard]] bool await_ready() noexcept { return --tare::detail::current_shard->budget >= 0 && of_.advance(); }
   template <class Promise>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) {
-    // From here on this is the await of a child.
+    // From here on this awaits a child.
     auto fetched = of_.fetch();
     self.promise().set_kind(tare::detail::wait_kind::child);
     return fetched_.emplace(fetched.release()).await_suspend(self);

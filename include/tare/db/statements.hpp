@@ -1,12 +1,12 @@
 #pragma once
 
-// How statements are run: the same on a pool, a connection and a transaction.
+// Running statements: the same functions for a pool, a connection and a transaction.
 //
 //   auto price = co_await db.query_one<double>("SELECT price FROM items WHERE id = $1", id);
 //   auto added = co_await db.execute("INSERT INTO items (name, price) VALUES ($1, $2)", "tare", 9.5);
 //
-// Statements are prepared once for each connection and kept. Their text must live until the await ends; the values are
-// copied at the call. Every call is a cancellation point: what is under way in the database is stopped.
+// Statements are prepared once per connection and cached. Their text must stay valid until the await ends; the values
+// are copied by the call. Every call is a cancellation point: cancellation stops the statement in the database.
 //
 // Bytes: docs/bytes.md.
 
@@ -62,13 +62,13 @@ task<result<std::optional<typename one_row<T...>::type>>> first_of(rows found) {
   if (!*first) co_return std::nullopt;
   auto values = values_of<T...>(**first);
   if (!values) co_return std::unexpected(std::move(values.error()));
-  // A query that has no more rows ends here; one that has is stopped.
+  // A query without further rows ends here; otherwise it is stopped.
   auto second = co_await found.next();
   if (!second) co_return std::unexpected(std::move(second.error()));
   co_return *std::move(values);
 }
 
-/// Apart from `first_of`, so that a query which waits does not hold what is needed only afterwards.
+/// Separate from `first_of`, so that a waiting query does not hold what is needed only afterwards.
 template <class... T>
 task<result<std::optional<typename one_row<T...>::type>>> first_row(task<result<rows>> query) {
   auto found = co_await std::move(query);
@@ -82,14 +82,14 @@ task<result<std::optional<typename one_row<T...>::type>>> first_row(task<result<
 template <class On>
 class statements {
  public:
-  /// Runs a statement that gives rows.
+  /// Runs a statement that returns rows.
   template <bindable... P>
   [[nodiscard]] task<result<rows>> query(std::string_view sql, const P&... values) {
     return on().start_query(sql, parameters(values...));
   }
 
-  /// The first row's columns as a T, or a tuple of several; nullopt if there is no row. A column that is no T is an
-  /// error of kind `data`. Throws std::out_of_range if there are fewer columns.
+  /// The first row's columns as a T, or a tuple of several; nullopt if there is no row. A column that does not convert
+  /// to its T is an error of kind `data`. Throws std::out_of_range if there are fewer columns.
   template <class... T, bindable... P>
     requires(sizeof...(T) > 0)
   [[nodiscard]] task<result<std::optional<typename detail::one_row<T...>::type>>> query_one(std::string_view sql,
@@ -98,17 +98,17 @@ class statements {
     return detail::first_row<T...>(on().start_query(sql, parameters(values...)));
   }
 
-  /// Runs a statement whose rows, if any, are of no interest; gives the number of rows that it has changed.
+  /// Runs a statement, ignores its rows if any, and returns the number of rows it has changed.
   template <bindable... P>
   [[nodiscard]] task<result<std::uint64_t>> execute(std::string_view sql, const P&... values) {
     return on().start_execute(sql, parameters(values...));
   }
 
-  /// Runs all, or none: outside of a transaction they make one. Gives the changes of each.
+  /// Runs all statements or none: outside a transaction, they form one. Returns the number of rows changed by each.
   [[nodiscard]] task<result<std::vector<std::uint64_t>>> execute(batch all) { return on().start_batch(std::move(all)); }
 
-  /// Runs a text of several statements without parameters, as in a schema file: all, or none. It must have no BEGIN or
-  /// COMMIT of its own.
+  /// Runs a text of several statements without parameters, such as a schema file: all of them or none. It must not
+  /// contain BEGIN or COMMIT.
   [[nodiscard]] task<result<void>> execute_script(std::string_view sql) { return on().start_script(sql); }
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
 
-// Statements that count together or not at all.
+// Statements that take effect together or not at all.
 //
 //   auto tx = co_await db.begin();
 //   if (!tx) co_return std::unexpected(tx.error());
@@ -8,8 +8,8 @@
 //   auto given = co_await tx->execute("UPDATE accounts SET balance = balance + $1 WHERE id = $2", sum, to);
 //   auto done = co_await tx->commit();              // fails if any of the statements has failed
 //
-// A transaction that is destroyed without a commit, on the way of an exception or of cancellation too, is rolled back
-// in the background, and its connection is lent again after that. `pool::transact` waits for it.
+// A transaction that is destroyed without a commit, including by an exception or cancellation, is rolled back in the
+// background; its connection is lent again afterwards. `pool::transact` waits for the rollback.
 //
 // Bytes: 8.
 
@@ -22,18 +22,18 @@
 namespace tare::db {
 
 enum class isolation : std::uint8_t {
-  standard,      ///< the database's own: read committed with PostgreSQL; SQLite is always serializable
+  standard,      ///< the database's default: read committed for PostgreSQL; SQLite is always serializable
   repeatable,    ///< PostgreSQL's repeatable read
   serializable,  ///< may fail with `busy` at any statement and at the commit
 };
 
 struct transaction_options {
   isolation level = isolation::standard;
-  /// With SQLite, transactions that may write take their turn when they begin; these run beside them.
+  /// With SQLite, transactions that may write wait for their turn when they begin; read-only ones run concurrently.
   bool read_only = false;
 };
 
-/// Move-only. One statement at a time, as with a connection.
+/// Move-only. One statement at a time, as for a connection.
 class transaction : public statements<transaction> {
  public:
   /// For the library.
@@ -44,12 +44,12 @@ class transaction : public statements<transaction> {
   transaction& operator=(const transaction&) = delete;
   ~transaction() = default;
 
-  /// Makes everything count. If a statement has failed or was cancelled, rolls back and gives that error: both
-  /// databases do the same, whatever the program has made of the error. If the commit itself fails, all is rolled back;
-  /// with `unavailable` it is not known. The transaction is over in any case.
+  /// Makes all changes permanent. If a statement has failed or was cancelled, rolls back and returns that error, with
+  /// both databases, no matter how the program has handled the error. If the commit itself fails, everything is rolled
+  /// back, except that after `unavailable` the outcome is unknown. The transaction is over in any case.
   [[nodiscard]] task<result<void>> commit();
 
-  /// Undoes everything. Waits also while the task is being cancelled. The transaction is over in any case.
+  /// Undoes all changes. Runs to completion even if the task is being cancelled. The transaction is over in any case.
   [[nodiscard]] task<result<void>> rollback();
 
   /// False after `commit` and `rollback`: then every call throws std::logic_error.

@@ -1,17 +1,17 @@
 #pragma once
 
-// What a value in a row or a bound parameter is.
+// The kind of a value in a row or a bound parameter.
 
 #include <cstdint>
 #include <string_view>
 
 namespace tare::db {
 
-/// SQLite has no booleans: they are integers there. What PostgreSQL has beyond these (numeric, dates, JSON ...) comes
-/// as the text that psql would show.
+/// SQLite has no booleans; it uses integers. PostgreSQL's other types (numeric, dates, JSON ...) are returned as the
+/// text that psql would show.
 enum class value_kind : std::uint8_t { null, integer, real, boolean, text, blob };
 
-/// "null", "integer" ...
+/// The name of the enumerator: "null", "integer" ...
 [[nodiscard]] std::string_view name_of(value_kind kind) noexcept;
 
 }  // namespace tare::db

@@ -1,23 +1,23 @@
 #pragma once
 
-// An HTTP/1.1 client that keeps its connections.
+// An HTTP/1.1 client that reuses connections.
 //
 //   http::client client;
 //   auto got = co_await client.get("http://127.0.0.1:8080/items/7");          // result<client_response>
 //   if (got && got->status() == 200) use(co_await got->read_all());
 //
-// What does not exist, on purpose: redirects are responses like any other (`location` says where to), cookies, caches
-// and proxies are the caller's, no body is decompressed. A request is sent once; only one that found its kept
-// connection closed before a byte of a response came is sent again, on a new one, if its method is idempotent and it
-// has no `stream`. With TLS it does not matter whether the server has closed by close_notify.
+// By design, the client does not follow redirects (`location` says where to), and has no cookies, caches, proxies or
+// decompression. A request is sent once, with one exception: if a reused connection turns out to be closed before the
+// first byte of the response, the request is sent again on a new connection, provided that its method is idempotent and
+// it has no `stream`. With TLS, this does not depend on whether the server sent close_notify.
 //
-// Sending and reading go on side by side. A server may respond while it reads: the rest of the request is sent while
-// the caller reads the response. A status from 300 on, or the response's end, stops the sending before the request's
-// end; such a connection is closed and not used again. So is one on which anything comes that is not the response to
-// its request.
+// Sending and reading are concurrent. A server may respond before it has read the whole request: the rest is sent while
+// the caller reads the response. A status of 300 or above, or the end of the response, stops the sending; the
+// connection is then closed instead of reused. A connection on which anything arrives that is not the response to its
+// request is closed too.
 //
-// Bytes: a kept connection is 40 in the pool and its slot in the shard's table: no buffer, no parser, no task. One of
-// https has OpenSSL's state besides (docs/bytes.md).
+// Bytes: an idle connection is 40 in the pool and its slot in the shard's table; it has no buffer, no parser and no
+// task. An https connection also holds its TLS state (docs/bytes.md).
 
 #include <tare/http/error.hpp>
 #include <tare/http/fields.hpp>
@@ -43,25 +43,25 @@ class client_core;
 class client_call;
 }  // namespace detail
 
-/// A limit of 0 on a time means none. Limits other than `call_timeout` may be seen to a quarter of a second late.
+/// A timeout of 0 means no limit. Timeouts other than `call_timeout` may expire up to a quarter of a second late.
 struct client_options {
-  std::size_t max_connections_per_host = 16;                            ///< further requests wait for one of them
-  std::size_t max_idle_connections = 64;                                ///< kept, over all hosts; the oldest is closed
+  std::size_t max_connections_per_host = 16;                            ///< further requests wait for a free one
+  std::size_t max_idle_connections = 64;                                ///< over all hosts; the oldest is closed
   std::size_t max_head_bytes = 64U << 10U;                              ///< errc::head_too_large
   std::uint64_t max_body_bytes = 64U << 20U;                            ///< for read_all: errc::body_too_large
-  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(30);     ///< a kept connection is not used after that
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(30);     ///< an idle connection is not reused after that
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);  ///< std::errc::timed_out
-  /// From the end of the request to the end of the response's head, interim responses included; then for each wait for
+  /// From the end of the request to the end of the response's head, including interim responses; then for each wait for
   /// more of the body: errc::too_slow.
   std::chrono::nanoseconds read_timeout = std::chrono::seconds(30);
-  /// For each wait for the server to take more of the request, however little: errc::too_slow.
+  /// For each wait until the server accepts more of the request, however little: errc::too_slow.
   std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);
-  /// For the whole call, from `send` to the end of the body, with the wait for one of the host's connections and the
-  /// time that the caller takes: std::errc::timed_out.
+  /// For the whole call, from `send` to the end of the body, including the wait for a connection and the caller's own
+  /// time: std::errc::timed_out.
   std::chrono::nanoseconds call_timeout{0};
-  /// For https. Without: the system's authorities are trusted, and everybody's certificate is verified.
+  /// For https. If empty, the system's authorities are trusted and every certificate is verified.
   std::optional<net::tls::context> tls = {};
-  std::string user_agent = "tare";  ///< empty: none is sent
+  std::string user_agent = "tare";  ///< empty: not sent
 };
 
 struct client_request {
@@ -69,14 +69,15 @@ struct client_request {
   std::string url;  ///< http[s]://host[:port][/path][?query]
   http::fields fields = {};
   std::string body = {};
-  /// In place of `body`: called for each piece until it gives an empty one; sent chunked. What it gives must stay until
-  /// the next call, and what it refers to for as long as the response. Until the response's head has come, a refusal is
-  /// noticed while a piece is awaited, which cancels it; later nothing is read while a piece is awaited.
+  /// Instead of `body`: called for each piece until it returns an empty one; sent chunked. A piece must stay valid
+  /// until the next call, and everything it refers to as long as the response exists. Until the head of the response
+  /// has arrived, a refusal is noticed even while a piece is awaited, and cancels it; later nothing is read while a
+  /// piece is awaited.
   std::function<task<std::string_view>()> stream = {};
 };
 
-/// Move-only. Reading the body to its end gives the connection back to the pool; destroying the response before closes
-/// it. Must not outlive its client.
+/// Move-only. Reading the body to its end returns the connection to the pool; destroying the response earlier closes
+/// the connection. Must not outlive its client.
 class client_response {
  public:
   client_response(client_response&&) noexcept;
@@ -87,18 +88,18 @@ class client_response {
 
   [[nodiscard]] unsigned status() const noexcept;
   [[nodiscard]] fields_view fields() const noexcept;
-  /// The length that was announced; 0 if there is no body.
+  /// The announced length; 0 if there is no body.
   [[nodiscard]] std::optional<std::uint64_t> length() const noexcept;
 
-  /// The next piece of the body, valid until the next call; empty at the end. Bytes are taken from the connection only
-  /// as fast as they are asked for. `errc::truncated` if the connection ended too early.
+  /// The next piece of the body, valid until the next call; empty at the end. Bytes are read from the connection only
+  /// on demand. `errc::truncated` if the connection ended too early.
   [[nodiscard]] task<result<std::span<const std::byte>>> read();
-  /// All that is left of it.
+  /// Reads the rest of the body.
   [[nodiscard]] task<result<std::string>> read_all();
 
-  /// Of a 101: the connection, which speaks the protocol of the response's `upgrade` field from now on, belongs to the
-  /// caller and no longer counts for the client. If it is not taken, it is closed with the response. Throws
-  /// std::logic_error if the status is another, or the stream was taken before.
+  /// After a 101: transfers the connection to the caller. It now speaks the protocol named in the response's `upgrade`
+  /// field and no longer counts toward the client's limits. If you do not take it, it is closed with the response.
+  /// Throws std::logic_error if the status is not 101 or the stream has already been taken.
   [[nodiscard]] upgraded_stream take_stream();
 
  private:
@@ -115,20 +116,20 @@ class client {
   client& operator=(const client&) = delete;
   ~client();
 
-  /// Sends the request and reads the response's head; interim responses (1xx) are passed over, at most 16.
+  /// Sends the request and reads the head of the response; skips at most 16 interim responses (1xx).
   ///
   /// A request with an `upgrade` field asks the server to switch protocols ("connection: upgrade" is added). If the
-  /// server does, the status is 101: see `take_stream`. A 101 to any other request is errc::malformed.
+  /// server agrees, the status is 101; see `take_stream`. A 101 to any other request is errc::malformed.
   ///
-  /// **Errors**: of this category, of name resolution, of TLS, or of the system. Throws std::invalid_argument for a
-  /// method that is no token or is CONNECT, and for fields that the client sets.
+  /// **Errors**: of `http::category`, name resolution, TLS, or the system. Throws std::invalid_argument if the method
+  /// is CONNECT or not a token, and for fields that the client sets itself.
   /// **Cancellation**: closes the connection; the server may have acted on the request.
   [[nodiscard]] task<result<client_response>> send(client_request request);
 
   [[nodiscard]] task<result<client_response>> get(std::string url);
   [[nodiscard]] task<result<client_response>> post(std::string url, std::string_view content_type, std::string body);
 
-  /// Connections that wait for their next request.
+  /// Number of connections that wait for their next request.
   [[nodiscard]] std::size_t idle_connections() const noexcept;
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
-// What can go wrong in HTTP beside what the socket reports. As `std::error_code`, comparable with the enumerators:
+// Errors of HTTP, apart from those that the socket reports. They are `std::error_code`s, comparable with the
+// enumerators:
 //
 //   auto piece = co_await request.body().read();
 //   if (!piece && piece.error() == http::errc::body_too_large) ...
@@ -13,19 +14,19 @@
 namespace tare::http {
 
 enum class errc : std::uint8_t {
-  malformed = 1,      ///< the peer's bytes are not HTTP, or not HTTP that two parties could only understand in one way
+  malformed = 1,      ///< the peer's bytes are not valid HTTP, or are ambiguous
   truncated,          ///< the connection ended in the middle of a message
   head_too_large,     ///< the start line and the fields exceed the limit
   body_too_large,     ///< the body exceeds the limit
   too_slow,           ///< the peer let a time limit pass
-  already_sent,       ///< the response is under way or complete
-  wrong_length,       ///< a body of another size than was announced
-  not_an_upgrade,     ///< the request asks for no WebSocket, or not in the right way
+  already_sent,       ///< the response has begun or is complete
+  wrong_length,       ///< the body's size differs from the announced length
+  not_an_upgrade,     ///< the request is not a valid WebSocket handshake
   closed_by_peer,     ///< WebSocket: the peer has closed
   bad_frame,          ///< WebSocket: the peer violates the protocol
-  bad_text,           ///< WebSocket: text that is not UTF-8
+  bad_text,           ///< WebSocket: text is not UTF-8
   message_too_large,  ///< WebSocket: a message exceeds the limit
-  bad_url,            ///< client: not a URL, or of a scheme that the client does not speak
+  bad_url,            ///< client: not a URL, or an unsupported scheme
 };
 
 [[nodiscard]] const std::error_category& category() noexcept;

@@ -1,13 +1,14 @@
 #pragma once
 
-// The fields of a message ("headers"), kept as they travel: lines of text, in order. No map, no node for each.
+// The header fields of a message, stored as they are sent: lines of text, in order. There is no map and no node per
+// field.
 //
 //   for (auto [name, value] : request.fields()) log(name, value);
 //   if (auto type = request.fields().find("content-type")) ...
 //   response.fields().set("cache-control", "no-store");
 //
-// Bytes: a view is 16; `fields` is a std::string of "name: value\r\n" lines. A look-up reads the lines from the front,
-// which for the ten or twenty that a message has is faster than building anything first.
+// Bytes: a view is 16; `fields` is a std::string of "name: value\r\n" lines. A lookup scans the lines, which for the
+// ten or twenty fields of a typical message is faster than building an index.
 
 #include <cstddef>
 #include <iterator>
@@ -19,13 +20,13 @@ namespace tare::http {
 
 struct field {
   std::string_view name;
-  std::string_view value;  ///< without blanks around it
+  std::string_view value;  ///< without surrounding whitespace
 };
 
-/// ASCII letters of either case are the same. Names of fields and most of their keywords compare so.
+/// Compares ASCII letters without regard to case, as for field names and most of their keywords.
 [[nodiscard]] bool equal_ignoring_case(std::string_view left, std::string_view right) noexcept;
 
-/// Fields that somebody else owns. Valid lines are taken for granted: a view of a message received has been checked.
+/// A view of fields. The lines must be valid; those of a received message have been checked.
 class fields_view {
  public:
   class iterator;
@@ -37,11 +38,11 @@ class fields_view {
   [[nodiscard]] iterator end() const noexcept;
   [[nodiscard]] bool empty() const noexcept { return lines_.empty(); }
 
-  /// The value of the first field of that name.
+  /// The value of the first field with that name.
   [[nodiscard]] std::optional<std::string_view> find(std::string_view name) const noexcept;
   [[nodiscard]] bool contains(std::string_view name) const noexcept { return find(name).has_value(); }
   [[nodiscard]] std::size_t count(std::string_view name) const noexcept;
-  /// Whether one of the comma-separated elements in the fields of that name is `token`, in whatever case.
+  /// Whether `token` is one of the comma-separated elements in the fields with that name, ignoring case.
   [[nodiscard]] bool has_token(std::string_view name, std::string_view token) const noexcept;
 
   /// The lines themselves, each with its CRLF.
@@ -77,15 +78,15 @@ class fields_view::iterator {
   std::string_view rest_;
 };
 
-/// Fields to be sent. Names must be tokens and values free of line breaks and control characters: anything else throws
-/// std::invalid_argument, so that data of users cannot become fields or responses of its own.
+/// Fields to send. Names must be tokens, and values must not contain line breaks or control characters: anything else
+/// throws std::invalid_argument, so user data cannot inject fields or responses.
 class fields {
  public:
   /// Appends a field.
   fields& add(std::string_view name, std::string_view value);
-  /// Replaces all fields of that name by one.
+  /// Replaces all fields with that name by one.
   fields& set(std::string_view name, std::string_view value);
-  /// Number of fields removed.
+  /// Returns the number of fields removed.
   std::size_t remove(std::string_view name);
   void clear() noexcept { lines_.clear(); }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// What answers requests: anything that can be called with a request and a response, and gives a task.
+// What handles requests: any callable that takes a request and a response, and returns a task.
 
 #include <tare/http/request.hpp>
 #include <tare/http/response.hpp>
@@ -10,9 +10,9 @@
 
 namespace tare::http {
 
-/// Called once for each request, for several at the same time. It must outlive its tasks, as its captures are not in
-/// their frames: the server keeps it as long as it serves. What it throws becomes a 500 (server_options::on_error). It
-/// is cancelled when the client goes away and when the request takes too long.
+/// Called once per request, possibly for several requests concurrently. It must outlive its tasks, because its captures
+/// are not in their frames: the server keeps it as long as it serves. An exception becomes a 500
+/// (server_options::on_error). The task is cancelled if the client disconnects or the request takes too long.
 using handler = std::function<task<>(request&, response&)>;
 
 }  // namespace tare::http

@@ -9,9 +9,9 @@
 //   routes.get("/files/{path...}", send_file);                       // the rest of the path, slashes included
 //   http::server server(std::move(routes));
 //
-// A segment of the path that stands literally in a route goes before "{name}", and that before "{name...}". A path
-// without a route is answered by 404; one that has routes, but none for the method, by 405 with Allow, or for OPTIONS
-// by 204. HEAD goes to the handler of GET. Finding a route looks at each segment once and allocates nothing.
+// A literal path segment takes precedence over "{name}", and "{name}" over "{name...}". A path without a route gets
+// 404. A path that has routes, but none for the method, gets 405 with Allow, or 204 for OPTIONS. HEAD uses the handler
+// of GET. Routing visits each segment once and allocates nothing.
 
 #include <tare/http/handler.hpp>
 
@@ -21,16 +21,16 @@
 
 namespace tare::http {
 
-/// Copies share their routes, which must not change while they are in use.
+/// Copies share their routes. Do not change routes while they are in use.
 class router {
  public:
-  /// Names in one route.
+  /// Maximum number of names in a route.
   static constexpr std::size_t max_params = 8;
 
   router();
 
-  /// Throws std::invalid_argument for a path that does not begin with a slash, has a bad or repeated name, or too many,
-  /// and for a route that is there already.
+  /// Throws std::invalid_argument if the path does not begin with a slash, has an invalid or repeated name or too many
+  /// names, or if the route already exists.
   router& add(std::string_view method, std::string_view path, handler answer);
   router& get(std::string_view path, handler answer) { return add("GET", path, std::move(answer)); }
   router& post(std::string_view path, handler answer) { return add("POST", path, std::move(answer)); }
@@ -38,7 +38,7 @@ class router {
   router& patch(std::string_view path, handler answer) { return add("PATCH", path, std::move(answer)); }
   router& del(std::string_view path, handler answer) { return add("DELETE", path, std::move(answer)); }
 
-  /// What answers when no route matches; 404 unless set.
+  /// The handler for requests that match no route; the default responds with 404.
   router& otherwise(handler answer);
 
   /// The chosen handler's task.

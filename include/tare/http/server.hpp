@@ -1,6 +1,7 @@
 #pragma once
 
-// An HTTP/1.1 server: keep-alive, pipelining, chunked and streamed bodies, limits on everything that a client may take.
+// An HTTP/1.1 server: keep-alive, pipelining, chunked and streamed bodies, and limits on everything a client can
+// consume.
 //
 //   tare::task<> serve() {
 //     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(8080));
@@ -10,15 +11,15 @@
 //   }
 //
 // Bytes: an idle connection is a frame of 64, a slot of 24 in the shard's table and 4.3 in the server's scope. It has
-// no buffer, no parser and no timer. What a request needs is in frames that end with it.
+// no buffer, no parser and no timer. Everything a request needs is in frames that end with it.
 //
-// With `runtime_options::memory_limit`, what clients can make the server hold is admitted first: heads, bodies,
-// messages. A request is let in with what its head and its frames take, and its share follows what it holds from then
-// on. What does not fit is answered by 503 with Retry-After. Connections that hold the most while their peers do
-// nothing make room for others (docs/architecture.md, "The memory budget").
+// With `runtime_options::memory_limit`, everything that clients can make the server hold is admitted first: heads,
+// bodies, messages. A request is admitted with what its head and its frames need; its share then follows what it holds.
+// What does not fit gets a 503 with Retry-After. Connections that hold the most while their peers are idle make room
+// for others (docs/architecture.md, "The memory budget").
 //
-// Requests that are malformed, too large, cut off, too slow, or that two parties could understand in two ways get the
-// right 4xx or 5xx and a close (docs/architecture.md, "HTTP").
+// Requests that are malformed, ambiguous, too large, truncated or too slow get the appropriate 4xx or 5xx, and the
+// connection is closed (docs/architecture.md, "HTTP").
 
 #include <tare/error.hpp>
 #include <tare/http/detail/transport.hpp>
@@ -45,32 +46,34 @@
 
 namespace tare::http {
 
-/// A limit of 0 on a time means none. Times end up to a quarter of a second late (net::stream::expires_after).
+/// A timeout of 0 means no limit. Timeouts expire up to a quarter of a second late (net::stream::expires_after).
 struct server_options {
   std::size_t max_head_bytes = 16U << 10U;   ///< request line and fields: 414 or 431
   unsigned max_fields = 100;                 ///< 431
-  std::uint64_t max_body_bytes = 1U << 20U;  ///< 413; request_body::limit sets another for one request
+  std::uint64_t max_body_bytes = 1U << 20U;  ///< 413; request_body::limit overrides it for one request
   std::chrono::nanoseconds head_timeout = std::chrono::seconds(10);  ///< from a head's first byte to its last: 408
   std::chrono::nanoseconds body_timeout = std::chrono::seconds(30);  ///< for each piece of a body: 408
-  std::uint64_t body_min_rate = 240;  ///< bytes per second; a body that comes slower ends `body_timeout` later: 408
-  std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);  ///< for each 64 KiB that the client has to take
-  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(75);   ///< between requests: closed without a word
-  std::chrono::nanoseconds request_timeout{0};  ///< for the handler: it is cancelled, 503 if it has not begun to answer
-  std::chrono::nanoseconds drain_timeout = std::chrono::seconds(10);  ///< for requests under way when it stops
-  bool cancel_if_client_leaves = true;  ///< cancels a handler that runs longer than a tenth of a second
+  std::uint64_t body_min_rate = 240;  ///< bytes per second; a slower body is ended after `body_timeout`: 408
+  std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);  ///< for each 64 KiB that the client must accept
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(75);   ///< between requests; closes silently
+  std::chrono::nanoseconds request_timeout{0};  ///< cancels the handler; 503 if it has not begun to respond
+  std::chrono::nanoseconds drain_timeout =
+      std::chrono::seconds(10);         ///< for requests in progress when the server stops
+  bool cancel_if_client_leaves = true;  ///< cancels a handler that has run for more than a tenth of a second
   bool send_date = true;
-  /// The server accepts no connection while `tare::memory()` has no room for so many bytes: they stay in the backlog.
-  /// 0: it always accepts.
+  /// The server accepts no connection while `tare::memory()` has no room for this many bytes: connections stay in the
+  /// backlog. 0: always accepts.
   std::size_t connection_bytes = 0;
-  bool shed_idle = false;  ///< while it does not accept, it ends connections that have been idle longest
-  /// The most that one request may hold: its head, its body, its response, and what the handler makes of them. So much
-  /// of `tare::memory()` is kept in reserve, so that requests that hold something while they wait for more come to
-  /// their ends. 0: a head and a body of the sizes above.
+  bool shed_idle = false;  ///< while not accepting, closes the connections that have been idle longest
+  /// The maximum that one request may hold: its head, its body, its response, and what the handler allocates. This much
+  /// of `tare::memory()` is kept in reserve, so that requests that hold memory while they wait for more can complete.
+  /// 0: a head and a body of the sizes above.
   std::size_t request_bytes = 0;
-  std::chrono::nanoseconds room_timeout = std::chrono::seconds(2);  ///< for a body, or `request::reserve`, to get room
-  std::vector<std::string> urgent_paths = {};  ///< are answered when all others are refused, from a part of the reserve
-  /// Called with what a handler has thrown, before its 500 is sent; not with `cancelled`. Without one, it is printed to
-  /// standard error; so is what this throws.
+  std::chrono::nanoseconds room_timeout =
+      std::chrono::seconds(2);                 ///< maximum wait for room for a body or `request::reserve`
+  std::vector<std::string> urgent_paths = {};  ///< served from a part of the reserve when all others are refused
+  /// Called with an exception thrown by a handler, except `cancelled`, before the 500 is sent. If empty, the exception
+  /// is printed to standard error; so is an exception that this function throws.
   std::function<void(std::exception_ptr)> on_error = {};
 };
 
@@ -82,16 +85,16 @@ struct server_core_deleter {
   void operator()(server_core* core) const noexcept;
 };
 
-/// Serves the requests that have arrived: true if the connection is to be kept, idle (src/http/serve.cpp).
+/// Serves the requests that have arrived. True if the connection is to be kept open, idle (src/http/serve.cpp).
 [[nodiscard]] task<bool> serve_requests(transport connection, server_core& server);
 [[nodiscard]] std::chrono::nanoseconds first_wait(const server_core& server) noexcept;
-/// Hands what a connection has thrown to `server_options::on_error`.
+/// Passes an exception of a connection to `server_options::on_error`.
 void report(const server_core& server, const std::exception_ptr& error) noexcept;
 
 }  // namespace detail
 
-/// Belongs to the shard that made it: for several shards, make one on each, with listeners that share the port
-/// (net::listen_options::reuse_port). Must be made by a task.
+/// Belongs to the shard that made it. For several shards, make one server on each, with listeners that share the port
+/// (net::listen_options::reuse_port). Must be constructed in a task.
 class server {
  public:
   /// Throws std::bad_alloc.
@@ -100,28 +103,28 @@ class server {
   server& operator=(const server&) = delete;
   ~server();
 
-  /// Accepts and serves until `stop` is called or the task is cancelled; then stops accepting, ends idle connections,
-  /// lets requests under way come to their ends for `drain_timeout`, and returns. Gives the listener's error if
-  /// accepting fails for good. May be called for several listeners.
+  /// Accepts and serves until `stop` is called or the task is cancelled; then stops accepting, closes idle connections,
+  /// lets requests in progress complete for up to `drain_timeout`, and returns. Returns the listener's error if
+  /// accepting fails permanently. May be called for several listeners.
   [[nodiscard]] task<net::result<void>> serve(net::listener listener);
-  /// The same over TLS. A client gets `head_timeout` for the handshake; one that fails it is dropped without a word.
+  /// The same over TLS. A client gets `head_timeout` for the handshake; if it fails, the connection is closed silently.
   [[nodiscard]] task<net::result<void>> serve(net::listener listener, net::tls::context with);
 
-  /// Serves a single connection of any kind to its end, or until the task is cancelled: then as `serve` does.
+  /// Serves a single connection of any kind to its end, or until the task is cancelled; then it drains like `serve`.
   template <net::byte_stream Stream>
     requires requires(Stream& s) { s.readable(); }
   [[nodiscard]] task<> serve_stream(Stream stream) {
     return serve_connection(std::move(stream), *core_);
   }
 
-  /// From a task of its shard.
+  /// Call it from a task of the server's shard.
   void stop() noexcept;
 
-  /// Connections of `serve`, idle ones included.
+  /// Number of connections of `serve`, including idle ones.
   [[nodiscard]] std::size_t connections() const noexcept;
-  /// Requests whose handlers have not ended.
+  /// Number of requests whose handlers have not ended.
   [[nodiscard]] std::size_t active_requests() const noexcept;
-  /// Requests answered so far.
+  /// Number of responses so far.
   [[nodiscard]] std::uint64_t requests() const noexcept;
 
  private:
@@ -129,8 +132,8 @@ class server {
   [[nodiscard]] task<net::result<void>> accept_all(net::listener listener, Serve serve);
   static task<> serve_tls(net::stream below, net::tls::context with, detail::server_core& core, scope& connections);
 
-  /// The frame of an idle connection is this one's, parked in readable(): nothing but the stream and the server lives
-  /// across that await. Cancellation ends it there, and nowhere else: a request is served to its end.
+  /// This is the frame of an idle connection, parked in readable(): only the stream and the server live across that
+  /// await. Cancellation takes effect only there: a request is served to its end.
   template <class Stream>
   static task<> serve_connection(Stream stream, detail::server_core& core) {
     try {
@@ -142,12 +145,12 @@ class server {
         }
       } while (co_await shield(detail::serve_requests(detail::transport::of(stream), core)));
     } catch (const std::bad_alloc&) {
-      co_return;  // No memory for a frame: this connection ends, the others go on.
+      co_return;  // No memory for a frame: this connection ends, the others continue.
     } catch (const cancelled&) {
       (void)stream.shutdown_write();
       throw;
     } catch (...) {
-      detail::report(core, std::current_exception());  // likewise
+      detail::report(core, std::current_exception());  // ends only this connection, too
     }
   }
 

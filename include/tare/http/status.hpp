@@ -1,12 +1,12 @@
 #pragma once
 
-// The words that go with a status code.
+// Reason phrases of status codes.
 
 #include <string_view>
 
 namespace tare::http {
 
-/// "Not Found" for 404; "Unknown" for a code that RFC 9110 and its companions do not name.
+/// "Not Found" for 404; "Unknown" for a code that RFC 9110 and related RFCs do not define.
 [[nodiscard]] std::string_view reason_phrase(unsigned status) noexcept;
 
 /// 1xx, 204 and 304 never have a body (RFC 9112, 6.3).

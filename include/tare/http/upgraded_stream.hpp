@@ -1,13 +1,13 @@
 #pragma once
 
-// A connection whose server has switched to another protocol at a client's request (101): the client's no more.
+// A connection that switched to another protocol at the client's request (101) and no longer belongs to the client.
 //
 //   http::client_request ask{.url = "http://example.org/socket"};
 //   ask.fields.set("upgrade", "websocket");
 //   auto got = co_await client.send(std::move(ask));
 //   if (got && got->status() == 101) speak(got->take_stream());
 //
-// Bytes: 40, and what the server has sent behind its response until that has been read.
+// Bytes: 40, plus what the server has sent after its response until you read it.
 
 #include <tare/http/detail/connection.hpp>
 #include <tare/net/direction.hpp>
@@ -22,20 +22,21 @@
 
 namespace tare::http {
 
-/// A net::byte_stream, in the clear or over TLS as the URL was. Move-only, but to stay where it is while something is
-/// awaited on it. One task may read while another writes.
+/// A net::byte_stream, plain or over TLS, according to the URL. Move-only, but must not be moved during an operation.
+/// One task may read while another writes.
 ///
-/// **Errors** and **Cancellation**: as of net::stream and net::tls::stream. **Threads**: belongs to the client's shard.
+/// **Errors** and **Cancellation**: as for net::stream and net::tls::stream. **Threads**: belongs to the client's
+/// shard.
 class upgraded_stream {
  public:
   /// For the library.
   upgraded_stream(detail::connection over, net::lease come) noexcept : over_(std::move(over)), come_(std::move(come)) {}
 
-  /// First what came behind the response's head. Empty at the end of the stream.
+  /// Returns first what arrived after the head of the response. Empty at the end of the stream.
   [[nodiscard]] task<net::result<net::lease>> read();
   /// 0 at the end of the stream.
   [[nodiscard]] task<net::result<std::size_t>> read(std::span<std::byte> into);
-  /// All of it. The bytes must outlive the await, and so must a list of pieces.
+  /// Writes all bytes. The bytes, and a list of pieces, must outlive the await.
   [[nodiscard]] task<net::result<void>> write(std::span<const std::byte> bytes);
   [[nodiscard]] task<net::result<void>> write(std::span<const std::span<const std::byte>> pieces);
 

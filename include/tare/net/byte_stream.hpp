@@ -1,6 +1,6 @@
 #pragma once
 
-// What `net::stream` and `tls::stream` have in common, and all that HTTP asks of a connection.
+// What `net::stream` and `tls::stream` have in common, and all that HTTP requires of a connection.
 
 #include <tare/net/lease.hpp>
 #include <tare/net/result.hpp>
@@ -11,7 +11,7 @@
 
 namespace tare::net {
 
-/// `read` and `write` give something to `co_await`, with result<std::size_t>, result<lease> and result<void>.
+/// `read` and `write` return awaitables of result<std::size_t>, result<lease> and result<void>.
 template <class S>
 concept byte_stream = std::movable<S> && requires(S& s, std::span<std::byte> into, std::span<const std::byte> bytes,
                                                   std::span<const std::span<const std::byte>> several) {

@@ -1,11 +1,11 @@
 #pragma once
 
-// Where something listens: an IPv4 or IPv6 address and a port, or the path of a Unix-domain socket.
+// An address to listen on or connect to: an IPv4 or IPv6 address and a port, or the path of a Unix-domain socket.
 //
 //   auto at = tare::net::endpoint::parse("[::1]:8080");     // result<endpoint>
 //   auto any = tare::net::endpoint::loopback(0);            // 127.0.0.1, a free port
 //
-// 116 bytes, so tasks pass it by reference where they wait long.
+// 116 bytes, so pass it by reference to tasks that wait for a long time.
 
 #include <tare/net/result.hpp>
 
@@ -26,7 +26,7 @@ class endpoint {
   endpoint() noexcept;
 
   /// "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80", "unix:/run/service.sock", or "unix:@name" for Linux's abstract
-  /// names. Names of hosts are for `resolve`. Gives std::errc::invalid_argument; std::errc::filename_too_long for a
+  /// names. For host names, use `resolve`. **Errors** std::errc::invalid_argument; std::errc::filename_too_long for a
   /// path of more than 107 bytes.
   [[nodiscard]] static result<endpoint> parse(std::string_view text);
 
@@ -35,20 +35,20 @@ class endpoint {
 
   /// 127.0.0.1.
   [[nodiscard]] static endpoint loopback(std::uint16_t port) noexcept;
-  /// All addresses, IPv4 ones too: [::].
+  /// All addresses, including IPv4: [::].
   [[nodiscard]] static endpoint any(std::uint16_t port) noexcept;
-  /// A copy of what the system gave.
+  /// A copy of an address from the system.
   [[nodiscard]] static endpoint from(const sockaddr* address, socklen_t size) noexcept;
 
-  /// What `parse` takes.
+  /// In the format that `parse` accepts.
   [[nodiscard]] std::string to_string() const;
 
   /// AF_INET, AF_INET6 or AF_UNIX.
   [[nodiscard]] int family() const noexcept { return address_.generic.sa_family; }
   [[nodiscard]] bool is_unix() const noexcept { return family() == AF_UNIX; }
-  /// 0 if it has none.
+  /// 0 if it has no port.
   [[nodiscard]] std::uint16_t port() const noexcept;
-  /// Nothing happens to a Unix path.
+  /// Does nothing to a Unix path.
   void set_port(std::uint16_t port) noexcept;
 
   [[nodiscard]] const sockaddr* data() const noexcept { return &address_.generic; }

@@ -1,13 +1,13 @@
 #pragma once
 
-// Files. The system has no readiness for them, so each call runs on the blocking pool (tare::offload).
+// Files. The system has no readiness notification for files, so each call runs on the blocking pool (tare::offload).
 //
 //   auto log = co_await tare::net::file::open("log.txt", O_WRONLY | O_CREAT | O_APPEND);
 //   co_await log->write(bytes);
 //   co_await log->sync();
 //
-// Bytes: the object is 4; a call's frame, some 200, exists only while it is under way. A call that has begun is awaited
-// even if its task is cancelled, so the caller's buffer is safe.
+// Bytes: the object is 4; the frame of a call, about 200, exists only while the call is in progress. A call that has
+// begun is awaited even if its task is cancelled, so the caller's buffer stays valid.
 
 #include <tare/net/result.hpp>
 #include <tare/task.hpp>
@@ -23,7 +23,7 @@
 
 namespace tare::net {
 
-/// Move-only. Not bound to a shard, but to be used by one task at a time.
+/// Move-only. Not bound to a shard, but only one task at a time may use it.
 class file {
  public:
   file() noexcept = default;
@@ -37,18 +37,18 @@ class file {
   file& operator=(const file&) = delete;
   ~file() { close(); }
 
-  /// As open(2); the descriptor is close-on-exec.
+  /// Like open(2); the descriptor is close-on-exec.
   [[nodiscard]] static task<result<file>> open(std::string path, int flags, mode_t permissions = 0644);
 
-  /// From the file's position: as many bytes as are there and fit, 0 at its end.
+  /// Reads from the current position: as many bytes as are available and fit; 0 at the end of the file.
   [[nodiscard]] task<result<std::size_t>> read(std::span<std::byte> into);
   [[nodiscard]] task<result<std::size_t>> read_at(std::uint64_t offset, std::span<std::byte> into);
 
-  /// All of it. Some may have been written when this fails.
+  /// Writes all bytes. If it fails, some of them may have been written.
   [[nodiscard]] task<result<void>> write(std::span<const std::byte> bytes);
   [[nodiscard]] task<result<void>> write_at(std::uint64_t offset, std::span<const std::byte> bytes);
 
-  /// What was written is on the disk when this returns (fdatasync).
+  /// When this returns, everything written is on disk (fdatasync).
   [[nodiscard]] task<result<void>> sync();
 
   [[nodiscard]] task<result<std::uint64_t>> size();

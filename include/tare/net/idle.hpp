@@ -1,6 +1,6 @@
 #pragma once
 
-// Making room when memory or descriptors are short: connections that nobody uses go first.
+// Making room when memory or descriptors run short: closes idle connections first.
 //
 //   tare::net::expire_idle(64);       // as if their deadlines had passed
 
@@ -8,10 +8,10 @@
 
 namespace tare::net {
 
-/// Of the current shard's streams that have a deadline (`stream::expires_after`) and are parked in `readable()`, lets
-/// the ones expire whose deadlines come first: with one idle limit for all, those that have been idle longest. Their
-/// waits give std::errc::timed_out. Whose bytes have come and are about to be read are not among them. Gives their
-/// number. Looks at all of the shard's streams once for each 64. Needs no memory.
+/// Expires up to `most` of the current shard's streams that have a deadline (`stream::expires_after`) and are parked in
+/// `readable()`, earliest deadline first: if all have the same idle limit, those that have been idle longest. Their
+/// waits return std::errc::timed_out. Streams with bytes waiting to be read are left alone. Returns the number of
+/// expired streams. Scans all streams of the shard once per 64. Allocates no memory.
 std::size_t expire_idle(std::size_t most) noexcept;
 
 }  // namespace tare::net

@@ -1,13 +1,14 @@
 #pragma once
 
-// Bytes that have arrived, in a buffer lent from the shard's pool for as long as they are being used.
+// Received bytes, in a buffer borrowed from the shard's pool while they are in use.
 //
 //   auto got = co_await s.read();               // result<lease>; no buffer exists until bytes do
 //   if (!got) co_return fail(got.error());
 //   if (got->empty()) co_return;                // end of stream
 //   parse(got->bytes());
 //
-// 16 bytes. A buffer is 8 KiB; the pool keeps a few warm, the others go back to the shard's arena, which counts them.
+// 16 bytes. A buffer is 8 KiB. The pool caches a few buffers; the others return to the shard's arena, which counts
+// them.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,12 +19,12 @@ namespace tare::net {
 
 namespace detail {
 
-/// Gives a buffer of the pool back; any thread (src/io/buffer_pool.cpp).
+/// Returns a buffer to the pool; any thread (src/io/buffer_pool.cpp).
 void give_back_buffer(std::byte* buffer) noexcept;
 
 }  // namespace detail
 
-/// Move-only. May be handed to another shard, and may outlive its stream.
+/// Move-only. May be moved to another shard, and may outlive its stream.
 class lease {
  public:
   lease() noexcept = default;
@@ -40,17 +41,17 @@ class lease {
   lease& operator=(const lease&) = delete;
   ~lease() { release(); }
 
-  /// For the library: takes over a buffer of the pool that holds `size` bytes.
+  /// For the library: takes ownership of a pool buffer that holds `size` bytes.
   lease(std::byte* buffer, std::size_t size) noexcept : buffer_(buffer), size_(static_cast<std::uint32_t>(size)) {}
 
-  /// What has not been consumed.
+  /// The bytes that have not been consumed.
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {buffer_ + begin_, size_}; }
-  /// Likewise, for whoever decodes in place.
+  /// The same, for decoding in place.
   [[nodiscard]] std::span<std::byte> writable_bytes() noexcept { return {buffer_ + begin_, size_}; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
 
-  /// Drops the first `count` bytes, or all if there are fewer; the buffer goes back with the last.
+  /// Drops the first `count` bytes, or all if there are fewer. When the last byte is dropped, the buffer is returned.
   void consume(std::size_t count) noexcept {
     if (count >= size_) {
       release();
@@ -60,7 +61,7 @@ class lease {
     }
   }
 
-  /// Gives the buffer back now.
+  /// Returns the buffer now.
   void release() noexcept {
     size_ = begin_ = 0;
     if (buffer_ != nullptr) detail::give_back_buffer(std::exchange(buffer_, nullptr));

@@ -6,9 +6,10 @@
 //   if (!listening) return fail(listening.error());
 //   while (auto client = co_await listening->accept()) tare::spawn(serve(std::move(*client)));
 //
-// When the process or the system has no descriptors left, or the runtime's ceiling leaves no room for one more
-// connection, `accept` waits until one of the shard's is closed, or a tenth of a second, and tries again: connections
-// stay in the backlog meanwhile and none is lost. Connections that went away before they were accepted are passed over.
+// If the process or the system has run out of descriptors, or the runtime's frame limit leaves no room for another
+// connection, `accept` waits until a descriptor of the shard is closed, or a tenth of a second, and tries again.
+// Meanwhile connections stay in the backlog; none is lost. Connections that were aborted before they were accepted are
+// skipped.
 
 #include <tare/net/endpoint.hpp>
 #include <tare/net/result.hpp>
@@ -20,11 +21,11 @@
 namespace tare::net {
 
 struct listen_options {
-  int backlog = 4096;         ///< connections that may wait to be accepted; the system's somaxconn limits it
-  bool reuse_address = true;  ///< bind although connections of an earlier listener linger
-  bool reuse_port = false;    ///< several listeners on one port, among which the kernel spreads connections
+  int backlog = 4096;         ///< connections that may wait to be accepted; limited by the system's somaxconn
+  bool reuse_address = true;  ///< bind even if connections of an earlier listener linger
+  bool reuse_port = false;    ///< several listeners on one port; the kernel distributes connections among them
   bool v6_only = false;       ///< [::] without IPv4
-  bool unlink_path = true;    ///< of a Unix socket: remove one that nobody listens on first, and ours on close
+  bool unlink_path = true;    ///< Unix sockets: remove a stale socket before binding, and ours on close
 };
 
 namespace detail {
@@ -33,7 +34,7 @@ using accept_request = tare::detail::io_request<tare::detail::io_wait, io_call::
 
 }  // namespace detail
 
-/// Move-only, 8 bytes; belongs to the shard that made it. The streams it gives belong to the same.
+/// Move-only, 8 bytes; belongs to the shard that made it, as do the streams it accepts.
 class listener {
  public:
   listener() noexcept = default;
@@ -52,26 +53,27 @@ class listener {
   /// How long `accept` waits for a descriptor before it tries again.
   static constexpr std::chrono::milliseconds accept_pause{100};
 
-  /// To be called from a task: it is the current shard's. With io_uring, an address that is in use is tried for up to a
-  /// quarter of a second, during which the shard stands still: that of a process that was killed is free only then.
+  /// Call it from a task; the listener belongs to the current shard. With io_uring, an address in use is retried for up
+  /// to a quarter of a second, which blocks the shard, because the address of a killed process is released with a
+  /// delay.
   [[nodiscard]] static result<listener> bind(const endpoint& at, listen_options options = {});
 
-  /// Takes over a socket that listens already, such as one that systemd has passed on. If it fails, the descriptor
-  /// stays the caller's.
+  /// Takes ownership of a socket that is already listening, such as one passed by systemd. On failure the caller keeps
+  /// the descriptor.
   [[nodiscard]] static result<listener> adopt(int fd);
 
-  /// Waits for a connection: result<stream>.
+  /// Waits for a connection. Returns result<stream>.
   [[nodiscard]] detail::accept_request accept() noexcept { return {tare::detail::io_wait(slot_)}; }
 
-  /// With the port that the system chose, if it was left to it.
+  /// The bound address, including a port chosen by the system.
   [[nodiscard]] result<endpoint> local() const noexcept;
 
-  /// A waiting `accept` gives std::errc::operation_canceled. Connections in the backlog are reset by the kernel.
+  /// A waiting `accept` returns std::errc::operation_canceled. The kernel resets connections in the backlog.
   void close() noexcept;
 
   [[nodiscard]] bool is_open() const noexcept { return slot_ != detail::no_link; }
   [[nodiscard]] int native_handle() const noexcept;
-  /// Gives the descriptor up to the caller.
+  /// Transfers ownership of the descriptor to the caller.
   [[nodiscard]] int release() noexcept;
 
  private:

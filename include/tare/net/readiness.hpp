@@ -1,14 +1,14 @@
 #pragma once
 
-// Waiting for descriptors that belong to somebody else: libraries with an event loop of their own idea.
+// Waiting for descriptors owned by other libraries.
 //
 //   while (PQisBusy(connection)) {
 //     co_await tare::net::wait_readable(PQsocket(connection));
 //     PQconsumeInput(connection);
 //   }
 //
-// 24 bytes in the waiting frame, and a slot of 24 while somebody waits. Each wait tells the kernel anew what is waited
-// for: for sockets of one's own, `stream` is cheaper.
+// 24 bytes in the waiting frame, and a slot of 24 during the wait. Each wait registers the descriptor with the kernel
+// again, so `stream` is cheaper for your own sockets.
 
 #include <tare/detail/io_wait.hpp>
 #include <tare/detail/wait_state.hpp>
@@ -44,15 +44,16 @@ class readiness_awaiter : private tare::detail::io_wait {
   [[nodiscard]] bool suspend(tare::detail::wait_state& task) noexcept;
 
   readiness_request request_;
-  int no_reactor_ = 0;  ///< why there is none
+  int no_reactor_ = 0;  ///< the error if no reactor could be created
 };
 
 }  // namespace detail
 
-/// Waits until the descriptor is ready, in the sense of poll(2): errors and the end of a stream count. Gives
-/// result<void>. At most one task at a time may wait for a descriptor to be readable, and one for it to be writable
-/// (std::errc::device_or_resource_busy). It must stay open meanwhile. For the descriptor of a `stream` of the same
-/// shard use the stream: with epoll, whichever of the two waits second is given std::errc::device_or_resource_busy.
+/// Waits until the descriptor is ready in the sense of poll(2), where errors and end of stream count as ready. Returns
+/// result<void>. The descriptor must stay open during the wait. At most one task at a time may wait for a descriptor to
+/// be readable, and one for it to be writable; another gets std::errc::device_or_resource_busy. Do not wait for the
+/// descriptor of a `stream` of the same shard: with epoll, the second of the two waits gets
+/// std::errc::device_or_resource_busy.
 [[nodiscard]] inline detail::readiness_request wait_readable(int fd) noexcept {
   return {.fd = fd, .call = tare::detail::io_call::readable};
 }

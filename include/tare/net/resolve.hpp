@@ -1,10 +1,10 @@
 #pragma once
 
-// From names to addresses, through c-ares: nothing of it blocks the shard.
+// Resolves names to addresses with c-ares, without blocking the shard.
 //
 //   auto found = co_await tare::net::resolve("localhost", "8080");      // result<std::vector<endpoint>>
 //
-// Reads /etc/hosts and /etc/resolv.conf as the C library does, on the blocking pool. Nothing is cached.
+// Reads /etc/hosts and /etc/resolv.conf like the C library, on the blocking pool. Nothing is cached.
 
 #include <tare/net/endpoint.hpp>
 #include <tare/net/result.hpp>
@@ -19,18 +19,18 @@
 namespace tare::net {
 
 struct resolve_options {
-  std::string servers = {};                 ///< "127.0.0.1:5353,[::1]:53" in place of the system's
-  std::chrono::milliseconds timeout{2000};  ///< for the first try at each server; later ones wait longer
-  int tries = 3;                            ///< of each server
+  std::string servers = {};                 ///< such as "127.0.0.1:5353,[::1]:53"; replaces the system's servers
+  std::chrono::milliseconds timeout{2000};  ///< for the first try at each server; later tries wait longer
+  int tries = 3;                            ///< per server
 };
 
 /// c-ares's errors; see resolve_error.
 [[nodiscard]] const std::error_category& resolve_category() noexcept;
 
-/// The addresses of a host, best first (RFC 6724), each with the service's port: a number, or a name of /etc/services.
-/// Numeric addresses are taken as they are. Errors are of `resolve_category`, whose default conditions are
-/// std::errc::timed_out, not_enough_memory and, for a name that does not exist, host_unreachable. A wait that is
-/// cancelled abandons the queries.
+/// The addresses of a host, best first (RFC 6724), each with the port of the service: a number, or a name from
+/// /etc/services. Numeric addresses are used as they are. **Errors** of `resolve_category`, whose default conditions
+/// are std::errc::timed_out, not_enough_memory and, for a name that does not exist, host_unreachable. **Cancellation**
+/// abandons the queries.
 [[nodiscard]] task<result<std::vector<endpoint>>> resolve(std::string host, std::string service,
                                                           resolve_options options);
 // No default argument: g++ 12 would destroy it twice in an await.

@@ -1,13 +1,13 @@
 #pragma once
 
-// Signals of the system, as something to wait for.
+// Waiting for signals.
 //
 //   auto stop = tare::net::signal_set::of({SIGTERM, SIGINT});
 //   co_await stop->next();                      // result<int>: which
 //   listener.close();                           // and drain
 //
-// A handler of ours passes them on through a socket, so it does not matter on which thread they arrive, and nothing has
-// to be blocked before threads start. Two of a kind that come close together may count as one.
+// The signal handler forwards signals through a socket, so they may arrive on any thread, and you need not block them
+// before threads start. Two signals of the same number in quick succession may be reported as one.
 
 #include <tare/net/result.hpp>
 #include <tare/net/stream.hpp>
@@ -21,11 +21,11 @@
 
 namespace tare::net {
 
-/// Move-only; belongs to the shard that made it. Restores the signals' former dispositions when it ends.
+/// Move-only; belongs to the shard that made it. Restores the previous dispositions when destroyed.
 class signal_set {
  public:
-  /// Each signal can be in one set of the process at a time: std::errc::device_or_resource_busy. SIGKILL, SIGSTOP and
-  /// numbers that are no signals give std::errc::invalid_argument.
+  /// **Errors** std::errc::device_or_resource_busy if the signal is in another set of the process;
+  /// std::errc::invalid_argument for SIGKILL, SIGSTOP and numbers that are not signals.
   [[nodiscard]] static result<signal_set> of(std::initializer_list<int> signals);
 
   signal_set(signal_set&& other) noexcept;
@@ -34,7 +34,8 @@ class signal_set {
   signal_set& operator=(const signal_set&) = delete;
   ~signal_set();
 
-  /// Waits for one: its number. Signals that came since the last call are given first, in the order of arrival.
+  /// Waits for a signal and returns its number. Signals that arrived since the last call are returned first, in order
+  /// of arrival.
   [[nodiscard]] task<result<int>> next();
 
  private:

@@ -4,24 +4,24 @@
 //
 //   tare::task<> echo(tare::net::stream s) {
 //     for (;;) {
-//       auto got = co_await s.read();                     // a lease: no buffer until bytes are there
+//       auto got = co_await s.read();                     // a lease: no buffer until bytes arrive
 //       if (!got || got->empty()) co_return;              // an error, or the end of the stream
 //       if (!co_await s.write(got->bytes())) co_return;
 //     }
 //   }
 //
 // Bytes: the object is 4, its slot in the shard's table 24. A wait in `read()` holds 8 in the frame, in `read(into)`
-// and `write` 24, in the vectored `write` 32. The task above is 72, and its slot: 96 for an idle connection. With the
-// work in a child, whose frame is gone while the connection is idle, it is 48, and 72 in all:
+// and `write` 24, in the vectored `write` 32. The task above is 72, plus its slot: 96 per idle connection. If a child
+// does the work, its frame does not exist while the connection is idle; then the task is 48, and 72 in total:
 //
 //   for (;;) {
 //     auto got = co_await s.read();
 //     if (!got || got->empty() || !co_await answer(s, std::move(*got))) co_return;
 //   }
 //
-// A stream belongs to the shard that made it, and is to be used by tasks of that shard; `release` and `adopt` take it
-// to another. One task may read while another writes; two must not do the same at once: the second is given
-// std::errc::device_or_resource_busy.
+// A stream belongs to the shard that made it, and only tasks of that shard may use it; move it to another shard with
+// `release` and `adopt`. One task may read while another writes. If two tasks read, or two write, at the same time, the
+// second gets std::errc::device_or_resource_busy.
 
 #include <tare/detail/io_wait.hpp>
 #include <tare/net/direction.hpp>
@@ -52,7 +52,7 @@ using tare::detail::no_link;
   return std::unexpected(std::error_code(error, std::generic_category()));
 }
 
-// The results of calls. They throw `cancelled` if the wait was given up.
+// Results of calls. They throw `cancelled` if the wait was cancelled.
 inline result<std::size_t> take_count() {
   const tare::detail::io_taken taken = tare::detail::io_take();
   if (taken.error != 0) return failed(taken.error);
@@ -70,10 +70,10 @@ inline result<lease> take_lease() {
 }
 inline result<stream> take_stream();
 
-/// Of a slot that nobody else owns.
+/// Wraps a slot that nothing else owns.
 [[nodiscard]] inline stream stream_of(link slot) noexcept;
 
-/// Closes a descriptor and frees its slot; from any thread.
+/// Closes a descriptor and frees its slot; any thread.
 void close_slot(link closed) noexcept;
 
 using wait_request = tare::detail::io_request<tare::detail::io_wait, io_call::readable, &take_done>;
@@ -87,11 +87,11 @@ using write_vector_request =
 
 }  // namespace detail
 
-/// Move-only. What is awaited here is a cancellation point only when it has to wait. A read that is cancelled has taken
-/// nothing from the stream; a `write` that is cancelled may have sent a part.
+/// Move-only. **Cancellation** Each operation is a cancellation point only if it has to wait. A cancelled read has
+/// taken nothing from the stream; a cancelled `write` may have sent part of its bytes.
 class stream {
  public:
-  /// Of nothing: every operation gives std::errc::bad_file_descriptor.
+  /// A closed stream: every operation returns std::errc::bad_file_descriptor.
   stream() noexcept = default;
   stream(stream&& other) noexcept : slot_(std::exchange(other.slot_, detail::no_link)) {}
   stream& operator=(stream&& other) noexcept {
@@ -103,71 +103,72 @@ class stream {
   stream& operator=(const stream&) = delete;
   ~stream() { close(); }
 
-  /// Takes over a connected socket, which is made non-blocking, for the current shard. If it fails, the descriptor
-  /// stays the caller's.
+  /// Takes ownership of a connected socket for the current shard and makes it non-blocking. On failure the caller keeps
+  /// the descriptor.
   [[nodiscard]] static result<stream> adopt(int fd);
 
-  /// Two ends of a Unix-domain connection, both on the current shard.
+  /// The two ends of a Unix-domain connection, both on the current shard.
   [[nodiscard]] static result<std::pair<stream, stream>> pair();
 
-  /// Waits for bytes, and reads as many as are there and fit: result<std::size_t>, 0 at the end of the stream.
+  /// Waits for bytes, and reads as many as are available and fit. Returns result<std::size_t>, 0 at the end of the
+  /// stream.
   [[nodiscard]] detail::read_request read(std::span<std::byte> into) noexcept { return {{slot_, into}}; }
 
-  /// Likewise into a buffer lent by the shard: result<lease>, empty at the end of the stream. Gives
-  /// std::errc::not_enough_memory if the runtime's ceiling leaves no room for a buffer.
+  /// The same into a buffer borrowed from the shard. Returns result<lease>, empty at the end of the stream. **Errors**
+  /// std::errc::not_enough_memory if the runtime's frame limit leaves no room for a buffer.
   [[nodiscard]] detail::lease_request read() noexcept { return {detail_wait()}; }
 
-  /// Writes all: result<void>. Tries at once, and waits only while the system's buffer is full. The bytes must outlive
-  /// the await.
+  /// Writes all bytes. Returns result<void>. Waits only while the system's buffer is full. The bytes must outlive the
+  /// await.
   [[nodiscard]] detail::write_request write(std::span<const std::byte> bytes) noexcept { return {{slot_, bytes}}; }
 
-  /// Likewise all of several pieces, in one system call if it takes them. The list must outlive the await too.
+  /// Writes all of several pieces, in one system call if the system accepts them. The list must outlive the await too.
   [[nodiscard]] detail::write_vector_request write(std::span<const std::span<const std::byte>> pieces) noexcept {
     return {{slot_, pieces}};
   }
 
-  /// Writes as much as the system takes, at least a byte if there is one: result<std::size_t>.
+  /// Writes as much as the system accepts, at least one byte if `bytes` is not empty. Returns result<std::size_t>.
   [[nodiscard]] detail::write_some_request write_some(std::span<const std::byte> bytes) noexcept {
     return {{slot_, bytes}};
   }
 
-  /// Waits until a read, or a write, would find something to do: result<void>. For protocols that read by other means,
-  /// TLS for one; these have to go through `try_read` and `try_write`, which keep the books on readiness.
+  /// Waits until a read, or a write, could make progress. Returns result<void>. For protocols that do their own
+  /// reading, such as TLS; these must use `try_read` and `try_write`, which track readiness.
   [[nodiscard]] detail::wait_request readable() noexcept { return {detail_wait()}; }
   [[nodiscard]] detail::wait_write_request writable() noexcept { return {detail_wait()}; }
 
-  /// Without waiting: std::errc::operation_would_block if there is nothing to do now.
+  /// Without waiting. **Errors** std::errc::operation_would_block if no progress is possible now.
   [[nodiscard]] result<std::size_t> try_read(std::span<std::byte> into) noexcept;
   [[nodiscard]] result<lease> try_read() noexcept;
   [[nodiscard]] result<std::size_t> try_write(std::span<const std::byte> bytes) noexcept;
 
-  /// No more will be written: the peer reads the end of the stream. Reading goes on.
+  /// Ends the writing side: the peer reads the end of the stream. Reading remains possible.
   result<void> shutdown_write() noexcept;
 
-  /// Tasks that wait for it are resumed with std::errc::operation_canceled. Closing twice does nothing.
+  /// Waiting tasks resume with std::errc::operation_canceled. A second call does nothing.
   void close() noexcept {
     if (slot_ != detail::no_link) detail::close_slot(std::exchange(slot_, detail::no_link));
   }
 
-  /// Reads, or writes, or both, that are pending when this much time has passed, and all later ones, give
-  /// std::errc::timed_out, until a new deadline is set for the same direction. Each direction has its own, so one
-  /// task's does not move another's. For idle limits: setting it is a store, and no timer exists; the shard looks
-  /// through its slots. So the end comes up to a quarter of a second late, and after more than 12 days it does not
-  /// come.
+  /// When `time` has passed, pending and later operations in this direction return std::errc::timed_out until you set a
+  /// new deadline for it. Each direction has its own deadline, so one task does not move another's. Meant for idle
+  /// limits: setting it is a single store, and no timer exists, because the shard scans its slots. Therefore it expires
+  /// up to a quarter of a second late, and a deadline more than 12 days away never expires.
   void expires_after(std::chrono::nanoseconds time, direction of = direction::both) noexcept;
   void expires_never(direction of = direction::both) noexcept;
 
-  /// Nagle's algorithm off or on. TCP streams of `accept` and `connect` begin with it off.
+  /// Turns Nagle's algorithm off or on. It is off for TCP streams of `accept` and `connect`.
   result<void> set_no_delay(bool on) noexcept;
 
-  /// This end's address, and the other's.
+  /// The addresses of this end and of the peer.
   [[nodiscard]] result<endpoint> local() const noexcept;
   [[nodiscard]] result<endpoint> peer() const noexcept;
 
   [[nodiscard]] bool is_open() const noexcept { return slot_ != detail::no_link; }
-  /// -1 if there is none. Reading or writing it directly confuses the books on readiness.
+  /// -1 if closed. Do not read or write it directly: that breaks the tracking of readiness.
   [[nodiscard]] int native_handle() const noexcept;
-  /// Gives the descriptor up to the caller, still open and non-blocking. Waiting tasks are resumed as by `close`.
+  /// Transfers ownership of the descriptor, still open and non-blocking, to the caller. Waiting tasks resume as after
+  /// `close`.
   [[nodiscard]] int release() noexcept;
 
  private:

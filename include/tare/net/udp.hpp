@@ -23,11 +23,11 @@ namespace tare::net {
 struct datagram {
   std::size_t size = 0;
   endpoint from;
-  bool truncated = false;  ///< it was larger than the buffer; the rest is lost
+  bool truncated = false;  ///< the datagram was larger than the buffer; the rest is lost
 };
 
 struct udp_options {
-  bool reuse_port = false;  ///< several sockets on one port, among which the kernel spreads what comes
+  bool reuse_port = false;  ///< several sockets on one port; the kernel distributes datagrams among them
   bool v6_only = false;     ///< [::] without IPv4
 };
 
@@ -56,23 +56,23 @@ class udp_socket {
 
   [[nodiscard]] static result<udp_socket> bind(const endpoint& at, udp_options options = {});
 
-  /// From now on it receives from that peer only, and `send` goes there. Errors that the peer's host reports, such as
-  /// std::errc::connection_refused, are given by later calls.
+  /// Restricts the socket to this peer: it receives only from the peer, and `send` sends to it. Later calls return
+  /// errors that the peer's host reports, such as std::errc::connection_refused.
   result<void> connect(const endpoint& to) noexcept;
 
-  /// Waits for a datagram, an empty one perhaps: result<datagram>.
+  /// Waits for a datagram, which may be empty. Returns result<datagram>.
   [[nodiscard]] detail::receive_request receive_from(std::span<std::byte> into) noexcept { return {{slot_, into}}; }
 
-  /// Sends one datagram, waiting while the system's buffer is full: result<void>. `to` must outlive the await.
+  /// Sends one datagram, waiting while the system's buffer is full. Returns result<void>. `to` must outlive the await.
   [[nodiscard]] detail::send_request send_to(std::span<const std::byte> bytes, const endpoint& to) noexcept {
     return {{slot_, bytes, to.data(), to.size()}};
   }
-  /// To the connected peer.
+  /// Sends to the connected peer.
   [[nodiscard]] detail::send_request send(std::span<const std::byte> bytes) noexcept {
     return {{slot_, bytes, nullptr, 0}};
   }
 
-  /// As for `stream`.
+  /// Like `stream::close`.
   void close() noexcept {
     if (slot_ != detail::no_link) detail::close_slot(std::exchange(slot_, detail::no_link));
   }

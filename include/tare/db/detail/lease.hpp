@@ -1,6 +1,7 @@
 #pragma once
 
-// A connection that a pool has lent. Those who use it share it; when the last of them lets go, it goes back.
+// A connection lent by a pool. Its users share ownership; when the last lease is destroyed, the connection returns to
+// the pool.
 
 #include <utility>
 
@@ -9,14 +10,14 @@ namespace tare::db::detail {
 class session;  // src/db/session.hpp
 
 void retain(session& lent) noexcept;
-/// Any thread. What is under way on the connection is stopped, and a transaction rolled back, by a task of their own.
+/// Any thread. A separate task stops what is running on the connection and rolls back an open transaction.
 void let_go(session& lent) noexcept;
 
 /// 8 bytes.
 class lease {
  public:
   lease() noexcept = default;
-  /// Takes over a reference that has been counted.
+  /// Takes over a counted reference.
   explicit lease(session& lent) noexcept : session_(&lent) {}
   lease(const lease& other) noexcept : session_(other.session_) {
     if (session_ != nullptr) retain(*session_);

@@ -1,6 +1,6 @@
 #pragma once
 
-// Some rows of a result, as they are handed from the database's library to the program: what is read at a time.
+// A block of rows of a result, as read in one go from the database's library.
 
 #include <tare/db/detail/value.hpp>
 
@@ -35,7 +35,7 @@ class row_block {
   [[nodiscard]] value_view at(std::size_t row, std::size_t column) const noexcept {
     return {cells_[row * columns() + column], heap_.data()};
   }
-  /// Bytes that it takes, more or less.
+  /// Its size in bytes, approximately.
   [[nodiscard]] std::size_t weight() const noexcept { return cells_.size() * sizeof(cell) + heap_.size(); }
 
   // Values are added in the order of the columns, row after row.

@@ -1,7 +1,7 @@
 #pragma once
 
-// How values lie in memory, bound ones and those of rows alike: a cell of 16 bytes each, the bytes of texts and blobs
-// in one heap behind them.
+// Memory layout of values, both bound and of rows: a cell of 16 bytes each, followed by one heap with the bytes of
+// texts and blobs.
 
 #include <tare/db/value_kind.hpp>
 
@@ -33,7 +33,7 @@ class value_view {
   [[nodiscard]] std::int64_t integer() const noexcept { return cell_->integer; }
   [[nodiscard]] double real() const noexcept { return cell_->real; }
   [[nodiscard]] bool boolean() const noexcept { return cell_->boolean; }
-  /// Of a text or blob. A NUL follows its last character.
+  /// For a text or blob. A NUL follows its last character.
   [[nodiscard]] std::string_view text() const noexcept { return {heap_ + cell_->offset, cell_->size}; }
   [[nodiscard]] std::span<const std::byte> blob() const noexcept {
     return std::as_bytes(std::span(heap_ + cell_->offset, cell_->size));

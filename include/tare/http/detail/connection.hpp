@@ -1,6 +1,6 @@
 #pragma once
 
-// A client's connection: in the clear or over TLS.
+// A client's connection: plain or over TLS.
 
 #include <tare/http/detail/transport.hpp>
 #include <tare/net/stream.hpp>
@@ -11,17 +11,17 @@
 
 namespace tare::http::detail {
 
-/// Two members, of which one is open at most: of a variant, g++ 12 warns where there is nothing to warn of.
+/// Two members, of which at most one is open. Not a variant, because g++ 12 issues false warnings for it.
 class connection {
  public:
   connection() noexcept = default;
   explicit connection(net::stream plain) noexcept : plain_(std::move(plain)) {}
   explicit connection(net::tls::stream secret) noexcept : secret_(std::move(secret)) {}
 
-  /// To be taken anew after a move.
+  /// Call it again after a move.
   [[nodiscard]] transport way() noexcept { return secret_.is_open() ? transport::of(secret_) : transport::of(plain_); }
   [[nodiscard]] bool is_open() const noexcept { return plain_.is_open() || secret_.is_open(); }
-  /// Open, and nothing has come that nobody has read: no byte, no end, no part of a TLS record.
+  /// Open, with nothing unread: no byte, no end of stream, no part of a TLS record.
   [[nodiscard]] bool is_quiet() noexcept {
     if (secret_.is_open()) return secret_.is_quiet();
     const auto unread = plain_.try_read();

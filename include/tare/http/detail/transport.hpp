@@ -1,7 +1,7 @@
 #pragma once
 
-// A connection of whatever kind, for the code that does not want to be a template: a pointer to it and a table of what
-// can be done with it. 16 bytes, by value. The stream must outlive it.
+// A type-erased connection, for code that should not be a template: a pointer to the stream and a table of operations.
+// 16 bytes, passed by value. The stream must outlive it.
 
 #include <tare/net/byte_stream.hpp>
 #include <tare/net/direction.hpp>
@@ -31,16 +31,16 @@ class transport {
 
   /// Empty at the end of the stream.
   [[nodiscard]] task<net::result<net::lease>> read() const { return operations_->read(stream_); }
-  /// What is there now: std::errc::operation_would_block if that is nothing. Some streams cannot tell, and say so by
-  /// std::errc::operation_not_supported.
+  /// Reads what is available now; std::errc::operation_would_block if nothing is. std::errc::operation_not_supported if
+  /// the stream lacks this operation.
   [[nodiscard]] net::result<net::lease> try_read() const noexcept { return operations_->try_read(stream_); }
-  /// All of them. The list and what it lists must outlive the await.
+  /// Writes all pieces. The list and the bytes must outlive the await.
   [[nodiscard]] task<net::result<void>> write(pieces what) const { return operations_->write(stream_, what); }
-  /// As many bytes as can go now without waiting, perhaps none.
+  /// Writes as many bytes as possible without waiting, perhaps none.
   [[nodiscard]] net::result<std::size_t> try_write(std::span<const std::byte> bytes) const noexcept {
     return operations_->try_write(stream_, bytes);
   }
-  /// What has not come to its end by then fails: reads, writes, or both.
+  /// Operations that have not completed by then fail: reads, writes, or both.
   void expires_after(std::chrono::nanoseconds time, net::direction of = net::direction::both) const noexcept {
     operations_->expires_after(stream_, time, of);
   }
@@ -48,16 +48,16 @@ class transport {
     operations_->expires_never(stream_, of);
   }
   void shutdown_write() const noexcept { operations_->shutdown_write(stream_); }
-  /// Ends it so that the peer sees an error, not an end.
+  /// Closes it so that the peer sees an error, not a regular end.
   void abort() const noexcept { operations_->abort(stream_); }
-  /// Waits until `try_read`, or `try_write`, may find something to do. Some streams cannot tell:
-  /// std::errc::operation_not_supported.
+  /// Waits until `try_read`, or `try_write`, may make progress. std::errc::operation_not_supported if the stream lacks
+  /// this operation.
   [[nodiscard]] task<net::result<void>> readable() const { return operations_->readable(stream_); }
   [[nodiscard]] task<net::result<void>> writable() const { return operations_->writable(stream_); }
-  /// What the stream holds of bytes that are on their way.
+  /// Bytes in transit that the stream buffers.
   [[nodiscard]] std::size_t buffered_bytes() const noexcept { return operations_->buffered_bytes(stream_); }
-  /// Waits until the peer has closed or more bytes are there: true if it has closed. Nothing is read. Some streams
-  /// cannot tell: false at once.
+  /// Waits until the peer has closed or more bytes have arrived; true if it has closed. Reads nothing. False
+  /// immediately if the stream lacks this operation.
   [[nodiscard]] task<bool> peer_closes() const { return operations_->peer_closes(stream_); }
   [[nodiscard]] net::result<net::endpoint> peer() const { return operations_->peer(stream_); }
 
@@ -100,7 +100,7 @@ class transport {
         return 0;
       }
     }
-    // A stream of the user's may have none, or one for both directions.
+    // A user-defined stream may have no such operation, or one for both directions.
     static void expires_after(void* stream, std::chrono::nanoseconds time, net::direction of) noexcept {
       if constexpr (requires { at(stream).expires_after(time, of); }) {
         at(stream).expires_after(time, of);
