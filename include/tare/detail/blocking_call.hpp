@@ -1,6 +1,6 @@
 #pragma once
 
-// What the blocking pool knows of a call (src/sched/blocking_pool.hpp). Lies in the awaiting frame.
+// A call queued for the blocking pool (src/sched/blocking_pool.hpp). Lives in the awaiting frame.
 
 #include <tare/detail/wait_node.hpp>
 
@@ -14,11 +14,12 @@ struct blocking_call : wait_node {
   bool queued = false;               ///< guarded by the pool's lock
 };
 
-/// Queues the call for the runtime's pool and suspends the task until it has run. Throws std::system_error if there is
-/// no thread and none can be started; then the task goes on (src/sched/blocking_pool.cpp).
+/// Queues the call for the runtime's pool and suspends the task until it has run. Throws std::system_error if the pool
+/// has no thread and cannot start one; the task then continues (src/sched/blocking_pool.cpp).
 void start_blocking(blocking_call& call, wait_state& waiting);
 
-/// Takes a call back that has not begun, on the shard of its task, which is then still to be woken. False if it has.
+/// Withdraws a call that has not begun; false if it has begun. Call it on the task's shard. The caller must then wake
+/// the task.
 [[nodiscard]] bool take_back(blocking_call& call) noexcept;
 
 }  // namespace tare::detail

@@ -1,7 +1,7 @@
 #pragma once
 
-// The parent of a task that something other than an await or a scope waits for: when_all, when_any, timeout, a visit
-// to another shard. Lies in the arena, in the frame of whoever waits.
+// The parent of a task that neither an await nor a scope waits for: when_all, when_any, timeout, a visit to another
+// shard. Lives in the arena, in the frame of the waiting task.
 
 #include <tare/detail/wait_state.hpp>
 
@@ -10,9 +10,9 @@
 namespace tare::detail {
 
 struct branch {
-  /// Called on the branch's shard when the task's frame is gone; `error` is what it threw, if it did.
+  /// Called on the branch's shard after the task's frame has been destroyed; `error` is the task's exception, if any.
   void (*ended)(branch& self, std::exception_ptr error) noexcept = nullptr;
-  void* result = nullptr;  ///< where the task's result is constructed; nullptr if nobody wants it
+  void* result = nullptr;  ///< where the task's result is constructed; nullptr to drop it
   link child = no_link;    ///< the task, or its stand-in, until it has ended
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// A 4-byte lock for sections of a few instructions: the mutex of Drepper, "Futexes Are Tricky" (2011), section 5.
-// Never held across a suspension.
+// A 4-byte lock for critical sections of a few instructions: the mutex of Drepper, "Futexes Are Tricky" (2011), section
+// 5. Never held across a suspension.
 
 #include <atomic>
 #include <cstdint>
@@ -21,13 +21,13 @@ class basic_brief_lock {
     }
   }
 
-  /// Also on a thread that has it already: false then.
+  /// May be called on a thread that already holds the lock: returns false.
   [[nodiscard]] bool try_lock() noexcept {
     std::uint32_t seen = unlocked;
     return word_.compare_exchange_strong(seen, locked, std::memory_order_acquire, std::memory_order_relaxed);
   }
 
-  /// After the first instruction another thread may own the lock, and destroy it: only its address is used then.
+  /// After the first instruction another thread may own the lock and destroy it: from then on only its address is used.
   void unlock() noexcept {
     if (word_.exchange(unlocked, std::memory_order_release) == contended) word_.notify_one();
   }

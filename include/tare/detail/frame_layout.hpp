@@ -1,11 +1,12 @@
 #pragma once
 
-// A guard against frames that g++ 12 lays out wrongly.
+// A guard against incorrect frame layouts of g++ 12.
 //
 // When the body of a coroutine begins with a statement whose condition holds a co_await, `if (!co_await x) …`, and
-// declares no variable beside it, g++ 12.2 puts a flag of its own in front of the frame. The promise is then not where
-// coroutine_handle, of any library, looks for it, and resuming runs the body on the wrong addresses. Here that ends the
-// program with the way out, instead of a task that never wakes. The check is folded away where the frame is right.
+// declares no variable, g++ 12.2 puts a flag of its own in front of the frame. Then the promise is not where
+// coroutine_handle, in any library, expects it, and the resumed body uses wrong addresses. This check aborts the
+// program with a message that says what to change, instead of leaving a task that never wakes. If the layout is
+// correct, the compiler optimizes the check away.
 
 #include <cstddef>
 
@@ -15,8 +16,8 @@ namespace tare::detail {
 inline thread_local constinit std::byte* newest_frame = nullptr;
 #endif
 
-/// Prints what to change and aborts. Out of line (src/frame/frame_layout.cpp), and in a library that clang has built
-/// too: its user's compiler may be another.
+/// Prints what to change and aborts. Out of line (src/frame/frame_layout.cpp), and also in libraries built with clang,
+/// because the user's compiler may be g++.
 [[noreturn]] void misplaced_promise() noexcept;
 
 }  // namespace tare::detail

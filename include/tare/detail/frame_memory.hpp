@@ -1,10 +1,10 @@
 #pragma once
 
-// Where frames come from, as the promise sees it (src/frame/ is behind it).
+// Allocation of frames, as used by the promise (implemented in src/frame/).
 //
-// A task that awaits one child after the other asks for the same few sizes over and over. So each thread keeps the
-// last frame of each size that it has freed on a shelf, and coroutines take it from there and put it back inline: the
-// size is a constant to them. Everything else is out of line.
+// A task that awaits one child after another requests the same few sizes over and over. Therefore each thread keeps the
+// last freed frame of each size on a shelf. Coroutines take frames from it and put them back inline, because the size
+// is a compile-time constant for them. Everything else is out of line.
 
 #include <tare/detail/link.hpp>
 
@@ -16,11 +16,11 @@
 
 namespace tare::detail {
 
-/// Memory for one coroutine frame from the current thread's heap. `alignment` is a power of two, at most 4096.
-/// Throws std::bad_alloc when the ceiling is reached or the system has no more.
+/// Memory for one coroutine frame from the current thread's heap. `alignment` is a power of two, at most 4096. Throws
+/// std::bad_alloc if the frame limit is reached or the system has no memory.
 [[nodiscard]] void* allocate_frame(std::size_t bytes, std::size_t alignment);
 
-/// Gives a frame back to the heap it came from; any thread may call it.
+/// Returns a frame to the heap it came from. Any thread.
 void free_frame(void* frame) noexcept;
 
 /// Memory beside the frames that links can point to: power-of-two sizes from 64 bytes on, aligned to their size up to
@@ -28,21 +28,21 @@ void free_frame(void* frame) noexcept;
 [[nodiscard]] void* allocate_record(std::size_t bytes);
 void free_record(void* record) noexcept;
 
-/// The last frame of each size that a thread has freed. Which heap it came from does not matter: that is looked up when
-/// it is given back, once the thread has nothing better to do.
+/// The last freed frame of each size of a thread. Its heap does not matter here: it is looked up when the frame is
+/// returned, which happens when the thread is idle.
 class frame_shelves {
  public:
   static constexpr std::size_t step = 8;
   static constexpr std::size_t largest = 512;
 
-  /// A frame that was put there as one of `size`; nullptr if none is there.
+  /// Takes the frame of `size`; nullptr if there is none.
   [[nodiscard]] void* take(std::size_t size) noexcept { return std::exchange(frames_[size / step], nullptr); }
 
-  /// False if one of its size is there already.
+  /// False if a frame of its size is already there.
   [[nodiscard]] bool put(void* frame, std::size_t size) noexcept {
     void*& place = frames_[size / step];
     if (place != nullptr) return false;
-    // The second word of a frame points to its destroy function: zero says that no frame is there.
+    // The second word of a frame points to its destroy function; zero means that this is not a frame.
     std::memset(static_cast<std::byte*>(frame) + sizeof(void*), 0, sizeof(void*));
     place = frame;
     return true;
@@ -56,10 +56,11 @@ class frame_shelves {
   std::array<void*, largest / step + 1> frames_{};
 };
 
-/// The current thread's; nullptr on threads that run no shard, and where every use of freed memory is to be seen.
+/// The current thread's shelf; nullptr on threads that run no shard, and in builds that must detect every use of freed
+/// memory.
 extern constinit thread_local frame_shelves* current_shelves;
 
-/// What a frame of so many bytes takes, before the heap rounds it to one of its sizes.
+/// Bytes needed for a frame of `size` bytes, before the heap rounds it up to a size class.
 [[nodiscard]] constexpr std::size_t frame_size(std::size_t bytes, std::size_t alignment) noexcept {
   constexpr std::size_t smallest = 32;
   const std::size_t rounding = std::max(alignment, frame_shelves::step);

@@ -1,10 +1,10 @@
 #pragma once
 
-// A task's wait for a descriptor, as src/io/ sees it: 8 bytes of the awaiter, which lies in the awaiting frame.
+// A task's wait for a descriptor, as seen by src/io/: 8 bytes of the awaiter, which lives in the awaiting frame.
 //
-// Everything else about the wait is in the descriptor's slot (24 bytes, src/io/slot.hpp), which exists once however
-// often it is waited for. What a call gives is handed from the reactor to the resumed task without a place in the
-// frame: the task is resumed right after the call, so one place for each shard is enough.
+// Everything else about the wait is in the descriptor's slot (24 bytes, src/io/slot.hpp), which exists once per
+// descriptor. The reactor passes the result of a call to the resumed task without storing it in the frame: the task
+// resumes right after the call, so one result per shard is enough.
 
 #include <tare/detail/link.hpp>
 #include <tare/detail/wait_state.hpp>
@@ -16,7 +16,7 @@
 
 namespace tare::detail {
 
-/// What is to be done when the descriptor is ready. From `writable` on, ready for writing.
+/// The call to make when the descriptor is ready: ready for writing from `writable` on, otherwise ready for reading.
 enum class io_call : std::uint8_t {
   none,
   readable,
@@ -34,12 +34,12 @@ enum class io_call : std::uint8_t {
 struct alignas(8) io_wait {
   explicit io_wait(link of) noexcept : slot(of) {}
 
-  link slot;             ///< the descriptor's; no_link if there is none (any more)
+  link slot;             ///< of the descriptor; no_link if it is closed
   link owner = no_link;  ///< the waiting task's wait state
 };
 static_assert(sizeof(io_wait) == 8);
 
-// The calls' arguments, each beside its wait.
+// The arguments of each call, next to its wait.
 struct io_read_wait : io_wait {
   io_read_wait(link of, std::span<std::byte> to) noexcept : io_wait(of), into(to) {}
   std::span<std::byte> into;
@@ -67,22 +67,22 @@ struct io_send_wait : io_wait {
   const void* to;  ///< a socket address, or nullptr
 };
 
-/// What a call gave: two registers. Whoever makes a result of it does so inline, so that the compiler keeps in the
-/// frame only the parts of the result that are used after the next await.
+/// The raw result of a call: two registers. It is converted to a result inline, so that the compiler keeps in the frame
+/// only the parts that are used after the next await.
 struct io_taken {
-  std::byte* buffer;    ///< of a read_lease
-  std::uint32_t count;  ///< bytes, or the link of an accepted socket's slot
+  std::byte* buffer;    ///< for read_lease
+  std::uint32_t count;  ///< bytes, or the link to the slot of an accepted socket
   int error;
 };
-/// Of the call that the running task has just waited for. Throws `cancelled`.
+/// The result of the call that the running task has just waited for. Throws `cancelled`.
 [[nodiscard]] io_taken io_take();
 
-/// True if the call was made: its result is ready to be taken.
+/// True if the call was made and its result is ready.
 [[nodiscard]] bool io_try(io_wait& wait, io_call call) noexcept;
 /// True if the task is suspended; otherwise the call's result is ready, or the task is cancelled.
 [[nodiscard]] bool io_suspend(io_wait& wait, io_call call, wait_state& task) noexcept;
 
-/// What is awaited: `Wait` is one of the structures above; `Take` gets the result from the reactor, or throws
+/// The awaitable: `Wait` is one of the structures above; `Take` gets the result from the reactor, or throws
 /// `cancelled`.
 template <class Wait, io_call Call, auto Take>
 class io_awaiter;

@@ -1,8 +1,8 @@
 #pragma once
 
-// A fixed number of tasks that one task waits for: what when_all, when_any and timeout have in common.
+// A fixed number of tasks that one task waits for; shared by when_all, when_any and timeout.
 //
-// The members lie in the arena (in the awaiting frame, or in a record), because the tasks' wait states link to them.
+// The members must be in the arena (in the awaiting frame or in a record), because the tasks' wait states link to them.
 
 #include <tare/detail/branch.hpp>
 #include <tare/detail/frame_memory.hpp>
@@ -40,7 +40,7 @@ class join_group : public waiting_parent {
   /// Queues all members' tasks and suspends `waiting` until they have ended.
   void start(wait_state& waiting, std::span<group_member> members) noexcept;
 
-  /// The member whose end has decided; nullptr if none has.
+  /// The member that decided the outcome; nullptr if none has.
   [[nodiscard]] group_member* decisive() const noexcept { return decisive_; }
 
  private:
@@ -52,7 +52,7 @@ class join_group : public waiting_parent {
   group_policy policy_;
 };
 
-/// Room for the result of a task, filled by the task.
+/// Storage for the result of a task, constructed by the task.
 template <class T>
 class result_room {
   using stored = std::conditional_t<std::is_reference_v<T>, std::add_pointer_t<T>, T>;
@@ -87,11 +87,11 @@ class result_room<void> {
   static void drop() noexcept {}
 };
 
-/// What stands for a result of type T in tuples and variants.
+/// The type that represents a result of type T in tuples and variants.
 template <class T>
 using regular_t = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
-/// What awaiting an A gives.
+/// The result type of awaiting an A.
 template <class A>
 struct await_result {
   using type = decltype(std::declval<typename A::tare_awaiter&>().await_resume());

@@ -1,16 +1,16 @@
 #pragma once
 
-// A link is a pointer into the frame arena, in 4 bytes instead of 8.
+// A link is a 4-byte pointer into the frame arena.
 //
-// All coroutine frames and the records beside them come from one reserved address range (src/frame/),
-// aligned to 8 bytes at least, so an index in units of 8 bytes reaches 32 GiB of them.
+// All coroutine frames and records are allocated from one reserved address range (src/frame/), aligned to at least 8
+// bytes, so an index in units of 8 bytes covers 32 GiB.
 
 #include <cstddef>
 #include <cstdint>
 
 namespace tare::detail {
 
-/// Index into the arena in units of `link_unit` bytes; 0 means "none" (the first unit is never handed out).
+/// Index into the arena in units of `link_unit` bytes; 0 means "none" (the first unit is never allocated).
 using link = std::uint32_t;
 
 inline constexpr std::size_t link_unit = 8;

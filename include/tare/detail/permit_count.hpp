@@ -1,12 +1,12 @@
 #pragma once
 
-// The count of a semaphore: free permits, and whether somebody waits for some, in one word.
+// The count of a semaphore: the free permits, and whether tasks are waiting, in one word.
 //
-// While nobody waits, taking and adding are a compare-and-swap each. Whoever cannot take what it wants says so under
-// the lock that guards the queue; from then on taking fails and adding is refused here, so that all goes through the
-// lock until the queue is empty again. Announcing and the last look at the count are one compare-and-swap, so an
-// addition comes either before it and is seen, or after it and sees the announcement. (The futex semaphore of glibc
-// keeps count and waiters in one word for the same reason: Torvald Riegel's of 2015, nptl/sem_waitcommon.c.)
+// While no task waits, taking and adding are one compare-and-swap each. A task that cannot take its permits announces
+// itself under the lock that guards the queue. From then on taking fails and adding is refused here, so everything goes
+// through the lock until the queue is empty again. Announcing and the last check of the count are one compare-and-swap,
+// so an addition either happens before and is seen, or happens after and sees the announcement. (glibc's futex
+// semaphore keeps count and waiters in one word for the same reason: Torvald Riegel, 2015, nptl/sem_waitcommon.c.)
 //
 // `Atomic` is std::atomic except in the test that runs every interleaving (tests/stress).
 
@@ -21,7 +21,7 @@ class basic_permit_count {
  public:
   explicit basic_permit_count(std::size_t permits) noexcept : word_(in_word(permits)) {}
 
-  /// False if there are too few, or somebody waits.
+  /// False if there are too few, or if a task waits.
   [[nodiscard]] bool take(std::size_t count) noexcept {
     std::uint64_t word = word_.load(std::memory_order_relaxed);
     do {
@@ -31,7 +31,7 @@ class basic_permit_count {
     return true;
   }
 
-  /// False if somebody waits: then `add_for_waiters`, under the lock.
+  /// False if a task waits: then call `add_for_waiters` under the lock.
   [[nodiscard]] bool add(std::size_t count) noexcept {
     std::uint64_t word = word_.load(std::memory_order_relaxed);
     do {
@@ -41,7 +41,7 @@ class basic_permit_count {
     return true;
   }
 
-  /// Under the lock. True if the permits were there after all and are taken; otherwise the caller waits.
+  /// Requires the lock. True if the permits have become available and are taken; otherwise the caller must wait.
   [[nodiscard]] bool take_or_announce(std::size_t count) noexcept {
     std::uint64_t word = word_.load(std::memory_order_relaxed);
     for (;;) {
@@ -51,8 +51,8 @@ class basic_permit_count {
     }
   }
 
-  // The rest under the lock, while somebody waits: nobody else changes the word then, except those who find that
-  // somebody has stopped waiting.
+  // The rest requires the lock, and that a task waits. Then only threads that find that a task has stopped waiting also
+  // change the word.
   void add_for_waiters(std::size_t count) noexcept {
     std::uint64_t word = word_.load(std::memory_order_relaxed);
     while (!word_.compare_exchange_weak(word, sum(word, count), std::memory_order_acq_rel, std::memory_order_relaxed)) {
@@ -69,7 +69,7 @@ class basic_permit_count {
 
  private:
   static constexpr std::uint64_t somebody_waits = 1;
-  /// As many as the word holds: more are neither free nor asked for.
+  /// The maximum that the word can hold; larger numbers are clamped.
   static constexpr std::uint64_t most_permits = UINT64_MAX >> 1U;
 
   [[nodiscard]] static constexpr std::uint64_t in_word(std::size_t count) noexcept {

@@ -2,9 +2,9 @@
 
 // The promise of every task: its wait state, and the rules of starting, awaiting and ending.
 //
-// The awaiters that need no memory of their own are empty bases of the promise, and `await_transform` returns
-// references to them: an awaiter object of its own would cost the frame a byte at least, which would round up to 8.
-// They reach the promise through the handle that await_suspend is given, not through `this`: g++ 12 copies them.
+// Awaiters that need no memory are empty bases of the promise, and `await_transform` returns references to them: a
+// separate awaiter object would cost the frame at least one byte, rounded up to 8. They access the promise through the
+// handle passed to await_suspend, not through `this`, because g++ 12 copies them.
 
 #include <tare/detail/branch.hpp>
 #include <tare/detail/frame_layout.hpp>
@@ -42,19 +42,19 @@ struct shielded {
   task<T> inner;
 };
 
-/// Something whose `start(promise_base&)` makes the awaiter: the way for all other awaits of the library.
+/// A request whose `tare_awaiter` is the awaiter: used for all other awaits of the library.
 template <class A>
 concept leaf_awaitable = requires { typename std::remove_cvref_t<A>::tare_awaiter; };
 
 // Out of line (src/sched/current.cpp).
 [[nodiscard]] bool sleep_begin(wait_state& task) noexcept;
 [[nodiscard]] std::coroutine_handle<> end_root(wait_state& task) noexcept;
-/// Ends the program: `call` was given a task that has been moved from, awaited or spawned already.
+/// Aborts the program: `call` was given a task that has already been moved from, awaited or spawned.
 [[noreturn]] void empty_task(const char* call) noexcept;
 /// Destroys the frame of a task that was never started. Its parameters may be such tasks, to any depth.
 void destroy_unstarted(link frame) noexcept;
 
-/// Moves a result out of its place, which is empty afterwards, also if the move throws.
+/// Moves a result out and destroys the original, even if the move throws.
 template <class T>
 [[nodiscard]] T take_from(T& place) {
   struct emptier {
@@ -83,7 +83,8 @@ struct final_awaiter {
     wait_state& parent = *from_link<wait_state>(ended.parent);
     self.destroy();
 #if !defined(__clang__)
-    // g++ 12 does not make a tail call of every transfer, so the parents of a deep chain would pile up on the stack.
+    // g++ 12 does not turn every symmetric transfer into a tail call, so the parents of a deep chain would accumulate
+    // on the stack.
     if (--current_shard->budget < 0 && !current_shard->in_flight) {
       current_shard->make_ready(parent, wait_kind::ready);
       return std::noop_coroutine();
@@ -118,7 +119,7 @@ struct void_child_awaiter {
   static void await_resume() { current_shard->rethrow_in_flight(); }
 };
 
-/// Awaits a child with a result, which is constructed here, in the awaiting frame.
+/// Awaits a child with a result. The result is constructed here, in the awaiting frame.
 template <class T>
 class child_awaiter {
   using stored = std::conditional_t<std::is_reference_v<T>, std::add_pointer_t<T>, T>;
@@ -134,7 +135,7 @@ class child_awaiter {
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> parent) noexcept {
     wait_state& state = parent.promise();
     state.prev = storage_.child;
-    // The callee finds the place by its distance from the promise: 4 bytes that are not in use during the await.
+    // The callee finds the result by its offset from the promise, stored in 4 bytes that are unused during the await.
     state.next = static_cast<link>(reinterpret_cast<std::byte*>(std::addressof(storage_.result)) -
                                    reinterpret_cast<std::byte*>(&state));
     return start_child(state);
@@ -186,8 +187,8 @@ class promise_base : public wait_state,
                      private sleep_awaiter,
                      private yield_awaiter {
  public:
-  // With -fcoro-aligned-allocation clang passes the alignment that the frame needs. Without it, and under g++, 16 is
-  // what the compiler relies on.
+  // With -fcoro-aligned-allocation, clang passes the alignment that the frame needs. Without it, and with g++, the
+  // compiler relies on 16.
   static void* operator new(std::size_t bytes, std::align_val_t alignment) {
     return new_frame(bytes, static_cast<std::size_t>(alignment));
   }
@@ -227,7 +228,8 @@ class promise_base : public wait_state,
 
   sleep_awaiter& await_transform(sleep_request request) noexcept {
     current_shard->check_await();
-    // `next`, `prev` and `parent_is` aside, nothing of the wait state is free for 9 bytes; the two links are for 8.
+    // In the wait state, `next`, `prev` and `parent_is` together are the only 9 free bytes; the two links are 8 of
+    // them.
     const auto bits = static_cast<std::uint64_t>(request.nanoseconds);
     next = static_cast<link>(bits);
     prev = static_cast<link>(bits >> 32U);
@@ -249,8 +251,8 @@ class promise_base : public wait_state,
  protected:
   promise_base() = default;
 
-  /// The frame's address, in a way that keeps the compiler from merging the frame into its caller's: links and the
-  /// frame's memory have to stay what they are.
+  /// The frame's address, obtained in a way that prevents the compiler from merging the frame into its caller's,
+  /// because links to the frame must stay valid.
   [[nodiscard]] link escaped() noexcept {
     wait_state* self = this;
 #if !defined(__clang__)

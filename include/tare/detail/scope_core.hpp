@@ -1,10 +1,10 @@
 #pragma once
 
-// What a scope knows of its tasks: their links, 4 bytes each, in chunks of 120 (the first chunk: 8).
+// A scope's record of its tasks: their links, 4 bytes each, in chunks of 120 (the first chunk: 8).
 //
-// The task's wait state points back at its slot, with 8-byte precision: the slot is one of a pair, the one that holds
-// the task's link. A slot is free if its bit in the chunk is 0, so leaving is O(1) and cancelling visits only chunks
-// that have tasks.
+// The task's wait state points back to its slot with a granularity of 8 bytes, that is, to a pair of slots; the task's
+// slot is the one that holds its link. A slot is free if its bit in the chunk is 0, so leaving is O(1) and cancelling
+// visits only chunks with tasks.
 
 #include <tare/detail/wait_node.hpp>
 
@@ -26,54 +26,55 @@ class scope_core : public waiting_parent {
   scope_core(const scope_core&) = delete;
   scope_core& operator=(const scope_core&) = delete;
 
-  /// Takes the task in and queues it. Throws std::bad_alloc; then the task is as before.
+  /// Adds the task and queues it. If it throws std::bad_alloc, the task is unchanged.
   void adopt(wait_state& added);
-  /// Likewise for the task that `size` does not count.
+  /// The same for the body, which `size` does not count.
   void adopt_body(wait_state& added);
-  /// Takes the task in and queues it on another shard of the runtime. Throws std::bad_alloc or std::out_of_range.
+  /// Adds the task and queues it on another shard of the runtime. Throws std::bad_alloc or std::out_of_range.
   void adopt_on(unsigned number, wait_state& added);
 
-  /// The slot that names `before` names `after` from now on.
+  /// Replaces `before` by `after` in its slot.
   static void replace(link slots, link before, link after) noexcept;
 
-  /// Throws std::logic_error on another shard than the scope's.
+  /// Throws std::logic_error on a shard other than the scope's.
   void check_shard() const;
-  /// Likewise, but ends the program with a message that names `call`.
+  /// The same, but aborts the program with a message that names `call`.
   void require_shard(const char* call) const noexcept;
   [[nodiscard]] bool is_here() const noexcept { return home == current_shard; }
   [[nodiscard]] unsigned shard_number() const noexcept;
 
-  /// A task has ended; its frame is gone, `slots` and `self` were its parent and its own link.
+  /// A task has ended and its frame has been destroyed; `slots` and `self` were its parent and its own link.
   static void task_ended(link slots, link self, std::exception_ptr error) noexcept;
 
   /// Cancels the tasks. Any thread.
   void cancel() noexcept;
-  /// Cancels the tasks and remembers `error` as the scope's, if it is the first (or all are collected).
+  /// Cancels the tasks, and records `error` if it is the first (or all are collected).
   void fail(std::exception_ptr error) noexcept;
 
-  /// True if there is nothing to wait for. Throws std::logic_error if another task is joining, or on another shard.
+  /// True if there is nothing to wait for. Throws std::logic_error if another task is joining, or if called on another
+  /// shard.
   [[nodiscard]] bool begin_join();
-  /// Suspends `joiner` until no task is left.
+  /// Suspends `joiner` until no tasks remain.
   void wait_for_all(wait_state& joiner) noexcept {
     require_frame();
     begin_at_home(joiner);
     if (joiner.cancelled) detail::cancel_children(*this);
   }
-  /// The join's result: throws the tasks' error, or else `cancelled` if the joining task was cancelled. The scope is as
-  /// new then.
+  /// The join's result: throws the tasks' error, or else `cancelled` if the joining task was cancelled. Afterwards the
+  /// scope is reusable.
   void finish_join();
 
   [[nodiscard]] std::size_t size() const noexcept { return size_ - (body_ != no_link ? 1 : 0); }
 
-  /// The arrival of a cancellation from another shard.
+  /// A cancellation from another shard has arrived.
   static void receive_cancel(wait_state& mail) noexcept;
 
  private:
   void throw_errors();
   void cancel_here() noexcept;
-  /// Links reach only what lies in the arena. Ends the program with a message if the scope does not.
+  /// Links can only point into the arena. Aborts the program with a message if the scope is elsewhere.
   void require_frame() const noexcept;
-  /// A cancellation from elsewhere that is under way arrives before this returns.
+  /// Returns only after a pending cancellation from another shard has arrived.
   void await_cancel_mail() noexcept;
   void note(std::exception_ptr error) noexcept;
   void enter(wait_state& added);
@@ -85,14 +86,14 @@ class scope_core : public waiting_parent {
 
   std::atomic<bool> cancel_under_way_ = false;
   bool collecting_;
-  bool joining_ = false;         ///< from the join's beginning to its result
-  bool chunks_changed_ = false;  ///< a chunk has become full since the walk over them began
+  bool joining_ = false;         ///< from the beginning of the join to its result
+  bool chunks_changed_ = false;  ///< a chunk has become full since the walk over the chunks began
   std::size_t size_ = 0;
-  link open_ = no_link;  ///< chunks with room
-  link full_ = no_link;  ///< chunks without
+  link open_ = no_link;  ///< chunks with free slots
+  link full_ = no_link;  ///< chunks without free slots
   link body_ = no_link;  ///< the body of with_scope, or its stand-in, until it has ended
   std::exception_ptr error_;
-  std::unique_ptr<std::vector<std::exception_ptr>> more_errors_;  ///< of a scope that collects
+  std::unique_ptr<std::vector<std::exception_ptr>> more_errors_;  ///< used by a scope that collects
   struct alignas(8) aligned_mail : wait_state {
   } cancel_mail_;
 };

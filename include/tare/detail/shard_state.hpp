@@ -1,6 +1,6 @@
 #pragma once
 
-// The part of a shard that code inlined into coroutines touches.
+// The part of a shard that is accessed by code inlined into coroutines.
 
 #include <tare/detail/wait_state.hpp>
 #include <tare/error.hpp>
@@ -44,14 +44,14 @@ class run_queue {
 };
 
 struct shard_state {
-  /// Of a child that has just ended by an exception; its parent, resumed at once, takes it.
+  /// The exception of a child that has just ended; its parent, which resumes immediately, takes it.
   std::exception_ptr in_flight;
   run_queue ready;
-  /// Steps the current task may still take before it goes to the end of the queue.
+  /// Number of steps the current task may still take before it goes to the end of the queue.
   std::int32_t budget = 0;
   link nodes = no_link;             ///< every wait_node of the shard's tasks
   link cancelling = no_link;        ///< waiting parents whose tasks are yet to be cancelled
-  bool cancelling_already = false;  ///< somebody up the stack works through them
+  bool cancelling_already = false;  ///< a caller up the stack is processing `cancelling`
   driver* io = nullptr;             ///< nullptr until something waits for a descriptor
 
   void make_ready(wait_state& task, wait_kind how) noexcept {
@@ -59,11 +59,12 @@ struct shard_state {
     ready.push(task);
   }
 
-  /// For `await_suspend`, of a task that is cancelled and so must not wait: what it returns. True if the task has no
-  /// steps left; then it is queued, so that others get their turn, and throws `cancelled` when its own has come.
+  /// The value that `await_suspend` returns for a cancelled task, which must not wait. True if the task has no steps
+  /// left: then it is queued, so that other tasks get their turn, and throws `cancelled` when it resumes.
   [[nodiscard]] bool refuse(wait_state& task) noexcept;
 
-  /// For `await_suspend`, of an await that is over at once: what it returns. Likewise true if no steps are left.
+  /// The value that `await_suspend` returns for an await that completes immediately. Also true if the task has no steps
+  /// left.
   [[nodiscard]] bool end_at_once(wait_state& task) noexcept {
     if (--budget >= 0) [[likely]]
       return false;
@@ -71,7 +72,7 @@ struct shard_state {
     return true;
   }
 
-  /// Queues a task that begins on this shard. By its thread.
+  /// Queues a task that begins on this shard. Called on the shard's thread.
   void begin_root(wait_state& root) noexcept {
     count_root();
     make_ready(root, wait_kind::fresh);
@@ -79,7 +80,7 @@ struct shard_state {
   void count_root(int change = 1) noexcept {
     roots.store(roots.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
   }
-  /// Tasks that have begun on this shard, without those that have ended here or left. Written by its thread only.
+  /// Tasks that have begun on this shard, minus those that have ended here or left. Only the shard's thread writes it.
   std::atomic<std::int64_t> roots = 0;
 
   void rethrow_in_flight() {
@@ -87,9 +88,9 @@ struct shard_state {
       rethrow();
   }
 
-  // A cancellation passes from whoever ends a wait to the `await_resume` of that wait, which comes next on this thread.
-  // It has to take the cancellation before it does anything else, also before it throws something else: the next await
-  // would take it for its own, and lose what it has been granted.
+  // A cancellation passes from the code that ends a wait to the `await_resume` of that wait, which runs next on this
+  // thread. `await_resume` must take the cancellation before it does anything else, including throwing another
+  // exception. Otherwise the next await would take it, and lose what it has been granted.
 
   /// A task is about to be resumed.
   void begin_slice(bool cancelled) noexcept {
@@ -98,7 +99,7 @@ struct shard_state {
   }
   /// For `refuse` and the reactor: the `await_resume` that follows throws `cancelled`.
   void refuse_await() noexcept { wake_cancelled_ = true; }
-  /// For `await_resume`: true if the wait was given up.
+  /// For `await_resume`: true if the wait was cancelled.
   [[nodiscard]] bool take_cancelled() noexcept {
     if (!wake_cancelled_) [[likely]]
       return false;
@@ -109,11 +110,11 @@ struct shard_state {
     if (take_cancelled()) [[unlikely]]
       throw_cancelled();
   }
-  /// An await begins: the one before it must have taken its cancellation.
+  /// An await begins: the previous one must have taken its cancellation.
   void check_await() const noexcept { assert(!wake_cancelled_ && "an await has not taken its cancellation"); }
 
  private:
-  // Out of line: an exception_ptr among the coroutine's locals would take 8 bytes of every frame.
+  // Out of line, because an exception_ptr among the coroutine's locals would cost 8 bytes in every frame.
   [[noreturn]] void rethrow();
   [[noreturn]] static void throw_cancelled();
 

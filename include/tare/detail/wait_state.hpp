@@ -1,17 +1,17 @@
 #pragma once
 
-// What a suspended task remembers about its pause: 15 bytes, at a fixed place in every frame.
+// The state of a suspended task: 15 bytes, at a fixed offset in every frame.
 //
-// The compiler's ABI takes the first 16 bytes of a frame for the resume and destroy pointers; the promise follows.
-// Our promise is nothing but this structure, so the shortest frame is 16 + 15 + 1 (the compiler's suspend index)
-// = 32 bytes, and everything that a paused task needs has to share these 15:
+// The compiler's ABI uses the first 16 bytes of a frame for the resume and destroy pointers; the promise follows. Our
+// promise consists only of this structure, so the smallest frame is 16 + 15 + 1 (the compiler's suspend index) = 32
+// bytes, and everything that a suspended task needs shares these 15:
 //
 //   next, prev   where it is queued: run queue, mailbox, timer wheel; or which child or node it waits for
 //   parent       who is told when it ends: the awaiting frame, a slot of its scope, a branch of a combinator
 //   tick         asleep: the low bits of the deadline (src/timer/wheel.hpp); otherwise what it waits for
 //
-// A wait state belongs to the shard on which its task runs: only that thread reads or writes it. The one exception
-// is `next`, which whoever wakes the task from elsewhere uses to put it into the shard's mailbox.
+// A wait state belongs to the shard on which its task runs: only that thread reads or writes it. The one exception is
+// `next`: a thread that wakes the task from another shard uses it to put the task into the shard's mailbox.
 
 #include <tare/detail/link.hpp>
 
@@ -23,17 +23,17 @@ namespace tare::detail {
 /// What a task is doing while it is not asleep in the timer wheel.
 enum class wait_kind : std::uint8_t {
   none,               ///< running, or created and not yet started
-  delivered,          ///< running: it has constructed its result and destroys its locals
-  fresh,              ///< queued for its very first step
+  delivered,          ///< running: it has constructed its result and is destroying its locals
+  fresh,              ///< queued for its first step
   ready,              ///< queued; what it waited for is complete
-  ready_cancelled,    ///< queued; its wait was given up because of cancellation
+  ready_cancelled,    ///< queued; its wait was ended by cancellation
   child,              ///< awaiting the child frame in `prev`
-  shielded_child,     ///< likewise, but cancellation stops here
+  shielded_child,     ///< the same, but cancellation stops here
   node,               ///< awaiting the wait_node in `prev`
   io,                 ///< waiting for a descriptor, whose slot is `prev` (src/sched/driver.hpp)
-  ready_io,           ///< queued; the descriptor is ready, the call on it is yet to be made
+  ready_io,           ///< queued; the descriptor is ready, and the call on it has yet to be made
   ready_failed,       ///< queued; the call has failed with the error in `prev`
-  away,               ///< a stand-in: the task it stands for may be on another shard (src/sched/visit.hpp)
+  away,               ///< a stand-in for a task that may be on another shard (src/sched/visit.hpp)
   mail_cancel,        ///< a message in a mailbox: cancel the task of the visit in `parent`
   mail_ended,         ///< a message in a mailbox: the task of the visit in `parent` has ended
   mail_cancel_scope,  ///< a message in a mailbox: cancel the tasks of the scope in `parent`
@@ -44,10 +44,11 @@ enum class parent_kind : std::uint8_t {
   frame,   ///< the wait state of the awaiting frame, or none for a detached task
   scope,   ///< the pair of scope slots one of which names this task (scope_core.hpp)
   branch,  ///< a `branch`
-  timer,   ///< nothing: this is no frame but a `timer_node`
+  timer,   ///< nothing: this is a `timer_node`, not a frame
 };
 
-/// Two links of a circular doubly linked list in the arena. The sentinels of the timer wheel are just this.
+/// The two links of a node in a circular doubly linked list in the arena. The sentinels of the timer wheel are nodes of
+/// this type.
 struct [[gnu::packed]] list_links {
   link next = no_link;
   link prev = no_link;
@@ -56,8 +57,8 @@ static_assert(sizeof(list_links) == 8);
 
 struct [[gnu::packed]] wait_state : list_links {
   link parent = no_link;
-  // Whole bytes where it can be: this is read and written at every await.
-  std::uint8_t kind_or_tick = 0;  ///< a wait_kind; asleep: the tick's lowest bits
+  // Uses whole bytes where possible, because every await reads and writes it.
+  std::uint8_t kind_or_tick = 0;  ///< a wait_kind; asleep: the lowest bits of the tick
   std::uint8_t tick_middle = 0;
   std::uint8_t tick_high : 4 = 0;
   std::uint8_t asleep : 1 = 0;
@@ -67,7 +68,7 @@ struct [[gnu::packed]] wait_state : list_links {
   [[nodiscard]] wait_kind kind() const noexcept { return static_cast<wait_kind>(kind_or_tick); }
   void set_kind(wait_kind kind) noexcept { kind_or_tick = static_cast<std::uint8_t>(kind); }
 
-  /// 20 bits, while it is asleep.
+  /// 20 bits, while the task is asleep.
   [[nodiscard]] std::uint32_t tick() const noexcept {
     return kind_or_tick | std::uint32_t{tick_middle} << 8U | std::uint32_t{tick_high} << 16U;
   }
