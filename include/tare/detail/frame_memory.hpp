@@ -23,8 +23,8 @@ namespace tare::detail {
 /// Returns a frame to the heap it came from. Any thread.
 void free_frame(void* frame) noexcept;
 
-/// Memory beside the frames that links can point to: power-of-two sizes from 64 bytes on, aligned to their size up to
-/// 4096. Never taken for a frame by whoever walks the arena.
+/// Memory for objects other than frames that links can point to: power-of-two sizes from 64 bytes, aligned to their
+/// size up to 4096. Code that walks the arena never mistakes it for a frame.
 [[nodiscard]] void* allocate_record(std::size_t bytes);
 void free_record(void* record) noexcept;
 
