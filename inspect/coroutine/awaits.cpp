@@ -162,7 +162,8 @@ class await_finder {
     if (!gcc_) return true;
     // g++ sets the pointer to null before it calls unhandled_exception(), too. The suspension after the body comes
     // last.
-    return index == awaits_.rbegin()->first && !leads_somewhere(index + 2);
+    const bool goes_on = of_.index_offset && leads_somewhere(*of_.index_offset, index + 2);
+    return index == awaits_.rbegin()->first && !goes_on;
   }
 
   /// A frame without an index has one place to wait at.

@@ -165,13 +165,13 @@ bool arena::starts_area(std::size_t slab) const noexcept {
   return (taken_[slab / word_bits] & others) == 0;
 }
 
-void arena::populate(const slab& taken) noexcept {
+void arena::populate(const slab& taken, bool ahead) noexcept {
   const auto number = static_cast<std::size_t>(&taken - table_);
   bool whole_area = false;
   {
     const std::scoped_lock guard(lock_);
     if (area_ != 0 && number - area_ < area_slabs) return;
-    whole_area = in_use_ >= large_arena && starts_area(number) && make_accessible(number + area_slabs);
+    whole_area = ahead && in_use_ >= large_arena && starts_area(number) && make_accessible(number + area_slabs);
   }
   // Not under the lock: others need slabs meanwhile.
   std::byte* const start = start_of(&taken);

@@ -38,8 +38,8 @@ class arena {
   void give_back(slab* first, std::size_t count) noexcept;
 
   /// For a slab of a heap that grows: its pages are made now, which takes one call instead of a fault for each. A large
-  /// arena makes those of the whole area around it, as one huge page. Thread-safe.
-  void populate(const slab& taken) noexcept;
+  /// arena makes those of the whole area around it, as one huge page, if `ahead`. Thread-safe.
+  void populate(const slab& taken, bool ahead) noexcept;
   /// Returns the pages that were made in advance and not used, so that at rest only what is in use is resident.
   void trim() noexcept;
 

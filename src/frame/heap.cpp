@@ -114,7 +114,8 @@ slab* heap::new_slab(size_class size, slab_use use) {
       discharge(slab_bytes);
       throw std::bad_alloc();
     }
-    if (slabs_of_bin_[size.bin] >= growing_slabs) memory.populate(*taken);
+    if (slabs_of_bin_[size.bin] >= growing_slabs)
+      memory.populate(*taken, ceiling_ == nullptr || ceiling_->makes_pages_ahead);
     poison(memory.start_of(taken), slab_bytes);
   }
   ++slabs_of_bin_[size.bin];

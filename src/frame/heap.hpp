@@ -30,6 +30,8 @@ class heap;
 struct frame_ceiling {
   std::atomic<std::size_t> held = 0;
   std::size_t most = SIZE_MAX;
+  /// Pages may be resident before they are needed, up to 2 MB.
+  bool makes_pages_ahead = true;
   brief_lock lock;
   heap* first = nullptr;  ///< of the heaps that count towards it; under the lock
 };

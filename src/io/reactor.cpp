@@ -77,6 +77,8 @@ void reactor::poll() noexcept {
   poller_->wait(std::chrono::nanoseconds(0));
 }
 
+heap& reactor::frames() noexcept { return shard_.frames(); }
+
 void reactor::wait(std::optional<std::chrono::nanoseconds> longest) noexcept {
   if (has_orphans_.load(std::memory_order_acquire)) [[unlikely]]
     close_orphans();

@@ -36,6 +36,7 @@
 
 namespace tare::detail {
 
+class heap;
 class shard;
 
 /// What the last call gave, until the task that made it is resumed.
@@ -102,6 +103,8 @@ class reactor final : public driver {
 
   [[nodiscard]] deadline_sweep& deadlines() noexcept { return deadlines_; }
   [[nodiscard]] shard& owner() noexcept { return shard_; }
+  /// The shard's, which is at rest while the shard sleeps in the kernel.
+  [[nodiscard]] heap& frames() noexcept;
   [[nodiscard]] io_outcome& outcome() noexcept { return outcome_; }
   [[nodiscard]] buffer_pool& buffers() noexcept { return buffers_; }
   [[nodiscard]] slot_table& slots() noexcept { return slots_; }

@@ -48,6 +48,8 @@ struct bomb {
   const char* name;
   /// What an attacker sends, in this order, with a pause between.
   std::vector<std::string> pieces;
+
+  friend void PrintTo(const bomb& shown, std::ostream* to) { *to << shown.name; }
 };
 
 std::string head_of(std::size_t bytes) { return "GET / HTTP/1.1\r\nHost: h\r\nX: " + std::string(bytes, 'a'); }

@@ -1,3 +1,4 @@
+#include "frame/heap.hpp"
 #include "io/descriptor.hpp"
 #include "io/reactor.hpp"
 
@@ -94,7 +95,7 @@ class epoll_poller final : public poller {
   [[nodiscard]] int wait_for(epoll_event* events, int most,
                              std::optional<std::chrono::nanoseconds> longest) const noexcept {
     if (longest == std::chrono::nanoseconds(0)) return ::epoll_wait(epoll_.get(), events, most, 0);
-    const heap::rest resting(reactor_.owner().frames());
+    const heap::rest resting(reactor_.frames());
     timespec limit{};
     if (longest) {
       limit.tv_sec = static_cast<std::time_t>(longest->count() / 1'000'000'000);

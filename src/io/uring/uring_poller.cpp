@@ -14,6 +14,7 @@
 // while the removal of a poll is refused (EALREADY) while an event is on its way. A cancellation that could not be
 // submitted, or has failed, is made again by the next wait.
 
+#include "frame/heap.hpp"
 #include "io/descriptor.hpp"
 #include "io/reactor.hpp"
 
@@ -230,7 +231,7 @@ class uring_poller final : public poller {
       limit.tv_sec = longest->count() / 1'000'000'000;
       limit.tv_nsec = longest->count() % 1'000'000'000;
     }
-    const heap::rest resting(reactor_.owner().frames());
+    const heap::rest resting(reactor_.frames());
     ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, longest ? &limit : nullptr, nullptr);
   }
 
