@@ -39,7 +39,7 @@ constexpr std::uint16_t parent_kind_in_state = sizeof(wait_state) - 1;
     .parent_is_scope = static_cast<std::uint8_t>(parent_kind::scope),
     .parent_is_branch = static_cast<std::uint8_t>(parent_kind::branch),
     .promise_at = promise_at,
-    // Behind the branch comes the group of a group_member, or the wait state of a visit, which is its stand-in.
+    // The branch is followed by the group of a group_member, or by the wait state of a visit, which is its stand-in.
     .group_of_branch_at = sizeof(branch),
     .parent_of_stand_in_at = sizeof(branch) + parent_in_state,
     .owner_of_node_at = offsetof(wait_node, owner),

@@ -1,23 +1,23 @@
 #pragma once
 
-// A walk over all frames of one heap, portion by portion. It needs nothing but the slabs: no frame is written down
-// anywhere for it, so that heaps and frames are the same whether somebody ever walks or not.
+// A walk over all frames of one heap, portion by portion. It needs only the slabs: frames are not registered anywhere,
+// so heaps and frames do not depend on whether they are ever walked.
 //
-// The thread that the heap belongs to walks it (the shared heap: whoever holds its lock). So no slab of the heap comes
-// or goes during a portion. Between two portions any may: that is why the position is two numbers, and everything else
-// is looked up afresh. Positions only go up, and frames stay where they are, so a frame that is there all the time is
-// seen once. A slab that was given back and taken again in between has only frames that are younger than the walk.
+// The thread that owns the heap walks it (for the shared heap, the thread that holds its lock). So no slab of the heap
+// is added or removed during a portion. Between two portions any may be, which is why the position is two numbers and
+// everything else is looked up again. Positions only increase, and frames do not move, so a frame that exists
+// throughout is seen once. A slab that was returned and taken again in between contains only frames that are younger
+// than the walk.
 //
-// Two things are read while other threads may write them, each by one load of an aligned word, in functions that the
-// sanitizers leave alone:
+// Two things are read while other threads may write them, each by one load of an aligned word, in functions excluded
+// from sanitizers:
 //
-// - Who a slab belongs to. Only its owner writes a number there, its own or 0 ("nobody's"). So a walk finds the number
-//   of its heap in slabs of this heap and nowhere else, whatever happens to the others; and only then it reads on.
+// - The owner of a slab. Only the owner writes a number there, its own or 0 (no owner). So a walk finds the number of
+//   its heap only in slabs of this heap, whatever happens to other slabs, and only then does it continue.
 // - The first 32 bytes of a frame, and its suspend index. Its coroutine may have moved to another shard, or been made
 // in
-//   memory that another thread has freed and used again. What is read was there, but the words may be of different
-//   moments. So nothing that is found in a frame is followed, and a frame in the making may look like what was in its
-//   place before.
+//   memory that another thread has freed and reused. Each word read was there, but the words may be from different
+//   moments. So nothing found in a frame is followed, and a frame under construction may look like the previous object.
 
 #include "frame/arena.hpp"
 #include "frame/poison.hpp"
@@ -30,26 +30,26 @@
 
 namespace tare::detail {
 
-/// What the start of a frame says.
+/// What the start of a frame contains.
 struct frame_glance {
   const std::byte* place;
-  const void* resume;       ///< the function that goes on with the coroutine; nullptr: it is at its end
+  const void* resume;       ///< the function that resumes the coroutine; nullptr: it has finished
   std::uint64_t last_word;  ///< bytes 24 to 31
 };
 
-/// Whether there is a frame in the object at `place`, and what it says.
+/// Whether the object at `place` is a frame, and what its start contains.
 [[nodiscard]] TARE_NO_ASAN [[gnu::no_sanitize_thread]] inline bool glance(const std::byte* place,
                                                                           frame_glance& seen) noexcept {
   const auto* const words = reinterpret_cast<const volatile std::uint64_t*>(place);
   seen.place = place;
-  if (words[1] == 0) return false;  // as poison.hpp has it
+  if (words[1] == 0) return false;  // see poison.hpp
   // NOLINTNEXTLINE(performance-no-int-to-ptr): the word is a pointer
   seen.resume = reinterpret_cast<const void*>(words[0]);
   seen.last_word = words[3];
   return true;
 }
 
-/// A number in a frame, aligned as its type.
+/// A number in a frame, aligned for its type.
 template <std::unsigned_integral T>
 [[nodiscard]] TARE_NO_ASAN [[gnu::no_sanitize_thread]] T number_in(const frame_glance& seen,
                                                                    std::size_t offset) noexcept {
@@ -64,14 +64,15 @@ class frame_walk {
  public:
   explicit frame_walk(std::uint16_t heap) noexcept : end_(arena::instance().slab_number_end()), heap_(heap) {}
 
-  /// Goes on where the last portion ended, until `enough()`; that is asked now and then, never before some progress was
-  /// made. Calls `visitor.enter(const slab&)` for each slab of the heap and `visitor.see(const frame_glance&, bytes)`
-  /// for each frame. True when nothing is left. What the visitor throws ends the portion.
+  /// Continues where the last portion ended, until `enough()`, which is checked from time to time but never before some
+  /// progress was made. Calls `visitor.enter(const slab&)` for each slab of the heap and
+  /// `visitor.see(const frame_glance&, bytes)` for each frame. True when nothing is left. An exception of the visitor
+  /// ends the portion.
   template <class Visitor, class Enough>
   [[nodiscard]] bool go_on(Visitor& visitor, Enough enough);
 
  private:
-  // Between two questions whether it is enough: slabs of others, or objects. Some microseconds.
+  // The number of foreign slabs, or objects, between two checks of `enough`: a few microseconds.
   static constexpr std::size_t looks_at_once = 256;
 
   void next_slab() noexcept {
@@ -81,7 +82,7 @@ class frame_walk {
 
   std::size_t slab_ = 0;
   std::size_t object_ = 0;
-  std::size_t end_;  ///< slabs that are first taken later have only frames that are younger than the walk
+  std::size_t end_;  ///< slabs that are first taken later contain only frames that are younger than the walk
   std::uint16_t heap_;
 };
 

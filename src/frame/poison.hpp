@@ -1,6 +1,6 @@
 #pragma once
 
-// What AddressSanitizer is told: freed frames may not be touched, and are used again as late as possible.
+// Poisoning for AddressSanitizer: freed frames must not be accessed, and are reused as late as possible.
 
 #include <tare/detail/link.hpp>
 
@@ -34,24 +34,24 @@ inline void poison(void* /*start*/, std::size_t /*bytes*/) noexcept {}
 inline void unpoison(void* /*start*/, std::size_t /*bytes*/) noexcept {}
 #endif
 
-/// Unused bytes behind each object, so that writing past the end is seen.
+/// Unused bytes after each object, so that writes past the end are detected.
 inline constexpr std::size_t redzone = poisoning ? 16 : 0;
 
-// Freed objects carry a link in their first 4 bytes, read and written although they are poisoned.
+// Freed objects contain a link in their first 4 bytes, which is read and written although they are poisoned.
 TARE_NO_ASAN inline link read_link(const void* object) noexcept { return *static_cast<const volatile link*>(object); }
 TARE_NO_ASAN inline void write_link(void* object, link value) noexcept { *static_cast<volatile link*>(object) = value; }
 
-/// The second word of a frame is the pointer to its destroy function: zero says that no frame is there.
+/// The second word of a frame is the pointer to its destroy function: zero means that this is not a frame.
 TARE_NO_ASAN inline void mark_as_free(void* object) noexcept { *(static_cast<void* volatile*>(object) + 1) = nullptr; }
 TARE_NO_ASAN inline bool is_marked_free(const void* object) noexcept {
   return *(static_cast<void* const volatile*>(object) + 1) == nullptr;
 }
 
 #if defined(TARE_ASAN)
-/// Freed objects wait here, poisoned, before their memory is used again.
+/// Freed objects wait here, poisoned, before their memory is reused.
 class quarantine {
  public:
-  /// Takes `freed` in and returns the one that has waited longest, or nullptr.
+  /// Adds `freed` and returns the object that has waited longest, or nullptr.
   void* exchange(void* freed) noexcept {
     void* oldest = waiting_[at_];
     waiting_[at_] = freed;

@@ -1,8 +1,8 @@
 #pragma once
 
 // A stack of arena objects that any thread pushes to and one thread empties: Treiber's stack (IBM RJ 5118, 1986)
-// without pop. The consumer takes everything at once, so there is no ABA problem and no memory but the objects' own:
-// the link is in the first 4 bytes of each.
+// without pop. The consumer takes everything at once, so there is no ABA problem, and no memory is needed beyond the
+// objects: the link is in the first 4 bytes of each.
 //
 // `Atomic` is std::atomic except in the test that runs every interleaving (tests/frame).
 
@@ -17,7 +17,7 @@ namespace tare::detail {
 template <template <class> class Atomic>
 class basic_remote_stack {
  public:
-  /// Any thread. True if the stack was empty: then whoever empties it may have to be woken.
+  /// Any thread. True if the stack was empty: then the consumer may have to be woken.
   bool push(void* object) noexcept {
     const link pushed = to_link(object);
     link top = top_.load(std::memory_order_relaxed);
@@ -27,7 +27,7 @@ class basic_remote_stack {
     return top == no_link;
   }
 
-  /// The consumer: the newest object, each linked to the one pushed before it; no_link if there is none.
+  /// Consumer: returns the newest object, each linked to the one pushed before it; no_link if there is none.
   [[nodiscard]] link take_all() noexcept { return top_.exchange(no_link, std::memory_order_acquire); }
 
   [[nodiscard]] bool empty() const noexcept { return top_.load(std::memory_order_relaxed) == no_link; }

@@ -9,7 +9,8 @@
 namespace tare::detail {
 
 std::size_t resident_bytes() noexcept {
-  // "size resident shared ..." in pages. Opened each time: a descriptor kept would be one more for whoever forks.
+  // "size resident shared ..." in pages. Opened each time, because an open descriptor would be inherited by forked
+  // processes.
   const int file = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   if (file < 0) return 0;
   std::array<char, 128> text{};

@@ -4,7 +4,7 @@
 
 namespace tare::detail {
 
-/// Bytes of memory that the process holds, as the kernel counts them; 0 if it does not tell.
+/// Bytes of memory that the process holds according to the kernel; 0 if unknown.
 [[nodiscard]] std::size_t resident_bytes() noexcept;
 
 }  // namespace tare::detail

@@ -19,7 +19,7 @@ std::expected<void, std::string> await_table::add(std::string section, std::stri
   for (const auto& each : added->section.coroutines) {
     if (each.resume != 0) all.push_back({.resume = each.resume + load_bias, .in = added.get(), .coroutine = &each});
   }
-  // A linker may have made one function of several that are alike: then it has the first of their names.
+  // A linker may have merged identical functions; the merged function has the first of their names.
   std::ranges::sort(all, {}, [](const entry& one) { return std::pair(one.resume, one.coroutine->name); });
   const auto same = std::ranges::unique(all, {}, &entry::resume);
   all.erase(same.begin(), same.end());
@@ -47,7 +47,7 @@ std::optional<suspension_point> await_table::place(const void* resume,
   const auto& of = *found->coroutine;
   suspension_point point{.function = of.name, .file = {}, .line = of.line, .is_await = false};
   std::uint32_t file = of.file;
-  // A compiler leaves out the index where there is only one place to be suspended at.
+  // A compiler omits the index if there is only one suspension point.
   const bool only_one = !suspend_index && of.index_bytes == 0 && of.places == 1;
   const auto* const at = only_one        ? &section.all_places[of.first_place]
                          : suspend_index ? section.place_at(of, *suspend_index)

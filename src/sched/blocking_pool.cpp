@@ -48,7 +48,7 @@ void blocking_pool::add(blocking_call& call) {
       try {
         start_thread();
       } catch (...) {
-        if (threads_.empty()) throw;  // otherwise those that run now will come to it
+        if (threads_.empty()) throw;  // otherwise the running threads will get to it
       }
     }
     call.queued = true;
@@ -93,11 +93,11 @@ void blocking_pool::work(std::list<std::thread>::iterator self) {
     unqueue(call);
     guard.unlock();
     call.run(call);
-    wake(call);  // the call is gone after this
+    wake(call);  // the call may be destroyed after this
     if (simulated_ != nullptr) simulated_->blocking_ends();
     guard.lock();
   }
-  // While stopping, the destructor has taken the handle.
+  // During shutdown, the destructor has taken the handle.
   if (stopping_) return;
   ended_.splice(ended_.end(), threads_, self);
   live_threads_.store(threads_.size(), std::memory_order_release);

@@ -1,7 +1,7 @@
 #pragma once
 
-// Threads for calls that block. They are started when a call finds none idle, up to a limit, and end when they have
-// been idle for a while.
+// Threads for blocking calls. A thread is started when a call finds none idle, up to a limit, and ends when it has been
+// idle for a while.
 
 #include <tare/detail/blocking_call.hpp>
 
@@ -21,29 +21,29 @@ class blocking_pool {
  public:
   static constexpr std::chrono::milliseconds idle_limit{10'000};
 
-  /// With a virtual clock, a call under way keeps it from advancing.
+  /// With a virtual clock, a running call keeps the clock from advancing.
   blocking_pool(unsigned most_threads, virtual_time* simulated,
                 std::chrono::milliseconds until_idle_threads_end = idle_limit) noexcept
       : most_threads_(most_threads), simulated_(simulated), idle_limit_(until_idle_threads_end) {}
-  /// There must be no calls any more.
+  /// No calls may remain.
   ~blocking_pool();
   blocking_pool(const blocking_pool&) = delete;
   blocking_pool& operator=(const blocking_pool&) = delete;
 
-  /// Throws std::system_error or std::bad_alloc if no thread is there for it, or ever will be.
+  /// Throws std::system_error or std::bad_alloc if there is no thread for it and none can be started.
   void add(blocking_call& call);
-  /// False if the call has begun: then it will wake its task itself.
+  /// False if the call has begun: it will then wake its task itself.
   [[nodiscard]] bool take_back(blocking_call& call) noexcept;
 
   [[nodiscard]] std::size_t threads() const;
-  /// Threads that have not come to their ends, or fewer. Without the lock.
+  /// Number of threads that have not ended, or less. Does not take the lock.
   [[nodiscard]] std::size_t live_threads() const noexcept { return live_threads_.load(std::memory_order_acquire); }
 
-  /// True if the calling thread is one of the pool's.
+  /// True if the calling thread belongs to the pool.
   [[nodiscard]] static bool is_worker_of(const blocking_pool& pool) noexcept;
 
  private:
-  /// Threads that have come to their ends.
+  /// Threads that have ended.
   struct joined_threads {
     joined_threads() = default;
     joined_threads(const joined_threads&) = delete;
@@ -68,7 +68,7 @@ class blocking_pool {
   bool stopping_ = false;
   std::atomic<std::size_t> live_threads_ = 0;
   std::list<std::thread> threads_;
-  std::list<std::thread> ended_;  ///< to be joined by whoever comes next
+  std::list<std::thread> ended_;  ///< to be joined by the next caller
 };
 
 }  // namespace tare::detail

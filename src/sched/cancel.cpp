@@ -13,7 +13,7 @@ namespace {
 void cancel_chain(wait_state& task) noexcept {
   wait_state* at = &task;
   for (;;) {
-    if (at->cancelled) return;  // and so is all below
+    if (at->cancelled) return;  // and so are all frames below it
     at->cancelled = 1;
     if (at->asleep) {
       wheel::remove(*at);
@@ -37,7 +37,7 @@ void cancel_chain(wait_state& task) noexcept {
         if (at == nullptr) return;
         continue;
       default:
-        return;  // it runs or is about to: its next suspension throws
+        return;  // it is running or about to run: its next suspension throws
     }
   }
 }

@@ -30,7 +30,7 @@ void empty_task(const char* call) noexcept {
 }
 
 void destroy_unstarted(link frame) noexcept {
-  // Those deeper than that wait in a list until the outermost has returned, so the stack does not grow with the depth.
+  // Deeper ones wait in a list until the outermost call has returned, so the stack does not grow with the depth.
   constexpr int max_depth = 64;
   static constinit thread_local int depth = 0;
   static constinit thread_local link deferred = no_link;
@@ -86,7 +86,7 @@ void spawn_balanced(task<> detached) {
     here.start_detached(*detail::from_link<detail::wait_state>(detached.release()));
     return;
   }
-  // xorshift (Marsaglia, 2003): which two is all that hangs on it.
+  // xorshift (Marsaglia, 2003): it only decides which two shards to compare.
   static thread_local std::uint64_t state = 0x9E3779B97F4A7C15U;
   state ^= state << 13U;
   state ^= state >> 7U;

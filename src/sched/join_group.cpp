@@ -36,7 +36,7 @@ void join_group::member_ended(branch& self, std::exception_ptr error) noexcept {
     group.decisive_ = &member;
     detail::cancel_children(group);
   }
-  // Even if the waiting task was cancelled: what its children delivered before that must not be lost.
+  // Even if the waiting task was cancelled, because what its children delivered before that must not be lost.
   if (--group.running_ == 0) group.wake_here(wait_kind::ready);
 }
 

@@ -1,10 +1,10 @@
 #pragma once
 
-// Puts a shard's thread to sleep until there is work. One thread parks, any thread unparks; an unpark that comes
-// before its park makes that one return at once, so none is lost (the three states of the futex parker in Rust's
-// standard library).
+// Puts a shard's thread to sleep until there is work. One thread parks, any thread unparks. An unpark before the park
+// makes that park return immediately, so none is lost (the three states of the futex parker in Rust's standard
+// library).
 //
-// `Atomic` and `Wait` are the real ones except in the test that runs every interleaving (tests/sched).
+// `Atomic` and `Wait` are the real implementations, except in the test that runs every interleaving (tests/sched).
 
 #include <atomic>
 #include <chrono>
@@ -27,8 +27,8 @@ class basic_parker {
     park_in([&] { Wait::wait(state_, parked, longest); });
   }
 
-  /// Calls `sleep` unless there was an unpark since the last park. What the parking thread wrote before is seen by the
-  /// `rouse` that ends the sleep.
+  /// Calls `sleep` unless there was an unpark since the last park. The `rouse` that ends the sleep sees everything the
+  /// parking thread wrote before.
   template <class Sleep>
   void park_in(Sleep sleep) noexcept {
     if (state_.fetch_sub(1, std::memory_order_acq_rel) == notified) return;  // notified -> empty, empty -> parked

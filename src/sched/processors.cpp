@@ -17,10 +17,10 @@ namespace tare::detail {
 
 namespace {
 
-/// A control group that limits processor time: its folder as the process sees it, and how its files are named.
+/// A control group that limits processor time: its folder as seen by the process, and the names of its files.
 struct group {
   std::string mounted_at;  ///< folder of the hierarchy
-  std::string path;        ///< below it, with a slash at its beginning, or empty
+  std::string path;        ///< below it, with a leading slash, or empty
   bool is_v2;
 };
 
@@ -51,7 +51,7 @@ std::vector<std::string> first_line(const std::string& file) {
   return found;
 }
 
-/// The process's path in the hierarchy of version 2, or in the one that has v1's controller "cpu".
+/// The path of the process in the v2 hierarchy, or in the v1 hierarchy with the controller "cpu".
 std::optional<std::string> path_of_process(const std::string& root, bool v2) {
   std::ifstream in(root + "/proc/self/cgroup");
   for (std::string line; std::getline(in, line);) {
@@ -65,7 +65,7 @@ std::optional<std::string> path_of_process(const std::string& root, bool v2) {
   return std::nullopt;
 }
 
-/// Where the hierarchies are mounted that know the process, and where it is in them.
+/// Where the hierarchies that contain the process are mounted, and its path in them.
 std::vector<group> groups_of_process(const std::string& root) {
   std::vector<group> found;
   std::ifstream in(root + "/proc/self/mountinfo");
@@ -87,7 +87,7 @@ std::vector<group> groups_of_process(const std::string& root) {
     if (!v2 && (type != "cgroup" || !names(options, "cpu"))) continue;
     std::optional<std::string> path = path_of_process(root, v2);
     if (!path) continue;
-    // A container may see the path of its host, but the folder of its own group.
+    // A container may see the host's path, but the folder of its own group.
     if (mounted_root != "/" && path->starts_with(mounted_root)) path->erase(0, mounted_root.size());
     if (*path == "/" || path->find("/..") != std::string::npos) path->clear();
     found.push_back({.mounted_at = root + mounted_at, .path = std::move(*path), .is_v2 = v2});
@@ -116,7 +116,7 @@ std::optional<unsigned> quota_of_folder(const std::string& folder, bool v2) {
 unsigned allowed_processors() noexcept {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  // With more processors than the set has room for it fails; then nothing is known but their number.
+  // It fails if there are more processors than the set can hold; then only their number is known.
   const int count = ::sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : 0;
   return count > 0 ? static_cast<unsigned>(count) : std::max(1U, std::thread::hardware_concurrency());
 }
@@ -126,7 +126,7 @@ unsigned allowed_processors() noexcept {
 std::optional<unsigned> quota_in_processors(const std::string& root) {
   std::optional<unsigned> least;
   for (const group& each : groups_of_process(root)) {
-    // The groups above limit it as well.
+    // The parent groups limit it as well.
     for (std::string path = each.path;; path.resize(path.rfind('/'))) {
       if (const auto quota = quota_of_folder(each.mounted_at + path, each.is_v2);
           quota && (!least || *quota < *least)) {

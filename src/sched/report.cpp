@@ -40,7 +40,7 @@ void print_exception(const char* what_happened, const std::exception_ptr& error)
 bool is_cancellation(const std::exception_ptr& error) noexcept {
   if (error == nullptr) return false;
 #if defined(__GLIBCXX__)
-  return *error.__cxa_exception_type() == typeid(cancelled);  // without throwing it again, which takes a microsecond
+  return *error.__cxa_exception_type() == typeid(cancelled);  // without rethrowing it, which takes a microsecond
 #else
   try {
     std::rethrow_exception(error);

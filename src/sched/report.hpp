@@ -1,6 +1,6 @@
 #pragma once
 
-// An exception that nobody handles, on standard error.
+// Prints an unhandled exception to standard error.
 
 #include <exception>
 

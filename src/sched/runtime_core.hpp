@@ -1,6 +1,6 @@
 #pragma once
 
-// What `runtime` owns: the shards, their threads, and the way to end them.
+// What `runtime` owns: the shards, their threads, and their shutdown.
 
 #include "frame/heap.hpp"
 #include "sched/blocking_pool.hpp"
@@ -40,21 +40,21 @@ class runtime_core {
   [[nodiscard]] io_kind io() const noexcept { return options_.io; }
   [[nodiscard]] virtual_time* simulated_time() noexcept { return virtual_time_.get(); }
 
-  /// True from the moment the runtime is being destroyed.
+  /// True from the moment the destruction of the runtime begins.
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
-  /// While stopping, whenever a detached task has ended.
+  /// Called during shutdown whenever a detached task has ended.
   void check_stopped() noexcept;
 
-  /// False in a child that was forked after the runtime was made.
+  /// False in a child process forked after the runtime was made.
   [[nodiscard]] bool is_of_this_process() const noexcept;
 
-  /// A detached task has thrown.
+  /// Handles the exception of a detached task.
   void unhandled(std::exception_ptr error) noexcept;
 
  private:
-  /// Ends the program if the runtime waits for the calling thread, or another one uses it.
+  /// Aborts the program if the runtime waits for the calling thread, or if another thread uses it.
   void refuse_end_in_use() noexcept;
-  /// In virtual time, all tasks wait and no deadline is left. True if that was reported.
+  /// Called in virtual time when all tasks wait and no deadline is left. True if that was reported.
   [[nodiscard]] bool report_stall(const virtual_time::stall& found) noexcept;
   /// True if every thread of the process belongs to the runtime or waits for it.
   [[nodiscard]] bool has_all_threads() const noexcept;
@@ -67,7 +67,7 @@ class runtime_core {
   memory_budget memory_;
   std::unique_ptr<virtual_time> virtual_time_;
   std::vector<std::unique_ptr<shard>> shards_;
-  blocking_pool blocking_pool_;  ///< its threads wake tasks, so it goes before the shards
+  blocking_pool blocking_pool_;  ///< its threads wake tasks, so it is destroyed before the shards
   std::vector<std::thread> threads_;
   std::atomic<bool> stopping_ = false;
   std::atomic<bool> stopped_ = false;
@@ -75,7 +75,7 @@ class runtime_core {
   std::mutex driving_lock_;
   std::condition_variable driving_changed_;
   bool driven_ = false;  ///< a thread is shard 0
-  /// Threads in `run`, whose tasks have not ended, or in the destructor. Below 0 when a task ends before its thread
+  /// Threads in `run`, whose tasks have not ended, or in the destructor. Below 0 if a task ends before its thread
   /// waits.
   std::atomic<int> waiting_callers_ = 0;
 };

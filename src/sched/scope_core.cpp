@@ -29,18 +29,18 @@ struct member_chunk {
   scope_core* owner;
   link next;
   link prev;
-  std::array<std::uint64_t, 2> used;  ///< one bit a slot
-  // Slots follow, up to the end of the record.
+  std::array<std::uint64_t, 2> used;  ///< one bit per slot
+  // The slots follow, up to the end of the record.
 
   [[nodiscard]] link* slots() noexcept { return reinterpret_cast<link*>(this + 1); }
 
   [[nodiscard]] unsigned capacity() const noexcept {
-    // The arena may have rounded up (AddressSanitizer's redzone): what was asked for counts.
+    // The arena may have rounded up (AddressSanitizer's redzone); the requested size counts.
     const std::size_t bytes =
         arena::instance().slab_of(this)->object_bytes < chunk_bytes ? first_chunk_bytes : chunk_bytes;
     return static_cast<unsigned>((bytes - sizeof(member_chunk)) / sizeof(link));
   }
-  /// Slots fill from the front, so this is no more than two comparisons for most that are not full.
+  /// Slots fill from the front, so this takes at most two comparisons for most chunks that are not full.
   [[nodiscard]] bool is_full() const noexcept {
     constexpr std::uint64_t first_chunk_full = (std::uint64_t{1} << (first_chunk_bytes - 32) / sizeof(link)) - 1;
     const bool may_be = used[1] == 0 ? used[0] == first_chunk_full : used[0] == UINT64_MAX;
@@ -49,7 +49,7 @@ struct member_chunk {
   [[nodiscard]] unsigned count() const noexcept {
     return static_cast<unsigned>(std::popcount(used[0]) + std::popcount(used[1]));
   }
-  /// 0 or 1: which of two slots names the task.
+  /// 0 or 1: which of the two slots holds the task's link.
   [[nodiscard]] static unsigned slot_in_pair(link* pair, link task) noexcept {
     member_chunk& chunk = of(pair);
     const auto first = static_cast<unsigned>(pair - chunk.slots());
@@ -68,7 +68,7 @@ static_assert(sizeof(member_chunk) == 32, "is_full() counts on it");
 static_assert(sizeof(scope_core) <= 120);
 
 scope_core::scope_core(bool collecting) noexcept : collecting_(collecting) {
-  // Cancelling the joining task cancels the scope's; the join ends when they have.
+  // Cancelling the joining task cancels the scope's tasks; the join ends when they have ended.
   give_up = [](wait_node& self) noexcept { detail::cancel_children(static_cast<waiting_parent&>(self)); };
   cancel_children = &scope_core::cancel_tasks;
   home = current_shard;
@@ -205,7 +205,7 @@ void scope_core::note(std::exception_ptr error) noexcept {
     try {
       if (!more_errors_) more_errors_ = std::make_unique<std::vector<std::exception_ptr>>();
       more_errors_->push_back(std::move(error));
-      // NOLINTNEXTLINE(bugprone-empty-catch): the first one is delivered in any case
+      // NOLINTNEXTLINE(bugprone-empty-catch): the first error is delivered in any case
     } catch (const std::bad_alloc&) {
     }
   }
@@ -220,10 +220,10 @@ bool scope_core::begin_join() {
 }
 
 void scope_core::finish_join() {
-  const bool was_cancelled = current_shard->take_cancelled();  // before anything is thrown
+  const bool was_cancelled = current_shard->take_cancelled();  // before anything can be thrown
   await_cancel_mail();
   joining_ = false;
-  cancelling = false;  // the next round of tasks is not concerned
+  cancelling = false;  // does not affect the next round of tasks
   throw_errors();
   if (was_cancelled) throw cancelled();
 }
@@ -281,7 +281,7 @@ void scope_core::cancel_here() noexcept {
 }
 
 void scope_core::await_cancel_mail() noexcept {
-  // It has been posted or is just about to be.
+  // It has been posted or is about to be.
   while (cancel_under_way_.load(std::memory_order_acquire)) {
     if (is_here()) {
       static_cast<shard*>(home)->take_mail();
@@ -304,7 +304,7 @@ void scope_core::fail(std::exception_ptr error) noexcept {
 void scope_core::cancel_tasks(waiting_parent& self) noexcept {
   auto& scope = static_cast<scope_core&>(self);
   do {
-    // What `offload` calls to interrupt a function may spawn tasks here, which moves chunks from one list to the other.
+    // The interrupt function of an `offload` may spawn tasks here, which moves chunks from one list to the other.
     scope.chunks_changed_ = false;
     scope.cancel_chunks(scope.open_);
     scope.cancel_chunks(scope.full_);

@@ -38,13 +38,13 @@ bool shard_state::refuse(wait_state& task) noexcept {
 
 namespace {
 
-// Tasks that run between two looks at the clock and the mailbox.
+// Number of tasks that run between two checks of the clock and the mailbox.
 constexpr int tasks_a_turn = 64;
-// Likewise, sleepers that are woken or moved within the wheel: half a millisecond where none of them is in the cache.
+// The same for sleepers that are woken or moved within the wheel: half a millisecond if none of them is in the cache.
 constexpr std::size_t timers_a_turn = 4096;
-// Steps (children started, waits that were over at once) that a task may take before others get their turn.
+// Number of steps (children started, waits that ended immediately) that a task may take before others get their turn.
 constexpr std::int32_t steps_a_task = 128;
-// Between two times that an idle shard returns memory, in nanoseconds.
+// Minimum time between two occasions on which an idle shard returns memory, in nanoseconds.
 constexpr std::int64_t trim_period = 10'000'000;
 
 wait_state& root_of(wait_state& leaf) noexcept {
@@ -73,10 +73,10 @@ shard::shard(runtime_core& runtime, unsigned number)
 }
 
 shard::~shard() {
-  // Who has handed over a message may not have left `post` yet, although the task that it was for has ended.
+  // A thread that has delivered a message may still be in `post`, although the receiving task has ended.
   while (guests_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
   io = nullptr;
-  driver_.reset();  // it has memory of the heap
+  driver_.reset();  // it holds memory of the heap
   arena::instance().release_heap(heap_);
 }
 
@@ -134,8 +134,8 @@ void shard::post(wait_state& mail) noexcept {
     if (mailbox_.push(&mail)) notify();
     return;
   }
-  // Once the mail is in the box the task may end, and with it the runtime. Its own shards and the destructor's thread
-  // are there until the last; anybody else says that they are here.
+  // Once the mail is in the mailbox, the task may end, and with it the runtime. The runtime's own shards and the
+  // destructor's thread live long enough; any other thread must register as a guest.
   guests_.fetch_add(1, std::memory_order_relaxed);
   if (mailbox_.push(&mail)) notify();
   guests_.fetch_sub(1, std::memory_order_release);
@@ -174,7 +174,7 @@ bool shard::turn() noexcept {
   if (runtime_.stopping() && !cancelled_detached_) {
     cancelled_detached_ = true;
     cancel_detached();
-    // What ended before this shard saw that the runtime stops has not asked.
+    // Tasks that ended before this shard noticed the shutdown did not check.
     runtime_.check_stopped();
   }
   for (int ran = 0; ran < tasks_a_turn && !ready.empty(); ++ran) resume(ready.pop());
@@ -184,7 +184,7 @@ bool shard::turn() noexcept {
 void shard::resume(wait_state& task) noexcept {
   const wait_kind how = task.kind();
   if (how == wait_kind::fresh && task.cancelled) [[unlikely]] {
-    // It has done nothing that would have to be undone.
+    // It has done nothing that must be undone.
     end_root(task, std::make_exception_ptr(cancelled()));
     return;
   }
@@ -199,7 +199,7 @@ void shard::resume(wait_state& task) noexcept {
 bool shard::is_trimmed() const noexcept { return heap_.is_trimmed() && (io == nullptr || io->is_trimmed()); }
 
 void shard::trim() noexcept {
-  if (io != nullptr) io->trim();  // first: it gives to the heap
+  if (io != nullptr) io->trim();  // first, because it returns memory to the heap
   heap_.trim();
 }
 
@@ -222,7 +222,7 @@ void shard::wait_for_work() noexcept {
     return;
   }
   if (!is_trimmed()) {
-    // Work that comes in small portions finds its memory as it left it.
+    // Work that arrives in small portions finds its memory still there.
     const std::int64_t present = clock_.now();
     if (present >= next_trim_) {
       trim();
@@ -269,7 +269,7 @@ void shard::take_mail() noexcept {
         scope_core::receive_cancel(mail);
         break;
       default:
-        // It was under way when the tasks that rested here were cancelled.
+        // It was in transit when the tasks on this shard were cancelled.
         if (runtime_.stopping()) cancel_if_detached(mail);
         ready.push(mail);
         break;
@@ -298,7 +298,7 @@ void shard::sleep(wait_state& task, std::int64_t nanoseconds, bool absolute) noe
     }
     deadline = deadline_after(clock_.not_before(), nanoseconds);
   } else if (nanoseconds > end_of_time) {
-    deadline = deadline_after(clock_.now(), nanoseconds);  // which is later still
+    deadline = deadline_after(clock_.now(), nanoseconds);  // which is later
   }
   timers_.insert(task, tick_at_or_after(deadline));
 }
@@ -335,7 +335,7 @@ void shard::tell_parent(link parent, parent_kind kind, link self, std::exception
 }
 
 void shard::cancel_detached() noexcept {
-  // Every resting task stands somewhere by its leaf: queued, asleep, or waiting on a node.
+  // Every suspended task can be found by its leaf: queued, asleep, or waiting on a node.
   for (link at = ready.head(); at != no_link; at = from_link<wait_state>(at)->next) {
     cancel_if_detached(*from_link<wait_state>(at));
   }

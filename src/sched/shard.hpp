@@ -1,6 +1,6 @@
 #pragma once
 
-// A shard: one thread's run queue, timers, mailbox and frames, and the loop that turns them.
+// A shard: one thread's run queue, timers, mailbox and frames, and its main loop.
 
 #include "frame/heap.hpp"
 #include "frame/remote_stack.hpp"
@@ -32,8 +32,8 @@ class shard final : public shard_state, private heap_owner {
 
   [[nodiscard]] static shard& current() noexcept { return static_cast<shard&>(*current_shard); }
 
-  /// Makes the calling thread this shard's, for as long as it lives; then the thread is what it was before: a task may
-  /// make and destroy a runtime of its own.
+  /// Makes the calling thread run this shard during its lifetime, and then restores the previous state, because a task
+  /// may make and destroy its own runtime.
   class occupation {
    public:
     explicit occupation(shard& by) noexcept;
@@ -41,7 +41,8 @@ class shard final : public shard_state, private heap_owner {
     occupation(const occupation&) = delete;
     occupation& operator=(const occupation&) = delete;
 
-    /// True if the calling thread runs a shard of `runtime`, be it that another runtime's runs inside a task of it.
+    /// True if the calling thread runs a shard of `runtime`, even if a shard of another runtime runs inside one of its
+    /// tasks.
     [[nodiscard]] static bool is_inside(const runtime_core& runtime) noexcept;
 
    private:
@@ -55,60 +56,60 @@ class shard final : public shard_state, private heap_owner {
     frame_shelves* outer_shelves_;
   };
 
-  /// Turns the loop until `done()`; asked whenever a round of tasks has run.
+  /// Runs the loop until `done()`, which is checked after each round of tasks.
   template <class Done>
   void run_until(Done done);
 
-  /// From any thread: hands over a message, or a task that is to be resumed here.
+  /// Any thread: delivers a message, or a task to be resumed here.
   void post(wait_state& mail) noexcept;
-  /// Whoever is forked while it runs a task runs none in the child. Called before there are tasks.
+  /// Makes sure that a child process forked inside a task runs no task. Called before there are tasks.
   static void forget_after_fork();
-  /// When every task of the runtime has ended: frees messages that nobody waits for any more.
+  /// Called when every task of the runtime has ended: frees the remaining messages.
   void take_last_messages() noexcept;
-  /// Distributes what has been handed over.
+  /// Distributes the delivered messages and tasks.
   void take_mail() noexcept;
-  /// From any thread: makes the loop take another turn.
+  /// Any thread: makes the loop run another iteration.
   void notify() noexcept;
   void wake() noexcept final { notify(); }
 
   void sleep(wait_state& task, std::int64_t nanoseconds, bool absolute) noexcept;
   void start_detached(wait_state& task) noexcept;
-  /// A root has ended: destroys its frame and tells its parent.
+  /// A root has ended: destroys its frame and notifies its parent.
   void end_root(wait_state& task, std::exception_ptr error) noexcept;
-  /// Tells the scope or branch `parent` that its task `self` has ended.
+  /// Notifies the scope or branch `parent` that its task `self` has ended.
   static void tell_parent(link parent, parent_kind kind, link self, std::exception_ptr error) noexcept;
-  /// Hands the running task, whose leaf this is, over to another shard. Throws std::bad_alloc; then it stays.
+  /// Moves the running task, whose leaf this is, to another shard. If it throws std::bad_alloc, the task stays.
   void move_away(wait_state& leaf, shard& target);
-  /// Cancels every detached task that rests on this shard.
+  /// Cancels every detached task that is suspended on this shard.
   void cancel_detached() noexcept;
 
   [[nodiscard]] std::int64_t now() noexcept { return clock_.now(); }
-  /// What a time from now on counts from: now, or a moment later.
+  /// The time that a delay counts from: now or slightly later.
   [[nodiscard]] std::int64_t not_before() noexcept { return clock_.not_before(); }
   [[nodiscard]] wheel& timers() noexcept { return timers_; }
   [[nodiscard]] heap& frames() noexcept { return heap_; }
   [[nodiscard]] runtime_core& runtime() noexcept { return runtime_; }
   [[nodiscard]] unsigned number() const noexcept { return number_; }
 
-  /// On the shard's thread, once: from now on the shard waits in the driver.
+  /// Called once, on the shard's thread: from now on the shard waits in the driver.
   void install(std::unique_ptr<driver> installed) noexcept;
 
-  // Detached tasks are counted where they start and where they end; the difference over all shards is what lives.
+  // Detached tasks are counted where they start and where they end; the difference over all shards is the number alive.
   [[nodiscard]] std::uint64_t started() const noexcept {
     return started_.load(std::memory_order_relaxed) + started_elsewhere_.load(std::memory_order_acquire);
   }
   [[nodiscard]] std::uint64_t ended() const noexcept { return ended_.load(std::memory_order_acquire); }
   void count_started_from_elsewhere() noexcept { started_elsewhere_.fetch_add(1, std::memory_order_relaxed); }
 
-  /// Tasks that are on this shard or on their way to it: detached ones, a scope's, branches of combinators.
+  /// Tasks on this shard or in transit to it: detached tasks, tasks of scopes, branches of combinators.
   [[nodiscard]] std::int64_t load() const noexcept {
     return roots.load(std::memory_order_relaxed) + arrivals_.load(std::memory_order_relaxed);
   }
-  /// From any thread: a task is about to be sent here.
+  /// Any thread: a task is about to be sent here.
   void count_arrival() noexcept { arrivals_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
-  /// Runs what is due; true if there is more.
+  /// Runs what is due; true if more remains.
   [[nodiscard]] bool turn() noexcept;
   void wait_for_work() noexcept;
   [[nodiscard]] bool is_trimmed() const noexcept;
@@ -116,7 +117,7 @@ class shard final : public shard_state, private heap_owner {
   /// True if there is more.
   [[nodiscard]] bool expire_timers() noexcept;
   void resume(wait_state& task) noexcept;
-  /// False for threads of other runtimes and of none.
+  /// False for threads of other runtimes and for threads that run no shard.
   [[nodiscard]] bool belongs_here(const shard_state* poster) const noexcept;
 
   runtime_core& runtime_;
@@ -128,9 +129,9 @@ class shard final : public shard_state, private heap_owner {
   std::atomic<std::uint64_t> ended_ = 0;    ///< likewise
   bool cancelled_detached_ = false;
   std::int64_t next_trim_ = 0;
-  bool events_taken_ = false;  ///< the driver has just waited: no need to ask it again
+  bool events_taken_ = false;  ///< the driver has just waited and need not be asked again
   std::unique_ptr<driver> driver_;
-  /// Likewise, for `notify`: a thread that found the shard asleep may come to wake it when it has got its driver since.
+  /// The same for `notify`: a thread that found the shard asleep may wake it after the shard has got its driver.
   std::atomic<driver*> woken_by_ = nullptr;
   parker parker_;
 

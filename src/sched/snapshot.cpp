@@ -33,7 +33,7 @@ using detail::wait_state;
 
 constexpr std::size_t most_groups = 4096;
 
-/// The part of a frame's wait state that `last_word` has: all but the two links at its beginning.
+/// The part of a frame's wait state that is in `last_word`: all but the two links at its beginning.
 wait_state wait_state_in(const frame_glance& seen) noexcept {
   constexpr std::size_t missing = sizeof(detail::list_links);
   static_assert(detail::promise_offset + missing == 24, "the rest is not in the fourth word");
@@ -48,7 +48,7 @@ awaited awaited_by(const frame_glance& seen) noexcept {
   if (state.asleep) return awaited::timer;
   switch (state.kind()) {
     case wait_kind::none:
-      // What has been awaited or spawned has a parent, unless it is detached.
+      // A task that has been awaited or spawned has a parent, unless it is detached.
       return state.parent == detail::no_link ? awaited::start : awaited::nothing;
     case wait_kind::delivered:
       return awaited::nothing;
@@ -72,7 +72,8 @@ awaited awaited_by(const frame_glance& seen) noexcept {
 
 constexpr std::uint32_t no_index = std::numeric_limits<std::uint32_t>::max();
 
-/// What the suspend index holds; it may lie anywhere in the frame, or, if the table is not of this program, behind it.
+/// The value of the suspend index. Its offset may be anywhere in the frame, or beyond it if the table is from another
+/// program.
 std::uint32_t suspend_index_in(const frame_glance& seen, std::size_t frame_bytes,
                                const abi::await_section::coroutine& of) noexcept {
   if (std::size_t{of.index_offset} + of.index_bytes > frame_bytes) return no_index;
@@ -80,7 +81,7 @@ std::uint32_t suspend_index_in(const frame_glance& seen, std::size_t frame_bytes
   if (of.index_bytes == 1) index = detail::number_in<std::uint8_t>(seen, of.index_offset);
   if (of.index_bytes == 2) index = detail::number_in<std::uint16_t>(seen, of.index_offset);
   if (of.index_bytes == 4) index = detail::number_in<std::uint32_t>(seen, of.index_offset);
-  // g++ marks frames so that are just being destroyed.
+  // g++ marks frames that are being destroyed in this way.
   return of.made_by == 'g' && index % 2 != 0 ? no_index : index;
 }
 
@@ -102,7 +103,7 @@ struct group_hash {
 
 using group_counts = std::unordered_map<group_key, std::size_t, group_hash>;
 
-/// What one heap has.
+/// The tally of one heap.
 struct tally {
   const await_table* awaits = nullptr;
   walked_heap figures;
@@ -119,13 +120,13 @@ struct tally {
                         .frame_bytes = bytes,
                         .suspend_index = suspend_index(frame, bytes, waiting_for),
                         .waiting_for = waiting_for};
-    // Neighbours are mostly alike.
+    // Neighboring frames are usually identical.
     if (newest_ == nullptr || newest_->first != key) newest_ = group_of(key);
     ++(newest_ != nullptr ? newest_->second : ungrouped);
   }
 
  private:
-  /// `no_index` where it says nothing: what runs has left the place that its index names.
+  /// `no_index` if it is meaningless: a running coroutine has left the suspension point that its index names.
   std::uint32_t suspend_index(const frame_glance& frame, std::size_t bytes, awaited waiting_for) noexcept {
     if (awaits == nullptr || waiting_for == awaited::nothing || waiting_for == awaited::end ||
         waiting_for == awaited::unknown) {
@@ -152,7 +153,7 @@ struct tally {
 /// One portion: true when the whole heap has been walked. `lock` is nullptr for the heap of the current shard.
 bool walk_a_portion(detail::frame_walk& walk, const detail::heap& walked, detail::heap* lock,
                     std::chrono::nanoseconds longest, tally& to) {
-  const auto began = std::chrono::steady_clock::now();  // not the shard's clock, which may be a virtual one
+  const auto began = std::chrono::steady_clock::now();  // not the shard's clock, which may be virtual
   const auto taken = [began] { return std::chrono::steady_clock::now() - began; };
   bool done = false;
   {
@@ -196,7 +197,7 @@ task_snapshot summed(const std::vector<tally>& tallies) {
     group.frame_bytes = key.frame_bytes;
     group.count = count;
   }
-  // The address, so that equals stand in the same order each time.
+  // Then by address, so that equal groups have a stable order.
   const auto weight = [](const frame_group& of) {
     return std::tuple(of.total_bytes(), of.count, of.resume, of.waiting_for, of.suspend_index);
   };
@@ -217,7 +218,7 @@ task<task_snapshot> snapshot(snapshot_options options) {
   detail::runtime_core& runtime = detail::shard::current().runtime();
   detail::arena& memory = detail::arena::instance();
   const auto shards = static_cast<shard_id>(runtime.shard_count());
-  std::vector<tally> tallies(shards + 1);  // the last: of the shared heap
+  std::vector<tally> tallies(shards + 1);  // the last is for the shared heap
   for (tally& each : tallies) each.awaits = options.awaits;
   auto walk_all = [&](scope& walks) -> task<> {
     for (shard_id number = 0; number < shards; ++number) {

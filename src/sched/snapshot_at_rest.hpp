@@ -1,6 +1,6 @@
 #pragma once
 
-// A snapshot without tasks that take it: for who reports that no task runs any more.
+// A snapshot taken without tasks, for the report that no task can run any more.
 
 #include <tare/snapshot.hpp>
 
@@ -8,7 +8,7 @@ namespace tare::detail {
 
 class runtime_core;
 
-/// While all shards of the runtime are at rest. Throws std::bad_alloc.
+/// All shards of the runtime must be at rest. Throws std::bad_alloc.
 [[nodiscard]] task_snapshot snapshot_at_rest(runtime_core& runtime);
 
 }  // namespace tare::detail

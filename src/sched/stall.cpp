@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::size_t most_lines = 40;
 
-/// "program+0x1234", which addr2line reads.
+/// "program+0x1234", as read by addr2line.
 std::string place_of(const void* code) {
   std::array<char, 32> number{};
   Dl_info found{};
@@ -75,7 +75,7 @@ unsigned count_threads() noexcept {
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc/self/task"), &::closedir);
   if (!folder) return 0;
   unsigned found = 0;
-  while (const dirent* entry = ::readdir(folder.get())) {  // NOLINT(concurrency-mt-unsafe): a stream of our own
+  while (const dirent* entry = ::readdir(folder.get())) {  // NOLINT(concurrency-mt-unsafe): our own stream
     if (entry->d_name[0] != '.') ++found;
   }
   return found;

@@ -1,16 +1,16 @@
 #pragma once
 
-// In virtual time: what is said when all tasks wait and no deadline is left.
+// The report in virtual time when all tasks wait and no deadline is left.
 
 namespace tare::detail {
 
 class runtime_core;
 
 /// Prints the runtime's tasks and what they wait for to standard error. All shards must be at rest. `certain`: nothing
-/// can wake any of them; otherwise a descriptor or another thread may.
+/// can wake any of them; otherwise a descriptor or another thread might.
 void print_stall(runtime_core& runtime, bool certain) noexcept;
 
-/// Threads of this process; 0 if that cannot be known.
+/// Number of threads of this process; 0 if unknown.
 [[nodiscard]] unsigned count_threads() noexcept;
 
 }  // namespace tare::detail

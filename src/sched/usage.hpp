@@ -1,21 +1,21 @@
 #pragma once
 
-// Calls that need a task, made without one: the program ends with a message that names the call and the mend.
+// Calls that need a task, made without one: the program aborts with a message that names the call and the fix.
 
 namespace tare::detail {
 
 class shard;
 
-/// Ends the program. `instead` completes "call it from a task, ...".
+/// Aborts the program. `instead` completes "call it from a task, ...".
 [[noreturn]] void called_outside_of_a_task(const char* call, const char* instead) noexcept;
 
-/// The shard whose task calls `call`. Does not return outside of a task.
+/// The shard whose task calls `call`. Does not return outside a task.
 [[nodiscard]] shard& shard_for(const char* call, const char* instead = "for instance from one that tare::run runs");
 
-/// Does not return outside of a task.
+/// Does not return outside a task.
 inline void require_task(const char* call) { (void)shard_for(call); }
 
-/// Ends the program: `call` is for the shard that the object belongs to.
+/// Aborts the program: `call` must be made on the shard that the object belongs to.
 [[noreturn]] void called_on_another_shard(const char* call) noexcept;
 
 }  // namespace tare::detail

@@ -59,7 +59,7 @@ visit* visit::of(const wait_state& root) noexcept {
 void visit::move(wait_state& mail, shard& target) noexcept {
   const std::scoped_lock guard(lock_);
   location_ = &target;
-  // Under the lock: whoever then finds the task to be there, finds it in the mailbox at least.
+  // Under the lock, so that code that sees the task at the target finds it at least in the mailbox.
   target.post(mail);
 }
 
@@ -86,7 +86,7 @@ void visit::receive(wait_state& mail) noexcept {
       return;
     }
   }
-  // It cannot move or end now: that takes this thread.
+  // It cannot move or end now, because only this thread can do that.
   if (about.location_ != nullptr) cancel(*from_link<wait_state>(about.child));
   about.drop();
 }

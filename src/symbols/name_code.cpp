@@ -32,14 +32,14 @@ struct closing {
 };
 using session = std::unique_ptr<Dwfl, closing>;
 
-/// An address as a file's debug information counts it, and the name to be completed.
+/// An address relative to a file's debug information, and the name to complete.
 struct sought {
   Dwarf_Addr address;
   code_name* name;
 };
 using sought_list = std::vector<sought>;
 
-/// The whole path, without steps back and forth.
+/// The full path, normalized.
 std::string path_of(Dwarf_Die& unit, const char* name) {
   if (name == nullptr) return {};
   Dwarf_Attribute folder;
@@ -48,7 +48,7 @@ std::string path_of(Dwarf_Die& unit, const char* name) {
 }
 
 std::string file_of(Dwarf_Die& unit, Dwarf_Attribute* index_of_file) {
-  // Not dwarf_decl_file, which takes file 0 for none: in DWARF 5 it is the first.
+  // Not dwarf_decl_file, which treats file 0 as none, although in DWARF 5 it is the first file.
   Dwarf_Word index = 0;
   Dwarf_Files* files = nullptr;
   std::size_t count = 0;
@@ -57,9 +57,9 @@ std::string file_of(Dwarf_Die& unit, Dwarf_Attribute* index_of_file) {
   return path_of(unit, dwarf_filesrc(files, index, nullptr, nullptr));
 }
 
-/// "a::b::f": as the debug information has it, which is without parameters.
+/// "a::b::f": as in the debug information, without parameters.
 std::string qualified_name(Dwarf_Die function) {
-  // Where it is in the source is told by its first declaration.
+  // Its first declaration has its position in the source.
   for (const unsigned origin : {DW_AT_abstract_origin, DW_AT_specification}) {
     Dwarf_Attribute link;
     Dwarf_Die declared;
@@ -82,7 +82,7 @@ void describe(Dwarf_Die& unit, Dwarf_Die& function, code_name& named) {
   Dwarf_Attribute file;
   int line = 0;
   if (named.function.starts_with("_Z")) {
-    // The standard library cannot read it: it is younger than the compiler.
+    // The standard library cannot demangle it, because it is older than the compiler.
     if (std::string readable = qualified_name(function); !readable.empty()) named.function = std::move(readable);
   }
   if (dwarf_decl_line(&function, &line) != 0) return;
@@ -90,7 +90,7 @@ void describe(Dwarf_Die& unit, Dwarf_Die& function, code_name& named) {
   if (!named.file.empty()) named.line = static_cast<unsigned>(line);
 }
 
-/// Looks for the functions at the addresses in `parent` and below, wherever they are: clang puts them into their
+/// Finds the functions at the addresses in `parent` and its descendants, wherever they are: clang puts them into their
 /// namespaces.
 void describe_functions(Dwarf_Die& unit, Dwarf_Die parent, const sought_list& in_unit) {
   Dwarf_Die child;
@@ -106,7 +106,7 @@ void describe_functions(Dwarf_Die& unit, Dwarf_Die parent, const sought_list& in
   } while (dwarf_siblingof(&child, &child) == 0);
 }
 
-/// The line of the instruction, which of a coroutine's function is the line where it is declared.
+/// The line of the instruction; for the function of a coroutine, the line of its declaration.
 void describe_by_line(Dwarf_Die& unit, const sought& one) {
   Dwarf_Line* const row = dwarf_getsrc_die(&unit, one.address);
   int line = 0;
@@ -115,7 +115,7 @@ void describe_by_line(Dwarf_Die& unit, const sought& one) {
   if (!one.name->file.empty()) one.name->line = static_cast<unsigned>(line);
 }
 
-/// Those in the unit; `all` is in order.
+/// The addresses in the unit; `all` is sorted.
 sought_list those_in(Dwarf_Die& unit, const sought_list& all) {
   sought_list found;
   Dwarf_Addr base = 0;
@@ -135,7 +135,7 @@ void describe_all(Dwarf& information, const sought_list& all) {
   std::uint8_t kind = 0;
   Dwarf_Die unit;
   Dwarf_Die split;
-  // Whole units are searched one by one: clang makes no index of addresses.
+  // Whole units are searched one by one, because clang writes no address index.
   while (dwarf_get_units(&information, at, &at, &version, &kind, &unit, &split) == 0) {
     if (kind != DW_UT_compile && kind != DW_UT_skeleton) continue;
     const sought_list in_unit = those_in(unit, all);
@@ -152,12 +152,12 @@ std::string symbol_at(Dwfl_Module* module, Dwarf_Addr address) {
   GElf_Off offset = 0;
   GElf_Sym symbol;
   const char* const name = dwfl_module_addrinfo(module, address, &offset, &symbol, nullptr, nullptr, nullptr);
-  // Without a symbol of its own, the one before it would be given.
+  // For an address without its own symbol, this would return the preceding one.
   if (name == nullptr || (offset != 0 && offset >= symbol.st_size)) return {};
   return name;
 }
 
-/// Completes the names of one module; gives the note on it, or nothing.
+/// Completes the names of one module; returns a note about it, or nothing.
 std::string describe_module(Dwfl_Module* module, sought_list& all) {
   const char* const file = dwfl_module_info(module, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr);
   const std::string name = file == nullptr ? std::string("?") : file;

@@ -25,15 +25,15 @@ namespace tare {
 
 namespace {
 
-/// A table is text of some hundred bytes for each coroutine; what is larger was not made by the command.
+/// A table has a few hundred bytes of text per coroutine; anything larger was not made by the command.
 constexpr std::size_t largest_table = std::size_t{64} << 20U;
 
 constexpr const char* this_program = "/proc/self/exe";
 
-/// A file whose code this process runs.
+/// A file whose code runs in this process.
 struct loaded_module {
   std::string file;
-  std::string build_id;  ///< of what runs, which the file may have been replaced since
+  std::string build_id;  ///< of the running code; the file may have been replaced since
   std::uintptr_t bias = 0;
 };
 
@@ -47,7 +47,7 @@ std::string hexadecimal(std::span<const unsigned char> bytes) {
   return text;
 }
 
-/// The build id in the notes of a segment, as they lie in memory; empty if there is none.
+/// The build id in the notes of a loaded segment; empty if there is none.
 std::string build_id_in(std::span<const unsigned char> notes) {
   constexpr std::array<char, 4> gnu{'G', 'N', 'U', '\0'};
   const auto padded = [](std::size_t bytes) { return (bytes + 3) / 4 * 4; };
@@ -71,14 +71,14 @@ loaded_module described(const dl_phdr_info& of) {
   loaded_module one{.file = of.dlpi_name, .build_id = {}, .bias = of.dlpi_addr};
   for (const auto& segment : std::span(of.dlpi_phdr, of.dlpi_phnum)) {
     if (segment.p_type != PT_NOTE || !one.build_id.empty()) continue;
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): where the loader has put it
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the address where it is loaded
     const auto* const notes = reinterpret_cast<const unsigned char*>(of.dlpi_addr + segment.p_vaddr);
     one.build_id = build_id_in({notes, segment.p_memsz});
   }
   return one;
 }
 
-/// The program comes first.
+/// The program is first.
 std::vector<loaded_module> loaded_modules() {
   struct list {
     std::vector<loaded_module> modules;
@@ -96,7 +96,7 @@ std::vector<loaded_module> loaded_modules() {
   dl_iterate_phdr(add, &found);
   if (found.failure) std::rethrow_exception(found.failure);
   if (!found.modules.empty()) found.modules.front().file = this_program;
-  // What has no file: the kernel's own.
+  // The kernel's own module has no file.
   std::erase_if(found.modules, [](const loaded_module& one) { return !one.file.starts_with('/'); });
   return std::move(found.modules);
 }
@@ -119,7 +119,7 @@ struct closing {
   void operator()(Elf* opened) const noexcept { elf_end(opened); }
 };
 
-/// The content of the file's section; nothing if it has none or cannot be read.
+/// The content of the file's section; nothing if there is none or it cannot be read.
 std::optional<std::string> section_of(const std::string& file) {
   const descriptor opened(file);
   if (opened.number() < 0 || elf_version(EV_CURRENT) == EV_NONE) return std::nullopt;
@@ -138,7 +138,7 @@ std::optional<std::string> section_of(const std::string& file) {
   return std::nullopt;
 }
 
-/// As the user knows it.
+/// The path as the user knows it.
 std::string shown_name(const std::string& file) {
   if (file != this_program) return file;
   std::array<char, PATH_MAX> path{};
@@ -153,7 +153,7 @@ program_awaits read_awaits() {
   for (loaded_module& each : loaded_modules()) {
     std::optional<std::string> section = section_of(each.file);
     if (!section) {
-      // Most libraries have none, and nobody misses it.
+      // Most libraries have no table, and need none.
       if (each.file == this_program) {
         read.notes.push_back(shown_name(each.file) +
                              ": no await table, so the lines of awaits are not known: tare_await_table() in its "

@@ -5,7 +5,7 @@
 namespace tare {
 
 bool event::wait_awaiter::suspend(detail::wait_state& task) noexcept {
-  if (on_.has_been_set()) {  // out of steps, or set just now
+  if (on_.has_been_set()) {  // out of steps, or set in the meantime
     detail::current_shard->make_ready(task, detail::wait_kind::ready);
     return true;
   }
@@ -30,7 +30,7 @@ void event::set() noexcept {
     set_.store(true, std::memory_order_release);
     while (detail::queued_wait* next = detail::queued_wait::grant_first(waiters_.queue)) woken.push(*next);
   }
-  // Whoever waited may destroy the event as soon as it is woken.
+  // A waiter may destroy the event as soon as it is woken.
   woken.wake_all();
 }
 

@@ -20,11 +20,11 @@ using namespace std::chrono_literals;
 
 constexpr std::int64_t look_pause = 1'000'000;
 constexpr std::int64_t trim_pause = 1'000'000'000;
-/// How often whoever is first in the queue looks for room.
+/// How often the first in the queue checks for room.
 constexpr auto queue_pause = 1ms;
 constexpr std::size_t urgent_bytes = std::size_t{128} << 10U;
 
-/// Of the shard's clock, so that virtual time counts; outside of tasks of the system's.
+/// Time of the shard's clock, so that virtual time counts; outside tasks, of the system's clock.
 std::int64_t present() noexcept {
   const auto time = detail::current_shard != nullptr ? now() : std::chrono::steady_clock::now();
   return time.time_since_epoch().count();
@@ -129,7 +129,7 @@ bool memory_budget::grow_from_reserve(memory_share& share, std::size_t more) noe
   if (reserve == 0 || (!has_it && !may_have_it) || !fits(more, urgent_bytes)) return false;
   share.bytes_and_flags_ |= memory_share::has_reserve_flag;
   is_lent_ = true;
-  lent_bytes_ = std::min(reserve, lent_bytes_ + more);  // and the rest from what is free
+  lent_bytes_ = std::min(reserve, lent_bytes_ + more);  // the rest is taken from what is free
   count(share, more);
   return true;
 }
@@ -174,7 +174,7 @@ void memory_budget::give_back_reserve(memory_share& share) noexcept {
 }
 
 bool memory_budget::make_room() noexcept {
-  // What the allocator keeps for later is ours to give back; without this a burst could leave no room for good.
+  // Returns memory that the allocator has cached; otherwise a burst could leave no room permanently.
   const std::int64_t now = present();
   std::int64_t last = trimmed_at_.load(std::memory_order_relaxed);
   if (!is_due(last, now, trim_pause) || !trimmed_at_.compare_exchange_strong(last, now, std::memory_order_relaxed)) {
@@ -182,7 +182,7 @@ bool memory_budget::make_room() noexcept {
   }
   ::malloc_trim(0);
   const std::scoped_lock guard(lock_);
-  // What was promised a moment ago may not have been touched.
+  // Memory that was promised recently may not have been touched yet.
   const std::size_t promised = promised_since_;
   look();
   promised_since_ = promised;
@@ -232,8 +232,8 @@ task<memory_share> memory_budget::admit(std::size_t bytes, std::chrono::nanoseco
   co_return admitted ? std::move(share) : memory_share();
 }
 
-/// While it lives, nobody is admitted who does not wait. Shares that are never lent the reserve have a queue of their
-/// own: the first of them may wait for long, and nobody else has to wait for that.
+/// During its lifetime, only waiting requests are admitted. Shares that are never lent the reserve have a separate
+/// queue: its first may wait for a long time, and no other request must wait for that.
 class memory_budget::place_in_queue {
  public:
   place_in_queue(memory_budget& of, bool lasting) noexcept : of_(of), lasting_(lasting) { change(1); }
@@ -261,7 +261,7 @@ task<bool> memory_budget::wait_for_room(memory_share& share, std::size_t bytes, 
   const std::int64_t until = present() + std::min<std::int64_t>(patience.count(), std::int64_t{1} << 60U);
   const place_in_queue place(*this, share.has(memory_share::lasts_flag));
   semaphore_permit turn;
-  // Whoever has the reserve is the one that all others wait for.
+  // All others wait for the share that has the reserve.
   if (!share.has_reserve()) {
     auto come = co_await timeout(patience, place.turn().acquire());
     if (come) turn = std::move(*come);

@@ -51,7 +51,7 @@ void semaphore::give_up(detail::wait_node& node) noexcept {
     const std::scoped_lock guard(from.waiters_.lock);
     if (waiter.granted) return;  // it has its permits and is about to be woken
     from.waiters_.queue.remove(waiter);
-    from.grant(woken);  // those behind may want less
+    from.grant(woken);  // later waiters may want less
   }
   waiter.wake_here(detail::wait_kind::ready_cancelled);
   woken.wake_all();

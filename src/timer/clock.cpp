@@ -15,7 +15,7 @@ std::int64_t clock::not_before() noexcept {
   if (simulated_ != nullptr) return simulated_->now();
 #if defined(__x86_64__)
   const std::uint64_t cycles = __builtin_ia32_rdtsc();
-  // A counter that has gone back, as on another processor, looks like one that is far ahead.
+  // A counter that has gone backwards, for example on another processor, looks like one that is far ahead.
   if (cycles - read_at_ < fresh_cycles_) return read_ + late_by;
   return read_anew(cycles);
 #else
@@ -28,7 +28,7 @@ std::int64_t clock::read_anew(std::uint64_t cycles) noexcept {
   read_ = now();
   read_at_ = cycles;
   if (const std::int64_t passed = read_ - rate_from_; passed >= least_for_a_rate) {
-    // Over hours the product would overflow, and the rate of the last hour says nothing that a new one does not.
+    // Over hours the product would overflow, and a new rate is as good as that of the last hour.
     constexpr std::int64_t most_for_a_rate = 1'000'000'000;
     const bool known = passed <= most_for_a_rate && cycles > rate_at_;
     fresh_cycles_ = known ? (cycles - rate_at_) * (late_by / 2) / static_cast<std::uint64_t>(passed) : 0;

@@ -15,8 +15,8 @@ class clock {
 
   [[nodiscard]] std::int64_t now() noexcept;
 
-  /// A time that is not before the present and at most `late_by` after it: what a deadline may count from. Of many
-  /// calls in a row most cost a third of `now`, which is a third of what it takes to start a task and put it to sleep.
+  /// A time between the present and `late_by` later, from which a deadline may count. In a series of calls, most cost a
+  /// third of `now`, which itself is a third of the cost of starting a task and putting it to sleep.
   [[nodiscard]] std::int64_t not_before() noexcept;
 
   static constexpr std::int64_t late_by = 100'000;
@@ -25,8 +25,8 @@ class clock {
   [[nodiscard]] std::int64_t read_anew(std::uint64_t cycles) noexcept;
 
   const virtual_time* simulated_;
-  // The clock was `read_` when the processor's cycle counter was `read_at_` or more. The counter is trusted for
-  // `fresh_cycles_` only, half of `late_by` by the rate that it had since `rate_at_`, and for nothing but that.
+  // The clock was `read_` when the processor's cycle counter was `read_at_` or more. The counter is trusted only for
+  // `fresh_cycles_`, which is half of `late_by` at the rate measured since `rate_at_`.
   std::int64_t read_ = 0;
   std::uint64_t read_at_ = 0;
   std::uint64_t fresh_cycles_ = 0;
@@ -42,7 +42,7 @@ inline constexpr std::int64_t nanoseconds_per_tick = 1'000'000;
   return static_cast<std::uint64_t>(ticks + (nanoseconds % nanoseconds_per_tick > 0 ? 1 : 0));
 }
 
-/// The tick in which a time lies.
+/// The tick that contains a time.
 [[nodiscard]] constexpr std::uint64_t tick_of(std::int64_t nanoseconds) noexcept {
   return static_cast<std::uint64_t>(nanoseconds / nanoseconds_per_tick);
 }
@@ -50,7 +50,7 @@ inline constexpr std::int64_t nanoseconds_per_tick = 1'000'000;
 // Deadlines are at most this late, 291 years after the clock's epoch, so that no arithmetic with them overflows, nor
 // with what the wheel makes of them, which rounds up by a millionth.
 inline constexpr std::int64_t end_of_time = INT64_MAX / 1024 * 1023;
-// What is to be after the end of time never comes: nothing waits until then.
+// Later deadlines never expire.
 inline constexpr std::int64_t never = INT64_MAX / 4096 * 4095;
 inline constexpr auto never_tick = static_cast<std::uint64_t>(INT64_MAX / 2048 * 2047 / nanoseconds_per_tick);
 

@@ -1,12 +1,12 @@
 #pragma once
 
-// Time for tests: stands still while any shard has work, and jumps to the earliest deadline when all are idle.
-// Work that `offload` has under way counts as work. A descriptor that is being waited for does not: the driver is asked
-// once more before time jumps, and that is all.
+// Time for tests: stands still while any shard has work, and jumps to the earliest deadline when all are idle. A
+// running `offload` call counts as work. A wait for a descriptor does not: the driver is only polled once more before
+// time jumps.
 //
-// When all are idle and there is no deadline to jump to, nothing can happen any more, unless a descriptor becomes ready
-// or a thread that is no shard wakes a task. Whoever made the clock is asked: at once, and, until it has said something
-// about it, whenever that has been so for a while of real time.
+// If all are idle and no deadline remains, only a ready descriptor or a thread outside the shards can wake a task. The
+// clock then calls the function passed to it: immediately, and again after a period of real time in this state, until
+// the function has reported it.
 
 #include <atomic>
 #include <chrono>
@@ -25,10 +25,10 @@ class driver;
 class virtual_time {
  public:
   struct stall {
-    bool awaits_descriptors;  ///< a task does
+    bool awaits_descriptors;  ///< a task waits for a descriptor
     bool for_long;
   };
-  /// True if it has said something about it. Called while all shards are idle; it must not call back.
+  /// True if it has reported the stall. Called while all shards are idle; it must not call back.
   using on_stall = std::function<bool(stall)>;
 
   static constexpr std::chrono::milliseconds patience{5'000};
@@ -39,11 +39,11 @@ class virtual_time {
 
   [[nodiscard]] std::int64_t now() const noexcept { return now_.load(std::memory_order_acquire); }
 
-  /// A shard has nothing to do before `deadline` (nanoseconds). Returns when that has come, after `notify`, or when the
-  /// shard's driver, if it has one, reports something.
+  /// A shard has nothing to do before `deadline` (nanoseconds). Returns at that time, after `notify`, or when the
+  /// shard's driver, if any, reports something.
   void idle(unsigned shard, std::optional<std::int64_t> deadline, driver* io) noexcept;
 
-  /// There is work for a shard.
+  /// A shard has work.
   void notify(unsigned shard) noexcept;
 
   void blocking_begins() noexcept;
@@ -54,7 +54,7 @@ class virtual_time {
     bool idle = false;
     bool notified = false;
     std::optional<std::int64_t> deadline;
-    driver* io = nullptr;  ///< while the shard waits in it
+    driver* io = nullptr;  ///< set while the shard waits in it
     bool awaits_descriptors = false;
   };
 

@@ -37,7 +37,7 @@ void wheel::find_slot(std::uint64_t deadline) noexcept {
     }
     const unsigned low = lowest_bit(level);
     const unsigned shift = rounding(level);
-    // Rounding up may lead to the next level.
+    // Rounding up may move it to the next level.
     const std::uint64_t rounded = ((deadline >> shift) + ((deadline & ((std::uint64_t{1} << shift) - 1)) != 0))
                                   << shift;
     if (rounded != deadline && rounded <= last_tick) {
@@ -77,7 +77,7 @@ wait_state& wheel::take_first(std::size_t slot) noexcept {
 std::optional<std::size_t> wheel::first_marked_of(unsigned level, std::size_t from) noexcept {
   const std::size_t first = first_slot(level);
   const std::size_t words = slots_of(level) / 64;
-  // Once around: the word of `from` is looked at from there on first, and up to there last.
+  // One full turn: the word of `from` is scanned first from that bit, and last up to it.
   for (std::size_t step = 0; step <= words; ++step) {
     const std::size_t word = (from / 64 + step) % words;
     const std::uint64_t up_from = ~std::uint64_t{0} << (from % 64);
@@ -99,13 +99,13 @@ std::optional<wheel::place> wheel::first_marked() noexcept {
   for (unsigned level = 0; level < levels; ++level) {
     const unsigned low = lowest_bit(level);
     const std::size_t slots = slots_of(level);
-    // The slot that the present tick lies in is due only if it begins with it; otherwise it is a whole turn away.
+    // The slot that contains the present tick is due only if it begins with it; otherwise it is a whole turn away.
     const std::uint64_t next_digit = (present_ + (std::uint64_t{1} << low) - 1) >> low;
     const std::size_t from = next_digit & (slots - 1);
     const std::optional<std::size_t> digit = first_marked_of(level, from);
     if (!digit) continue;
     const std::uint64_t start = (next_digit + ((*digit - from) & (slots - 1))) << low;
-    // Of two that begin together the longer one first: it may hold entries for the shorter one.
+    // Of two slots that begin together, the longer one comes first, because it may hold entries for the shorter one.
     if (!earliest || start <= earliest->start) earliest = place{.level = level, .digit = *digit, .start = start};
   }
   return earliest;

@@ -1,19 +1,19 @@
 #pragma once
 
-// A hierarchical timer wheel (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987) whose entries
-// are the wait states of sleeping tasks: 12 bytes of links and deadline, no memory of its own but the slots.
+// A hierarchical timer wheel (Varghese and Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987) whose entries are
+// the wait states of sleeping tasks: 12 bytes of links and deadline; the wheel itself needs memory only for the slots.
 //
-// Level 0 has a slot for each of 256 ticks; every further level has 64 slots, each as long as the whole level below.
-// An entry stands on the lowest level that reaches as far as its deadline is away, in the slot of the deadline's digit,
-// and moves down when that digit's turn comes. A slot's place thus implies the high digits of its entries' deadlines,
-// and only the low ones are stored: 20 bits. They suffice up to 2^26 ticks (18.6 hours); above, the deadline is rounded
-// up to 2^6, 2^12, ... ticks, less than a millionth of the distance.
+// Level 0 has a slot for each of 256 ticks; every further level has 64 slots, each as long as the whole level below. An
+// entry is on the lowest level whose range includes its deadline, in the slot of the deadline's digit, and moves down
+// when that slot is due. The position of a slot thus implies the high digits of its entries' deadlines, and only the
+// low ones are stored: 20 bits. They suffice up to 2^26 ticks (18.6 hours); above, the deadline is rounded up to 2^6,
+// 2^12, ... ticks, less than a millionth of the distance.
 //
-// A slot may hold millions. It is emptied in steps: it stays where it is, and the present of the wheel with it, until
-// it is empty; meanwhile what is due comes late, but everything else of the shard has its turns.
+// A slot may hold millions of entries. It is emptied in steps: the slot and the wheel's present do not advance until it
+// is empty. Meanwhile timers expire late, but the rest of the shard gets its turns.
 //
-// Insertion and removal are O(1). Removal does not look for the slot: lists are circular, their sentinels in the
-// arena. `mark`s of slots that removal has emptied are cleared when they are met.
+// Insertion and removal are O(1). Removal does not need the slot, because lists are circular, with their sentinels in
+// the arena. `mark`s of slots emptied by removal are cleared when they are encountered.
 
 #include <tare/detail/wait_state.hpp>
 
@@ -33,20 +33,20 @@ class wheel {
   wheel(const wheel&) = delete;
   wheel& operator=(const wheel&) = delete;
 
-  /// Deadlines in the past expire at the next `advance`; those beyond `last_tick` are brought down to it.
+  /// Deadlines in the past expire at the next `advance`; those beyond `last_tick` are reduced to it.
   void insert(wait_state& entry, std::uint64_t deadline) noexcept;
   static void remove(wait_state& entry) noexcept;
 
-  /// Calls `expired(wait_state&)` for every entry whose deadline is `tick` or before, in the order of deadlines.
-  /// The callback may insert and remove entries. After `most` entries that have expired or moved down it returns true:
-  /// there may be more, for the next call. What is inserted in between counts from where this one has stopped.
+  /// Calls `expired(wait_state&)` for every entry whose deadline is `tick` or earlier, in order of deadlines. The
+  /// callback may insert and remove entries. After `most` entries have expired or moved down it returns true: there may
+  /// be more for the next call. Entries inserted in between count from where this call has stopped.
   template <class Callback>
   bool advance(std::uint64_t tick, Callback expired, std::size_t most = SIZE_MAX) noexcept;
 
-  /// No entry expires before this tick; nullopt if there is none.
+  /// No entry expires before this tick; nullopt if there are no entries.
   [[nodiscard]] std::optional<std::uint64_t> next_tick() noexcept;
 
-  /// Nothing has been inserted since the wheel was last found empty.
+  /// True if nothing has been inserted since the wheel was last found empty.
   [[nodiscard]] bool idle() const noexcept;
 
   [[nodiscard]] std::uint64_t present() const noexcept { return present_; }
@@ -83,7 +83,7 @@ class wheel {
     std::size_t digit;
     std::uint64_t start;  ///< the slot's first tick
   };
-  /// Where an entry goes, and what it stores of its deadline.
+  /// The slot of an entry, and the part of its deadline that it stores.
   void find_slot(std::uint64_t deadline) noexcept;
   [[nodiscard]] std::optional<place> first_marked() noexcept;
   /// The first slot of a level that has entries, going around from the digit `from`.
@@ -98,7 +98,7 @@ class wheel {
   list_links* slots_;  ///< sentinels, in the arena
   std::array<std::uint64_t, slot_count / 64> marks_{};
   std::uint64_t present_;
-  // Where the last entry went: what comes next usually has the same deadline, be it only since ticks are long.
+  // The slot of the last entry: the next one often has the same deadline, because ticks are long.
   struct insertion {
     std::uint64_t deadline = 0;
     std::uint64_t present = ~std::uint64_t{0};
@@ -116,7 +116,7 @@ bool wheel::advance(std::uint64_t tick, Callback expired, std::size_t most) noex
     if (next->start > present_) present_ = next->start;
     const std::size_t slot = first_slot(next->level) + next->digit;
     if (next->level == 0) {
-      // What the callback inserts for this very tick goes to the end of this list and expires too.
+      // An entry that the callback inserts for the current tick goes to the end of this list and expires too.
       for (; !is_empty(slot); --most) {
         if (most == 0) return true;
         expired(take_first(slot));
@@ -125,7 +125,7 @@ bool wheel::advance(std::uint64_t tick, Callback expired, std::size_t most) noex
       continue;
     }
     const unsigned shift = rounding(next->level);
-    // Nothing goes back into this slot: its entries are less than its length away now.
+    // Nothing is put back into this slot, because its entries are now less than its length away.
     for (; !is_empty(slot); --most) {
       if (most == 0) return true;
       wait_state& entry = take_first(slot);
