@@ -22,15 +22,15 @@ constinit std::byte* arena_base = nullptr;
 
 namespace {
 
-constexpr std::size_t largest_arena = std::size_t{32} << 30U;  // what a link can reach
+constexpr std::size_t largest_arena = std::size_t{32} << 30U;  // the range of a link
 constexpr std::size_t smallest_arena = std::size_t{16} << 20U;
 constexpr std::size_t accessible_step = (std::size_t{4} << 20U) / slab_bytes;
 constexpr std::size_t word_bits = 64;
-/// What one huge page holds.
+/// The size of one huge page.
 constexpr std::size_t area_bytes = std::size_t{2} << 20U;
 constexpr std::size_t area_slabs = area_bytes / slab_bytes;
-/// From so many slabs in use on, areas are made whole. What is not used of one goes back when a shard has nothing to
-/// do.
+/// From this many slabs in use, whole areas are populated at a time. Their unused parts are returned when a shard is
+/// idle.
 constexpr std::size_t large_arena = 2 * area_slabs;
 
 void* reserve(std::size_t bytes, int protection) noexcept {
@@ -43,10 +43,10 @@ void* reserve(std::size_t bytes, int protection) noexcept {
 constinit std::atomic<arena*> arena::made_ = nullptr;
 
 arena& arena::make() {
-  // Never destroyed: frames may be freed by destructors of static objects.
+  // Never destroyed, because destructors of static objects may free frames.
   static auto* const the_arena = new arena;
-  // Another thread may hold a lock at the moment of a fork, and is not there in the child to give it up. Registered
-  // once, as the arena is made once.
+  // During a fork another thread may hold a lock, and that thread does not exist in the child to release it. Registered
+  // once, because the arena is made once.
   static const int registered = ::pthread_atfork([] { the_arena->lock_all(); }, [] { the_arena->unlock_all(); },
                                                  [] {
                                                    the_arena->unlock_all();
@@ -71,7 +71,7 @@ void arena::unlock_all() noexcept {
 }
 
 arena::arena() {
-  // A limit on address space (ulimit -v) makes the large reservation fail, so ask for less until it fits.
+  // A limit on address space (ulimit -v) makes the large reservation fail, so request less until it fits.
   std::byte* range = nullptr;
   std::size_t bytes = largest_arena;
   for (; range == nullptr && bytes >= smallest_arena; bytes /= 2) {
@@ -86,11 +86,11 @@ arena::arena() {
 
   const auto address = reinterpret_cast<std::uintptr_t>(range);
   arena_base = range + (area_bytes - address % area_bytes) % area_bytes;
-  // Where huge pages are always made, the system would make them of a few objects, and again of what was given back.
+  // If huge pages are always enabled, the system would use them for a few objects, and again for returned memory.
   (void)::madvise(arena_base, bytes, MADV_NOHUGEPAGE);
   abi::this_arena.base = reinterpret_cast<std::uintptr_t>(arena_base);
   abi::this_arena.table = reinterpret_cast<std::uintptr_t>(table_);
-  // Link 0 means none, so the first slab is never handed out, and following a link that is none traps.
+  // Link 0 means none, so the first slab is never allocated, and following a null link traps.
   taken_[0] = 1;
   first_free_ = 1;
   accessible_ = 1;
@@ -113,7 +113,7 @@ bool arena::make_accessible(std::size_t slabs) noexcept {
 
 slab* arena::take(std::size_t count) noexcept {
   const std::scoped_lock guard(lock_);
-  std::size_t found = 0;  // free slabs in a row that end before `at`
+  std::size_t found = 0;  // number of consecutive free slabs that end before `at`
   for (std::size_t at = first_free_; at < slab_count_;) {
     const std::uint64_t word = taken_[at / word_bits] >> (at % word_bits);
     if ((word & 1U) != 0) {
@@ -130,7 +130,7 @@ slab* arena::take(std::size_t count) noexcept {
       taken_[taken / word_bits] |= std::uint64_t{1} << (taken % word_bits);
     }
     in_use_ += count;
-    // One slab is the lowest that is free; a run may lie behind others.
+    // A single slab is the lowest free one; a run may be behind others.
     if (count == 1 || first == first_free_) first_free_ = at;
     return table_ + first;
   }
@@ -140,7 +140,7 @@ slab* arena::take(std::size_t count) noexcept {
 void arena::give_back(slab* first, std::size_t count) noexcept {
   std::byte* const start = start_of(first);
   unpoison(start, count * slab_bytes);
-  // Failing leaves the pages as they are: more memory in use, nothing wrong.
+  // Failure leaves the pages as they are: it only uses more memory.
   (void)::madvise(start, count * slab_bytes, MADV_DONTNEED);
   for (std::size_t i = 0; i < count; ++i) first[i] = slab{};
 
@@ -159,7 +159,7 @@ bool arena::is_taken(std::size_t slab) const noexcept {
 
 bool arena::starts_area(std::size_t slab) const noexcept {
   if (slab % area_slabs != 0) return false;
-  // An area begins in the middle of a word or at its beginning.
+  // An area begins at the start or in the middle of a word.
   static_assert(word_bits % area_slabs == 0);
   const std::uint64_t others = ((std::uint64_t{1} << area_slabs) - 2) << (slab % word_bits);
   return (taken_[slab / word_bits] & others) == 0;
@@ -173,13 +173,13 @@ void arena::populate(const slab& taken, bool ahead) noexcept {
     if (area_ != 0 && number - area_ < area_slabs) return;
     whole_area = ahead && in_use_ >= large_arena && starts_area(number) && make_accessible(number + area_slabs);
   }
-  // Not under the lock: others need slabs meanwhile.
+  // Not under the lock, because other threads need slabs meanwhile.
   std::byte* const start = start_of(&taken);
   if (!whole_area) {
     (void)::madvise(start, slab_bytes, MADV_POPULATE_WRITE);
     return;
   }
-  // Where there are no huge pages, these are as many small ones.
+  // Without huge pages, this populates the same number of small pages.
   (void)::madvise(start, area_bytes, MADV_HUGEPAGE);
   const bool made = ::madvise(start, area_bytes, MADV_POPULATE_WRITE) == 0;
   (void)::madvise(start, area_bytes, MADV_NOHUGEPAGE);
@@ -203,7 +203,7 @@ std::size_t arena::slab_number_end() noexcept {
 
 heap& arena::acquire_heap() {
   const std::scoped_lock guard(heaps_lock_);
-  // Somebody may be freeing into one that is unused; after a fork, for ever.
+  // Another thread may be freeing into an unused heap; after a fork, forever.
   const auto found = std::ranges::find_if(std::views::reverse(unused_heaps_),
                                           [this](std::uint16_t number) { return heaps_[number]->try_lock(); });
   if (found != unused_heaps_.rend()) {
@@ -212,7 +212,7 @@ heap& arena::acquire_heap() {
     return again;
   }
   if (heap_count_ == max_heaps) throw std::bad_alloc();
-  unused_heaps_.reserve(heap_count_ + 1);  // so that giving it back cannot fail
+  unused_heaps_.reserve(heap_count_ + 1);  // so that returning the heap cannot fail
   heaps_[heap_count_] = std::make_unique<heap>(static_cast<std::uint16_t>(heap_count_));
   heaps_[heap_count_]->lock();
   return *heaps_[heap_count_++];

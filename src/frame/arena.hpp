@@ -2,8 +2,8 @@
 
 // The one reserved address range from which all heaps take their slabs.
 //
-// Reserving costs no memory: pages become real when they are touched, and slabs are made accessible in steps as the
-// highest one in use grows. The lowest free slab is always taken first, so what is in use stays together.
+// Reserving costs no memory: pages are populated when first accessed, and slabs are made accessible in steps as the
+// highest slab in use grows. The lowest free slab is always taken first, so slabs in use stay together.
 
 #include "frame/slab.hpp"
 
@@ -21,7 +21,7 @@ class heap;
 
 class arena {
  public:
-  /// The process's arena; reserved at the first call. Throws std::bad_alloc if no range can be reserved.
+  /// The arena of the process; reserved on the first call. Throws std::bad_alloc if no range can be reserved.
   static arena& instance() {
     if (arena* made = made_.load(std::memory_order_acquire); made != nullptr) [[likely]]
       return *made;
@@ -31,7 +31,7 @@ class arena {
   arena(const arena&) = delete;
   arena& operator=(const arena&) = delete;
 
-  /// The first of `count` slabs in a row, or nullptr. Thread-safe, as is `give_back`.
+  /// The first of `count` consecutive slabs, or nullptr. Thread-safe, like `give_back`.
   [[nodiscard]] slab* take(std::size_t count) noexcept;
 
   /// Returns slabs and their pages to the system.
@@ -40,7 +40,7 @@ class arena {
   /// For a slab of a heap that grows: its pages are made now, which takes one call instead of a fault for each. A large
   /// arena makes those of the whole area around it, as one huge page, if `ahead`. Thread-safe.
   void populate(const slab& taken, bool ahead) noexcept;
-  /// Returns the pages that were made in advance and not used, so that at rest only what is in use is resident.
+  /// Returns the pages that were populated in advance but not used, so that at rest only memory in use is resident.
   void trim() noexcept;
 
   [[nodiscard]] slab* slab_of(const void* object) const noexcept {
@@ -51,19 +51,19 @@ class arena {
   }
 
   [[nodiscard]] const slab& slab_number(std::size_t number) const noexcept { return table_[number]; }
-  /// All slabs that were ever taken have a number below this one.
+  /// All slabs that were ever taken have a lower number.
   [[nodiscard]] std::size_t slab_number_end() noexcept;
 
-  /// A heap for a thread to call its own; one that was returned is used again, with whatever still lives in it. The
-  /// caller has locked it.
+  /// A heap for the exclusive use of a thread; reuses a returned heap, including the objects still alive in it. The
+  /// caller holds its lock.
   [[nodiscard]] heap& acquire_heap();
-  /// Nobody may have locked it for long.
+  /// No thread may hold its lock for long.
   void release_heap(heap& unused) noexcept;
 
   [[nodiscard]] heap& heap_number(std::size_t number) noexcept { return *heaps_[number]; }
 
-  /// The heap of threads that run no shard: each has its lock while it allocates.
-  static constexpr std::uint16_t shared_heap_number = 1;  // 0 is nobody's
+  /// The heap of threads that run no shard: each holds its lock while it allocates.
+  static constexpr std::uint16_t shared_heap_number = 1;  // 0 means no owner
   [[nodiscard]] heap& shared_heap() noexcept { return *heaps_[shared_heap_number]; }
 
   static constexpr std::size_t max_heaps = 4096;
@@ -72,7 +72,7 @@ class arena {
   arena();
   ~arena() = default;
   static arena& make();
-  /// Around a fork, in the order in which they are taken elsewhere.
+  /// Locks around a fork, in the order in which they are taken elsewhere.
   void lock_all() noexcept;
   void unlock_all() noexcept;
 
@@ -84,12 +84,12 @@ class arena {
 
   std::mutex lock_;
   std::size_t slab_count_ = 0;
-  std::size_t accessible_ = 0;  ///< the slabs below this one, except the first, may be touched
-  std::size_t first_free_ = 0;  ///< no slab below is free
+  std::size_t accessible_ = 0;  ///< slabs below this one, except the first, may be accessed
+  std::size_t first_free_ = 0;  ///< no slab below this one is free
   std::size_t in_use_ = 0;      ///< slabs
-  std::size_t area_ = 0;        ///< the first slab of the last area that was made in one; 0: none
+  std::size_t area_ = 0;        ///< the first slab of the last area that was populated as a whole; 0: none
   slab* table_ = nullptr;
-  std::vector<std::uint64_t> taken_;  ///< one bit a slab
+  std::vector<std::uint64_t> taken_;  ///< one bit per slab
 
   std::mutex heaps_lock_;
   std::array<std::unique_ptr<heap>, max_heaps> heaps_;

@@ -19,7 +19,8 @@ constinit thread_local frame_shelves* current_shelves = nullptr;
 namespace {
 
 constexpr std::size_t smallest_record = 64;
-// A size that has this many slabs is growing: its next one is made real by one system call, not by 16 page faults.
+// A size class with this many slabs is growing: its next slab is populated by one system call instead of 16 page
+// faults.
 constexpr std::size_t growing_slabs = 4;
 
 }  // namespace
@@ -34,7 +35,7 @@ heap::size_class heap::class_of(std::size_t bytes, bool record) noexcept {
     const std::size_t units = (bytes + fine_step - 1) / fine_step;
     return {.bin = static_cast<std::uint16_t>(units), .bytes = static_cast<std::uint32_t>(units * fine_step)};
   }
-  // Eight sizes between two powers of two.
+  // Eight size classes between two powers of two.
   const auto magnitude = static_cast<std::size_t>(std::bit_width(bytes - 1)) - 1;
   const std::size_t step = (std::size_t{1} << magnitude) / 8;
   const std::size_t size = (bytes + step - 1) / step * step;
@@ -133,7 +134,7 @@ slab* heap::new_slab(size_class size, slab_use use) {
 
 namespace {
 
-/// What a large object is charged with: the pages that it can touch. Of the largest ones, whole slabs.
+/// What a large object counts as: the pages that it can touch; for the largest objects, whole slabs.
 [[nodiscard]] std::size_t charge_of(std::size_t count, std::size_t bytes) noexcept {
   constexpr std::size_t page = 4096;
   const std::size_t whole = count * slab_bytes;
@@ -170,7 +171,7 @@ slab* heap::take_kept(std::size_t count, std::size_t& bytes) noexcept {
   if (count > kept_run_slabs || kept_[count].first == nullptr) return nullptr;
   kept_run& found = kept_[count];
   if (bytes > found.charged && !charge(bytes - found.charged)) return nullptr;
-  // What the one before has touched stays charged.
+  // Pages touched by the previous object stay counted.
   bytes = std::max(bytes, found.charged);
   kept_slabs_ -= count;
   return std::exchange(found.first, nullptr);
@@ -253,7 +254,7 @@ void heap::unlock() noexcept {
 }
 
 void heap::tend() noexcept {
-  // Whoever has the lock looks again after it has given it up, so one of the two sees what was pushed meanwhile.
+  // The thread with the lock checks again after it has released it, so one of the two sees what was pushed meanwhile.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   while (has_to_collect()) {
     if (!lock_.try_lock()) return;
@@ -270,7 +271,7 @@ void heap::collect_for_owner() noexcept {
   if (owner_ == nullptr) {
     trim_slabs();
   } else if (was_trimmed) {
-    owner_->wake();  // once: it trims when its time has come
+    owner_->wake();  // once; it trims when its time has come
   }
 }
 

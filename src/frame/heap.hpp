@@ -2,13 +2,14 @@
 
 // One thread's share of the arena: slabs of every size it has needed.
 //
-// Only the owning thread allocates and frees; frames freed elsewhere are pushed onto `remote_`, a stack that others
-// only push to and the owner only takes whole (Treiber's stack, "Systems Programming: Coping with Parallelism", IBM
-// RJ 5118, 1986; without pop there is no ABA problem). mimalloc's thread-free lists work alike.
+// Only the owning thread allocates and frees. Frames freed elsewhere are pushed onto `remote_`, a stack that others
+// only push to and that the owner only takes as a whole (Treiber's stack, "Systems Programming: Coping with
+// Parallelism", IBM RJ 5118, 1986; without pop there is no ABA problem). mimalloc's thread-free lists work in the same
+// way.
 //
-// The owner holds the heap's lock while it runs. While it sleeps, or nobody runs its shard, whoever frees into the heap
-// takes the lock and does what the owner would do: so what others free does not wait for an owner that may sleep for
-// long, and nobody has to be woken for each frame.
+// The owner holds the heap's lock while it runs. While the owner sleeps, or no thread runs its shard, a thread that
+// frees into the heap takes the lock and does what the owner would do. So freed memory does not wait for an owner that
+// may sleep for a long time, and no thread must be woken for each frame.
 
 #include "frame/poison.hpp"
 #include "frame/remote_stack.hpp"
@@ -26,20 +27,20 @@ namespace tare::detail {
 
 class heap;
 
-/// Bytes of slabs that a group of heaps may hold together.
+/// A limit on the bytes of slabs that a group of heaps may hold together.
 struct frame_ceiling {
   std::atomic<std::size_t> held = 0;
   std::size_t most = SIZE_MAX;
   /// Pages may be resident before they are needed, up to 2 MB.
   bool makes_pages_ahead = true;
   brief_lock lock;
-  heap* first = nullptr;  ///< of the heaps that count towards it; under the lock
+  heap* first = nullptr;  ///< of the heaps that count towards it; guarded by the lock
 };
 
-/// Whoever returns a heap's spare memory to the system after a while, and may be asleep.
+/// The owner of a heap, which returns its spare memory to the system after a while, and may be asleep.
 class heap_owner {
  public:
-  /// From any thread.
+  /// Any thread.
   virtual void wake() noexcept = 0;
 
  protected:
@@ -48,7 +49,7 @@ class heap_owner {
 
 class heap {
  public:
-  /// While it lives, the owner sleeps, and does not touch the heap.
+  /// During its lifetime the owner sleeps and does not access the heap.
   class [[nodiscard]] rest {
    public:
     explicit rest(heap& of) noexcept : of_(of) { of_.unlock(); }
@@ -68,39 +69,39 @@ class heap {
   [[nodiscard]] void* allocate(std::size_t bytes, std::size_t alignment, bool record);
   void free(void* object) noexcept;
 
-  /// By the owning thread: frees the object in whichever heap it came from.
+  /// Owning thread: frees the object in the heap that it came from.
   void give_back(void* object) noexcept;
 
-  /// From any thread: hands the object to the owner.
+  /// Any thread: passes the object to the owner.
   void free_from_elsewhere(void* object) noexcept;
 
-  /// By the owner: takes in what other threads have freed.
+  /// Owner: collects what other threads have freed.
   void collect() noexcept;
   [[nodiscard]] bool has_to_collect() const noexcept { return !remote_.empty(); }
 
-  /// Gives back what is on the shelves, and returns the spare slabs to the system.
+  /// Frees the frames on the shelves, and returns the spare slabs to the system.
   void trim() noexcept;
-  /// Nothing has happened since the last `trim` that would make the next one worth its while.
+  /// Nothing has happened since the last `trim` that would make another one worthwhile.
   [[nodiscard]] bool is_trimmed() const noexcept { return trimmed_ && shelves_.frames() == 0; }
 
-  /// What freed frames may be kept in for the owning thread.
+  /// The shelf of freed frames for the owning thread.
   [[nodiscard]] frame_shelves& shelves() noexcept { return shelves_; }
 
-  /// The owner is to trim: another heap of the same ceiling is short of memory.
+  /// The owner should trim, because another heap of the same ceiling is short of memory.
   [[nodiscard]] bool has_to_trim() const noexcept { return asked_to_trim_.load(std::memory_order_relaxed); }
 
-  /// From now on slabs count towards `ceiling`; nullptr: towards none.
+  /// From now on slabs count towards `ceiling`; nullptr: no ceiling.
   void charge_to(frame_ceiling* ceiling) noexcept;
-  /// Who is woken when others have made something to trim; nullptr: those others trim it.
+  /// The owner to wake when other threads have freed something to trim; nullptr: those threads trim it.
   void owned_by(heap_owner* owner) noexcept { owner_ = owner; }
 
-  /// What only the owner may call is for whoever has locked the heap. `unlock` takes in what others have freed before
-  /// they could see that.
+  /// A thread that has locked the heap may call what otherwise only the owner may call. `unlock` also collects what
+  /// other threads have freed before they could see that it is unlocked.
   void lock() noexcept { lock_.lock(); }
   [[nodiscard]] bool try_lock() noexcept { return lock_.try_lock(); }
   void unlock() noexcept;
 
-  /// Makes the `nth` allocation from now fail (1: the next); 0: none. Frames from the shelves do not count.
+  /// Makes the `nth` allocation from now on fail (1: the next); 0: none. Frames from the shelves do not count.
   void fail_at(std::uint64_t nth) noexcept { failing_ = nth == 0 ? 0 : allocations_ + nth; }
 
   [[nodiscard]] std::uint16_t number() const noexcept { return number_; }
@@ -109,7 +110,7 @@ class heap {
   [[nodiscard]] std::size_t held_bytes() const noexcept { return held_; }
 
  private:
-  // Sizes up to 1 KiB are 8 bytes apart, up to 32 KiB at most an eighth; larger objects get slabs of their own.
+  // Size classes up to 1 KiB are 8 bytes apart, up to 32 KiB at most an eighth; larger objects get their own slabs.
   static constexpr std::size_t fine_step = 8;
   static constexpr std::size_t fine_most = 1024;
   static constexpr std::size_t small_most = 32768;
@@ -120,7 +121,7 @@ class heap {
   static constexpr std::size_t bin_count = frame_bins + record_bins;
   static constexpr std::size_t spare_most = 16;  // 1 MiB, until the shard is idle
 
-  // Of the runs of slabs that large objects have had, one of each length stays until the shard is idle.
+  // Of the runs of slabs that large objects have used, one of each length is kept until the shard is idle.
   static constexpr std::size_t kept_run_slabs = 32;  // 2 MiB
   static constexpr std::size_t kept_slabs_most = 64;
 
@@ -143,12 +144,12 @@ class heap {
   void free_large(slab& first) noexcept;
   void drop_spare() noexcept;
   [[nodiscard]] bool charge(std::size_t bytes) noexcept;
-  /// Likewise; what is spare goes first, here and in the other heaps of the ceiling.
+  /// The same; first returns spare memory, here and in the other heaps of the ceiling.
   [[nodiscard]] bool charge_or_drop_spare(std::size_t bytes) noexcept;
   void trim_others() noexcept;
-  /// Takes in what others have freed, unless somebody has the lock, who will.
+  /// Collects what other threads have freed, unless another thread has the lock: then that thread will.
   void tend() noexcept;
-  /// With the lock, while the owner sleeps or there is none.
+  /// Requires the lock, while the owner sleeps or there is none.
   void collect_for_owner() noexcept;
   /// `trim` without the shelves, whose frames may belong to others.
   void trim_slabs() noexcept;
@@ -159,11 +160,11 @@ class heap {
   void unlist(slab& partly_used) noexcept;
   void retire(slab& empty) noexcept;
 
-  static constinit slab full_slab;  ///< what a bin without a slab points to: nothing to take
+  static constinit slab full_slab;  ///< an empty slab, for bins without a slab
 
   frame_shelves shelves_;
-  std::array<slab*, bin_count> bins_{};     ///< where the next object of this size comes from
-  std::array<slab*, bin_count> partial_{};  ///< others with room
+  std::array<slab*, bin_count> bins_{};     ///< the source of the next object of this size
+  std::array<slab*, bin_count> partial_{};  ///< other slabs with free objects
   std::array<std::uint32_t, bin_count> slabs_of_bin_{};
   std::uint64_t allocations_ = 0;
   std::uint64_t failing_ = 0;
@@ -174,7 +175,7 @@ class heap {
   heap_owner* owner_ = nullptr;  ///< under the lock
   std::array<slab*, spare_most> spare_{};
   std::size_t spare_count_ = 0;
-  std::array<kept_run, kept_run_slabs + 1> kept_{};  ///< by their number of slabs
+  std::array<kept_run, kept_run_slabs + 1> kept_{};  ///< by number of slabs
   std::size_t kept_slabs_ = 0;
   bool trimmed_ = true;
   std::uint16_t number_;

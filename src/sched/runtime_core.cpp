@@ -78,11 +78,11 @@ runtime_core::~runtime_core() {
   }
   for (std::thread& each : threads_) each.join();
   {
-    // A cancellation may have been under way to a task that has ended since.
+    // A cancellation may have been sent to a task that has since ended.
     const shard::occupation here(*shards_[0]);
     for (const auto& each : shards_) each->take_last_messages();
   }
-  // Frames that one shard has kept for later may belong to another.
+  // Frames kept on one shard's shelf may belong to another shard's heap.
   for (const auto& each : shards_) {
     const std::scoped_lock alone(each->frames());
     each->frames().trim();
@@ -106,7 +106,7 @@ void runtime_core::refuse_end_in_use() noexcept {
 }
 
 void runtime_core::check_stopped() noexcept {
-  // Of two shards whose last tasks end at the same time, one at least sees that the other's has ended.
+  // If the last tasks of two shards end at the same time, at least one shard sees that the other's has ended.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (stopped() || detached_tasks() != 0) return;
   stopped_.store(true, std::memory_order_release);
@@ -114,7 +114,7 @@ void runtime_core::check_stopped() noexcept {
 }
 
 std::size_t runtime_core::detached_tasks() const noexcept {
-  // Ends are read before starts: a task that moves the counts in between can only make the result too large.
+  // Ends are read before starts, so a task that changes the counts in between can only make the result too large.
   std::uint64_t ended = 0;
   for (const auto& each : shards_) ended += each->ended();
   std::uint64_t started = 0;
@@ -140,7 +140,7 @@ void runtime_core::drive(const std::function<task<>(completion&)>& make) {
    public:
     explicit driven_run(runtime_core& in) : in_(in) {}
     void complete() noexcept override {
-      // Once `done` is seen, this object may be gone. The runtime is not: the task that calls this still counts.
+      // Once `done` is seen, this object may be destroyed, but not the runtime, because the calling task still counts.
       runtime_core& in = in_;
       {
         const std::scoped_lock guard(in.driving_lock_);
@@ -148,7 +148,7 @@ void runtime_core::drive(const std::function<task<>(completion&)>& make) {
         in.waiting_callers_.fetch_sub(1, std::memory_order_relaxed);
         in.driving_changed_.notify_all();
       }
-      in.shards_[0]->notify();  // where it is driven, if this is another shard
+      in.shards_[0]->notify();  // whichever thread runs shard 0, if this is another shard
     }
     bool done = false;
 
@@ -157,7 +157,7 @@ void runtime_core::drive(const std::function<task<>(completion&)>& make) {
   } finish(*this);
 
   spawn_on(0, make(finish));
-  waiting_callers_.fetch_add(1, std::memory_order_relaxed);  // it does nothing more by itself
+  waiting_callers_.fetch_add(1, std::memory_order_relaxed);  // the thread does nothing more by itself
   std::unique_lock guard(driving_lock_);
   while (!finish.done) {
     if (driven_) {
@@ -187,7 +187,7 @@ bool runtime_core::has_all_threads() const noexcept {
 }
 
 bool runtime_core::report_stall(const virtual_time::stall& found) noexcept {
-  if (detached_tasks() == 0) return false;  // a runtime that has nothing to do
+  if (detached_tasks() == 0) return false;  // an idle runtime
   const bool certain = !found.awaits_descriptors && has_all_threads();
   if (!certain && !found.for_long) return false;
   print_stall(*this, certain);
@@ -210,7 +210,7 @@ namespace tare {
 
 runtime::runtime(runtime_options options) : core_(std::make_unique<detail::runtime_core>(std::move(options))) {}
 runtime::~runtime() {
-  // What a fork has copied: the threads that it would wait for exist in the parent only.
+  // After a fork, the threads that it would wait for exist only in the parent.
   if (!core_->is_of_this_process()) (void)core_.release();  // NOLINT(bugprone-unused-return-value)
 }
 
