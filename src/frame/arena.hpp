@@ -37,8 +37,8 @@ class arena {
   /// Returns slabs and their pages to the system.
   void give_back(slab* first, std::size_t count) noexcept;
 
-  /// For a slab of a heap that grows: its pages are made now, which takes one call instead of a fault for each. A large
-  /// arena makes those of the whole area around it, as one huge page, if `ahead`. Thread-safe.
+  /// For a slab of a growing heap: populates its pages now, with one call instead of one fault per page. A large arena
+  /// populates the whole area around it, as one huge page, if `ahead`. Thread-safe.
   void populate(const slab& taken, bool ahead) noexcept;
   /// Returns the pages that were populated in advance but not used, so that at rest only memory in use is resident.
   void trim() noexcept;

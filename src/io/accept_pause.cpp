@@ -23,7 +23,7 @@ accept_pause::~accept_pause() {
 
 bool accept_pause::reserve() noexcept {
   try {
-    // Any slot may be a listener's.
+    // Any slot may belong to a listener.
     paused_.reserve(reactor_.slots().size() + 1);
     return true;
   } catch (const std::bad_alloc&) {

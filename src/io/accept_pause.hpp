@@ -1,7 +1,7 @@
 #pragma once
 
 // Listeners that found no descriptor or no memory for a connection. They are tried again when the shard has closed a
-// descriptor, or after a while; connections stay in the backlog meanwhile.
+// descriptor, or after a while; meanwhile connections stay in the backlog.
 
 #include "io/slot.hpp"
 
@@ -20,10 +20,10 @@ class accept_pause {
   accept_pause(const accept_pause&) = delete;
   accept_pause& operator=(const accept_pause&) = delete;
 
-  /// For one more listener, which can then be paused without memory. False if there is none.
+  /// Reserves memory for one more listener, so that it can be paused without allocating. False if there is none.
   [[nodiscard]] bool reserve() noexcept;
   void begin(io_slot& listener) noexcept;
-  /// All of them are tried again.
+  /// Retries all of them.
   void end() noexcept;
   /// The listener is about to be closed.
   void forget(io_slot& listener) noexcept;
@@ -36,7 +36,7 @@ class accept_pause {
   };
 
   reactor& reactor_;
-  pause_timer* timer_;  ///< in the arena, where the wheel's links reach
+  pause_timer* timer_;  ///< in the arena, because the wheel links to it
   std::vector<link> paused_;
 };
 

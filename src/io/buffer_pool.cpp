@@ -38,7 +38,7 @@ namespace tare::net::detail {
 
 void give_back_buffer(std::byte* buffer) noexcept {
   using namespace tare::detail;
-  // A lease may end on another shard than the one it began on, or on none; then the arena hands its memory over.
+  // A lease may end on a different shard than it began on, or on none; the arena then returns its memory to the owner.
   reactor* const here = reactor::if_any();
   if (here != nullptr && arena::instance().slab_of(buffer)->heap == current_heap->number()) {
     here->buffers().give_back(buffer);

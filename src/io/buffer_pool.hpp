@@ -1,7 +1,6 @@
 #pragma once
 
-// Buffers for bytes that have just arrived. Lent as leases; a few stay warm while there is work, all others go back to
-// the arena.
+// Buffers for received bytes, lent as leases. A few stay cached while there is work; all others return to the arena.
 
 #include <array>
 #include <cstddef>
@@ -16,12 +15,12 @@ class buffer_pool {
   buffer_pool& operator=(const buffer_pool&) = delete;
 
   static constexpr std::size_t buffer_bytes = 8192;
-  /// Kept when they come back, until the shard has been idle for a while: as many as a slab of the arena has.
+  /// Number of returned buffers that are cached until the shard has been idle for a while: as many as fit in a slab.
   static constexpr std::size_t warm_most = 8;
 
   /// nullptr if there is no memory.
   [[nodiscard]] std::byte* take() noexcept;
-  /// One of this pool's shard.
+  /// A buffer of this pool's shard.
   void give_back(std::byte* buffer) noexcept;
 
   void trim() noexcept;

@@ -1,4 +1,4 @@
-// The calls that the reactor makes for a descriptor that is ready.
+// The calls that the reactor makes when a descriptor is ready.
 
 #include "io/reactor.hpp"
 #include "io/system.hpp"
@@ -14,7 +14,7 @@ namespace tare::detail {
 
 namespace {
 
-/// What accept(2) reports about the connection that went wrong, not about the listener.
+/// Errors of accept(2) that concern the failed connection, not the listener.
 [[nodiscard]] bool is_about_the_peer(int error) noexcept {
   switch (error) {
     case ECONNABORTED:
@@ -37,7 +37,7 @@ namespace {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/// Of a descriptor that the kernel has refused to watch: what is wrong with it.
+/// The error of a descriptor that the kernel has refused to watch.
 [[nodiscard]] int why_not_watched(int fd) noexcept { return ::fcntl(fd, F_GETFD) < 0 ? errno : EIO; }
 
 }  // namespace
@@ -77,7 +77,7 @@ bool reactor::perform(io_slot& slot, io_call call, io_wait& wait) noexcept {
 }
 
 bool reactor::perform_read(io_slot& slot, std::byte* into, std::size_t size) noexcept {
-  if (size == 0) return true;  // recv would give 0 too, but only once there are bytes
+  if (size == 0) return true;  // recv would return 0 too, but only once there are bytes
   ssize_t got = 0;
   do {
     got = system::recv(slot.fd, into, size);
@@ -86,7 +86,7 @@ bool reactor::perform_read(io_slot& slot, std::byte* into, std::size_t size) noe
     return would_block_or_fail(slot, io_readable);
   }
   outcome_.count = static_cast<std::uint32_t>(got);  // the system reads less than 2 GiB at a time
-  // All that was there: what comes later will be announced, except for an end that already was.
+  // That was everything: later bytes will be announced, except for an end that was already announced.
   if (outcome_.count < size && !slot.has(io_ended)) slot.clear(io_readable);
   return true;
 }
@@ -149,7 +149,7 @@ bool reactor::perform_write_vector(io_slot& slot, io_write_vector_wait& wait) no
 }
 
 bool reactor::perform_accept(io_slot& slot) noexcept {
-  // First a place for it: a connection that finds none stays in the backlog.
+  // First reserve a slot: a connection without one stays in the backlog.
   io_slot* const accepted = adopt(-1);
   if (accepted == nullptr) {
     pause_accepting(slot);

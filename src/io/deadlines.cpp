@@ -18,7 +18,7 @@ namespace tare::detail {
 
 namespace {
 
-/// How many units a deadline is ahead of a time; negative if it has passed.
+/// Units from a time to a deadline; negative if it has passed.
 [[nodiscard]] std::int32_t units_until(std::uint32_t deadline, std::uint32_t from) noexcept {
   constexpr unsigned unused_bits = 8;
   return static_cast<std::int32_t>((deadline - from) << unused_bits) >> unused_bits;
@@ -47,9 +47,9 @@ void deadline_sweep::set(io_slot& slot, io_direction of, std::optional<std::chro
   const std::int64_t now = reactor_.owner().now();
   const std::int64_t limit = std::max<std::int64_t>(from_now->count(), 0);
   if (limit >> shift >= longest) return;
-  // In the unit after the one that it lies in, so never early.
+  // Rounded up to the next unit, so never early.
   std::int64_t unit = ((now + limit) >> shift) + 1;
-  if ((unit & 0xFF'FFFF) == 0) ++unit;  // which means none
+  if ((unit & 0xFF'FFFF) == 0) ++unit;  // 0 means none
   slot.set_deadline(of, static_cast<std::uint32_t>(unit));
   arm_at(unit);
 }
@@ -89,7 +89,7 @@ void deadline_sweep::sweep() noexcept {
 
 namespace {
 
-/// Something has come and waits for its turn, so the connection is not idle.
+/// Something has arrived and is queued, so the connection is not idle.
 [[nodiscard]] bool has_unread(const io_slot& slot) noexcept {
   std::byte next{};
   return ::recv(slot.fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
@@ -97,7 +97,7 @@ namespace {
 
 }  // namespace
 
-// In portions that lie on the stack: this is called when memory is short.
+// In portions on the stack, because this is called when memory is short.
 std::size_t deadline_sweep::expire_first(std::size_t most) noexcept {
   constexpr std::size_t portion = 64;
   const auto sooner = [](const io_slot* one, const io_slot* other) {
@@ -105,7 +105,7 @@ std::size_t deadline_sweep::expire_first(std::size_t most) noexcept {
   };
   std::size_t expired = 0;
   while (expired < most) {
-    // A heap, the latest deadline of those chosen at its top.
+    // A heap with the latest of the chosen deadlines at its top.
     std::array<io_slot*, portion> chosen{};
     const std::size_t wanted = std::min(most - expired, portion);
     std::size_t count = 0;

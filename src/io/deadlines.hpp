@@ -1,12 +1,12 @@
 #pragma once
 
-// The time limits of a shard's descriptors, one for reading and one for writing each.
+// The deadlines of a shard's descriptors: one for reading and one for writing each.
 //
-// They are moved with every request and seldom come, so they are no timers: setting one is a store in the slot. One
-// timer for all goes off when the earliest may have come, and looks through the slots.
+// Every request moves them and they seldom expire, so they are not timers: setting one is a store in the slot. A single
+// timer expires when the earliest deadline may have passed, and scans the slots.
 //
-// A deadline is a point of time in units of an eighth of a second, its low 24 bits: what is compared is the distance
-// from the present, which is at most 13 days in either direction. Limits that are longer never end.
+// A deadline is the low 24 bits of a time in units of an eighth of a second. Comparisons use the distance from the
+// present, which is at most 13 days in either direction. Longer deadlines never expire.
 
 #include "io/slot.hpp"
 
@@ -27,11 +27,10 @@ class deadline_sweep {
   deadline_sweep(const deadline_sweep&) = delete;
   deadline_sweep& operator=(const deadline_sweep&) = delete;
 
-  /// nullopt: never. Takes back one that has passed.
+  /// nullopt: never. Also clears an expired deadline.
   void set(io_slot& slot, io_direction of, std::optional<std::chrono::nanoseconds> from_now) noexcept;
 
-  /// Lets the deadlines for reading pass of the descriptors that are waited for to become readable and whose deadlines
-  /// come first.
+  /// Expires the read deadlines of the descriptors with a task waiting in `readable`, earliest deadline first.
   std::size_t expire_first(std::size_t most) noexcept;
 
   /// 2^27 ns, an eighth of a second.
@@ -49,7 +48,7 @@ class deadline_sweep {
   void expire(io_slot& slot, io_direction in) noexcept;
 
   reactor& reactor_;
-  sweep_timer* timer_;  ///< in the arena, where the wheel's links reach
+  sweep_timer* timer_;  ///< in the arena, because the wheel links to it
   std::int64_t next_ = 0;
 };
 

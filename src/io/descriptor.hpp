@@ -1,6 +1,6 @@
 #pragma once
 
-// A descriptor of the reactor's own.
+// A descriptor owned by the reactor.
 
 #include <unistd.h>
 

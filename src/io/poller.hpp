@@ -1,6 +1,6 @@
 #pragma once
 
-// How a reactor learns from the kernel what is ready: epoll, or io_uring.
+// How a reactor learns from the kernel which descriptors are ready: epoll or io_uring.
 
 #include "io/slot.hpp"
 
@@ -11,14 +11,14 @@
 
 namespace tare::detail {
 
-/// What a descriptor has become, in bits; the numbers are poll(2)'s and epoll's.
+/// Events of a descriptor as bits; the values are those of poll(2) and epoll.
 inline constexpr std::uint32_t event_in = 0x001;
 inline constexpr std::uint32_t event_out = 0x004;
 inline constexpr std::uint32_t event_error = 0x008;
 inline constexpr std::uint32_t event_hang_up = 0x010;
 inline constexpr std::uint32_t event_peer_closed = 0x2000;
 
-/// All calls come from the shard's thread, except `wake`. Events are reported by reactor::on_event, from within `wait`.
+/// All calls except `wake` come from the shard's thread. Events are reported through reactor::on_event, inside `wait`.
 class poller {
  public:
   poller() = default;
@@ -26,20 +26,20 @@ class poller {
   poller(const poller&) = delete;
   poller& operator=(const poller&) = delete;
 
-  /// From now on every change of the slot's descriptor is reported, and its present state once.
+  /// From now on reports every change of the slot's descriptor, and once its current state.
   [[nodiscard]] virtual std::error_code watch(io_slot& slot) noexcept = 0;
-  /// Reports once that one of `events` is there; replaces what was asked before about the same slot.
+  /// Reports one of `events` once; replaces an earlier request for the same slot.
   [[nodiscard]] virtual std::error_code watch_once(io_slot& slot, std::uint32_t events) noexcept = 0;
-  /// Ends it; to be called before the descriptor is closed. While the slot is `io_armed` after this, it must stay:
-  /// reactor::on_disarmed will tell.
+  /// Ends the reports; call it before the descriptor is closed. While the slot remains `io_armed` afterwards, it must
+  /// be kept until reactor::on_disarmed.
   virtual void unwatch(io_slot& slot) noexcept = 0;
 
-  /// Reports what there is; if there is nothing, waits for it, for `wake`, or for `longest` (zero: not at all; nullopt:
-  /// without a limit).
+  /// Reports pending events; if there are none, waits for one, for `wake`, or for `longest` (zero: does not wait;
+  /// nullopt: no limit).
   virtual void wait(std::optional<std::chrono::nanoseconds> longest) noexcept = 0;
   virtual void wake() noexcept = 0;
 
-  /// The kernel closes what it watches some time after the process has ended.
+  /// True if the kernel closes watched descriptors only some time after the process has ended.
   [[nodiscard]] virtual bool holds_descriptors() const noexcept { return false; }
   [[nodiscard]] virtual const char* name() const noexcept = 0;
 };

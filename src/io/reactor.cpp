@@ -21,7 +21,7 @@ namespace tare::detail {
 
 namespace {
 
-/// In which direction the task waits for the slot.
+/// The direction in which the task waits for the slot.
 [[nodiscard]] io_direction direction_of_wait(const io_slot& slot, const wait_state& task) noexcept {
   const bool reads = slot.reader != no_link && from_link<io_wait>(slot.reader)->owner == to_link(&task);
   return reads ? io_direction::read : io_direction::write;
@@ -62,7 +62,7 @@ reactor::reactor(shard& of)
 reactor::~reactor() {
   const std::scoped_lock guard(slot_table::owners_lock());
   close_orphans();
-  // With the poller its requests end, so nothing holds the slots of closed descriptors any more.
+  // The poller's requests end with it, so nothing references the slots of closed descriptors any more.
   poller_.reset();
   slots_.for_each([this](io_slot& slot) {
     slot.clear(io_armed);
@@ -93,7 +93,7 @@ void reactor::on_event(io_slot& slot, std::uint32_t events) noexcept {
   if (slot.has(io_readable)) queue(slot.reader);
   if (slot.has(io_writable)) queue(slot.writer);
   if (slot.has(io_foreign)) {
-    // Announced once, perhaps for one of two that wait. A failure shows itself as readiness.
+    // Announced once, perhaps for one of two waiting tasks. A failure appears as readiness.
     slot.clear(io_announced);
     if (watch_foreign(slot)) {
       slot.set(io_readable | io_writable);
@@ -109,7 +109,7 @@ void reactor::on_disarmed(io_slot& slot) noexcept {
 
 void reactor::on_failure(io_slot& slot) noexcept {
   slot.set(io_failed);
-  // The calls that are tried then tell what is wrong.
+  // The calls that are then tried report the error.
   on_event(slot, event_error);
 }
 
@@ -148,7 +148,7 @@ void reactor::give_up(wait_state& task) noexcept {
 
 void reactor::for_each_waiting(void (*visit)(wait_state& task)) noexcept {
   slots_.for_each([visit](io_slot& slot) {
-    // Both are looked up before the first visit, after which the slot may be gone.
+    // Both are looked up before the first visit, because the slot may be freed after it.
     const std::array<link, 2> waiting{slot.reader, slot.writer};
     for (const link each : waiting) {
       if (each == no_link) continue;
@@ -181,7 +181,7 @@ void reactor::free_if_unused(io_slot& slot) noexcept {
 
 io_slot* reactor::adopt(int fd) noexcept {
   io_slot* slot = slots_.take(fd);
-  // A fresh socket takes bytes; whether it has some, the kernel tells when it is first waited for.
+  // A new socket accepts bytes; whether it has received some, the kernel reports at the first wait.
   if (slot != nullptr) slot->set(io_writable);
   return slot;
 }
@@ -225,7 +225,8 @@ bool reactor::fail(int error) noexcept {
   return true;
 }
 
-/// For `suspend`: the call has failed without a wait. Still a step: without any left, the task waits for its turn.
+/// For `suspend`: the call has failed without waiting. It still counts as a step: if none is left, the task waits for
+/// its turn.
 bool reactor::fail_at_once(wait_state& task, int error) noexcept {
   if (shard_.budget >= 0) {
     (void)fail(error);
@@ -304,7 +305,7 @@ bool reactor::suspend_foreign(io_wait& wait, int fd, io_call call, wait_state& t
   if (const std::error_code error = watch_foreign(*slot)) {
     detach(*slot, waiting);
     task.set_kind(wait_kind::none);
-    // What epoll cannot watch (EPERM) is a file, which is always ready.
+    // A descriptor that epoll cannot watch (EPERM) is a file, which is always ready.
     return fail_at_once(task, error.value() == EPERM ? 0 : error.value());
   }
   return true;
@@ -323,7 +324,7 @@ std::error_code reactor::watch_foreign(io_slot& slot) noexcept {
 
 bool io_try(io_wait& wait, io_call call) noexcept {
   if (reactor* const here = reactor::if_any(); here != nullptr) return here->try_call(wait, call);
-  return --current_shard->budget >= 0;  // without a reactor there can be no slot, so no stream either
+  return --current_shard->budget >= 0;  // without a reactor there is no slot, and so no stream
 }
 
 bool io_suspend(io_wait& wait, io_call call, wait_state& task) noexcept {

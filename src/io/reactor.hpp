@@ -1,17 +1,17 @@
 #pragma once
 
-// A shard's reactor: its descriptors, who waits for them, and the calls made for them when they are ready.
+// A shard's reactor: its descriptors, the tasks that wait for them, and the calls made when they are ready.
 //
-// A descriptor's readiness is kept in its slot. A call is tried only if the slot says that it may succeed; when it
-// finds nothing after all, or takes less than it could have, the slot is marked, and the next wait goes to the kernel,
-// which announces every change once (edge-triggered). So an idle connection costs one registration in its whole life,
-// and a busy one no call that finds nothing.
+// The readiness of a descriptor is in its slot. A call is tried only if the slot says that it may succeed. If it would
+// block, or transfers less than it could have, the slot is marked, and the next wait relies on the kernel, which
+// announces every change once (edge-triggered). So an idle connection costs one registration in its whole life, and a
+// busy one makes no call that finds nothing.
 //
-// From event to task: the poller reports, `on_event` queues the waiting task, and when its turn comes `complete` makes
-// the call and the task is resumed with the result, which meanwhile lies in `outcome`. If the call finds nothing, the
-// task is not resumed but waits on.
+// From event to task: the poller reports, `on_event` queues the waiting task, and when its turn comes, `complete` makes
+// the call and the task resumes with the result, which is stored in `outcome` in between. If the call would block, the
+// task does not resume but continues to wait.
 //
-// reactor.cpp has the waits and what the poller reports, calls.cpp the calls, deadlines.hpp the time limits.
+// reactor.cpp has the waits and the poller's reports, calls.cpp the calls, deadlines.hpp the deadlines.
 
 #include "io/accept_pause.hpp"
 #include "io/buffer_pool.hpp"
@@ -39,10 +39,10 @@ namespace tare::detail {
 class heap;
 class shard;
 
-/// What the last call gave, until the task that made it is resumed.
+/// The result of the last call, until the task that made it resumes.
 struct io_outcome {
   int error = 0;
-  std::uint32_t count = 0;  ///< bytes, or the link of an accepted socket's slot
+  std::uint32_t count = 0;  ///< bytes, or the link to the slot of an accepted socket
   std::byte* buffer = nullptr;
   bool truncated = false;
   sockaddr_storage from;
@@ -51,9 +51,9 @@ struct io_outcome {
 
 class reactor final : public driver {
  public:
-  /// The current shard's, made if need be. It fails for want of descriptors or memory.
+  /// The current shard's reactor, created if necessary. Fails if descriptors or memory are exhausted.
   [[nodiscard]] static std::expected<reactor*, std::error_code> here() noexcept;
-  /// nullptr if the thread runs no shard or the shard has none yet.
+  /// nullptr if the thread runs no shard or the shard has no reactor yet.
   [[nodiscard]] static reactor* if_any() noexcept;
 
   explicit reactor(shard& of);
@@ -72,33 +72,33 @@ class reactor final : public driver {
   [[nodiscard]] bool is_awaited() noexcept override;
   void for_each_waiting(void (*visit)(wait_state& task)) noexcept override;
 
-  /// A slot for a descriptor, which it owns from then on; nullptr if there is no memory.
+  /// A slot for a descriptor, whose ownership it takes; nullptr if there is no memory.
   [[nodiscard]] io_slot* adopt(int fd) noexcept;
-  /// Likewise for a listening socket.
+  /// The same for a listening socket.
   [[nodiscard]] io_slot* adopt_listener(int fd) noexcept;
-  /// The owner of the slot has no use for it any more: closes the descriptor, ends waits.
+  /// Called by the owner of the slot: closes the descriptor and ends waits.
   void close(io_slot& slot) noexcept;
-  /// Likewise, but the descriptor stays open.
+  /// The same, but the descriptor stays open.
   [[nodiscard]] int release(io_slot& slot) noexcept;
-  /// From another thread, under `slot_table::owners_lock`. The descriptor is shut down at once and closed when the
-  /// shard comes to it.
+  /// From another thread, under `slot_table::owners_lock`. The descriptor is shut down immediately and closed when the
+  /// shard processes the request.
   void close_from_elsewhere(io_slot& slot) noexcept;
 
   // An await (io_wait.hpp).
   [[nodiscard]] bool try_call(io_wait& wait, io_call call) noexcept;
   [[nodiscard]] bool suspend(io_wait& wait, io_call call, wait_state& task) noexcept;
-  /// Makes the call now. False if it would have to wait.
+  /// Makes the call now. False if it would block.
   [[nodiscard]] bool perform(io_slot& slot, io_call call, io_wait& wait) noexcept;
-  /// A wait for somebody else's descriptor.
+  /// A wait for a foreign descriptor.
   [[nodiscard]] bool suspend_foreign(io_wait& wait, int fd, io_call call, wait_state& task) noexcept;
 
-  /// From the poller.
+  /// Called by the poller.
   void on_event(io_slot& slot, std::uint32_t events) noexcept;
   void on_disarmed(io_slot& slot) noexcept;
   /// The descriptor cannot be watched.
   void on_failure(io_slot& slot) noexcept;
 
-  /// Puts whoever waits, if anybody does, into the run queue, so that its call is tried.
+  /// Queues the waiting task, if any, so that its call is tried.
   void queue(link waiting) noexcept;
 
   [[nodiscard]] deadline_sweep& deadlines() noexcept { return deadlines_; }
@@ -108,7 +108,7 @@ class reactor final : public driver {
   [[nodiscard]] io_outcome& outcome() noexcept { return outcome_; }
   [[nodiscard]] buffer_pool& buffers() noexcept { return buffers_; }
   [[nodiscard]] slot_table& slots() noexcept { return slots_; }
-  /// Descriptors may stay open for a moment after the process has been killed.
+  /// Whether descriptors may stay open briefly after the process has been killed.
   [[nodiscard]] bool holds_descriptors() const noexcept { return poller_->holds_descriptors(); }
   [[nodiscard]] const char* poller_name() const noexcept { return poller_->name(); }
 

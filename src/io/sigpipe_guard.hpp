@@ -1,7 +1,8 @@
 #pragma once
 
-// For libraries that write to sockets by write(2): a broken pipe is to be an error there, not a signal that ends the
-// program. What a program has made of SIGPIPE is its own, so it is blocked only meanwhile, and only for the thread.
+// For libraries that write to sockets with write(2): makes a broken pipe an error instead of a signal that ends the
+// program. The program's own handling of SIGPIPE must not change, so the signal is blocked only temporarily and only
+// for this thread.
 
 #include <cerrno>
 #include <csignal>
@@ -17,11 +18,11 @@ class sigpipe_guard {
     sigset_t pending{};
     ::sigpending(&pending);
     was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
-    // Blocking cannot fail: the arguments are right.
+    // Blocking cannot fail, because the arguments are valid.
     if (!was_pending_) (void)::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
   }
   ~sigpipe_guard() {
-    // One that was pending before is blocked anyway, and is not ours to take.
+    // A signal that was already pending is blocked anyway, and must not be consumed here.
     if (was_pending_) return;
     constexpr timespec at_once{};
     while (::sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {

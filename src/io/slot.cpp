@@ -45,7 +45,8 @@ void slot_table::unopen(block& removed) noexcept {
 }
 
 void slot_table::free_if_spare(block& empty) noexcept {
-  // The last one with room stays, or a connection that comes and goes would take a new one each time.
+  // The last block with room is kept, because otherwise a connection that comes and goes would allocate a block each
+  // time.
   if (visiting_ || (empty.next_open == nullptr && empty.prev_open == nullptr)) return;
   unopen(empty);
   (empty.prev == nullptr ? all_ : empty.prev->next) = empty.next;

@@ -1,7 +1,8 @@
 #pragma once
 
-// The system calls that move bytes and connections, in one place, so that the tests can link others in their stead that
-// fail or fall short by a seed (tests/support/faulty_system.cpp). A plain call each; nothing is decided at run time.
+// The system calls that transfer bytes and connections, in one place, so that tests can link replacements that fail or
+// fall short according to a seed (tests/support/faulty_system.cpp). Each is a plain call; nothing is decided at run
+// time.
 
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -10,7 +11,7 @@
 
 namespace tare::detail::system {
 
-// As the calls of the same names; sockets are made and accepted non-blocking and close-on-exec.
+// Like the system calls of the same names; sockets are created and accepted as non-blocking and close-on-exec.
 int socket(int family, int type, int protocol) noexcept;
 int accept(int fd) noexcept;
 int connect(int fd, const sockaddr* address, socklen_t size) noexcept;

@@ -1,4 +1,4 @@
-// What awaiters and streams ask of the reactor.
+// Calls from awaiters and streams to the reactor.
 
 #include "io/reactor.hpp"
 #include "io/slot.hpp"
@@ -17,7 +17,7 @@ namespace tare::detail {
 io_taken io_take() {
   current_shard->throw_if_cancelled();
   reactor* const here = reactor::if_any();
-  if (here == nullptr) return {.buffer = nullptr, .count = 0, .error = EBADF};  // the stream has never been one
+  if (here == nullptr) return {.buffer = nullptr, .count = 0, .error = EBADF};  // the stream was never open
   io_outcome& made = here->outcome();
   return {.buffer = std::exchange(made.buffer, nullptr), .count = made.count, .error = made.error};
 }

@@ -24,7 +24,8 @@ task<result<stream>> connect(endpoint to) {
     if (auto set = handle->set(IPPROTO_TCP, TCP_NODELAY, 1); !set) co_return std::unexpected(set.error());
   }
   const bool connected = tare::detail::system::connect(handle->get(), to.data(), to.size()) == 0;
-  // Interrupted, it goes on too; a Unix socket whose backlog is full gives EAGAIN, which cannot be waited for.
+  // An interrupted connect continues too. A Unix socket whose backlog is full returns EAGAIN, which cannot be waited
+  // for.
   if (!connected && errno != EINPROGRESS && errno != EINTR) co_return detail::last_error();
 
   const result<detail::link> slot = detail::adopt(*handle);
@@ -43,7 +44,7 @@ task<result<stream>> connect(endpoint to) {
 
 namespace {
 
-/// RFC 8305, section 4: families take turns, beginning with the best address's.
+/// RFC 8305, section 4: families alternate, beginning with that of the best address.
 std::vector<endpoint> taking_turns(const std::vector<endpoint>& sorted) {
   std::vector<endpoint> first;
   std::vector<endpoint> others;
@@ -64,7 +65,7 @@ struct race {
 
 task<> attempt(race& in, endpoint to) {
   auto made = co_await connect(to);
-  if (in.outcome) co_return;  // another one has won
+  if (in.outcome) co_return;  // another attempt has won
   if (!made) ++in.failures;
   in.outcome = std::move(made);
   in.changed.set();
@@ -74,7 +75,7 @@ task<> start_attempts(scope& attempts, race& in, const std::vector<endpoint>& ca
                       std::chrono::milliseconds delay) {
   for (const endpoint& each : candidates) {
     attempts.spawn(attempt(in, each));
-    // Until it is the next one's turn, or one has failed, or won.
+    // Until the next attempt is due, or one has failed or won.
     (void)co_await timeout(delay, in.changed.wait());
     in.changed.reset();
     if (in.outcome) break;

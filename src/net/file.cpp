@@ -15,7 +15,7 @@ std::unexpected<std::error_code> last_error() noexcept {
   return std::unexpected(std::error_code(errno, std::generic_category()));
 }
 
-/// A call that moves up to all of `left`, once: the count, or -1.
+/// A single call that transfers at most `left` bytes: returns the count, or -1.
 template <class Call>
 result<std::size_t> once(Call call) {
   ssize_t moved = 0;
@@ -26,7 +26,7 @@ result<std::size_t> once(Call call) {
   return static_cast<std::size_t>(moved);
 }
 
-/// Calls `call(bytes already written)` until all is written.
+/// Calls `call(bytes already written)` until everything is written.
 template <class Call>
 result<void> all_of(std::size_t size, Call call) {
   for (std::size_t done = 0; done < size;) {

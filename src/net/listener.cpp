@@ -19,14 +19,14 @@ namespace tare::net {
 
 namespace {
 
-/// The path of a Unix socket in the file system; nullptr if it is none.
+/// The path of a Unix socket in the file system; nullptr if there is none.
 const char* path_of(const endpoint& of) noexcept {
   if (!of.is_unix()) return nullptr;
   const char* path = reinterpret_cast<const sockaddr_un*>(of.data())->sun_path;
   return *path == '\0' ? nullptr : path;
 }
 
-/// Removes a socket that nobody listens on.
+/// Removes a socket file without a listener.
 void remove_stale(const endpoint& at) {
   const char* path = path_of(at);
   struct stat found{};
@@ -36,8 +36,8 @@ void remove_stale(const endpoint& at) {
   if (::connect(probe->get(), at.data(), at.size()) != 0 && errno == ECONNREFUSED) ::unlink(path);
 }
 
-/// The ring of a process that has been killed holds on to its listeners until the kernel has taken it apart, which
-/// takes some 50 ms. So a restarted service that uses io_uring, as the one before did, tries for a while.
+/// The ring of a killed process keeps its listeners open until the kernel has destroyed it, which takes about 50 ms. So
+/// a restarted service that uses io_uring, like its predecessor, retries for a while.
 result<void> take_address(const detail::socket_handle& handle, const endpoint& at) {
   constexpr int attempts = 50;
   constexpr std::chrono::milliseconds pause{5};
@@ -79,7 +79,7 @@ result<listener> listener::bind(const endpoint& at, listen_options options) {
         return std::unexpected(set.error());
       }
     }
-    // Accepted sockets inherit it.
+    // Accepted sockets inherit this.
     if (auto set = handle->set(IPPROTO_TCP, TCP_NODELAY, 1); !set) return std::unexpected(set.error());
   }
   if (auto taken = take_address(*handle, at); !taken) return std::unexpected(taken.error());

@@ -52,7 +52,8 @@ struct destroy_channel {
 };
 using channel_owner = std::unique_ptr<ares_channeldata, destroy_channel>;
 
-/// A lookup under way. The channel calls back when it is destroyed, so it goes before what it calls back to.
+/// A lookup in progress. The channel calls back when it is destroyed, so it is destroyed before the target of the
+/// callback.
 struct lookup {
   std::optional<int> status;
   std::vector<endpoint> found;
@@ -69,7 +70,7 @@ struct lookup {
     ::ares_freeaddrinfo(addresses);
   }
 
-  /// Reads the system's files, so not on the shard.
+  /// Reads the system's files, so do not call it on the shard.
   void begin(const std::string& host, const std::string& service, const resolve_options& options) {
     ares_options chosen{};
     chosen.timeout = static_cast<int>(options.timeout.count());
@@ -84,7 +85,7 @@ struct lookup {
       status = result;
       return;
     }
-    const tare::detail::sigpipe_guard guard;  // it writes the first query
+    const tare::detail::sigpipe_guard guard;  // sends the first query
     ares_addrinfo_hints hints{};
     hints.ai_family = AF_UNSPEC;
     hints.ai_socktype = SOCK_STREAM;
@@ -93,7 +94,7 @@ struct lookup {
 };
 
 task<> wait_for(int fd, bool writable) {
-  // An error shows itself when c-ares uses the socket.
+  // An error appears when c-ares uses the socket.
   if (writable) {
     (void)co_await wait_writable(fd);
   } else {
@@ -101,14 +102,13 @@ task<> wait_for(int fd, bool writable) {
   }
 }
 
-/// It writes to name servers, over TCP by writev(2).
+/// It writes to name servers; over TCP with writev(2).
 void process(ares_channeldata* channel, ares_socket_t readable, ares_socket_t writable) noexcept {
   const tare::detail::sigpipe_guard guard;
   ::ares_process_fd(channel, readable, writable);
 }
 
-/// Lets c-ares go on whenever one of its sockets is ready or one of its time limits is up. Returns the status in the
-/// end.
+/// Runs c-ares whenever one of its sockets is ready or one of its timeouts has expired. Returns the final status.
 task<int> drive(lookup& pending) {
   ares_channeldata* const channel = pending.channel.get();
   while (!pending.status) {
@@ -130,7 +130,7 @@ task<int> drive(lookup& pending) {
     } else {
       (void)co_await timeout(longest, when_any(std::move(waits)));
     }
-    // Without blocking: reading where nothing is there costs a call, and names are looked up rarely.
+    // Non-blocking: reading when there is nothing costs only a call, and lookups are rare.
     if (wanted == 0) process(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     for (unsigned i = 0; i < sockets.size(); ++i) {
       const bool reads = ARES_GETSOCK_READABLE(wanted, i);

@@ -15,8 +15,8 @@ namespace tare::net {
 
 namespace {
 
-// A handler has no argument of ours, so where each signal goes has to be global: the descriptor to send it to, plus 1;
-// 0: nowhere.
+// A signal handler has no user argument, so the destination of each signal is global: the descriptor to send it to,
+// plus 1; 0: none.
 constexpr int most_signals = 65;
 constinit std::array<std::atomic<int>, most_signals> receivers{};
 
@@ -87,7 +87,7 @@ void signal_set::restore() noexcept {
     receiver_of(each.number).store(0, std::memory_order_release);
   }
   signals_.clear();
-  // A handler that is still under way on another thread may send to this descriptor: it finds it closed, at worst.
+  // A handler still running on another thread may send to this descriptor: at worst it finds it closed.
   if (sending_ >= 0) ::close(std::exchange(sending_, -1));
 }
 

@@ -69,7 +69,7 @@ result<endpoint> peer_of(link slot) noexcept { return address_of(descriptor_of(s
 reactor& reactor_of(link slot, const char* call) noexcept {
   tare::detail::require_task(call);
   reactor* const owner = slot_table::owner_of(*from_link<io_slot>(slot));
-  // An owner that is gone went with its runtime.
+  // Without an owner, its runtime has ended.
   if (owner == nullptr || owner != reactor::if_any()) tare::detail::called_on_another_shard(call);
   return *owner;
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-// What streams, listeners and datagram sockets do alike.
+// Shared by streams, listeners and datagram sockets.
 
 #include "io/reactor.hpp"
 
@@ -18,7 +18,7 @@ namespace tare::net::detail {
   return std::unexpected(std::error_code(errno, std::generic_category()));
 }
 
-/// A descriptor until a slot takes it over.
+/// Owns a descriptor until a slot takes it over.
 class socket_handle {
  public:
   explicit socket_handle(int fd) noexcept : fd_(fd) {}
@@ -47,9 +47,10 @@ class socket_handle {
 [[nodiscard]] int descriptor_of(tare::detail::link slot) noexcept;
 [[nodiscard]] result<endpoint> local_of(tare::detail::link slot) noexcept;
 [[nodiscard]] result<endpoint> peer_of(tare::detail::link slot) noexcept;
-/// The slot's reactor, for `call`, which only a task of its shard may make: otherwise the program ends with a message.
+/// The slot's reactor, for `call`, which only a task of its shard may make: otherwise the program aborts with a
+/// message.
 [[nodiscard]] tare::detail::reactor& reactor_of(tare::detail::link slot, const char* call) noexcept;
-/// Gives the descriptor up; -1 if there is none. Likewise.
+/// Releases the descriptor; -1 if there is none. The same restriction applies.
 [[nodiscard]] int release_slot(tare::detail::link released, const char* call) noexcept;
 
 }  // namespace tare::net::detail

@@ -21,7 +21,7 @@ using tare::detail::reactor;
 
 namespace {
 
-/// A call that does not wait: its count, or the error, would_block included.
+/// A call that does not wait: returns its count, or the error, including would_block.
 template <class Wait>
 result<std::size_t> call_now(Wait wait, detail::io_call call, const char* name) noexcept {
   if (wait.slot == detail::no_link) return std::unexpected(std::make_error_code(std::errc::bad_file_descriptor));

@@ -18,7 +18,7 @@ namespace {
 static_assert(event_in == EPOLLIN && event_out == EPOLLOUT && event_error == EPOLLERR && event_hang_up == EPOLLHUP &&
               event_peer_closed == EPOLLRDHUP);
 
-/// Edge-triggered: one epoll_ctl in a connection's life.
+/// Edge-triggered: one epoll_ctl per connection.
 class epoll_poller final : public poller {
  public:
   explicit epoll_poller(reactor& reports_to)
@@ -34,11 +34,11 @@ class epoll_poller final : public poller {
   }
 
   std::error_code watch_once(io_slot& slot, std::uint32_t events) noexcept override {
-    // Only what is its own: a stream's registration of the same descriptor stays as it is.
+    // Removes only its own registration: a stream's registration of the same descriptor stays.
     if (slot.has(io_armed)) {
       const std::error_code error = control(EPOLL_CTL_MOD, slot, events | EPOLLRDHUP | EPOLLONESHOT);
       if (error.value() != ENOENT) return error;
-      slot.clear(io_armed);  // it was closed, which ends it
+      slot.clear(io_armed);  // it was closed, which ends the registration
     }
     const std::error_code error = add(slot, events | EPOLLRDHUP | EPOLLONESHOT);
     if (!error) slot.set(io_armed);
@@ -48,7 +48,7 @@ class epoll_poller final : public poller {
   void unwatch(io_slot& slot) noexcept override {
     if (slot.has(io_foreign) && !slot.has(io_armed)) return;
     slot.clear(io_armed);
-    // Closing would do, unless somebody holds a duplicate.
+    // Closing would suffice, unless a duplicate exists.
     (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, slot.fd, nullptr);
   }
 
@@ -64,7 +64,7 @@ class epoll_poller final : public poller {
         continue;
       }
       auto& slot = *from_link<io_slot>(named);
-      // An event earlier in this batch may have ended this one's descriptor.
+      // An earlier event in this batch may have closed this descriptor.
       if (slot.has(io_used) && slot.generation == static_cast<std::uint16_t>(data >> 32U)) {
         reactor_.on_event(slot, events[static_cast<std::size_t>(i)].events);
       }
@@ -81,7 +81,7 @@ class epoll_poller final : public poller {
  private:
   std::error_code add(io_slot& slot, std::uint32_t events) const noexcept {
     const std::error_code error = control(EPOLL_CTL_ADD, slot, events);
-    // A stream and somebody who waits for its descriptor by itself.
+    // A stream, and a separate wait for its descriptor.
     if (error.value() == EEXIST) return std::make_error_code(std::errc::device_or_resource_busy);
     return error;
   }

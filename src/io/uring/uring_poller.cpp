@@ -1,18 +1,18 @@
-// io_uring as a poller: multishot poll requests, one for each descriptor's whole life, and plain calls when they
-// report.
+// io_uring as a poller: one multishot poll request for the whole life of each descriptor, and plain calls when it
+// reports.
 //
-// Requests to the kernel are batched: registrations and waits for foreign descriptors ride on the next wait.
-// Completions are read from the ring without a system call; those that the kernel still has to deliver (cooperative
-// task work) come with the next call of any kind, so a busy shard rarely asks for them.
+// Requests to the kernel are batched: registrations and waits for foreign descriptors are submitted with the next wait.
+// Completions are read from the ring without a system call. Those that the kernel has yet to deliver (cooperative task
+// work) arrive with the next system call of any kind, so a busy shard rarely needs a separate call for them.
 //
-// A request holds on to its descriptor's file, and to the slot that its user data names: a slot is `io_armed` until the
-// request's last completion has been read. A multishot request may end by itself (the completion queue ran over, the
-// thread that made it has exited): then it is made again.
+// A request keeps a reference to its descriptor's file, and to the slot in its user data: a slot is `io_armed` until
+// the request's last completion has been read. A multishot request may end by itself (the completion queue overflowed,
+// the thread that made it has exited); then it is made again.
 //
-// So a descriptor that is to be closed is not closed before its request has ended, in whichever state that is: not yet
-// submitted, armed, about to report, reported but not read, ended but not read. A cancellation reaches all of them,
-// while the removal of a poll is refused (EALREADY) while an event is on its way. A cancellation that could not be
-// submitted, or has failed, is made again by the next wait.
+// So a descriptor is closed only after its request has ended, whatever its state: not yet submitted, armed, about to
+// report, reported but not read, ended but not read. A cancellation works in all of them, whereas the removal of a poll
+// is refused (EALREADY) while an event is pending. A cancellation that could not be submitted, or has failed, is
+// repeated by the next wait.
 
 #include "frame/heap.hpp"
 #include "io/descriptor.hpp"
@@ -34,19 +34,20 @@ namespace {
 
 constexpr unsigned submission_entries = 128;
 constexpr unsigned completion_entries = 2048;
-// User data. That of a slot's request is never among the first three: a link is not 0.
-constexpr std::uint64_t nobody = 0;  ///< of requests whose completions do not matter
+// User data. A slot's request never uses the first three values, because a link is not 0.
+constexpr std::uint64_t nobody = 0;  ///< for requests whose completions are ignored
 constexpr std::uint64_t of_wake = std::uint64_t{1} << 32U;
 constexpr std::uint64_t of_cancellation = std::uint64_t{2} << 32U;
 
-/// Of a slot's request. With the generation, a late cancellation does not reach the request of the slot's next use.
+/// Of a slot's request. Includes the generation, so that a late cancellation does not affect the request of the slot's
+/// next use.
 [[nodiscard]] std::uint64_t user_data_of(const io_slot& slot) noexcept {
   return to_link(&slot) | std::uint64_t{slot.generation} << 32U;
 }
 
 constexpr std::chrono::nanoseconds retry_period = std::chrono::milliseconds(1);
 
-/// Sets up a ring. Of the flags, older kernels know fewer.
+/// Sets up a ring. Older kernels support fewer of the flags.
 class ring {
  public:
   ring() {
@@ -78,7 +79,7 @@ class ring {
 class uring_poller final : public poller {
  public:
   explicit uring_poller(reactor& reports_to) : reactor_(reports_to), woken_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    // Multishot poll came with Linux 5.13, after the features that the ring asks for: try it.
+    // Multishot poll appeared in Linux 5.13, later than the features that the ring requests: try it.
     watch_wake();
     if (const int failed = ::io_uring_submit(ring_.get()); failed < 0) {
       throw std::system_error(-failed, std::system_category(), "io_uring");
@@ -91,8 +92,7 @@ class uring_poller final : public poller {
   uring_poller(const uring_poller&) = delete;
   uring_poller& operator=(const uring_poller&) = delete;
   ~uring_poller() override {
-    // The kernel takes a ring apart later, and the requests would hold on to their files until then. Before Linux 6.0
-    // that is so.
+    // Before Linux 6.0, the kernel destroys a ring later, and the requests would keep their files open until then.
     io_uring_sync_cancel_reg all{};
     all.flags = IORING_ASYNC_CANCEL_ANY;
     all.timeout = {.tv_sec = 0, .tv_nsec = 100'000'000};
@@ -112,7 +112,7 @@ class uring_poller final : public poller {
     io_uring_sqe* const entry = next_entry_or_retry();
     if (entry == nullptr) return {};
     if (slot.has(io_armed)) {
-      // If it is too late for that, the completion is under way, and the reactor asks again then.
+      // If it is too late for that, the completion is pending, and the reactor will then ask again.
       ::io_uring_prep_poll_update(entry, user_data_of(slot), 0, events | event_peer_closed, IORING_POLL_UPDATE_EVENTS);
       entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
       entry->user_data = nobody;
@@ -127,9 +127,9 @@ class uring_poller final : public poller {
   void unwatch(io_slot& slot) noexcept override {
     if (!slot.has(io_armed)) return;
     cancel(slot);
-    // At once: the request would keep the file open beyond the descriptor's close.
+    // Immediately, because the request would keep the file open after the descriptor has been closed.
     (void)::io_uring_submit(ring_.get());
-    // Requests that the kernel has not taken name descriptors that may be others' by the time it does.
+    // Requests that the kernel has not accepted refer to descriptors that may have been reused by the time it does.
     if (::io_uring_sq_ready(ring_.get()) != 0) withdraw(slot);
   }
 
@@ -138,7 +138,7 @@ class uring_poller final : public poller {
       retry();
       if (has_to_retry_) longest = std::min(longest.value_or(retry_period), retry_period);
     }
-    // Not only when the completions have run out: on a busy shard that may never be.
+    // Not only when the completions have run out, because on a busy shard that may never happen.
     if (::io_uring_cq_ready(ring_.get()) == 0) {
       ask_kernel(longest);
     } else if (::io_uring_sq_ready(ring_.get()) != 0) {
@@ -156,7 +156,7 @@ class uring_poller final : public poller {
   const char* name() const noexcept override { return "io_uring"; }
 
  private:
-  /// nullptr if the kernel takes no more.
+  /// nullptr if the kernel accepts no more.
   [[nodiscard]] io_uring_sqe* next_entry() noexcept {
     io_uring_sqe* entry = ::io_uring_get_sqe(ring_.get());
     if (entry == nullptr) {
@@ -166,7 +166,7 @@ class uring_poller final : public poller {
     return entry;
   }
 
-  /// Likewise; then what it was for is tried again by the next wait.
+  /// The same; the next wait then retries.
   [[nodiscard]] io_uring_sqe* next_entry_or_retry() noexcept {
     io_uring_sqe* const entry = next_entry();
     if (entry == nullptr) has_to_retry_ = true;
@@ -181,7 +181,7 @@ class uring_poller final : public poller {
     entry->user_data = of_cancellation;
   }
 
-  /// Asks again for all that may not have reached the kernel.
+  /// Repeats all requests that may not have reached the kernel.
   void retry() noexcept {
     if (has_to_watch_wake_) watch_wake();
     reactor_.slots().for_each([this](io_slot& slot) {
@@ -195,7 +195,7 @@ class uring_poller final : public poller {
     });
   }
 
-  /// Makes what the slot has asked for, and the kernel not yet taken, requests for nothing.
+  /// Turns the slot's requests that the kernel has not accepted into no-ops.
   void withdraw(io_slot& slot) noexcept {
     io_uring_sq& queue = ring_.get()->sq;
     for (unsigned at = *queue.khead; at != queue.sqe_tail; ++at) {
@@ -211,7 +211,7 @@ class uring_poller final : public poller {
     io_uring_sqe* const entry = next_entry_or_retry();
     has_to_watch_wake_ = entry == nullptr;
     if (entry == nullptr) return;
-    // Every write is announced, whether or not the earlier ones have been read: nobody needs to.
+    // Every write is announced, whether or not the earlier ones have been read, so no one needs to read them.
     ::io_uring_prep_poll_multishot(entry, woken_.get(), event_in);
     entry->user_data = of_wake;
   }
@@ -245,7 +245,7 @@ class uring_poller final : public poller {
       if (completion->user_data == of_wake) {
         if (last) watch_wake();
       } else if (completion->user_data == of_cancellation) {
-        // Not found: the request has ended, which one of these completions says.
+        // Not found: the request has ended, as one of these completions says.
         if (completion->res < 0 && completion->res != -ENOENT) has_to_retry_ = true;
       } else if (completion->user_data != nobody) {
         report_slot(*from_link<io_slot>(static_cast<link>(completion->user_data)), completion->res, last);
@@ -260,7 +260,7 @@ class uring_poller final : public poller {
       if (last) {
         reactor_.on_disarmed(slot);
       } else {
-        cancel(slot);  // either that is under way, or it has failed
+        cancel(slot);  // either that is pending, or it has failed
       }
       return;
     }
@@ -270,7 +270,7 @@ class uring_poller final : public poller {
       reactor_.on_failure(slot);
     }
     if (!last || slot.has(io_armed)) return;
-    // It ended although it is still wanted.
+    // It ended although it is still needed.
     if (slot.has(io_foreign)) {
       if (found == -ECANCELED) reactor_.on_event(slot, 0);
     } else if (found >= 0 || found == -ECANCELED) {
