@@ -16,7 +16,7 @@ namespace {
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
-/// Unreserved characters, those that separate parts of a name, and percent signs with two hexadecimal digits.
+/// Unreserved characters, sub-delimiters, and percent signs followed by two hexadecimal digits.
 bool is_registered_name(std::string_view text) noexcept {
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
@@ -28,8 +28,8 @@ bool is_registered_name(std::string_view text) noexcept {
   return !text.empty();
 }
 
-/// What stands between brackets. Addresses of a version to come (RFC 3986, "IPvFuture") are not known, and zones are of
-/// no use to a server (RFC 6874, 1).
+/// The text between brackets. Addresses of future versions (RFC 3986, "IPvFuture") are not supported, and zones are
+/// meaningless to a server (RFC 6874, 1).
 bool is_ipv6_address(std::string_view text) noexcept {
   std::array<char, INET6_ADDRSTRLEN> terminated{};
   if (text.size() >= terminated.size()) return false;
@@ -51,7 +51,7 @@ bool is_port(std::string_view text) noexcept {
   return true;
 }
 
-/// Without zeros before it; "0" stays.
+/// Without leading zeros; "0" stays.
 std::string_view significant(std::string_view port) noexcept {
   while (port.size() > 1 && port.front() == '0') port.remove_prefix(1);
   return port;

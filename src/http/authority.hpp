@@ -10,14 +10,14 @@ namespace tare::http::detail {
 
 /// Views into the text that it was parsed from.
 struct authority {
-  std::string_view host;  ///< with the brackets of an IPv6 address; never empty
+  std::string_view host;  ///< includes the brackets of an IPv6 address; never empty
   std::string_view port;  ///< digits; empty if there is none
 };
 
 /// std::nullopt if `text` is not an authority, or its host is empty.
 [[nodiscard]] std::optional<authority> parse_authority(std::string_view text) noexcept;
 
-/// Whether both name the same server: letters of either case, and the port of the scheme if none is given.
+/// Whether both name the same server: ignores case, and uses the scheme's port if none is given.
 [[nodiscard]] bool is_same(const authority& left, const authority& right, std::string_view default_port) noexcept;
 
 }  // namespace tare::http::detail

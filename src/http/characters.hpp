@@ -1,6 +1,6 @@
 #pragma once
 
-// Which characters may stand where (RFC 9110 and RFC 3986).
+// Character classes (RFC 9110 and RFC 3986).
 
 #include <array>
 #include <cstdint>
@@ -9,10 +9,10 @@
 namespace tare::http::detail {
 
 enum character_class : std::uint8_t {
-  token_character = 1,   ///< of methods and names of fields
-  value_character = 2,   ///< of values of fields: visible, blank, tab, or beyond ASCII
-  host_character = 4,    ///< of Host: reg-name, IP-literal and port
-  target_character = 8,  ///< of a request target: path, query, scheme and authority, no fragment
+  token_character = 1,   ///< in methods and field names
+  value_character = 2,   ///< in field values: visible, space, tab, or beyond ASCII
+  host_character = 4,    ///< in Host: reg-name, IP-literal and port
+  target_character = 8,  ///< in a request target: path, query, scheme and authority, but not fragment
   hex_digit = 16,
 };
 
@@ -26,7 +26,7 @@ inline constexpr std::array<std::uint8_t, 256> character_classes = [] {
   mark("!#$%&'*+-.^_`|~", token_character);
   mark("-._~%!$&'()*+,;=:[]", host_character | target_character);
   mark("/?@", target_character);
-  // Not in RFC 3986, but sent by browsers as they are.
+  // Not in RFC 3986, but browsers send these unencoded.
   mark("|^`{}", target_character);
   mark("0123456789abcdefABCDEF", hex_digit);
   for (unsigned c = 0x20; c < 0x100; ++c) {

@@ -16,17 +16,17 @@ namespace tare::http::detail {
 
 namespace {
 
-// A body up to this goes into one buffer with the head; beyond, copying costs more than a second piece.
+// A body up to this size is copied into one buffer with the head; beyond it, copying costs more than a second piece.
 constexpr std::size_t most_copied = 16U << 10U;
-// A client has `write_timeout` for each piece: less would be work for nothing, more would cut off those who are slow.
+// A client has `write_timeout` for each piece: smaller pieces would waste work, larger ones would cut off slow clients.
 constexpr std::size_t max_piece_bytes = 64U << 10U;
-// What is read of a body that nobody wanted, and how long is waited for it, before closing is cheaper.
+// The maximum size of an unwanted body to skip, and the time to wait for it; beyond these, closing is cheaper.
 constexpr std::size_t most_skipped = 256U << 10U;
 constexpr std::chrono::nanoseconds max_skip_time = std::chrono::seconds(1);
 
 std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
 
-/// What a read that does not wait says when there is nothing, or when it is none.
+/// The error of a non-blocking read that finds nothing, or is not supported.
 bool is_to_be_waited_for(std::error_code error) noexcept {
   return error == std::errc::operation_would_block || error == std::errc::operation_not_supported;
 }
@@ -128,7 +128,7 @@ exchange::arrival exchange::accept_head() noexcept {
   connection_.expires_never(net::direction::read);
   keep_ = head().keep_alive && !server_.draining();
   body_complete_ = !reader_.has_body();
-  // A client whose body is on its way waits for nothing (RFC 9110, 10.1.1).
+  // A client that has begun to send its body does not wait (RFC 9110, 10.1.1).
   continue_due_ = head().expects_continue && input_.empty();
   admitted_ = account();
   if (!admitted_ && server_.is_urgent(head().path)) {
@@ -189,7 +189,7 @@ void exchange::become_lasting() noexcept {
 void exchange::note_progress() noexcept { moved_ = server_.sweeps(); }
 
 bool exchange::is_stalled() const noexcept {
-  // A WebSocket that holds nothing may be silent.
+  // A WebSocket that holds nothing may stay silent.
   const bool is_silent = upgraded_ && body_bytes_ == 0;
   return waits_for_peer_ && !shed_ && !is_silent && server_.sweeps() - moved_ >= 2;
 }
@@ -226,14 +226,14 @@ std::optional<exchange::arrival> exchange::try_read_head() {
         return arrival::refused;
       }
       if (!account()) return refuse_head();
-      // Only a head that is not complete with its first bytes has to be given a time.
+      // Only a head that does not arrive completely with its first bytes needs a timeout.
       if (!std::exchange(head_limited_, true)) {
         connection_.expires_after(server_.options().head_timeout, net::direction::read);
       }
     }
     auto more = connection_.try_read();
     if (!more && is_to_be_waited_for(more.error())) {
-      // A part of a record is the beginning of a head, whatever will be in it.
+      // Part of a record counts as the beginning of a head, whatever it contains.
       const bool has_begun = head_limited_ || connection_.buffered_bytes() != 0;
       if (!has_begun && more.error() == std::errc::operation_would_block) return arrival::none;
       if (has_begun && !account()) return refuse_head();
@@ -271,7 +271,8 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
   drop_piece();
   if (read_error_) co_return std::unexpected(read_error_);
   while (!body_complete_) {
-    // With no bytes, for a body that is too large in what it announces; otherwise nothing is refused before the bytes.
+    // Without bytes only for a body whose announced length is too large; otherwise nothing is refused before its bytes
+    // arrive.
     const auto reached = reader_.feed(input_text());
     switch (reached) {
       case request_reader::progress::data:
@@ -338,7 +339,7 @@ task<net::result<net::lease>> exchange::read_admitted(std::chrono::nanoseconds l
     }
     auto ready = co_await connection_.readable();
     if (!ready) co_return std::unexpected(ready.error());
-    // What was ready may be no more than a part of a record: that begins no new time.
+    // What has arrived may be only part of a record, which does not restart the timeout.
     const std::chrono::nanoseconds took = now() - begun;
     waited_ += took;
     limit = std::max(limit - took, std::chrono::nanoseconds(1));
@@ -354,7 +355,7 @@ task<result<std::string>> exchange::read_whole_body() {
     if (piece->empty()) co_return whole;
     const std::size_t needed = whole.size() + piece->size();
     if (needed > whole.capacity()) {
-      // Twice as much as before, but no more than was announced; there are both for a moment.
+      // Twice the previous size, but at most the announced length; both buffers briefly exist.
       std::size_t next = std::max(needed, whole.capacity() * 2);
       if (!head().chunked) next = std::max(needed, std::min<std::size_t>(next, head().length));
       const bool fits = co_await hold_body(before + whole.capacity() + next);
@@ -368,7 +369,7 @@ task<result<std::string>> exchange::read_whole_body() {
 
 task<bool> exchange::skip_body() {
   if (body_complete_) co_return true;
-  // Whoever still waits for "100 Continue" may send the body or not: what follows could be either.
+  // A client that still waits for "100 Continue" may or may not send the body, so what follows is ambiguous.
   if (continue_due_ || read_error_) co_return false;
   skipping_ = true;
   waited_ = {};
@@ -390,7 +391,7 @@ std::chrono::nanoseconds exchange::time_for_body() const noexcept {
     left = std::min<nanoseconds>(left, max_skip_time - waited_);
   } else if (options.body_min_rate != 0 && left != nanoseconds::max()) {
     const double earned = static_cast<double>(reader_.body_bytes()) / static_cast<double>(options.body_min_rate);
-    constexpr double max_seconds = 1e9;  // more would not fit
+    constexpr double max_seconds = 1e9;  // more would overflow
     const auto whole = std::chrono::duration<double>(std::min(earned, max_seconds));
     left = std::min(left, left + std::chrono::duration_cast<nanoseconds>(whole) - waited_);
   }
@@ -399,7 +400,7 @@ std::chrono::nanoseconds exchange::time_for_body() const noexcept {
 
 void exchange::set_status(unsigned status) {
   if (status < 200 || status > 599) throw std::invalid_argument("tare::http::response: a status is from 200 to 599");
-  // Whether there is a body depends on it: once the head is out, it stays.
+  // It decides whether there is a body, so it cannot change after the head has been sent.
   if (stage_ == stage::open) status_ = static_cast<std::uint16_t>(status);
 }
 
@@ -422,7 +423,7 @@ void exchange::compose_head(std::string& into, std::optional<std::uint64_t> leng
   if (server_.options().send_date) into.append(server_.date_line());
   into.append(fields_.view().text());
   if (has_no_body(status_)) {
-    // Neither length nor coding.
+    // Neither a length nor a coding.
   } else if (length) {
     into.append("content-length: ");
     append_number(into, *length);
@@ -430,10 +431,10 @@ void exchange::compose_head(std::string& into, std::optional<std::uint64_t> leng
   } else if (head().minor_version > 0) {
     into.append("transfer-encoding: chunked\r\n");
   } else {
-    keep_ = false;  // HTTP/1.0: the end of the connection is the end of the body
+    keep_ = false;  // HTTP/1.0: the end of the connection ends the body
     until_close_ = true;
   }
-  // A client that was not told to go on may send its body or not: the connection cannot be used any further.
+  // A client that did not get "100 Continue" may or may not send its body, so the connection cannot be reused.
   if (continue_due_ || server_.draining()) keep_ = false;
   if (!keep_) {
     into.append("connection: close\r\n");
@@ -458,14 +459,14 @@ std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
 
 task<result<void>> exchange::send_rest(std::string_view body) {
   const peer_wait waiting(*this);
-  // The scratch is the next response's when this suspends.
+  // When this suspends, the next response may use the scratch buffer.
   const std::string rest = server_.scratch().substr(sent_);
   const bool together = body.size() <= most_copied;
   const std::array<std::span<const std::byte>, 2> list{bytes_of(rest),
                                                        together ? std::span<const std::byte>() : bytes_of(body)};
   for (std::span<const std::byte> left : list) {
     while (!left.empty()) {
-      // Whoever has to make room takes it at once or not at all.
+      // A client whose connection must make room accepts the response immediately or not at all.
       if (shed_) co_return fail(std::make_error_code(std::errc::not_enough_memory));
       const std::array<std::span<const std::byte>, 1> piece{left.first(std::min(left.size(), max_piece_bytes))};
       connection_.expires_after(server_.options().write_timeout, net::direction::write);

@@ -1,6 +1,6 @@
 #pragma once
 
-// One request and its response, while they are under way: lies in the frame of serve_requests, which is gone while the
+// One request and its response in progress. Lives in the frame of serve_requests, which does not exist while the
 // connection is idle.
 
 #include "http/request_guard.hpp"
@@ -29,7 +29,7 @@ class server_core;
 
 class exchange {
  public:
-  /// Of a request that waits for something, with those of its handler.
+  /// Frames of a waiting request, including those of its handler.
   static constexpr std::size_t frames_bytes = 2048;
 
   exchange(transport connection, server_core& server) noexcept;
@@ -39,26 +39,26 @@ class exchange {
 
   // Reading.
   enum class arrival : std::uint8_t {
-    head,     ///< a request is there
-    refused,  ///< `refusal_to_send` tells what to answer
-    none,     ///< it was a false alarm: not a byte is there
-    over,     ///< nothing more will come, or the peer is too late to be told
+    head,     ///< a request has arrived
+    refused,  ///< `refusal_to_send` is the response
+    none,     ///< it was a false alarm: no byte has arrived
+    over,     ///< nothing more will arrive, or it is too late for a response
   };
-  /// The next request's head, if it is there. Otherwise `read_head` waits for it.
+  /// The next request's head, if it has arrived. Otherwise `read_head` waits for it.
   [[nodiscard]] std::optional<arrival> try_read_head();
   [[nodiscard]] task<arrival> read_head();
   [[nodiscard]] const request_head& head() const noexcept { return reader_.head(); }
   [[nodiscard]] task<result<std::span<const std::byte>>> read_body();
   [[nodiscard]] task<result<std::string>> read_whole_body();
   void limit_body(std::uint64_t bytes) noexcept { reader_.limit_body(bytes); }
-  /// Reads what is left of the body, so that the next request can follow; false if the connection has to be closed.
+  /// Reads the rest of the body, so that the next request can follow; false if the connection must be closed.
   [[nodiscard]] task<bool> skip_body();
   [[nodiscard]] bool body_complete() const noexcept { return body_complete_; }
   [[nodiscard]] bool has_input() const noexcept { return !input_.empty(); }
-  /// Gives up what was read beyond the request: it is of another protocol.
+  /// Releases what was read beyond the request: it belongs to another protocol.
   [[nodiscard]] net::lease take_input() noexcept;
 
-  // Answering.
+  // Responding.
   void set_status(unsigned status);
   [[nodiscard]] fields& response_fields() noexcept { return fields_; }
   [[nodiscard]] bool complete() const noexcept { return stage_ == stage::complete; }
@@ -67,77 +67,77 @@ class exchange {
   [[nodiscard]] task<result<void>> start(std::optional<std::uint64_t> length);
   [[nodiscard]] task<result<void>> write(std::string_view piece);
   [[nodiscard]] task<result<void>> finish();
-  /// Sends `status` and a line of text in place of what the handler would have sent.
+  /// Sends `status` and a line of text instead of the handler's response.
   [[nodiscard]] task<result<void>> send_instead(unsigned status, std::string_view why);
   [[nodiscard]] const std::optional<refusal>& refusal_to_send() const noexcept { return refusal_; }
   void close_after() noexcept { keep_ = false; }
-  /// A part of the response has left, and the rest will not.
+  /// Part of the response has been sent, and the rest will not be.
   [[nodiscard]] bool cut_off() const noexcept { return stage_ == stage::failed || stage_ == stage::streaming; }
-  /// Only the end of the connection tells where the body ends.
+  /// Only the end of the connection marks the end of the body.
   [[nodiscard]] bool ends_with_connection() const noexcept { return until_close_; }
   [[nodiscard]] bool keeps_connection() const noexcept { return keep_ && stage_ == stage::complete; }
 
-  /// Answers 101 and hands the connection over to another protocol.
+  /// Responds with 101 and switches the connection to another protocol.
   [[nodiscard]] task<result<void>> upgrade(const fields& with);
   [[nodiscard]] bool upgraded() const noexcept { return upgraded_; }
-  /// Sends a frame of the other protocol as it is, in one piece if it is small. `already_sent` after one that was cut
-  /// off: what followed would be taken for a part of it.
+  /// Sends a frame of the other protocol unchanged, in one piece if it is small. `already_sent` after a truncated
+  /// frame, because anything that followed would be taken for part of it.
   [[nodiscard]] task<result<void>> send_raw(std::span<const std::byte> head, std::string_view payload);
-  /// Of a WebSocket: it has been closed, or the peer is not there to be told.
+  /// Of a WebSocket: it has been closed, or the peer is gone.
   void say_no_goodbye() noexcept { goodbye_due_ = false; }
   [[nodiscard]] bool goodbye_due() const noexcept { return goodbye_due_ && complete(); }
 
-  // Memory. The share is as large as what is held: frames, the head, a buffer that has something in it, parts of
-  // records, and what the handler has or says that it will have.
-  /// False: the request is to be answered by 503.
+  // Memory. The share equals what is held: frames, the head, a non-empty buffer, parts of records, and what the handler
+  // holds or has reserved.
+  /// False: respond with 503.
   [[nodiscard]] bool is_admitted() const noexcept { return admitted_; }
-  /// Says so, if the system takes it at once. The connection can be kept if nothing of another request is here.
+  /// Sends the 503 if the system accepts it immediately. The connection can be kept if no part of another request has
+  /// arrived.
   void refuse_for_memory();
   [[nodiscard]] std::size_t share_bytes() const noexcept { return share_.bytes(); }
-  /// Says what the handler is going to hold, the bodies that it has read included. Waits for room.
+  /// Declares what the handler will hold, including bodies it has read. Waits for room.
   [[nodiscard]] task<bool> reserve(std::size_t bytes);
-  /// Likewise for all that the request may ever hold, without waiting.
+  /// The same for everything that the request may ever hold, without waiting.
   [[nodiscard]] bool try_reserve_all(std::size_t bytes) noexcept;
-  /// Of bodies and messages that are put together. At once, or waiting for room.
+  /// For assembled bodies and messages. Immediately, or waiting for room.
   [[nodiscard]] bool try_hold_body(std::size_t bytes) noexcept;
   [[nodiscard]] task<bool> hold_body(std::size_t bytes);
-  /// Waits at most `limit` for bytes, for which there is a buffer when it has been admitted: not_enough_memory if it
-  /// is not.
+  /// Waits at most `limit` for bytes, and admits a buffer for them; not_enough_memory if it is not admitted.
   [[nodiscard]] task<net::result<net::lease>> read_admitted(std::chrono::nanoseconds limit);
-  /// Until it ends the request holds no more than what can be seen, and it may last for ever.
+  /// From now on the request holds only what is counted, and it may last forever.
   void become_lasting() noexcept;
-  /// Its peer is waited for and has done nothing for a while.
+  /// The request waits for its peer, which has done nothing for a while.
   [[nodiscard]] bool is_stalled() const noexcept;
-  /// Ends the connection: others need the memory.
+  /// Ends the connection because others need the memory.
   void shed() noexcept;
   [[nodiscard]] bool is_shed() const noexcept { return shed_; }
-  /// What remains of the share for whoever closes the connection.
+  /// The rest of the share, for the code that closes the connection.
   [[nodiscard]] memory_share take_share() noexcept { return std::move(share_); }
 
-  // What surrounds it.
+  // Context.
   void set_route(const matched_route& found) noexcept { route_ = found; }
   [[nodiscard]] const matched_route& route() const noexcept { return route_; }
   [[nodiscard]] transport connection() const noexcept { return connection_; }
   [[nodiscard]] server_core& server() const noexcept { return server_; }
-  /// Makes room for the next request of the connection.
+  /// Resets the state for the next request of the connection.
   void next() noexcept;
 
-  // For the server's sweep.
-  request_guard* guard = nullptr;  ///< while the handler runs
+  // Used by the server's sweep.
+  request_guard* guard = nullptr;  ///< set while the handler runs
   std::uint32_t began = 0;         ///< the sweep during which the handler began
-  bool timed_out = false;          ///< the handler was cancelled for its time
+  bool timed_out = false;          ///< the handler was cancelled because its time was up
 
  private:
   friend class server_core;
-  /// While bytes are on their way, and for good if not all of them have left, it is `failed`: whatever was sent then
-  /// would become a part of what was cut off.
+  /// It is `failed` while bytes are being sent, and permanently if not all of them were sent: anything sent afterwards
+  /// would become part of the truncated message.
   enum class stage : std::uint8_t { open, streaming, complete, failed };
 
-  /// While it lives, the peer is waited for.
+  /// During its lifetime, the request waits for the peer.
   class peer_wait;
 
   [[nodiscard]] std::size_t held_bytes() const noexcept;
-  /// Makes the share as large as what is held: false if there is no room for that at once.
+  /// Resizes the share to what is held; false if there is no room immediately.
   [[nodiscard]] bool account() noexcept;
   [[nodiscard]] task<bool> wait_for_room();
   [[nodiscard]] arrival refuse_head() noexcept;
@@ -146,15 +146,15 @@ class exchange {
   void note_progress() noexcept;
 
   [[nodiscard]] std::string_view input_text() const noexcept;
-  /// Takes in what has come for a head; otherwise tells how that ends.
+  /// Processes the bytes of a head; otherwise returns how it ended.
   [[nodiscard]] std::optional<arrival> take_for_head(net::result<net::lease>& got) noexcept;
-  /// How long to wait for more of the body: `body_timeout`, and as the whole body must not be too slow, less.
+  /// How long to wait for more of the body: `body_timeout`, or less if the whole body is too slow.
   [[nodiscard]] std::chrono::nanoseconds time_for_body() const noexcept;
-  /// Drops what the last piece of the body was in.
+  /// Releases the buffer of the last piece of the body.
   void drop_piece() noexcept;
   [[nodiscard]] result<void> fail(std::error_code error) noexcept;
-  /// Sends the scratch and `body`, if they can go at once; otherwise `send_rest` sends what is left of them. Leaves the
-  /// stage `failed`: the caller sets it when all has been sent.
+  /// Sends the scratch buffer and `body` if possible immediately; otherwise `send_rest` sends the rest. Leaves the
+  /// stage `failed`: the caller sets it when everything has been sent.
   [[nodiscard]] std::optional<result<void>> try_send_scratch(std::string_view body);
   [[nodiscard]] task<result<void>> send_rest(std::string_view body);
   [[nodiscard]] task<result<void>> send_scratch(std::string_view body);
@@ -166,19 +166,20 @@ class exchange {
   server_core& server_;
   request_reader reader_;
   net::lease input_;
-  std::size_t piece_bytes_ = 0;  ///< at the front of `input_`: what the reader of the body still looks at
+  std::size_t piece_bytes_ = 0;  ///< at the front of `input_`: still in use by the reader of the body
   fields fields_;
   std::optional<refusal> refusal_;
   std::error_code read_error_;
-  std::chrono::nanoseconds waited_{0};  ///< for the body, since `reader_.body_bytes()` are counted or skipping began
-  std::uint64_t left_ = 0;              ///< of an announced length
-  std::size_t sent_ = 0;                ///< of the scratch, at the first try
+  std::chrono::nanoseconds waited_{0};  ///< time waited for the body since `reader_.body_bytes()` are counted or
+                                        ///< skipping began
+  std::uint64_t left_ = 0;              ///< of the announced length
+  std::size_t sent_ = 0;                ///< of the scratch buffer, in the first attempt
   matched_route route_;
   memory_share share_;
-  std::size_t admitted_bytes_ = 0;  ///< what the request may hold in all, if it was admitted with that
-  std::size_t reserved_bytes_ = 0;  ///< what the handler says that it will hold
+  std::size_t admitted_bytes_ = 0;  ///< the maximum that the request may hold, if it was admitted with that
+  std::size_t reserved_bytes_ = 0;  ///< what the handler has reserved
   std::size_t body_bytes_ = 0;      ///< what it has read
-  std::uint32_t moved_ = 0;         ///< the sweep during which bytes have come or gone
+  std::uint32_t moved_ = 0;         ///< the sweep during which bytes were last received or sent
   std::uint16_t status_ = 200;
   stage stage_ = stage::open;
   bool chunked_ = false;
@@ -186,17 +187,17 @@ class exchange {
   bool until_close_ = false;  ///< neither: the body ends with the connection
   bool keep_ = true;
   bool continue_due_ = false;
-  bool skipping_ = false;  ///< the body, which nobody reads
+  bool skipping_ = false;  ///< an unread body
   bool body_complete_ = false;
-  bool head_limited_ = false;  ///< its time has begun
+  bool head_limited_ = false;  ///< its timeout has begun
   bool upgraded_ = false;
   bool goodbye_due_ = false;
   bool admitted_ = true;
   bool waits_for_peer_ = false;
-  bool reads_ = false;  ///< a buffer is about to be taken
+  bool reads_ = false;  ///< a buffer is about to be borrowed
   bool shed_ = false;
 
-  // In the server's list of what is under way.
+  // Links in the server's list of requests in progress.
   exchange* next_ = nullptr;
   exchange* previous_ = nullptr;
 };

@@ -9,7 +9,7 @@ namespace tare::http {
 
 namespace {
 
-/// Up to and with its line feed. The last line may be without.
+/// Includes its line feed, which the last line may lack.
 std::string_view first_line(std::string_view lines) noexcept {
   const std::size_t end = lines.find('\n');
   return end == std::string_view::npos ? lines : lines.substr(0, end + 1);

@@ -27,7 +27,7 @@ bool line_ends::feed(std::string_view text) noexcept {
 
 namespace {
 
-// What the callbacks return for the parser to stop there.
+// Return value of callbacks that makes the parser stop.
 constexpr int stop = HPE_PAUSED;
 
 }  // namespace
@@ -44,7 +44,7 @@ constexpr llhttp_settings_t message_parser::settings_ = [] {
     self.length_ = parser->content_length;
     self.keep_alive_ = llhttp_should_keep_alive(parser) != 0;
     self.until_close_ = llhttp_message_needs_eof(parser) != 0;
-    // Whether to change the protocol is for whoever answers; the parser is to read a message and no more.
+    // The caller decides about protocol switches; the parser only reads messages.
     parser->upgrade = 0;
     if (self.no_body_) {
       parser->flags |= F_SKIPBODY;
@@ -106,8 +106,8 @@ bool message_parser::take_trailer(std::string_view bytes) noexcept {
 
 llhttp_errno_t message_parser::run(std::string_view bytes, std::size_t& done) noexcept {
   for (;;) {
-    // llhttp takes blanks off a value, but no tabs (RFC 9110, 5.6.3); they mean the same. At least once, even with no
-    // bytes: the end of a body is told then.
+    // llhttp trims spaces from values, but not tabs, which are equivalent (RFC 9110, 5.6.3). Runs at least once, even
+    // without bytes, because that reports the end of a body.
     const std::string_view rest = bytes.substr(done);
     const std::size_t size = head_done_ ? rest.size() : without_tab(rest);
     const std::string_view piece = size == 0 && !rest.empty() ? std::string_view(" ") : rest.substr(0, size);
@@ -119,7 +119,7 @@ llhttp_errno_t message_parser::run(std::string_view bytes, std::size_t& done) no
         status == HPE_OK ? piece.size() : static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - piece.data());
     if (was_in_trailer && !take_trailer(piece.substr(0, taken))) return HPE_INVALID_HEADER_TOKEN;
     done += taken;
-    // It stops at the last chunk, too, of which there is nothing to tell.
+    // It also stops at the last chunk, which needs no report.
     const bool goes_on = status == HPE_OK ? done < bytes.size() : reached_ == progress::incomplete;
     if (!goes_on) return status;
   }
@@ -128,7 +128,7 @@ llhttp_errno_t message_parser::run(std::string_view bytes, std::size_t& done) no
 message_parser::progress message_parser::feed(std::string_view bytes) noexcept {
   reached_ = progress::incomplete;
   data_ = {};
-  // The end of a body is told when no byte of it is left; llhttp takes a null pointer for "not begun".
+  // The end of a body is reported when no byte of it is left; llhttp interprets a null pointer as "not begun".
   if (bytes.data() == nullptr) bytes = "";
   consumed_ = 0;
   const llhttp_errno_t status = run(bytes, consumed_);
@@ -139,7 +139,7 @@ message_parser::progress message_parser::feed(std::string_view bytes) noexcept {
     culprit_ = known ? *at : '\0';
     return fail(status);
   }
-  // What is neither data nor of a body that is all data: the head, sizes of chunks, trailers.
+  // Bytes other than body data: the head, chunk sizes, trailers.
   if (!head_done_ || chunked()) {
     if (!ends_.feed(bytes.substr(0, consumed_ - data_.size()))) return fail(HPE_STRICT);
   }

@@ -1,10 +1,10 @@
 #pragma once
 
-// llhttp, Node.js' parser, in its strict mode, behind the few calls that we need of it; and what it lets pass but two
-// parties could understand in two ways: line feeds without a carriage return.
+// A small interface to llhttp, the parser of Node.js, in its strict mode. Also refuses an ambiguity that llhttp
+// accepts: line feeds without a carriage return.
 //
-// It is fed as the bytes come, in pieces of any size, so that what can never become a message is refused at its first
-// wrong byte. It exists only while a message is being read.
+// It parses bytes as they arrive, in pieces of any size, so invalid input is refused at its first wrong byte. It exists
+// only while a message is being read.
 
 #include <llhttp.h>
 
@@ -14,10 +14,10 @@
 
 namespace tare::http::detail {
 
-/// Checks that CR and LF come only as pairs. One byte of state, for text that comes in pieces.
+/// Checks that CR and LF occur only as pairs. One byte of state, for text that arrives in pieces.
 class line_ends {
  public:
-  /// False once there was one alone.
+  /// False once a lone one has been found.
   [[nodiscard]] bool feed(std::string_view text) noexcept;
 
  private:
@@ -28,7 +28,7 @@ class message_parser {
  public:
   enum class kind : std::uint8_t { request, response };
   enum class progress : std::uint8_t {
-    incomplete,  ///< all bytes were taken and more are needed
+    incomplete,  ///< all bytes were consumed and more are needed
     head,        ///< the head is complete
     data,        ///< `data()` is a piece of the body
     complete,    ///< the body is complete
@@ -40,18 +40,18 @@ class message_parser {
   message_parser& operator=(const message_parser&) = delete;
   ~message_parser() = default;
 
-  /// Starts on the next message of the same kind.
+  /// Starts the next message of the same kind.
   void reset() noexcept;
 
-  /// Reads on until something is to be told. `consumed()` bytes of `bytes` are done with then.
+  /// Parses up to the next event. Then `consumed()` bytes of `bytes` have been processed.
   [[nodiscard]] progress feed(std::string_view bytes) noexcept;
   [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
   [[nodiscard]] std::string_view data() const noexcept { return data_; }
 
-  /// Of a response: that it has no body whatever its fields say, because it answers HEAD. Before its head is fed.
+  /// For a response to HEAD, which has no body whatever its fields say. Call it before parsing the head.
   void expect_no_body() noexcept { no_body_ = true; }
 
-  // Of a complete head.
+  // Valid for a complete head.
   [[nodiscard]] unsigned minor_version() const noexcept { return parser_.http_minor; }
   [[nodiscard]] unsigned major_version() const noexcept { return parser_.http_major; }
   [[nodiscard]] unsigned status() const noexcept { return parser_.status_code; }
@@ -59,12 +59,12 @@ class message_parser {
   [[nodiscard]] bool has_length() const noexcept { return (flags_ & F_CONTENT_LENGTH) != 0; }
   [[nodiscard]] std::uint64_t length() const noexcept { return has_length() ? length_ : 0; }
   [[nodiscard]] bool keep_alive() const noexcept { return keep_alive_; }
-  /// A response whose body ends with the connection.
+  /// True for a response whose body ends with the connection.
   [[nodiscard]] bool until_close() const noexcept { return until_close_; }
 
-  // Of a failure.
+  // Valid after a failure.
   [[nodiscard]] llhttp_errno_t error() const noexcept { return error_; }
-  /// The byte that was not accepted.
+  /// The position of the byte that was not accepted.
   [[nodiscard]] char culprit() const noexcept { return culprit_; }
   [[nodiscard]] bool too_many_fields() const noexcept { return fields_ > most_fields_; }
 
@@ -72,11 +72,11 @@ class message_parser {
   static const llhttp_settings_t settings_;
   static message_parser& of(llhttp_t* parser) noexcept { return *static_cast<message_parser*>(parser->data); }
 
-  /// Feeds the parser up to its next stop.
+  /// Runs the parser up to its next stop.
   [[nodiscard]] llhttp_errno_t run(std::string_view bytes, std::size_t& done) noexcept;
-  /// How many of these bytes of a head can be fed as they are: up to the next tab in a field.
+  /// How many of these head bytes can be parsed unchanged: up to the next tab in a field.
   [[nodiscard]] std::size_t without_tab(std::string_view bytes) noexcept;
-  /// False if one of these lines of a trailer has no name, or continues the one before.
+  /// False if a trailer line has no name, or continues the previous line.
   [[nodiscard]] bool take_trailer(std::string_view bytes) noexcept;
 
   [[nodiscard]] progress fail(llhttp_errno_t error) noexcept {
@@ -99,9 +99,9 @@ class message_parser {
   bool until_close_ = false;
   bool no_body_ = false;
   bool head_done_ = false;
-  bool in_start_line_ = false;  ///< of which a byte has come
+  bool in_start_line_ = false;  ///< a byte of it has arrived
   bool in_fields_ = false;
-  bool in_trailer_ = false;  ///< behind the last chunk
+  bool in_trailer_ = false;  ///< after the last chunk
   bool at_line_start_ = false;
   progress reached_ = progress::incomplete;
 };

@@ -66,7 +66,7 @@ std::string request::param(std::string_view name) const {
   const auto at = std::ranges::find(names, name);
   if (at == names.end()) return {};
   const detail::place value = found.values.at(static_cast<std::size_t>(at - names.begin()));
-  // The percent signs of a target have been checked.
+  // The percent signs of a target have already been checked.
   return percent_decode(path().substr(value.begin, value.size)).value_or(std::string());
 }
 

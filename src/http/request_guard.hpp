@@ -1,11 +1,12 @@
 #pragma once
 
-// Waits for the handler of a request, and can cancel it: because it takes too long, because the server ends, or because
-// the client has gone away. For the last, a watcher may be set beside it, which waits for the end of the connection.
+// Waits for the handler of a request, and can cancel it because it takes too long, because the server stops, or because
+// the client has disconnected. For the last, a watcher may run concurrently, which waits for the end of the connection.
 //
-// The handler is a root of its own, so that cancelling reaches it wherever it has moved to. It is run within the call
-// that awaits it: one that never waits has ended when that returns, and its request goes on without a turn of the run
-// queue. Otherwise, when all connections ask at once, all their requests would be under way at the same time.
+// The handler is a separate root, so that cancellation reaches it wherever it has moved. It runs inside the call that
+// awaits it: a handler that never waits has ended when that call returns, and its request continues without going
+// through the run queue. Otherwise, if all connections sent requests at once, all these requests would be in progress
+// at the same time.
 
 #include <tare/detail/branch.hpp>
 #include <tare/detail/shard_state.hpp>
@@ -32,18 +33,18 @@ class request_guard : public tare::detail::waiting_parent {
   request_guard& operator=(const request_guard&) = delete;
   ~request_guard() = default;
 
-  /// Runs `body` to its end; `error()` is what it threw.
+  /// Runs `body` to completion; `error()` is its exception.
   [[nodiscard]] run_request run(task<> body) noexcept { return {.guard = *this, .body = std::move(body)}; }
   [[nodiscard]] const std::exception_ptr& error() const noexcept { return body_.error; }
   [[nodiscard]] bool running() const noexcept { return body_.child != tare::detail::no_link; }
 
-  /// Cancels the body, if it runs.
+  /// Cancels the body if it is running.
   void cancel() noexcept;
 
-  /// While the body runs: starts `watcher`, and if it gives true before the body has ended, cancels the body.
+  /// While the body runs: starts `watcher`, and cancels the body if the watcher returns true before the body has ended.
   void watch(task<bool> watcher) noexcept;
   [[nodiscard]] bool watched() const noexcept { return watched_; }
-  /// Ends the watcher; another is not started.
+  /// Ends the watcher; no other watcher is started.
   void stop_watching() noexcept;
   [[nodiscard]] bool client_left() const noexcept { return left_; }
 
@@ -53,7 +54,7 @@ class request_guard : public tare::detail::waiting_parent {
     std::exception_ptr error;
   };
 
-  /// False if the body has ended already.
+  /// False if the body has already ended.
   [[nodiscard]] bool start(tare::detail::wait_state& waiting, task<> body) noexcept;
   static void member_ended(tare::detail::branch& self, std::exception_ptr error) noexcept;
 

@@ -16,7 +16,7 @@ bool percent_signs_are_right(std::string_view text) noexcept {
   return true;
 }
 
-/// Empty blank lines that come before a request are skipped (RFC 9112, 2.2).
+/// Empty lines before a request are skipped (RFC 9112, 2.2).
 std::string_view without_leading_line_ends(std::string_view text) noexcept {
   while (text.starts_with("\r\n")) text.remove_prefix(2);
   return text;
@@ -29,7 +29,7 @@ class reader {
   [[nodiscard]] std::expected<void, refusal> read(std::string_view text) noexcept {
     text = without_leading_line_ends(text);
     const std::size_t end = text.find("\r\n");
-    // The parser has seen the end of a line and the empty one after the fields.
+    // The parser has seen the line ends and the empty line after the fields.
     const std::string_view start_line = text.substr(0, end);
     const std::string_view lines = text.substr(end + 2, text.size() - end - 4);
     if (!read_start_line(start_line) || !read_fields(lines) || !agree_on_host()) return std::unexpected(refusal_);
@@ -48,7 +48,7 @@ class reader {
     if (first == std::string_view::npos || first == last) return refuse(400, "no HTTP version in the request line");
     head_.method = line.substr(0, first);
     head_.target = line.substr(first + 1, last - first - 1);
-    // The parser goes along with RTSP and ICE as well.
+    // The parser also accepts RTSP and ICE.
     if (!line.substr(last + 1).starts_with("HTTP/")) return refuse(400, "not a request of HTTP");
     if (parser_.major_version() != 1) return refuse(505, "this server speaks HTTP/1.1");
     head_.minor_version = static_cast<std::uint8_t>(parser_.minor_version());
@@ -94,7 +94,7 @@ class reader {
     unsigned encodings = 0;
     bool unknown_coding = false;
     while (!lines.empty()) {
-      // Each of them ends with CR and LF, and has neither before.
+      // Each line ends with CR and LF, and contains no other.
       const std::size_t end = lines.find('\n');
       const std::string_view line = lines.substr(0, end - 1);
       lines.remove_prefix(end + 1);
@@ -102,7 +102,7 @@ class reader {
       const std::size_t colon = line.find(':');
       if (colon == 0 || colon == std::string_view::npos) return refuse(400, "a field without a name");
       const std::string_view name = line.substr(0, colon);
-      // By length, so that nearly all of them are passed over at once.
+      // Compares lengths first, which skips nearly all of them.
       switch (colon) {
         case 4:
           if (equal_ignoring_case(name, "host")) {
@@ -139,11 +139,11 @@ class reader {
     return true;
   }
 
-  /// The target's authority counts (RFC 9112, 3.2.2). A Host that says otherwise is refused, because somebody before or
-  /// behind this server may go by it.
+  /// The target's authority takes precedence (RFC 9112, 3.2.2). A different Host is refused, because another party in
+  /// front of or behind this server may use it.
   bool agree_on_host() noexcept {
     if (!has_host_) return true;
-    // Only a request for the whole server has no host to name (RFC 9110, 4.2.1).
+    // Only a request for the whole server may have no host (RFC 9110, 4.2.1).
     const bool nameless = head_.path == "*" && host_.empty();
     const auto host = parse_authority(host_);
     if (!host && !nameless) return refuse(400, "a bad Host");
@@ -164,7 +164,7 @@ class reader {
   refusal refusal_{};
 };
 
-/// A version that could be one, but none that the parser goes along with.
+/// A well-formed version that the parser does not accept.
 bool names_another_version(const message_parser& parser) noexcept {
   switch (parser.major_version() * 10 + parser.minor_version()) {
     case 0:
@@ -189,7 +189,7 @@ refusal refuse_request(const message_parser& parser) noexcept {
   if (parser.too_many_fields()) return {.status = 431, .why = "too many fields"};
   switch (parser.error()) {
     case HPE_INVALID_METHOD:
-      // By the one byte, so that it does not matter how many of the others have come yet.
+      // Decides by one byte, so it does not matter how many others have arrived.
       if (is(parser.culprit(), token_character)) return {.status = 501, .why = "an unknown method"};
       return {.status = 400, .why = "not a request of HTTP/1.1"};
     case HPE_PAUSED_H2_UPGRADE:

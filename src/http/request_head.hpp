@@ -1,7 +1,6 @@
 #pragma once
 
-// What the head of a request says, and whether a server may rely on it: the rules of RFC 9112 and RFC 9110 that are
-// beyond the grammar.
+// The content of a request head, and its validation: the rules of RFC 9112 and RFC 9110 beyond the grammar.
 
 #include "http/message_parser.hpp"
 
@@ -13,13 +12,13 @@
 
 namespace tare::http::detail {
 
-/// Views into the text that it was made of.
+/// Views into the text that it was parsed from.
 struct request_head {
   std::string_view method;
   std::string_view target;     ///< as sent: origin-form, absolute-form or "*"
   std::string_view path;       ///< of the target, as sent; "*" for the whole server
   std::string_view query;      ///< of the target, without the question mark
-  std::string_view authority;  ///< of the target, or else Host; empty if there is neither
+  std::string_view authority;  ///< of the target, or else from Host; empty if there is neither
   fields_view fields;
   std::uint64_t length = 0;
   std::uint8_t minor_version = 1;
@@ -28,17 +27,17 @@ struct request_head {
   bool expects_continue = false;
 };
 
-/// Why a request gets no further than to an answer and a close.
+/// Why a request is refused and its connection closed.
 struct refusal {
   unsigned status;
   std::string_view why;
 };
 
-/// Fills `head`, which views `text`, the complete head that `parser` has accepted.
+/// Fills `head` with views into `text`, the complete head that `parser` has accepted.
 [[nodiscard]] std::expected<void, refusal> understand_request(std::string_view text, const message_parser& parser,
                                                               request_head& head) noexcept;
 
-/// What to answer to bytes that `parser` has not accepted.
+/// The response to bytes that `parser` has not accepted.
 [[nodiscard]] refusal refuse_request(const message_parser& parser) noexcept;
 
 }  // namespace tare::http::detail

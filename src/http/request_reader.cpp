@@ -6,7 +6,7 @@ namespace tare::http::detail {
 
 namespace {
 
-/// By little more than it needs, because it may have to wait for the rest for long. std::string would double it.
+/// Grows by little more than needed, because it may wait for the rest for a long time. std::string would double.
 void append(std::string& text, std::string_view piece) {
   constexpr std::size_t min_step = 128;
   const std::size_t needed = text.size() + piece.size();
@@ -42,7 +42,7 @@ request_reader::progress request_reader::feed(std::string_view bytes) {
 }
 
 request_reader::progress request_reader::feed_head(std::string_view bytes) {
-  // The parser sees no more than the limit, and so no more is kept.
+  // The parser sees at most the limit, so no more is stored.
   const std::string_view allowed = bytes.substr(0, limits_.head_bytes - text_.size() + 1);
   const message_parser::progress reached = parser_.feed(allowed);
   consumed_ = reached == message_parser::progress::failed ? allowed.size() : parser_.consumed();
@@ -67,7 +67,7 @@ request_reader::progress request_reader::feed_body(std::string_view bytes) noexc
   consumed_ = parser_.consumed();
   body_bytes_ += parser_.data().size();
   framing_bytes_ += consumed_ - parser_.data().size();
-  // Extensions and trailers are not kept, but reading them for ever would be work for nothing (CVE-2024-22019).
+  // Extensions and trailers are not stored, but reading them without limit would waste work (CVE-2024-22019).
   constexpr std::uint64_t most_framing_a_byte = 8;
   if (framing_bytes_ > limits_.head_bytes + body_bytes_ * most_framing_a_byte) {
     return refuse({.status = 413, .why = "more framing of chunks than chunks"});

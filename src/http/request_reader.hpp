@@ -1,7 +1,7 @@
 #pragma once
 
-// Reads requests out of the bytes of a connection, one after the other: head, pieces of the body, end. Knows nothing
-// of sockets or tasks, so that tests and fuzzing reach all of it.
+// Parses requests from the bytes of a connection, one after another: head, pieces of the body, end. Independent of
+// sockets and tasks, so that tests and fuzzing cover all of it.
 
 #include "http/message_parser.hpp"
 #include "http/request_head.hpp"
@@ -22,36 +22,36 @@ struct request_limits {
 class request_reader {
  public:
   enum class progress : std::uint8_t {
-    incomplete,  ///< all bytes were taken and more are needed
-    head,        ///< `head()` is there; it stays until `next`
-    data,        ///< `data()` is a piece of the body, somewhere in the bytes that were fed
+    incomplete,  ///< all bytes were consumed and more are needed
+    head,        ///< `head()` is complete; it stays valid until `next`
+    data,        ///< `data()` is a piece of the body, in the bytes that were passed
     complete,    ///< the request is complete
-    refused,     ///< `why()` tells what to answer; then the connection has to be closed
+    refused,     ///< `why()` is the response; close the connection afterwards
   };
 
   explicit request_reader(const request_limits& limits) noexcept
       : limits_(limits), parser_(message_parser::kind::request, limits.fields) {}
 
-  /// Reads on until something is to be told. `consumed()` bytes of `bytes` are done with then.
+  /// Parses up to the next event. Then `consumed()` bytes of `bytes` have been processed.
   [[nodiscard]] progress feed(std::string_view bytes);
   [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
 
   [[nodiscard]] const request_head& head() const noexcept { return head_; }
   [[nodiscard]] bool has_body() const noexcept { return head_.chunked || head_.length > 0; }
   [[nodiscard]] std::string_view data() const noexcept { return parser_.data(); }
-  /// Of the current request, as far as it has come.
+  /// Of the current request, as far as it has arrived.
   [[nodiscard]] std::uint64_t body_bytes() const noexcept { return body_bytes_; }
   [[nodiscard]] refusal why() const noexcept { return refusal_; }
-  /// What the head takes.
+  /// Bytes held by the head.
   [[nodiscard]] std::size_t held_bytes() const noexcept { return text_.capacity(); }
-  /// Of a request that gets no further: nothing of it can be looked at any more.
+  /// Releases the head of a refused request, which must not be accessed any more.
   void drop_head() noexcept;
-  /// Bytes of the current request have been fed, other than empty lines before it.
+  /// True if bytes of the current request have been passed, other than empty lines before it.
   [[nodiscard]] bool under_way() const noexcept { return !text_.empty(); }
 
   void limit_body(std::uint64_t bytes) noexcept { limits_.body_bytes = bytes; }
 
-  /// Forgets the request and starts on the next one.
+  /// Drops the request and starts the next one.
   void next(const request_limits& limits) noexcept;
 
  private:
@@ -64,12 +64,12 @@ class request_reader {
 
   request_limits limits_;
   message_parser parser_;
-  std::string text_;  ///< the head, as far as it is there
+  std::string text_;  ///< the head, as far as it has arrived
   request_head head_;
   refusal refusal_{};
   std::size_t consumed_ = 0;
   std::uint64_t body_bytes_ = 0;
-  std::uint64_t framing_bytes_ = 0;  ///< sizes and extensions of chunks, trailers
+  std::uint64_t framing_bytes_ = 0;  ///< chunk sizes, chunk extensions, trailers
   bool in_body_ = false;
 };
 

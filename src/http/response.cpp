@@ -11,7 +11,7 @@ namespace tare::http {
 namespace {
 
 void check_free(std::string_view name) {
-  // The server alone knows how the message is framed and what becomes of the connection.
+  // Only the server knows how the message is framed and whether the connection is kept.
   for (const std::string_view own : {"content-length", "transfer-encoding", "connection", "date", "keep-alive"}) {
     if (equal_ignoring_case(name, own)) {
       throw std::invalid_argument("tare::http::response: the server sets '" + std::string(own) + "' by itself");

@@ -78,7 +78,7 @@ bool response_reader::understand() noexcept {
     const std::size_t colon = line.find(':');
     if (colon == 0 || colon == std::string_view::npos) return false;
     if (!equal_ignoring_case(line.substr(0, colon), "transfer-encoding")) continue;
-    // Whoever answers in a coding that was not asked for does not get it passed on as if it were plain.
+    // A response in an unrequested coding must not be passed on as if it were plain.
     if (++encodings > 1 || !equal_ignoring_case(without_blanks(line.substr(colon + 1)), "chunked")) return false;
   }
   return encodings == 0 || parser_.chunked();

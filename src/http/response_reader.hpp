@@ -1,7 +1,7 @@
 #pragma once
 
-// Reads responses out of the bytes of a connection: head, pieces of the body, end. The client's counterpart of
-// request_reader, and like it without sockets and tasks.
+// Parses responses from the bytes of a connection: head, pieces of the body, end. The client's counterpart of
+// request_reader, and equally independent of sockets and tasks.
 
 #include "http/message_parser.hpp"
 
@@ -24,22 +24,22 @@ struct response_limits {
 class response_reader {
  public:
   enum class progress : std::uint8_t {
-    incomplete,  ///< all bytes were taken and more are needed
-    head,        ///< the head is complete; it stays until `next`
-    data,        ///< `data()` is a piece of the body, somewhere in the bytes that were fed
+    incomplete,  ///< all bytes were consumed and more are needed
+    head,        ///< the head is complete; it stays valid until `next`
+    data,        ///< `data()` is a piece of the body, in the bytes that were passed
     complete,
-    failed,  ///< `error()`; the connection has to be closed
+    failed,  ///< see `error()`; close the connection
   };
 
   explicit response_reader(const response_limits& limits) noexcept
       : limits_(limits), parser_(message_parser::kind::response, limits.fields) {}
 
-  /// Begins the response to a request of this method. An interim response (1xx) is followed by another `next`.
+  /// Begins the response to a request with this method. After an interim response (1xx), call `next` again.
   void next(std::string_view method) noexcept;
 
-  /// Reads on until something is to be told. `consumed()` bytes of `bytes` are done with then.
+  /// Parses up to the next event. Then `consumed()` bytes of `bytes` have been processed.
   [[nodiscard]] progress feed(std::string_view bytes);
-  /// The connection has ended: `complete` if the body was to end so, otherwise `failed`.
+  /// The connection has ended: `complete` if that is the end of the body, otherwise `failed`.
   [[nodiscard]] progress end_of_stream() noexcept;
   [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
 
@@ -47,7 +47,7 @@ class response_reader {
   [[nodiscard]] fields_view fields() const noexcept { return fields_; }
   [[nodiscard]] std::string_view data() const noexcept { return parser_.data(); }
   [[nodiscard]] bool has_body() const noexcept { return has_body_; }
-  /// The length that was announced.
+  /// The announced length.
   [[nodiscard]] std::optional<std::uint64_t> length() const noexcept;
   [[nodiscard]] bool keep_alive() const noexcept { return parser_.keep_alive() && !parser_.until_close(); }
   [[nodiscard]] errc error() const noexcept { return error_; }

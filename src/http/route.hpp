@@ -1,6 +1,7 @@
 #pragma once
 
-// A route that has been found, as the request keeps it: the names are the route's, the values are places in its path.
+// A matched route, stored in the request: the names belong to the route, the values are positions in the request's
+// path.
 
 #include <tare/http/handler.hpp>
 
@@ -13,7 +14,7 @@ namespace tare::http::detail {
 
 struct route {
   std::string method;
-  std::vector<std::string> names;  ///< of the parameters, in their order in the path
+  std::vector<std::string> names;  ///< of the parameters, in path order
   handler answer;
 };
 

@@ -19,8 +19,8 @@ using detail::route;
 struct router::node {
   std::vector<std::pair<std::string, std::unique_ptr<node>>> literals;
   std::unique_ptr<node> any;  ///< "{name}"
-  std::vector<route> here;    ///< whose paths end with this segment
-  std::vector<route> rest;    ///< whose paths end with "{name...}" behind this segment
+  std::vector<route> here;    ///< routes whose paths end with this segment
+  std::vector<route> rest;    ///< routes whose paths end with "{name...}" after this segment
 
   node& literal(std::string_view segment) {
     for (auto& [text, child] : literals) {
@@ -43,13 +43,13 @@ const route* find(const std::vector<route>& routes, std::string_view method) noe
   return method == "HEAD" ? find(routes, "GET") : nullptr;
 }
 
-/// A walk through the tree along a path. The depth of a node is the number of the segment, so none is visited twice.
+/// Walks the tree along a path. The depth of a node is the number of the segment, so none is visited twice.
 template <class Node>
 class walk {
  public:
   walk(std::string_view path, std::string_view method) noexcept : path_(path), method_(method) {}
 
-  /// `at` is where the segment begins, behind its slash.
+  /// `at` is where the segment begins, after its slash.
   bool visit(const Node& from, std::size_t at, std::size_t params) {
     if (at > path_.size()) return take(from.here);
     const std::size_t end = std::min(path_.find('/', at), path_.size());
@@ -66,7 +66,7 @@ class walk {
   }
 
   [[nodiscard]] const matched_route& found() const noexcept { return found_; }
-  /// The methods of the routes that match but for theirs: empty if there are none.
+  /// The methods of the routes that match except for their method; empty if there are none.
   [[nodiscard]] const std::string& allowed() const noexcept { return allowed_; }
 
  private:

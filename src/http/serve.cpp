@@ -1,5 +1,5 @@
-// The way of a connection through the server: accepted, idle in the frame of server::serve_connection, and while bytes
-// are there, in serve_requests.
+// The life of a connection in the server: accepted, idle in the frame of server::serve_connection, and in
+// serve_requests while there are bytes.
 
 #include "http/exchange.hpp"
 #include "http/server_core.hpp"
@@ -28,8 +28,8 @@ namespace detail {
 
 namespace {
 
-/// Closing while the peer's bytes are unread makes the system reset the connection, which may destroy the response on
-/// its way. So the peer is given a second to take it and to close (RFC 9112, 9.6).
+/// Closing with unread bytes makes the system reset the connection, which may destroy the response in transit. So the
+/// peer gets a second to read it and to close (RFC 9112, 9.6).
 task<> linger(transport connection) {
   constexpr std::size_t most_bytes = 1U << 20U;
   connection.expires_after(1s);
@@ -42,8 +42,8 @@ task<> linger(transport connection) {
 
 enum class afterwards : std::uint8_t { idle, close, linger };
 
-/// The end of a connection whose last response is complete is told, over TLS by close_notify; a response that was cut
-/// off must not look complete.
+/// If the last response is complete, announces the end of the connection, over TLS with close_notify; a truncated
+/// response must not look complete.
 afterwards end_connection(exchange& x) noexcept {
   const transport connection = x.connection();
   if (x.cut_off()) {
@@ -55,14 +55,14 @@ afterwards end_connection(exchange& x) noexcept {
   return has_unread && !x.is_shed() ? afterwards::linger : afterwards::close;
 }
 
-/// Makes sure that the request has an answer, if there is still somebody to have it.
+/// Makes sure that the request gets a response, if the client is still there.
 task<> complete_response(exchange& x, const request_guard& guard) {
   if (guard.client_left()) {
     x.close_after();
     co_return;
   }
   if (!guard.error()) {
-    // A handler that gave up because the body could not be read leaves the answer to the server.
+    // If the handler gave up because the body could not be read, the server responds.
     if (const auto& refusal = x.refusal_to_send(); refusal && !x.started()) {
       (void)co_await x.send_instead(refusal->status, refusal->why);
     } else {
@@ -78,7 +78,7 @@ task<> complete_response(exchange& x, const request_guard& guard) {
   (void)co_await x.send_instead(500, "internal server error");
 }
 
-/// Tells the peer of a WebSocket that its handler has ended: if there is room for these four bytes, or not at all.
+/// Tells the peer of a WebSocket that its handler has ended, if these four bytes can be sent without waiting.
 void say_goodbye(transport connection, bool going_away) noexcept {
   const close_code code = going_away ? close_code::going_away : close_code::normal;
   const frame_head head(opcode::close, 2);
@@ -88,7 +88,7 @@ void say_goodbye(transport connection, bool going_away) noexcept {
   (void)connection.try_write(frame);
 }
 
-/// What is there already, without waiting.
+/// Reads what has already arrived, without waiting.
 void drop_input(transport connection) noexcept {
   for (int i = 0; i < 16; ++i) {
     const auto got = connection.try_read();
@@ -101,7 +101,7 @@ task<> fail_handler(std::exception_ptr error) {
   co_return;
 }
 
-/// A handler may throw before it is a coroutine.
+/// A handler may throw before its coroutine exists.
 task<> call_handler(server_core& server, request& asked, response& answer) {
   try {
     return server.answer()(asked, answer);
@@ -110,7 +110,7 @@ task<> call_handler(server_core& server, request& asked, response& answer) {
   }
 }
 
-/// Serves the requests that have arrived. Nothing of them is left when the connection is closed.
+/// Serves the requests that have arrived. Nothing of them remains when the connection is closed.
 task<afterwards> serve_arrived(transport connection, server_core& server, memory_share& left) {
   exchange x(connection, server);
   for (;;) {
@@ -122,7 +122,7 @@ task<afterwards> serve_arrived(transport connection, server_core& server, memory
       co_return afterwards::close;
     }
     if (!x.is_admitted()) {
-      // At once and without an await, because nothing of it may be held while others have their turns.
+      // Immediately and without an await, because none of it may be held while other tasks run.
       x.refuse_for_memory();
       if (!x.keeps_connection()) break;
       connection.expires_after(server.options().idle_timeout, net::direction::read);
@@ -198,15 +198,15 @@ std::uint64_t server::requests() const noexcept { return core_->requests(); }
 namespace {
 
 constexpr auto accept_retry = 10ms;
-// Few at a time: what they held is back at the next look.
+// Only a few at a time: their memory is available at the next check.
 constexpr std::size_t shed_at_once = 32;
 
-/// Waits until all connections of a server that stops have ended.
+/// Waits until all connections of a stopping server have ended.
 task<> wait_for_connections(scope& connections) { co_await connections.join(); }
 
 }  // namespace
 
-// What is needed for the handshake is not kept for as long as the connection.
+// What the handshake needs is not kept for the life of the connection.
 task<> server::serve_tls(net::stream below, net::tls::context with, detail::server_core& core, scope& connections) {
   try {
     below.expires_after(detail::first_wait(core));
@@ -214,7 +214,7 @@ task<> server::serve_tls(net::stream below, net::tls::context with, detail::serv
     if (!bytes) co_return;
     memory_share share;
     if (core.budget() != nullptr) {
-      // Not in the queue: whoever is admitted and does nothing makes room for others soon.
+      // Not queued, because an admitted client that does nothing soon makes room for others.
       for (int i = 0; i < 100 && !share; ++i) {
         if (i != 0) co_await sleep_for(accept_retry * 2);
         share = core.budget()->try_admit(*bytes);
@@ -240,9 +240,9 @@ task<net::result<void>> server::serve(net::listener listener, net::tls::context 
   });
 }
 
-// Memory may run out at any await of this loop, and it goes on: it calls no coroutine but those of the connections.
-// What the way out needs is made before the first connection is accepted, because a scope must not be destroyed while
-// its tasks live.
+// Memory may run out at any await of this loop, and it continues: it calls only the coroutines of connections.
+// Everything needed for shutdown is allocated before the first connection is accepted, because a scope must not be
+// destroyed while its tasks live.
 template <class Serve>
 task<net::result<void>> server::accept_all(net::listener listener, Serve serve) {
   scope connections;
@@ -255,7 +255,7 @@ task<net::result<void>> server::accept_all(net::listener listener, Serve serve) 
     while (listener.is_open()) {
       const server_options& options = core_->options();
       if (options.connection_bytes != 0 && !memory().has_room(options.connection_bytes)) {
-        // Those that hold much first; whoever is idle may be about to ask.
+        // First those that hold much, because an idle client may be about to send a request.
         if (!core_->make_room() && options.shed_idle) (void)net::expire_idle(shed_at_once);
         co_await sleep_for(accept_retry);
         continue;

@@ -20,11 +20,11 @@ namespace tare::http::detail {
 namespace {
 
 constexpr std::chrono::nanoseconds between_sweeps = std::chrono::milliseconds(100);
-// Of a limit that means "any", only so much is kept in reserve for a body.
+// For an unlimited body, only this much is kept in reserve.
 constexpr std::uint64_t default_body_bytes = 1U << 20U;
 constexpr std::size_t net_buffer_bytes = 8192;
 
-/// Rounded up, and one more: the first sweep comes at any moment.
+/// Rounded up, plus one, because the first sweep may come at any moment.
 std::uint32_t in_sweeps(std::chrono::nanoseconds time) noexcept {
   const std::int64_t sweeps = time / between_sweeps + (time % between_sweeps > time.zero() ? 1 : 0) + 1;
   return static_cast<std::uint32_t>(std::min<std::int64_t>(sweeps, INT32_MAX));
@@ -57,7 +57,7 @@ server_core::server_core(handler answer, server_options options)
 server_core::~server_core() { tare::detail::disarm(timer_); }
 
 void server_core::report(const std::exception_ptr& error) const noexcept {
-  if (tare::detail::is_cancellation(error)) return;  // no failure of the handler
+  if (tare::detail::is_cancellation(error)) return;  // not a failure of the handler
   if (!options_.on_error) {
     tare::detail::print_exception("a handler of an HTTP server ended by an exception", error);
     return;
@@ -65,7 +65,7 @@ void server_core::report(const std::exception_ptr& error) const noexcept {
   try {
     options_.on_error(error);
   } catch (...) {
-    // One connection's report must not end the others.
+    // The report of one connection must not end the others.
     tare::detail::print_exception("http::server_options::on_error ended by an exception", std::current_exception());
   }
 }
@@ -138,7 +138,7 @@ bool server_core::make_room() noexcept {
   const std::int64_t present = now().time_since_epoch().count();
   if (present - made_room_at_ < pause) return true;
   made_room_at_ = present;
-  // A heap, the least of those chosen at its top.
+  // A heap with the smallest of the chosen at its top.
   const auto more = [](const exchange* one, const exchange* other) {
     return one->share_bytes() > other->share_bytes();
   };
@@ -196,7 +196,7 @@ void server_core::sweep() noexcept {
       try {
         each->guard->watch(each->connection().peer_closes());
       } catch (const std::bad_alloc&) {
-        return;  // the next sweep tries again
+        return;  // the next sweep retries
       }
     }
   }

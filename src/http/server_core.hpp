@@ -1,9 +1,9 @@
 #pragma once
 
-// What the connections of a server share. In the arena, since its timer is linked into the shard's wheel.
+// State shared by the connections of a server. In the arena, because its timer is linked into the shard's wheel.
 //
-// Requests under way are in a list in the order of their beginnings. As long as there are any, a timer looks through it
-// ten times a second: which have been there for a while get a watcher for their clients' leaving, which have been there
+// Requests in progress are in a list ordered by start time. While there are any, a timer scans it ten times a second:
+// requests that have been running for a while get a watcher for client disconnects, and requests that have been running
 // for too long are cancelled. So a request costs no timer, and a short one no watcher.
 
 #include "http/exchange.hpp"
@@ -42,32 +42,32 @@ class server_core {
   void report(const std::exception_ptr& error) const noexcept;
   /// nullptr if there is no limit.
   [[nodiscard]] memory_budget* budget() const noexcept { return budget_; }
-  /// Somebody lacks room: ends those who hold the most while their peers do nothing. They are gone a moment later.
-  /// False if there is nobody.
+  /// Makes room: ends the connections that hold the most while their peers do nothing. They end shortly afterwards.
+  /// False if there are none.
   bool make_room() noexcept;
-  /// Likewise among those that have not been heard of for longest. Those in a handshake are the first.
+  /// The same for the connections that have been idle longest; those in a handshake come first.
   void end_stalled_handshakes() noexcept;
   [[nodiscard]] bool is_urgent(std::string_view path) const noexcept;
 
   /// "date: ...\r\n", of this second.
   [[nodiscard]] std::string_view date_line() noexcept;
-  /// A place to put a response together in: used up before anything suspends.
+  /// A buffer for assembling a response: its content is consumed before anything suspends.
   [[nodiscard]] std::string& scratch() noexcept { return scratch_; }
 
-  // Connections that serve_requests is at.
+  // Connections in serve_requests.
   void enter(exchange& entering) noexcept;
   void leave(exchange& leaving) noexcept;
-  /// `of`'s handler begins.
+  /// The handler of `of` begins.
   void begin_handler(exchange& of, request_guard& guard) noexcept;
   void end_handler(exchange& of) noexcept;
 
-  /// Counts tenths of a second while requests are under way.
+  /// Counts tenths of a second while requests are in progress.
   [[nodiscard]] std::uint32_t sweeps() const noexcept { return sweeps_; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   [[nodiscard]] std::size_t handlers() const noexcept { return handlers_; }
   [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
 
-  // What accepts for it.
+  // Acceptors of this server.
   struct acceptor {
     net::listener* listening;
     scope* connections;
@@ -76,7 +76,7 @@ class server_core {
   void remove(acceptor& accepting) noexcept { std::erase(acceptors_, &accepting); }
   [[nodiscard]] std::size_t connections() const noexcept;
   void stop() noexcept;
-  /// Requests get so much time to end from now on.
+  /// From now on requests have this much time to end.
   void begin_drain() noexcept;
 
  private:
@@ -104,7 +104,7 @@ class server_core {
   std::uint64_t requests_ = 0;
   std::uint32_t sweeps_ = 0;
   std::uint32_t sweeps_a_request_ = 0;  ///< 0: no limit
-  std::uint32_t drained_at_ = 0;        ///< the sweep that ends what is still there
+  std::uint32_t drained_at_ = 0;        ///< the sweep that ends the remaining requests
   bool draining_ = false;
 };
 

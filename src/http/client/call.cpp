@@ -20,7 +20,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-// Interim responses (1xx) that a server may send before its response.
+// Maximum number of interim responses (1xx) before the response.
 constexpr unsigned max_interim_responses = 16;
 
 std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
@@ -30,7 +30,7 @@ bool is_idempotent(std::string_view method) noexcept {
   return std::ranges::find(idempotent, method) != idempotent.end();
 }
 
-/// What a connection gives that its server has closed, with TLS's close_notify or without it.
+/// The errors of a connection that its server has closed, with or without close_notify.
 bool is_gone(std::error_code error) noexcept {
   return error == errc::truncated || error == std::errc::connection_reset || error == std::errc::broken_pipe ||
          error == std::errc::connection_aborted;
@@ -119,8 +119,8 @@ task<result<connection>> client_call::reach() {
   co_return connection(std::move(*secret));
 }
 
-/// On a new connection: the kept one had ended before a byte of a response came, and it does no harm if the server has
-/// acted on the request all the same.
+/// On a new connection: the reused one had ended before a byte of a response arrived, and it does no harm if the server
+/// has nevertheless acted on the request.
 bool client_call::may_repeat(std::error_code error) const noexcept {
   return !heard_ && !request_.stream && is_idempotent(request_.method) && is_gone(error);
 }
@@ -143,7 +143,7 @@ std::string client_call::head() const {
   return text + "\r\n";
 }
 
-/// Sends what the system takes now, but not so much that other tasks wait.
+/// Sends what the system accepts now, but not so much that other tasks have to wait.
 void client_call::push() {
   constexpr int max_writes = 16;
   for (int i = 0; i < max_writes && sending_ && !upload_.at_hand().empty(); ++i) {
@@ -161,13 +161,13 @@ void client_call::push() {
   }
 }
 
-/// Because all has been sent, or because the server does not want the rest.
+/// Because everything has been sent, or because the server does not want the rest.
 void client_call::stop_sending() noexcept {
   sending_ = false;
   head_deadline_ = after(core_.options().read_timeout);
 }
 
-/// The caller may take its time to make the next piece. The server's refusal is not waited for until then.
+/// The caller may take long to make the next piece; a refusal by the server is noticed meanwhile.
 task<> client_call::next_piece() {
   if (head_done_) {
     co_await produce();
@@ -182,7 +182,7 @@ task<> client_call::produce() {
   upload_.add_piece(piece);
 }
 
-/// Reads the response's head. Ends only if no more has to be sent because of it.
+/// Reads the response's head. Ends the sending only if the response makes the rest unnecessary.
 task<> client_call::watch() {
   while (!head_done_) {
     connection_.way().expires_after(deadline_ - now());
@@ -219,7 +219,7 @@ task<result<void>> client_call::exchange() {
     if (sending_ && upload_.needs_piece()) co_await next_piece();
     if (head_done_ || error_) break;
     push();
-    // Between two pieces, only what has come already is looked at.
+    // Between two pieces, only what has already arrived is checked.
     if (!sending_ || !upload_.needs_piece()) co_await wait();
     if (!error_) read_head();
   }
@@ -231,7 +231,7 @@ task<result<void>> client_call::exchange() {
   co_return result<void>();
 }
 
-/// Reads what has come into `input_`, or that it is the end. False if nothing has.
+/// Reads what has arrived into `input_`, or notes the end. False if nothing has arrived.
 bool client_call::read_now() {
   auto got = connection_.way().try_read();
   if (!got) {
@@ -245,7 +245,7 @@ bool client_call::read_now() {
   return true;
 }
 
-/// Of the response's head, what has come.
+/// Parses what has arrived of the response's head.
 void client_call::read_head() {
   while (!head_done_ && !error_) {
     if (input_.empty()) {
@@ -265,7 +265,8 @@ void client_call::read_head() {
 void client_call::on_head() {
   const unsigned status = reader_.status();
   if (status == 101) {
-    // A switch that was not asked for, or comes before the request's end: nobody knows what the bytes behind it are.
+    // A switch that was not requested, or comes before the end of the request: the bytes after it have no defined
+    // meaning.
     switched_ = !sending_ && is_among(reader_.fields().find("upgrade"), request_.fields.find("upgrade"));
     if (!switched_) error_ = errc::malformed;
   } else if (status < 200) {
@@ -277,7 +278,7 @@ void client_call::on_head() {
   if (status >= 300 && sending_) stop_sending();
 }
 
-/// Waits until there is something to read, or room for what is to be sent. Time limits that pass are seen to.
+/// Waits until there is something to read, or room for what is to be sent. Enforces the timeouts.
 task<> client_call::wait() {
   const transport way = connection_.way();
   const auto began = now();
@@ -320,7 +321,7 @@ void client_call::on_waited(nanoseconds time, bool expired) {
   } else if (head_done_ ? expired && read_waited_ >= options.read_timeout : !sending_ && present >= head_deadline_) {
     error_ = errc::too_slow;
   } else if (sending_ && expired && write_waited_ >= options.write_timeout) {
-    // A response that has begun is read to its end.
+    // A response that has begun is read to the end.
     if (!head_done_) error_ = errc::too_slow;
     stop_sending();
   }

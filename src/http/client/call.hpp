@@ -2,12 +2,12 @@
 
 // One request and its response.
 //
-// Sending and reading go on side by side, in one task: `exchange`, and later each `read`, sends what the system takes
-// and then waits until there is room for more or something to read, whichever comes first. So a server may respond
-// while it reads, and one that refuses a request before its end is heard.
+// Sending and reading are concurrent, in one task: `exchange`, and later each `read`, sends what the system accepts and
+// then waits until there is room for more or something to read, whichever comes first. So a server may respond while it
+// reads, and an early refusal is noticed.
 //
-// A connection is kept only if the whole request has been sent, the whole response has been read, and nothing came
-// behind it.
+// A connection is reused only if the whole request has been sent, the whole response has been read, and nothing
+// followed it.
 
 #include "http/client/connections.hpp"
 #include "http/client/upload.hpp"
@@ -31,7 +31,7 @@
 
 namespace tare::http::detail {
 
-/// What the calls of one client share.
+/// Shared by the calls of one client.
 class client_core {
  public:
   explicit client_core(client_options options);
@@ -39,7 +39,7 @@ class client_core {
   [[nodiscard]] const client_options& options() const noexcept { return options_; }
   [[nodiscard]] client_connections& connections() noexcept { return connections_; }
 
-  /// What TLS trusts. Made when it is first needed, unless it was given.
+  /// The TLS context. Created on first use, unless one was given.
   [[nodiscard]] net::result<net::tls::context> tls();
 
  private:
@@ -54,7 +54,7 @@ class client_call {
   client_call& operator=(const client_call&) = delete;
   ~client_call() = default;
 
-  /// Sends, and reads the response's head. To be called once; after an error the call is over.
+  /// Sends, and reads the response's head. Call it once; after an error the call is over.
   task<result<void>> run();
 
   [[nodiscard]] const response_reader& reader() const noexcept { return reader_; }
@@ -92,7 +92,7 @@ class client_call {
   [[nodiscard]] nanoseconds time_left() const;
   void on_waited(nanoseconds time, bool expired);
 
-  // Its end.
+  // Ending.
   void finish();
   void drop_connection() noexcept;
   void fail(std::error_code error) noexcept;
@@ -107,15 +107,15 @@ class client_call {
   response_reader reader_;
   upload upload_;
   clock::time_point deadline_;       ///< of the whole call
-  clock::time_point head_deadline_;  ///< once nothing is sent any more
-  nanoseconds write_waited_{};       ///< since the server has taken something
-  nanoseconds read_waited_{};        ///< since something has come, or gone
-  std::size_t piece_bytes_ = 0;      ///< at the front of `input_`: what the reader of the body still looks at
+  clock::time_point head_deadline_;  ///< set once sending has ended
+  nanoseconds write_waited_{};       ///< since the server last accepted something
+  nanoseconds read_waited_{};        ///< since something was last received or sent
+  std::size_t piece_bytes_ = 0;      ///< at the front of `input_`: still in use by the reader of the body
   std::error_code error_;
-  std::error_code send_error_;  ///< the server takes no more, but may have responded
+  std::error_code send_error_;  ///< the server accepts no more, but may have responded
   unsigned interim_count_ = 0;
   bool sending_ = false;
-  bool heard_ = false;  ///< a byte of a response has come
+  bool heard_ = false;  ///< a byte of a response has arrived
   bool ended_ = false;  ///< the server has closed its direction
   bool head_done_ = false;
   bool switched_ = false;  ///< to another protocol

@@ -26,7 +26,7 @@ std::optional<connection> client_connections::take(const client_host& to) {
     if (found == idle_.rend()) return std::nullopt;
     connection kept = std::move(found->kept);
     idle_.erase(std::next(found).base());
-    // What a server has sent without a request must never become the response to the next one.
+    // Bytes that a server has sent without a request must never become the response to the next request.
     if (kept.is_quiet()) return kept;
   }
 }

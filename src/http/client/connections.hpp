@@ -1,6 +1,6 @@
 #pragma once
 
-// The connections of a client: those that wait for their next request, and how many each host may have at work.
+// The connections of a client: the idle ones, and the limit of active ones per host.
 
 #include "http/client/url.hpp"
 
@@ -21,7 +21,7 @@ namespace tare::http::detail {
 class client_host;
 using client_hosts = std::map<std::string, std::weak_ptr<client_host>, std::less<>>;
 
-/// One scheme, host and port: known for as long as a call or a kept connection refers to it.
+/// One scheme, host and port; exists as long as a call or an idle connection refers to it.
 class client_host {
  public:
   client_host(client_hosts& all, std::size_t max_connections) : permits(max_connections), all_(all), at_(all.end()) {}
@@ -31,7 +31,7 @@ class client_host {
     if (at_ != all_.end()) all_.erase(at_);
   }
 
-  semaphore permits;  ///< for connections at work
+  semaphore permits;  ///< for active connections
 
  private:
   friend class client_connections;
@@ -51,8 +51,7 @@ class client_connections {
 
   [[nodiscard]] std::shared_ptr<client_host> host(const url& to);
 
-  /// The connection to `to` that was used last, if there is one on which its server has neither sent anything nor
-  /// closed it.
+  /// The most recently used connection to `to` on which its server has neither sent anything nor closed.
   [[nodiscard]] std::optional<connection> take(const client_host& to);
 
   /// Keeps a connection for the host's next request. Closes it instead if there is no memory for that.
@@ -70,7 +69,7 @@ class client_connections {
 
   connection_limits limits_;
   client_hosts hosts_;
-  std::deque<idle_connection> idle_;  ///< the one that waits longest first; before `hosts_` it goes
+  std::deque<idle_connection> idle_;  ///< the longest idle first; destroyed before `hosts_`
 };
 
 }  // namespace tare::http::detail

@@ -1,6 +1,6 @@
 #pragma once
 
-// Lists of tokens in fields, such as those of Upgrade.
+// Lists of tokens in fields such as Upgrade.
 
 #include "http/characters.hpp"
 
@@ -11,7 +11,7 @@
 
 namespace tare::http::detail {
 
-/// Whether every element of `chosen` is one of `offered`, and there is at least one.
+/// Whether `chosen` is not empty and all its elements are in `offered`.
 [[nodiscard]] inline bool is_among(std::optional<std::string_view> chosen, std::optional<std::string_view> offered) {
   if (!chosen || !offered) return false;
   const auto next = [](std::string_view& list) {

@@ -7,7 +7,7 @@
 namespace tare::http::detail {
 
 void upload::begin(std::string head, std::string_view body, bool chunked) {
-  // A small body leaves with the head, in one system call and one TLS record.
+  // A small body is sent with the head, in one system call and one TLS record.
   constexpr std::size_t max_joined_bytes = std::size_t{16} << 10U;
   front_ = std::move(head);
   front_at_ = 0;

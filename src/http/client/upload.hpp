@@ -1,6 +1,6 @@
 #pragma once
 
-// The bytes of a request that have not been sent yet. Without sockets and tasks.
+// The bytes of a request that have not been sent yet. Independent of sockets and tasks.
 
 #include <cstddef>
 #include <string>
@@ -10,19 +10,19 @@ namespace tare::http::detail {
 
 class upload {
  public:
-  /// Begins with the head; `body` follows it and must stay, or chunks that are added later.
+  /// Begins with the head, followed by `body`, which must stay valid, or by chunks that are added later.
   void begin(std::string head, std::string_view body, bool chunked);
 
-  /// Nothing is at hand, and the next chunk has to be added before something is.
+  /// True if there is nothing to send until the next chunk is added.
   [[nodiscard]] bool needs_piece() const noexcept { return chunked_ && !ended_ && at_hand().empty(); }
-  /// Copies it. An empty one is the last.
+  /// Copies the chunk. An empty chunk is the last.
   void add_piece(std::string_view piece);
 
-  /// What is to be sent next.
+  /// The bytes to send next.
   [[nodiscard]] std::string_view at_hand() const noexcept {
     return front_at_ < front_.size() ? std::string_view(front_).substr(front_at_) : body_;
   }
-  /// So many bytes of that have been sent.
+  /// Marks this many of them as sent.
   void consume(std::size_t count) noexcept;
 
   [[nodiscard]] bool complete() const noexcept { return at_hand().empty() && (!chunked_ || ended_); }

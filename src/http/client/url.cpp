@@ -43,7 +43,7 @@ result<url> parse_url(std::string_view text) {
     if (close == std::string_view::npos) return std::unexpected(errc::bad_url);
     parts.host = authority.substr(1, close - 1);
     after_host = authority.substr(close + 1);
-    // A zone means something on this machine only (RFC 6874, section 3).
+    // A zone has a meaning only on this machine (RFC 6874, section 3).
     if (const std::size_t zone = parts.host_field.find('%'); zone != std::string::npos) {
       parts.host_field.erase(zone, parts.host_field.find(']') - zone);
     }

@@ -11,13 +11,13 @@ namespace tare::http::detail {
 
 struct url {
   bool tls = false;
-  std::string host;  ///< as it is connected to: an IPv6 address without its brackets
+  std::string host;  ///< the host to connect to: an IPv6 address without its brackets
   std::string port;  ///< "80" or "443" unless given
   std::string host_field;
   std::string target;  ///< path and query, without the fragment
 };
 
-/// errc::bad_url if it is none. Schemes are http and https.
+/// errc::bad_url if it is not a URL. The schemes are http and https.
 [[nodiscard]] result<url> parse_url(std::string_view text);
 
 }  // namespace tare::http::detail

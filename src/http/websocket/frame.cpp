@@ -33,7 +33,7 @@ bool frame_reader::begin_frame() noexcept {
   const unsigned first = value_of(head_[0]);
   const unsigned second = value_of(head_[1]);
   const bool masked = (second & 0x80U) != 0;
-  if ((first & 0x70U) != 0) return false;  // extensions, none of which was agreed on
+  if ((first & 0x70U) != 0) return false;  // extensions, none of which was negotiated
   if (masked != (role_ == role::server)) return false;
   final_ = (first & 0x80U) != 0;
   opcode_ = static_cast<opcode>(first & 0x0FU);
@@ -44,7 +44,7 @@ bool frame_reader::begin_frame() noexcept {
   if (length_bytes != 0) {
     left_ = 0;
     for (unsigned i = 0; i < length_bytes; ++i) left_ = left_ << 8U | value_of(head_.at(2 + i));
-    // The shortest form is the only one, and the highest bit is 0.
+    // Only the shortest form is valid, and the highest bit is 0.
     if (left_ < (length_bytes == 2 ? 126U : 0x10000U) || left_ >> 63U != 0) return false;
   }
   if (masked) std::copy_n(head_.begin() + 2 + length_bytes, 4, mask_.begin());
@@ -71,7 +71,7 @@ bool frame_reader::begin_frame() noexcept {
 
 bool frame_reader::take_payload(std::span<std::byte> piece) {
   if (role_ == role::server) {
-    // By words: the mask turned to where it stands.
+    // Word by word, with the mask rotated to the current position.
     std::array<std::byte, 8> turned{};
     for (std::size_t i = 0; i < turned.size(); ++i) turned.at(i) = mask_.at((mask_at_ + i) % 4);
     std::uint64_t word_mask = 0;
@@ -131,7 +131,7 @@ frame_reader::progress frame_reader::feed(std::span<std::byte> bytes) {
       consumed_ += taken;
       if (head_bytes_ < head_size()) {
         if (taken == rest.size()) return progress::incomplete;
-        continue;  // the first two bytes have told that there are more
+        continue;  // the first two bytes say that there are more
       }
       if (!begin_frame()) return fail(close_code::protocol_error);
       in_frame_ = true;

@@ -1,7 +1,7 @@
 #pragma once
 
-// Frames of RFC 6455: reading them out of the bytes of a connection, and the heads of those to be sent. Knows nothing
-// of sockets or tasks.
+// Frames of RFC 6455: parsing them from the bytes of a connection, and writing the heads of frames to send. Independent
+// of sockets and tasks.
 
 #include "http/websocket/utf8.hpp"
 
@@ -23,7 +23,7 @@ enum class opcode : std::uint8_t {
   pong = 0xA,
 };
 
-/// Codes of section 7.4.1 that we send by ourselves.
+/// Codes of section 7.4.1 that the server sends itself.
 enum class close_code : std::uint16_t {
   normal = 1000,
   going_away = 1001,
@@ -37,7 +37,7 @@ enum class close_code : std::uint16_t {
 class frame_reader {
  public:
   enum class progress : std::uint8_t {
-    incomplete,  ///< all bytes were taken and more are needed
+    incomplete,  ///< all bytes were consumed and more are needed
     message,     ///< `message()` is complete: text or binary
     ping,        ///< `control()` is its payload
     pong,
@@ -46,16 +46,16 @@ class frame_reader {
   };
   enum class role : std::uint8_t { server, client };
 
-  /// A server takes masked frames only, a client unmasked ones.
+  /// A server accepts only masked frames, a client only unmasked ones.
   frame_reader(role as, std::size_t most_message_bytes) noexcept : most_bytes_(most_message_bytes), role_(as) {}
 
-  /// Reads on until something is to be told. `consumed()` bytes of `bytes` are done with then, and unmasked in place.
+  /// Parses up to the next event. Then `consumed()` bytes of `bytes` have been processed, and unmasked in place.
   [[nodiscard]] progress feed(std::span<std::byte> bytes);
   [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
 
-  /// What the message takes that is being put together.
+  /// Bytes held by the message being assembled.
   [[nodiscard]] std::size_t held_bytes() const noexcept { return message_.capacity(); }
-  /// Of a complete message; taking it makes room for the next.
+  /// The complete message; taking it makes room for the next.
   [[nodiscard]] std::string take_message() noexcept;
   [[nodiscard]] bool is_text() const noexcept { return message_is_text_; }
   [[nodiscard]] std::string_view control() const noexcept { return control_; }
@@ -68,7 +68,7 @@ class frame_reader {
     return progress::failed;
   }
   [[nodiscard]] std::size_t head_size() const noexcept;
-  /// Takes in the head that is complete; false if it breaks a rule.
+  /// Processes a complete head; false if it violates the protocol.
   [[nodiscard]] bool begin_frame() noexcept;
   [[nodiscard]] bool take_payload(std::span<std::byte> piece);
   [[nodiscard]] progress end_frame() noexcept;
@@ -83,7 +83,7 @@ class frame_reader {
   std::array<std::byte, 4> mask_{};
   std::uint16_t code_ = 0;
   close_code failure_ = close_code::protocol_error;
-  std::uint8_t head_bytes_ = 0;  ///< of `head_` that are there
+  std::uint8_t head_bytes_ = 0;  ///< of `head_` that have arrived
   std::uint8_t mask_at_ = 0;
   opcode opcode_ = opcode::continuation;
   role role_;

@@ -9,7 +9,7 @@ namespace tare::http::detail {
 
 class utf8_check {
  public:
-  /// False as soon as no continuation could make it right.
+  /// False as soon as no continuation can be valid.
   [[nodiscard]] bool feed(std::string_view piece) noexcept {
     for (const char c : piece) {
       const auto byte = static_cast<std::uint8_t>(c);
@@ -25,7 +25,7 @@ class utf8_check {
     }
     return true;
   }
-  /// No character is half there.
+  /// True if no character is incomplete.
   [[nodiscard]] bool complete() const noexcept { return left_ == 0; }
 
  private:
@@ -48,7 +48,7 @@ class utf8_check {
     return true;
   }
 
-  std::uint8_t left_ = 0;  ///< bytes of the character that are to come
+  std::uint8_t left_ = 0;  ///< bytes of the character yet to arrive
   std::uint8_t low_ = 0x80;
   std::uint8_t high_ = 0xBF;
 };

@@ -30,7 +30,7 @@ class websocket_core {
 
   task<result<websocket::message>> receive() {
     if (peer_code_ != 0 || failed_) co_return std::unexpected(errc::closed_by_peer);
-    // The last message is the caller's no more.
+    // The last message no longer belongs to the caller.
     hold_what_is_here();
     for (;;) {
       if (!input_.empty()) {
@@ -112,7 +112,7 @@ class websocket_core {
   void hold_what_is_here() noexcept {
     (void)exchange_.try_hold_body(reader_.held_bytes() + (input_.empty() ? 0 : buffer_bytes));
   }
-  /// A message is admitted before it is put together. Twice, because it moves as it grows.
+  /// A message is admitted before it is assembled. Twice its size, because it moves as it grows.
   task<bool> has_room_for_input() {
     const std::size_t bytes = 2 * (reader_.held_bytes() + input_.size()) + buffer_bytes;
     if (exchange_.try_hold_body(bytes)) co_return true;
@@ -151,7 +151,7 @@ class websocket_core {
 
 namespace {
 
-/// The first of ours that the client offers.
+/// The first of our protocols that the client offers.
 std::string agreed_protocol(fields_view fields, const std::vector<std::string>& ours) {
   const auto found = std::ranges::find_if(
       ours, [&](const std::string& name) { return fields.has_token("sec-websocket-protocol", name); });
@@ -186,7 +186,7 @@ task<result<websocket>> websocket::accept(request& asked, response& answer, webs
   fields with;
   with.add("upgrade", "websocket").add("connection", "Upgrade").add("sec-websocket-accept", key);
   if (!protocol.empty()) with.add("sec-websocket-protocol", protocol);
-  // Before anything is sent: the frames may be behind the handshake in the same buffer, and memory may be short.
+  // Before anything is sent, because frames may follow the handshake in the same buffer, and memory may be short.
   auto core = std::make_unique<detail::websocket_core>(of, options, std::move(protocol));
   if (auto sent = co_await of.upgrade(with); !sent) co_return std::unexpected(sent.error());
   co_return websocket(std::move(core));
