@@ -22,7 +22,7 @@ void backoff::succeeded() {
 void backoff::failed(const error& why, time_point now) {
   const std::scoped_lock guard(lock_);
   last_ = why;
-  // Attempts that began before the first of them had failed count as one.
+  // Attempts that began before the first of them failed count as one.
   if (failures_ != 0 && !trying_) return;
   trying_ = false;
   const auto doubled = first_ * (std::int64_t{1} << std::min(failures_, 20U));

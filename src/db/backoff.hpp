@@ -1,9 +1,9 @@
 #pragma once
 
-// When to try again to connect, after it has failed: later and later, and not all at the same time.
+// When to retry a failed connection attempt: at increasing intervals, and not all at the same time.
 //
 // "Full jitter" over the upper half of the delay (Brooker, "Exponential Backoff And Jitter", 2015), and one attempt at
-// a time while the database is known to be down: the others fail at once with what the last attempt said.
+// a time while the database is known to be down: the others fail immediately with the error of the last attempt.
 
 #include <tare/db/error.hpp>
 
@@ -21,11 +21,12 @@ class backoff {
   backoff(std::chrono::milliseconds first, std::chrono::milliseconds longest, std::uint64_t seed) noexcept
       : first_(first), longest_(longest), random_(seed | 1U) {}
 
-  /// Nothing if an attempt may be made now: the caller then has to tell how it went. Otherwise why not. Any thread.
+  /// Empty if an attempt may be made now; the caller must then report its outcome. Otherwise the reason why not. Any
+  /// thread.
   [[nodiscard]] std::optional<error> refusal(time_point now);
   void succeeded();
   void failed(const error& why, time_point now);
-  /// The attempt was given up: somebody else may make the next one at once.
+  /// The attempt was abandoned: another caller may make the next one immediately.
   void given_up();
 
  private:

@@ -12,7 +12,7 @@ namespace tare::db::detail {
 
 namespace {
 
-/// For the time in which a statement runs in a transaction: one that is left by an exception spoils it.
+/// Covers a statement that runs in a transaction: if it ends by an exception, the transaction has failed.
 class attempt {
  public:
   explicit attempt(session& on) noexcept : on_(on) {}
@@ -39,7 +39,7 @@ void check_free(const session& on) {
   if (on.reading) throw std::logic_error("tare::db: a statement while rows of the same connection are being read");
 }
 
-/// Makes the session fit for the next statement, if it is not.
+/// Prepares the session for the next statement, if necessary.
 task<result<void>> prepare(session& on) {
   if (on.spoiled) co_return std::unexpected(*on.spoiled);
   result<void> done = on.transacting ? co_await on.settle() : co_await on.reset();
@@ -52,8 +52,8 @@ task<result<void>> prepare(session& on) {
 
 [[nodiscard]] bool fit(const session& on) noexcept { return !on.spoiled && !on.under_way(); }
 
-/// What every statement has in common: the session is made fit for it, and a transaction that it fails in is spoiled.
-/// `Operation` has `start(session&)`, and `finish(lease, done)` for what that gave.
+/// Common to every statement: prepares the session, and marks the transaction as failed if the statement fails.
+/// `Operation` has `start(session&)`, and `finish(lease, done)` for its result.
 template <class Operation, class Outcome = typename Operation::outcome>
 task<result<Outcome>> run_on(lease held, Operation operation) {
   session& on = *held;
@@ -184,7 +184,7 @@ task<result<void>> roll_back(lease held) {
 
 namespace {
 
-/// Waits for a session and goes on with `run`. Many of these may wait, so what comes afterwards has a frame of its own.
+/// Waits for a session and continues with `run`. Many of these may wait, so the work that follows has a separate frame.
 template <auto Run, class... A>
 auto with_session_of(pool_core& from, A... arguments) -> decltype(Run(lease(), std::move(arguments)...)) {
   {

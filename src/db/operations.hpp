@@ -1,7 +1,8 @@
 #pragma once
 
-// What `pool`, `connection` and `transaction` do. Those that take a pool borrow a session for as long as the statement
-// lasts. They hold little until they have one, as many of them may wait; what comes then is in frames of its own.
+// The operations of `pool`, `connection` and `transaction`. Those on a pool borrow a session for the duration of the
+// statement. They hold little until they have one, because many of them may wait; the work that follows is in separate
+// frames.
 
 #include "db/pool_core.hpp"
 

@@ -38,7 +38,7 @@ result<pool> pool::open(std::string_view database, pool_options options) {
     if (!made) return std::unexpected(std::move(made.error()));
     return pool(std::make_shared<detail::pool_core>(*std::move(made), connections, options));
   }
-  // What follows "://" may have a password in it.
+  // What follows "://" may contain a password.
   const auto shown = database.substr(0, database.find("://"));
   return std::unexpected(
       error(error_kind::syntax, "",
@@ -57,7 +57,7 @@ task<> pool::close() {
   const std::shared_ptr<detail::pool_core> core = core_;
   auto resting = core->close();
   auto all = co_await core->slots().acquire(core->capacity());
-  // Closing an SQLite database may write its log back.
+  // Closing an SQLite database may write back its log.
   auto destroy = [&resting] { resting.clear(); };
   co_await tare::offload(destroy);
 }

@@ -16,7 +16,7 @@ pool_core::pool_core(std::unique_ptr<database> of, std::size_t connections, cons
       slots_(connections),
       backoff_(options.first_backoff, options.longest_backoff, reinterpret_cast<std::uintptr_t>(this)),
       connect_limit_(options.connect_limit) {
-  // So that putting one back needs no memory.
+  // So that returning a session needs no memory.
   resting_.reserve(connections);
 }
 
@@ -93,7 +93,7 @@ task<result<void>> pool_core::connect(session& lent) {
 
 namespace {
 
-/// Brings a session home whatever happens to the task that cleans it.
+/// Returns a session to the pool whatever happens to the task that cleans it.
 class homecoming {
  public:
   homecoming(std::shared_ptr<pool_core> home, std::unique_ptr<session> returned) noexcept
@@ -131,7 +131,7 @@ void let_go(session& lent) noexcept {
   try {
     tare::spawn(clean(std::move(returned)));
   } catch (const std::bad_alloc&) {
-    return;  // There is no memory for the task, so it comes home closed.
+    return;  // There is no memory for the task, so the session is returned closed.
   }
 }
 

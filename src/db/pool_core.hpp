@@ -1,6 +1,6 @@
 #pragma once
 
-// What a pool owns: its slots, for which tasks wait in order, and the sessions that rest.
+// What a pool owns: its slots, for which tasks wait in order, and the idle sessions.
 
 #include "db/backoff.hpp"
 #include "db/session.hpp"
@@ -20,17 +20,17 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
  public:
   pool_core(std::unique_ptr<database> of, std::size_t connections, const pool_options& options);
 
-  /// Whoever has taken a slot calls `take` next.
+  /// After taking a slot, call `take`.
   [[nodiscard]] semaphore& slots() noexcept { return slots_; }
-  /// Lends a session, connected or not. Gives the slot back if it throws.
+  /// Lends a session, connected or not. Returns the slot if it throws.
   [[nodiscard]] lease take();
-  /// Connects it, unless the last attempts were in vain and the next one is not due.
+  /// Connects the session, unless the last attempts failed and the next one is not due.
   [[nodiscard]] task<result<void>> connect(session& lent);
 
-  /// The session is clean or closed. Gives its slot back.
+  /// Takes back a session, which must be clean or closed, and its slot.
   void put_back(std::unique_ptr<session> returned) noexcept;
 
-  /// For good: sessions are closed as they come back.
+  /// Permanently: sessions are closed when they are returned.
   [[nodiscard]] std::vector<std::unique_ptr<session>> close() noexcept;
 
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
@@ -44,7 +44,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::chrono::milliseconds connect_limit_;
   std::mutex lock_;
   bool closed_ = false;
-  std::vector<std::unique_ptr<session>> resting_;  ///< the last one back is the first one lent
+  std::vector<std::unique_ptr<session>> resting_;  ///< the last returned is the first lent
 };
 
 }  // namespace tare::db::detail

@@ -8,7 +8,7 @@ namespace tare::db {
 
 namespace {
 
-/// The number that `text` is, from its first character to its last.
+/// The number, if the whole `text` is one.
 template <class T>
 bool parse(std::string_view text, T& to) {
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), to);

@@ -10,21 +10,21 @@
 
 namespace tare::db::detail {
 
-/// What `rows` points to.
+/// The state behind `rows`.
 struct row_stream {
   row_stream() = default;
   row_stream(const row_stream&) = delete;
   row_stream& operator=(const row_stream&) = delete;
   ~row_stream() { finish(); }
 
-  /// No more will be read.
+  /// Reading has ended.
   void finish() noexcept {
     if (held) held->reading = false;
     held.reset();
   }
 
   row_block block;
-  std::uint32_t next = 0;  ///< in the block
+  std::uint32_t next = 0;  ///< index in the block
   lease held;              ///< until the statement has ended
 };
 

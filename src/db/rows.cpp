@@ -18,7 +18,7 @@ bool rows::advance() noexcept {
     return true;
   }
   if (stream_->held) return false;
-  stream_->next = size + 1;  // where `current` finds nothing
+  stream_->next = size + 1;  // a position where `current` finds nothing
   return true;
 }
 
@@ -30,7 +30,7 @@ std::optional<row> rows::current() const noexcept {
 task<result<bool>> rows::fetch() {
   detail::row_stream& stream = *stream_;
   if (advance()) co_return stream.next <= stream.block.size();  // the task had no steps left
-  // Kept until this returns, although the stream lets go of it.
+  // Kept until this returns, although the stream releases it.
   const detail::lease held = stream.held;
   detail::session& on = *held;
   stream.block.clear();

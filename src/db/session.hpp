@@ -1,10 +1,10 @@
 #pragma once
 
-// One connection to a database, as the pool sees it: what SQLite and PostgreSQL have in common.
+// A connection to a database, as used by the pool: the interface common to SQLite and PostgreSQL.
 //
-// A session is used by one task at a time. It is `clean` if nothing is under way on it and no transaction is open; only
-// then is it lent. Statements leave it as it has to be by themselves, except when their task is cancelled or their rows
-// are not read to the end: then `reset` has to run before the next one.
+// A session is used by one task at a time. It is `clean` if no statement is running and no transaction is open; only
+// then is it lent. Statements normally leave it clean. If their task is cancelled or their rows are not read to the
+// end, `reset` must run before the next statement.
 
 #include <tare/db/batch.hpp>
 #include <tare/db/detail/row_block.hpp>
@@ -25,13 +25,13 @@ namespace tare::db::detail {
 
 class pool_core;
 
-/// How far a statement has come.
+/// The progress of a statement.
 struct progress {
   std::uint64_t changes = 0;
   bool finished = false;
 };
 
-/// Rows of about so many bytes are read at a time.
+/// Approximate number of bytes of rows that are read at a time.
 inline constexpr std::size_t block_bytes = 16384;
 
 class session {
@@ -43,26 +43,27 @@ class session {
 
   virtual task<result<void>> connect() = 0;
   [[nodiscard]] virtual bool connected() const noexcept = 0;
-  /// Before it is lent: whether it is connected, as far as can be told without asking the other side.
+  /// Called before it is lent: whether it is connected, as far as is known without a round trip.
   [[nodiscard]] virtual bool seems_alive() noexcept = 0;
 
-  /// Runs a statement until it has ended or a block of rows is full; with `into` null, to its end, dropping the rows.
+  /// Runs a statement until it has ended or a block of rows is full; if `into` is null, runs to its end and drops the
+  /// rows.
   virtual task<result<progress>> start(std::string_view sql, parameters bound, row_block* into) = 0;
-  /// Goes on with it. Not after it has finished, or failed.
+  /// Continues the statement. Not allowed after it has finished or failed.
   virtual task<result<progress>> more(row_block& into) = 0;
 
   virtual task<result<std::vector<std::uint64_t>>> run(const batch& all) = 0;
   virtual task<result<void>> run_script(std::string_view sql) = 0;
   virtual task<result<void>> begin(transaction_options options) = 0;
 
-  /// Ends the statement under way and keeps the transaction. With an error the session is to be closed.
+  /// Ends the running statement and keeps the transaction. On an error, close the session.
   virtual task<result<void>> settle() = 0;
-  /// Stops what is under way and rolls back. With an error the session is to be closed.
+  /// Stops the running statement and rolls back. On an error, close the session.
   virtual task<result<void>> reset() = 0;
-  /// Without any politeness, at once.
+  /// Closes it abruptly and immediately.
   virtual void close() noexcept = 0;
 
-  /// A statement has neither ended nor failed.
+  /// A statement is running: it has neither ended nor failed.
   [[nodiscard]] virtual bool under_way() const noexcept = 0;
   [[nodiscard]] virtual bool clean() const noexcept = 0;
 
@@ -71,15 +72,15 @@ class session {
     if (transacting && !spoiled) spoiled = why;
   }
 
-  std::shared_ptr<pool_core> home;  ///< while it is lent
+  std::shared_ptr<pool_core> home;  ///< set while it is lent
   std::atomic<std::uint32_t> references = 0;
-  bool reading = false;      ///< there are `rows` that are not at their end
-  bool transacting = false;  ///< there is a `transaction`
+  bool reading = false;      ///< `rows` have not been read to the end
+  bool transacting = false;  ///< a `transaction` exists
   bool altered = false;      ///< lent as a `connection`, whose user may have changed its settings
   std::optional<error> spoiled;
 };
 
-/// Makes sessions, and holds what those of one pool share.
+/// Creates sessions, and holds the state shared by the sessions of one pool.
 class database {
  public:
   database() = default;

@@ -1,6 +1,6 @@
 #pragma once
 
-// The prepared statements of one connection, by their text: the least recently used one makes room.
+// The prepared statements of one connection, by text; evicts the least recently used.
 
 #include <cstddef>
 #include <functional>
@@ -17,7 +17,7 @@ class statement_cache {
  public:
   explicit statement_cache(std::size_t most) noexcept : most_(most == 0 ? 1 : most) {}
 
-  /// nullptr if it is not there. What it gives stays where it is until it is removed or evicted.
+  /// nullptr if it is not cached. The returned entry stays valid until it is removed or evicted.
   [[nodiscard]] Statement* find(std::string_view sql) {
     const auto found = by_text_.find(sql);
     if (found == by_text_.end()) return nullptr;
@@ -25,7 +25,7 @@ class statement_cache {
     return &found->second->second;
   }
 
-  /// The statement that has to go before the next one may come; nullptr if there is room.
+  /// The statement to evict before the next one can be added; nullptr if there is room.
   [[nodiscard]] Statement* surplus() noexcept { return entries_.size() < most_ ? nullptr : &entries_.back().second; }
   void drop_surplus() {
     by_text_.erase(entries_.back().first);
@@ -57,7 +57,7 @@ class statement_cache {
   using entry_list = std::list<std::pair<std::string, Statement>>;
 
   std::size_t most_;
-  entry_list entries_;  ///< the one used last comes first
+  entry_list entries_;  ///< most recently used first
   std::unordered_map<std::string_view, typename entry_list::iterator> by_text_;
 };
 

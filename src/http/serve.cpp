@@ -225,7 +225,7 @@ task<> server::serve_tls(net::stream below, net::tls::context with, detail::serv
     net::result<net::tls::stream> agreed = co_await net::tls::stream::accept(std::move(below), std::move(with));
     if (agreed) connections.spawn(serve_connection(std::move(*agreed), core));
   } catch (const std::bad_alloc&) {
-    co_return;  // the connection is closed; the others go on
+    co_return;  // this connection is closed; the others continue
   }
 }
 
@@ -266,7 +266,7 @@ task<net::result<void>> server::accept_all(net::listener listener, Serve serve) 
         try {
           connections.spawn(serve(std::move(*client), connections));
         } catch (const std::bad_alloc&) {
-          no_memory = true;  // the connection is closed; the others go on
+          no_memory = true;  // this connection is closed; the others continue
         }
       } else if (client.error() == std::errc::not_enough_memory) {
         no_memory = true;

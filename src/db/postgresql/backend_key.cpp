@@ -35,7 +35,7 @@ backend_key_listener::backend_key_listener(PGconn* to) noexcept : connection_(to
   };
   trace_ = ::fopencookie(this, "w", calls);
   if (trace_ == nullptr) return;
-  (void)std::setvbuf(trace_, nullptr, _IONBF, 0);  // nothing that is sent stays in a buffer
+  (void)std::setvbuf(trace_, nullptr, _IONBF, 0);  // so that no sent data stays in a buffer
   ::PQtrace(connection_, trace_);
   ::PQsetTraceFlags(connection_, PQTRACE_SUPPRESS_TIMESTAMPS);
 }

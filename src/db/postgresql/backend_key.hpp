@@ -1,8 +1,8 @@
 #pragma once
 
-// The two numbers by which a server knows a session that is to be cancelled. libpq has them and, before version 17,
-// gives them to nobody but PQcancel, which blocks without a limit of time. So they are read where libpq shows every
-// message to whoever debugs it: PQtrace.
+// The two numbers that identify a session to the server in a cancel request. Before version 17, libpq makes them
+// available only to PQcancel, which blocks without a time limit. So they are read from libpq's message trace for
+// debugging: PQtrace.
 
 #include <libpq-fe.h>
 
@@ -21,11 +21,10 @@ struct backend_key {
   std::uint32_t secret = 0;
 };
 
-/// From a line of PQtrace, if it shows one: "B<tab>12<tab>BackendKeyData<tab> 4711 -559038737".
+/// Parses a line of PQtrace, if it contains the key: "B<tab>12<tab>BackendKeyData<tab> 4711 -559038737".
 [[nodiscard]] std::optional<backend_key> parse_backend_key(std::string_view line) noexcept;
 
-/// Listens to a connection that is being made, for as long as this exists. What the client sends, its password for one,
-/// is not kept.
+/// Traces a connection attempt during its lifetime. What the client sends, such as its password, is not stored.
 class backend_key_listener {
  public:
   explicit backend_key_listener(PGconn* to) noexcept;
@@ -33,7 +32,7 @@ class backend_key_listener {
   backend_key_listener& operator=(const backend_key_listener&) = delete;
   ~backend_key_listener();
 
-  /// Nothing if the server gave none, or libpq shows it in another form.
+  /// Empty if the server sent none, or if libpq prints it in another format.
   [[nodiscard]] std::optional<backend_key> key() const noexcept { return key_; }
 
  private:
@@ -42,7 +41,7 @@ class backend_key_listener {
   PGconn* connection_;
   std::FILE* trace_ = nullptr;
   std::optional<backend_key> key_;
-  std::array<char, 80> line_{};  ///< as much of it as is needed, if the server sent it
+  std::array<char, 80> line_{};  ///< the part of a line that is needed, if the server sent it
   std::size_t size_ = 0;
   bool at_start_ = true;
   bool from_server_ = false;

@@ -1,7 +1,7 @@
 #pragma once
 
-// Asking a server to stop a session's statement, over a connection of its own: 16 bytes in the clear
-// (PostgreSQL's documentation, "Canceling Requests in Progress").
+// Asks a server to stop a session's statement, over a separate connection: 16 unencrypted bytes (PostgreSQL's
+// documentation, "Canceling Requests in Progress").
 
 #include "db/postgresql/backend_key.hpp"
 
@@ -14,7 +14,7 @@
 
 namespace tare::db::detail {
 
-/// Whom to ask, and about whom.
+/// The server to ask, and the session to stop.
 struct cancel_target {
   net::endpoint server;
   backend_key key;
@@ -22,16 +22,16 @@ struct cancel_target {
 
 [[nodiscard]] std::array<std::byte, 16> cancel_request(const backend_key& key) noexcept;
 
-/// How far a request has come, whatever becomes of the task that makes it.
+/// The progress of a request, even if the task that makes it is cancelled.
 enum class cancel_stage : std::uint8_t {
-  not_sent,   ///< the server knows nothing of it
+  not_sent,   ///< the server has not received it
   sent,       ///< it may reach the session at any time
-  confirmed,  ///< the session has been told, or the server knows no such session
+  confirmed,  ///< the server has processed it, or does not know the session
 };
 
-/// Sends one, and waits until the server has closed the connection, which confirms it. May wait for ever.
+/// Sends a request, and waits until the server has closed the connection, which confirms it. May wait forever.
 ///
-/// **Cancellation**: `stage` says how far it has come.
+/// **Cancellation**: `stage` records its progress.
 task<> ask_to_cancel(const cancel_target& target, cancel_stage& stage);
 
 }  // namespace tare::db::detail

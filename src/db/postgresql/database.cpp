@@ -27,7 +27,7 @@ class postgresql_database final : public database {
     for (const PQconninfoOption* each = options_.get(); each->keyword != nullptr; ++each) {
       if (each->val != nullptr) add(each->keyword, each->val);
     }
-    // The last one of a keyword counts.
+    // The last value of a keyword counts.
     add("client_encoding", "UTF8");
     add("fallback_application_name", "tare");
     shared_.login.keywords.push_back(nullptr);
@@ -64,7 +64,7 @@ bool is_number(std::string_view text, int min, int max) noexcept {
   return wrong == std::errc() && end == text.data() + text.size() && number >= min && number <= max;
 }
 
-/// What is wrong with the values, which libpq would find out only when it connects; empty: nothing.
+/// Checks values that libpq would check only when it connects; empty if they are valid.
 std::string complaint(const PQconninfoOption* options) {
   const auto value = [options](std::string_view keyword) -> std::string_view {
     for (const PQconninfoOption* each = options; each->keyword != nullptr; ++each) {
@@ -99,7 +99,7 @@ result<std::unique_ptr<database>> make_postgresql(std::string_view uri, const po
     std::string message = why == nullptr ? "out of memory" : why;
     PQfreemem(why);
     while (!message.empty() && message.back() == '\n') message.pop_back();
-    // Without the URI, which may have a password in it.
+    // Without the URI, which may contain a password.
     return std::unexpected(error(error_kind::syntax, "", "the URI of the database cannot be read: " + message));
   }
   if (const std::string wrong = complaint(parsed.get()); !wrong.empty()) {

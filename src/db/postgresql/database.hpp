@@ -9,7 +9,7 @@
 
 namespace tare::db::detail {
 
-/// An error if the URI cannot be read. Nothing is connected yet.
+/// An error if the URI cannot be read. Does not connect.
 [[nodiscard]] result<std::unique_ptr<database>> make_postgresql(std::string_view uri, const pool_options& options);
 
 }  // namespace tare::db::detail

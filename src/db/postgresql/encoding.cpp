@@ -14,7 +14,7 @@ namespace tare::db::detail {
 
 namespace {
 
-// What the server's catalogue numbers its types (src/include/catalog/pg_type.dat in PostgreSQL; they never change).
+// Type numbers in the server's catalog (src/include/catalog/pg_type.dat in PostgreSQL; they never change).
 enum type_number : Oid {
   bool_type = 16,
   bytea_type = 17,
@@ -58,7 +58,7 @@ void encoded_parameters::assign(const parameters& bound) {
   values_.clear();
   lengths_.clear();
   formats_.clear();
-  // Enough for all, so that nothing moves.
+  // Enough for all values, so that nothing moves.
   numbers_.resize(bound.size() * number_bytes);
   for (std::size_t i = 0; i < bound.size(); ++i) {
     const value_view value = bound[i];

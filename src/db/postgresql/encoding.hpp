@@ -1,6 +1,6 @@
 #pragma once
 
-// Values as libpq wants them: texts with a NUL after them, blobs as they are.
+// Values in libpq's format: texts with a terminating NUL, blobs unchanged.
 
 #include <tare/db/detail/row_block.hpp>
 #include <tare/db/error.hpp>
@@ -15,7 +15,7 @@
 
 namespace tare::db::detail {
 
-/// The arrays that PQsendQueryPrepared takes; used again for every statement.
+/// The arrays for PQsendQueryPrepared; reused for every statement.
 class encoded_parameters {
  public:
   /// They point into `bound`.
@@ -36,7 +36,7 @@ class encoded_parameters {
 /// Why the values cannot be sent.
 [[nodiscard]] std::optional<error> refuse(const parameters& bound);
 
-/// Adds one row of `from`, which has values as text.
+/// Adds one row of `from`, whose values are text.
 void decode_row(const PGresult& from, int row, row_block& into);
 
 }  // namespace tare::db::detail

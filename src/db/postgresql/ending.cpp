@@ -1,4 +1,4 @@
-// Stopping what is under way on a session, so that it can be lent again; within a time limit, whatever the server does.
+// Stops what is running on a session, so that it can be lent again; within a time limit, whatever the server does.
 
 #include "db/postgresql/cancel.hpp"
 #include "db/postgresql/session.hpp"
@@ -16,17 +16,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// All that the server may take to stop a statement and to roll back, before the connection is closed.
+// Total time that the server may take to stop a statement and to roll back, before the connection is closed.
 constexpr std::chrono::seconds cancel_timeout{5};
-// Most statements end by themselves in this time, and need no request to cancel.
+// Most statements end by themselves within this time and need no cancel request.
 constexpr std::chrono::milliseconds cancel_delay{20};
-// For one request to cancel, which may get lost.
+// Time for one cancel request, which may get lost.
 constexpr std::chrono::milliseconds cancel_request_timeout{1000};
-// After so long it is sent again, then after twice as long, and so on: the server ignores one that comes before it has
-// begun with the statement.
+// After this time it is sent again, then after twice as long, and so on, because the server ignores a request that
+// arrives before it has begun the statement.
 constexpr std::chrono::milliseconds first_cancel_pause{100};
 
-// What DISCARD ALL does, except for prepared statements, which the session knows of, and their plans.
+// Like DISCARD ALL, except for prepared statements, which the session tracks, and their plans.
 constexpr std::string_view reset_script =
     "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); "
     "DISCARD TEMP; DISCARD SEQUENCES";
@@ -51,7 +51,7 @@ task<result<void>> postgresql_session::make_clean() {
     if (!stopped) co_return stopped;
   }
   failure_.reset();
-  // It would stop the next statement.
+  // Otherwise it would stop the next statement.
   if (unconfirmed_ != 0) co_return std::unexpected(hung("a request to cancel is still under way"));
   if (PQtransactionStatus(connection_.get()) != PQTRANS_IDLE) {
     auto rolled_back = co_await start("ROLLBACK", {}, nullptr);
@@ -65,7 +65,7 @@ task<result<void>> postgresql_session::make_clean() {
   co_return result<void>();
 }
 
-/// Until what is under way has ended. To be given up by a time limit.
+/// Waits until the running statement has ended. Subject to a time limit.
 task<result<void>> postgresql_session::stop() {
   auto pause = cancel_delay;
   for (auto next = first_cancel_pause;; next *= 2) {
@@ -77,10 +77,11 @@ task<result<void>> postgresql_session::stop() {
   }
 }
 
-/// One request to cancel. Those of a pool take turns: each is a connection and a process at the server.
+/// Sends one cancel request. The requests of a pool take turns, because each is a connection and a process on the
+/// server.
 task<> postgresql_session::send_cancel(cancel_target target) {
   auto turn = co_await shared_.cancels.acquire();
-  // Counted before it can be sent, and for good if its task is cancelled.
+  // Counted before it can be sent, and permanently if its task is cancelled.
   cancel_stage stage = cancel_stage::not_sent;
   ++unconfirmed_;
   auto in_time = co_await tare::timeout(cancel_request_timeout, ask_to_cancel(target, stage));

@@ -15,9 +15,9 @@ struct meaning {
   error_kind kind;
 };
 
-// The first that fits counts.
+// The first match counts.
 constexpr std::array meanings{
-    meaning{"08P01", error_kind::syntax},  // the number of parameters does not fit
+    meaning{"08P01", error_kind::syntax},  // wrong number of parameters
     meaning{"08", error_kind::unavailable},    meaning{"22", error_kind::data},
     meaning{"23", error_kind::constraint},     meaning{"25006", error_kind::denied},  // in a read-only transaction
     meaning{"28", error_kind::denied},         meaning{"3D", error_kind::denied},     // the database does not exist
@@ -25,11 +25,11 @@ constexpr std::array meanings{
     meaning{"42", error_kind::syntax},         meaning{"53100", error_kind::disk_full},
     meaning{"53300", error_kind::unavailable},  // too many connections
     meaning{"55P03", error_kind::busy},        meaning{"57014", error_kind::cancelled},
-    meaning{"57P", error_kind::unavailable},  // it shuts down, has crashed, or is starting
+    meaning{"57P", error_kind::unavailable},  // the server is shutting down, has crashed, or is starting
     meaning{"XX001", error_kind::protocol},    meaning{"XX002", error_kind::protocol},
 };
 
-/// Without the line's end, and the lines after it.
+/// The first line, without its end.
 std::string first_line(const char* text) {
   std::string_view line = text == nullptr ? "" : text;
   line = line.substr(0, line.find('\n'));
@@ -64,7 +64,7 @@ error connection_error(const PGconn* connection) {
 
 namespace {
 
-/// Where in the line "FATAL:  28P01: password ..." the SQLSTATE begins. The first word depends on the language.
+/// Position of the SQLSTATE in the line "FATAL: 28P01: password ...". The first word depends on the language.
 std::size_t find_sqlstate(std::string_view line) noexcept {
   constexpr std::size_t state_size = 5;
   const auto is_state = [](std::string_view text) {
@@ -79,7 +79,7 @@ std::size_t find_sqlstate(std::string_view line) noexcept {
   return std::string_view::npos;
 }
 
-// What libpq itself says, without an SQLSTATE, and no later attempt will change.
+// Messages of libpq itself, without an SQLSTATE, that a later attempt will not change.
 constexpr std::array denied_messages{
     std::string_view("no password supplied"), std::string_view("password authentication failed"),
     std::string_view("no pg_hba.conf entry"), std::string_view("authentication method"),
@@ -90,14 +90,14 @@ constexpr std::array denied_messages{
 }  // namespace
 
 error login_error(std::string_view message) {
-  // Of several hosts each has its lines: what the last one says counts, unless an earlier one denies.
+  // Each of several hosts has its lines: the last one counts, unless an earlier one denies access.
   std::optional<error> last;
   while (!message.empty()) {
     const std::string_view line = message.substr(0, message.find('\n'));
     message.remove_prefix(std::min(message.size(), line.size() + 1));
     if (line.empty()) continue;
     const std::size_t at = find_sqlstate(line);
-    // Details, hints and places of what was said before.
+    // Details, hints and positions of the previous message.
     if (last && at == std::string_view::npos && !line.starts_with("connection to ")) continue;
     std::string text(line);
     std::string state;

@@ -8,16 +8,16 @@
 
 namespace tare::db::detail {
 
-/// What an SQLSTATE means (PostgreSQL's documentation, appendix A).
+/// The meaning of an SQLSTATE (PostgreSQL's documentation, appendix A).
 [[nodiscard]] error_kind kind_of_sqlstate(std::string_view state) noexcept;
 
-/// Of a result that is an error.
+/// The error of a failed result.
 [[nodiscard]] error postgresql_error(const PGresult& failed);
 
-/// Of a connection that was lost.
+/// The error of a lost connection.
 [[nodiscard]] error connection_error(const PGconn* connection);
 
-/// Of one that could not be made, with libpq's errors as verbose as PQERRORS_VERBOSE. nullptr: memory was short.
+/// The error of a failed connection attempt, from libpq's errors in PQERRORS_VERBOSE format. nullptr: memory was short.
 [[nodiscard]] error login_error(const PGconn* connection);
 /// From libpq's message.
 [[nodiscard]] error login_error(std::string_view message);

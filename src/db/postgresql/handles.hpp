@@ -1,6 +1,6 @@
 #pragma once
 
-// Owners of libpq's objects.
+// Owning handles of libpq's objects.
 
 #include <libpq-fe.h>
 

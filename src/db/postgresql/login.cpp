@@ -13,7 +13,7 @@ namespace tare::db::detail {
 
 namespace {
 
-/// Nothing for connections over TLS or GSSAPI: the request would give the key away in the clear.
+/// Empty for connections over TLS or GSSAPI, because the unencrypted request would disclose the key.
 std::optional<cancel_target> cancel_target_of(PGconn* connection, const std::optional<backend_key>& key) {
   if (!key || ::PQsslInUse(connection) != 0 || ::PQgssEncInUse(connection) != 0) return std::nullopt;
   sockaddr_storage address{};
@@ -23,7 +23,7 @@ std::optional<cancel_target> cancel_target_of(PGconn* connection, const std::opt
   return cancel_target{.server = net::endpoint::from(generic, size), .key = *key};
 }
 
-/// Until the connection is made, or cannot be.
+/// Waits until the connection succeeds or fails.
 task<result<void>> poll_until_made(PGconn* connection) {
   PostgresPollingStatusType state = PGRES_POLLING_WRITING;
   while (state == PGRES_POLLING_READING || state == PGRES_POLLING_WRITING) {
@@ -44,7 +44,7 @@ task<result<void>> poll_until_made(PGconn* connection) {
 }  // namespace
 
 task<result<logged_in>> log_in(const login_parameters& with) {
-  // Off the shard, because it looks up the host's name; later hosts of a list are looked up by PQconnectPoll.
+  // Not on the shard, because it resolves the host name; PQconnectPoll resolves the later hosts of a list.
   auto begin = [&with] { return pq<PGconn>(::PQconnectStartParams(with.keywords.data(), with.values.data(), 0)); };
   auto made = co_await offload(std::move(begin));
   PGconn* const connection = made.get();
@@ -54,14 +54,14 @@ task<result<logged_in>> log_in(const login_parameters& with) {
   std::optional<backend_key> key;
   {
     const backend_key_listener listener(connection);
-    // With this libpq puts the SQLSTATE into its message, and has no other place for it.
+    // This makes libpq include the SQLSTATE in its message, which is the only way to get it.
     (void)::PQsetErrorVerbosity(connection, PQERRORS_VERBOSE);
     auto polled = co_await poll_until_made(connection);
     if (!polled) co_return std::unexpected(std::move(polled.error()));
     key = listener.key();
   }
   (void)::PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
-  // What the server remarks by the way would otherwise be printed.
+  // Otherwise notices of the server would be printed.
   ::PQsetNoticeReceiver(connection, [](void* /*nothing*/, const PGresult* /*notice*/) {}, nullptr);
   if (::PQsetnonblocking(connection, 1) != 0 || ::PQenterPipelineMode(connection) != 1) {
     co_return std::unexpected(connection_error(connection));

@@ -1,6 +1,6 @@
 #pragma once
 
-// Making a connection, up to the point where statements can be sent.
+// Establishes a connection, up to the point where statements can be sent.
 
 #include "db/postgresql/cancel.hpp"
 #include "db/postgresql/handles.hpp"
@@ -13,7 +13,7 @@
 
 namespace tare::db::detail {
 
-/// As PQconnectStartParams takes them, ended by a nullptr.
+/// In the format of PQconnectStartParams, terminated by a nullptr.
 struct login_parameters {
   std::vector<const char*> keywords;
   std::vector<const char*> values;
@@ -21,11 +21,11 @@ struct login_parameters {
 
 struct logged_in {
   pq<PGconn> connection;
-  /// How its statements are cancelled; nothing where that would have to be encrypted, or the server gives no key.
+  /// How to cancel its statements; empty if that would have to be encrypted, or if the server sends no key.
   std::optional<cancel_target> cancel;
 };
 
-/// **Cancellation**: gives the attempt up.
+/// **Cancellation**: abandons the attempt.
 [[nodiscard]] task<result<logged_in>> log_in(const login_parameters& with);
 
 }  // namespace tare::db::detail

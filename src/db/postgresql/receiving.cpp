@@ -1,4 +1,4 @@
-// Taking results out of libpq's pipeline.
+// Receives results from libpq's pipeline.
 
 #include "db/postgresql/error.hpp"
 #include "db/postgresql/session.hpp"
@@ -46,7 +46,7 @@ bool postgresql_session::take(const PGresult& got, row_block* into) {
       const char* tag = PQcmdTuples(const_cast<PGresult*>(&got));
       const char* state = PQcmdStatus(const_cast<PGresult*>(&got));
       changes_ = 0;
-      // The tag of a query counts the rows it has given.
+      // The tag of a query counts the rows it has returned.
       if (std::strncmp(state, "SELECT", 6) != 0) std::from_chars(tag, tag + std::strlen(tag), changes_);
       if (all_changes_ != nullptr) all_changes_->push_back(changes_);
       if (committing_ && std::strcmp(state, "ROLLBACK") == 0 && !failure_) {
@@ -63,14 +63,14 @@ bool postgresql_session::take(const PGresult& got, row_block* into) {
     case PGRES_NONFATAL_ERROR:
     case PGRES_BAD_RESPONSE:
       if (at_ < commands_.size() && commands_[at_].what == command::forget) {
-        // Somebody has been faster: DISCARD ALL, for one. In a transaction that has failed, it is tried again later.
+        // It no longer exists, for example after DISCARD ALL. In a failed transaction, it is tried again later.
         if (postgresql_error(got).code() == "26000") ++forgotten_;
       } else if (!failure_) {
         failure_ = postgresql_error(got);
       }
       break;
     default:
-      // COPY, which needs calls of its own; to go on would mean to wait for ever.
+      // COPY, which needs special calls; continuing would wait forever.
       if (!failure_) failure_.emplace(error_kind::syntax, "", "COPY to or from the client is not supported");
       connection_.reset();
   }
@@ -87,7 +87,7 @@ void postgresql_session::command_ended(bool wants_rows) noexcept {
 bool postgresql_session::passes_sync() {
   --syncs_;
   if (syncs_ > 0) return false;
-  (void)PQgetResult(connection_.get());  // tells libpq that there is nothing more
+  (void)PQgetResult(connection_.get());  // tells libpq that nothing follows
   return true;
 }
 
@@ -105,7 +105,7 @@ bool postgresql_session::finish() {
   std::string useless;
   if (stale && !prepared_now && commands_.back().about != nullptr) useless = commands_.back().about->sql;
 
-  // Of what was to be prepared after an error the server knows nothing.
+  // The server does not know statements that were to be prepared after an error.
   for (const sent_command& each : commands_) {
     if (each.what != command::prepare || each.about->confirmed) continue;
     const std::string sql = each.about->sql;
@@ -156,7 +156,7 @@ task<result<void>> postgresql_session::drain() {
   PGconn* connection = connection_.get();
   const bool pipelined = PQpipelineStatus(connection) != PQ_PIPELINE_OFF;
   if (pipelined && !synced_) {
-    // It was given up while it was being sent.
+    // It was abandoned while it was being sent.
     if (!send_sync()) co_return std::unexpected(lost());
     synced_ = true;
   }

@@ -1,4 +1,4 @@
-// Putting statements into libpq's pipeline.
+// Sends statements through libpq's pipeline.
 
 #include "db/postgresql/session.hpp"
 
@@ -30,7 +30,7 @@ void postgresql_session::begin_pipeline() {
   running_ = true;
 }
 
-/// With a synchronization point of its own, so that neither fails with the other.
+/// With a separate synchronization point, so that neither fails with the other.
 bool postgresql_session::send_surplus() {
   while (statement* surplus = statements_.surplus()) {
     surplus_.push_back(surplus->name);
@@ -67,7 +67,7 @@ bool postgresql_session::send_statement(std::string_view sql, const parameters& 
 bool postgresql_session::send(std::string_view sql, const parameters& bound) {
   begin_pipeline();
   const bool sent = (statements_.find(sql) != nullptr || send_surplus()) && send_statement(sql, bound) && send_sync();
-  // If it is the first one, its rows are asked for one by one now; otherwise when its turn comes.
+  // If it is the first statement, single-row mode is set now; otherwise when its turn comes.
   if (sent && commands_.front().what == command::execute) PQsetSingleRowMode(connection_.get());
   synced_ = sent;
   return sent;
@@ -91,7 +91,7 @@ task<result<void>> postgresql_session::flush() {
     const int left = PQflush(connection_.get());
     if (left == 0) co_return result<void>();
     if (left < 0) co_return std::unexpected(lost());
-    // The server may want to be read from before it reads on.
+    // The server may need us to read before it continues to read.
     const int fd = PQsocket(connection_.get());
     auto ready = co_await tare::when_any(writable(fd), readable(fd));
     const auto waited = ready.index() == 0 ? std::get<0>(std::move(ready)) : std::get<1>(std::move(ready));

@@ -11,7 +11,7 @@ namespace tare::db::detail {
 
 namespace {
 
-// Statements of a batch that are put into libpq's buffer before it is sent.
+// Number of statements of a batch that are put into libpq's buffer before it is sent.
 constexpr std::size_t statements_a_flush = 64;
 
 const char* text_of(isolation level) noexcept {
@@ -44,12 +44,12 @@ bool postgresql_session::connected() const noexcept {
 }
 
 bool postgresql_session::seems_alive() noexcept {
-  // While it rests nothing should come but the server's goodbye, or a remark.
+  // While it is idle, only a shutdown message or a notice should arrive from the server.
   while (connected()) {
     pollfd ready{.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0};
     if (::poll(&ready, 1, 0) <= 0) return true;
     if (PQconsumeInput(connection_.get()) == 0) break;
-    drop_notifications();  // which makes it look at what has come
+    drop_notifications();  // which makes libpq process what has arrived
   }
   close();
   return false;
@@ -76,7 +76,7 @@ bool postgresql_session::clean() const noexcept {
 error postgresql_session::lost_before() { return {error_kind::unavailable, "", "the connection was lost before"}; }
 
 error postgresql_session::lost() {
-  // What the server has said before it hung up tells more than that it did.
+  // The server's last message is more informative than the fact that it has disconnected.
   const error why = failure_ ? *failure_ : connection_error(connection_.get());
   close();
   return why;
@@ -125,7 +125,7 @@ task<result<void>> postgresql_session::run_script(std::string_view sql) {
   const std::string text(sql);
   begin_pipeline();
   committing_ = false;
-  // The protocol that takes several statements at once knows no pipeline.
+  // The protocol for several statements at once does not support pipelines.
   if (PQexitPipelineMode(connection_.get()) != 1 || PQsendQuery(connection_.get(), text.c_str()) != 1) {
     co_return std::unexpected(lost());
   }

@@ -1,16 +1,16 @@
 #pragma once
 
-// A connection to PostgreSQL through libpq, which never blocks the shard: the socket is waited for by the reactor.
+// A connection to PostgreSQL through libpq, which never blocks the shard: the reactor waits for the socket.
 //
-// libpq is in pipeline mode nearly all the time. A statement is sent with all that it needs in one go (the text to be
-// prepared, if it is new here; the values; a synchronization point), and it has ended when the answer to the
-// synchronization point has been read. Rows are taken out of libpq one by one as they are wanted; what is not wanted
-// yet stays in the socket, and that holds the server back.
+// libpq is in pipeline mode nearly all the time. A statement is sent in one go with everything it needs (the text to
+// prepare, if new to this session; the values; a synchronization point), and it has ended when the response to the
+// synchronization point has been read. Rows are taken from libpq one by one on demand; the rest stays in the socket,
+// which throttles the server.
 //
 // The parts: session.cpp (the connection, whole operations), sending.cpp, receiving.cpp, ending.cpp (cancelling).
 //
-// A statement whose text is prepared already is sent again, once, if the server says that it has become useless: that
-// is how it tells of changed tables. Only outside of a transaction, which is lost by then.
+// An already prepared statement is sent again, once, if the server reports that it has become invalid, as it does after
+// changes of tables. This happens only outside a transaction, because a transaction has failed by then.
 
 #include "db/postgresql/encoding.hpp"
 #include "db/postgresql/handles.hpp"
@@ -30,14 +30,14 @@
 
 namespace tare::db::detail {
 
-/// What the sessions of one pool share.
+/// Shared by the sessions of one pool.
 struct postgresql_shared {
   static constexpr std::size_t max_cancels = 4;
 
   login_parameters login;
   std::size_t cached_statements = 0;
   bool reset_connections = true;
-  semaphore cancels{max_cancels};  ///< requests to cancel at a time
+  semaphore cancels{max_cancels};  ///< limits concurrent cancel requests
 };
 
 class postgresql_session final : public session {
@@ -63,7 +63,7 @@ class postgresql_session final : public session {
     std::string name;
     std::string sql;
     std::shared_ptr<const column_names> names;
-    bool confirmed = false;  ///< the server has it
+    bool confirmed = false;  ///< the server has prepared it
   };
   enum class command : std::uint8_t { forget, prepare, execute };
   struct sent_command {
@@ -71,7 +71,7 @@ class postgresql_session final : public session {
     statement* about;
   };
 
-  // Sending. These put into libpq's buffer, and fail only if the connection is lost or memory is short.
+  // Sending. These write into libpq's buffer, and fail only if the connection is lost or memory is short.
   [[nodiscard]] bool send(std::string_view sql, const parameters& bound);
   [[nodiscard]] bool send_surplus();
   [[nodiscard]] bool send_sync();
@@ -82,14 +82,14 @@ class postgresql_session final : public session {
 
   // Receiving.
   task<result<progress>> collect(row_block* into);
-  /// Takes what one result says. True if a block of rows is full.
+  /// Processes one result. True if a block of rows is full.
   [[nodiscard]] bool take(const PGresult& got, row_block* into);
   void command_ended(bool wants_rows) noexcept;
-  /// The pipeline is at its end: true if the statement is to be sent once more.
+  /// The pipeline has ended: true if the statement must be sent once more.
   [[nodiscard]] bool finish();
-  /// The results of a synchronization point have come: true if it is the last one.
+  /// The results of a synchronization point have arrived: true if it is the last one.
   [[nodiscard]] bool passes_sync();
-  /// Nobody waits for them: LISTEN is not supported.
+  /// Discards notifications: LISTEN is not supported.
   void drop_notifications() noexcept;
   task<result<void>> drain();
 
@@ -97,7 +97,7 @@ class postgresql_session final : public session {
   task<result<void>> make_clean();
   task<result<void>> stop();
   task<> send_cancel(cancel_target target);
-  /// Settings that the last borrower has made may be left.
+  /// Settings of the last borrower may remain.
   [[nodiscard]] bool is_altered() const noexcept { return altered && shared_.reset_connections; }
   [[nodiscard]] error lost();
   [[nodiscard]] static error lost_before();
@@ -106,22 +106,22 @@ class postgresql_session final : public session {
   postgresql_shared& shared_;
   pq<PGconn> connection_;
   std::optional<cancel_target> cancel_;
-  unsigned unconfirmed_ = 0;  ///< requests to cancel that may still reach the session
+  unsigned unconfirmed_ = 0;  ///< cancel requests that may still reach the session
   statement_cache<statement> statements_;
-  std::vector<std::string> surplus_;  ///< names of prepared statements that the server is to forget
+  std::vector<std::string> surplus_;  ///< names of prepared statements to deallocate on the server
   std::uint64_t prepared_ = 0;
   encoded_parameters encoded_;
 
-  // Of what is under way.
+  // State of the running statement.
   bool running_ = false;
   bool synced_ = false;  ///< the last synchronization point has been sent
   bool committing_ = false;
   bool sent_again_ = false;
   bool rows_given_ = false;
   std::vector<sent_command> commands_;
-  std::size_t at_ = 0;         ///< the command whose results come now
-  std::size_t forgotten_ = 0;  ///< of `surplus_`, from its front
-  unsigned syncs_ = 0;         ///< synchronization points that have been sent and not been passed
+  std::size_t at_ = 0;         ///< the command whose results arrive now
+  std::size_t forgotten_ = 0;  ///< number of names at the front of `surplus_`
+  unsigned syncs_ = 0;         ///< synchronization points that have been sent but not passed
   parameters bound_;
   std::uint64_t changes_ = 0;
   std::vector<std::uint64_t>* all_changes_ = nullptr;

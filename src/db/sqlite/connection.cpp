@@ -12,11 +12,11 @@ namespace tare::db::detail {
 
 namespace {
 
-// Instructions of SQLite's virtual machine between two looks at whether to stop.
+// Instructions of SQLite's virtual machine between two checks for interruption.
 constexpr int steps_between_looks = 1000;
 
 int parameter_number(sqlite3_stmt* statement, int index) {
-  // "$2" and "?2" mean the second value wherever they stand; SQLite numbers "$2" by where it stands.
+  // "$2" and "?2" mean the second value regardless of position; SQLite numbers "$2" by position.
   const char* name = sqlite3_bind_parameter_name(statement, index);
   if (name == nullptr || name[0] != '$') return index;
   char* end = nullptr;
@@ -45,7 +45,7 @@ int bind_value(sqlite3_stmt* statement, int index, value_view value) {
     case value_kind::boolean:
       return sqlite3_bind_int(statement, index, value.boolean() ? 1 : 0);
     case value_kind::text:
-      // Copied by SQLite, as the statement may outlive the call's parameters.
+      // Copied by SQLite, because the statement may outlive the parameters of the call.
       return sqlite3_bind_text64(statement, index, value.text().data(), value.text().size(), SQLITE_TRANSIENT,
                                  SQLITE_UTF8);
     case value_kind::blob:
@@ -62,7 +62,7 @@ result<void> sqlite_connection::open(const std::string& path, const pool_options
   if (const int code = sqlite3_open_v2(path.c_str(), &handle_, flags, nullptr); code != SQLITE_OK) {
     const error why = sqlite_error(handle_, code);
     close();
-    // Whatever the reason, there is no connection.
+    // Whatever the reason, the connection could not be opened.
     return std::unexpected(error(error_kind::unavailable, why.code(), path + ": " + why.message()));
   }
   auto configured = configure(options);
@@ -92,12 +92,12 @@ result<void> sqlite_connection::execute(const char* sql) {
 void sqlite_connection::close() noexcept {
   statements_.clear();
   query_only_ = false;
-  // There are no statements left, so it cannot fail.
+  // No statements are left, so it cannot fail.
   sqlite3_close(std::exchange(handle_, nullptr));
 }
 
 int sqlite_connection::wait_for_lock(void* self, int calls) noexcept {
-  // As SQLite's own does, but it can be interrupted.
+  // Like SQLite's own, but interruptible.
   auto& mine = *static_cast<sqlite_connection*>(self);
   const auto now = std::chrono::steady_clock::now();
   if (calls == 0) mine.busy_until_ = now + mine.busy_limit_;
@@ -189,7 +189,7 @@ result<progress> sqlite_connection::step(statement& running, row_block* into) {
   for (;;) {
     const int code = sqlite3_step(handle);
     if (sqlite3_stmt_status(handle, SQLITE_STMTSTATUS_REPREPARE, 1) != 0) {
-      // The schema has changed. It happens at the first step only.
+      // The schema has changed. This happens only at the first step.
       running.names = names_of(handle);
       if (into != nullptr) into->begin(running.names);
     }
@@ -200,7 +200,7 @@ result<progress> sqlite_connection::step(statement& running, row_block* into) {
       continue;
     }
     if (code == SQLITE_DONE) {
-      // A statement that changes no rows leaves the count of the one before it.
+      // A statement that changes no rows leaves the count of the previous one.
       const bool changed = sqlite3_total_changes64(handle_) != running.changes_before;
       const auto changes = changed ? static_cast<std::uint64_t>(sqlite3_changes64(handle_)) : 0;
       reset(running);
@@ -215,7 +215,7 @@ result<progress> sqlite_connection::step(statement& running, row_block* into) {
 
 void sqlite_connection::reset(statement& running) noexcept {
   sqlite3_reset(running.handle.get());
-  // So that large values do not rest in it.
+  // So that it does not keep large values.
   sqlite3_clear_bindings(running.handle.get());
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// An SQLite connection. Everything here blocks: it runs on the blocking pool, on one thread at a time; only `interrupt`
-// may be called meanwhile.
+// An SQLite connection. Everything here blocks: it runs on the blocking pool, on one thread at a time. Only `interrupt`
+// may be called concurrently.
 
 #include "db/session.hpp"
 #include "db/statement_cache.hpp"
@@ -34,7 +34,7 @@ class sqlite_connection {
     std::unique_ptr<sqlite3_stmt, finalize> handle;
     std::shared_ptr<const column_names> names;
     bool writes = false;
-    std::int64_t changes_before = 0;  ///< of the connection, when it was started
+    std::int64_t changes_before = 0;  ///< of the connection, when the statement was started
   };
 
   explicit sqlite_connection(std::size_t cached_statements) : statements_(cached_statements) {}
@@ -56,15 +56,14 @@ class sqlite_connection {
   [[nodiscard]] result<progress> step(statement& running, row_block* into);
   void reset(statement& running) noexcept;
 
-  /// All of the statements, or none.
+  /// Runs all of the statements, or none.
   [[nodiscard]] result<std::vector<std::uint64_t>> run(const batch& all);
   [[nodiscard]] result<void> run_script(std::string_view sql);
 
   [[nodiscard]] result<void> begin_read_only();
   void roll_back() noexcept;
 
-  /// From any thread, but not while it is being opened: makes what runs fail with SQLITE_INTERRUPT, until `allow` is
-  /// called.
+  /// Any thread, but not during opening: makes the running call fail with SQLITE_INTERRUPT, until `allow` is called.
   void interrupt() noexcept;
   void allow() noexcept { stop_.store(false, std::memory_order_relaxed); }
   [[nodiscard]] bool interrupted() const noexcept { return stop_.load(std::memory_order_relaxed); }
@@ -78,7 +77,7 @@ class sqlite_connection {
   static void add_row(sqlite3_stmt* from, std::size_t columns, row_block& into);
   [[nodiscard]] result<void> configure(const pool_options& options);
   [[nodiscard]] result<void> execute(const char* sql);
-  /// Runs `work` in a transaction of its own, unless there is one.
+  /// Runs `work` in its own transaction, unless one is open.
   template <class Work>
   [[nodiscard]] std::invoke_result_t<Work> all_or_none(Work work);
   void after_transaction() noexcept;

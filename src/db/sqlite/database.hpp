@@ -9,7 +9,7 @@
 
 namespace tare::db::detail {
 
-/// `path` as sqlite3_open_v2 takes it. Nothing is opened yet.
+/// `path` in the format of sqlite3_open_v2. Does not open it.
 [[nodiscard]] std::unique_ptr<database> make_sqlite(std::string_view path, const pool_options& options);
 
 }  // namespace tare::db::detail

@@ -18,11 +18,11 @@ auto sqlite_session::blocking(Call call) {
 
 namespace {
 
-/// What was interrupted because its task is cancelled gives no result.
+/// A call that was interrupted because its task is cancelled has no result.
 template <class T>
 void throw_if_interrupted(const sqlite_connection& connection, const result<T>& done) {
   if (done || !connection.interrupted()) return;
-  // A wait for a lock that is interrupted ends with "busy".
+  // An interrupted wait for a lock ends with "busy".
   const error_kind kind = done.error().kind();
   if (kind == error_kind::cancelled || kind == error_kind::busy) throw cancelled();
 }

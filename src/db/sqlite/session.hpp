@@ -1,7 +1,7 @@
 #pragma once
 
-// An SQLite connection on the blocking pool. Writers of one pool take turns in a queue of tasks: SQLite has one writer
-// at a time anyway, and would let a thread of the pool sleep and poll for its turn.
+// An SQLite connection on the blocking pool. Writers of one pool take turns in a queue of tasks: SQLite allows only one
+// writer at a time anyway, and would make a thread of the pool sleep and poll for its turn.
 
 #include "db/session.hpp"
 #include "db/sqlite/connection.hpp"
@@ -14,7 +14,7 @@
 
 namespace tare::db::detail {
 
-/// What the sessions of one pool share.
+/// Shared by the sessions of one pool.
 struct sqlite_shared {
   sqlite_shared(std::string_view file, const pool_options& with) : path(file), options(with) {}
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// Whether bytes that come in pieces are UTF-8 (RFC 3629: no surrogates, nothing beyond U+10FFFF, no long forms).
+// Checks whether bytes that arrive in pieces are UTF-8 (RFC 3629: no surrogates, nothing beyond U+10FFFF, no long
+// forms).
 
 #include <cstdint>
 #include <string_view>
