@@ -1,4 +1,4 @@
-// One time limit over several steps, and clean-up that has to await although the time is up.
+// One time limit over several steps, and cleanup that must await even though the time is up.
 
 #include <tare/tare.hpp>
 
@@ -25,7 +25,7 @@ tare::task<int> session(std::chrono::milliseconds server) {
   } catch (const tare::cancelled&) {
     left = std::current_exception();
   }
-  co_await tare::shield(say_goodbye());  // runs to its end in any case
+  co_await tare::shield(say_goodbye());  // runs to completion in any case
   if (left) std::rethrow_exception(left);
   co_return answer;
 }

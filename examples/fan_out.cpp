@@ -1,4 +1,5 @@
-// A thousand requests, at most twenty at a time; the first error cancels the others and arrives where the scope is.
+// A thousand requests, at most twenty at a time; the first error cancels the others and is thrown where the scope is
+// awaited.
 
 #include <tare/tare.hpp>
 

@@ -1,5 +1,5 @@
-// A leak of tasks, to be found from outside: each request starts a guard that would cancel it after an hour, and nobody
-// ends the guard when the request is done.
+// A task leak that can be found from outside: each request starts a guard that would cancel it after an hour, but the
+// guard is not ended when the request is done.
 //
 //   example_leak 60 &
 //   tare snapshot $! -o before.json; sleep 10; tare snapshot $! -o after.json
@@ -17,7 +17,7 @@ namespace {
 
 tare::task<> work() { co_await tare::sleep_for(5ms); }
 
-/// Should end with its request, and does not.
+/// Should end with its request, but does not.
 tare::task<> guard(int request) {
   co_await tare::sleep_for(1h);
   std::printf("request %d took too long\n", request);

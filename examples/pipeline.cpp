@@ -1,5 +1,5 @@
-// Three stages with channels between them. A channel that is full holds its senders back, so memory stays bounded
-// however fast the first stage is; closing it lets the next stage finish what it has and then end.
+// Three stages with channels between them. A full channel throttles its senders, so memory stays bounded however fast
+// the first stage is; closing it lets the next stage finish its work and then end.
 
 #include <tare/tare.hpp>
 
@@ -12,7 +12,7 @@ constexpr std::uint64_t last = 10'000;
 
 tare::task<> produce(tare::channel<std::uint64_t>& out) {
   for (std::uint64_t n = 1; n <= last; ++n) {
-    if (!co_await out.send(n)) co_return;  // nobody wants more
+    if (!co_await out.send(n)) co_return;  // the receiver has closed
   }
   out.close();
 }
@@ -22,7 +22,7 @@ tare::task<> square(tare::channel<std::uint64_t>& in, tare::channel<std::uint64_
     if (!co_await out.send(*n * *n)) break;
   }
   working.count_down();
-  if (working.is_open()) out.close();  // the last one to end
+  if (working.is_open()) out.close();  // the last to end
 }
 
 tare::task<std::uint64_t> sum_of_squares() {

@@ -7,7 +7,7 @@
 // bytes, and everything that a suspended task needs shares these 15:
 //
 //   next, prev   where it is queued: run queue, mailbox, timer wheel; or which child or node it waits for
-//   parent       who is told when it ends: the awaiting frame, a slot of its scope, a branch of a combinator
+//   parent       notified when it ends: the awaiting frame, a slot of its scope, a branch of a combinator
 //   tick         asleep: the low bits of the deadline (src/timer/wheel.hpp); otherwise what it waits for
 //
 // A wait state belongs to the shard on which its task runs: only that thread reads or writes it. The one exception is

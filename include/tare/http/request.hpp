@@ -92,7 +92,7 @@ class request {
   /// or smaller than before. In a server with a memory budget, call it before allocating something large and after
   /// freeing it. Does nothing if the runtime has no `memory_limit`.
   /// **Errors**: false if there was no room within `server_options::room_timeout`; the previous value stays in effect.
-  /// **Cancellation**: likewise.
+  /// **Cancellation**: the previous value stays in effect.
   /// **Threads**: on the shard of the request.
   /// **Bytes**: a frame while it waits.
   [[nodiscard]] task<bool> reserve(std::size_t bytes);
