@@ -2,7 +2,9 @@
 //
 //   service --db sqlite:items.db --seed --listen 127.0.0.1:8080 --budget 512M
 //
-// SIGTERM and SIGINT: it stops accepting, answers what is under way, closes the database, and ends.
+// SIGHUP: it reads the certificate of --tls anew. SIGTERM and SIGINT: it stops accepting, answers what is under way,
+// closes the database, and ends.
+// closes the database, and ends.
 
 #include "catalogue.hpp"
 #include "handlers.hpp"
@@ -55,6 +57,18 @@ task<> prepare(application& app, bool seed) {
     co_await tare::sleep_for(200ms);
   }
   if (!complained.empty()) std::fputs("service: the database is ready\n", stderr);
+}
+
+/// Reads the certificate anew on SIGHUP; connections keep theirs.
+task<> reload_on_hangup(tare::net::tls::context identity) {
+  auto hangup = tare::net::signal_set::of({SIGHUP});
+  if (!hangup) throw std::system_error(hangup.error(), "waiting for SIGHUP");
+  for (;;) {
+    const auto came = co_await hangup->next();
+    if (!came) co_return;
+    const auto loaded = identity.reload();
+    std::fprintf(stderr, "service: --tls: %s\n", loaded ? "loaded anew" : loaded.error().message().c_str());
+  }
 }
 
 tare::http::server_options server_options(bool tls) {
@@ -167,6 +181,7 @@ task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool data
   };
   auto prepare_and_serve = [&](tare::scope& preparing) -> task<> {
     preparing.spawn(prepare(app, chosen.seed));
+    if (chosen.tls) preparing.spawn(reload_on_hangup(*chosen.tls));
     co_await tare::with_scope(serve_all);
     preparing.cancel();
   };

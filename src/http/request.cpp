@@ -43,6 +43,7 @@ std::string_view request::authority() const noexcept { return of_.head().authori
 fields_view request::fields() const noexcept { return of_.head().fields; }
 unsigned request::minor_version() const noexcept { return of_.head().minor_version; }
 net::result<net::endpoint> request::peer() const { return of_.connection().peer(); }
+std::optional<net::tls::certificate> request::peer_certificate() const { return of_.connection().peer_certificate(); }
 
 task<bool> request::reserve(std::size_t bytes) { return of_.reserve(bytes); }
 

@@ -8,6 +8,7 @@
 #include "sched/usage.hpp"
 
 #include <tare/detail/frame_memory.hpp>
+#include <tare/detail/timer_node.hpp>
 #include <tare/error.hpp>
 #include <tare/http/server.hpp>
 #include <tare/memory_budget.hpp>
@@ -201,6 +202,23 @@ constexpr auto accept_retry = 10ms;
 // Only a few at a time: their memory is available at the next check.
 constexpr std::size_t shed_at_once = 32;
 
+/// Erases expired ticket keys even if no client connects for long.
+class ticket_key_timer : tare::detail::timer_node {
+ public:
+  explicit ticket_key_timer(net::tls::context of) noexcept : of_(std::move(of)) {
+    expired = [](timer_node& timer) noexcept { static_cast<ticket_key_timer&>(timer).erase(); };
+    erase();
+  }
+  ~ticket_key_timer() { tare::detail::disarm(*this); }
+  ticket_key_timer(const ticket_key_timer&) = delete;
+  ticket_key_timer& operator=(const ticket_key_timer&) = delete;
+
+ private:
+  void erase() noexcept { tare::detail::arm(*this, of_.erase_old_ticket_keys().count()); }
+
+  net::tls::context of_;
+};
+
 /// Waits until all connections of a stopping server have ended.
 task<> wait_for_connections(scope& connections) { co_await connections.join(); }
 
@@ -235,9 +253,12 @@ task<net::result<void>> server::serve(net::listener listener) {
 }
 
 task<net::result<void>> server::serve(net::listener listener, net::tls::context with) {
-  return accept_all(std::move(listener), [this, with = std::move(with)](net::stream client, scope& connections) {
-    return serve_tls(std::move(client), with, *core_, connections);
-  });
+  const ticket_key_timer timer(with);
+  auto serving =
+      accept_all(std::move(listener), [this, with = std::move(with)](net::stream client, scope& connections) {
+        return serve_tls(std::move(client), with, *core_, connections);
+      });
+  co_return co_await std::move(serving);
 }
 
 // Memory may run out at any await of this loop, and it continues: it calls only the coroutines of connections.

@@ -89,6 +89,72 @@ TEST_P(https, drops_those_who_do_not_speak_tls_and_serves_on) {
   });
 }
 
+/// Says who asks.
+task<> say_who(tare::http::request& asked, tare::http::response& answer) {
+  const auto client = asked.peer_certificate();
+  const std::string text = client ? client->common_name : "nobody";
+  (void)co_await answer.send("text/plain", text);
+}
+
+TEST_P(https, handlers_know_the_certificate_of_the_client) {
+  const auto asks = [](const client_options& as, const std::string& expected) {
+    return [&as, &expected](server& /*serving*/, std::uint16_t port) -> task<> {
+      // The second on a kept connection, whose OpenSSL is gone.
+      client asking(as);
+      for (int i = 0; i < 2; ++i) {
+        auto got = co_await asking.get(url_of(port));
+        EXPECT_EQ((co_await got.value().read_all()).value(), expected);
+        EXPECT_EQ(asking.idle_connections(), 1U);
+      }
+      // And by a ticket.
+      client again(as);
+      auto got = co_await again.get(url_of(port));
+      EXPECT_EQ((co_await got.value().read_all()).value(), expected);
+    };
+  };
+  const auto members = tls::context::server({.certificate = ours().certificate,
+                                             .key = ours().key,
+                                             .client_authorities = ours().certificate,
+                                             .client_certificate = tls::client_certificates::optional})
+                           .value();
+  for (const auto version : {tls::protocol::tls_1_2, tls::protocol::tls_1_3}) {
+    client_options known;
+    known.tls = tls::context::client({.authorities = ours().certificate,
+                                      .certificate = ours().certificate,
+                                      .key = ours().key,
+                                      .max_version = version})
+                    .value();
+    http_test::with_server(say_who, {}, asks(known, "localhost"), members);
+  }
+  const client_options unknown = trusting();
+  http_test::with_server(say_who, {}, asks(unknown, "nobody"), members);
+  // Not asked for.
+  http_test::with_server(say_who, {}, asks(unknown, "nobody"), server_context());
+}
+
+TEST_P(https, serves_with_what_has_been_loaded_anew) {
+  const support::identity next;
+  auto identity = server_context();
+  http_test::with_server(
+      echo, {},
+      [&](server& serving, std::uint16_t port) -> task<> {
+        client before(trusting());
+        EXPECT_TRUE(co_await before.get(url_of(port)));
+        EXPECT_TRUE(identity.reload(
+            tls::server_options{.certificate = next.certificate, .key = next.key, .alpn = {"http/1.1"}}));
+        // A new client does not trust what it is shown now; one of the new certificate does; and the first goes on.
+        client stranger(trusting());
+        EXPECT_FALSE(co_await stranger.get(url_of(port)));
+        client_options options;
+        options.tls = tls::context::client({.authorities = next.certificate, .alpn = {"http/1.1"}}).value();
+        client after(options);
+        EXPECT_TRUE(co_await after.get(url_of(port)));
+        EXPECT_TRUE(co_await before.get(url_of(port)));
+        EXPECT_EQ(serving.requests(), 3U);
+      },
+      identity);
+}
+
 TEST_P(https, serves_on_after_any_allocation_has_failed) {
   with_server([](server& serving, std::uint16_t port) -> task<> {
     int failures = 0;

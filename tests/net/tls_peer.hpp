@@ -28,6 +28,12 @@ struct tls_peer_options {
   bool with_certificate = false;  ///< a client's own
   std::uint8_t max_fragment = 0;  ///< a client's wish, as RFC 6066 numbers it
   SSL_SESSION* resumed = nullptr;
+  int max_version = 0;               ///< 0: `version`
+  const char* ciphers = nullptr;     ///< of TLS 1.2
+  std::string host = "localhost";    ///< that a client asks for; empty: it does not say
+  std::string certificate = {};      ///< a client's own, in place of the usual one
+  std::string key = {};              ///< of it
+  const char* signatures = nullptr;  ///< that a client can verify
 };
 
 class tls_peer {
@@ -38,13 +44,21 @@ class tls_peer {
     context_.reset(::SSL_CTX_new(options.server ? ::TLS_server_method() : ::TLS_client_method()));
     SSL_CTX* const context = context_.get();
     SSL_CTX_set_min_proto_version(context, options.version);
-    SSL_CTX_set_max_proto_version(context, options.version);
+    SSL_CTX_set_max_proto_version(context, options.max_version == 0 ? options.version : options.max_version);
+    if (options.ciphers != nullptr) {
+      EXPECT_EQ(::SSL_CTX_set_cipher_list(context, options.ciphers), 1);
+    }
+    if (options.signatures != nullptr) {
+      EXPECT_EQ(SSL_CTX_set1_sigalgs_list(context, options.signatures), 1);
+    }
     if (options.suite != nullptr) {
       EXPECT_EQ(::SSL_CTX_set_ciphersuites(context, options.suite), 1);
     }
     if (options.server || options.with_certificate) {
-      EXPECT_EQ(::SSL_CTX_use_certificate_chain_file(context, ours().certificate.c_str()), 1);
-      EXPECT_EQ(::SSL_CTX_use_PrivateKey_file(context, ours().key.c_str(), SSL_FILETYPE_PEM), 1);
+      const std::string& chain = options.certificate.empty() ? ours().certificate : options.certificate;
+      const std::string& key = options.key.empty() ? ours().key : options.key;
+      EXPECT_EQ(::SSL_CTX_use_certificate_chain_file(context, chain.c_str()), 1);
+      EXPECT_EQ(::SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM), 1);
     }
     if (options.max_fragment != 0) ::SSL_CTX_set_tlsext_max_fragment_length(context, options.max_fragment);
     ::SSL_CTX_set_keylog_callback(context, [](const SSL* of, const char* line) {
@@ -60,7 +74,8 @@ class tls_peer {
       ::SSL_set_accept_state(ssl_.get());
     } else {
       ::SSL_set_connect_state(ssl_.get());
-      SSL_set_tlsext_host_name(ssl_.get(), "localhost");
+      if (!options.host.empty()) SSL_set_tlsext_host_name(ssl_.get(), options.host.c_str());
+      if (options.resumed != nullptr) ::SSL_set_session(ssl_.get(), options.resumed);
     }
   }
   tls_peer(const tls_peer&) = delete;
@@ -98,6 +113,19 @@ class tls_peer {
       if (got > 0) all.append(some.data(), static_cast<std::size_t>(got));
     }
     return all;
+  }
+
+  /// Of its key log: "CLIENT_TRAFFIC_SECRET_0 ".
+  [[nodiscard]] std::vector<unsigned char> secret(std::string_view label) const {
+    const std::size_t line = log_.find(label);
+    EXPECT_NE(line, std::string::npos);
+    const std::string text = log_.substr(line, log_.find('\n', line) - line);
+    std::vector<unsigned char> bytes(64);
+    std::size_t size = 0;
+    EXPECT_EQ(
+        ::OPENSSL_hexstr2buf_ex(bytes.data(), bytes.size(), &size, text.substr(text.rfind(' ') + 1).c_str(), '\0'), 1);
+    bytes.resize(size);
+    return bytes;
   }
 
   /// From now on OpenSSL is not used. `sent_before`: records that it has sealed with the keys.

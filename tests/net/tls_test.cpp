@@ -218,8 +218,14 @@ TEST_P(tls_test, a_client_that_comes_back_resumes) {
   run([]() -> task<> {
     const auto of_client = client_context();
     const auto of_server = server_context();
+    auto listening = listener::bind(endpoint::loopback(0)).value();
     for (const bool again : {false, true, true}) {
-      auto [client, server] = co_await shake_hands(of_client, of_server);
+      // Of the same port: another may be another server.
+      auto plain = co_await tare::net::connect(listening.local().value());
+      auto accepted = co_await listening.accept();
+      auto [client, server] =
+          co_await tare::when_all(tls::stream::connect(std::move(plain.value()), of_client, std::string("localhost")),
+                                  tls::stream::accept(std::move(accepted.value()), of_server));
       EXPECT_EQ(client->resumed(), again);
       EXPECT_TRUE(co_await server->write(bytes_of("the ticket comes with this")));
       EXPECT_TRUE((co_await client->read()).has_value());
@@ -256,8 +262,7 @@ TEST_P(tls_test, an_end_without_farewell_is_an_error) {
     auto [plain, other] = co_await connect_loopback();
     EXPECT_TRUE(co_await plain.write(bytes_of("GET / HTTP/1.1\r\n\r\n")));
     auto refused = co_await tls::stream::accept(std::move(other), server_context());
-    EXPECT_EQ(refused.error().category(), tls::tls_category());
-    EXPECT_FALSE(refused.error().message().empty());
+    EXPECT_EQ(refused.error(), std::errc::protocol_error);
   }());
 }
 

@@ -13,6 +13,7 @@
 #include <tare/http/error.hpp>
 #include <tare/http/fields.hpp>
 #include <tare/net/endpoint.hpp>
+#include <tare/net/tls_certificate.hpp>
 #include <tare/task.hpp>
 
 #include <cstddef>
@@ -87,6 +88,12 @@ class request {
   [[nodiscard]] unsigned minor_version() const noexcept;
   [[nodiscard]] request_body body() noexcept { return request_body(of_); }
   [[nodiscard]] net::result<net::endpoint> peer() const;
+  /// The client's certificate, which the server has verified (net::tls::server_options::client_authorities). Empty if
+  /// the client presented none, and without TLS.
+  /// **Errors**: throws std::bad_alloc.
+  /// **Threads**: on the shard of the request.
+  /// **Bytes**: the result, made by each call.
+  [[nodiscard]] std::optional<net::tls::certificate> peer_certificate() const;
 
   /// Declares how many bytes the handler will hold from now on, including bodies it has read; the number may be larger
   /// or smaller than before. In a server with a memory budget, call it before allocating something large and after

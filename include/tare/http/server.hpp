@@ -108,6 +108,7 @@ class server {
   /// accepting fails permanently. May be called for several listeners.
   [[nodiscard]] task<net::result<void>> serve(net::listener listener);
   /// The same over TLS. A client gets `head_timeout` for the handshake; if it fails, the connection is closed silently.
+  /// `with.reload()` takes effect for the next client. Ticket keys are erased when they expire.
   [[nodiscard]] task<net::result<void>> serve(net::listener listener, net::tls::context with);
 
   /// Serves a single connection of any kind to its end, or until the task is cancelled; then it drains like `serve`.

@@ -8,7 +8,8 @@
 //   co_await s->write(request);
 //
 // By default a client verifies the server's certificate, and that it was issued for the requested host. Session tickets
-// are enabled at both ends: a client that reconnects to a host resumes its session.
+// are enabled at both ends: a client that reconnects to a host and port resumes its session. tls_options.hpp has the
+// options.
 //
 // Bytes: the object is 16. With TLS 1.3, OpenSSL's state exists only during the handshake (a client's until the first
 // bytes arrive); afterwards only the keys of both directions remain: 256 bytes, and 64 or more for the host and
@@ -18,6 +19,8 @@
 #include <tare/net/lease.hpp>
 #include <tare/net/result.hpp>
 #include <tare/net/stream.hpp>
+#include <tare/net/tls_certificate.hpp>
+#include <tare/net/tls_options.hpp>
 #include <tare/task.hpp>
 
 #include <chrono>
@@ -25,14 +28,12 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
-#include <vector>
-
-struct ssl_ctx_st;
 
 namespace tare::net::tls {
 
@@ -41,47 +42,43 @@ namespace tare::net::tls {
 /// Why a certificate was not accepted (X509_V_ERR_...).
 [[nodiscard]] const std::error_category& certificate_category() noexcept;
 
-struct client_options {
-  bool verify = true;                  ///< false: accept any certificate
-  std::string authorities = {};        ///< a PEM file of certificates to trust instead of the system's
-  std::vector<std::string> alpn = {};  ///< protocols, best first, such as "http/1.1"
-  std::string certificate = {};        ///< our own chain, if the server requests one: a PEM file
-  std::string key = {};                ///< its private key
-  bool kernel_tls = false;             ///< see server_options
-};
+class context_state;
+class session;
+enum class wanted : std::uint8_t;
 
-struct server_options {
-  std::string certificate;              ///< the chain, the server's own first: a PEM file
-  std::string key;                      ///< its private key
-  std::vector<std::string> alpn = {};   ///< protocols, best first; a client that supports none of them is refused
-  std::string client_authorities = {};  ///< PEM; if set, clients must present a certificate issued by one of them
-  /// If the kernel supports TLS, it encrypts the records; OpenSSL's state then stays with each connection.
-  bool kernel_tls = false;
-};
-
-/// Why a context could not be made. Compares and converts like a std::error_code; `message` includes the name of the
-/// file concerned.
-class context_error : public std::error_code {
- public:
-  explicit context_error(std::error_code code, std::string file = {}) : std::error_code(code), file_(std::move(file)) {}
-
-  /// Empty if the error does not concern a file.
-  [[nodiscard]] const std::string& file() const noexcept { return file_; }
-  [[nodiscard]] std::string message() const {
-    return file_.empty() ? std::error_code::message() : file_ + ": " + std::error_code::message();
-  }
-
- private:
-  std::string file_;
-};
-
-/// Shared by many connections: certificates, trusted authorities, session tickets. 16 bytes, a shared pointer;
-/// thread-safe. Streams keep what they need of it alive.
+/// Shared by many connections: certificates, trusted authorities, session tickets. 16 bytes, a shared pointer: copies
+/// refer to the same context, and `reload` affects all of them. Streams keep what they need of it alive.
+///
+/// A server encrypts tickets with keys that belong to the context, so a client can resume on any shard. A ticket
+/// records the time and the host name of the full handshake. It is valid for `server_options::ticket_lifetime` from
+/// then on, for that name, while the client's certificate is valid, and only under the same versions, ciphers and
+/// client authorities. Otherwise a full handshake follows.
+///
+/// A client stores up to 4 tickets for each of 256 pairs of host and port. It uses each ticket of TLS 1.3 once.
 class context {
  public:
-  /// Reads the files immediately, so do not call it on a hot path. **Errors**: OpenSSL's, and the system's for files.
+  /// **Errors**: OpenSSL's, the system's for files, and std::errc::invalid_argument for options that contradict each
+  /// other.
+  /// **Threads**: any. Reads files without suspending, so do not call it on a hot path.
+  /// **Bytes**: about 10 KB, and the certificates.
   [[nodiscard]] static std::expected<context, context_error> client(const client_options& options = {});
   [[nodiscard]] static std::expected<context, context_error> server(const server_options& options);
+
+  /// Rereads the files. Handshakes that begin later use them; handshakes in progress and existing connections keep what
+  /// they have. A server's tickets stay valid.
+  /// **Errors**: as for making a context. The context is then unchanged.
+  /// **Threads**: any. Reads files without suspending.
+  /// **Bytes**: what was loaded before is freed with the last connection that uses it.
+  [[nodiscard]] std::expected<void, context_error> reload();
+  /// The same with other options. They must be of the kind that the context was made with; otherwise the program ends
+  /// with a message.
+  [[nodiscard]] std::expected<void, context_error> reload(const client_options& options);
+  [[nodiscard]] std::expected<void, context_error> reload(const server_options& options);
+
+  /// Erases expired ticket keys, and returns how long to wait before calling it again. Each handshake of a server does
+  /// this, and so does tare::http::server while it serves; call it elsewhere if there may be no handshake for long.
+  /// **Threads**: any.
+  [[nodiscard]] std::chrono::nanoseconds erase_old_ticket_keys() noexcept;
 
   context(const context&) noexcept = default;
   context(context&&) noexcept = default;
@@ -91,13 +88,10 @@ class context {
 
  private:
   friend class stream;
-  explicit context(std::shared_ptr<ssl_ctx_st> shared) noexcept : shared_(std::move(shared)) {}
+  explicit context(std::shared_ptr<context_state> state) noexcept : state_(std::move(state)) {}
 
-  std::shared_ptr<ssl_ctx_st> shared_;
+  std::shared_ptr<context_state> state_;
 };
-
-class session;
-enum class wanted : std::uint8_t;
 
 namespace detail {
 
@@ -184,6 +178,13 @@ class stream {
   [[nodiscard]] std::string_view version() const noexcept;
   /// Whether a session ticket abbreviated the handshake.
   [[nodiscard]] bool resumed() const noexcept;
+  /// The peer's certificate, also if the session was resumed. A server returns that of the client, which it has
+  /// verified. A client returns that of the server if `client_options::keep_server_certificate` is set; it is verified
+  /// unless `verify` is off. Empty otherwise.
+  /// **Errors**: throws std::bad_alloc.
+  /// **Bytes**: the result, made by each call. The connection keeps the certificate's DER, and nothing if there is
+  /// none.
+  [[nodiscard]] std::optional<certificate> peer_certificate() const;
 
   /// Bytes held for partially received records and for records waiting to be sent.
   [[nodiscard]] std::size_t buffered_bytes() const noexcept;

@@ -2,37 +2,18 @@
 
 #include "net/tls/session.hpp"
 
+#include <tare/sleep.hpp>
+
 #include <openssl/err.h>
-#include <openssl/x509_vfy.h>
 
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 namespace tare::net::tls {
 
 namespace {
-
-class openssl_errors final : public std::error_category {
- public:
-  [[nodiscard]] const char* name() const noexcept override { return "tls"; }
-  [[nodiscard]] std::string message(int error) const override {
-    std::array<char, 256> text{};
-    ::ERR_error_string_n(static_cast<unsigned>(error), text.data(), text.size());
-    return text.data();
-  }
-  [[nodiscard]] std::error_condition default_error_condition(int error) const noexcept override {
-    if (ERR_GET_REASON(static_cast<unsigned>(error)) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-      return std::errc::connection_aborted;
-    }
-    return {error, *this};
-  }
-};
-
-class certificate_errors final : public std::error_category {
- public:
-  [[nodiscard]] const char* name() const noexcept override { return "certificate"; }
-  [[nodiscard]] std::string message(int error) const override { return ::X509_verify_cert_error_string(error); }
-};
 
 /// Each protocol after its length, as OpenSSL wants them.
 std::vector<unsigned char> packed(const std::vector<std::string>& protocols) {
@@ -44,38 +25,20 @@ std::vector<unsigned char> packed(const std::vector<std::string>& protocols) {
   return all;
 }
 
-}  // namespace
-
-const std::error_category& tls_category() noexcept {
-  static const openssl_errors category;
-  return category;
-}
-
-const std::error_category& certificate_category() noexcept {
-  static const certificate_errors category;
-  return category;
-}
-
-std::unexpected<std::error_code> error_of(unsigned long packed) noexcept {
-  if (packed == 0) return std::unexpected(std::make_error_code(std::errc::connection_reset));
-  if (ERR_SYSTEM_ERROR(packed)) {
-    return std::unexpected(std::error_code(static_cast<int>(ERR_GET_REASON(packed)), std::generic_category()));
-  }
-  return std::unexpected(std::error_code(static_cast<int>(packed), tls_category()));
-}
-
-std::unexpected<std::error_code> openssl_error() noexcept {
-  const unsigned long first = ::ERR_get_error();
-  ::ERR_clear_error();
-  return error_of(first);
-}
-
-namespace {
-
 /// What OpenSSL has found wrong with the file.
 std::unexpected<context_error> error_about(const std::string& file) {
   return std::unexpected(context_error(openssl_error().error(), file));
 }
+
+/// Options that cannot be.
+std::unexpected<context_error> bad_option(const char* name) {
+  return std::unexpected(context_error(std::make_error_code(std::errc::invalid_argument), name));
+}
+
+/// Of TLS 1.2: forward secrecy, and neither CBC nor a digest that is not part of the cipher.
+constexpr const char* default_ciphers =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
 /// Where OpenSSL's contexts keep ours.
 int place_of_core() noexcept {
@@ -103,7 +66,6 @@ context_core& context_core::of(const SSL_CTX* context) noexcept {
 }
 
 void context_core::set_up() noexcept {
-  SSL_CTX_set_min_proto_version(context_, TLS1_2_VERSION);
   ::SSL_CTX_set_options(context_, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(context_,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -111,34 +73,84 @@ void context_core::set_up() noexcept {
   SSL_CTX_set_read_ahead(context_, 1);
   session::watch(context_);
   if (server_) {
+    ::SSL_CTX_set_options(context_, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    // What a handshake has been admitted with has room for no larger message (client_hello.hpp).
+    constexpr long max_certificates_bytes = 16L << 10U;
+    SSL_CTX_set_max_cert_list(context_, max_certificates_bytes);
     // Tickets hold all of a session, so nothing of it is kept here.
     SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_OFF);
-    constexpr std::array<unsigned char, 4> name{'t', 'a', 'r', 'e'};
-    ::SSL_CTX_set_session_id_context(context_, name.data(), name.size());
   } else {
     SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     ::SSL_CTX_sess_set_new_cb(context_, &context_core::keep_ticket);
   }
 }
 
-std::expected<void, context_error> context_core::use_certificate(const std::string& chain, const std::string& key) {
-  if (::SSL_CTX_use_certificate_chain_file(context_, chain.c_str()) != 1) return error_about(chain);
-  if (::SSL_CTX_use_PrivateKey_file(context_, key.c_str(), SSL_FILETYPE_PEM) != 1) return error_about(key);
-  if (::SSL_CTX_check_private_key(context_) != 1) return error_about(key);
+template <class Options>
+context_core::done context_core::set_protection(const Options& options) {
+  if (options.min_version > options.max_version) return bad_option("min_version");
+  if (SSL_CTX_set_min_proto_version(context_, std::to_underlying(options.min_version)) != 1) {
+    return error_about("min_version");
+  }
+  if (SSL_CTX_set_max_proto_version(context_, std::to_underlying(options.max_version)) != 1) {
+    return error_about("max_version");
+  }
+  const char* const ciphers = options.ciphers.empty() ? default_ciphers : options.ciphers.c_str();
+  if (::SSL_CTX_set_cipher_list(context_, ciphers) != 1) return error_about("ciphers");
+  if (!options.suites.empty() && ::SSL_CTX_set_ciphersuites(context_, options.suites.c_str()) != 1) {
+    return error_about("suites");
+  }
+  if (options.kernel_tls) ::SSL_CTX_set_options(context_, SSL_OP_ENABLE_KTLS);
   return {};
 }
 
-void context_core::set_alpn(const std::vector<std::string>& protocols) {
-  if (protocols.empty()) return;
+context_core::done context_core::set_certificate(const client_options& options) {
+  if (options.certificate.empty()) return {};
+  if (::SSL_CTX_use_certificate_chain_file(context_, options.certificate.c_str()) != 1) {
+    return error_about(options.certificate);
+  }
+  if (::SSL_CTX_use_PrivateKey_file(context_, options.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return error_about(options.key);
+  }
+  if (::SSL_CTX_check_private_key(context_) != 1) return error_about(options.key);
+  return {};
+}
+
+context_core::done context_core::set_certificates(const server_options& options) {
+  refuses_unknown_names_ = options.refuse_unknown_names;
+  if (auto added = certificates_.add({.certificate = options.certificate, .key = options.key}); !added) return added;
+  for (const certificate_files& each : options.more_certificates) {
+    if (auto added = certificates_.add(each); !added) return added;
+  }
+  if (!certificates_.use_default(context_)) return error_about(options.certificate);
+  ::SSL_CTX_set_client_hello_cb(context_, &context_core::choose_certificate, this);
+  return {};
+}
+
+context_core::done context_core::set_client_authorities(const server_options& options) {
+  if (options.client_authorities.empty()) return {};
+  const bool required = options.client_certificate == client_certificates::required;
+  ::SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
+  if (::SSL_CTX_load_verify_file(context_, options.client_authorities.c_str()) != 1) {
+    return error_about(options.client_authorities);
+  }
+  return {};
+}
+
+context_core::done context_core::set_alpn(const std::vector<std::string>& protocols) {
+  if (protocols.empty()) return {};
+  for (const std::string& each : protocols) {
+    if (each.empty() || each.size() > 255) return bad_option("alpn");
+  }
   alpn_ = packed(protocols);
   if (server_) {
     ::SSL_CTX_set_alpn_select_cb(context_, &context_core::choose_alpn, this);
-  } else {
-    ::SSL_CTX_set_alpn_protos(context_, alpn_.data(), static_cast<unsigned>(alpn_.size()));
+  } else if (::SSL_CTX_set_alpn_protos(context_, alpn_.data(), static_cast<unsigned>(alpn_.size())) != 0) {
+    return error_about("alpn");
   }
+  return {};
 }
 
-int context_core::choose_alpn(SSL* /*session*/, const unsigned char** chosen, unsigned char* size,
+int context_core::choose_alpn(SSL* /*connection*/, const unsigned char** chosen, unsigned char* size,
                               const unsigned char* offered, unsigned offered_size, void* self) noexcept {
   const auto& ours = static_cast<context_core*>(self)->alpn_;
   unsigned char* found = nullptr;
@@ -150,60 +162,119 @@ int context_core::choose_alpn(SSL* /*session*/, const unsigned char** chosen, un
   return SSL_TLSEXT_ERR_OK;
 }
 
-void context_core::offer_ticket(SSL* session, const std::string& host) {
-  const std::scoped_lock guard(lock_);
-  if (const auto known = tickets_.find(host); known != tickets_.end()) ::SSL_set_session(session, known->second.get());
-}
-
-int context_core::keep_ticket(SSL* session, SSL_SESSION* ticket) noexcept {
-  context_core& self = of(::SSL_get_SSL_CTX(session));
-  const char* const host = ::SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);
-  if (host == nullptr) return 0;
-  try {
-    const std::scoped_lock guard(self.lock_);
-    if (self.tickets_.size() >= most_tickets && !self.tickets_.contains(host))
-      self.tickets_.erase(self.tickets_.begin());
-    self.tickets_[host].reset(ticket);
-    return 1;  // it is ours now
-  } catch (...) {
-    return 0;  // without memory, the next connection does the whole handshake
-  }
-}
-
-std::expected<context, context_error> context::client(const client_options& options) {
-  auto made = context_core::make(::TLS_client_method(), false);
+std::expected<std::shared_ptr<SSL_CTX>, context_error> context_core::make(const client_options& options) {
+  auto made = make(::TLS_client_method(), false);
   if (!made) return std::unexpected(context_error(made.error()));
   SSL_CTX* const raw = made->get();
-  context_core& core = context_core::of(raw);
+  context_core& core = of(raw);
+  core.keeps_peer_certificate_ = options.keep_server_certificate;
   if (options.verify) {
     ::SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
     const int loaded = options.authorities.empty() ? ::SSL_CTX_set_default_verify_paths(raw)
                                                    : ::SSL_CTX_load_verify_file(raw, options.authorities.c_str());
     if (loaded != 1) return error_about(options.authorities);
   }
-  if (!options.certificate.empty()) {
-    if (auto used = core.use_certificate(options.certificate, options.key); !used) return std::unexpected(used.error());
+  if (auto set = core.set_protection(options); !set) return std::unexpected(set.error());
+  if (auto set = core.set_certificate(options); !set) return std::unexpected(set.error());
+  if (auto set = core.set_alpn(options.alpn); !set) return std::unexpected(set.error());
+  return std::move(*made);
+}
+
+std::expected<std::shared_ptr<SSL_CTX>, context_error> context_core::make(const server_options& options,
+                                                                          std::shared_ptr<ticket_keys> keys) {
+  auto made = make(::TLS_server_method(), true);
+  if (!made) return std::unexpected(context_error(made.error()));
+  context_core& core = of(made->get());
+  core.keeps_peer_certificate_ = true;
+  if (auto set = core.set_certificates(options); !set) return std::unexpected(set.error());
+  if (auto set = core.set_client_authorities(options); !set) return std::unexpected(set.error());
+  if (auto set = core.set_protection(options); !set) return std::unexpected(set.error());
+  if (auto set = core.set_alpn(options.alpn); !set) return std::unexpected(set.error());
+  if (auto set = core.set_tickets(options, std::move(keys)); !set) return std::unexpected(set.error());
+  return std::move(*made);
+}
+
+// --- what is shared -------------------------------------------------------------------------------------------------
+
+context_state::context_state(server_options options)
+    : options_(std::move(options)),
+      keys_(std::make_shared<ticket_keys>(std::get<server_options>(options_).ticket_key_period,
+                                          std::get<server_options>(options_).ticket_lifetime)) {}
+
+std::shared_ptr<SSL_CTX> context_state::current() const {
+  const std::scoped_lock guard(lock_);
+  return current_;
+}
+
+void context_state::replace(std::shared_ptr<SSL_CTX> by, any_options options) {
+  // What was there before is destroyed without the lock.
+  const std::scoped_lock guard(lock_);
+  current_.swap(by);
+  std::swap(options_, options);
+}
+
+std::expected<void, context_error> context_state::load(const client_options& options) {
+  auto made = context_core::make(options);
+  if (!made) return std::unexpected(made.error());
+  replace(std::move(*made), options);
+  return {};
+}
+
+std::expected<void, context_error> context_state::load(const server_options& options) {
+  auto made = context_core::make(options, keys_);
+  if (!made) return std::unexpected(made.error());
+  keys_->set_times(options.ticket_key_period, options.ticket_lifetime);
+  replace(std::move(*made), options);
+  return {};
+}
+
+std::expected<void, context_error> context_state::reload() {
+  any_options options;
+  {
+    const std::scoped_lock guard(lock_);
+    options = options_;
   }
-  if (options.kernel_tls) ::SSL_CTX_set_options(raw, SSL_OP_ENABLE_KTLS);
-  core.set_alpn(options.alpn);
-  return context(std::move(*made));
+  return std::visit([this](const auto& those) { return load(those); }, options);
+}
+
+std::expected<context, context_error> context::client(const client_options& options) {
+  auto state = std::make_shared<context_state>(options);
+  if (auto loaded = state->load(options); !loaded) return std::unexpected(loaded.error());
+  return context(std::move(state));
 }
 
 std::expected<context, context_error> context::server(const server_options& options) {
-  auto made = context_core::make(::TLS_server_method(), true);
-  if (!made) return std::unexpected(context_error(made.error()));
-  SSL_CTX* const raw = made->get();
-  context_core& core = context_core::of(raw);
-  if (auto used = core.use_certificate(options.certificate, options.key); !used) return std::unexpected(used.error());
-  if (!options.client_authorities.empty()) {
-    ::SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-    if (::SSL_CTX_load_verify_file(raw, options.client_authorities.c_str()) != 1) {
-      return error_about(options.client_authorities);
-    }
-  }
-  if (options.kernel_tls) ::SSL_CTX_set_options(raw, SSL_OP_ENABLE_KTLS);
-  core.set_alpn(options.alpn);
-  return context(std::move(*made));
+  auto state = std::make_shared<context_state>(options);
+  if (auto loaded = state->load(options); !loaded) return std::unexpected(loaded.error());
+  return context(std::move(state));
+}
+
+namespace {
+
+[[noreturn]] void of_the_other_kind(const char* options) noexcept {
+  std::fprintf(stderr,
+               "tare: net::tls::context::reload was called with %s: give it those that the context was made with\n",
+               options);
+  std::abort();
+}
+
+}  // namespace
+
+std::expected<void, context_error> context::reload() { return state_->reload(); }
+
+std::expected<void, context_error> context::reload(const client_options& options) {
+  if (state_->is_server()) of_the_other_kind("client_options for a server");
+  return state_->load(options);
+}
+
+std::expected<void, context_error> context::reload(const server_options& options) {
+  if (!state_->is_server()) of_the_other_kind("server_options for a client");
+  return state_->load(options);
+}
+
+std::chrono::nanoseconds context::erase_old_ticket_keys() noexcept {
+  constexpr std::chrono::nanoseconds without_tickets = std::chrono::hours(24);
+  return state_->is_server() ? state_->keys()->erase_old(now()) : without_tickets;
 }
 
 }  // namespace tare::net::tls

@@ -1,6 +1,12 @@
 #pragma once
 
-// OpenSSL's context, and the tickets that a client has been given.
+// OpenSSL's context and what belongs to it, and what a `context` is: the one that is in force, and the ticket keys that
+// go on when it is replaced.
+
+#include "net/tls/error.hpp"
+#include "net/tls/server_certificates.hpp"
+#include "net/tls/ticket_keys.hpp"
+#include "net/tls/ticket_store.hpp"
 
 #include <tare/net/result.hpp>
 #include <tare/net/tls.hpp>
@@ -10,46 +16,86 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
+#include <variant>
 #include <vector>
 
 namespace tare::net::tls {
 
-/// An error as OpenSSL packs it.
-[[nodiscard]] std::unexpected<std::error_code> error_of(unsigned long packed) noexcept;
-/// What OpenSSL's queue of errors says first, or the connection's if that is empty.
-[[nodiscard]] std::unexpected<std::error_code> openssl_error() noexcept;
-
 /// Belongs to OpenSSL's context, which every connection refers to, and ends with it.
 class context_core {
  public:
-  /// Sets up a context of one of OpenSSL's methods. Fails if OpenSSL has no memory.
-  [[nodiscard]] static result<std::shared_ptr<SSL_CTX>> make(const SSL_METHOD* method, bool server);
+  /// Fails as `context::client` and `context::server` do.
+  [[nodiscard]] static std::expected<std::shared_ptr<SSL_CTX>, context_error> make(const client_options& options);
+  [[nodiscard]] static std::expected<std::shared_ptr<SSL_CTX>, context_error> make(const server_options& options,
+                                                                                   std::shared_ptr<ticket_keys> keys);
   [[nodiscard]] static context_core& of(const SSL_CTX* context) noexcept;
 
-  struct free_ticket {
-    void operator()(SSL_SESSION* freed) const noexcept { ::SSL_SESSION_free(freed); }
-  };
-
-  std::expected<void, context_error> use_certificate(const std::string& chain, const std::string& key);
-  void set_alpn(const std::vector<std::string>& protocols);
-
-  /// Resumes with the ticket of an earlier connection to the host, if there is one.
-  void offer_ticket(SSL* session, const std::string& host);
+  /// A client's: resumes with a ticket of the server, if there is one, and keeps those that it will give. Throws
+  /// std::bad_alloc.
+  void offer_ticket(SSL* connection, std::string server);
+  /// A client's handshake is over: a ticket that may be used again goes back.
+  void finish_resumption(SSL* connection) noexcept;
+  /// Of a server, for `stream::peer_certificate`.
+  [[nodiscard]] bool keeps_peer_certificate() const noexcept { return keeps_peer_certificate_; }
 
  private:
-  explicit context_core(SSL_CTX* of, bool server) noexcept : context_(of), server_(server) {}
+  context_core(SSL_CTX* of, bool server) noexcept : context_(of), server_(server) {}
+  [[nodiscard]] static result<std::shared_ptr<SSL_CTX>> make(const SSL_METHOD* method, bool server);
   void set_up() noexcept;
-  static constexpr std::size_t most_tickets = 256;
-  static int keep_ticket(SSL* session, SSL_SESSION* ticket) noexcept;
-  static int choose_alpn(SSL* session, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
-                         unsigned offered_size, void* self) noexcept;
+
+  using done = std::expected<void, context_error>;
+  template <class Options>
+  [[nodiscard]] done set_protection(const Options& options);
+  [[nodiscard]] done set_certificates(const server_options& options);
+  [[nodiscard]] done set_certificate(const client_options& options);
+  [[nodiscard]] done set_client_authorities(const server_options& options);
+  [[nodiscard]] done set_alpn(const std::vector<std::string>& protocols);
+  [[nodiscard]] done set_tickets(const server_options& options, std::shared_ptr<ticket_keys> keys);
+  [[nodiscard]] bool bind_tickets(const server_options& options);
+
+  static int keep_ticket(SSL* connection, SSL_SESSION* ticket) noexcept;
+  static int choose_alpn(SSL* connection, const unsigned char** chosen, unsigned char* size,
+                         const unsigned char* offered, unsigned offered_size, void* self) noexcept;
+  static int choose_certificate(SSL* connection, int* alert, void* self) noexcept;
+  static int use_ticket_key(SSL* connection, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+                            EVP_MAC_CTX* mac, int seal) noexcept;
+  static int write_ticket(SSL* connection, void* self) noexcept;
+  static SSL_TICKET_RETURN read_ticket(SSL* connection, SSL_SESSION* ticket, const unsigned char* name,
+                                       std::size_t name_bytes, SSL_TICKET_STATUS status, void* self) noexcept;
 
   SSL_CTX* context_;
   bool server_;
+  bool keeps_peer_certificate_ = false;
+  bool refuses_unknown_names_ = false;
   std::vector<unsigned char> alpn_;  ///< each after its length
-  std::mutex lock_;
-  std::unordered_map<std::string, std::unique_ptr<SSL_SESSION, free_ticket>> tickets_;  ///< guarded by the lock
+  server_certificates certificates_;
+  std::shared_ptr<ticket_keys> keys_;
+  std::chrono::nanoseconds ticket_lifetime_{};
+  ticket_store tickets_;
+};
+
+/// What the copies of a context share. A replacement is in force from the next handshake on.
+class context_state {
+ public:
+  explicit context_state(client_options options) : options_(std::move(options)) {}
+  explicit context_state(server_options options);
+
+  /// Makes OpenSSL's context anew, by these options; without any change if that fails.
+  [[nodiscard]] std::expected<void, context_error> load(const client_options& options);
+  [[nodiscard]] std::expected<void, context_error> load(const server_options& options);
+  [[nodiscard]] std::expected<void, context_error> reload();
+  [[nodiscard]] std::shared_ptr<SSL_CTX> current() const;
+  [[nodiscard]] const std::shared_ptr<ticket_keys>& keys() const noexcept { return keys_; }
+  [[nodiscard]] bool is_server() const noexcept { return keys_ != nullptr; }
+
+ private:
+  using any_options = std::variant<client_options, server_options>;
+  void replace(std::shared_ptr<SSL_CTX> by, any_options options);
+
+  mutable std::mutex lock_;  ///< of the next two
+  std::shared_ptr<SSL_CTX> current_;
+  any_options options_;
+  const std::shared_ptr<ticket_keys> keys_;  ///< a server's
 };
 
 }  // namespace tare::net::tls

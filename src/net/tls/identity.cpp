@@ -53,7 +53,7 @@ result<identity> identity_of(std::string_view host) {
   return std::unexpected(std::make_error_code(std::errc::invalid_argument));
 }
 
-result<void> set_identity(SSL* openssl, std::string_view host) {
+result<void> set_identity(SSL* openssl, std::string_view host, std::uint16_t port) {
   const auto whose = identity_of(host);
   if (!whose) return std::unexpected(whose.error());
   const char* const text = whose->host.c_str();
@@ -62,10 +62,11 @@ result<void> set_identity(SSL* openssl, std::string_view host) {
       ::ERR_clear_error();
       return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     }
-    return {};
+  } else if (::SSL_set1_host(openssl, text) != 1 || SSL_set_tlsext_host_name(openssl, text) != 1) {
+    return openssl_error();
   }
-  if (::SSL_set1_host(openssl, text) != 1 || SSL_set_tlsext_host_name(openssl, text) != 1) return openssl_error();
-  context_core::of(::SSL_get_SSL_CTX(openssl)).offer_ticket(openssl, whose->host);
+  context_core::of(::SSL_get_SSL_CTX(openssl))
+      .offer_ticket(openssl, normal_name(whose->host) + ' ' + std::to_string(port));
   return {};
 }
 

@@ -6,6 +6,7 @@
 
 #include <openssl/ssl.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -19,8 +20,8 @@ struct identity {
 };
 [[nodiscard]] result<identity> identity_of(std::string_view host);
 
-/// Has OpenSSL verify that the certificate is for `host`, ask for it by name, and offer the ticket of an earlier
-/// connection. After any error the connection must not be used.
-[[nodiscard]] result<void> set_identity(SSL* openssl, std::string_view host);
+/// Has OpenSSL verify that the certificate is for `host`, ask for it by name, and offer a ticket of an earlier
+/// connection to the host and port. After any error the connection must not be used.
+[[nodiscard]] result<void> set_identity(SSL* openssl, std::string_view host, std::uint16_t port);
 
 }  // namespace tare::net::tls

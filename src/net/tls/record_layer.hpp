@@ -24,6 +24,10 @@ namespace tare::net::tls {
 class record_layer {
  public:
   record_layer(tare::detail::link slot, bool server) noexcept : slot_(slot), server_(server) {}
+  /// Nothing of the connection's keys remains, also where others use the same ciphers.
+  ~record_layer() { forget_last_key(suite_); }
+  record_layer(const record_layer&) = delete;
+  record_layer& operator=(const record_layer&) = delete;
 
   /// Still to be told their secrets.
   [[nodiscard]] traffic_keys& receiving() noexcept { return receiving_; }

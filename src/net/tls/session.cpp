@@ -1,5 +1,6 @@
 #include "net/tls/session.hpp"
 
+#include "net/tls/connection_name.hpp"
 #include "net/tls/context.hpp"
 #include "net/tls/extensions.hpp"
 #include "net/tls/record_bio.hpp"
@@ -9,9 +10,12 @@
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <memory>
 #include <new>
 #include <utility>
 
@@ -36,11 +40,23 @@ void free_session::operator()(session* freed) const noexcept {
 
 }  // namespace detail
 
+/// In memory of OpenSSL's.
+struct session::kept_certificate {
+  unsigned char* der = nullptr;
+  std::size_t bytes = 0;
+};
+
 struct session::names {
   std::uint8_t alpn_bytes;
   std::uint8_t server_bytes;
 
   [[nodiscard]] char* text() noexcept { return reinterpret_cast<char*>(this + 1); }
+  [[nodiscard]] char* behind_text() noexcept { return text() + alpn_bytes + server_bytes; }
+  [[nodiscard]] kept_certificate peer() noexcept {
+    kept_certificate there;
+    std::memcpy(&there, behind_text(), sizeof(there));
+    return there;
+  }
 };
 
 session& session::of(const SSL* openssl) noexcept {
@@ -68,7 +84,10 @@ result<detail::session_owner> session::make(SSL_CTX* context, tare::detail::link
 
 session::~session() {
   free_openssl(openssl_);
-  if (names_ != tare::detail::no_link) tare::detail::free_record(tare::detail::from_link<names>(names_));
+  if (names_ == tare::detail::no_link) return;
+  auto* const kept = tare::detail::from_link<names>(names_);
+  if (has_certificate_) OPENSSL_free(kept->peer().der);
+  tare::detail::free_record(kept);
 }
 
 // "CLIENT_TRAFFIC_SECRET_0 <the client's random number> <the secret>", both numbers in hexadecimal.
@@ -127,19 +146,50 @@ void session::hand_over() noexcept {
   }
 }
 
+// Without a certificate, `der` is null.
+result<session::kept_certificate> session::copy_peer_certificate() const noexcept {
+  kept_certificate made;
+  X509* const peer = ::SSL_get0_peer_certificate(openssl_);
+  if (peer == nullptr || !context_core::of(::SSL_get_SSL_CTX(openssl_)).keeps_peer_certificate()) return made;
+  const int size = ::i2d_X509(peer, &made.der);
+  if (size <= 0) return openssl_error();
+  made.bytes = static_cast<std::size_t>(size);
+  return made;
+}
+
+std::optional<certificate> session::peer_certificate() const {
+  if (is_handed_over_) {
+    if (!has_certificate_) return std::nullopt;
+    const kept_certificate kept = tare::detail::from_link<names>(names_)->peer();
+    return parse_certificate(std::as_bytes(std::span(kept.der, kept.bytes)));
+  }
+  const auto copy = copy_peer_certificate();
+  if (!copy) throw std::bad_alloc();
+  if (copy->der == nullptr) return std::nullopt;
+  const std::unique_ptr<unsigned char, decltype([](unsigned char* freed) { OPENSSL_free(freed); })> owner(copy->der);
+  return parse_certificate(std::as_bytes(std::span(copy->der, copy->bytes)));
+}
+
 bool session::keep_names() noexcept {
   const std::string_view protocol = alpn();
   const std::string_view host = server_name();
-  if (protocol.empty() && host.empty()) return true;
+  const auto peer = copy_peer_certificate();
+  if (!peer) return false;
+  const bool has_peer = peer->der != nullptr;
+  if (protocol.empty() && host.empty() && !has_peer) return true;
   try {
-    void* const memory = tare::detail::allocate_record(sizeof(names) + protocol.size() + host.size());
+    const std::size_t peer_bytes = has_peer ? sizeof(kept_certificate) : 0;
+    void* const memory = tare::detail::allocate_record(sizeof(names) + protocol.size() + host.size() + peer_bytes);
     auto* const kept = new (memory) names{.alpn_bytes = static_cast<std::uint8_t>(protocol.size()),
                                           .server_bytes = static_cast<std::uint8_t>(host.size())};
     std::ranges::copy(protocol, kept->text());
     std::ranges::copy(host, kept->text() + protocol.size());
+    if (has_peer) std::memcpy(kept->behind_text(), &*peer, sizeof(kept_certificate));
+    has_certificate_ = has_peer;
     names_ = tare::detail::to_link(kept);
     return true;
   } catch (const std::bad_alloc&) {
+    OPENSSL_free(peer->der);
     return false;
   }
 }
@@ -171,6 +221,8 @@ std::string_view session::server_name() const noexcept {
     auto* const kept = tare::detail::from_link<names>(names_);
     return {kept->text() + kept->alpn_bytes, kept->server_bytes};
   }
+  // At the end of a resumed handshake of TLS 1.2, OpenSSL's would be that of the first.
+  if (records_.is_server()) return connection_name(openssl_);
   const char* const name = ::SSL_get_servername(openssl_, TLSEXT_NAMETYPE_host_name);
   return name == nullptr ? std::string_view() : std::string_view(name);
 }
@@ -216,6 +268,7 @@ result<void> session::handshake(wanted& next) noexcept {
   // Anything else is no end of a handshake, a close_notify for one, which is OpenSSL's end of everything.
   if (status != 1) return std::unexpected(std::make_error_code(std::errc::connection_aborted));
   auto checked = check_handshake();
+  if (checked) context_core::of(::SSL_get_SSL_CTX(openssl_)).finish_resumption(openssl_);
   if (checked) hand_over();
   return checked;
 }
@@ -224,9 +277,11 @@ result<void> session::check_handshake() const noexcept {
   if (::SSL_is_init_finished(openssl_) != 1) {
     return std::unexpected(std::make_error_code(std::errc::connection_aborted));
   }
-  if ((::SSL_get_verify_mode(openssl_) & SSL_VERIFY_PEER) == 0) return {};
+  const int mode = ::SSL_get_verify_mode(openssl_);
+  if ((mode & SSL_VERIFY_PEER) == 0) return {};
   long verified = ::SSL_get_verify_result(openssl_);
-  if (::SSL_get0_peer_certificate(openssl_) == nullptr) verified = X509_V_ERR_APPLICATION_VERIFICATION;
+  const bool is_optional = records_.is_server() && (mode & SSL_VERIFY_FAIL_IF_NO_PEER_CERT) == 0;
+  if (::SSL_get0_peer_certificate(openssl_) == nullptr && !is_optional) verified = X509_V_ERR_APPLICATION_VERIFICATION;
   if (verified == X509_V_OK) return {};
   return std::unexpected(std::error_code(static_cast<int>(verified), certificate_category()));
 }

@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -66,10 +67,14 @@ class session {
   [[nodiscard]] std::string_view server_name() const noexcept;
   [[nodiscard]] std::string_view version() const noexcept;
   [[nodiscard]] bool resumed() const noexcept;
+  /// Throws std::bad_alloc.
+  [[nodiscard]] std::optional<certificate> peer_certificate() const;
 
  private:
-  /// What people may still ask for once OpenSSL is gone, in a record of the arena's: the sizes, then the texts.
+  /// What people may still ask for once OpenSSL is gone, in a record of the arena's: the sizes, then the texts, then,
+  /// if it is to be kept, where the peer's certificate is.
   struct names;
+  struct kept_certificate;
 
   session(tare::detail::link slot, bool server) noexcept : records_(slot, server) {}
 
@@ -84,6 +89,7 @@ class session {
   void hand_over() noexcept;
   [[nodiscard]] bool can_hand_over() noexcept;
   [[nodiscard]] bool keep_names() noexcept;
+  [[nodiscard]] result<kept_certificate> copy_peer_certificate() const noexcept;
 
   SSL* openssl_ = nullptr;
   record_layer records_;
@@ -92,8 +98,9 @@ class session {
   bool is_handed_over_ : 1 = false;    ///< the record layer has the connection
   bool knows_extensions_ : 1 = false;  ///< all that were agreed on
   bool sent_alert_ : 1 = false;
-  bool has_failed_ : 1 = false;  ///< OpenSSL must not be called any more
-  bool stays_ : 1 = false;       ///< with OpenSSL
+  bool has_failed_ : 1 = false;       ///< OpenSSL must not be called any more
+  bool stays_ : 1 = false;            ///< with OpenSSL
+  bool has_certificate_ : 1 = false;  ///< in `names`
 };
 static_assert(sizeof(session) == 256);
 

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <functional>
 #include <new>
+#include <optional>
 #include <utility>
 
 namespace tare::net::tls {
@@ -57,10 +58,12 @@ stream::stream(net::stream below, detail::session_owner session) noexcept
 
 task<result<stream>> stream::connect(net::stream below, context with, std::string host) {
   if (!below.is_open()) co_return closed();
-  auto begun = session::make(with.shared_.get(), below.slot_, false);
+  const auto remote = below.peer();
+  const std::uint16_t port = remote ? remote->port() : std::uint16_t{0};
+  auto begun = session::make(with.state_->current().get(), below.slot_, false);
   if (!begun) co_return std::unexpected(begun.error());
   stream made(std::move(below), std::move(*begun));
-  if (auto set = set_identity(made.session_->openssl(), host); !set) co_return std::unexpected(set.error());
+  if (auto set = set_identity(made.session_->openssl(), host, port); !set) co_return std::unexpected(set.error());
   if (auto agreed = co_await made.handshake(); !agreed) co_return std::unexpected(agreed.error());
   co_return std::move(made);
 }
@@ -68,7 +71,7 @@ task<result<stream>> stream::connect(net::stream below, context with, std::strin
 task<result<stream>> stream::accept(net::stream below, context with) {
   if (!below.is_open()) co_return closed();
   if (auto begins = co_await wait_for_client_hello(below); !begins) co_return std::unexpected(begins.error());
-  auto begun = session::make(with.shared_.get(), below.slot_, true);
+  auto begun = session::make(with.state_->current().get(), below.slot_, true);
   if (!begun) co_return std::unexpected(begun.error());
   stream made(std::move(below), std::move(*begun));
   if (auto agreed = co_await made.handshake(); !agreed) co_return std::unexpected(agreed.error());
@@ -260,5 +263,9 @@ std::string_view stream::server_name() const noexcept {
 std::string_view stream::version() const noexcept { return session_ ? session_->version() : std::string_view(); }
 
 bool stream::resumed() const noexcept { return session_ && session_->resumed(); }
+
+std::optional<certificate> stream::peer_certificate() const {
+  return session_ ? session_->peer_certificate() : std::nullopt;
+}
 
 }  // namespace tare::net::tls

@@ -35,13 +35,19 @@ constexpr std::array<suite_facts, 4> suites{{
 
 const suite_facts& facts_of(cipher_suite suite) noexcept { return suites.at(std::to_underlying(suite)); }
 
-/// A thread's, for all its connections: setting a key costs little beside keeping a context for each of them.
-EVP_CIPHER_CTX* context_of(cipher_suite suite) noexcept {
-  struct free_context {
-    void operator()(EVP_CIPHER_CTX* context) const noexcept { ::EVP_CIPHER_CTX_free(context); }
-  };
+struct free_context {
+  void operator()(EVP_CIPHER_CTX* context) const noexcept { ::EVP_CIPHER_CTX_free(context); }
+};
+
+/// A thread's, for all its connections: setting a key costs little beside keeping a context for each of them. Null
+/// until it is used.
+std::unique_ptr<EVP_CIPHER_CTX, free_context>& existing_context_of(cipher_suite suite) noexcept {
   thread_local std::array<std::unique_ptr<EVP_CIPHER_CTX, free_context>, suites.size()> contexts;
-  auto& context = contexts.at(std::to_underlying(suite));
+  return contexts.at(std::to_underlying(suite));
+}
+
+EVP_CIPHER_CTX* context_of(cipher_suite suite) noexcept {
+  auto& context = existing_context_of(suite);
   if (context != nullptr) return context.get();
   std::unique_ptr<EVP_CIPHER_CTX, free_context> made(::EVP_CIPHER_CTX_new());
   EVP_CIPHER* const cipher = ::EVP_CIPHER_fetch(nullptr, facts_of(suite).cipher, nullptr);
@@ -86,6 +92,20 @@ const unsigned char* raw(const std::byte* bytes) noexcept { return reinterpret_c
 cipher_suite suite_of(std::uint16_t number) noexcept {
   const auto* const found = std::ranges::find(suites, number, &suite_facts::number);
   return found == suites.end() ? cipher_suite::none : static_cast<cipher_suite>(found - suites.begin());
+}
+
+// A record under a key of zeros takes the place of the schedule, the nonce, and what the authentication has left.
+void forget_last_key(cipher_suite suite) noexcept {
+  EVP_CIPHER_CTX* const context = suite == cipher_suite::none ? nullptr : existing_context_of(suite).get();
+  if (context == nullptr) return;
+  constexpr std::array<unsigned char, 32> zeros{};
+  std::array<unsigned char, 32> sealed{};
+  int ignored = 0;
+  if (::EVP_EncryptInit_ex(context, nullptr, nullptr, zeros.data(), zeros.data()) != 1 ||
+      ::EVP_EncryptUpdate(context, sealed.data(), &ignored, zeros.data(), static_cast<int>(tag_bytes)) != 1 ||
+      ::EVP_EncryptFinal_ex(context, sealed.data(), &ignored) != 1) {
+    existing_context_of(suite).reset();  // freed, which overwrites it too
+  }
 }
 
 traffic_keys::~traffic_keys() { ::OPENSSL_cleanse(this, sizeof(*this)); }

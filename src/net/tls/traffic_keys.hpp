@@ -32,6 +32,9 @@ struct opened_record {
   std::span<std::byte> bytes;
 };
 
+/// Overwrites what the calling thread's cipher of the suite still has of the key that it was used with last.
+void forget_last_key(cipher_suite suite) noexcept;
+
 class traffic_keys {
  public:
   static constexpr std::size_t header_bytes = 5;

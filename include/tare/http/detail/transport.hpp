@@ -8,6 +8,7 @@
 #include <tare/net/endpoint.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/net/result.hpp>
+#include <tare/net/tls_certificate.hpp>
 #include <tare/task.hpp>
 
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <system_error>
 
@@ -60,6 +62,9 @@ class transport {
   /// immediately if the stream lacks this operation.
   [[nodiscard]] task<bool> peer_closes() const { return operations_->peer_closes(stream_); }
   [[nodiscard]] net::result<net::endpoint> peer() const { return operations_->peer(stream_); }
+  [[nodiscard]] std::optional<net::tls::certificate> peer_certificate() const {
+    return operations_->peer_certificate(stream_);
+  }
 
  private:
   struct operations {
@@ -76,6 +81,7 @@ class transport {
     std::size_t (*buffered_bytes)(void* stream) noexcept;
     task<bool> (*peer_closes)(void* stream);
     net::result<net::endpoint> (*peer)(void* stream);
+    std::optional<net::tls::certificate> (*peer_certificate)(void* stream);
   };
 
   template <class Stream>
@@ -164,6 +170,13 @@ class transport {
         return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
       }
     }
+    static std::optional<net::tls::certificate> peer_certificate(void* stream) {
+      if constexpr (requires { at(stream).peer_certificate(); }) {
+        return at(stream).peer_certificate();
+      } else {
+        return std::nullopt;
+      }
+    }
   };
 
   template <class Stream>
@@ -181,6 +194,7 @@ class transport {
       .buffered_bytes = &calls<Stream>::buffered_bytes,
       .peer_closes = &calls<Stream>::peer_closes,
       .peer = &calls<Stream>::peer,
+      .peer_certificate = &calls<Stream>::peer_certificate,
   };
 
   transport(void* stream, const operations* table) noexcept : stream_(stream), operations_(table) {}

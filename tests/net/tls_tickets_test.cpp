@@ -1,0 +1,476 @@
+// Session tickets: keys that are replaced and forgotten, what a ticket is good for, and what a client does with those
+// that it is given.
+
+#include "net/tls/ticket_keys.hpp"
+#include "net/tls/ticket_store.hpp"
+#include "net/tls_attempt.hpp"
+
+#include <tare/net/tls.hpp>
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace tare::testing;
+using tare::task;
+namespace tls = tare::net::tls;
+using keys = tls::ticket_keys;
+
+// --- the keys -------------------------------------------------------------------------------------------------------
+
+constexpr keys::time_point start{std::chrono::hours(1000)};
+
+tls::ticket_key current(keys& of, keys::time_point now) {
+  tls::ticket_key key;
+  EXPECT_TRUE(of.take_current(key, now));
+  return key;
+}
+
+keys::age age_of(keys& of, const tls::ticket_key& key, keys::time_point now) {
+  tls::ticket_key found;
+  const auto age = of.find(key.name, found, now);
+  EXPECT_EQ(age != keys::age::unknown, found.cipher == key.cipher && found.mac == key.mac);
+  return age;
+}
+
+TEST(tls_ticket_keys, seal_for_a_period_open_for_a_while_and_are_forgotten) {
+  keys all(10h, 2h);
+  const auto first = current(all, start);
+  EXPECT_EQ(current(all, start + 10h - 1ns).name, first.name);
+  EXPECT_EQ(age_of(all, first, start + 10h - 1ns), keys::age::current);
+  EXPECT_EQ(age_of(all, first, start + 10h), keys::age::previous);
+  EXPECT_EQ(all.count(), 1U);
+  const auto second = current(all, start + 11h);
+  EXPECT_NE(second.name, first.name);
+  EXPECT_NE(second.cipher, first.cipher);
+  EXPECT_NE(second.mac, first.mac);
+  EXPECT_EQ(all.count(), 2U);
+  EXPECT_EQ(age_of(all, first, start + 12h - 1ns), keys::age::previous);
+  EXPECT_EQ(age_of(all, first, start + 12h), keys::age::unknown);
+  EXPECT_EQ(all.count(), 1U);
+  EXPECT_EQ(age_of(all, second, start + 12h), keys::age::current);
+}
+
+TEST(tls_ticket_keys, are_forgotten_however_late_the_next_client_comes) {
+  for (const auto pause : {12h, 13h, 22h, 24h * 365}) {
+    keys all(10h, 2h);
+    const auto first = current(all, start);
+    EXPECT_EQ(age_of(all, first, start + pause), keys::age::unknown);
+    EXPECT_EQ(all.count(), 0U);
+    EXPECT_NE(current(all, start + pause).name, first.name);
+  }
+}
+
+TEST(tls_ticket_keys, are_erased_in_time_by_whoever_does_as_it_is_told) {
+  keys all(10h, 2h);
+  auto now = start;
+  EXPECT_EQ(all.erase_old(now), 10h);
+  const auto first = current(all, now + 1h);
+  std::size_t calls = 0;
+  while (all.count() != 0 && calls < 10) {
+    now += all.erase_old(now);
+    EXPECT_LE(now, start + 1h + 12h + 1s);
+    all.erase_old(now);
+    ++calls;
+  }
+  EXPECT_EQ(all.count(), 0U);
+  EXPECT_LT(calls, 10U);
+}
+
+TEST(tls_ticket_keys, end_sooner_if_the_period_becomes_shorter) {
+  keys all(10h, 2h);
+  const auto first = current(all, start);
+  all.set_times(1h, 2h);
+  EXPECT_EQ(age_of(all, first, start + 1h - 1ns), keys::age::current);
+  EXPECT_EQ(age_of(all, first, start + 1h), keys::age::previous);
+  EXPECT_EQ(age_of(all, first, start + 2h), keys::age::unknown);
+}
+
+TEST(tls_ticket_keys, are_overwritten) {
+  alignas(tls::ticket_key) std::array<std::byte, sizeof(tls::ticket_key)> memory{};
+  auto* const key = ::new (memory.data()) tls::ticket_key;
+  ASSERT_TRUE(key->make());
+  const auto is_zero = [](std::byte each) { return each == std::byte{0}; };
+  EXPECT_FALSE(std::ranges::all_of(memory, is_zero));
+  key->~ticket_key();
+  EXPECT_TRUE(std::ranges::all_of(memory, is_zero));
+}
+
+// --- a server's tickets ---------------------------------------------------------------------------------------------
+
+tls::server_options options_with(std::chrono::seconds period, std::chrono::seconds lifetime) {
+  return {
+      .certificate = ours().certificate, .key = ours().key, .ticket_lifetime = lifetime, .ticket_key_period = period};
+}
+
+void run_in_virtual_time(task<> body) {
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+  rt.run(std::move(body));
+}
+
+class tls_tickets : public ::testing::TestWithParam<int> {
+ protected:
+  static tls_peer_options again(const attempt& made) { return {.version = GetParam(), .resumed = made.kept.get()}; }
+  static tls_peer_options first() { return {.version = GetParam()}; }
+};
+INSTANTIATE_TEST_SUITE_P(of, tls_tickets, ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
+                         [](const ::testing::TestParamInfo<int>& made) {
+                           return std::string(made.param == TLS1_2_VERSION ? "tls_1_2" : "tls_1_3");
+                         });
+
+TEST_P(tls_tickets, outlive_their_key_by_a_while_and_are_replaced) {
+  const auto all = []() -> task<> {
+    const auto with = tls::context::server(options_with(1h, 24h)).value();
+    const auto a = co_await try_with(with, first());
+    EXPECT_TRUE(a.done && !a.resumed);
+    co_await tare::sleep_for(30min);
+    EXPECT_TRUE((co_await try_with(with, again(a))).resumed);
+    co_await tare::sleep_for(1h);
+    // Under the key before: taken, and replaced by one under the present key.
+    const auto b = co_await try_with(with, again(a));
+    EXPECT_TRUE(b.done && b.resumed);
+    co_await tare::sleep_for(1h - 1s);
+    EXPECT_TRUE((co_await try_with(with, again(b))).resumed);
+    // Under a key that is forgotten: a full handshake.
+    const auto late = co_await try_with(with, again(a));
+    EXPECT_TRUE(late.done);
+    EXPECT_FALSE(late.resumed);
+    EXPECT_TRUE((co_await try_with(with, again(late))).resumed);
+  };
+  run_in_virtual_time(all());
+}
+
+TEST_P(tls_tickets, end_with_the_time_of_the_full_handshake) {
+  const auto all = []() -> task<> {
+    const auto with = tls::context::server(options_with(10h, 2h)).value();
+    auto last = co_await try_with(with, first());
+    // However often it is replaced.
+    for (int i = 0; i < 3; ++i) {
+      co_await tare::sleep_for(30min);
+      last = co_await try_with(with, again(last));
+      EXPECT_TRUE(last.done && last.resumed) << i;
+    }
+    co_await tare::sleep_for(30min);
+    last = co_await try_with(with, again(last));
+    EXPECT_TRUE(last.done);
+    EXPECT_FALSE(last.resumed);
+  };
+  run_in_virtual_time(all());
+}
+
+TEST_P(tls_tickets, can_be_left_out) {
+  const auto all = []() -> task<> {
+    const auto with = tls::context::server(options_with(0s, 2h)).value();
+    const auto made = co_await try_with(with, first());
+    EXPECT_TRUE(made.done);
+    std::size_t size = 0;
+    const unsigned char* ticket = nullptr;
+    ::SSL_SESSION_get0_ticket(made.kept.get(), &ticket, &size);
+    EXPECT_EQ(size, 0U);
+    const auto next = co_await try_with(with, again(made));
+    EXPECT_TRUE(next.done);
+    EXPECT_FALSE(next.resumed);
+  };
+  run_in_virtual_time(all());
+}
+
+TEST_P(tls_tickets, are_for_the_server_name_that_they_were_given_for) {
+  const auto all = []() -> task<> {
+    const auto with = tls::context::server(options_with(10h, 2h)).value();
+    for (const char* before : {"a.example", ""}) {
+      auto options = first();
+      options.host = before;
+      const auto made = co_await try_with(with, options);
+      for (const char* now : {"a.example", "A.Example", "b.example", ""}) {
+        auto next = again(made);
+        next.host = now;
+        const auto other = co_await try_with(with, next);
+        EXPECT_TRUE(other.done);
+        EXPECT_EQ(other.host, now);
+        const bool is_same = std::string_view(before).empty() == std::string_view(now).empty() && now[0] != 'b';
+        EXPECT_EQ(other.resumed, is_same) << before << " then " << now;
+      }
+    }
+  };
+  run_in_virtual_time(all());
+}
+
+TEST_P(tls_tickets, survive_a_reload_that_changes_no_policy) {
+  const auto all = []() -> task<> {
+    auto options = options_with(10h, 2h);
+    // Of the same digest: with another, OpenSSL would give no new ticket in place of one that it does not take.
+    options.suites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
+    auto with = tls::context::server(options).value();
+    const auto made = co_await try_with(with, first());
+    EXPECT_TRUE(with.reload());
+    EXPECT_TRUE((co_await try_with(with, again(made))).resumed);
+    // A cipher that is not allowed any more must not come back by a ticket.
+    auto stricter = options_with(10h, 2h);
+    stricter.ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384";
+    stricter.suites = "TLS_CHACHA20_POLY1305_SHA256";
+    EXPECT_TRUE(with.reload(stricter));
+    const auto next = co_await try_with(with, again(made));
+    EXPECT_TRUE(next.done);
+    EXPECT_FALSE(next.resumed);
+    EXPECT_NE(next.cipher, made.cipher);
+    EXPECT_TRUE((co_await try_with(with, again(next))).resumed);
+    // No ticket of another context.
+    const auto another = tls::context::server(stricter).value();
+    const auto elsewhere = co_await try_with(another, again(next));
+    EXPECT_TRUE(elsewhere.done);
+    EXPECT_FALSE(elsewhere.resumed);
+  };
+  run_in_virtual_time(all());
+}
+
+TEST_P(tls_tickets, are_good_on_every_shard) {
+  const auto with = tls::context::server(options_with(10h, 2h)).value();
+  tare::runtime rt({.shards = 2});
+  attempt made;
+  bool resumed = false;
+  const auto ask = [&](bool is_again) -> task<> {
+    if (is_again) {
+      resumed = (co_await try_with(with, again(made))).resumed;
+    } else {
+      made = co_await try_with(with, first());
+    }
+  };
+  for (const unsigned shard : {0U, 1U}) {
+    const auto both = [&](tare::scope& s) -> task<> {
+      s.spawn_on(shard, ask(shard == 1));
+      co_return;
+    };
+    rt.run(tare::with_scope(both));
+  }
+  EXPECT_TRUE(made.done);
+  EXPECT_TRUE(resumed);
+}
+
+tls::server_options members_only(const std::string& authorities) {
+  auto options = options_with(10h, 2h);
+  options.client_authorities = authorities;
+  return options;
+}
+
+TEST_P(tls_tickets, keep_the_identity_of_the_client) {
+  const auto all = []() -> task<> {
+    const files alice = authority::shared().sign("alice", "/CN=alice", "email:alice@example.org");
+    const auto with_certificate = [&](tls_peer_options options) {
+      options.with_certificate = true;
+      options.certificate = alice.certificate;
+      options.key = alice.key;
+      return options;
+    };
+    auto with = tls::context::server(members_only(authority::shared().certificate())).value();
+    auto made = co_await try_with(with, with_certificate(first()));
+    EXPECT_TRUE(made.done && !made.resumed);
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_EQ(made.client_certificate.value().subject, "CN=alice");
+      EXPECT_EQ(made.client_certificate->emails, std::vector<std::string>{"alice@example.org"});
+      // Without a certificate of its own this time: what is in the ticket counts.
+      made = co_await try_with(with, again(made));
+      EXPECT_TRUE(made.done && made.resumed) << made.alert;
+      if (!made.done) co_return;
+    }
+    EXPECT_EQ(made.client_certificate.value().subject, "CN=alice");
+    // Of an authority that is not one any more.
+    EXPECT_TRUE(with.reload(members_only(ours().certificate)));
+    const auto refused = co_await try_with(with, with_certificate(again(made)));
+    EXPECT_FALSE(refused.done);
+    // And the other way round: a ticket from before any certificate was asked for.
+    EXPECT_TRUE(with.reload(options_with(10h, 2h)));
+    const auto anybody = co_await try_with(with, first());
+    EXPECT_FALSE(anybody.client_certificate.has_value());
+    EXPECT_TRUE(with.reload(members_only(authority::shared().certificate())));
+    const auto nobody = co_await try_with(with, again(anybody));
+    EXPECT_FALSE(nobody.done);
+    EXPECT_FALSE(nobody.resumed);
+  };
+  run_in_virtual_time(all());
+}
+
+TEST_P(tls_tickets, end_with_the_certificate_of_the_client) {
+  const auto all = []() -> task<> {
+    const files brief = authority::shared().sign_until("brief", 2s);
+    const auto with = tls::context::server(members_only(authority::shared().certificate())).value();
+    auto options = first();
+    options.with_certificate = true;
+    options.certificate = brief.certificate;
+    options.key = brief.key;
+    const auto made = co_await try_with(with, options);
+    EXPECT_TRUE(made.done);
+    if (!made.done) co_return;  // it was slower than the certificate
+    for (int i = 0; i < 100 && std::chrono::system_clock::now() <= made.client_certificate->not_after; ++i) {
+      co_await tare::offload([] { std::this_thread::sleep_for(50ms); });
+    }
+    co_await tare::offload([] { std::this_thread::sleep_for(50ms); });
+    const auto late = co_await try_with(with, again(made));
+    EXPECT_FALSE(late.done);
+    EXPECT_FALSE(late.resumed);
+  };
+  tare::run(all());
+}
+
+TEST_P(tls_tickets, of_handshakes_that_are_cancelled_leave_nothing) {
+  const auto all = []() -> task<> {
+    const auto with = tls::context::server(options_with(10h, 2h)).value();
+    auto made = co_await try_with(with, first());
+    for (std::size_t until = 0; until < 800; until += 40) {
+      auto [wire, end] = tare::net::stream::pair().value();
+      tls_peer peer(again(made));
+      const std::string flight = peer.step();
+      const auto accept = [&](tare::scope& s) -> task<> {
+        const auto serve = [&](tare::net::stream below) -> task<> {
+          const auto accepted = co_await tls::stream::accept(std::move(below), with);
+          EXPECT_FALSE(accepted.has_value());
+        };
+        s.spawn(serve(std::move(end)));
+        if (until != 0) (void)co_await wire.write(bytes_of(flight.substr(0, until)));
+        for (int i = 0; i < 10; ++i) co_await tare::yield();
+        s.cancel();
+      };
+      co_await tare::with_scope(accept);
+    }
+    EXPECT_TRUE((co_await try_with(with, again(made))).resumed);
+  };
+  tare::run(all());
+}
+
+// --- a client's -----------------------------------------------------------------------------------------------------
+
+tls::ticket_store::ticket ticket_of(int version, long age = 0) {
+  tls::ticket_store::ticket made(::SSL_SESSION_new());
+  ::SSL_SESSION_set_protocol_version(made.get(), version);
+  ::SSL_SESSION_set_time(made.get(), ::time(nullptr) - age);
+  ::SSL_SESSION_set_timeout(made.get(), 100);
+  const std::array<unsigned char, 4> id{1, 2, 3, 4};
+  ::SSL_SESSION_set1_id(made.get(), id.data(), id.size());
+  return made;
+}
+
+TEST(tls_ticket_store, gives_each_once) {
+  tls::ticket_store all;
+  EXPECT_EQ(all.take("a"), nullptr);
+  auto one = ticket_of(TLS1_3_VERSION);
+  auto two = ticket_of(TLS1_3_VERSION);
+  SSL_SESSION* const newest = two.get();
+  all.add("a", std::move(one));
+  all.add("a", std::move(two));
+  EXPECT_EQ(all.take("b"), nullptr);
+  EXPECT_EQ(all.take("a").get(), newest);
+  EXPECT_NE(all.take("a"), nullptr);
+  EXPECT_EQ(all.take("a"), nullptr);
+  EXPECT_EQ(all.servers(), 0U);
+}
+
+TEST(tls_ticket_store, drops_those_whose_time_is_over) {
+  tls::ticket_store all;
+  all.add("a", ticket_of(TLS1_3_VERSION, 50));
+  all.add("a", ticket_of(TLS1_3_VERSION, 101));
+  EXPECT_NE(all.take("a"), nullptr);
+  all.add("a", ticket_of(TLS1_2_VERSION, 101));
+  EXPECT_EQ(all.take("a"), nullptr);
+  EXPECT_EQ(all.servers(), 0U);
+}
+
+TEST(tls_ticket_store, has_bounds) {
+  tls::ticket_store all;
+  for (int i = 0; i < 1000; ++i) {
+    for (int j = 0; j < 10; ++j) all.add("server " + std::to_string(i), ticket_of(TLS1_3_VERSION));
+    all.add("often", ticket_of(TLS1_3_VERSION));
+  }
+  EXPECT_EQ(all.servers(), tls::ticket_store::max_servers);
+  EXPECT_EQ(all.take("server 0"), nullptr);
+  for (const char* server : {"often", "server 999"}) {
+    for (std::size_t i = 0; i < tls::ticket_store::max_tickets_per_server; ++i) EXPECT_NE(all.take(server), nullptr);
+    EXPECT_EQ(all.take(server), nullptr);
+  }
+}
+
+class tls_client_tickets : public ::testing::TestWithParam<bool> {
+ protected:
+  using protocol = tls::protocol;
+  static tls::context client() {
+    return tls::context::client(
+               {.authorities = ours().certificate, .max_version = GetParam() ? protocol::tls_1_3 : protocol::tls_1_2})
+        .value();
+  }
+
+  /// Connects to the server and hears from it: whether that was resumed.
+  static task<bool> connect(const tls::context& of_client, tare::net::listener& listening,
+                            const tls::context& of_server) {
+    auto plain = co_await tare::net::connect(listening.local().value());
+    auto accepted = co_await listening.accept();
+    std::string name = "localhost";
+    auto [client, server] =
+        co_await tare::when_all(tls::stream::connect(std::move(plain.value()), of_client, std::move(name)),
+                                tls::stream::accept(std::move(accepted.value()), of_server));
+    EXPECT_TRUE(client && server);
+    (void)co_await server->write(bytes_of("x"));
+    (void)co_await client->read();
+    EXPECT_EQ(client->resumed(), server->resumed());
+    co_return client->resumed();
+  }
+
+  /// Likewise to one that leaves after `bytes` of the ClientHello.
+  static task<> fail(const tls::context& of_client, tare::net::listener& listening, bool cancelled) {
+    auto plain = co_await tare::net::connect(listening.local().value());
+    auto accepted = (co_await listening.accept()).value();
+    std::string name = "localhost";
+    const auto connecting = [&](tare::scope& s) -> task<> {
+      const auto ask = [&](tare::net::stream below) -> task<> {
+        const auto made = co_await tls::stream::connect(std::move(below), of_client, std::move(name));
+        EXPECT_FALSE(made.has_value());
+      };
+      s.spawn(ask(std::move(plain.value())));
+      (void)co_await accepted.read();
+      if (cancelled) s.cancel();
+      accepted.close();
+      co_return;
+    };
+    co_await tare::with_scope(connecting);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(of, tls_client_tickets, ::testing::Bool(), [](const ::testing::TestParamInfo<bool>& made) {
+  return std::string(made.param ? "tls_1_3" : "tls_1_2");
+});
+
+TEST_P(tls_client_tickets, are_of_a_host_and_a_port) {
+  const auto all = []() -> task<> {
+    auto one = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
+    auto other = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
+    const auto of_client = client();
+    const auto of_server = server_context();
+    EXPECT_FALSE(co_await connect(of_client, one, of_server));
+    EXPECT_TRUE(co_await connect(of_client, one, of_server));
+    EXPECT_FALSE(co_await connect(of_client, other, of_server));
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_TRUE(co_await connect(of_client, one, of_server));
+      EXPECT_TRUE(co_await connect(of_client, other, of_server));
+    }
+  };
+  tare::run(all());
+}
+
+TEST_P(tls_client_tickets, are_dropped_when_a_handshake_that_offers_them_fails) {
+  const auto all = []() -> task<> {
+    for (const bool cancelled : {false, true}) {
+      auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
+      const auto of_client = client();
+      const auto of_server = server_context();
+      EXPECT_FALSE(co_await connect(of_client, listening, of_server));
+      // As many times as there are tickets.
+      for (int i = 0; i < 2; ++i) co_await fail(of_client, listening, cancelled);
+      EXPECT_FALSE(co_await connect(of_client, listening, of_server));
+      EXPECT_TRUE(co_await connect(of_client, listening, of_server));
+    }
+  };
+  tare::run(all());
+}
+
+}  // namespace
