@@ -92,7 +92,8 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   }
   chosen.grace = std::chrono::milliseconds(static_cast<std::int64_t>(grace * 1000));
   if (!identity.empty()) {
-    const auto made = tare::net::tls::context::server({.certificate = identity, .key = identity, .alpn = {"http/1.1", "http/1.0"}});
+    const auto made =
+        tare::net::tls::context::server({.certificate = identity, .key = identity, .alpn = {"http/1.1", "http/1.0"}});
     if (!made)
       return complain("--tls: no certificate with its private key in " + identity + ": " + made.error().message());
     chosen.tls = *made;

@@ -134,8 +134,8 @@ long record_bio::control(BIO* bio, int command, long number, void* pointer) noex
     wanted next{};
     ::BIO_clear_retry_flags(bio);
     const result<void> sent = self->flush(next);
-    // Nobody but us waits for what has been taken: to OpenSSL 3.5 a connection whose peer reads nothing would be one that
-    // waits to write, for ever, and not one that has too much unsent.
+    // Nobody but us waits for what has been taken: to OpenSSL 3.5 a connection whose peer reads nothing would be one
+    // that waits to write, for ever, and not one that has too much unsent.
     if (self->stage_ == stage::stream && !BIO_get_ktls_send(bio)) return 1;
     if (!sent) ERR_raise(ERR_LIB_SYS, sent.error().value());
     if (next == wanted::writable) ::BIO_set_retry_write(bio);
