@@ -1,6 +1,6 @@
 #pragma once
 
-// What goes wrong when looking at other programs, as a value with one line of text for the person at the terminal.
+// Errors of the tools: a value with one line of text for the user.
 
 #include <expected>
 #include <string>
@@ -10,15 +10,15 @@
 namespace tare::base {
 
 enum class fault {
-  command,      ///< The program looked at could not be started, or did not do what was expected of it.
-  input,        ///< A file written by a person is wrong.
+  command,      ///< The inspected program could not be started, or did not do what was expected.
+  input,        ///< A file written by the user is invalid.
   interrupted,  ///< The caller asked to stop.
   system,       ///< The kernel refused something.
 };
 
 struct error {
   fault kind = fault::system;
-  std::string message;  ///< One line without a full stop, without the program's name in front.
+  std::string message;  ///< One line, without a full stop and without the program's name as a prefix.
 };
 
 template <class T>

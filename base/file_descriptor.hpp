@@ -1,6 +1,6 @@
 #pragma once
 
-// The owner of a file descriptor.
+// Owns a file descriptor.
 
 #include <unistd.h>
 
@@ -27,7 +27,7 @@ class file_descriptor {
   void reset() noexcept {
     if (number_ >= 0) ::close(std::exchange(number_, -1));
   }
-  /// Gives it out of hand, for a caller that wants to see what close() says.
+  /// Releases ownership, for a caller that needs the result of close().
   [[nodiscard]] int release() noexcept { return std::exchange(number_, -1); }
   [[nodiscard]] int get() const noexcept { return number_; }
   explicit operator bool() const noexcept { return number_ >= 0; }

@@ -7,7 +7,7 @@
 
 namespace tare::base {
 
-/// The whole of a file that a person has named. The error says which it is and what is wrong with it.
+/// The content of a file named by the user. The error names the file and says what is wrong.
 [[nodiscard]] result<std::string> read_text_file(const std::filesystem::path& file);
 
 }  // namespace tare::base

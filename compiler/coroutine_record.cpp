@@ -20,7 +20,7 @@ std::string path_of(const llvm::DIFile& file) {
   return (file.getDirectory() + "/" + name).str();
 }
 
-/// The coroutine's own variables; those of functions that were inlined into it belong to others.
+/// The coroutine's own variables; variables of inlined functions do not belong to it.
 bool is_own(const llvm::DbgVariableRecord& record) {
   const auto& location = record.getDebugLoc();
   return location && location.getInlinedAt() == nullptr && !record.getVariable()->isArtificial() &&
@@ -34,7 +34,7 @@ const llvm::CoroBeginInst* begin_of(llvm::Function& of) {
   return nullptr;
 }
 
-/// The block of a value that comes from one block alone is none that changes it: CoroSplit puts such nodes between.
+/// Skips nodes with a single incoming value, which CoroSplit inserts.
 const llvm::Value& through_single_nodes(const llvm::Value& value) {
   const auto* at = &value;
   for (const auto* node = llvm::dyn_cast<llvm::PHINode>(at); node != nullptr && node->getNumIncomingValues() == 1;
@@ -44,7 +44,7 @@ const llvm::Value& through_single_nodes(const llvm::Value& value) {
   return *at;
 }
 
-/// The number that a split coroutine's function for resuming looks at first.
+/// The number that the resume function of a split coroutine reads first.
 std::optional<std::uint64_t> index_offset_in(llvm::Function& resume) {
   const auto& layout = resume.getDataLayout();
   for (const auto& one : llvm::instructions(resume)) {
@@ -60,7 +60,7 @@ std::optional<std::uint64_t> index_offset_in(llvm::Function& resume) {
 
 }  // namespace
 
-/// A split coroutine, as far as it still is one function.
+/// A split coroutine, to the extent that it is still one function.
 class coroutine_record::frame_reader {
  public:
   explicit frame_reader(llvm::Function& of) : layout_(of.getDataLayout()), tree_(of) {
@@ -79,7 +79,7 @@ class coroutine_record::frame_reader {
   [[nodiscard]] std::uint64_t frame_bytes() const { return frame_bytes_; }
   [[nodiscard]] std::uint64_t alignment() const { return alignment_; }
 
-  /// Where in the frame a pointer leads.
+  /// The offset in the frame that a pointer points to.
   [[nodiscard]] std::optional<std::uint64_t> offset_of(const llvm::Value& pointer) const {
     llvm::APInt offset(64, 0);
     if (pointer.stripAndAccumulateConstantOffsets(layout_, offset, true) != begin_) return std::nullopt;
@@ -87,8 +87,8 @@ class coroutine_record::frame_reader {
     return at < frame_bytes_ ? std::optional(at) : std::nullopt;
   }
 
-  /// The number that is stored before this suspension: by the last store on every way to it. A coroutine that waits in
-  /// one place alone needs no numbers.
+  /// The number that is stored before this suspension: by the last store on every path to it. A coroutine with only one
+  /// suspension needs no numbers.
   [[nodiscard]] std::optional<std::uint64_t> index_before(const llvm::Instruction& suspended) const {
     if (!index_offset_) return 0;
     const auto* node = tree_.getNode(suspended.getParent());
@@ -105,7 +105,7 @@ class coroutine_record::frame_reader {
     return std::nullopt;
   }
 
-  /// Where in the frame a value was stored to outlast a suspension.
+  /// The offset in the frame where a value is stored across a suspension.
   [[nodiscard]] std::vector<std::uint64_t> places_of(const llvm::Value& value) const {
     std::vector<std::uint64_t> places;
     for (const auto* user : value.users()) {
@@ -184,7 +184,8 @@ void coroutine_record::find_names(llvm::Function& of) {
       };
       if (record.isDbgAssign() && !record.isKillAddress()) add(record.getAddress());
       if (record.getNumVariableLocationOps() != 1) continue;
-      // What is computed from a value is not in the frame, and what an address is the value of is not at that address.
+      // A value computed from another is not in the frame, and a value that is an address is not stored at that
+      // address.
       auto* location = record.getVariableLocationOp(0);
       const auto* expression = record.getExpression();
       const bool is_address = record.isDbgDeclare() || expression->startsWithDeref();
@@ -201,7 +202,7 @@ void coroutine_record::find_names(llvm::Function& of) {
   }
 }
 
-/// The last suspension has the number after all others, be it stored or not.
+/// The last suspension has the highest number, whether stored or not.
 std::vector<std::optional<std::uint64_t>> coroutine_record::indices(const frame_reader& frame) const {
   std::vector<std::optional<std::uint64_t>> all(suspensions_.size());
   std::uint64_t next = 0;
@@ -230,7 +231,7 @@ std::optional<llvm::json::Value> coroutine_record::finish() {
     return all;
   };
 
-  // Suspensions whose number cannot be told are left out, with their column of the states.
+  // Suspensions with an unknown number are omitted, with their column of the states.
   std::vector<std::size_t> known;
   llvm::json::Array awaits;
   const auto numbers = indices(frame);
@@ -268,7 +269,7 @@ std::optional<llvm::json::Value> coroutine_record::finish() {
                                          {"states", std::move(states)}});
   }
 
-  // Values that were put into the frame to outlast a suspension, by place.
+  // Values that were stored in the frame across a suspension, by offset.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<name>> spilled;
   for (const auto& one : values_) {
     const llvm::Value* what = one.what;

@@ -1,10 +1,10 @@
 #pragma once
 
-// What is written down about one coroutine: in two steps, since LLVM's CoroSplit decides in between what goes where.
+// The record of one coroutine, made in two steps, because LLVM's CoroSplit decides the layout in between.
 //
-// Before it the coroutine is one function, so that is when liveness and names are read. Afterwards the same function
-// still has all of its instructions, but with the frame's fields in place of the variables: that tells the offsets. So
-// they are those of the frame that is really used, and nothing is changed to learn them.
+// Before it the coroutine is one function, so liveness and names are read then. Afterwards the same function still has
+// all of its instructions, but with the frame's fields in place of the variables, which gives the offsets. So they are
+// those of the actual frame, and nothing is changed to get them.
 
 #include "compiler/object_states.hpp"
 
@@ -22,10 +22,10 @@ namespace tare::compiler {
 
 class coroutine_record {
  public:
-  /// Of a coroutine that CoroSplit is about to split.
+  /// Constructed for a coroutine that CoroSplit is about to split.
   explicit coroutine_record(llvm::Function& of);
 
-  /// Once it is split. Nothing where it was not split after all, or where the offsets cannot be told.
+  /// Call it after the split. Empty if it was not split after all, or if the offsets cannot be determined.
   [[nodiscard]] std::optional<llvm::json::Value> finish();
 
  private:
@@ -51,7 +51,7 @@ class coroutine_record {
     std::string file;  ///< empty: the coroutine's own
     unsigned line = 0;
     bool final = false;
-    llvm::WeakVH result_used_by;  ///< is still there when the suspension itself is not
+    llvm::WeakVH result_used_by;  ///< still exists when the suspension itself does not
   };
   class frame_reader;
 

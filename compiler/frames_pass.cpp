@@ -1,9 +1,9 @@
-// The plugin for clang that writes down what the coroutines of a file keep across each await: tare-frames-pass.so.
+// The clang plugin that records what the coroutines of a file keep across each await: tare-frames-pass.so.
 //
 //   clang++ -g -fpass-plugin=tare-frames-pass.so ...
 //
-// It watches LLVM's CoroSplit, changes nothing that the compiler makes of the code, and adds a section to the object
-// file that is not loaded: .tare.frames, which inspect/coroutine/compiler_record.hpp describes.
+// It observes LLVM's CoroSplit without changing the generated code, and adds a section to the object file that is not
+// loaded: .tare.frames, described in inspect/coroutine/compiler_record.hpp.
 
 #include "compiler/coroutine_record.hpp"
 
@@ -24,7 +24,7 @@ namespace {
 
 constexpr llvm::StringRef split = "CoroSplitPass";
 
-/// As the assembler reads it between quotes.
+/// Escaped for the assembler, for use between quotes.
 std::string quoted(llvm::StringRef text) {
   std::string all = "\"";
   for (const char c : text) {
@@ -34,7 +34,7 @@ std::string quoted(llvm::StringRef text) {
   return all + '"';
 }
 
-/// What has been written down about the file that is being compiled.
+/// The records of the file being compiled.
 class notebook {
  public:
   void before(const llvm::LazyCallGraph::SCC& functions) {
@@ -51,7 +51,7 @@ class notebook {
     open_.clear();
   }
 
-  /// Strings that a linker may merge: an inline coroutine is written down by every file that has it.
+  /// Strings that a linker may merge: an inline coroutine is recorded by every file that contains it.
   void write_into(llvm::Module& module) {
     if (done_.empty() || !module.getTargetTriple().isOSBinFormatELF()) return;
     std::string text = "\t.pushsection .tare.frames,\"MS\",@progbits,1\n";

@@ -13,7 +13,7 @@ namespace {
 using event = object_event::kind;
 using events = llvm::SmallVector<event, 2>;
 
-/// A pointer that is computed from another and leads into the same object.
+/// A pointer that is computed from another and points into the same object.
 bool is_derived(const llvm::User& user) {
   return llvm::isa<llvm::GEPOperator, llvm::BitCastOperator, llvm::AddrSpaceCastOperator, llvm::PHINode,
                    llvm::SelectInst, llvm::FreezeInst>(user);
@@ -25,13 +25,13 @@ class use_reader {
     if (const auto bytes = object.getAllocationSize(layout); bytes && bytes->isFixed()) bytes_ = bytes->getFixedValue();
   }
 
-  /// What an instruction does to the object by this use of a pointer to it.
+  /// What an instruction does to the object through this use of a pointer to it.
   [[nodiscard]] events read(const llvm::Use& use) const {
     const auto& user = *llvm::cast<llvm::Instruction>(use.getUser());
     if (llvm::isa<llvm::LoadInst>(user)) return {event::read};
     if (llvm::isa<llvm::ICmpInst>(user)) return {};
     if (const auto* store = llvm::dyn_cast<llvm::StoreInst>(&user)) {
-      // Through the copy of the address it may be read at once, which is then not seen.
+      // It may be read immediately through the copy of the address, which is not visible here.
       if (use.getOperandNo() != llvm::StoreInst::getPointerOperandIndex()) return {event::leak, event::read};
       const auto bytes = layout_.getTypeStoreSize(store->getValueOperand()->getType());
       return {covers_all(use, bytes.isFixed() ? std::optional(bytes.getFixedValue()) : std::nullopt) ? event::overwrite
@@ -89,7 +89,7 @@ void object_events::follow(const llvm::AllocaInst& object, unsigned number) {
   while (!waiting.empty()) {
     for (const llvm::Use& use : waiting.pop_back_val()->uses()) {
       const auto* user = llvm::dyn_cast<llvm::Instruction>(use.getUser());
-      if (user == nullptr) continue;  // Only instructions can use what a function has.
+      if (user == nullptr) continue;  // Only instructions can use values of a function.
       if (is_derived(*user)) {
         if (seen.insert(user).second) waiting.push_back(user);
         continue;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the instructions of a coroutine do to the objects that it has in memory.
+// What the instructions of a coroutine do to its objects in memory.
 
 #include <llvm/ADT/ArrayRef.h>
 #include <llvm/ADT/DenseMap.h>
@@ -14,12 +14,12 @@ namespace tare::compiler {
 
 struct object_event {
   enum class kind : std::uint8_t {
-    begin,      ///< of its lifetime: what it holds is undefined
+    begin,      ///< of its lifetime: its content is undefined
     end,        ///< of its lifetime
-    read,       ///< of some of it, through a pointer that is known to lead there
+    read,       ///< of part of it, through a pointer that is known to point there
     write,      ///< of some of it
     overwrite,  ///< of all of it
-    leak,       ///< its address goes where it cannot be followed
+    leak,       ///< its address escapes
   };
   kind what = kind::leak;
   unsigned object = 0;  ///< which of the objects

@@ -12,11 +12,11 @@ namespace {
 
 using event = object_event::kind;
 
-/// What may have happened to each object until here.
+/// What may have happened to each object up to this point.
 struct past {
-  llvm::BitVector begun;    ///< its lifetime may go on
+  llvm::BitVector begun;    ///< its lifetime may continue
   llvm::BitVector touched;  ///< since its lifetime began
-  llvm::BitVector leaked;   ///< ever: an address may be taken before the lifetime begins
+  llvm::BitVector leaked;   ///< at any time, because an address may be taken before the lifetime begins
 
   explicit past(unsigned objects) : begun(objects), touched(objects), leaked(objects) {}
 
@@ -57,7 +57,7 @@ struct past {
 using future = llvm::BitVector;
 
 void step_back(future& read_later, const llvm::Instruction& over, llvm::ArrayRef<object_event> events) {
-  // What follows the end is done by the first call alone, which no longer has the frame.
+  // Only the first call executes what follows the end, without the frame.
   if (const auto* end = llvm::dyn_cast<llvm::AnyCoroEndInst>(&over); end != nullptr && end->isFallthrough()) {
     read_later.reset();
   }
@@ -104,7 +104,7 @@ class state_finder {
     return leaked ? object_state::held : object_state::dead;
   }
 
-  /// An object whose lifetime is nowhere marked lives throughout.
+  /// An object without lifetime markers lives throughout.
   [[nodiscard]] past at_entry() const {
     past start(count_);
     start.begun.set();

@@ -1,10 +1,11 @@
 #pragma once
 
-// Which objects of a coroutine are still of use where it is suspended.
+// Which objects of a coroutine are still needed at each suspension.
 //
-// It is asked where the coroutine still is one function, just before LLVM splits it. There lifetimes are marked, calls
-// say what they do with a pointer, and no address has been lost in registers yet. What an object is used for later is
-// seen exactly; what was leaked is held until its lifetime ends, since anything may be done to it from outside.
+// Computed while the coroutine is still one function, just before LLVM splits it. At that point lifetimes are marked,
+// calls declare what they do with a pointer, and no address is hidden in registers yet. Later uses of an object are
+// known exactly; an object whose address has escaped is held until its lifetime ends, because anything may be done to
+// it from outside.
 
 #include "compiler/object_events.hpp"
 
@@ -15,12 +16,12 @@
 namespace tare::compiler {
 
 enum class object_state : char {
-  live = 'l',  ///< read later, on the way of resuming or of destroying
-  held = 'h',  ///< leaked, and its lifetime goes on
+  live = 'l',  ///< read later, when resumed or destroyed
+  held = 'h',  ///< its address has escaped, and its lifetime continues
   dead = 'd',  ///< not used any more, or not yet in use
 };
 
-/// By suspension, then by object.
+/// Indexed by suspension, then by object.
 [[nodiscard]] std::vector<std::vector<object_state>> states_at(llvm::Function& of,
                                                                llvm::ArrayRef<llvm::AllocaInst*> objects,
                                                                llvm::ArrayRef<llvm::CoroSuspendInst*> suspensions);

@@ -47,7 +47,7 @@ task<> run(connection& asked, const target& what, const closed_loop_options& opt
     if (times.has_rate()) {
       if (times.due() >= end) co_return;
       if (began < times.due()) {
-        // The clock's tick may wake us late, which is not the server's doing.
+        // The clock's tick may wake us late, which is not the server's fault.
         co_await sleep_until(times.due());
         began = now();
       } else {
@@ -57,7 +57,7 @@ task<> run(connection& asked, const target& what, const closed_loop_options& opt
     }
     const auto outcome = co_await timeout(options.time_limit, asked.exchange(what));
     found.exchanges.add(outcome ? *outcome : std::unexpected(failure("no answer in time")));
-    if (!outcome || !*outcome) co_return;  // the connection is of no use any more
+    if (!outcome || !*outcome) co_return;  // the connection cannot be used any more
     found.answered->add(now() - began);
   }
 }

@@ -1,11 +1,11 @@
 #pragma once
 
-// Load in a closed loop: each connection asks, waits for the answer, and asks again.
+// Load in a closed loop: each connection sends a request, waits for the response, and sends the next.
 //
-// A client that waits for a slow answer does not send what it would have sent meanwhile, so the slow time shows in one
-// latency instead of many: Gil Tene's "coordinated omission". With a rate, every request has a time at which it is due,
-// and one that had to wait for the answer before it is counted from then. Without a rate there is no such time, and
-// what is counted is the time of service.
+// A client that waits for a slow response does not send the requests that it would have sent meanwhile, so the delay
+// appears in one latency instead of many: Gil Tene's "coordinated omission". With a rate, every request has a due time,
+// and latency is counted from then even if it had to wait for the previous response. Without a rate there is no due
+// time, and the service time is measured.
 
 #include "load/crowd.hpp"
 #include "load/latencies.hpp"
@@ -19,7 +19,7 @@ namespace tare::load {
 struct closed_loop_options {
   std::size_t connections = 64;
   std::chrono::nanoseconds time = std::chrono::seconds(10);
-  double rate = 0;  ///< Requests a second over all connections; 0: as many as come.
+  double rate = 0;  ///< Requests per second over all connections; 0: as many as possible.
   unsigned sources = 1;
   std::chrono::nanoseconds time_limit = std::chrono::seconds(10);  ///< For each exchange.
 };

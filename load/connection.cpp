@@ -21,7 +21,7 @@
 namespace tare::load {
 namespace {
 
-/// Until a stream takes it over.
+/// Owns a descriptor until a stream takes it over.
 class socket_owner {
  public:
   explicit socket_owner(int fd) noexcept : fd_(fd) {}
@@ -39,11 +39,11 @@ class socket_owner {
 
 std::string reason(int number) { return std::generic_category().message(number); }
 
-/// 0 if it is bound or need not be.
+/// 0 if it is bound or does not need to be.
 int bind_source(int fd, const net::endpoint& to, unsigned source) noexcept {
   const auto* address = reinterpret_cast<const sockaddr_in*>(to.data());
   if (to.family() != AF_INET || ntohl(address->sin_addr.s_addr) >> 24U != 127 || source == 0) return 0;
-  // So that the port is chosen at connect, when it has to differ only from those to the same target.
+  // So that the port is chosen at connect, when it only has to differ from those to the same target.
   const int late = 1;
   (void)::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof late);
   sockaddr_in from{};
@@ -102,7 +102,7 @@ task<std::expected<void, failure>> connection::exchange(const target& what) {
       if (progress == response_reader::progress::failed) co_return std::unexpected(failure("the answer is no HTTP"));
       if (progress == response_reader::progress::incomplete) break;
       if (progress != response_reader::progress::complete) continue;
-      if (reader.status() < 200) {  // an interim answer; the real one follows
+      if (reader.status() < 200) {  // an interim response; the final one follows
         reader.next("GET");
         continue;
       }

@@ -1,6 +1,6 @@
 #pragma once
 
-// One keep-alive connection of a load: it asks, and checks what it is told.
+// One keep-alive connection of a load: sends requests and checks the responses.
 
 #include "load/target.hpp"
 
@@ -13,16 +13,16 @@
 
 namespace tare::load {
 
-/// Why an exchange did not succeed, in words for a person.
+/// Why an exchange failed, as text for the user.
 using failure = std::string;
 
 class connection {
  public:
-  /// From the loopback address 127.0.0.(1 + `source`) if the target is on 127.0.0.0/8: each gives the kernel another
-  /// 28,000 ports to connect from. Elsewhere `source` says nothing.
+  /// From the loopback address 127.0.0.(1 + `source`) if the target is on 127.0.0.0/8: each provides another 28,000
+  /// ports to connect from. Otherwise `source` is ignored.
   [[nodiscard]] static task<std::expected<connection, failure>> open(const target& to, unsigned source);
 
-  /// Sends the request and reads the whole response. The connection is of no use after a failure.
+  /// Sends the request and reads the whole response. The connection cannot be used after a failure.
   [[nodiscard]] task<std::expected<void, failure>> exchange(const target& what);
 
   [[nodiscard]] bool is_open() const noexcept { return over_.is_open(); }

@@ -22,7 +22,7 @@ task<tally> crowd::for_each(std::size_t count, One one, const std::function<void
   std::size_t next = 0;
   const auto work = [&]() -> task<> {
     while (next < count) {
-      // Where nothing answers, a few hundred attempts say as much as many thousand.
+      // If nothing responds, a few hundred attempts are as informative as many thousands.
       if (all.succeeded == 0 && all.failed >= options_.at_a_time) co_return;
       auto outcome = co_await timeout(options_.time_limit, one(next++));
       all.add(outcome ? *outcome : std::unexpected(failure("no answer in time")));

@@ -14,31 +14,31 @@
 
 namespace tare::load {
 
-/// What came of doing something with each of many connections.
+/// The result of an operation on many connections.
 struct tally {
   std::size_t succeeded = 0;
   std::size_t failed = 0;
-  failure first;  ///< The first failure, in words; empty if there was none.
+  failure first;  ///< The first failure as text; empty if there was none.
 
   void add(const std::expected<void, failure>& outcome);
 };
 
 struct crowd_options {
-  std::size_t at_a_time = 256;                                     ///< Exchanges under way at once.
+  std::size_t at_a_time = 256;                                     ///< Concurrent exchanges.
   unsigned sources = 1;                                            ///< Loopback addresses to connect from.
   std::chrono::nanoseconds time_limit = std::chrono::seconds(10);  ///< For each connect and exchange.
 };
 
-/// Belongs to the shard that it is used on.
+/// Belongs to the shard on which it is used.
 class crowd {
  public:
   crowd(target what, crowd_options options) : what_(std::move(what)), options_(options) {}
 
-  /// Opens so many more and has an exchange with each, of which those that succeed are kept. Gives up early when
-  /// nothing succeeds at all. `progress` is called with the number of those done.
+  /// Opens more connections and does an exchange on each; keeps those that succeed. Gives up early if none succeeds.
+  /// `progress` is called with the number completed.
   [[nodiscard]] task<tally> open(std::size_t count, const std::function<void(std::size_t)>& progress = {});
 
-  /// Another exchange with each; those that fail are closed.
+  /// Does another exchange on each; closes those that fail.
   [[nodiscard]] task<tally> ask_all(const std::function<void(std::size_t)>& progress = {});
 
   void close_all() noexcept { connections_.clear(); }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Latencies counted in buckets whose width grows with the value, so that any number of them takes the same memory and
-// every percentile is right to one part in a thousand: the layout of Gil Tene's HdrHistogram.
+// Latencies counted in buckets whose width grows with the value, so that memory is independent of their number and
+// every percentile is accurate to one part in a thousand: the layout of Gil Tene's HdrHistogram.
 
 #include <array>
 #include <chrono>
@@ -17,7 +17,7 @@ class latencies {
 
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
   [[nodiscard]] std::chrono::nanoseconds longest() const noexcept { return longest_; }
-  /// No more than a share of 1 - `share` took longer; `share` is from 0 to 1. Zero if nothing was counted.
+  /// At most a fraction of 1 - `share` took longer; `share` is from 0 to 1. Zero if nothing was counted.
   [[nodiscard]] std::chrono::nanoseconds percentile(double share) const noexcept;
 
  private:

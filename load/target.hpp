@@ -11,21 +11,21 @@
 
 namespace tare::load {
 
-/// What is asked for, and where.
+/// What to request, and where.
 struct target {
   net::endpoint address;
   std::string request;                        ///< The bytes of a GET, ready to be sent.
-  unsigned status = 200;                      ///< What a right answer has.
-  std::string description;                    ///< The URL as it was given.
+  unsigned status = 200;                      ///< The expected status.
+  std::string description;                    ///< The original URL.
   std::optional<net::tls::context> tls = {};  ///< For https.
-  std::string host = {};                      ///< What the certificate has to be for.
+  std::string host = {};                      ///< The host that the certificate must be issued for.
 };
 
 /// From "http[s]://HOST[:PORT][/PATH][?QUERY]". A name is looked up here, which blocks: once, before anything runs.
-/// With https the system's authorities are trusted, or everybody if not `verify`.
+/// With https the system's authorities are trusted, or any certificate if not `verify`.
 [[nodiscard]] base::result<target> parse_target(std::string_view url, bool verify = true);
 
-/// A request to a server that was started here; with `tls`, whatever its certificate says.
+/// A request to a server started by this program; with `tls`, accepts any certificate.
 [[nodiscard]] base::result<target> target_at(const net::endpoint& address, std::string_view path, bool tls = false);
 
 }  // namespace tare::load

@@ -1,6 +1,6 @@
 #pragma once
 
-// Runs a task of the load in the calling thread, until it ends or the user wants to stop.
+// Runs a load task on the calling thread, until it ends or the user wants to stop.
 
 #include "base/error.hpp"
 #include "measure/process/listen.hpp"
@@ -14,7 +14,7 @@
 
 namespace tare::load {
 
-/// fault::interrupted if `stop` became readable first; the task was cancelled then. -1: nothing stops it.
+/// fault::interrupted if `stop` became readable first; the task was then cancelled. -1: nothing stops it.
 template <class T>
 [[nodiscard]] base::result<T> run_until_stopped(task<T> body, measure::stop_signal stop) {
   runtime here;

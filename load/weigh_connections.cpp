@@ -26,7 +26,7 @@ using base::result;
 using measure::sample;
 using namespace std::chrono_literals;
 
-/// One that is free now. Another program may take it before the server does; then the server says so.
+/// A port that is free now. If another program takes it before the server does, the server reports that.
 result<std::uint16_t> free_port() {
   const auto listening = net::listener::bind(net::endpoint::loopback(0));
   if (!listening) return base::system_error("cannot find a free port", listening.error().value());
@@ -61,7 +61,7 @@ class weighing {
     co_return measured;
   }
 
-  /// A server must not be held up because nobody reads what it logs.
+  /// A server must not block because its log output is not read.
   static task<> drain(const base::file_descriptor& from, measure::tail* kept) {
     std::array<char, 4096> buffer;
     while (co_await net::wait_readable(from.get())) {
@@ -73,7 +73,7 @@ class weighing {
 
   task<> notice_the_end(scope& all) {
     (void)co_await net::wait_readable(server_.exit_report().get());
-    co_await sleep_for(20ms);  // its last words may still be in the pipe
+    co_await sleep_for(20ms);  // its last output may still be in the pipe
     ended_ = true;
     all.cancel();
   }

@@ -12,7 +12,7 @@ namespace tare::base {
 
 inline constexpr std::size_t most_of_proc_file = std::size_t{1} << 20U;
 
-/// The whole of a file below /proc, whose size is not known before it is read; at most so many bytes of it.
+/// The content of a file in /proc, whose size is unknown before it is read; limited to the given number of bytes.
 [[nodiscard]] result<std::string> read_proc_file(const std::string& path, std::size_t most = most_of_proc_file);
 
 /// The same for /proc/PID/NAME.

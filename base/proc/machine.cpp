@@ -18,7 +18,7 @@ machine this_machine() {
   utsname system{};
   if (::uname(&system) == 0) found.kernel = fmt::format("{} {}", system.sysname, system.release);
   if (const auto text = read_proc_file("/sys/kernel/mm/transparent_hugepage/enabled")) {
-    // The one in force is in brackets: "always [madvise] never".
+    // The active one is in brackets: "always [madvise] never".
     const std::string_view choices = *text;
     const auto open = choices.find('[');
     const auto close = choices.find(']');

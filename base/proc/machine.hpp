@@ -4,12 +4,12 @@
 
 namespace tare::base {
 
-/// What a measurement depends on besides the program. What cannot be found out is empty or 0.
+/// The properties of a machine that a measurement depends on. Unknown ones are empty or 0.
 struct machine {
   std::string cpu;     ///< The model's name.
-  unsigned cores = 0;  ///< That this process may run on.
+  unsigned cores = 0;  ///< Available to this process.
   std::string kernel;  ///< "Linux 6.1.0"
-  /// "always", "madvise" or "never". With "always" the kernel rounds memory up to 2 MiB where it sees fit.
+  /// "always", "madvise" or "never". With "always" the kernel may round memory up to 2 MiB.
   std::string transparent_huge_pages;
 };
 

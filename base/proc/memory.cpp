@@ -17,7 +17,7 @@ bool has_ended(pid_t process) {
   const auto text = read_proc_file(process, "stat");
   const auto stat = text ? parse_stat(*text) : std::nullopt;
   if (!stat || stat->state == 'Z' || stat->state == 'X') return true;
-  // On its way there a process has given back its memory before it is a zombie.
+  // A process releases its memory before it becomes a zombie.
   const auto status = read_proc_file(process, "status");
   return !status || !find_kilobytes(*status, "VmRSS");
 }
@@ -45,7 +45,7 @@ result<memory> read_one(pid_t process) {
     }
     item.value = *value;
   }
-  // The kernel's mark is kept from counters that lag behind.
+  // The kernel's peak is computed from counters that lag behind.
   read.peak = std::max(read.peak, read.resident);
   return read;
 }

@@ -12,8 +12,8 @@
 namespace tare::base {
 
 result<std::vector<pid_t>> descendants(pid_t ancestor) {
-  // Every process of the system is looked at once. The kernel's own lists of children are kept per thread, so asking
-  // only for those would be slower where it matters most: with a program of a hundred thousand threads.
+  // Scans every process of the system once. The kernel's lists of children are per thread, so reading only those would
+  // be slower where it matters most: for a program with a hundred thousand threads.
   std::error_code failed;
   std::filesystem::directory_iterator entries("/proc", failed);
   if (failed) return system_error("cannot list /proc", failed.value());

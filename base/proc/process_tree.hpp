@@ -8,9 +8,9 @@
 
 namespace tare::base {
 
-/// The processes below `ancestor`, without itself and without those that have ended and are not yet collected.
+/// The descendants of `ancestor`, without itself and without zombies.
 ///
-/// A snapshot taken process by process: one that starts meanwhile may be missing.
+/// A snapshot taken process by process: a process that starts meanwhile may be missing.
 [[nodiscard]] result<std::vector<pid_t>> descendants(pid_t ancestor);
 
 }  // namespace tare::base

@@ -52,7 +52,8 @@ std::optional<std::uint64_t> find_kilobytes(std::string_view text, std::string_v
 }
 
 std::optional<process_stat> parse_stat(std::string_view text) {
-  // pid (name) state ppid ... : the name may hold blanks and parentheses, so the fields start after the last one.
+  // pid (name) state ppid ... : the name may contain spaces and parentheses, so the fields start after the last
+  // parenthesis.
   const auto name_end = text.rfind(')');
   if (name_end == std::string_view::npos) return std::nullopt;
   text.remove_prefix(name_end + 1);

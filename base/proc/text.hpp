@@ -1,7 +1,7 @@
 #pragma once
 
-// Reading the text that the kernel writes in /proc. The kernel is trusted to mean well, not to keep to a format: every
-// function takes any bytes and returns nothing where it does not find what it needs.
+// Parses the text files in /proc. The format is not trusted: every function accepts any bytes, and returns nothing if
+// it does not find what it needs.
 
 #include <sys/types.h>
 
@@ -14,7 +14,7 @@ namespace tare::base {
 /// The value of a line "KEY:   123 kB", in bytes.
 [[nodiscard]] std::optional<std::uint64_t> find_kilobytes(std::string_view text, std::string_view key);
 
-/// The value of a line "KEY : some words", without the blanks around it.
+/// The value of a line "KEY : some words", without surrounding whitespace.
 [[nodiscard]] std::optional<std::string_view> find_value(std::string_view text, std::string_view key);
 
 /// The part of /proc/PID/stat that is used here.

@@ -1,4 +1,4 @@
-// The same with Boost.Asio. It has no mutex for coroutines: a channel of one token is its users' usual one.
+// The same with Boost.Asio. It has no mutex for coroutines; users usually use a channel with one token.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -58,7 +58,7 @@ awaitable<void> channel_loop(benchmark::State& state) {
   }
 }
 
-/// A timer that is cancelled is Asio's usual event.
+/// In Asio, an event is usually a timer that is cancelled.
 awaitable<void> waits(asio::steady_timer& on, int& left, asio::steady_timer& all_ended) {
   error_code cancelled;
   co_await on.async_wait(asio::redirect_error(use_awaitable, cancelled));

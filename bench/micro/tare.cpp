@@ -1,4 +1,4 @@
-// What the steps of a task cost. Each has its counterpart of the same name in asio.cpp, except the snapshot.
+// The cost of individual task operations. Each has a counterpart of the same name in asio.cpp, except the snapshot.
 
 #include <tare/tare.hpp>
 #ifdef TARE_AWAIT_TABLE
@@ -85,7 +85,7 @@ task<> ping_pong_loop(benchmark::State& state) {
   });
 }
 
-/// How long the shard is held up in all, and at once.
+/// How long the shard is blocked in total, and at a time.
 task<> snapshot_loop(benchmark::State& state, const tare::await_table* awaits) {
   tare::snapshot_options options;
   options.awaits = awaits;
@@ -122,7 +122,7 @@ void snapshot_by_await(benchmark::State& state) {
   for (const std::string& note : known.notes) state.SkipWithError(note.c_str());
   tare::run(snapshot_loop(state, &known.table));
 }
-/// Each time the section is read, and everything is given back.
+/// Each iteration reads the section and frees everything.
 void read_awaits(benchmark::State& state) {
   std::size_t coroutines = 0;
   for (auto _ : state) coroutines = tare::read_awaits().table.coroutines();

@@ -13,14 +13,14 @@ namespace {
 /// An entry of 8 bytes maps a page of 4 KiB; the levels above it do not matter.
 constexpr double page_table_share = 8.0 / 4096;
 constexpr double frame_step = 64.0 * 1024;
-/// What the arena takes without any task: tables of descriptors, buffers, slabs of each size that are partly used; and
-/// an area of 2 MiB that is made at once. 1.2 MiB in the idle service.
+/// What the arena takes without tasks: tables of descriptors, buffers, partly used slabs of each size; and an area of 2
+/// MiB that is populated at once. 1.2 MiB in the idle service.
 constexpr double frame_base = 4.0 * 1024 * 1024;
-/// For the frames of tasks that run at the moment, which are larger than those of parked ones.
+/// For the frames of running tasks, which are larger than those of suspended ones.
 constexpr double frame_headroom = 1.125;
 
 double in_flight_at(const plan_request& asked, double tasks) {
-  // Of one task, no more than one request is in flight.
+  // Each task has at most one request in flight.
   return std::min(asked.rate * asked.latency, tasks) + std::min(asked.rate_per_task * asked.latency, 1.0) * tasks;
 }
 
@@ -46,7 +46,7 @@ std::uint64_t whole(double value) {
   return static_cast<std::uint64_t>(std::clamp(std::floor(value), 0.0, most));
 }
 
-/// The most tasks for which `fits` holds; it holds up to some number and not above.
+/// The largest number of tasks for which `fits` holds; it is monotonic.
 template <class Fits>
 std::uint64_t most_that(Fits fits) {
   std::uint64_t low = 0;

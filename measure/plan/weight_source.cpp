@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-/// What the program takes with no task, from what it took with a few.
+/// The memory of the program without tasks, extrapolated from measurements with a few.
 double without_tasks(double resident, double bytes, double tasks) { return std::max(0.0, resident - bytes * tasks); }
 
 std::unexpected<base::error> unknown_program(std::string_view file, std::string_view name,

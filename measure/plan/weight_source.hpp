@@ -1,6 +1,6 @@
 #pragma once
 
-// Where the weight of a task may come from: the results of `tare weigh` and of `tare race`.
+// Sources of the weight of a task: the results of `tare weigh` and of `tare race`.
 
 #include <filesystem>
 #include <string>

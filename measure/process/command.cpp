@@ -46,7 +46,7 @@ bool needs_quotes(std::string_view word) {
   return word.empty() || word.find_first_not_of(plain) != std::string_view::npos;
 }
 
-/// What is wrong with a file as a program, or nothing.
+/// Why a file cannot be executed, or nothing.
 std::optional<std::string> why_not_executable(const std::filesystem::path& file) {
   std::error_code ignored;
   if (std::filesystem::is_directory(file, ignored)) return "is a folder";

@@ -12,7 +12,7 @@ namespace tare::measure {
 /// A program, its arguments, and the folder it runs in.
 struct command {
   std::vector<std::string> arguments;  ///< The first is the program: a name looked up in PATH, or a path.
-  std::filesystem::path directory;     ///< Empty: where the caller is.
+  std::filesystem::path directory;     ///< Empty: the caller's.
 
   /// Whether any argument contains `{n}`.
   [[nodiscard]] bool takes_count() const;
@@ -21,16 +21,17 @@ struct command {
   /// The same for `{port}`.
   [[nodiscard]] bool takes_port() const;
   [[nodiscard]] command with_port(std::uint16_t port) const;
-  /// As a person would type it in a shell.
+  /// As typed in a shell.
   [[nodiscard]] std::string text() const;
 };
 
 /// A line for `/bin/sh -c`.
 [[nodiscard]] command shell_command(std::string line, std::filesystem::path directory = {});
 
-/// The file that `program` means, as execvp() would find it; a relative path is taken from `directory`.
+/// The file of `program`, as found by execvp(); a relative path is relative to `directory`.
 ///
-/// Says whether it is missing, a folder, or not executable: the kernel's own answer comes too late and too short.
+/// The error says whether it is missing, a folder, or not executable, because the kernel's own error comes too late and
+/// is too terse.
 [[nodiscard]] base::result<std::filesystem::path> find_program(const std::string& program,
                                                                const std::filesystem::path& directory = {});
 

@@ -13,7 +13,7 @@ namespace {
 
 enum class reading { more, nothing, closed };
 
-/// Reads one piece of a non-blocking pipe and hands it on.
+/// Reads one piece of a non-blocking pipe and passes it on.
 template <class Take>
 reading read_piece(int pipe, Take&& take) {
   std::array<char, 65536> piece;
@@ -26,7 +26,7 @@ reading read_piece(int pipe, Take&& take) {
   return reading::closed;
 }
 
-/// What poll() is to wait: rounded up, so that it does not come back a moment too early and spin.
+/// The timeout for poll(), rounded up so that it does not return slightly too early and spin.
 int milliseconds_until(process::clock::time_point deadline) {
   using std::chrono::milliseconds;
   constexpr milliseconds longest = std::chrono::hours(1);
@@ -60,7 +60,7 @@ base::result<heard> listen(const process& speaker, process::clock::time_point de
         watched[errors].fd = -1;
       if (watched[report].revents != 0) break;
     }
-    // Looked at in every round, not only when nothing came: a process may talk without end.
+    // Checked in every round, not only when nothing arrived, because a process may write endlessly.
     if (so_far.enough || process::clock::now() >= deadline) return so_far;
   }
 
@@ -68,7 +68,7 @@ base::result<heard> listen(const process& speaker, process::clock::time_point de
   if (::read(watched[report].fd, &status, sizeof status) != static_cast<ssize_t>(sizeof status))
     return base::system_error("the supervisor of a process has gone", ECHILD);
   so_far.ended = process_exit(status);
-  // A pipe holds 1 MiB at most unless its owner is privileged; a descendant that goes on writing must not keep us here.
+  // A pipe holds 1 MiB at most unless its owner is privileged; a descendant that continues to write must not block us.
   constexpr int pieces = 16;
   for (int i = 0; i < pieces && watched[output].fd >= 0; ++i)
     if (read_piece(watched[output].fd, take_output) != reading::more) break;

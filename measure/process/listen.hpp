@@ -11,22 +11,22 @@
 
 namespace tare::measure {
 
-/// A file descriptor that becomes readable when the caller wants to stop, or -1. It is never read here.
+/// A file descriptor that becomes readable when the caller wants to stop, or -1. It is only polled.
 using stop_signal = int;
 
-/// What came of listening to a process.
+/// The result of listening to a process.
 struct heard {
   bool enough = false;                ///< The listener had what it wanted.
   std::optional<process_exit> ended;  ///< The process has ended.
-  bool output_closed = false;         ///< Nothing more can come from its standard output.
+  bool output_closed = false;         ///< Its standard output has ended.
   tail errors;                        ///< The end of what it wrote to standard error.
 };
 
 /// Reads what the process writes to its standard output and error until `enough(bytes)` returns true for a piece of the
-/// output, the process ends, or the deadline passes; then both `enough` and `ended` of the answer are unset.
+/// output, the process ends, or the deadline passes; in the last case both `enough` and `ended` of the result are
+/// unset.
 ///
-/// When the process ends, what is still in the pipes is read too. Fails with base::fault::interrupted when told to
-/// stop.
+/// When the process ends, the rest of the pipes is read too. Fails with base::fault::interrupted if told to stop.
 [[nodiscard]] base::result<heard> listen(const process& speaker, process::clock::time_point deadline, stop_signal stop,
                                          const std::function<bool(std::string_view)>& enough);
 

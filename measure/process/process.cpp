@@ -17,7 +17,7 @@
 namespace tare::measure {
 namespace {
 
-/// How long the supervisor may take to end everything. A process that outlives SIGKILL for so long is stuck in the
+/// How long the supervisor may take to end everything. A process that survives SIGKILL for this long is stuck in the
 /// kernel, and waiting longer would only hang the caller too.
 constexpr std::chrono::milliseconds patience = std::chrono::seconds(5);
 
@@ -132,7 +132,7 @@ base::result<process> process::start(const command& what) {
   if (supervisor < 0)
     return base::system_error(fmt::format("cannot start a process for {}", what.arguments.front()), errno);
 
-  // From here on the object ends what was started, whatever goes wrong.
+  // From here on the object ends what was started, whatever happens.
   process started(child(supervisor), std::move(control->writer), std::move(report->reader), std::move(output->reader),
                   std::move(errors->reader));
   for (auto* pipe : {&output, &errors, &start, &report}) (*pipe)->writer.reset();
@@ -149,7 +149,7 @@ base::result<process> process::start(const command& what) {
 void process::end() noexcept {
   if (supervisor_.pid < 0) return;
   control_.reset();
-  // A full pipe would not stop SIGKILL, but closed ends make also the supervisor's report harmless to lose.
+  // A full pipe would not stop SIGKILL, but with closed ends it is also harmless to lose the supervisor's report.
   output_.reset();
   errors_.reset();
 
@@ -163,10 +163,10 @@ void process::end() noexcept {
     if (ready <= 0) continue;
     int status = 0;
     const ssize_t length = ::read(report_.get(), &status, sizeof status);
-    if (length == 0 || (length < 0 && errno != EINTR)) break;  // closed: the supervisor is gone
+    if (length == 0 || (length < 0 && errno != EINTR)) break;  // closed: the supervisor has ended
   }
   report_.reset();
-  ::kill(supervisor_.pid, SIGKILL);  // No effect on one that has ended, and it is not collected yet.
+  ::kill(supervisor_.pid, SIGKILL);  // No effect if it has ended, because it has not been collected yet.
   while (::waitpid(supervisor_.pid, nullptr, 0) < 0 && errno == EINTR) {
   }
   supervisor_.pid = -1;

@@ -10,10 +10,10 @@
 
 namespace tare::measure {
 
-/// A running command, in a process group of its own, that ends with this object: it and everything it ever started,
-/// also what made itself a daemon. If the caller itself is killed, the same happens.
+/// A running command, in its own process group. Destroying this object ends the command and everything it has started,
+/// including daemons. The same happens if the caller is killed.
 ///
-/// Its standard input is empty. Whoever owns the object must keep reading output() and errors(), or the command waits
+/// Its standard input is empty. The owner must keep reading output() and errors(), because otherwise the command blocks
 /// when a pipe is full; both are non-blocking. supervisor.hpp explains how it is done.
 class process {
  public:
@@ -29,7 +29,7 @@ class process {
   ~process() { end(); }
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  /// The parent of the command. What is below it belongs to the command, and nothing else does.
+  /// The parent of the command. Its other descendants are exactly the processes of the command.
   [[nodiscard]] pid_t supervisor() const noexcept { return supervisor_.pid; }
   /// Just before the command was executed.
   [[nodiscard]] clock::time_point started_at() const noexcept { return started_at_; }
@@ -38,14 +38,14 @@ class process {
   [[nodiscard]] const base::file_descriptor& output() const noexcept { return output_; }
   /// What the command writes to its standard error.
   [[nodiscard]] const base::file_descriptor& errors() const noexcept { return errors_; }
-  /// Becomes readable when the command has ended, and then gives its wait status, an int.
+  /// Becomes readable when the command has ended, and then contains its wait status, an int.
   [[nodiscard]] const base::file_descriptor& exit_report() const noexcept { return report_; }
 
-  /// Kills what still runs, and returns when it is gone. Harmless when repeated.
+  /// Kills what still runs, and returns when it has ended. May be repeated.
   void end() noexcept;
 
  private:
-  /// A child process that is waited for once.
+  /// A child process, waited for exactly once.
   struct child {
     explicit child(pid_t number) noexcept : pid(number) {}
     child(child&& other) noexcept : pid(std::exchange(other.pid, -1)) {}

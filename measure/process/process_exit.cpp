@@ -14,7 +14,7 @@ std::string process_exit::text() const {
   const int number = WTERMSIG(wait_status_);
   const char* name = ::sigabbrev_np(number);
   if (name == nullptr) return fmt::format("was killed by signal {}", number);
-  // Nobody is told when the kernel runs out of memory and chooses this process; this is how it looks from outside.
+  // There is no notification when the kernel's OOM killer chooses this process; this is how it appears from outside.
   const char* meaning = number == SIGKILL ? "Killed; the kernel does this when memory runs out" : ::sigdescr_np(number);
   return fmt::format("was killed by SIG{} ({})", name, meaning);
 }

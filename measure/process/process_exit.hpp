@@ -4,7 +4,7 @@
 
 namespace tare::measure {
 
-/// How a process ended, as wait() tells it.
+/// How a process ended, according to wait().
 class process_exit {
  public:
   explicit process_exit(int wait_status) noexcept : wait_status_(wait_status) {}

@@ -25,9 +25,9 @@ void send(int fd, const T& value) noexcept {
 [[noreturn]] void become_command(const supervised& job) noexcept {
   start_notice notice{.command = ::getpid()};
 
-  // A process group of its own: Ctrl-C at the terminal is for the caller, who decides what happens here.
+  // A separate process group: Ctrl-C at the terminal goes only to the caller, which decides what happens here.
   ::setpgid(0, 0);
-  // Last resort, should the supervisor itself be killed.
+  // Last resort if the supervisor itself is killed.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
 
   ::dup2(job.input, STDIN_FILENO);
@@ -76,7 +76,7 @@ class reaper {
     }
   }
 
-  /// Once it has been collected, its number may belong to a stranger.
+  /// Once it has been collected, its pid may be reused.
   [[nodiscard]] bool command_ended() const noexcept { return command_ended_; }
 
  private:
@@ -92,7 +92,7 @@ void discard(int signals) noexcept {
   }
 }
 
-/// Sends SIGKILL to every process whose number is in the kernel's list of this process's children.
+/// Sends SIGKILL to every process in the kernel's list of this process's children.
 void kill_children() noexcept {
   const int list = ::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
   if (list < 0) return;
@@ -117,7 +117,7 @@ void kill_children() noexcept {
 }  // namespace
 
 void supervise(const supervised& job) noexcept {
-  // A caller that ignores SIGCHLD would make the kernel collect the children, and their exit status with them.
+  // If the caller ignores SIGCHLD, the kernel would collect the children and discard their exit status.
   struct sigaction by_default{};
   by_default.sa_handler = SIG_DFL;
   ::sigaction(SIGCHLD, &by_default, nullptr);
@@ -132,7 +132,7 @@ void supervise(const supervised& job) noexcept {
     ::_exit(1);
   }
 
-  // Keep nothing of the caller's open: its pipes must not outlive it because of this process.
+  // Close the caller's descriptors, so that its pipes do not outlive it because of this process.
   constexpr int control = STDIN_FILENO;
   constexpr int report = STDOUT_FILENO;
   ::dup2(job.control, control);
@@ -147,13 +147,13 @@ void supervise(const supervised& job) noexcept {
   reaper children(command, report);
   pollfd watched[] = {{control, POLLIN, 0}, {ended, POLLIN, 0}};
   do {
-    // In this order: what ends after the reaping is announced again.
+    // In this order, because processes that end after the reaping are announced again.
     discard(ended);
     children.reap();
   } while ((::poll(watched, 2, -1) >= 0 || errno == EINTR) && watched[0].revents == 0);
 
-  // A killed process can start nothing more, and its children come here: each round goes one generation down. The
-  // rounds are counted because a process stuck in the kernel does not die until the kernel lets it.
+  // A killed process cannot start anything, and its children are reparented to this process: each round goes one
+  // generation down. The rounds are limited because a process stuck in the kernel does not die until it leaves it.
   children.reap();
   if (!children.command_ended()) ::kill(-command, SIGKILL);
   for (int round = 0; round < 1000 && children.reap(); ++round) {

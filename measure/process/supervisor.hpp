@@ -2,19 +2,19 @@
 
 // The process between the caller and the command it watches.
 //
-// Ending "a command and everything it started" is not possible from outside with certainty: a grandchild may leave the
-// process group, the session, and lose its parent. What Linux does offer is a child subreaper: orphans below it become
-// its children, wherever they went. Making the caller one would mix these orphans with children it has for other
-// reasons. So the caller forks a supervisor, which becomes a subreaper and forks the command:
+// Ending "a command and everything it started" cannot be done reliably from outside: a grandchild may leave the process
+// group and the session, and lose its parent. Linux offers a child subreaper: orphaned descendants become its children.
+// Making the caller a subreaper would mix these orphans with its other children. So the caller forks a supervisor,
+// which becomes a subreaper and forks the command:
 //
 //     caller ── supervisor ── command ── whatever it starts
 //
-// Everything below the supervisor belongs to the command and nothing else does. The supervisor ends it all when the
-// control pipe closes, which also happens when the caller is killed without any chance to clean up. It kills its
-// children, and those which their deaths make its children, until it has none.
+// The descendants of the supervisor are exactly the processes of the command. The supervisor ends all of them when the
+// control pipe closes, which also happens if the caller is killed without a chance to clean up. It kills its children,
+// and those that are reparented to it, until it has none.
 //
-// The supervisor is a fork without exec of a program that may have threads, so it calls nothing but what POSIX allows
-// in a signal handler.
+// The supervisor is a fork without exec of a program that may have threads, so it calls only functions that POSIX
+// allows in a signal handler.
 
 #include <sys/types.h>
 
@@ -22,10 +22,10 @@
 
 namespace tare::measure {
 
-/// The step that a start failed in.
+/// The step in which a start failed.
 enum class start_step : int { none, fork, directory, exec };
 
-/// What arrives in the start pipe just before the command is executed, and once more if that fails.
+/// Sent through the start pipe just before the command is executed, and again if that fails.
 struct start_notice {
   pid_t command = -1;
   start_step failed_at = start_step::none;
@@ -33,7 +33,7 @@ struct start_notice {
   timespec before_exec{};  ///< CLOCK_MONOTONIC
 };
 
-/// Everything prepared before the fork, since nothing may be allocated after it. File descriptors are all above 2.
+/// Everything is prepared before the fork, because nothing may be allocated after it. File descriptors are all above 2.
 struct supervised {
   const char* program;
   char* const* arguments;
@@ -47,7 +47,7 @@ struct supervised {
   int control;  ///< Read: closing the other end ends everything.
 };
 
-/// The life of the supervisor, in the child of a fork, with all signals blocked.
+/// Runs the supervisor, in the child of a fork, with all signals blocked.
 [[noreturn]] void supervise(const supervised& job) noexcept;
 
 }  // namespace tare::measure

@@ -13,7 +13,7 @@ class tail {
 
   void feed(std::string_view bytes);
   [[nodiscard]] const std::string& text() const noexcept { return kept_; }
-  /// The last line that is not blank, fit to be put into a message: without control characters, and cut when very long.
+  /// The last non-blank line, prepared for a message: without control characters, and truncated if very long.
   [[nodiscard]] std::string last_line() const;
 
  private:

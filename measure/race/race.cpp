@@ -17,7 +17,7 @@
 namespace tare::measure {
 namespace {
 
-/// Of the memory that is free, what one program may be expected to take.
+/// The fraction of the free memory that one program may be expected to take.
 constexpr double share_of_free_memory = 0.7;
 
 class runner {
@@ -28,7 +28,7 @@ class runner {
   race_results run();
 
  private:
-  /// One peer in one workload, while it runs.
+  /// The running state of one peer in one workload.
   struct lane {
     const peer* who = nullptr;
     const workload* what = nullptr;
@@ -70,7 +70,7 @@ bool runner::prepare_peer(const peer& one) {
                   .absent = {},
                   .failed = {}};
   if (const auto need = missing_need(one, plan_.root, stop_)) {
-    // Not an error: nobody has every toolchain.
+    // Not an error, because no machine has every toolchain.
     about.absent = need->text();
     if (!told_to_stop()) complain(fmt::format("{} is left out: {}", one.name, about.absent));
   } else {
@@ -111,7 +111,8 @@ runner::lane& runner::lane_of(const peer& who, const workload& what) {
   return lanes_.emplace_back(lane{.who = &who, .what = &what, .repeats = {}, .notes = {}, .failed = {}});
 }
 
-/// Whether there is memory for so many, going by the weight so far. Swapping would measure the disk.
+/// Whether memory suffices for this many tasks, according to the weight so far. With swapping, the disk would be
+/// measured.
 bool runner::fits(lane& one, std::uint64_t n) const {
   if (one.what->what != measures::weight || one.repeats.back().size() < 2) return true;
   const auto free = base::available_memory();
@@ -155,7 +156,7 @@ void runner::measure(const workload& what, unsigned repeat) {
   }
 }
 
-/// The tree's commit, if it is one of git's.
+/// The commit of the source tree, if it is a git checkout.
 std::string commit_of(const std::filesystem::path& root, stop_signal stop) {
   auto described =
       run({{"git", "describe", "--always", "--dirty", "--abbrev=10"}, root}, std::chrono::seconds(10), stop);

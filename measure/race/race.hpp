@@ -1,10 +1,10 @@
 #pragma once
 
-// A race: every peer of a list through every workload, one process at a time.
+// A race: runs every peer of a list in every workload, one process at a time.
 //
-// What slows the machine for a while must not hit one peer alone, so all of them take their turn at one number of tasks
-// before any goes on to the next, and everything is repeated. A peer that cannot be built, crashes or does not come to
-// READY is marked, and the others go on.
+// A temporary slowdown of the machine must not affect only one peer, so all peers run with one number of tasks before
+// any continues with the next, and everything is repeated. A peer that cannot be built, crashes or does not reach READY
+// is marked, and the others continue.
 
 #include <chrono>
 #include <functional>
@@ -20,25 +20,25 @@
 namespace tare::measure {
 
 struct race_plan {
-  std::filesystem::path root;              ///< Where the peers' commands run.
+  std::filesystem::path root;              ///< Working directory of the peers' commands.
   std::vector<peer> peers;                 ///< In the order of the report.
   std::vector<const workload*> workloads;  ///< Likewise.
-  std::vector<std::uint64_t> counts;       ///< In place of those of the workloads; empty: theirs.
+  std::vector<std::uint64_t> counts;       ///< Replaces those of the workloads, unless empty.
   bool quick = false;                      ///< The workloads' smaller numbers.
   unsigned repeats = 3;
   std::chrono::nanoseconds time_limit = std::chrono::minutes(2);  ///< For each READY.
 };
 
-/// What a race tells while it runs. Neither must throw.
+/// Callbacks of a running race. They must not throw.
 struct race_listener {
   std::function<void(std::string_view)> progress;   ///< "repeat 1 of 3: empty, 100,000 tasks: tokio"
-  std::function<void(std::string_view)> complaint;  ///< One line for what was left out or went wrong.
+  std::function<void(std::string_view)> complaint;  ///< One line about what was omitted or failed.
 };
 
-/// Returns what has been measured, also when told to stop.
+/// Returns what has been measured, even if it was told to stop.
 [[nodiscard]] race_results race(const race_plan& plan, const race_listener& listener, stop_signal stop = -1);
 
-/// The date of a race that starts now: "2026-01-31".
+/// Today's date, for a race that starts now: "2026-01-31".
 [[nodiscard]] std::string today();
 
 /// Whether a peer or an entry of the results failed.

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a race has found, and the file that keeps it. docs/tools.md describes the keys.
+// The results of a race, and their file format. docs/tools.md describes the keys.
 
 #include <cstdint>
 #include <filesystem>
@@ -15,7 +15,7 @@
 
 namespace tare::measure {
 
-/// A runtime that took part, or would have.
+/// A runtime of the race, whether or not it could run.
 struct race_peer {
   std::string name;
   std::string title;
@@ -23,7 +23,7 @@ struct race_peer {
   std::string version;
   bool subject = false;
   bool floor = false;
-  std::string absent;  ///< Why it was left out; empty if it was not.
+  std::string absent;  ///< Why it was omitted; empty if it was not.
   std::string failed;  ///< Why it could not be built; empty if it could.
 };
 
@@ -31,9 +31,9 @@ struct race_peer {
 struct race_entry {
   std::string peer;
   std::string workload;
-  std::vector<sample> points;      ///< For growing n, each figure the median of the repeats.
+  std::vector<sample> points;      ///< In order of n; each figure is the median of the repeats.
   std::optional<slope> weight;     ///< Bytes per task between the first and the last of these.
-  std::vector<std::string> notes;  ///< What was left out, such as numbers of tasks that memory does not suffice for.
+  std::vector<std::string> notes;  ///< What was omitted, such as numbers of tasks that exceed the memory.
   std::string failed;              ///< Why it is incomplete; empty if it is not.
 
   /// The point at that number of tasks, or null.
@@ -42,7 +42,7 @@ struct race_entry {
 
 struct race_results {
   std::string date;    ///< "2026-01-31"
-  std::string commit;  ///< Of the tree that was measured, with "-dirty" if it was changed; empty if not known.
+  std::string commit;  ///< Of the measured tree, with "-dirty" if it had changes; empty if unknown.
   bool quick = false;
   unsigned repeats = 0;
   double seconds = 0;  ///< How long the race took.
@@ -54,7 +54,7 @@ struct race_results {
   [[nodiscard]] const race_peer* find(std::string_view peer) const;
 };
 
-/// The number in the file's key "schema". It changes when a key changes its meaning or goes away.
+/// The value of the key "schema" in the file. It changes when a key changes its meaning or is removed.
 inline constexpr int race_schema = 1;
 
 [[nodiscard]] std::string to_json(const race_results& results);

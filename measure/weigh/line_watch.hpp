@@ -5,16 +5,16 @@
 
 namespace tare::measure {
 
-/// Looks for one line in a stream of bytes that arrives in pieces, and remembers nothing else of it, so that a program
-/// may print as much as it likes before.
+/// Finds one line in a stream of bytes that arrives in pieces. Stores nothing else, so a program may print any amount
+/// before it.
 ///
-/// The line is found when its end has arrived. Blanks at its end do not count, so a Windows line end is fine.
+/// The line is found when its end has arrived. Trailing whitespace is ignored, so a Windows line end is accepted.
 class line_watch {
  public:
-  /// `line` must outlive the object and hold no line end.
+  /// `line` must outlive the object and contain no line end.
   explicit line_watch(std::string_view line) noexcept : line_(line) {}
 
-  /// Takes the next piece; true once the line has been seen.
+  /// Processes the next piece; true once the line has been seen.
   bool feed(std::string_view bytes) noexcept;
 
  private:

@@ -41,7 +41,7 @@ class reader {
     }
   }
 
-  /// A string that is not empty and of one line.
+  /// A non-empty string of one line.
   std::string text(const toml::node& node, std::string_view key) {
     const auto value = node.value_exact<std::string>();
     if (!value) {
@@ -124,7 +124,7 @@ std::uint64_t largest_count(reader& in, const toml::node& node, std::string_view
   return static_cast<std::uint64_t>(std::max<std::int64_t>(value.value_or(1), 1));
 }
 
-/// What the peer can be asked to do, and how much of it.
+/// The workloads and limits of the peer.
 void read_workloads(reader& in, const toml::table& table, peer& one) {
   const bool can_choose = std::ranges::any_of(one.run, [](const auto& word) { return word.contains(workload_place); });
   if (const auto* workloads = table.get("workloads")) {

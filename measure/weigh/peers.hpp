@@ -1,6 +1,6 @@
 #pragma once
 
-// A list of programs to weigh side by side, as a TOML file:
+// A list of programs to weigh and compare, as a TOML file:
 //
 //   root = ".."                             # where commands run, from the file's folder; default: that folder
 //   page = "build/page.html"                # the empty page of `tare race`, from root; optional
@@ -53,19 +53,19 @@ struct peer {
   std::string language;
   bool subject = false;
   bool floor = false;
-  std::variant<std::string, std::vector<std::string>> version;  ///< itself, or the command that prints it
+  std::variant<std::string, std::vector<std::string>> version;  ///< the version itself, or the command that prints it
   std::vector<std::string> build;
   std::vector<std::string> run;
   std::vector<need> needs;
-  std::vector<std::string> workloads;  ///< Empty: every one.
+  std::vector<std::string> workloads;  ///< Empty: all.
   std::optional<std::uint64_t> max_n;
   std::map<std::string, std::uint64_t, std::less<>> limits;
 
-  /// It is told a port, not a number of tasks: its idle connections are weighed.
+  /// True if it takes a port instead of a number of tasks: its idle connections are weighed.
   [[nodiscard]] bool is_server() const;
   /// False for a server.
   [[nodiscard]] bool has_workload(std::string_view workload) const;
-  /// The largest number of tasks for a workload, if there is one.
+  /// The maximum number of tasks for a workload, if set.
   [[nodiscard]] std::optional<std::uint64_t> limit(std::string_view workload) const;
   /// What to run for a workload, still with `{n}`.
   [[nodiscard]] command program(std::string_view workload, const std::filesystem::path& root) const;
@@ -73,20 +73,20 @@ struct peer {
 
 struct peer_list {
   std::filesystem::path root;
-  std::filesystem::path page;  ///< What `tare race` puts its results into as HTML; empty: nothing of that kind.
+  std::filesystem::path page;  ///< The page that `tare race` fills with its results; empty: none.
   std::vector<peer> peers;
 };
 
 /// An error begins with the file and the line: "bench/peers.toml:12: unknown key 'rnu'".
 base::result<peer_list> read_peers(const std::filesystem::path& file);
 
-/// The same from text; `file` is for messages, and for where `root` begins.
+/// The same from text; `file` is for messages, and `root` is relative to it.
 base::result<peer_list> parse_peers(std::string_view text, const std::filesystem::path& file);
 
-/// Those of `names`, in the order of the list. The error names the peers that there are.
+/// The peers in `names`, in list order. The error lists the existing peers.
 base::result<std::vector<peer>> select_peers(const peer_list& list, const std::vector<std::string>& names);
 
-/// The first need that is not there. A check has 30 seconds; being told to stop counts as not there.
+/// The first missing need. A check may take 30 seconds; being told to stop counts as missing.
 std::optional<need> missing_need(const peer& one, const std::filesystem::path& root, stop_signal stop = -1);
 
 }  // namespace tare::measure

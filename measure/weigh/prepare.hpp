@@ -10,8 +10,8 @@
 
 namespace tare::measure {
 
-/// Builds the peer and finds out its version, which is returned. A build has 15 minutes. `progress` is told what is
-/// being done, such as "building".
+/// Builds the peer and returns its version. A build may take 15 minutes. `progress` is called with the current step,
+/// such as "building".
 [[nodiscard]] base::result<std::string> prepare(const peer& one, const std::filesystem::path& root,
                                                 stop_signal stop = -1,
                                                 const std::function<void(std::string_view)>& progress = {});

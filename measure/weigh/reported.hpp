@@ -1,7 +1,7 @@
 #pragma once
 
-// What a program says about itself while it is weighed: lines "key=number" on its standard output, such as
-// "spawn_seconds=0.25". A key is of lower-case letters and underscores. Everything else that is printed is passed over.
+// What a program reports about itself while it is weighed: lines "key=number" on its standard output, such as
+// "spawn_seconds=0.25". A key consists of lower-case letters and underscores. All other output is ignored.
 
 #include <cstddef>
 #include <functional>
@@ -13,8 +13,8 @@ namespace tare::measure {
 
 using reported_values = std::map<std::string, double, std::less<>>;
 
-/// Takes the output in pieces, and remembers of it only the values and the beginning of the current line. A key that
-/// comes twice has its last value. Of a program that talks without end, the first 64 keys are kept.
+/// Accepts the output in pieces, and stores only the values and the beginning of the current line. A repeated key gets
+/// its last value. At most 64 keys are stored.
 class report_reader {
  public:
   void feed(std::string_view bytes);

@@ -58,7 +58,7 @@ std::optional<slope> slope_between(std::span<const series> runs, std::uint64_t f
     const sample* first = find(run, from);
     const sample* last = find(run, to);
     if (first == nullptr || last == nullptr) continue;
-    // Of doubles, because a program may hold less with more tasks.
+    // Uses doubles, because a program may hold less with more tasks.
     const double bytes = static_cast<double>(last->held.resident) - static_cast<double>(first->held.resident);
     values.push_back(bytes / static_cast<double>(to - from));
   }

@@ -11,27 +11,27 @@ namespace tare::measure {
 
 /// Bytes per task.
 struct slope {
-  double median = 0;   ///< Of one value from each run.
+  double median = 0;   ///< Of one value per run.
   double lowest = 0;   ///< The smallest of these values.
   double highest = 0;  ///< The largest.
 
   friend bool operator==(const slope&, const slope&) = default;
 };
 
-/// The slope between two numbers of tasks: in each run (RSS(to) - RSS(from)) / (to - from), over the runs which have
-/// both. What the program holds without any task is the same at both ends, so it cancels out.
+/// The slope between two numbers of tasks: in each run (RSS(to) - RSS(from)) / (to - from), over the runs that have
+/// both. What the program holds without tasks is the same at both ends, so it cancels out.
 ///
 /// Nothing if `to` is not larger than `from`, or no run has both.
 [[nodiscard]] std::optional<slope> slope_between(std::span<const series> runs, std::uint64_t from, std::uint64_t to);
 
-/// The middle value; of an even number of values, the mean of the two in the middle. There must be one at least.
+/// The middle value; for an even number of values, the mean of the two in the middle. There must be at least one value.
 [[nodiscard]] double median(std::vector<double> values);
 
-/// What several runs say together.
+/// The summary of several runs.
 struct summary {
-  /// For each n that was measured, in growing order: the medians over the runs, of each figure for itself.
+  /// For each measured n, in increasing order: the median over the runs of each figure.
   std::vector<sample> points;
-  /// Between the smallest and the largest n. Nothing if there are not two.
+  /// Between the smallest and the largest n. Empty if there are not two.
   std::optional<slope> weight;
 };
 

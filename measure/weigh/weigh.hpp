@@ -1,10 +1,10 @@
 #pragma once
 
-// Weighing: what does one suspended task of a program cost?
+// Weighing: the cost of one suspended task of a program.
 //
 // The program is started with the number of tasks as an argument. It starts them, prints a line READY when all are
-// suspended, and stays as it is. Then the kernel is asked how much memory its processes hold, and they are ended.
-// Doing this for several numbers gives the cost of a task without the cost of the program (summary.hpp).
+// suspended, and stays in that state. Then the memory of its processes is read from the kernel, and they are ended.
+// Repeating this for several numbers gives the cost of a task without the cost of the program (summary.hpp).
 
 #include <chrono>
 #include <cstdint>
@@ -27,39 +27,39 @@ inline constexpr std::string_view ready_line = "READY";
 /// One program, measured once with one number of tasks.
 struct sample {
   std::uint64_t n = 0;
-  base::memory held;                  ///< Of the command and everything below it.
+  base::memory held;                  ///< Of the command and all its descendants.
   std::chrono::nanoseconds ready{0};  ///< From just before exec until the READY line was read.
-  std::chrono::nanoseconds cpu{0};    ///< User and system time that the processes had used by then.
+  std::chrono::nanoseconds cpu{0};    ///< User and system time used until then.
   std::uint64_t burst = 0;            ///< Of connections: RSS after another request on each; otherwise 0.
   std::uint64_t closed = 0;           ///< Of connections: RSS after all were closed; otherwise 0.
-  reported_values reported = {};      ///< What the program itself said before READY, in lines "key=number".
+  reported_values reported = {};      ///< What the program itself reported before READY, in lines "key=number".
 
   friend bool operator==(const sample&, const sample&) = default;
 };
 
-/// Samples for growing n, one for each.
+/// Samples in order of n, one per n.
 using series = std::vector<sample>;
 
-/// Measures once. Nothing of the program runs when this returns. `settle` is how long to wait between READY and the
-/// reading of the memory, for programs that give memory back when they have nothing to do.
+/// Measures once. The program has ended when this returns. `settle` is how long to wait between READY and reading the
+/// memory, for programs that return memory when idle.
 [[nodiscard]] base::result<sample> weigh_once(const command& program, std::uint64_t n,
                                               std::chrono::nanoseconds time_limit, stop_signal stop = -1,
                                               std::chrono::nanoseconds settle = std::chrono::nanoseconds(0));
 
 /// What to measure.
 struct weighing {
-  command program;                                                ///< With `{n}` where the number of tasks goes.
+  command program;                                                ///< With `{n}` in place of the number of tasks.
   std::vector<std::uint64_t> counts;                              ///< Growing.
   std::chrono::nanoseconds time_limit = std::chrono::minutes(1);  ///< For each READY.
 };
 
-/// What was measured; less than was asked for if it failed.
+/// What was measured; less than requested if it failed.
 struct weighed {
   series samples;
   std::optional<base::error> failed;
 };
 
-/// Measures with every count once, and stops at the first failure. `progress` is called before each start.
+/// Measures once with every count, and stops at the first failure. `progress` is called before each start.
 [[nodiscard]] weighed weigh(const weighing& what, stop_signal stop = -1,
                             const std::function<void(std::uint64_t n)>& progress = {});
 
