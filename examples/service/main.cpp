@@ -1,6 +1,6 @@
 // The reference service: accept, read, query a database, respond; holding very many connections within a budget.
 //
-//   service --db sqlite:items.db --seed --listen 127.0.0.1:8080 --budget 512M
+//   service --seed --listen 127.0.0.1:8080 --budget 512M
 //
 // SIGHUP: it reads the certificate of --tls anew. SIGTERM and SIGINT: it stops accepting, answers what is under way,
 // closes the database, and ends.

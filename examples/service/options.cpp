@@ -1,5 +1,7 @@
 #include "options.hpp"
 
+#include "state_folder.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <unistd.h>
@@ -58,7 +60,8 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   double grace = 0;
   CLI::App app("Items over HTTP: GET /items/{id}, POST /items, GET /healthz, GET /metrics, GET /debug/tasks.",
                "service");
-  app.add_option("--db", chosen.database, "sqlite:PATH, or postgresql://USER@HOST/NAME")->capture_default_str();
+  const auto* const database = app.add_option("--db", chosen.database, "sqlite:PATH, or postgresql://USER@HOST/NAME")
+                                   ->default_str("sqlite:~/.local/state/tare/items.db, or there in $XDG_STATE_HOME");
   app.add_option("--listen", listen, "address and port, [::]:8080, unix:PATH, or systemd: the socket that it passes on")
       ->capture_default_str();
   app.add_option("--shards", chosen.shards, "threads that serve; 0: one for each processor")
@@ -102,6 +105,13 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   if (!size) return complain("--budget: " + size.error());
   if (*size < least_budget) return complain("--budget: at least 32M are needed, not " + budget);
   chosen.budget = *size;
+  if (database->empty()) {
+    const auto folder = make_state_folder();
+    if (!folder) return complain("--db is needed: " + folder.error());
+    const std::string file = *folder / "items.db";
+    chosen.database = "sqlite:" + file;
+    std::fprintf(stderr, "service: the items are in %s\n", file.c_str());
+  }
   return chosen;
 }
 

@@ -12,7 +12,7 @@
 namespace service {
 
 struct options {
-  std::string database = "sqlite:items.db";
+  std::string database;
   tare::net::endpoint listen = tare::net::endpoint::loopback(8080);
   bool socket_passed = false;  ///< by systemd, in place of `listen`
   unsigned shards = 1;

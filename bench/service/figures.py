@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""What a request to the reference service takes with SQLite and with PostgreSQL: time, and memory while it waits.
+
+    python3 bench/service/figures.py [build/release]
+
+For each database: GETs of one item a second on 64 connections, and the processor time of the service for each; then the
+bytes of the process for each of 4,000 requests that wait for the database, which another program keeps to itself, and the
+frames that `tare live` sees in them. It starts its own PostgreSQL (apt-get install postgresql).
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "service"))
+
+from harness import Postgresql, Service, Skipped, check, locked_table, raise_descriptor_limit  # noqa: E402
+from inside import live_sites, tare_beside  # noqa: E402
+
+
+def throughput(tare, service):
+    """GETs of one item on 64 connections: how many a second, and what each takes of the service's processor time."""
+    words = [tare, "hold", "--load", "--connections", "64", "--seconds", "5", "--pid",
+             str(service.process.pid), "--json", "-", f"http://127.0.0.1:{service.port}/items/1"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    check(done.returncode == 0, done.stderr)
+    return json.loads(done.stdout)
+
+
+def under_way(program, service, request, few, many):
+    """Bytes of the process for each request that waits for its database, and the frames it has while all of them do."""
+    clients, resident = [], []
+    for count in (few, many):
+        while len(clients) < count:
+            client = socket.create_connection(("127.0.0.1", service.port))
+            client.sendall(request(len(clients)))
+            clients.append(client)
+        time.sleep(1)
+        resident.append(service.resident())
+    sites = live_sites(program, service.process.pid)
+    check(sites is not None, "tare live may not look at the service")
+    for client in clients:
+        client.close()
+    return (resident[1] - resident[0]) / (many - few), [site for site in sites if site["count"] >= many / 2]
+
+
+def get(_):
+    return b"GET /items/1 HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def post(number):
+    body = json.dumps({"name": f"new {number}", "price": 1}).encode()
+    return b"POST /items HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+@contextlib.contextmanager
+def written_to(file):
+    """Another program holds the right to write; readers go on."""
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+def report(title, program, database, request, hold_back):
+    with tempfile.TemporaryDirectory(prefix="tare-figures-") as folder:
+        with Service(program, "--seed", "--budget", "4G", database=database, folder=folder) as service:
+            service.wait_for(200)
+            served = throughput(tare_beside(program), service)
+            with hold_back:
+                weight, sites = under_way(program, service, request, 500, 4000)
+    print(f"\n{title}: {served['requests_per_second']:,.0f} GETs a second on 64 connections, "
+          f"{served['server_cpu_seconds_per_request'] * 1e6:.0f} us of CPU time each\n"
+          f"a request that waits for the database: {weight:,.0f} bytes of the process, of which frames:")
+    for site in sites:
+        name = re.sub(r"[<(].*", "", site["function"])
+        print(f"  {site['frame_bytes']:6} {name}  {os.path.basename(site['file'])}:{site['line']}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", nargs="?", type=pathlib.Path, default=ROOT / "build/release",
+                        help="where bin/service and bin/tare are; build/release if not given")
+    program = parser.parse_args().build / "bin" / "service"
+    if not program.exists():
+        parser.error(f"{program} does not exist: cmake --build --preset release --target service tare_cli")
+    raise_descriptor_limit()
+    with tempfile.TemporaryDirectory(prefix="tare-figures-") as folder:
+        file = f"{folder}/items.db"
+        report("SQLite", program, f"sqlite:{file}", post, written_to(file))
+        try:
+            database = Postgresql(folder)
+        except Skipped as why:
+            sys.exit(str(why))
+        database.start()
+        try:
+            url = f"postgresql://tare@127.0.0.1:{database.port}/postgres"
+            report("PostgreSQL", program, url, get, locked_table(database))
+        finally:
+            database.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The database is full, down, or locked by another program."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+from harness import Postgresql, Service, Skipped, check, locked_table, raise_descriptor_limit
+from load import gather_statuses
+
+
+def disk_full(program, folder):
+    """507 and nothing half-written; space comes back, and so does the service."""
+    small = os.path.join(folder, "small")
+    os.mkdir(small)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", small], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        raise Skipped(f"cannot mount a small file system: {mounted.stderr.strip()}")
+    try:
+        with Service(program, database=f"sqlite:{small}/items.db", folder=folder) as service:
+            service.wait_for(404)
+            ballast = pathlib.Path(small, "ballast")
+            ballast.write_bytes(b"x" * 150_000)
+            stored, status = 0, 201
+            while status == 201 and stored < 10_000:
+                status, _, body = service.ask("POST", "/items", json.dumps({"name": f"{stored} " + "n" * 2000, "price": 1}))
+                stored += status == 201
+            check(status in (500, 507), f"{status} {body}")
+            check(stored > 0, "nothing was stored before")
+            check(service.ask("GET", f"/items/{stored}")[0] == 200, "what was stored is gone")
+            check(service.ask("GET", f"/items/{stored + 1}")[0] == 404, "something is half-written")
+            ballast.unlink()
+            status, _, body = service.ask("POST", "/items", json.dumps({"name": "after", "price": 1}))
+            check(status == 201, f"it does not recover: {status} {body}")
+            service.process.send_signal(signal.SIGTERM)
+            service.process.wait(15)
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def database_down(program, folder):
+    """Down at start, there, down again, there again: 503 meanwhile, and no restart."""
+    database = Postgresql(folder)
+    try:
+        url = f"postgresql://tare@127.0.0.1:{database.port}/postgres"
+        with Service(program, "--seed", database=url, folder=folder) as service:
+            service.wait_for(503)
+            status, headers, _ = service.ask("GET", "/items/1")
+            check(status == 503 and "retry-after" in headers, headers)
+            check(service.ask("GET", "/healthz")[0] == 503, "healthy without a database")
+            database.start()
+            service.wait_for(200)
+            check(service.ask("POST", "/items", '{"name": "kept", "price": 1}')[0] == 201, "it stores nothing")
+            database.stop()
+            service.wait_for(503)
+            database.start()
+            service.wait_for(200)
+            check(service.ask("POST", "/items", '{"name": "kept", "price": 1}')[0] == 409, "what was stored is gone")
+            service.stop()
+    finally:
+        database.stop()
+
+
+def database_locked(program, folder, connections=3000, budget=32, seconds=5):
+    """All that wait for their database fit: each holds some 2 KB. None is refused, and all are answered afterwards."""
+    if raise_descriptor_limit() < connections + 200:
+        raise Skipped("too few descriptors for the connections")
+    database = Postgresql(folder)
+    database.start()
+    clients = []
+    try:
+        url = f"postgresql://tare@127.0.0.1:{database.port}/postgres"
+        with Service(program, "--seed", "--budget", f"{budget}M", database=url, folder=folder) as service:
+            service.wait_for(200)
+            before = service.resident()
+            with locked_table(database):
+                began = time.monotonic()
+                for i in range(connections):
+                    client = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+                    client.sendall(b"GET /items/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (i % 1000 + 1))
+                    clients.append(client)
+                time.sleep(max(0, began + seconds - time.monotonic()))
+                meanwhile = service.resident()
+                status, _, body = service.ask("GET", "/metrics")
+                check(status == 200, (status, body))
+            counts = gather_statuses(clients, 20)
+            most = service.resident("VmHWM")
+            print(f"{connections} requests that wait: {counts}; {before / 2**20:.1f} MiB before, {meanwhile / 2**20:.1f} MiB "
+                  f"meanwhile, {most / 2**20:.1f} MiB at most of {budget}")
+            check(counts == {200: connections}, f"not all were answered: {counts}")
+            check(most <= budget << 20, f"it took {most} bytes")
+    finally:
+        for client in clients:
+            client.close()
+        database.stop()
+
+
+CASES = {
+    "disk-full": disk_full,
+    "database-down": database_down,
+    "database-locked": database_locked,
+    "database-locked-full": lambda program, folder: database_locked(program, folder, connections=12000, budget=64),
+}
