@@ -63,7 +63,6 @@ class markdown_table {
   std::string text_;
 };
 
-/// What has a row: not the floors when they are to come last, and they alone when asked for.
 std::string name_in_table(const race_peer& peer) {
   const std::string name = peer.floor ? fmt::format("*{}*", peer.title) : peer.title;
   return peer.subject ? fmt::format("**{}**", name) : name;

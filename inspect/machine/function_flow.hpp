@@ -60,13 +60,13 @@ class function_flow {
     std::uint64_t address = 0;      ///< where the last branch that is certain leads to
     std::vector<std::size_t> path;  ///< the instructions on the way there
   };
-  /// Goes from the function's beginning as far as branches are certain when the memory at `first_argument_origin` plus
-  /// these distances holds these numbers.
+  /// A number in memory that is known when the function begins.
   struct known_word {
-    std::int64_t offset = 0;
+    std::int64_t offset = 0;  ///< from `first_argument_origin`
     std::uint32_t bytes = 0;
     std::uint64_t content = 0;
   };
+  /// Goes from the function's beginning as far as branches are certain when these words are in memory.
   [[nodiscard]] entry_point enter(std::span<const known_word> known) const;
 
  private:

@@ -40,9 +40,9 @@ class interpreter {
   /// Changes `state` as the instruction does and tells each access.
   void step(machine_state& state, const instruction& one, const access_sink& tell);
 
-  /// What a call, or a jump out of the function, hands on through the registers for arguments.
   /// What a pointer plus an index touches, where the index may be one of several or is not known.
   static void touch_indexed(const machine_state& state, const instruction& one, const access_sink& tell);
+  /// What a call, or a jump out of the function, hands on through the registers for arguments.
   void pass_arguments(machine_state& state, const instruction& one, std::string_view target, const access_sink& tell);
 
   /// What a branch on these flags does; nothing if that depends on something unknown.

@@ -62,11 +62,11 @@ class image {
   /// Up to `bytes` bytes at an address; fewer at the end of a section, none outside of all sections.
   [[nodiscard]] std::span<const std::uint8_t> read(std::uint64_t address, std::uint64_t bytes) const;
   [[nodiscard]] std::uint64_t address_of(const llvm::object::SectionRef& of) const;
-  /// The section's address and content; nothing if there is none in memory of that name.
   struct section_view {
     std::uint64_t address = 0;
     std::span<const std::uint8_t> content;
   };
+  /// The address and content of each section of that name that is in memory; several may have the same name.
   [[nodiscard]] std::vector<section_view> sections_named(std::string_view name) const;
   /// The contents of sections that are not in memory; those of the separate debug file, where the file itself has none.
   [[nodiscard]] std::vector<std::string_view> unloaded_sections_named(std::string_view name) const;
