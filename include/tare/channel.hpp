@@ -62,6 +62,7 @@ class channel {
     return true;
   }
 
+  /// Takes a value from the buffer, or from the sender that waits longest; none if there is neither. Does not wait.
   [[nodiscard]] std::optional<T> try_receive() {
     std::optional<T> value;
     {

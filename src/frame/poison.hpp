@@ -43,9 +43,6 @@ TARE_NO_ASAN inline void write_link(void* object, link value) noexcept { *static
 
 /// The second word of a frame is the pointer to its destroy function: zero means that this is not a frame.
 TARE_NO_ASAN inline void mark_as_free(void* object) noexcept { *(static_cast<void* volatile*>(object) + 1) = nullptr; }
-TARE_NO_ASAN inline bool is_marked_free(const void* object) noexcept {
-  return *(static_cast<void* const volatile*>(object) + 1) == nullptr;
-}
 
 #if defined(TARE_ASAN)
 /// Freed objects wait here, poisoned, before their memory is reused.

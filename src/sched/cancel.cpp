@@ -7,10 +7,24 @@
 
 namespace tare::detail {
 
-namespace {
+void cancel_children(waiting_parent& parent) noexcept {
+  if (parent.cancelling) return;
+  parent.cancelling = true;
+  shard_state& here = *current_shard;
+  parent.next = here.cancelling;
+  here.cancelling = to_link(&parent);
+  if (here.cancelling_already) return;
+  here.cancelling_already = true;
+  while (here.cancelling != no_link) {
+    auto& next = *from_link<waiting_parent>(here.cancelling);
+    here.cancelling = next.next;
+    next.cancel_children(next);
+  }
+  here.cancelling_already = false;
+}
 
 /// Marks the chain of frames from `task` down to its leaf, and ends the leaf's wait.
-void cancel_chain(wait_state& task) noexcept {
+void cancel(wait_state& task) noexcept {
   wait_state* at = &task;
   for (;;) {
     if (at->cancelled) return;  // and so are all frames below it
@@ -41,25 +55,5 @@ void cancel_chain(wait_state& task) noexcept {
     }
   }
 }
-
-}  // namespace
-
-void cancel_children(waiting_parent& parent) noexcept {
-  if (parent.cancelling) return;
-  parent.cancelling = true;
-  shard_state& here = *current_shard;
-  parent.next = here.cancelling;
-  here.cancelling = to_link(&parent);
-  if (here.cancelling_already) return;
-  here.cancelling_already = true;
-  while (here.cancelling != no_link) {
-    auto& next = *from_link<waiting_parent>(here.cancelling);
-    here.cancelling = next.next;
-    next.cancel_children(next);
-  }
-  here.cancelling_already = false;
-}
-
-void cancel(wait_state& task) noexcept { cancel_chain(task); }
 
 }  // namespace tare::detail

@@ -38,6 +38,8 @@ TEST_P(http_router, chooses_by_method_and_path) {
       .get("/items/new", named("form"))
       .get("/items/{id}/parts/{part}", named("part", {"id", "part"}))
       .get("/items/new/parts", named("new parts"))
+      .put("/items/{id}", named("replace", {"id"}))
+      .patch("/items/{id}", named("change", {"id"}))
       .del("/items/{key}", named("remove", {"key"}))
       .get("/files/{path...}", named("files", {"path"}))
       .get("/files/about", named("about"));
@@ -55,6 +57,10 @@ TEST_P(http_router, chooses_by_method_and_path) {
     EXPECT_EQ(co_await body("GET /items/a%20b%2Fc"), "show id=a b/c");
     EXPECT_EQ(co_await body("GET /items/new"), "form");
     EXPECT_EQ(co_await body("GET /items/newer"), "show id=newer");
+    EXPECT_EQ(co_await body("PUT /items/7"), "replace id=7");
+    EXPECT_EQ(co_await body("PATCH /items/7"), "change id=7");
+    EXPECT_EQ(co_await body("PATCH /items/new"), "change id=new") << "goes back to the parameter";
+    EXPECT_EQ((co_await ask("PATCH /items")).status, 405U);
     EXPECT_EQ(co_await body("DELETE /items/new"), "remove key=new") << "goes back to the parameter";
     EXPECT_EQ(co_await body("GET /items/new/parts"), "new parts");
     EXPECT_EQ(co_await body("GET /items/new/parts/3"), "part id=new part=3");

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -96,6 +97,55 @@ TEST_P(channel_test, a_cancelled_receive_loses_no_value) {
     co_await waiting.join();
     EXPECT_EQ(received, 1);
     EXPECT_EQ(numbers.try_send(one), GetParam() != 0);  // nobody waits any more
+  };
+  rt_.run(body());
+}
+
+TEST_P(channel_test, try_receive_takes_what_is_there_and_never_waits) {
+  auto body = [&]() -> task<> {
+    tare::channel<int> numbers(GetParam());
+    EXPECT_EQ(numbers.try_receive(), std::nullopt);
+    constexpr int count = 10;  // more than there is room for
+    int sent = 0;
+    tare::scope s;
+    auto send = [&](int number) -> task<> {
+      const auto done = co_await numbers.send(number);
+      if (done) ++sent;
+    };
+    for (int i = 0; i < count; ++i) s.spawn(send(i));
+    co_await tare::yield();
+    EXPECT_EQ(sent, static_cast<int>(GetParam())) << "the others wait";
+    for (int i = 0; i < count; ++i) EXPECT_EQ(numbers.try_receive(), i) << "whether from the buffer or from a sender";
+    EXPECT_EQ(numbers.try_receive(), std::nullopt);
+    co_await s.join();
+    EXPECT_EQ(sent, count) << "each sender whose value was taken goes on";
+
+    // Closed: what is in the buffer can still be taken.
+    int last = 7;
+    EXPECT_EQ(numbers.try_send(last), GetParam() > 0);
+    numbers.close();
+    EXPECT_EQ(numbers.try_receive(), GetParam() > 0 ? std::optional(7) : std::nullopt);
+    EXPECT_EQ(numbers.try_receive(), std::nullopt);
+  };
+  rt_.run(body());
+}
+
+TEST_P(channel_test, try_receive_leaves_a_value_to_the_receiver_that_waits) {
+  auto body = [&]() -> task<> {
+    tare::channel<int> numbers(GetParam());
+    int got = 0;
+    tare::scope s;
+    auto receive = [&]() -> task<> {
+      const auto next = co_await numbers.receive();
+      if (next) got = *next;
+    };
+    s.spawn(receive());
+    co_await tare::yield();
+    int value = 3;
+    EXPECT_TRUE(numbers.try_send(value));
+    EXPECT_EQ(numbers.try_receive(), std::nullopt) << "it has gone to the one that waits";
+    co_await s.join();
+    EXPECT_EQ(got, 3);
   };
   rt_.run(body());
 }

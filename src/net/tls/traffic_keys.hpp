@@ -52,7 +52,6 @@ class traffic_keys {
 
   /// False if it is too long for any suite.
   bool set_secret(std::span<const std::uint8_t> secret) noexcept;
-  [[nodiscard]] bool has_secret() const noexcept { return secret_bytes_ != 0; }
   void set_sequence(std::uint64_t next) noexcept { sequence_ = next; }
   void count_record() noexcept { ++sequence_; }
   [[nodiscard]] std::uint64_t sequence() const noexcept { return sequence_; }
