@@ -9,6 +9,7 @@
 // individually. A task that a scope or a branch waits for holds a record of 128 bytes from its first move to its end.
 
 #include <tare/detail/promise.hpp>
+#include <tare/shard_id.hpp>
 
 #include <coroutine>
 
@@ -17,13 +18,13 @@ namespace tare {
 namespace detail {
 
 /// Out of line (src/sched/current.cpp). True if the task was suspended.
-[[nodiscard]] bool move_to(wait_state& leaf, unsigned number);
+[[nodiscard]] bool move_to(wait_state& leaf, shard_id number);
 
 class resume_on_awaiter;
 
 struct resume_on_request {
   using tare_awaiter = resume_on_awaiter;
-  unsigned shard;
+  shard_id shard;
 };
 
 class resume_on_awaiter {
@@ -38,7 +39,7 @@ class resume_on_awaiter {
   static void await_resume() noexcept {}
 
  private:
-  unsigned shard_;
+  shard_id shard_;
 };
 
 }  // namespace detail
@@ -46,6 +47,6 @@ class resume_on_awaiter {
 /// Continues on that shard of the runtime; immediately if it is the current one. Not a cancellation point, because
 /// cleanup may have to return to its shard. Throws std::out_of_range if the shard does not exist, and std::bad_alloc;
 /// the task then stays where it is.
-[[nodiscard]] constexpr detail::resume_on_request resume_on(unsigned shard) noexcept { return {shard}; }
+[[nodiscard]] constexpr detail::resume_on_request resume_on(shard_id shard) noexcept { return {shard}; }
 
 }  // namespace tare

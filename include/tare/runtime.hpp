@@ -12,6 +12,7 @@
 // they hold, make progress even when no `run` is in progress, and `run` only submits a task and waits for it.
 
 #include <tare/memory_budget.hpp>
+#include <tare/shard_id.hpp>
 #include <tare/task.hpp>
 
 #include <chrono>
@@ -27,9 +28,6 @@
 #include <utility>
 
 namespace tare {
-
-/// Index of a shard in its runtime, from 0.
-using shard_id = unsigned;
 
 enum class clock_kind : std::uint8_t {
   real,

@@ -11,6 +11,7 @@
 // its tasks run there; `spawn_on` starts tasks on other shards.
 
 #include <tare/detail/scope_core.hpp>
+#include <tare/shard_id.hpp>
 #include <tare/task.hpp>
 
 #include <concepts>
@@ -58,7 +59,7 @@ class scope {
   /// Like `spawn`, on another shard of the runtime; costs an additional record of 128 bytes. Throws std::out_of_range
   /// if the shard does not exist.
   template <class T>
-  void spawn_on(unsigned shard, task<T> spawned) {
+  void spawn_on(shard_id shard, task<T> spawned) {
     enter(spawned.release("scope::spawn_on"),
           [this, shard](detail::wait_state& state) { core_.adopt_on(shard, state); });
   }

@@ -15,6 +15,7 @@
 #include <tare/runtime.hpp>
 #include <tare/scope.hpp>
 #include <tare/semaphore.hpp>
+#include <tare/shard_id.hpp>
 #include <tare/shield.hpp>
 #include <tare/sleep.hpp>
 #include <tare/snapshot.hpp>

@@ -13,7 +13,7 @@
 
 namespace tare::detail {
 
-bool move_to(wait_state& leaf, unsigned number) {
+bool move_to(wait_state& leaf, shard_id number) {
   shard& here = shard::current();
   shard& target = here.runtime().shard_at(number);
   if (&target == &here) return here.end_at_once(leaf);

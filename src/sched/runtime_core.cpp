@@ -46,11 +46,11 @@ runtime_core::runtime_core(runtime_options options)
   ceiling_.makes_pages_ahead = std::min(options_.frame_limit, options_.memory_limit) >= enough_to_make_pages_ahead;
   const unsigned shards = shard_count_of(options_);
   shards_.reserve(shards);
-  for (unsigned number = 0; number < shards; ++number) shards_.push_back(std::make_unique<shard>(*this, number));
+  for (shard_id number = 0; number < shards; ++number) shards_.push_back(std::make_unique<shard>(*this, number));
   driven_ = options_.background;
   threads_.reserve(shards);
   try {
-    for (unsigned number = options_.background ? 0 : 1; number < shards; ++number) {
+    for (shard_id number = options_.background ? 0 : 1; number < shards; ++number) {
       threads_.emplace_back([this, &mine = *shards_[number]] {
         const shard::occupation here(mine);
         mine.run_until([this] { return stopped(); });

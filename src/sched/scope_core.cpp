@@ -126,7 +126,7 @@ void scope_core::adopt_body(wait_state& added) {
   body_ = to_link(&added);
 }
 
-void scope_core::adopt_on(unsigned number, wait_state& added) {
+void scope_core::adopt_on(shard_id number, wait_state& added) {
   check_shard();
   shard& target = shard::current().runtime().shard_at(number);
   if (&target == current_shard) {

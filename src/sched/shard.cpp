@@ -62,7 +62,7 @@ void cancel_if_detached(wait_state& leaf) noexcept {
 
 }  // namespace
 
-shard::shard(runtime_core& runtime, unsigned number)
+shard::shard(runtime_core& runtime, shard_id number)
     : runtime_(runtime),
       number_(number),
       heap_(arena::instance().acquire_heap()),

@@ -12,6 +12,7 @@
 #include <tare/detail/frame_memory.hpp>
 #include <tare/detail/shard_state.hpp>
 #include <tare/detail/wait_node.hpp>
+#include <tare/shard_id.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -25,7 +26,7 @@ class runtime_core;
 
 class shard final : public shard_state, private heap_owner {
  public:
-  shard(runtime_core& runtime, unsigned number);
+  shard(runtime_core& runtime, shard_id number);
   ~shard();
   shard(const shard&) = delete;
   shard& operator=(const shard&) = delete;
@@ -89,7 +90,7 @@ class shard final : public shard_state, private heap_owner {
   [[nodiscard]] wheel& timers() noexcept { return timers_; }
   [[nodiscard]] heap& frames() noexcept { return heap_; }
   [[nodiscard]] runtime_core& runtime() noexcept { return runtime_; }
-  [[nodiscard]] unsigned number() const noexcept { return number_; }
+  [[nodiscard]] shard_id number() const noexcept { return number_; }
 
   /// Called once, on the shard's thread: from now on the shard waits in the driver.
   void install(std::unique_ptr<driver> installed) noexcept;
@@ -121,7 +122,7 @@ class shard final : public shard_state, private heap_owner {
   [[nodiscard]] bool belongs_here(const shard_state* poster) const noexcept;
 
   runtime_core& runtime_;
-  unsigned number_;
+  shard_id number_;
   heap& heap_;
   clock clock_;
   wheel timers_;

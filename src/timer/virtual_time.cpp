@@ -6,7 +6,7 @@
 
 namespace tare::detail {
 
-void virtual_time::idle(unsigned shard, std::optional<std::int64_t> deadline, driver* io) noexcept {
+void virtual_time::idle(shard_id shard, std::optional<std::int64_t> deadline, driver* io) noexcept {
   std::unique_lock guard(lock_);
   participant& self = shards_[shard];
   if (!self.notified) {
@@ -48,7 +48,7 @@ void virtual_time::wait_in_driver(std::unique_lock<std::mutex>& guard, participa
   ++busy_;
 }
 
-void virtual_time::notify(unsigned shard) noexcept {
+void virtual_time::notify(shard_id shard) noexcept {
   const std::scoped_lock guard(lock_);
   participant& woken = shards_[shard];
   woken.notified = true;

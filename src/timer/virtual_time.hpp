@@ -8,6 +8,8 @@
 // clock then calls the function passed to it: immediately, and again after a period of real time in this state, until
 // the function has reported it.
 
+#include <tare/shard_id.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>

@@ -7,6 +7,7 @@
 // visits only chunks with tasks.
 
 #include <tare/detail/wait_node.hpp>
+#include <tare/shard_id.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -31,7 +32,7 @@ class scope_core : public waiting_parent {
   /// The same for the body, which `size` does not count.
   void adopt_body(wait_state& added);
   /// Adds the task and queues it on another shard of the runtime. Throws std::bad_alloc or std::out_of_range.
-  void adopt_on(unsigned number, wait_state& added);
+  void adopt_on(shard_id number, wait_state& added);
 
   /// Replaces `before` by `after` in its slot.
   static void replace(link slots, link before, link after) noexcept;
@@ -41,7 +42,7 @@ class scope_core : public waiting_parent {
   /// The same, but aborts the program with a message that names `call`.
   void require_shard(const char* call) const noexcept;
   [[nodiscard]] bool is_here() const noexcept { return home == current_shard; }
-  [[nodiscard]] unsigned shard_number() const noexcept;
+  [[nodiscard]] shard_id shard_number() const noexcept;
 
   /// A task has ended and its frame has been destroyed; `slots` and `self` were its parent and its own link.
   static void task_ended(link slots, link self, std::exception_ptr error) noexcept;
