@@ -7,10 +7,10 @@
 #include "inspect/facts/chain.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <ranges>
 #include <string_view>
 #include <tuple>

@@ -16,6 +16,8 @@
 #include <tare/sleep.hpp>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
 #include <sys/types.h>
 
 #include <cerrno>
@@ -23,7 +25,6 @@
 #include <csignal>
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <utility>

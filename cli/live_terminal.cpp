@@ -7,6 +7,7 @@
 #define NCURSES_NOMACROS 1
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
+
 #include <langinfo.h>
 #include <poll.h>
 #include <unistd.h>

@@ -13,6 +13,7 @@
 #include <tare/version.hpp>
 
 #include <CLI/CLI.hpp>
+
 #include <exception>
 #include <functional>
 #include <string>

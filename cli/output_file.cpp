@@ -3,6 +3,7 @@
 #include "cli/error.hpp"
 
 #include <fmt/format.h>
+
 #include <stdio_ext.h>
 #include <unistd.h>
 

@@ -11,13 +11,14 @@
 #include "measure/weigh/summary.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -1,6 +1,7 @@
 #include "load/descriptor_limit.hpp"
 
 #include <fmt/format.h>
+
 #include <sys/resource.h>
 
 #include <cerrno>

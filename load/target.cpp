@@ -1,12 +1,11 @@
 #include "load/target.hpp"
 
-#include <fmt/format.h>
-
-#include <netdb.h>
-
 #include <boost/url/error.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
+#include <fmt/format.h>
+
+#include <netdb.h>
 
 #include <charconv>
 #include <cstdint>

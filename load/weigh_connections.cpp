@@ -12,6 +12,7 @@
 #include <tare/sleep.hpp>
 
 #include <fmt/format.h>
+
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,11 +1,11 @@
 #include "base/proc/cpu_time.hpp"
 
+#include "base/proc/file.hpp"
+#include "base/proc/text.hpp"
+
 #include <unistd.h>
 
 #include <ctime>
-
-#include "base/proc/file.hpp"
-#include "base/proc/text.hpp"
 
 namespace tare::base {
 

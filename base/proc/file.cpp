@@ -1,13 +1,14 @@
 #include "base/proc/file.hpp"
 
-#include <fcntl.h>
+#include "base/file_descriptor.hpp"
+
 #include <fmt/format.h>
+
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-
-#include "base/file_descriptor.hpp"
 
 namespace tare::base {
 

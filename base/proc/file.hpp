@@ -1,12 +1,12 @@
 #pragma once
 
+#include "base/error.hpp"
+
 #include <sys/types.h>
 
 #include <cstddef>
 #include <string>
 #include <string_view>
-
-#include "base/error.hpp"
 
 namespace tare::base {
 

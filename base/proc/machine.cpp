@@ -1,13 +1,14 @@
 #include "base/proc/machine.hpp"
 
+#include "base/proc/file.hpp"
+#include "base/proc/text.hpp"
+
 #include <fmt/format.h>
+
 #include <sys/utsname.h>
 
 #include <string_view>
 #include <thread>
-
-#include "base/proc/file.hpp"
-#include "base/proc/text.hpp"
 
 namespace tare::base {
 

@@ -1,14 +1,14 @@
 #include "base/proc/memory.hpp"
 
+#include "base/proc/file.hpp"
+#include "base/proc/text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <string>
-
-#include "base/proc/file.hpp"
-#include "base/proc/text.hpp"
 
 namespace tare::base {
 namespace {

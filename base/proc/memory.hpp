@@ -1,11 +1,11 @@
 #pragma once
 
+#include "base/error.hpp"
+
 #include <sys/types.h>
 
 #include <cstdint>
 #include <span>
-
-#include "base/error.hpp"
 
 namespace tare::base {
 

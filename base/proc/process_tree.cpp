@@ -1,13 +1,13 @@
 #include "base/proc/process_tree.hpp"
 
+#include "base/proc/file.hpp"
+#include "base/proc/text.hpp"
+
 #include <charconv>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <system_error>
-
-#include "base/proc/file.hpp"
-#include "base/proc/text.hpp"
 
 namespace tare::base {
 

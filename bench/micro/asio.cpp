@@ -1,5 +1,6 @@
 // The same with Boost.Asio. It has no mutex for coroutines; users usually use a channel with one token.
 
+#include <benchmark/benchmark.h>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -12,8 +13,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <benchmark/benchmark.h>
 
 #include <chrono>
 #include <thread>

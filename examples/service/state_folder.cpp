@@ -38,7 +38,8 @@ std::expected<std::filesystem::path, std::string> make_state_folder() {
     if (::mkdir(made.c_str(), for_this_user) == 0) continue;
     const int failure = errno;
     std::error_code unknown;
-    if (std::filesystem::is_directory(made, unknown)) continue;  // whatever mkdir calls it: a read-only file system, too
+    if (std::filesystem::is_directory(made, unknown))
+      continue;  // whatever mkdir calls it: a read-only file system, too
     const auto why = std::generic_category().message(failure);
     return std::unexpected("cannot create the folder " + made.string() + ": " + why);
   }

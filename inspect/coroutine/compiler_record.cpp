@@ -1,8 +1,9 @@
 #include "inspect/coroutine/compiler_record.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 

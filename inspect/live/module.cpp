@@ -2,9 +2,10 @@
 
 #include "base/file_descriptor.hpp"
 
+#include <fmt/format.h>
+
 #include <elf.h>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

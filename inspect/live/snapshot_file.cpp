@@ -3,10 +3,10 @@
 #include "base/json_problem.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <array>
 #include <cstddef>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace tare::inspect {

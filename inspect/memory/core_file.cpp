@@ -1,8 +1,9 @@
 #include "inspect/memory/core_file.hpp"
 
-#include <elf.h>
 #include <fmt/format.h>
 #include <llvm/Support/MemoryBuffer.h>
+
+#include <elf.h>
 #include <sys/procfs.h>
 
 #include <algorithm>

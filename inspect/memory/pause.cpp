@@ -3,6 +3,7 @@
 #include "inspect/memory/process_memory.hpp"
 
 #include <fmt/format.h>
+
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 

@@ -4,9 +4,10 @@
 #include "base/proc/text.hpp"
 #include "inspect/memory/maps.hpp"
 
+#include <fmt/format.h>
+
 #include <elf.h>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>

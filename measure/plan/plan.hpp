@@ -7,11 +7,11 @@
 // Requests in flight follow from Little's law: arrivals per second times seconds per request. Their buffers are needed
 // only during a request, regardless of the number of tasks.
 
+#include "base/error.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
-
-#include "base/error.hpp"
 
 namespace tare::measure {
 

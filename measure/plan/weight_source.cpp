@@ -1,15 +1,15 @@
 #include "measure/plan/weight_source.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <algorithm>
-#include <nlohmann/json.hpp>
-#include <vector>
-
 #include "base/json_problem.hpp"
 #include "base/text_file.hpp"
 #include "measure/race/results.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <vector>
 
 namespace tare::measure {
 namespace {

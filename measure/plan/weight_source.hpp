@@ -2,12 +2,12 @@
 
 // Sources of the weight of a task: the results of `tare weigh` and of `tare race`.
 
+#include "base/error.hpp"
+#include "measure/plan/plan.hpp"
+
 #include <filesystem>
 #include <string>
 #include <string_view>
-
-#include "base/error.hpp"
-#include "measure/plan/plan.hpp"
 
 namespace tare::measure {
 

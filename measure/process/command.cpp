@@ -1,6 +1,7 @@
 #include "measure/process/command.hpp"
 
 #include <fmt/format.h>
+
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <functional>
-#include <optional>
-#include <string_view>
-
 #include "base/error.hpp"
 #include "measure/process/process.hpp"
 #include "measure/process/process_exit.hpp"
 #include "measure/process/tail.hpp"
+
+#include <functional>
+#include <optional>
+#include <string_view>
 
 namespace tare::measure {
 

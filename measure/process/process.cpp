@@ -1,7 +1,11 @@
 #include "measure/process/process.hpp"
 
-#include <fcntl.h>
+#include "measure/process/pipe.hpp"
+#include "measure/process/supervisor.hpp"
+
 #include <fmt/format.h>
+
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,9 +14,6 @@
 #include <csignal>
 #include <utility>
 #include <vector>
-
-#include "measure/process/pipe.hpp"
-#include "measure/process/supervisor.hpp"
 
 namespace tare::measure {
 namespace {

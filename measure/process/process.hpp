@@ -1,12 +1,12 @@
 #pragma once
 
-#include <sys/types.h>
-
-#include <chrono>
-
 #include "base/error.hpp"
 #include "base/file_descriptor.hpp"
 #include "measure/process/command.hpp"
+
+#include <sys/types.h>
+
+#include <chrono>
 
 namespace tare::measure {
 

@@ -1,6 +1,7 @@
 #include "measure/process/process_exit.hpp"
 
 #include <fmt/format.h>
+
 #include <sys/wait.h>
 
 #include <csignal>

@@ -1,9 +1,9 @@
 #include "measure/process/run.hpp"
 
-#include <fmt/format.h>
-
 #include "measure/process/process.hpp"
 #include "measure/process/tail.hpp"
+
+#include <fmt/format.h>
 
 namespace tare::measure {
 

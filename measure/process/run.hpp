@@ -1,11 +1,11 @@
 #pragma once
 
-#include <chrono>
-#include <string>
-
 #include "base/error.hpp"
 #include "measure/process/command.hpp"
 #include "measure/process/listen.hpp"
+
+#include <chrono>
+#include <string>
 
 namespace tare::measure {
 

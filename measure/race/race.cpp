@@ -1,18 +1,19 @@
 #include "measure/race/race.hpp"
 
+#include "base/proc/memory.hpp"
+#include "measure/process/run.hpp"
+#include "measure/weigh/prepare.hpp"
+#include "measure/weigh/weigh.hpp"
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+
 #include <poll.h>
 
 #include <algorithm>
 #include <ctime>
 #include <map>
 #include <utility>
-
-#include "base/proc/memory.hpp"
-#include "measure/process/run.hpp"
-#include "measure/weigh/prepare.hpp"
-#include "measure/weigh/weigh.hpp"
 
 namespace tare::measure {
 namespace {

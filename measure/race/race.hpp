@@ -6,16 +6,16 @@
 // any continues with the next, and everything is repeated. A peer that cannot be built, crashes or does not reach READY
 // is marked, and the others continue.
 
+#include "measure/process/listen.hpp"
+#include "measure/race/results.hpp"
+#include "measure/race/workload.hpp"
+#include "measure/weigh/peers.hpp"
+
 #include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "measure/process/listen.hpp"
-#include "measure/race/results.hpp"
-#include "measure/race/workload.hpp"
-#include "measure/weigh/peers.hpp"
 
 namespace tare::measure {
 

@@ -1,15 +1,15 @@
 #include "measure/race/results.hpp"
 
+#include "base/json_problem.hpp"
+#include "base/text_file.hpp"
+
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <utility>
-
-#include "base/json_problem.hpp"
-#include "base/text_file.hpp"
 
 namespace tare::measure {
 namespace {

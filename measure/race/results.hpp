@@ -2,16 +2,16 @@
 
 // The results of a race, and their file format. docs/tools.md describes the keys.
 
+#include "base/error.hpp"
+#include "base/proc/machine.hpp"
+#include "measure/weigh/summary.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/error.hpp"
-#include "base/proc/machine.hpp"
-#include "measure/weigh/summary.hpp"
 
 namespace tare::measure {
 

@@ -1,11 +1,11 @@
 #include "measure/weigh/prepare.hpp"
 
+#include "measure/process/run.hpp"
+
 #include <chrono>
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "measure/process/run.hpp"
 
 namespace tare::measure {
 namespace {

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "base/error.hpp"
+#include "measure/weigh/peers.hpp"
+
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
-
-#include "base/error.hpp"
-#include "measure/weigh/peers.hpp"
 
 namespace tare::measure {
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "measure/weigh/weigh.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
-
-#include "measure/weigh/weigh.hpp"
 
 namespace tare::measure {
 

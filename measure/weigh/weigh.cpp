@@ -1,16 +1,17 @@
 #include "measure/weigh/weigh.hpp"
 
+#include "base/proc/cpu_time.hpp"
+#include "base/proc/process_tree.hpp"
+#include "measure/process/process.hpp"
+#include "measure/weigh/line_watch.hpp"
+
 #include <fmt/format.h>
+
 #include <poll.h>
 
 #include <algorithm>
 #include <string>
 #include <utility>
-
-#include "base/proc/cpu_time.hpp"
-#include "base/proc/process_tree.hpp"
-#include "measure/process/process.hpp"
-#include "measure/weigh/line_watch.hpp"
 
 namespace tare::measure {
 namespace {

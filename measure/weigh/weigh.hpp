@@ -6,18 +6,18 @@
 // suspended, and stays in that state. Then the memory of its processes is read from the kernel, and they are ended.
 // Repeating this for several numbers gives the cost of a task without the cost of the program (summary.hpp).
 
+#include "base/error.hpp"
+#include "base/proc/memory.hpp"
+#include "measure/process/command.hpp"
+#include "measure/process/listen.hpp"
+#include "measure/weigh/reported.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string_view>
 #include <vector>
-
-#include "base/error.hpp"
-#include "base/proc/memory.hpp"
-#include "measure/process/command.hpp"
-#include "measure/process/listen.hpp"
-#include "measure/weigh/reported.hpp"
 
 namespace tare::measure {
 

@@ -1,4 +1,5 @@
 #include <tare/db/error.hpp>
+
 #include <tare/db/value_kind.hpp>
 
 #include <utility>

@@ -1,7 +1,6 @@
-#include <tare/abi/arena.hpp>
-
 #include "frame/slab.hpp"
 
+#include <tare/abi/arena.hpp>
 #include <tare/detail/branch.hpp>
 #include <tare/detail/wait_node.hpp>
 

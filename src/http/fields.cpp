@@ -1,6 +1,6 @@
-#include "http/characters.hpp"
-
 #include <tare/http/fields.hpp>
+
+#include "http/characters.hpp"
 
 #include <cstring>
 #include <stdexcept>

@@ -1,8 +1,8 @@
+#include <tare/http/router.hpp>
+
 #include "http/characters.hpp"
 #include "http/exchange.hpp"
 #include "http/route.hpp"
-
-#include <tare/http/router.hpp>
 
 #include <algorithm>
 #include <memory>

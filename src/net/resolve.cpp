@@ -9,6 +9,7 @@
 #include <tare/when.hpp>
 
 #include <ares.h>
+
 #include <sys/time.h>
 
 #include <algorithm>

@@ -1,10 +1,11 @@
+#include <tare/detail/scope_core.hpp>
+
 #include "frame/arena.hpp"
 #include "sched/runtime_core.hpp"
 #include "sched/shard.hpp"
 #include "sched/visit.hpp"
 
 #include <tare/detail/frame_memory.hpp>
-#include <tare/detail/scope_core.hpp>
 #include <tare/error.hpp>
 
 #include <array>

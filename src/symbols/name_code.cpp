@@ -1,10 +1,11 @@
-#include <tare/symbols.hpp>
-
 #include "symbols/coroutine_symbol.hpp"
+
+#include <tare/symbols.hpp>
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
+
 #include <unistd.h>
 
 #include <algorithm>

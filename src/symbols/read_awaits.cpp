@@ -1,8 +1,9 @@
 #include <tare/symbols.hpp>
 
-#include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
+
+#include <fcntl.h>
 #include <link.h>
 #include <unistd.h>
 

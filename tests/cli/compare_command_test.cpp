@@ -1,18 +1,18 @@
 // `tare compare` from outside.
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <nlohmann/json.hpp>
-#include <string>
-#include <utility>
-#include <vector>
-
 #include "inspect/live/snapshot_file.hpp"
 #include "snapshots.hpp"
 #include "support/temporary_folder.hpp"
 #include "tare_command.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace {
 

@@ -1,5 +1,8 @@
 // What the command says, and with which status it ends, when something is wrong: one line for each fault.
 
+#include "support/temporary_folder.hpp"
+#include "tare_command.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,9 +10,6 @@
 #include <filesystem>
 #include <string>
 #include <vector>
-
-#include "support/temporary_folder.hpp"
-#include "tare_command.hpp"
 
 namespace {
 

@@ -1,13 +1,13 @@
 #include "cli/live_report.hpp"
 
+#include "cli/figures.hpp"
+#include "cli/short_name.hpp"
+#include "snapshots.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
-
-#include "cli/figures.hpp"
-#include "cli/short_name.hpp"
-#include "snapshots.hpp"
 
 namespace {
 

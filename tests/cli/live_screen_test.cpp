@@ -1,5 +1,8 @@
 #include "cli/live_screen.hpp"
 
+#include "cli/text_width.hpp"
+#include "snapshots.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,9 +11,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "cli/text_width.hpp"
-#include "snapshots.hpp"
 
 namespace {
 

@@ -2,8 +2,11 @@
 
 #include "cli/live_terminal.hpp"
 
+#include "snapshots.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
 #include <poll.h>
 #include <pty.h>
 #include <sys/ioctl.h>
@@ -15,8 +18,6 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
-
-#include "snapshots.hpp"
 
 namespace {
 

@@ -1,14 +1,14 @@
 #include "cli/pages.hpp"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
-#include <string>
-#include <string_view>
-
 #include "inspect/live/snapshot_file.hpp"
 #include "snapshots.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <string_view>
 
 namespace {
 

@@ -1,15 +1,15 @@
 // `tare plan` from outside, also against what a program really takes.
 
+#include "support/temporary_folder.hpp"
+#include "tare_command.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <nlohmann/json.hpp>
+
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "support/temporary_folder.hpp"
-#include "tare_command.hpp"
 
 namespace {
 

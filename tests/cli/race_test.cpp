@@ -1,17 +1,17 @@
 // `tare race` from outside, with two small programs in place of the runtimes.
 
+#include "support/temporary_folder.hpp"
+#include "tare_command.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <csignal>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "support/temporary_folder.hpp"
-#include "tare_command.hpp"
 
 namespace {
 

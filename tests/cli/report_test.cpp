@@ -1,17 +1,16 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <chrono>
-#include <cstdint>
-#include <nlohmann/json.hpp>
-#include <string>
-#include <utility>
-#include <vector>
-
+#include "cli/figures.hpp"
 #include "cli/table.hpp"
 #include "cli/weigh_report.hpp"
 
-#include "cli/figures.hpp"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace {
 

@@ -2,8 +2,11 @@
 
 // Runs the real command, in the way a shell does. Independent of inspect/, which it tests.
 
-#include <fcntl.h>
+#include "support/temporary_folder.hpp"
+
 #include <gtest/gtest.h>
+
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -18,8 +21,6 @@
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include "support/temporary_folder.hpp"
 
 namespace cli_test {
 

@@ -1,20 +1,20 @@
 // `tare weigh` from outside: what it prints and writes.
 
+#include "support/temporary_folder.hpp"
+#include "tare_command.hpp"
+
 #include <tare/version.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "support/temporary_folder.hpp"
-#include "tare_command.hpp"
 
 namespace {
 

@@ -8,6 +8,7 @@
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
+
 #include <malloc.h>
 
 #include <chrono>

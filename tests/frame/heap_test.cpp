@@ -7,6 +7,7 @@
 #include <tare/detail/frame_memory.hpp>
 
 #include <gtest/gtest.h>
+
 #include <sys/mman.h>
 
 #include <algorithm>

@@ -2,6 +2,7 @@
 // promised is compared with what it brings.
 
 #include "inspect/facts/advice.hpp"
+
 #include "inspect/coroutine/read.hpp"
 
 #include <gmock/gmock.h>

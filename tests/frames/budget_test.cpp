@@ -1,6 +1,7 @@
 // Budgets, the ratchet, and what changed between two builds: without any binary.
 
 #include "inspect/facts/budget.hpp"
+
 #include "inspect/facts/advice.hpp"
 #include "inspect/facts/chain.hpp"
 #include "inspect/facts/compare.hpp"

@@ -1,6 +1,7 @@
 // Any bytes are either a list of peers that keeps its promises, or an error that names the file and a line.
 
 #include "measure/weigh/peers.hpp"
+
 #include "fuzz/check.hpp"
 
 #include <cstddef>

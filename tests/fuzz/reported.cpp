@@ -1,6 +1,7 @@
 // Any bytes, in any pieces, give the same values: numbers under keys of lower-case letters, and not too many of them.
 
 #include "measure/weigh/reported.hpp"
+
 #include "fuzz/check.hpp"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 // Any bytes are either results that can be written and read again, or an error that names the file.
 
 #include "measure/race/results.hpp"
+
 #include "fuzz/check.hpp"
 
 #include <cstddef>

@@ -1,4 +1,5 @@
 #include <tare/http/fields.hpp>
+
 #include <tare/http/request.hpp>
 
 #include <gtest/gtest.h>

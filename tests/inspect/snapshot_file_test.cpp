@@ -2,9 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 

@@ -1,7 +1,6 @@
 // Whatever the poller has under way for a descriptor: once it is closed, the peer sees the end.
 
 #include "io/reactor.hpp"
-
 #include "net/on_reactors.hpp"
 
 #include <linux/audit.h>

@@ -1,6 +1,7 @@
 #include "io/sigpipe_guard.hpp"
 
 #include <gtest/gtest.h>
+
 #include <unistd.h>
 
 #include <array>

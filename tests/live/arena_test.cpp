@@ -1,6 +1,7 @@
 // The walk of this library's arena, over memory that lies.
 
 #include "inspect/live/arena.hpp"
+
 #include "live/made_up_memory.hpp"
 
 #include <gmock/gmock.h>

@@ -4,10 +4,9 @@
 #include "live/program.hpp"
 #include "support/temporary_folder.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <filesystem>

@@ -1,6 +1,7 @@
 // Chunks of a made-up heap.
 
 #include "inspect/live/malloc_heap.hpp"
+
 #include "live/made_up_memory.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,7 @@
 // Boxes of futures in made-up memory: which pairs of words count as one.
 
 #include "inspect/live/rust_roots.hpp"
+
 #include "live/made_up_memory.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,7 @@
 // Frames in made-up memory: which words count as one.
 
 #include "inspect/live/scan.hpp"
+
 #include "live/made_up_memory.hpp"
 
 #include <gtest/gtest.h>

@@ -1,15 +1,15 @@
 // `tare hold` and `tare weigh --connections` from outside.
 
+#include "cli/tare_command.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <csignal>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "cli/tare_command.hpp"
 
 namespace {
 

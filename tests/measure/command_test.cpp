@@ -1,13 +1,13 @@
 #include "measure/process/command.hpp"
 
+#include "support/conversation.hpp"
+#include "support/temporary_folder.hpp"
+
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <string>
-
-#include "support/conversation.hpp"
-#include "support/temporary_folder.hpp"
 
 namespace {
 

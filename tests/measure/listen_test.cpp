@@ -1,15 +1,16 @@
 #include "measure/process/listen.hpp"
 
+#include "measure/process/pipe.hpp"
+#include "support/conversation.hpp"
+
 #include <gtest/gtest.h>
+
 #include <unistd.h>
 
 #include <chrono>
 #include <string>
 #include <string_view>
 #include <thread>
-
-#include "measure/process/pipe.hpp"
-#include "support/conversation.hpp"
 
 namespace {
 

@@ -1,6 +1,12 @@
 #include "base/proc/memory.hpp"
 
+#include "base/proc/cpu_time.hpp"
+#include "base/proc/machine.hpp"
+#include "base/proc/process_tree.hpp"
+#include "support/conversation.hpp"
+
 #include <gtest/gtest.h>
+
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,11 +22,6 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include "base/proc/cpu_time.hpp"
-#include "base/proc/machine.hpp"
-#include "base/proc/process_tree.hpp"
-#include "support/conversation.hpp"
 
 namespace {
 

@@ -1,5 +1,7 @@
 #include "measure/weigh/peers.hpp"
 
+#include "support/temporary_folder.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,8 +11,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "support/temporary_folder.hpp"
 
 namespace {
 

@@ -1,13 +1,13 @@
 #include "measure/plan/plan.hpp"
 
+#include "measure/plan/weight_source.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 #include <string>
-
-#include "measure/plan/weight_source.hpp"
 
 namespace {
 

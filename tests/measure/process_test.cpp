@@ -1,8 +1,14 @@
 #include "measure/process/process.hpp"
 
-#include <fcntl.h>
+#include "measure/process/pipe.hpp"
+#include "measure/process/run.hpp"
+#include "support/conversation.hpp"
+#include "support/temporary_folder.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,11 +19,6 @@
 #include <ctime>
 #include <string>
 #include <utility>
-
-#include "measure/process/pipe.hpp"
-#include "measure/process/run.hpp"
-#include "support/conversation.hpp"
-#include "support/temporary_folder.hpp"
 
 namespace {
 

@@ -1,5 +1,8 @@
 #include "measure/race/race.hpp"
 
+#include "base/file_descriptor.hpp"
+#include "support/temporary_folder.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,9 +11,6 @@
 #include <chrono>
 #include <string>
 #include <vector>
-
-#include "base/file_descriptor.hpp"
-#include "support/temporary_folder.hpp"
 
 namespace {
 

@@ -1,12 +1,12 @@
 #include "measure/race/results.hpp"
 
+#include "support/temporary_folder.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <nlohmann/json.hpp>
-#include <string>
 
-#include "support/temporary_folder.hpp"
+#include <string>
 
 namespace {
 

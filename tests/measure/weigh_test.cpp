@@ -1,7 +1,13 @@
 #include "measure/weigh/weigh.hpp"
 
+#include "measure/process/pipe.hpp"
+#include "measure/weigh/summary.hpp"
+#include "support/conversation.hpp"
+#include "support/temporary_folder.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
 #include <unistd.h>
 
 #include <chrono>
@@ -9,11 +15,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "measure/process/pipe.hpp"
-#include "measure/weigh/summary.hpp"
-#include "support/conversation.hpp"
-#include "support/temporary_folder.hpp"
 
 namespace {
 

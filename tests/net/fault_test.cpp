@@ -1,7 +1,6 @@
 // Sockets on a system whose calls fail and fall short (tests/support/faulty_system.hpp).
 
 #include "io/reactor.hpp"
-
 #include "net/on_reactors.hpp"
 #include "support/faulty_system.hpp"
 

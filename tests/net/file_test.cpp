@@ -1,6 +1,5 @@
-#include "support/temporary_folder.hpp"
-
 #include "net/on_reactors.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <array>
 #include <filesystem>

@@ -5,6 +5,7 @@
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
+
 #include <sys/socket.h>
 #include <unistd.h>
 

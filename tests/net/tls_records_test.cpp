@@ -6,10 +6,11 @@
 
 #include <tare/net/tls.hpp>
 
-#include <fcntl.h>
-#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

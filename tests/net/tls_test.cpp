@@ -1,11 +1,12 @@
 // Against itself, and against OpenSSL's own client and server.
 
+#include <tare/net/tls.hpp>
+
 #include "net/on_reactors.hpp"
 #include "net/tls_contexts.hpp"
 
-#include <tare/net/tls.hpp>
-
 #include <openssl/x509_vfy.h>
+
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,6 +1,7 @@
 // The quota of control groups, in made-up folders.
 
 #include "sched/processors.hpp"
+
 #include "support/temporary_folder.hpp"
 
 #include <tare/tare.hpp>

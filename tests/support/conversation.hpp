@@ -2,7 +2,11 @@
 
 // What the tests of inspect/process share: starting a command and hearing it out.
 
+#include "measure/process/listen.hpp"
+#include "measure/process/process.hpp"
+
 #include <gtest/gtest.h>
+
 #include <signal.h>
 
 #include <cerrno>
@@ -15,9 +19,6 @@
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include "measure/process/listen.hpp"
-#include "measure/process/process.hpp"
 
 namespace conversation {
 

@@ -1,6 +1,7 @@
 // The halves of a oneshot: every order of what sender, receiver and task may do, and threads.
 
 #include <tare/oneshot.hpp>
+
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>

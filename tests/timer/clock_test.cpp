@@ -1,6 +1,7 @@
 // The time that deadlines count from is never too early, whether the clock was read for it or not.
 
 #include "timer/clock.hpp"
+
 #include "timer/virtual_time.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,7 @@
 // Likewise for databases.
 
 #include <tare/db.hpp>
+
 #include <tare/tare.hpp>
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // Likewise for HTTP.
 
 #include <tare/http.hpp>
+
 #include <tare/tare.hpp>
 
 #include <cstdio>

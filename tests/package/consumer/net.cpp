@@ -1,6 +1,7 @@
 // Likewise for the sockets: what tare::net is linked with comes from the package too.
 
 #include <tare/net.hpp>
+
 #include <tare/tare.hpp>
 
 #include <cstddef>
