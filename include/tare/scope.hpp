@@ -91,7 +91,7 @@ class scope {
   [[nodiscard]] join_request join() noexcept;
 
   /// The shard that the scope belongs to.
-  [[nodiscard]] unsigned shard() const noexcept { return core_.shard_number(); }
+  [[nodiscard]] shard_id shard() const noexcept { return core_.shard_number(); }
 
  private:
   template <std::invocable<scope&> Body>
