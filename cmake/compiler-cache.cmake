@@ -3,10 +3,10 @@
 #
 # - Paths below the checkout are hashed relative to it, and the debug information names them relative to it too
 #   (-ffile-prefix-map; DW_AT_comp_dir is "."), so that an object does not depend on the folder that it was compiled in.
-# - ccache 4.7 does not hash the plugin that -fpass-plugin names: whoever compiles with one names it in CCACHE_EXTRAFILES, as
-#   tare_frames_pass() does.
-# - A precompiled header holds absolute paths. It is made anew in each build folder, and stands for its sources in the hash of
-#   what includes it: see googletest_headers in tests/CMakeLists.txt.
+# - ccache 4.7 does not hash the plugin that -fpass-plugin names: whoever compiles with one names it in
+#   CCACHE_EXTRAFILES, as tare_frames_pass() does.
+# - A precompiled header holds absolute paths. It is made anew in each build folder, and stands for its sources in the
+#   hash of what includes it: see googletest_headers in tests/CMakeLists.txt.
 option(TARE_COMPILER_CACHE "Compile through ccache where it is installed" ON)
 find_program(TARE_CCACHE ccache)
 mark_as_advanced(TARE_CCACHE)

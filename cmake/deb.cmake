@@ -24,6 +24,7 @@ tells the command more.")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "clang-22 | g++-12, libstdc++-12-dev")
 # For tare::net and tare::http; for tare::db; for tare::symbols.
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "liburing-dev, libc-ares-dev, libssl-dev, libsqlite3-dev, libpq-dev, libdw-dev, libelf-dev")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS
+  "liburing-dev, libc-ares-dev, libssl-dev, libsqlite3-dev, libpq-dev, libdw-dev, libelf-dev")
 
 include(CPack)

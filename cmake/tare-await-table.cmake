@@ -1,9 +1,9 @@
 # tare_await_table(target)
 #
-# Adds to a program or shared library, whenever it was linked, the section .tare.awaits: where each of its coroutines can
-# be suspended, by file and line. `tare::read_awaits()` reads it in the process, `tare live` from outside; it is not loaded,
-# and stays when the debug information is stripped (but say --keep-section=.tare.awaits to llvm-strip).
-# The target has to be built with -g. The command is the one of this project, or TARE_COMMAND, or the one in PATH.
+# Adds to a program or shared library, whenever it was linked, the section .tare.awaits: where each of its coroutines
+# can be suspended, by file and line. `tare::read_awaits()` reads it in the process, `tare live` from outside; it is not
+# loaded, and stays when the debug information is stripped (but say --keep-section=.tare.awaits to llvm-strip). The
+# target has to be built with -g. The command is the one of this project, or TARE_COMMAND, or the one in PATH.
 include(${CMAKE_CURRENT_LIST_DIR}/tare-command.cmake)
 
 function(tare_await_table target)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds a large program with debug information and many coroutines, to measure `tare frames` on: a few units, each linked
-# so often that the program has the size. Usage: build.sh FOLDER [MEGABYTES]
+# Builds a large program with debug information and many coroutines, to measure `tare frames` on: a few units, each
+# linked so often that the program has the size. Usage: build.sh FOLDER [MEGABYTES]
 set -euo pipefail
 folder=$1
 megabytes=${2:-200}

@@ -3,7 +3,8 @@
 #
 # The crates come from Debian 13's librust-* packages where ./setup --peers has put them, else from crates.io.
 
-# cargo_peer NAME PROGRAM [--check]: builds into build/peers/NAME; with --check, only says by its status whether it could.
+# cargo_peer NAME PROGRAM [--check]: builds into build/peers/NAME; with --check, only says by its status whether it
+# could.
 cargo_peer() {
   local target=../../../build/peers/$1
   local crates=${XDG_CACHE_HOME:-$HOME/.cache}/tare/debian-13/usr/share/cargo/registry

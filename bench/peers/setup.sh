@@ -109,8 +109,12 @@ if [[ -f ../report/package.json ]]; then
     say "npm is not there, so tare race will write no page; apt-get install npm"
   fi
 fi
-if command -v cargo >/dev/null && ./rust/build.sh --check 2>/dev/null; then try "building the Rust peer" ./rust/build.sh; fi
-if command -v cargo >/dev/null && ./hyper/build.sh --check 2>/dev/null; then try "building the hyper peer" ./hyper/build.sh; fi
+if command -v cargo >/dev/null && ./rust/build.sh --check 2>/dev/null; then
+  try "building the Rust peer" ./rust/build.sh
+fi
+if command -v cargo >/dev/null && ./hyper/build.sh --check 2>/dev/null; then
+  try "building the hyper peer" ./hyper/build.sh
+fi
 if ./go/build.sh --check 2>/dev/null; then try "building the Go peers" ./go/build.sh; fi
 if ./java/build.sh --check 2>/dev/null; then
   try "building the Java peer" ./java/build.sh

@@ -62,8 +62,8 @@ class Server:
         return int(children[-1]) if children else pid
 
     def load(self, tare, seconds, rate=0):
-        words = ["taskset", "-c", "1", tare, "hold", "--load", "--connections", "64", "--seconds", str(seconds), "--pid",
-                 str(self.worker()), "--json", "-", "--rate", str(rate), f"http://127.0.0.1:{self.port}/"]
+        words = ["taskset", "-c", "1", tare, "hold", "--load", "--connections", "64", "--seconds", str(seconds),
+                 "--pid", str(self.worker()), "--json", "-", "--rate", str(rate), f"http://127.0.0.1:{self.port}/"]
         done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode != 0:
             self.stop()
@@ -98,8 +98,8 @@ def main():
     there = [peer for peer in peers if is_there(peer)]
     for peer in peers:
         if peer not in there:
-            print(f"{peer['name']}: not here; ./setup --peers, then tare weigh --connections --peers bench/servers.toml "
-                  "builds it", file=sys.stderr)
+            print(f"{peer['name']}: not here; ./setup --peers, then tare weigh --connections --peers "
+                  "bench/servers.toml builds it", file=sys.stderr)
 
     cpu, rates, slow = {}, {}, {}
     for _ in range(asked.runs):

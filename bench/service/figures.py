@@ -3,9 +3,9 @@
 
     python3 bench/service/figures.py [build/release]
 
-For each database: GETs of one item a second on 64 connections, and the processor time of the service for each; then the
-bytes of the process for each of 4,000 requests that wait for the database, which another program keeps to itself, and the
-frames that `tare live` sees in them. It starts its own PostgreSQL (apt-get install postgresql).
+For each database: GETs of one item a second on 64 connections, and the processor time of the service for each; then
+the bytes of the process for each of 4,000 requests that wait for the database, which another program keeps to itself,
+and the frames that `tare live` sees in them. It starts its own PostgreSQL (apt-get install postgresql).
 """
 
 import argparse

@@ -30,7 +30,8 @@ TOOLS = {
     "inspect/facts": ({"base", "inspect/facts"}, r"$^"),
     "inspect": ({"base", "inspect"}, r"tare/abi/"),
     "load": ({"base", "measure", "load"}, r"tare/"),
-    "cli": ({"base", "measure", "inspect", "load", "cli"}, r"tare/(version|sleep)\.hpp|tare/abi/"),  # it awaits the tasks of load/
+    # It awaits the tasks of load/.
+    "cli": ({"base", "measure", "inspect", "load", "cli"}, r"tare/(version|sleep)\.hpp|tare/abi/"),
     "compiler": ({"compiler"}, r"$^"),
 }
 WITHOUT_LLVM = ("base", "measure", "inspect/facts", "load", "cli")

@@ -26,7 +26,8 @@ DECLARED = re.compile(
     r"(?:(?:class|struct|enum class|concept)\s+(?:\[\[[^\]]*\]\]\s*)?(?P<type>[a-z]\w*)\b(?!\s*;)"
     r"|using (?P<alias>[a-z]\w*) ="
     r"|inline constexpr (?:[\w:<>]+ )+(?P<constant>[a-z]\w*)\b"
-    r"|(?:\[\[.*?\]\]\s*)?(?:constexpr |inline |friend )*[a-z][\w:<>,&* ]*? [*&]?(?P<function>[a-z]\w*)\(|#define (?P<macro>[A-Z]\w*)\()",
+    r"|(?:\[\[.*?\]\]\s*)?(?:constexpr |inline |friend )*[a-z][\w:<>,&* ]*? [*&]?(?P<function>[a-z]\w*)\("
+    r"|#define (?P<macro>[A-Z]\w*)\()",
     re.MULTILINE)
 
 
@@ -60,15 +61,17 @@ def names_of(text: str) -> list[str]:
         space = namespace_at(text, match.start())
         if match["macro"]:
             found.add(name)
-        elif name not in ("operator", "return", "namespace", "std") and space.startswith("tare") and "detail" not in space:
+        elif name in ("operator", "return", "namespace", "std"):
+            continue
+        elif space.startswith("tare") and "detail" not in space:
             found.add(f"{space}::{name}")
     return sorted(found)
 
 
 def page() -> str:
     lines = ["# Reference", "",
-             "Every public header and what it is for. Each header has the details: what it costs in bytes, errors, cancellation,",
-             "threads, and an example. This page is made by `tests/checks/reference.py --write`.", ""]
+             "Every public header and what it is for. Each header has the details: what it costs in bytes, errors,",
+             "cancellation, threads, and an example. This page is made by `tests/checks/reference.py --write`.", ""]
     index = {}
     for title, target, pattern in GROUPS:
         lines += [f"## {title}", "", f"Link `{target}`.", "", "| header | what it is for |", "|---|---|"]

@@ -5,8 +5,7 @@ The exceptions can only become fewer and smaller: one that is not needed any mor
 allowed to be, is reported like one that is not listed.
 
 A function is found by its layout, which clang-format decides: it ends with the first line that begins with a brace and
-is indented as the line on which its body began. Its lines are those from its first to that one; lambdas in it count as a
-part of it.
+is indented as its first line. Its lines are those from its first to that one; lambdas in it count as a part of it.
 """
 
 import pathlib
@@ -23,7 +22,8 @@ MOST_IN_FUNCTION = 80
 CONTAINER = re.compile(r'^(inline )?(namespace|class|struct|union|enum)\b|^extern "C" \{')
 TEMPLATE = re.compile(r"^(template <[^{]*?>(?: requires [^{]*?)?|\[\[[^\]]*\]\]|static|constexpr|inline|friend) (?=\S)")
 TEST = re.compile(r"^\w*TEST\w*\([^)]*\)|^BENCHMARK\w*\([^)]*\)")
-NAME = re.compile(r"(operator\s*(?:\(\)|[^\s\w(]+|\w+)|[~\w]+(?:(?:<[^()]*>)?::[~\w]+|::operator\s*(?:\(\)|[^\s\w(]+|\w+))*)\s*\(")
+OPERATOR = r"operator\s*(?:\(\)|[^\s\w(]+|\w+)"
+NAME = re.compile(rf"({OPERATOR}|[~\w]+(?:(?:<[^()]*>)?::[~\w]+|::{OPERATOR})*)\s*\(")
 KEYWORDS = {"if", "for", "while", "switch", "requires", "noexcept", "decltype", "alignas", "explicit", "do"}
 
 

@@ -3,9 +3,9 @@
 
     tests/checks/tidy.py BUILD_FOLDER
 
-A file is looked at again when it, a header that it includes, its compiler options, the checks, or clang-tidy itself have changed.
-What has passed is remembered in $XDG_CACHE_HOME/tare/tidy (~/.cache/tare/tidy) by hashes of contents, so another checkout of the
-same sources needs no second look, and a fresh machine looks at everything.
+A file is looked at again when it, a header that it includes, its compiler options, the checks, or clang-tidy itself
+have changed. What has passed is remembered in $XDG_CACHE_HOME/tare/tidy (~/.cache/tare/tidy) by hashes of contents, so
+another checkout of the same sources needs no second look, and a fresh machine looks at everything.
 """
 
 import concurrent.futures
@@ -39,7 +39,8 @@ class Checker:
         self.cache = pathlib.Path(cache) / "tare" / "tidy"
         self.cache.mkdir(parents=True, exist_ok=True)
         version = subprocess.run([CLANG_TIDY, "--version"], capture_output=True, text=True, check=True).stdout
-        checks = [hash_of_file(str(file)) for file in sorted(self.root.glob("**/.clang-tidy")) if self.build not in file.parents]
+        checks = [hash_of_file(str(file)) for file in sorted(self.root.glob("**/.clang-tidy"))
+                  if self.build not in file.parents]
         self.tools = hash_of([version, *checks])
         self.filter = f"^{self.root}/({'|'.join(FOLDERS)})/"
 
@@ -67,8 +68,10 @@ class Checker:
 
     def hash_of_included(self, key: str, names: list[str]) -> str | None:
         try:
-            # What the build makes names folders of its own checkout; what it is made from is hashed with those who include it.
-            hashes = [name if name.startswith("./build/") else f"{name} {hash_of_file(self.absolute(name))}" for name in names]
+            # What the build makes names folders of its own checkout; what it is made from is hashed with those who
+            # include it.
+            hashes = [name if name.startswith("./build/") else f"{name} {hash_of_file(self.absolute(name))}"
+                      for name in names]
         except OSError:
             return None
         return hash_of([key, *hashes])

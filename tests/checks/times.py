@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints what a stage of ./test took: seconds of compiling and linking, summed over all processors, and the slowest tests.
+"""Prints what a stage of ./test took: seconds of compiling and linking, over all processors, and the slowest tests.
 
     tests/checks/times.py BUILD_FOLDER EARLIER_LOG
 

@@ -14,7 +14,8 @@ OPTION = re.compile(r"--[a-z][a-z-]*")
 
 def of_help(tare: str, command: str) -> set[str]:
     text = subprocess.run([tare, command, "--help"], capture_output=True, text=True, check=True).stdout
-    return {found for line in text.splitlines() if (found := next(iter(OPTION.findall(line[:40])), None)) and re.match(r"  -", line)}
+    return {found for line in text.splitlines()
+            if (found := next(iter(OPTION.findall(line[:40])), None)) and re.match(r"  -", line)}
 
 
 def of_page(page: pathlib.Path) -> set[str]:
@@ -36,7 +37,8 @@ def main() -> int:
         command = page.stem.removeprefix("tare-")
         offered, written = of_help(tare, command) - {"--help"}, of_page(page) - {"--help"}
         problems += [f"docs/man/{page.name} does not describe {option}" for option in sorted(offered - written)]
-        problems += [f"docs/man/{page.name} describes {option}, which the command does not have" for option in sorted(written - offered)]
+        problems += [f"docs/man/{page.name} describes {option}, which the command does not have"
+                     for option in sorted(written - offered)]
         problems += [f"docs/tools.md does not mention {option} of tare {command}" for option in sorted(offered - tools)]
     print("\n".join(problems))
     return 1 if problems else 0

@@ -34,4 +34,5 @@ printf 'x' >>"$work/plugin.so"
 "$cmake" --build "$work/once" --target clean >/dev/null
 before=$(hits)
 "$cmake" --build "$work/once" >/dev/null
-[[ $(hits) -eq $before ]] || { echo "plugin_cache.sh: what an older plugin wrote is taken from the cache" >&2 && exit 1; }
+[[ $(hits) -eq $before ]] ||
+  { echo "plugin_cache.sh: what an older plugin wrote is taken from the cache" >&2 && exit 1; }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz target `await_tables`: a table as the command makes it, and what may become of one.
 
-    python3 tests/fuzz/make_await_tables.py build/release/bin/tare build/release/bin/example_leak tests/fuzz/corpus/await_tables
+    python3 tests/fuzz/make_await_tables.py build/release/bin/tare build/release/bin/example_leak \
+        tests/fuzz/corpus/await_tables
 """
 
 import pathlib
@@ -15,7 +16,8 @@ def main():
     head, *coroutines = made.stdout.removesuffix("end\n").split("\nc ")
     # A few are enough; the paths say where it was built.
     lines = "\nc ".join([head, *coroutines[:4]]).rstrip("\n").splitlines()
-    table = "\n".join("f /src/" + pathlib.PurePath(line).name if line.startswith("f ") else line for line in lines) + "\nend\n"
+    table = "\n".join("f /src/" + pathlib.PurePath(line).name if line.startswith("f ") else line for line in lines)
+    table += "\nend\n"
     seeds = {
         "made": table,
         "cut": table[: len(table) // 2],

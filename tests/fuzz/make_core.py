@@ -25,7 +25,8 @@ def heap():
     """Chunks in use and free, one of them with a frame inside of another."""
     chunks = b""
     previous = 1
-    contents = [bytes(0x280), frame(0), frame(1), frame(0, HEAP + 0x2A0), bytes(40), frame(2, index=3), frame(2, index=2)]
+    contents = [bytes(0x280), frame(0), frame(1), frame(0, HEAP + 0x2A0), bytes(40), frame(2, index=3),
+                frame(2, index=2)]
     contents.append(frame(0) + frame(1, destroy=32))
     for number, content in enumerate(contents):
         size = (len(content) + 8 + 15) // 16 * 16
@@ -51,7 +52,8 @@ def arena(description, links):
     struct.pack_into("<I", entry, capacity, 1024)
     struct.pack_into("<I", entry, fresh, 1024 - 8)
     entry[use] = frames_use
-    slab = b"".join(frame(0)[:16] + struct.pack("<III", 0, 0, links[i]) + bytes(3) + b"\0" + bytes(32) for i in range(8))
+    slab = b"".join(frame(0)[:16] + struct.pack("<III", 0, 0, links[i]) + bytes(3) + b"\0" + bytes(32)
+                    for i in range(8))
     return bytes(description), bytes(ENTRY) + bytes(entry), slab
 
 
@@ -77,7 +79,8 @@ def core(segments, stack_pointer):
     for address, flags, content, size in segments:
         headers += struct.pack("<IIQQQQQQ", 1, flags, at + len(body), address, 0, len(content), size, 4096)
         body += content
-    head = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 4, 62, 1, 0, 64, 0, 0, 64, 56, count, 0, 0, 0)
+    head = b"\x7fELF\x02\x01\x01" + bytes(9)
+    head += struct.pack("<HHIQQQIHHHHHH", 4, 62, 1, 0, 64, 0, 0, 64, 56, count, 0, 0, 0)
     return head + headers + notes + body
 
 
@@ -96,7 +99,8 @@ def main():
         (OTHER, 6, bytes(16) + frame(1, OTHER + 200) + frame(0, ended=True) + frame(2, index=4), 4096),
         (STACK, 6, stack, 4096),
     ]
-    for name, some in {"all": segments, "heap": segments[:1] + segments[2:3], "arena": segments[:2] + segments[3:6]}.items():
+    chosen = {"all": segments, "heap": segments[:1] + segments[2:3], "arena": segments[:2] + segments[3:6]}
+    for name, some in chosen.items():
         with open(f"{folder}/{name}", "wb") as file:
             file.write(core(some, STACK + 128))
 

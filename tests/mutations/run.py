@@ -6,10 +6,10 @@
     tests/mutations/run.py --check                                     whether all of them apply; builds nothing
     tests/mutations/run.py --list
 
-A mutation is a patch in this folder, NAME.patch, whose first lines say which finding it brings back (Finding), what it does
-(What), which tests have to find it (Found-by, a regular expression for `ctest -R`), in which build (Preset, release if it is not
-there), and which targets that takes (Targets). It is applied to a copy of the checkout in FOLDER (build/mutations), which is
-compiled there; one after the other, each alone.
+A mutation is a patch in this folder, NAME.patch, whose first lines say which finding it brings back (Finding), what it
+does (What), which tests have to find it (Found-by, a regular expression for `ctest -R`), in which build (Preset,
+release if it is not there), and which targets that takes (Targets). It is applied to a copy of the checkout in FOLDER
+(build/mutations), which is compiled there; one after the other, each alone.
 """
 
 import argparse
@@ -41,8 +41,8 @@ class Mutation:
 
     def patch(self, folder: pathlib.Path, *options: str) -> subprocess.CompletedProcess:
         with self.path.open() as file:
-            return subprocess.run(["patch", "-p1", "--force", "--fuzz=2", "--no-backup-if-mismatch", *options], cwd=folder,
-                                  stdin=file, capture_output=True, text=True)
+            return subprocess.run(["patch", "-p1", "--force", "--fuzz=2", "--no-backup-if-mismatch", *options],
+                                  cwd=folder, stdin=file, capture_output=True, text=True)
 
     def problem(self) -> str:
         if missing := self.missing_fields():
@@ -82,10 +82,10 @@ def outcome(mutation: Mutation, preset: str | None, work: pathlib.Path) -> str:
             made = subprocess.run(command, cwd=work, capture_output=True, text=True)
             if made.returncode:
                 return "does not compile:\n" + (made.stdout + made.stderr)[-2000:]
-        ran = subprocess.run(["ctest", "--preset", preset, "-R", mutation.fields["Found-by"], "--timeout", "120"], cwd=work,
-                             capture_output=True, text=True)
-        failed = re.findall(r"^\s*\d+ - (\S+) \((?:Failed|Timeout|SEGFAULT|Subprocess aborted|ILLEGAL|.*)\)", ran.stdout,
-                            re.MULTILINE)
+        ran = subprocess.run(["ctest", "--preset", preset, "-R", mutation.fields["Found-by"], "--timeout", "120"],
+                             cwd=work, capture_output=True, text=True)
+        failed = re.findall(r"^\s*\d+ - (\S+) \((?:Failed|Timeout|SEGFAULT|Subprocess aborted|ILLEGAL|.*)\)",
+                            ran.stdout, re.MULTILINE)
         if failed:
             return "found by " + ", ".join(failed)
         return "not found" if ran.returncode == 0 else "no test has run:\n" + ran.stdout[-500:]

@@ -17,7 +17,8 @@ dpkg-deb --info "$deb"
 
 [[ $(dpkg-deb --field "$deb" Package) == tare ]] || fail "wrong name"
 [[ $(dpkg-deb --field "$deb" Version) == "$version-1" ]] || fail "wrong version"
-[[ $(dpkg-deb --field "$deb" Depends) == *libc6*libstdc++6* ]] || fail "the shared libraries are not among the dependencies"
+[[ $(dpkg-deb --field "$deb" Depends) == *libc6*libstdc++6* ]] ||
+  fail "the shared libraries are not among the dependencies"
 
 root=$work/unpacked
 dpkg-deb -x "$deb" "$root"

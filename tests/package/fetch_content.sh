@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs a project that has tare as a part of itself by FetchContent: the core alone, without the libraries that
-# the other components need. Usage: fetch_content.sh CMAKE COMPILER SOURCES CHECKOUT WORK
+# Builds and runs a project that has tare as a part of itself by FetchContent: the core alone, without the libraries
+# that the other components need. Usage: fetch_content.sh CMAKE COMPILER SOURCES CHECKOUT WORK
 set -euo pipefail
 cmake=$1 compiler=$2 sources=$3 checkout=$4 work=$5
 

@@ -33,7 +33,8 @@ build_and_load() {
   local package=$1 source=$2
   read -ra compile_flags < <(pkg-config --cflags "$package")
   read -ra link_flags < <(pkg-config --libs "$package")
-  "$compiler" "${compile_flags[@]}" "${clang_flags[@]}" -fPIC -Dmain=run_it -c "$sources/$source.cpp" -o "$build/$source.o"
+  "$compiler" "${compile_flags[@]}" "${clang_flags[@]}" -fPIC -Dmain=run_it -c "$sources/$source.cpp" \
+    -o "$build/$source.o"
   "$compiler" -shared -Wl,-z,defs "$build/$source.o" -o "$build/$source.so" "${link_flags[@]}"
   python3 - "$build/$source.so" <<'END'
 import ctypes, re, subprocess, sys

@@ -16,7 +16,8 @@ def disk_full(program, folder):
     """507 and nothing half-written; space comes back, and so does the service."""
     small = os.path.join(folder, "small")
     os.mkdir(small)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", small], capture_output=True, text=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", small],
+                             capture_output=True, text=True)
     if mounted.returncode != 0:
         raise Skipped(f"cannot mount a small file system: {mounted.stderr.strip()}")
     try:
@@ -26,7 +27,8 @@ def disk_full(program, folder):
             ballast.write_bytes(b"x" * 150_000)
             stored, status = 0, 201
             while status == 201 and stored < 10_000:
-                status, _, body = service.ask("POST", "/items", json.dumps({"name": f"{stored} " + "n" * 2000, "price": 1}))
+                large = {"name": f"{stored} " + "n" * 2000, "price": 1}
+                status, _, body = service.ask("POST", "/items", json.dumps(large))
                 stored += status == 201
             check(status in (500, 507), f"{status} {body}")
             check(stored > 0, "nothing was stored before")
@@ -88,8 +90,8 @@ def database_locked(program, folder, connections=3000, budget=32, seconds=5):
                 check(status == 200, (status, body))
             counts = gather_statuses(clients, 20)
             most = service.resident("VmHWM")
-            print(f"{connections} requests that wait: {counts}; {before / 2**20:.1f} MiB before, {meanwhile / 2**20:.1f} MiB "
-                  f"meanwhile, {most / 2**20:.1f} MiB at most of {budget}")
+            print(f"{connections} requests that wait: {counts}; {before / 2**20:.1f} MiB before, "
+                  f"{meanwhile / 2**20:.1f} MiB meanwhile, {most / 2**20:.1f} MiB at most of {budget}")
             check(counts == {200: connections}, f"not all were answered: {counts}")
             check(most <= budget << 20, f"it took {most} bytes")
     finally:

@@ -19,7 +19,8 @@ def stores_in(program, folder, state, variables):
     working.mkdir(exist_ok=True)
     expected = pathlib.Path(state, "tare", "items.db")
     for status in (201, 409):
-        with Service(program, default_database=True, folder=folder, cwd=working, env=environment(**variables)) as service:
+        with Service(program, default_database=True, folder=folder, cwd=working,
+                     env=environment(**variables)) as service:
             service.wait_for(404, path="/items/999999")
             got, _, body = service.ask("POST", "/items", '{"name": "kept", "price": 1}')
             check(got == status, f"{variables}: {got}, not {status}: {body}")
@@ -49,8 +50,8 @@ def no_state_folder(program, folder):
     working = pathlib.Path(folder, "working")
     working.mkdir()
     for variables in ({}, {"HOME": ""}, {"HOME": "relative"}, {"HOME": str(file)}, {"XDG_STATE_HOME": f"{file}/state"}):
-        ended = subprocess.run([program, "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=20, cwd=working,
-                               env=environment(**variables))
+        ended = subprocess.run([program, "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=20,
+                               cwd=working, env=environment(**variables))
         check(ended.returncode == 2, f"{variables}: status {ended.returncode}")
         check(ended.stderr.count("\n") == 1 and "--db is needed" in ended.stderr, ended.stderr)
         check(not list(working.iterdir()), f"{variables}: {list(working.iterdir())} in the working folder")

@@ -53,7 +53,8 @@ def certificate(folder):
     """A PEM file with a self-signed certificate and its key."""
     made = os.path.join(folder, "identity.pem")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", made, "-out", made + ".crt"],
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                    "-keyout", made, "-out", made + ".crt"],
                    check=True, capture_output=True)
     with open(made, "a") as both, open(made + ".crt") as chain:
         both.write(chain.read())
@@ -69,7 +70,8 @@ class Service:
         words = [program, "--listen", f"127.0.0.1:{self.port}"]
         if not default_database:
             words += ["--db", database or f"sqlite:{folder}/items.db"]
-        self.process = subprocess.Popen(words + list(options), stdout=subprocess.PIPE, stderr=self.log, text=True, **process)
+        words += options
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=self.log, text=True, **process)
         line = self.process.stdout.readline()
         check(line.startswith("listening on"), f"it said {line!r}; {self.complaints()}")
 
@@ -153,11 +155,11 @@ def locked_table(database):
     """Nobody reads the items meanwhile."""
     words = [f"{database.programs}/psql", f"postgresql://tare@127.0.0.1:{database.port}/postgres", "-qAtc",
              "BEGIN; LOCK TABLE items; SELECT 'locked'; SELECT pg_sleep(600)"]
+    locks = "FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'items'::regclass"
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as other:
         try:
             # psql prints nothing before its script is over, so the server is asked.
-            ask = [f"{database.programs}/psql", words[1], "-qAtc",
-                   "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = 'items'::regclass"]
+            ask = [f"{database.programs}/psql", words[1], "-qAtc", f"SELECT count(*) {locks} AND granted"]
             deadline = time.monotonic() + 20
             while subprocess.run(ask, capture_output=True, text=True).stdout.strip() != "1":
                 check(time.monotonic() < deadline, "the table is not locked")
@@ -165,6 +167,5 @@ def locked_table(database):
             yield
         finally:
             # Its server would sleep on without it.
-            end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'items'::regclass"
-            subprocess.run(ask[:-1] + [end], check=True, capture_output=True)
+            subprocess.run(ask[:-1] + [f"SELECT pg_terminate_backend(pid) {locks}"], check=True, capture_output=True)
             other.kill()

@@ -27,8 +27,8 @@ def flood(program, folder, connections=3000, seconds=8):
         began = time.monotonic()
         service.wait_for(200, seconds=5)
         recovered = time.monotonic() - began
-        print(f"{connections} connections for {seconds} s: {counts}; at most {most[0] / 2**20:.1f} MiB of {budget / 2**20:.0f}, "
-              f"normal after {recovered:.3f} s")
+        print(f"{connections} connections for {seconds} s: {counts}; at most {most[0] / 2**20:.1f} MiB of "
+              f"{budget / 2**20:.0f}, normal after {recovered:.3f} s")
         check(counts["answered"] > 1000, "hardly anybody was served")
         check(counts["wrong"] == 0, f"wrong answers: {counts}")
         check(counts["silent"] == 0, "requests were not answered")

@@ -31,8 +31,8 @@ def run(*arguments):
 
 
 def weigh(counts, into):
-    run("weigh", "--connections", "--runs", "1", "--n", ",".join(map(str, counts)), "--path", "/healthz", "--json", into,
-        "--", service, "--db", "sqlite::memory:", "--listen", "127.0.0.1:{port}")
+    run("weigh", "--connections", "--runs", "1", "--n", ",".join(map(str, counts)), "--path", "/healthz",
+        "--json", into, "--", service, "--db", "sqlite::memory:", "--listen", "127.0.0.1:{port}")
 
 
 with tempfile.TemporaryDirectory(prefix="tare-plan-") as folder:

@@ -28,7 +28,8 @@ def items(program, folder):
 
         metrics = service.ask("GET", "/metrics")[2].decode()
         for line in ("http_connections ", 'http_requests_total{route="/items",code="2xx"} 1', "tare_frame_bytes ",
-                     "tare_memory_limit_bytes 536870912", 'http_request_duration_seconds_bucket{route="/items",le="+Inf"} 1'):
+                     "tare_memory_limit_bytes 536870912",
+                     'http_request_duration_seconds_bucket{route="/items",le="+Inf"} 1'):
             check(line in metrics, f"{line} is not in {metrics}")
         for line in metrics.splitlines():
             check(line.startswith("#") or len(line.rsplit(" ", 1)) == 2, line)
@@ -39,7 +40,8 @@ def tls(program, folder):
     with Service(program, "--seed", "--tls", identity, folder=folder) as service:
         trusted = ssl.create_default_context(cafile=identity + ".crt")
         connection = http.client.HTTPSConnection("localhost", service.port, context=trusted, timeout=10)
-        connection._create_connection = lambda address, *rest: socket.create_connection(("127.0.0.1", address[1]), *rest)
+        loopback = ("127.0.0.1", service.port)
+        connection._create_connection = lambda address, *rest: socket.create_connection(loopback, *rest)
         for _ in range(50):  # the database is being prepared
             connection.request("GET", "/items/1")
             answer = connection.getresponse()
@@ -76,7 +78,8 @@ def bad_input(program, folder):
             ("GET", "/items/x", None, 400), ("GET", "/items/999999", None, 404), ("GET", "/nothing", None, 404),
             ("DELETE", "/items/1", None, 405), ("POST", "/items", "", 400), ("POST", "/items", "[]", 400),
             ("POST", "/items", '{"name": "", "price": 1}', 400), ("POST", "/items", '{"name": "a"}', 400),
-            ("POST", "/items", '{"name": "a", "price": -1}', 400), ("POST", "/items", '{"name": "a", "price": 1e999}', 400),
+            ("POST", "/items", '{"name": "a", "price": -1}', 400),
+            ("POST", "/items", '{"name": "a", "price": 1e999}', 400),
             ("POST", "/items", '{"name": "item 1", "price": 1}', 409), ("POST", "/items", "x" * 100_000, 413),
             ("GET", "/" + "x" * 100_000, None, 414),
         ]

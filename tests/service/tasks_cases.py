@@ -11,7 +11,7 @@ from inside import frames_from_outside, has_await_table
 
 
 def lines_agree(program, service, waiting):
-    """Each idle connection is at the await where it waits to become readable, as the source has it and `tare live` sees it."""
+    """Each idle connection is at the await where it waits to become readable, in the source and for `tare live`."""
     places = {(g["function"].split("(")[0], g["file"], g["line"]) for g in waiting}
     check(len(places) == 1 and all(g["at_await"] for g in waiting), waiting)
     (function, file, line), = places
@@ -20,9 +20,10 @@ def lines_agree(program, service, waiting):
         check("co_await" in source[line - 1] and "readable" in source[line - 1], f"{file}:{line}: {source[line - 1]}")
     outside = frames_from_outside(program, service.process.pid)
     if outside is not None:
-        check(outside.get((function, file, line)) == sum(g["count"] for g in waiting), (places, waiting, outside))
+        count = sum(g["count"] for g in waiting)
+        check(outside.get((function, file, line)) == count, (places, waiting, outside))
         # No connection is anywhere else.
-        check(sum(c for (name, *_), c in outside.items() if name == function) == sum(g["count"] for g in waiting), outside)
+        check(sum(c for (name, *_), c in outside.items() if name == function) == count, outside)
 
 
 def debug_tasks(program, folder):
@@ -39,7 +40,8 @@ def debug_tasks(program, folder):
             return json.loads(body)
 
         def waiting(seen):
-            return [g for g in seen["groups"] if "serve_connection" in g["function"] and g["waiting_for"] == "descriptor"]
+            return [g for g in seen["groups"]
+                    if "serve_connection" in g["function"] and g["waiting_for"] == "descriptor"]
 
         deadline = time.monotonic() + 20
         seen = look()
@@ -56,13 +58,15 @@ def debug_tasks(program, folder):
             check(not any(g["at_await"] for g in seen["groups"]), seen)
         for group in seen["groups"]:
             check(group["total_bytes"] == group["count"] * group["frame_bytes"], group)
-            check(group["waiting_for"] in ("end", "unknown") or (group["line"] > 0 and group["file"][-4:] in (".cpp", ".hpp")), group)
+            has_place = group["line"] > 0 and group["file"][-4:] in (".cpp", ".hpp")
+            check(group["waiting_for"] in ("end", "unknown") or has_place, group)
         totals = [g["total_bytes"] for g in seen["groups"]]
         check(totals == sorted(totals, reverse=True), "not the heaviest first")
         heaps = seen["shards"] + [seen["outside"]]
         check([s["shard"] for s in seen["shards"]] == [0, 1], seen["shards"])
         check(sum(totals) == seen["frame_bytes"] == sum(h["frame_bytes"] for h in heaps), "the bytes do not add up")
-        check(sum(g["count"] for g in seen["groups"]) == seen["frames"] == sum(h["frames"] for h in heaps), "the frames do not")
+        frames = sum(g["count"] for g in seen["groups"])
+        check(frames == seen["frames"] == sum(h["frames"] for h in heaps), "the frames do not add up")
         for heap in heaps:
             check(heap["frame_bytes"] <= heap["live_bytes"] <= heap["held_bytes"] and heap["pauses"] >= 1, heap)
             check(0 < heap["longest_pause_microseconds"] <= seen["longest_pause_microseconds"], heap)

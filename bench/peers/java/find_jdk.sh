@@ -12,7 +12,8 @@ major() {
 in_path=$(command -v javac || true)
 best=
 best_major=20
-for jdk in "${JAVA_HOME:-}" "${in_path:+$(dirname -- "$(dirname -- "$(readlink -f -- "$in_path")")")}" /usr/lib/jvm/*; do
+for jdk in "${JAVA_HOME:-}" \
+  "${in_path:+$(dirname -- "$(dirname -- "$(readlink -f -- "$in_path")")")}" /usr/lib/jvm/*; do
   [[ -n $jdk && -x $jdk/bin/javac ]] || continue
   found=$(major "$jdk") || continue
   if ((found > best_major)); then

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs several services behind HAProxy, all on one database.
 
-    scale_out.py --service build/release/bin/service --db postgresql://user@host/name --processes 4 --listen 127.0.0.1:8080
+    scale_out.py --service build/release/bin/service --db postgresql://user@host/name --processes 4 \
+        --listen 127.0.0.1:8080
 
 SIGHUP restarts the services one after the other without losing a request. SIGTERM ends everything. A service that ends
 by itself is started again.
@@ -122,14 +123,16 @@ def parse():
     parser.add_argument("--processes", type=int, default=2, help="how many services (default 2)")
     parser.add_argument("--listen", default="127.0.0.1:8080", help="where HAProxy listens (default 127.0.0.1:8080)")
     parser.add_argument("--metrics", default="127.0.0.1:8404", help="where HAProxy's own metrics are")
-    parser.add_argument("--first-port", type=int, default=18080, help="the services listen from here on (default 18080)")
+    parser.add_argument("--first-port", type=int, default=18080,
+                        help="the services listen from here on (default 18080)")
     parser.add_argument("--budget", default="512M", help="memory of each service (default 512M)")
     parser.add_argument("--max-connections", type=int, default=4000, help="of clients (default 4000)")
     asked = parser.parse_args()
     if asked.processes < 1:
         parser.error("--processes must be at least 1")
     if not asked.db.startswith("postgres"):
-        parser.error("--db must be a PostgreSQL database: a file of SQLite's or memory is not shared by several machines")
+        parser.error("--db must be a PostgreSQL database: a file of SQLite's or memory is not shared by several "
+                     "machines")
     if not os.access(asked.service, os.X_OK):
         parser.error(f"--service: '{asked.service}' is no program")
     return asked

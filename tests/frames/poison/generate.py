@@ -103,7 +103,8 @@ class Body:
             return "noisy", f"noisy({n})"
         if kind == "thing":
             return "thing", f"thing({n})"
-        return "std::optional<std::string>", f"std::optional<std::string>(std::string(5, static_cast<char>('a' + ({n} & 15))))"
+        return ("std::optional<std::string>",
+                f"std::optional<std::string>(std::string(5, static_cast<char>('a' + ({n} & 15))))")
 
     # -- statements --------------------------------------------------------------------------------------------------
 
@@ -151,15 +152,18 @@ class Body:
         if one.kind == "int":
             self.emit(f"{n} = mix({n}, {new});")
         elif one.kind == "text":
-            self.emit(self.rng.choice([f"{n} += static_cast<char>('a' + ({new} & 15));", f"{n} = std::string(20, 'q');"]))
+            self.emit(self.rng.choice([f"{n} += static_cast<char>('a' + ({new} & 15));",
+                                       f"{n} = std::string(20, 'q');"]))
         elif one.kind == "numbers":
-            self.emit(self.rng.choice([f"{n}[static_cast<std::size_t>(opaque({self.rng.randrange(one.size)}))] = {new};",
+            at = self.rng.randrange(one.size)
+            self.emit(self.rng.choice([f"{n}[static_cast<std::size_t>(opaque({at}))] = {new};",
                                        f"scramble({n}.data(), {n}.size(), {new});", f"{n}[0] = {new};",
                                        f"{n}.fill({new});", f"for (int& one : {n}) one = mix(one, {new});"]))
         elif one.kind == "list":
             self.emit(f"{n}.push_back({new});")
         elif one.kind == "box":
-            self.emit(self.rng.choice([f"if ({n}) *{n} = {new};", f"{n} = std::make_unique<int>({new});", f"{n}.reset();"]))
+            self.emit(self.rng.choice([f"if ({n}) *{n} = {new};", f"{n} = std::make_unique<int>({new});",
+                                       f"{n}.reset();"]))
         elif one.kind == "thing":
             self.emit(self.rng.choice([f"{n}.last = {new};", f"{n}.text += 'z';", f"scramble({n}.numbers, 3, {new});",
                                        f"{n} = thing({new});"]))
@@ -281,7 +285,8 @@ class Body:
             self.block(f"while ({counter}.next()) {{ acc = mix(acc, {counter}.value());")
         else:
             self.emit(f"int {counter} = opaque(3);")
-            self.block(f"do {{ if ({counter} == opaque(2)) {{ --{counter}; continue; }}", f"}} while (--{counter} > 0);")
+            self.block(f"do {{ if ({counter} == opaque(2)) {{ --{counter}; continue; }}",
+                       f"}} while (--{counter} > 0);")
         self.loops -= 1
 
     def attempt(self):
@@ -326,7 +331,8 @@ class Body:
             self.rng.choices([what for what, _ in choices], weights)[0]()
 
 
-SPELLED = {"int": "int", "text": "std::string", "list": "std::vector<int>", "box": "std::unique_ptr<int>", "thing": "thing"}
+SPELLED = {"int": "int", "text": "std::string", "list": "std::vector<int>", "box": "std::unique_ptr<int>",
+           "thing": "thing"}
 
 
 def parameter_list(rng):
@@ -356,7 +362,8 @@ def coroutine(rng, name, children, generators):
         if rng.random() < 0.5:
             body.emit(f"acc = mix(acc, {body.use(one)});")
     declared = ", ".join(spelled(kind, size, f"p{i}") for i, (kind, size) in enumerate(parameters))
-    text = f"task {name}({declared}) {{\n  int acc = {rng.randrange(9)};\n" + "\n".join(body.lines) + "\n  co_return acc;\n}\n"
+    text = f"task {name}({declared}) {{\n  int acc = {rng.randrange(9)};\n"
+    text += "\n".join(body.lines) + "\n  co_return acc;\n}\n"
     return text, parameters, body
 
 

@@ -70,7 +70,8 @@ def table(report, program):
     functions = addresses(program)
     lines = []
     for one in report["coroutines"]:
-        index = [field for field in one["fields"] if field["kind"] == "abi" and re.search("index|resume_idx", field["name"])]
+        index = [field for field in one["fields"]
+                 if field["kind"] == "abi" and re.search("index|resume_idx", field["name"])]
         place = (index[0]["offset"], index[0]["bytes"]) if index else (0, 0)
         resume, destroy = functions[one["linkage_name"]]
         lines.append(f"c {resume} {destroy} {place[0]} {place[1]}")
