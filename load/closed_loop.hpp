@@ -21,7 +21,7 @@ struct closed_loop_options {
   std::chrono::nanoseconds time = std::chrono::seconds(10);
   double rate = 0;  ///< Requests per second over all connections; 0: as many as possible.
   unsigned sources = 1;
-  std::chrono::nanoseconds time_limit = std::chrono::seconds(10);  ///< For each exchange.
+  std::chrono::nanoseconds time_limit = std::chrono::seconds(10);  ///< for each exchange
 };
 
 struct closed_loop_result {

@@ -21,7 +21,7 @@ namespace tare::base {
 struct process_stat {
   pid_t parent = 0;
   char state = '?';
-  std::uint64_t reaped_ticks = 0;  ///< CPU time of its children that have ended and been waited for.
+  std::uint64_t reaped_ticks = 0;  ///< CPU time of its children that have ended and been waited for
 
   friend bool operator==(const process_stat&, const process_stat&) = default;
 };

@@ -20,7 +20,7 @@ struct options {
   std::size_t connections = 8;         ///< to the database
   std::chrono::milliseconds grace{0};  ///< between telling load balancers and stopping
   bool seed = false;
-  std::optional<tare::net::tls::context> tls;  ///< Without: in the clear.
+  std::optional<tare::net::tls::context> tls;  ///< without: in the clear
 };
 
 /// What the arguments say; otherwise the status to exit with, after what there was to say has been printed.

@@ -1,5 +1,6 @@
 #include "inspect/facts/budget.hpp"
 
+#include "base/text_file.hpp"
 #include "inspect/facts/chain.hpp"
 
 #include <fmt/format.h>
@@ -8,11 +9,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
-#include <fstream>
-#include <iterator>
-#include <system_error>
 #include <utility>
 
 namespace tare::inspect {
@@ -156,16 +153,9 @@ base::result<std::vector<budget>> parse_budgets(std::string_view text, const std
 }
 
 base::result<std::vector<budget>> read_budgets(const std::filesystem::path& file) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(file, ignored))
-    return base::input_error(fmt::format("{} is a folder", file.string()));
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) {
-    return base::input_error(fmt::format("cannot read {}: {}", file.string(), std::generic_category().message(errno)));
-  }
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (stream.bad()) return base::input_error(fmt::format("cannot read {}", file.string()));
-  return parse_budgets(text, file);
+  const auto text = base::read_text_file(file);
+  if (!text) return std::unexpected(text.error());
+  return parse_budgets(*text, file);
 }
 
 std::vector<violation> check_budgets(std::span<const coroutine> all, std::span<const budget> budgets) {

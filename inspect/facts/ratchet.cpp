@@ -1,14 +1,12 @@
 #include "inspect/facts/ratchet.hpp"
 
+#include "base/text_file.hpp"
+
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <sstream>
-#include <system_error>
 #include <utility>
 
 namespace tare::inspect {
@@ -58,16 +56,9 @@ base::result<ratchet> parse_ratchet(std::string_view text, const std::filesystem
 }
 
 base::result<ratchet> read_ratchet(const std::filesystem::path& file) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(file, ignored))
-    return base::input_error(fmt::format("{} is a folder", file.string()));
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) {
-    return base::input_error(fmt::format("cannot read {}: {}", file.string(), std::generic_category().message(errno)));
-  }
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (stream.bad()) return base::input_error(fmt::format("cannot read {}", file.string()));
-  return parse_ratchet(text, file);
+  const auto text = base::read_text_file(file);
+  if (!text) return std::unexpected(text.error());
+  return parse_ratchet(*text, file);
 }
 
 std::vector<violation> check_ratchet(std::span<const coroutine> all, const ratchet& before) {

@@ -13,7 +13,7 @@ namespace tare::measure {
 
 /// Which program of a file, and in which workload; the latter only matters for a race.
 struct weight_choice {
-  std::string program;  ///< Empty: the only one of the file, or the first subject of a race.
+  std::string program;  ///< empty: the only one of the file, or the first subject of a race
   std::string workload = "empty";
 };
 

@@ -42,9 +42,9 @@ struct supervised {
   int input;
   int output;
   int errors;
-  int start;    ///< Written: start_notice.
-  int report;   ///< Written: the wait status of the command once it has ended. Closes with the supervisor.
-  int control;  ///< Read: closing the other end ends everything.
+  int start;    ///< written: start_notice
+  int report;   ///< written: the wait status of the command once it has ended; closes with the supervisor
+  int control;  ///< read: closing the other end ends everything
 };
 
 /// Runs the supervisor, in the child of a fork, with all signals blocked.

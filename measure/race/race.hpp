@@ -26,7 +26,7 @@ struct race_plan {
   std::vector<std::uint64_t> counts;       ///< Replaces those of the workloads, unless empty.
   bool quick = false;                      ///< The workloads' smaller numbers.
   unsigned repeats = 3;
-  std::chrono::nanoseconds time_limit = std::chrono::minutes(2);  ///< For each READY.
+  std::chrono::nanoseconds time_limit = std::chrono::minutes(2);  ///< for each READY
 };
 
 /// Callbacks of a running race. They must not throw.

@@ -45,7 +45,7 @@ struct race_results {
   std::string commit;  ///< Of the measured tree, with "-dirty" if it had changes; empty if unknown.
   bool quick = false;
   unsigned repeats = 0;
-  double seconds = 0;  ///< How long the race took.
+  double seconds = 0;  ///< how long the race took
   base::machine where;
   std::vector<race_peer> peers;
   std::vector<race_entry> entries;

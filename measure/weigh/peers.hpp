@@ -39,8 +39,8 @@ namespace tare::measure {
 struct need {
   enum class kind : std::uint8_t { program, file, check };
   kind what = kind::program;
-  std::string name;                     ///< Of a check: the command as one would type it.
-  std::vector<std::string> check = {};  ///< The command; empty for the others.
+  std::string name;                     ///< of a check: the command as one would type it
+  std::vector<std::string> check = {};  ///< the command; empty for the others
   std::string hint;
 
   /// "python3 is not there; apt-get install python3"; of a check, the hint alone.

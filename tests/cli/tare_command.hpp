@@ -26,7 +26,7 @@ namespace cli_test {
 
 /// How the command ended.
 struct outcome {
-  int status = -1;  ///< 128 and the number of the signal that killed it, as in a shell.
+  int status = -1;  ///< 128 and the number of the signal that killed it, as in a shell
   std::string output;
   std::string errors;
 };

@@ -1,5 +1,6 @@
 // What a query weighs while it waits, held to what the kernel says.
 
+#include "support/own_memory.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <tare/db.hpp>
@@ -10,7 +11,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 
@@ -26,18 +26,6 @@ constexpr bool compact_frames = true;
 constexpr bool compact_frames = false;
 #endif
 
-double resident_bytes() {
-  std::ifstream rollup("/proc/self/smaps_rollup");
-  for (std::string word; rollup >> word;) {
-    if (word == "Rss:") {
-      double kilobytes = 0;
-      rollup >> kilobytes;
-      return kilobytes * 1024;
-    }
-  }
-  return 0;
-}
-
 constexpr std::size_t clients = 100'000;
 
 /// Bytes that one of so many waiting clients takes, while the only connection is lent.
@@ -50,10 +38,10 @@ double weight_of(Client client) {
     pool in = *std::move(opened);
     auto held = co_await in.acquire();
     co_await tare::with_scope([&](tare::scope& s) -> task<> {
-      const double before = resident_bytes();
+      const double before = support::resident_bytes();
       for (std::size_t i = 0; i < clients; ++i) s.spawn(client(in, static_cast<std::int64_t>(i)));
       co_await tare::yield();
-      weight = (resident_bytes() - before) / clients;
+      weight = (support::resident_bytes() - before) / clients;
       s.cancel();
     });
   };

@@ -9,8 +9,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
@@ -23,11 +21,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view section_of_records = ".tare.frames";
 
 fs::path program(std::string_view name) { return fs::path(TARE_CORPUS_PROGRAMS) / name; }
-
-std::string content_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 /// The sections that are loaded, by their names: several may have one.
 std::multimap<std::string, std::string> loaded_sections(const fs::path& object) {
@@ -110,7 +103,7 @@ TEST_F(told, objects_are_called_by_their_names) {
 
 TEST_F(told, a_damaged_record_is_told_and_the_others_are_used) {
   const support::temporary_folder folder;
-  std::string content = content_of(program("live-told-O2"));
+  std::string content = support::read_file(program("live-told-O2"));
   const auto at = content.find(R"({"align":)");
   ASSERT_NE(at, std::string::npos);
   content[at] = '?';

@@ -2,6 +2,7 @@
 // weigh nothing here.
 
 #include "http/loopback.hpp"
+#include "support/own_memory.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,9 +15,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
 #include <iostream>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,19 +34,6 @@ constexpr auto calm = std::chrono::milliseconds(300);
 
 constexpr std::size_t few = 100;
 constexpr std::size_t many = 8000;
-
-/// Without the program's own pages, of which the system maps many at a time when one is touched.
-double resident_bytes() {
-  std::ifstream rollup("/proc/self/smaps_rollup");
-  for (std::string word; rollup >> word;) {
-    if (word == "Anonymous:") {
-      double kilobytes = 0;
-      rollup >> kilobytes;
-      return kilobytes * 1024;
-    }
-  }
-  return 0;
-}
 
 /// Blocking connections to a port of this process.
 class bare_clients {
@@ -121,13 +107,13 @@ TEST_P(http_memory, an_idle_connection_weighs_less_than_200_bytes_before_and_aft
     co_await grow_to(few);
     co_await burst();
     co_await tare::sleep_for(calm);  // here, where the frame of the burst is gone too
-    const double at_few = resident_bytes();
+    const double at_few = support::anonymous_bytes();
     co_await grow_to(many);
     co_await tare::sleep_for(calm);
-    const double fresh = (resident_bytes() - at_few) / static_cast<double>(many - few);
+    const double fresh = (support::anonymous_bytes() - at_few) / static_cast<double>(many - few);
     co_await burst();
     co_await tare::sleep_for(calm);
-    const double after = (resident_bytes() - at_few) / static_cast<double>(many - few);
+    const double after = (support::anonymous_bytes() - at_few) / static_cast<double>(many - few);
     std::cout << "bytes per idle connection: " << fresh << ", after a request on each: " << after << "\n";
     EXPECT_LE(fresh, most_bytes);
     EXPECT_LE(after, most_bytes);

@@ -1,7 +1,7 @@
 // What an idle connection weighs in the memory of the process that holds it. Its clients are in another process.
 
-#include "memory/resident_bytes.hpp"
 #include "net/on_reactors.hpp"
+#include "support/own_memory.hpp"
 
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,6 +15,7 @@
 namespace {
 
 using namespace tare::testing;
+using support::resident_bytes;
 using tare::task;
 using tare::net::endpoint;
 using tare::net::listener;

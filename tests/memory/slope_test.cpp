@@ -1,6 +1,6 @@
 // The promises about memory, held to what the kernel says.
 
-#include "memory/resident_bytes.hpp"
+#include "support/own_memory.hpp"
 
 #include <tare/tare.hpp>
 
@@ -20,7 +20,7 @@ constexpr bool compact_frames = true;
 constexpr bool compact_frames = false;  // g++ 12 keeps a self handle and every local in the frame
 #endif
 
-using tare::testing::resident_bytes;
+using support::resident_bytes;
 
 constexpr std::size_t million = 1'000'000;
 

@@ -1,8 +1,8 @@
 // What an idle TLS connection weighs in the memory of the server. Its clients are in another process.
 
-#include "memory/resident_bytes.hpp"
 #include "net/on_reactors.hpp"
 #include "support/identity.hpp"
+#include "support/own_memory.hpp"
 
 #include <tare/net/tls.hpp>
 
@@ -18,6 +18,7 @@
 namespace {
 
 using namespace tare::testing;
+using support::resident_bytes;
 using tare::task;
 using tare::net::endpoint;
 using tare::net::listener;

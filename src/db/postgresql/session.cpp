@@ -14,7 +14,7 @@ namespace {
 // Number of statements of a batch that are put into libpq's buffer before it is sent.
 constexpr std::size_t statements_a_flush = 64;
 
-const char* text_of(isolation level) noexcept {
+const char* clause_of(isolation level) noexcept {
   switch (level) {
     case isolation::repeatable:
       return " ISOLATION LEVEL REPEATABLE READ";
@@ -138,7 +138,7 @@ task<result<void>> postgresql_session::run_script(std::string_view sql) {
 }
 
 task<result<void>> postgresql_session::begin(transaction_options options) {
-  std::string sql = std::string("BEGIN") + text_of(options.level);
+  std::string sql = std::string("BEGIN") + clause_of(options.level);
   if (options.read_only) sql += " READ ONLY";
   auto begun = co_await start(sql, {}, nullptr);
   if (!begun) co_return std::unexpected(std::move(begun.error()));
