@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks that dependencies point one way: what each folder may include, as CONTRIBUTING.md has it."""
+"""Checks that dependencies point one way: what each folder may include, as CONTRIBUTING.md has it. And that a source
+includes the header of the same name before all others, so that each header is seen to compile alone."""
 
 import pathlib
 import re
@@ -19,6 +20,9 @@ LIBRARY = {
     "db": {"frame", "timer", "sched", "sync", "io", "net", "db"},
     "symbols": {"sched", "symbols"},
 }
+
+# Those with public headers in a folder of their own.
+LAYERS = ("net", "http", "db")
 
 # Interfaces that a lower folder calls and a higher one implements.
 INTERFACES = {("timer", "sched/driver.hpp")}
@@ -47,7 +51,30 @@ def is_in(header: str, folder: str) -> bool:
     return header.startswith(folder + "/")
 
 
+def own_header(file: pathlib.Path) -> str:
+    """The header of the same name: in the same folder, or the public one of a source in a folder of src/; or ''."""
+    beside = file.with_suffix(".hpp")
+    if beside.exists():
+        return beside.name
+    part = file.parent.name
+    if file.parent.parent == ROOT / "src":
+        for folder in (f"tare/{part}/", "tare/", "tare/detail/", "tare/abi/"):
+            if (ROOT / "include" / folder / beside.name).exists() and (part not in LAYERS or folder == f"tare/{part}/"):
+                return folder + beside.name
+    return ""
+
+
+def sources_without_own_header():
+    for folder in sorted({"src", "examples", "tests"} | {tool.split("/")[0] for tool in TOOLS}):
+        for file in files_of(folder):
+            own = own_header(file) if file.suffix == ".cpp" else ""
+            includes = INCLUDE.findall(file.read_text()) if own else []
+            if own and (not includes or not ("/" + includes[0]).endswith("/" + own)):
+                yield file, f"the first header has to be its own, {own}"
+
+
 def problems():
+    yield from sources_without_own_header()
     for name, allowed in LIBRARY.items():
         for file in files_of(f"src/{name}"):
             for header in INCLUDE.findall(file.read_text()):
