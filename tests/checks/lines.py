@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks what clang-format does not see: lines of at most 120 characters in CMake, Python, shell and Markdown, and no
-list in a comment of C++ that the formatter has broken.
+"""Checks what clang-format does not see: lines of at most 120 characters in CMake, Python, shell and Markdown; in C++
+no list in a comment that the formatter has broken, and comments behind declarations (///<) in one style.
 
     lines.py            lists what is wrong
     lines.py --write    wraps the paragraphs of Markdown again
@@ -27,6 +27,7 @@ FENCE = re.compile(r"^\s*(```|~~~)")
 BEGINS = re.compile(r"^\s*([-*+] |\d+[.)] |#|>|\||<|```|~~~|\[[^\]]+\]: |$)")
 MARKER = re.compile(r"^(\s*)((?:[-*+]|\d+[.)]) +)?")
 CODE_SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
+NAMES = {"Asio", "Boost", "Debian", "Google", "Linux", "Ninja", "Python", "Rust", "Tokio"}
 SPACE_IN_CODE = "\0"
 
 
@@ -62,6 +63,19 @@ def broken_lists(name: str):
         alone = re.fullmatch(r"//+ \S{1,12}", line)
         if alone and re.match(r"//+ (- |\d+\. |  )", before) and re.match(r"//+   \S", after) and len(before) > 90:
             yield f"{name}:{number + 1}: the formatter has broken this list; wrap it by hand"
+
+
+def comments_behind(name: str):
+    """They begin with a small letter, apart from names, and end without a full stop."""
+    for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
+        found = re.search(r"///< (.*)", line)
+        if not found:
+            continue
+        word = re.match(r"[A-Z][a-z]*(?![\w.:])", found[1])
+        if word and word[0] not in NAMES and len(word[0]) > 1:
+            yield f"{name}:{number}: the comment begins with a capital letter"
+        if found[1].endswith(".") and not found[1].endswith(".."):
+            yield f"{name}:{number}: the comment ends with a full stop"
 
 
 def fill(lines, indent: str, marker: str):
@@ -111,7 +125,8 @@ def main() -> int:
                     (ROOT / name).write_text(wrapped)
                     print(f"wrapped {name}")
     found = [problem for name in checked for problem in long_lines(name)]
-    found += [problem for name in listed("*.cpp", "*.hpp") for problem in broken_lists(name)]
+    found += [problem for name in listed("*.cpp", "*.hpp") for check in (broken_lists, comments_behind)
+              for problem in check(name)]
     for problem in found:
         print(problem)
     return 1 if found else 0

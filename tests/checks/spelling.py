@@ -2,10 +2,11 @@
 """Checks the spelling of the documents and of the comments in the public headers, with hunspell.
 
     tests/checks/spelling.py           prints unknown words with file and line
-    tests/checks/spelling.py --write   rewrites the list of the project's own words; look at the difference before you commit it
+    tests/checks/spelling.py --write   rewrites the list of the project's own words; look at the difference before you
+                                       commit it
 
-Words that hunspell's American English dictionary does not contain are listed in tests/checks/words.txt, sorted, one per line.
-A listed word that no text uses is an error too. Code is not checked: code blocks and spans, and identifiers.
+Words that hunspell's American English dictionary does not contain are listed in tests/checks/words.txt, sorted, one per
+line. A listed word that no text uses is an error too. Code is not checked: code blocks and spans, and identifiers.
 """
 
 import pathlib
@@ -21,7 +22,8 @@ GENERATED = {"docs/reference.md"}
 
 NOT_PROSE = re.compile(r"``.*?``|`[^`]*`|\]\([^)]*\)|<[^>]*>|&\w+;|https?://\S+|\"[^\" ]*[^\w\" ][^\" ]*\"")
 # Identifiers, paths, options and figures: anything that letters share with digits or these characters.
-CODE = re.compile(r"\S*(?:[\w)]::|[a-z]\(|[_/\\=<>{}@#$%~]|\d|--)\S*|(?<!\w)\.\w+|\b\w+\.(?:hpp|cpp|py|toml|json|txt|so|deb)\b")
+CODE = re.compile(r"\S*(?:[\w)]::|[a-z]\(|[_/\\=<>{}@#$%~]|\d|--)\S*|(?<!\w)\.\w+"
+                  r"|\b\w+\.(?:hpp|cpp|py|toml|json|txt|so|deb)\b")
 WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?")
 COMMENT = re.compile(r"^\s*(?:///<?|//)(.*)$|\s(?:///<|//) (.*)$")
 
