@@ -27,7 +27,7 @@ FENCE = re.compile(r"^\s*(```|~~~)")
 BEGINS = re.compile(r"^\s*([-*+] |\d+[.)] |#|>|\||<|```|~~~|\[[^\]]+\]: |$)")
 MARKER = re.compile(r"^(\s*)((?:[-*+]|\d+[.)]) +)?")
 CODE_SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
-NAMES = {"Asio", "Boost", "Debian", "Google", "Linux", "Ninja", "Python", "Rust", "Tokio"}
+NAMES = {"Asio", "Boost", "Debian", "Google", "Linux", "Ninja", "Python", "Rust", "Tokio", "Unix"}
 SPACE_IN_CODE = "\0"
 
 
