@@ -15,8 +15,7 @@
 // - The owner of a slab. Only the owner writes a number there, its own or 0 (no owner). So a walk finds the number of
 //   its heap only in slabs of this heap, whatever happens to other slabs, and only then does it continue.
 // - The first 32 bytes of a frame, and its suspend index. Its coroutine may have moved to another shard, or been made
-// in
-//   memory that another thread has freed and reused. Each word read was there, but the words may be from different
+//   in memory that another thread has freed and reused. Each word read was there, but the words may be from different
 //   moments. So nothing found in a frame is followed, and a frame under construction may look like the previous object.
 
 #include "frame/arena.hpp"

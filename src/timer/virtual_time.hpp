@@ -35,7 +35,7 @@ class virtual_time {
 
   static constexpr std::chrono::milliseconds patience{5'000};
 
-  explicit virtual_time(unsigned shards, on_stall stalled = {},
+  explicit virtual_time(shard_id shards, on_stall stalled = {},
                         std::chrono::milliseconds until_stalled_for_long = patience)
       : shards_(shards), busy_(shards), stalled_(std::move(stalled)), patience_(until_stalled_for_long) {}
 
@@ -43,10 +43,10 @@ class virtual_time {
 
   /// A shard has nothing to do before `deadline` (nanoseconds). Returns at that time, after `notify`, or when the
   /// shard's driver, if any, reports something.
-  void idle(unsigned shard, std::optional<std::int64_t> deadline, driver* io) noexcept;
+  void idle(shard_id shard, std::optional<std::int64_t> deadline, driver* io) noexcept;
 
   /// A shard has work.
-  void notify(unsigned shard) noexcept;
+  void notify(shard_id shard) noexcept;
 
   void blocking_begins() noexcept;
   void blocking_ends() noexcept;

@@ -1,8 +1,9 @@
 // What the server does when the memory budget has no room.
 
+#include <tare/http/admission.hpp>
+
 #include "http/loopback.hpp"
 
-#include <tare/http/admission.hpp>
 #include <tare/net/idle.hpp>
 
 #include <gtest/gtest.h>

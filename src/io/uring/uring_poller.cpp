@@ -19,6 +19,7 @@
 #include "io/reactor.hpp"
 
 #include <liburing.h>
+
 #include <sys/eventfd.h>
 #include <unistd.h>
 
