@@ -3,8 +3,8 @@
 //   service --seed --listen 127.0.0.1:8080 --budget 512M
 //
 // SIGHUP: it reads the certificate of --tls anew. SIGTERM and SIGINT: it stops accepting, answers what is under way,
-// closes the database, and ends.
-// closes the database, and ends.
+// closes the database, and ends. Without --db the items are in a file of SQLite's in ~/.local/state/tare, or in
+// $XDG_STATE_HOME.
 
 #include "catalogue.hpp"
 #include "handlers.hpp"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the library and the tests of tare::net in a root of another Debian, with its OpenSSL and its g++, and runs the tests of
-# TLS there. What OpenSSL does inside is a contract only as far as this has seen it.
+# Builds the library and the tests of tare::net in a root of another Debian, with its OpenSSL and its g++, and runs the
+# tests of TLS there. What OpenSSL does inside is a contract only as far as this has seen it.
 #
 #   tests/checks/debian_root.sh trixie /var/tmp/trixie          # as root; needs debootstrap
 #   TARE_TEST_EVERY_SPLIT=1 tests/checks/debian_root.sh trixie /var/tmp/trixie tls_handover_test
@@ -18,7 +18,8 @@ top=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 
 if [ ! -e "$root/etc/debian_version" ]; then
   # shellcheck disable=SC2016  # the names are for apt-get
-  mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian //p' | head -n 1)
+  mirror=$(apt-get indextargets --format '$(LABEL) $(REPO_URI)' 'Created-By: Packages' |
+    sed -n 's/^Debian //p' | head -n 1)
   [ -n "$mirror" ] || { echo "apt knows no mirror of Debian" >&2; exit 2; }
   packages=g++,cmake,ninja-build,pkg-config,openssl,libssl-dev,liburing-dev,libc-ares-dev,libgtest-dev,libgmock-dev
   debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$mirror"
