@@ -10,15 +10,15 @@
 namespace tare::base {
 
 enum class fault {
-  command,      ///< The inspected program could not be started, or did not do what was expected.
-  input,        ///< A file written by the user is invalid.
-  interrupted,  ///< The caller asked to stop.
-  system,       ///< The kernel refused something.
+  command,      ///< the inspected program could not be started, or did not do what was expected
+  input,        ///< a file written by the user is invalid
+  interrupted,  ///< the caller asked to stop
+  system,       ///< the kernel refused something
 };
 
 struct error {
   fault kind = fault::system;
-  std::string message;  ///< One line, without a full stop and without the program's name as a prefix.
+  std::string message;  ///< one line, without a full stop and without the program's name as a prefix
 };
 
 template <class T>

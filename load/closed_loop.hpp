@@ -19,7 +19,7 @@ namespace tare::load {
 struct closed_loop_options {
   std::size_t connections = 64;
   std::chrono::nanoseconds time = std::chrono::seconds(10);
-  double rate = 0;  ///< Requests per second over all connections; 0: as many as possible.
+  double rate = 0;  ///< requests per second over all connections; 0: as many as possible
   unsigned sources = 1;
   std::chrono::nanoseconds time_limit = std::chrono::seconds(10);  ///< for each exchange
 };

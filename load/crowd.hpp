@@ -18,15 +18,15 @@ namespace tare::load {
 struct tally {
   std::size_t succeeded = 0;
   std::size_t failed = 0;
-  failure first;  ///< The first failure as text; empty if there was none.
+  failure first;  ///< the first failure as text; empty if there was none
 
   void add(const std::expected<void, failure>& outcome);
 };
 
 struct crowd_options {
-  std::size_t at_a_time = 256;                                     ///< Concurrent exchanges.
-  unsigned sources = 1;                                            ///< Loopback addresses to connect from.
-  std::chrono::nanoseconds time_limit = std::chrono::seconds(10);  ///< For each connect and exchange.
+  std::size_t at_a_time = 256;                                     ///< concurrent exchanges
+  unsigned sources = 1;                                            ///< loopback addresses to connect from
+  std::chrono::nanoseconds time_limit = std::chrono::seconds(10);  ///< for each connect and exchange
 };
 
 /// Belongs to the shard on which it is used.

@@ -14,11 +14,11 @@ namespace tare::load {
 /// What to request, and where.
 struct target {
   net::endpoint address;
-  std::string request;                        ///< The bytes of a GET, ready to be sent.
-  unsigned status = 200;                      ///< The expected status.
-  std::string description;                    ///< The original URL.
-  std::optional<net::tls::context> tls = {};  ///< For https.
-  std::string host = {};                      ///< The host that the certificate must be issued for.
+  std::string request;                        ///< the bytes of a GET, ready to be sent
+  unsigned status = 200;                      ///< the expected status
+  std::string description;                    ///< the original URL
+  std::optional<net::tls::context> tls = {};  ///< for https
+  std::string host = {};                      ///< the host that the certificate must be issued for
 };
 
 /// From "http[s]://HOST[:PORT][/PATH][?QUERY]". A name is looked up here, which blocks: once, before anything runs.

@@ -17,11 +17,11 @@ namespace tare::load {
 
 /// What to measure.
 struct connection_weighing {
-  measure::command program;           ///< With `{port}` in place of the port to listen on, at 127.0.0.1.
-  std::vector<std::uint64_t> counts;  ///< Growing.
-  bool tls = false;                   ///< It speaks HTTPS.
-  std::string path = "/";             ///< Requested with GET; 200 is expected.
-  std::chrono::nanoseconds time_limit = std::chrono::minutes(1);  ///< For the server to listen, and for each response.
+  measure::command program;           ///< with `{port}` in place of the port to listen on, at 127.0.0.1
+  std::vector<std::uint64_t> counts;  ///< growing
+  bool tls = false;                   ///< it speaks HTTPS
+  std::string path = "/";             ///< requested with GET; 200 is expected
+  std::chrono::nanoseconds time_limit = std::chrono::minutes(1);  ///< for the server to listen, and for each response
   /// Time between the last response and reading the memory, because runtimes return memory when they are idle.
   std::chrono::nanoseconds settling = std::chrono::milliseconds(500);
 };

@@ -6,8 +6,8 @@ namespace tare::base {
 
 /// The properties of a machine that a measurement depends on. Unknown ones are empty or 0.
 struct machine {
-  std::string cpu;     ///< The model's name.
-  unsigned cores = 0;  ///< Available to this process.
+  std::string cpu;     ///< the model's name
+  unsigned cores = 0;  ///< available to this process
   std::string kernel;  ///< "Linux 6.1.0"
   /// "always", "madvise" or "never". With "always" the kernel may round memory up to 2 MiB.
   std::string transparent_huge_pages;

@@ -14,12 +14,12 @@ namespace tare::base {
 /// For several processes every figure is the sum, so shared pages count once per process in `resident` and once in
 /// total in `proportional`. The peak of a sum is at most the sum of peaks.
 struct memory {
-  std::uint64_t resident = 0;      ///< RSS: pages in memory, shared ones included.
-  std::uint64_t proportional = 0;  ///< PSS: a page shared by k processes counts as a k-th.
-  std::uint64_t anonymous = 0;     ///< Pages without a file: heap, stacks, pages that the program has written to.
-  std::uint64_t page_tables = 0;   ///< Held by the kernel for the process, not in `resident`.
-  std::uint64_t peak = 0;          ///< The largest `resident` ever.
-  std::uint64_t swapped = 0;       ///< Currently not in memory, so not included in the figures above.
+  std::uint64_t resident = 0;      ///< RSS: pages in memory, shared ones included
+  std::uint64_t proportional = 0;  ///< PSS: a page shared by k processes counts as a k-th
+  std::uint64_t anonymous = 0;     ///< pages without a file: heap, stacks, pages that the program has written to
+  std::uint64_t page_tables = 0;   ///< held by the kernel for the process, not in `resident`
+  std::uint64_t peak = 0;          ///< the largest `resident` ever
+  std::uint64_t swapped = 0;       ///< currently not in memory, so not included in the figures above
 
   memory& operator+=(const memory& other) noexcept;
   friend bool operator==(const memory&, const memory&) = default;

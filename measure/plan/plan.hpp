@@ -17,9 +17,9 @@ namespace tare::measure {
 
 /// The cost of one more task, and of the program without tasks. Read from measurements: weight_source.hpp.
 struct task_weight {
-  double bytes = 0;       ///< Resident memory of a suspended task.
-  double base_bytes = 0;  ///< Resident memory of the program without tasks.
-  std::string source;     ///< Where both come from, for display.
+  double bytes = 0;       ///< resident memory of a suspended task
+  double base_bytes = 0;  ///< resident memory of the program without tasks
+  std::string source;     ///< where both come from, for display
 };
 
 /// Kernel memory of a TCP socket with empty queues: the socket, its file and inode, and the entry in an epoll set.
@@ -28,16 +28,16 @@ inline constexpr double kernel_bytes_per_socket = 3900;
 
 struct plan_request {
   task_weight task;
-  std::uint64_t memory = 0;                       ///< Of the machine or the container.
-  double reserve = 0.1;                           ///< The fraction that is to stay free.
-  double sockets = 0;                             ///< Per task.
-  double kernel_bytes = kernel_bytes_per_socket;  ///< Kernel memory per socket.
-  double rate = 0;                                ///< Requests per second of all tasks together.
-  double rate_per_task = 0;                       ///< Or per task.
-  double latency = 0;                             ///< Seconds that a request takes.
-  double buffer_bytes = 0;                        ///< What a request holds during that time.
-  std::uint64_t descriptors = 0;                  ///< Descriptors that the process may have open; 0: not considered.
-  std::uint64_t other_descriptors = 64;           ///< Open for other purposes.
+  std::uint64_t memory = 0;                       ///< of the machine or the container
+  double reserve = 0.1;                           ///< the fraction that is to stay free
+  double sockets = 0;                             ///< per task
+  double kernel_bytes = kernel_bytes_per_socket;  ///< kernel memory per socket
+  double rate = 0;                                ///< requests per second of all tasks together
+  double rate_per_task = 0;                       ///< or per task
+  double latency = 0;                             ///< seconds that a request takes
+  double buffer_bytes = 0;                        ///< what a request holds during that time
+  std::uint64_t descriptors = 0;                  ///< descriptors that the process may have open; 0: not considered
+  std::uint64_t other_descriptors = 64;           ///< open for other purposes
 };
 
 /// How memory is used at some number of tasks.
@@ -58,15 +58,15 @@ struct plan_answer {
   std::uint64_t tasks = 0;
   limited_by limit = limited_by::nothing;
   std::uint64_t by_memory = 0;
-  std::optional<std::uint64_t> by_descriptors;  ///< Empty if not considered.
-  double in_flight = 0;                         ///< Requests in flight at that number of tasks.
-  memory_shares shares;                         ///< At that number of tasks.
+  std::optional<std::uint64_t> by_descriptors;  ///< empty if not considered
+  double in_flight = 0;                         ///< requests in flight at that number of tasks
+  memory_shares shares;                         ///< at that number of tasks
   // Settings that enforce the plan.
   /// runtime_options::frame_limit, in steps of 64 KiB: a hard limit behind admission, so it includes room for the arena
   /// itself and for requests in progress.
   std::uint64_t frame_limit = 0;
-  std::uint64_t buffer_budget = 0;  ///< Bytes for a byte_budget used by requests.
-  std::uint64_t open_files = 0;     ///< RLIMIT_NOFILE.
+  std::uint64_t buffer_budget = 0;  ///< bytes for a byte_budget used by requests
+  std::uint64_t open_files = 0;     ///< RLIMIT_NOFILE
 };
 
 /// The memory of `tasks` tasks.

@@ -11,8 +11,8 @@ namespace tare::measure {
 
 /// A program, its arguments, and the folder it runs in.
 struct command {
-  std::vector<std::string> arguments;  ///< The first is the program: a name looked up in PATH, or a path.
-  std::filesystem::path directory;     ///< Empty: the caller's.
+  std::vector<std::string> arguments;  ///< the first is the program: a name looked up in PATH, or a path
+  std::filesystem::path directory;     ///< empty: the caller's
 
   /// Whether any argument contains `{n}`.
   [[nodiscard]] bool takes_count() const;

@@ -16,10 +16,10 @@ using stop_signal = int;
 
 /// The result of listening to a process.
 struct heard {
-  bool enough = false;                ///< The listener had what it wanted.
-  std::optional<process_exit> ended;  ///< The process has ended.
-  bool output_closed = false;         ///< Its standard output has ended.
-  tail errors;                        ///< The end of what it wrote to standard error.
+  bool enough = false;                ///< the listener had what it wanted
+  std::optional<process_exit> ended;  ///< the process has ended
+  bool output_closed = false;         ///< its standard output has ended
+  tail errors;                        ///< the end of what it wrote to standard error
 };
 
 /// Reads what the process writes to its standard output and error until `enough(bytes)` returns true for a piece of the

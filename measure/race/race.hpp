@@ -20,11 +20,11 @@
 namespace tare::measure {
 
 struct race_plan {
-  std::filesystem::path root;              ///< Working directory of the peers' commands.
-  std::vector<peer> peers;                 ///< In the order of the report.
-  std::vector<const workload*> workloads;  ///< Likewise.
-  std::vector<std::uint64_t> counts;       ///< Replaces those of the workloads, unless empty.
-  bool quick = false;                      ///< The workloads' smaller numbers.
+  std::filesystem::path root;              ///< working directory of the peers' commands
+  std::vector<peer> peers;                 ///< in the order of the report
+  std::vector<const workload*> workloads;  ///< likewise
+  std::vector<std::uint64_t> counts;       ///< replaces those of the workloads, unless empty
+  bool quick = false;                      ///< the workloads' smaller numbers
   unsigned repeats = 3;
   std::chrono::nanoseconds time_limit = std::chrono::minutes(2);  ///< for each READY
 };
@@ -32,7 +32,7 @@ struct race_plan {
 /// Callbacks of a running race. They must not throw.
 struct race_listener {
   std::function<void(std::string_view)> progress;   ///< "repeat 1 of 3: empty, 100,000 tasks: tokio"
-  std::function<void(std::string_view)> complaint;  ///< One line about what was omitted or failed.
+  std::function<void(std::string_view)> complaint;  ///< one line about what was omitted or failed
 };
 
 /// Returns what has been measured, even if it was told to stop.

@@ -23,18 +23,18 @@ struct race_peer {
   std::string version;
   bool subject = false;
   bool floor = false;
-  std::string absent;  ///< Why it was omitted; empty if it was not.
-  std::string failed;  ///< Why it could not be built; empty if it could.
+  std::string absent;  ///< why it was omitted; empty if it was not
+  std::string failed;  ///< why it could not be built; empty if it could
 };
 
 /// One peer in one workload.
 struct race_entry {
   std::string peer;
   std::string workload;
-  std::vector<sample> points;      ///< In order of n; each figure is the median of the repeats.
-  std::optional<slope> weight;     ///< Bytes per task between the first and the last of these.
-  std::vector<std::string> notes;  ///< What was omitted, such as numbers of tasks that exceed the memory.
-  std::string failed;              ///< Why it is incomplete; empty if it is not.
+  std::vector<sample> points;      ///< in order of n; each figure is the median of the repeats
+  std::optional<slope> weight;     ///< bytes per task between the first and the last of these
+  std::vector<std::string> notes;  ///< what was omitted, such as numbers of tasks that exceed the memory
+  std::string failed;              ///< why it is incomplete; empty if it is not
 
   /// The point at that number of tasks, or null.
   [[nodiscard]] const sample* at(std::uint64_t n) const;
@@ -42,7 +42,7 @@ struct race_entry {
 
 struct race_results {
   std::string date;    ///< "2026-01-31"
-  std::string commit;  ///< Of the measured tree, with "-dirty" if it had changes; empty if unknown.
+  std::string commit;  ///< of the measured tree, with "-dirty" if it had changes; empty if unknown
   bool quick = false;
   unsigned repeats = 0;
   double seconds = 0;  ///< how long the race took

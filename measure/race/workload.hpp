@@ -11,9 +11,9 @@ namespace tare::measure {
 
 /// What a workload measures.
 enum class measures : std::uint8_t {
-  weight,  ///< Bytes per task: its numbers are numbers of tasks.
-  speed,   ///< Time of the `n` steps that the program takes before READY.
-  churn,   ///< Memory before and after such steps: its numbers are 0 and the number of steps.
+  weight,  ///< bytes per task: its numbers are numbers of tasks
+  speed,   ///< time of the `n` steps that the program takes before READY
+  churn,   ///< memory before and after such steps: its numbers are 0 and the number of steps
 };
 
 struct workload {

@@ -57,7 +57,7 @@ struct peer {
   std::vector<std::string> build;
   std::vector<std::string> run;
   std::vector<need> needs;
-  std::vector<std::string> workloads;  ///< Empty: all.
+  std::vector<std::string> workloads;  ///< empty: all
   std::optional<std::uint64_t> max_n;
   std::map<std::string, std::uint64_t, std::less<>> limits;
 
@@ -73,7 +73,7 @@ struct peer {
 
 struct peer_list {
   std::filesystem::path root;
-  std::filesystem::path page;  ///< The page that `tare race` fills with its results; empty: none.
+  std::filesystem::path page;  ///< the page that `tare race` fills with its results; empty: none
   std::vector<peer> peers;
 };
 

@@ -11,9 +11,9 @@ namespace tare::measure {
 
 /// Bytes per task.
 struct slope {
-  double median = 0;   ///< Of one value per run.
-  double lowest = 0;   ///< The smallest of these values.
-  double highest = 0;  ///< The largest.
+  double median = 0;   ///< of one value per run
+  double lowest = 0;   ///< the smallest of these values
+  double highest = 0;  ///< the largest
 
   friend bool operator==(const slope&, const slope&) = default;
 };

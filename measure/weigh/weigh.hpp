@@ -27,12 +27,12 @@ inline constexpr std::string_view ready_line = "READY";
 /// One program, measured once with one number of tasks.
 struct sample {
   std::uint64_t n = 0;
-  base::memory held;                  ///< Of the command and all its descendants.
-  std::chrono::nanoseconds ready{0};  ///< From just before exec until the READY line was read.
-  std::chrono::nanoseconds cpu{0};    ///< User and system time used until then.
-  std::uint64_t burst = 0;            ///< Of connections: RSS after another request on each; otherwise 0.
-  std::uint64_t closed = 0;           ///< Of connections: RSS after all were closed; otherwise 0.
-  reported_values reported = {};      ///< What the program itself reported before READY, in lines "key=number".
+  base::memory held;                  ///< of the command and all its descendants
+  std::chrono::nanoseconds ready{0};  ///< from just before exec until the READY line was read
+  std::chrono::nanoseconds cpu{0};    ///< user and system time used until then
+  std::uint64_t burst = 0;            ///< of connections: RSS after another request on each; otherwise 0
+  std::uint64_t closed = 0;           ///< of connections: RSS after all were closed; otherwise 0
+  reported_values reported = {};      ///< what the program itself reported before READY, in lines "key=number"
 
   friend bool operator==(const sample&, const sample&) = default;
 };
@@ -48,9 +48,9 @@ using series = std::vector<sample>;
 
 /// What to measure.
 struct weighing {
-  command program;                                                ///< With `{n}` in place of the number of tasks.
-  std::vector<std::uint64_t> counts;                              ///< Growing.
-  std::chrono::nanoseconds time_limit = std::chrono::minutes(1);  ///< For each READY.
+  command program;                                                ///< with `{n}` in place of the number of tasks
+  std::vector<std::uint64_t> counts;                              ///< growing
+  std::chrono::nanoseconds time_limit = std::chrono::minutes(1);  ///< for each READY
 };
 
 /// What was measured; less than requested if it failed.
