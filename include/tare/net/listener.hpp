@@ -25,7 +25,7 @@ struct listen_options {
   bool reuse_address = true;  ///< bind even if connections of an earlier listener linger
   bool reuse_port = false;    ///< several listeners on one port; the kernel distributes connections among them
   bool v6_only = false;       ///< [::] without IPv4
-  bool unlink_path = true;    ///< unix sockets: remove a stale socket before binding, and ours on close
+  bool unlink_path = true;    ///< Unix sockets: remove a stale socket before binding, and ours on close
 };
 
 namespace detail {

@@ -19,7 +19,7 @@ struct certificate {
   std::string issuer;                  ///< the same
   std::string common_name;             ///< the last in the subject, or empty
   std::string serial;                  ///< hexadecimal
-  std::vector<std::string> dns_names;  ///< of subjectAltName, like the next three
+  std::vector<std::string> dns_names;  ///< of `subjectAltName`, like the next three
   std::vector<std::string> emails;
   std::vector<std::string> uris;       ///< such as "spiffe://example.org/billing"
   std::vector<std::string> addresses;  ///< "192.0.2.1", "2001:db8::1"
