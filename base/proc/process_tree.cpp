@@ -37,7 +37,7 @@ result<std::vector<pid_t>> descendants(pid_t ancestor) {
     children.erase(first, last);
   };
   add_children_of(ancestor);
-  // NOLINTNEXTLINE(modernize-loop-convert): it grows on the way
+  // NOLINTNEXTLINE(modernize-loop-convert): it grows during the loop
   for (std::size_t next = 0; next < found.size(); ++next) add_children_of(found[next]);
   return found;
 }
