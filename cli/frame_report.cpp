@@ -33,8 +33,8 @@ std::string frame_text(const inspect::frame_view& of) {
   for (const auto& field : of.fields) {
     std::string name = field.name;
     if (!field.type.empty() && field.name != "(" + field.type + ")") name += ": " + field.type;
-    rows.add({std::string(text_of(field.state)), fmt::format("{}", field.offset), fmt::format("{}", field.bytes),
-              std::string(text_of(field.kind)), short_name(name, 80), field.value});
+    rows.add({std::string(name_of(field.state)), fmt::format("{}", field.offset), fmt::format("{}", field.bytes),
+              std::string(name_of(field.kind)), short_name(name, 80), field.value});
   }
   return text + "\n" + rows.text();
 }

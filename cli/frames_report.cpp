@@ -34,7 +34,7 @@ std::string allocated(const coroutine& of) {
 std::string allocation_text(const coroutine& of) {
   if (of.allocated_by == inspect::allocation::inside) return "inside of whoever awaits it";
   if (!of.allocated_bytes) return "? B from the allocator";
-  return fmt::format("{} B from {}", with_commas(*of.allocated_bytes), text_of(of.allocated_by));
+  return fmt::format("{} B from {}", with_commas(*of.allocated_bytes), name_of(of.allocated_by));
 }
 
 std::uint64_t kept_bytes(const inspect::await_point& await) { return await.live_bytes + await.held_bytes; }
@@ -46,17 +46,17 @@ json line(const inspect::source_line& where) { return where.line == 0 ? json(nul
 json bytes_or_null(const std::optional<std::uint64_t>& bytes) { return bytes ? json(*bytes) : json(nullptr); }
 
 json to_json(const inspect::await_point& await) {
-  json one{{"index", await.index},           {"kind", text_of(await.kind)},         {"file", place(await.where)},
+  json one{{"index", await.index},           {"kind", name_of(await.kind)},         {"file", place(await.where)},
            {"line", line(await.where)},      {"live_bytes", await.live_bytes},      {"held_bytes", await.held_bytes},
-           {"dead_bytes", await.dead_bytes}, {"known_by", text_of(await.known_by)}, {"children", await.children},
+           {"dead_bytes", await.dead_bytes}, {"known_by", name_of(await.known_by)}, {"children", await.children},
            {"variables", json::array()}};
   for (const auto& variable : await.variables) {
     one["variables"].push_back({{"name", variable.name},
                                 {"type", variable.type},
                                 {"bytes", variable.bytes},
                                 {"offset", variable.offset},
-                                {"state", text_of(variable.state)},
-                                {"kind", text_of(variable.kind)}});
+                                {"state", name_of(variable.state)},
+                                {"kind", name_of(variable.kind)}});
   }
   return one;
 }
@@ -66,12 +66,12 @@ json to_json(const coroutine& of) {
            {"linkage_name", of.linkage_name},
            {"file", place(of.declared)},
            {"line", line(of.declared)},
-           {"compiler", text_of(of.made_by)},
+           {"compiler", name_of(of.made_by)},
            {"image", of.image},
            {"frame_bytes", bytes_or_null(of.frame_bytes)},
            {"allocated_bytes", bytes_or_null(of.allocated_bytes)},
            {"allocated_by",
-            of.allocated_by == inspect::allocation::unknown ? json(nullptr) : json(text_of(of.allocated_by))},
+            of.allocated_by == inspect::allocation::unknown ? json(nullptr) : json(name_of(of.allocated_by))},
            {"abi_bytes", of.is_described() ? json(of.abi_bytes) : json(nullptr)},
            {"promise_bytes", of.is_described() ? json(of.promise_bytes) : json(nullptr)},
            {"padding_bytes", of.is_described() ? json(of.padding_bytes) : json(nullptr)},
@@ -83,7 +83,7 @@ json to_json(const coroutine& of) {
                              {"type", field.type},
                              {"bytes", field.bytes},
                              {"offset", field.offset},
-                             {"kind", text_of(field.kind)}});
+                             {"kind", name_of(field.kind)}});
   }
   for (const auto& await : of.awaits) one["awaits"].push_back(to_json(await));
   return one;
@@ -91,7 +91,7 @@ json to_json(const coroutine& of) {
 
 }  // namespace
 
-std::string_view text_of(byte_state state) {
+std::string_view name_of(byte_state state) {
   switch (state) {
     case byte_state::live:
       return "live";
@@ -103,7 +103,7 @@ std::string_view text_of(byte_state state) {
   return "";
 }
 
-std::string_view text_of(inspect::field_kind kind) {
+std::string_view name_of(inspect::field_kind kind) {
   switch (kind) {
     case inspect::field_kind::abi:
       return "abi";
@@ -125,7 +125,7 @@ std::string_view text_of(inspect::field_kind kind) {
   return "";
 }
 
-std::string_view text_of(inspect::allocation by) {
+std::string_view name_of(inspect::allocation by) {
   switch (by) {
     case inspect::allocation::unknown:
       return "unknown";
@@ -141,7 +141,7 @@ std::string_view text_of(inspect::allocation by) {
   return "";
 }
 
-std::string_view text_of(inspect::evidence known_by) {
+std::string_view name_of(inspect::evidence known_by) {
   switch (known_by) {
     case inspect::evidence::compiler:
       return "compiler";
@@ -153,7 +153,7 @@ std::string_view text_of(inspect::evidence known_by) {
   return "";
 }
 
-std::string_view text_of(inspect::suspension kind) {
+std::string_view name_of(inspect::suspension kind) {
   switch (kind) {
     case inspect::suspension::initial:
       return "initial";
@@ -165,7 +165,7 @@ std::string_view text_of(inspect::suspension kind) {
   return "";
 }
 
-std::string_view text_of(inspect::producer made_by) {
+std::string_view name_of(inspect::producer made_by) {
   switch (made_by) {
     case inspect::producer::clang:
       return "clang";
@@ -235,11 +235,11 @@ std::string awaits_text(std::span<const coroutine> coroutines) {
                                                                                : "await";
       text += fmt::format("\n  {} {}: {} B live, {} B held, {} B dead (by {})\n", kind, short_place(await.where),
                           with_commas(await.live_bytes), with_commas(await.held_bytes), with_commas(await.dead_bytes),
-                          text_of(await.known_by));
+                          name_of(await.known_by));
       for (const auto& variable : await.variables) {
         const bool padding = variable.kind == inspect::field_kind::padding;
         text += fmt::format("    {:>6}  {:>6} B  {}  {}\n", variable.offset, with_commas(variable.bytes),
-                            text_of(variable.state),
+                            name_of(variable.state),
                             padding                 ? "(padding)"
                             : variable.type.empty() ? variable.name
                                                     : fmt::format("{}: {}", variable.name, short_name(variable.type)));

@@ -32,11 +32,11 @@ namespace tare::cli {
 
 [[nodiscard]] std::string frames_json(const inspect::coroutine_report& report);
 
-[[nodiscard]] std::string_view text_of(inspect::byte_state state);
-[[nodiscard]] std::string_view text_of(inspect::field_kind kind);
-[[nodiscard]] std::string_view text_of(inspect::allocation by);
-[[nodiscard]] std::string_view text_of(inspect::evidence known_by);
-[[nodiscard]] std::string_view text_of(inspect::suspension kind);
-[[nodiscard]] std::string_view text_of(inspect::producer made_by);
+[[nodiscard]] std::string_view name_of(inspect::byte_state state);
+[[nodiscard]] std::string_view name_of(inspect::field_kind kind);
+[[nodiscard]] std::string_view name_of(inspect::allocation by);
+[[nodiscard]] std::string_view name_of(inspect::evidence known_by);
+[[nodiscard]] std::string_view name_of(inspect::suspension kind);
+[[nodiscard]] std::string_view name_of(inspect::producer made_by);
 
 }  // namespace tare::cli
