@@ -1,6 +1,6 @@
 #pragma once
 
-// The items, in whichever database.
+// The items, in either database.
 
 #include <tare/db.hpp>
 #include <tare/task.hpp>
@@ -22,15 +22,15 @@ class catalogue {
   catalogue(tare::db::pool database, bool on_postgresql) noexcept
       : database_(std::move(database)), on_postgresql_(on_postgresql) {}
 
-  /// Makes the table if there is none.
+  /// Creates the table if it does not exist.
   [[nodiscard]] tare::task<tare::db::result<void>> prepare();
-  /// Puts some items into an empty table.
+  /// Inserts some items into an empty table.
   [[nodiscard]] tare::task<tare::db::result<void>> seed();
 
   [[nodiscard]] tare::task<tare::db::result<std::optional<item>>> find(std::int64_t id);
-  /// The new item's id. A name that is there already is an error of kind `constraint`.
+  /// The new item's id. A duplicate name is an error of kind `constraint`.
   [[nodiscard]] tare::task<tare::db::result<std::int64_t>> add(const std::string& name, double price);
-  /// Whether the database answers.
+  /// Whether the database is available.
   [[nodiscard]] tare::task<bool> answers();
 
   [[nodiscard]] tare::db::pool& database() noexcept { return database_; }

@@ -28,15 +28,15 @@ namespace {
 
 constexpr std::string_view json_type = "application/json";
 
-/// Sends a JSON object, and gives the status for the books.
+/// Sends a JSON object, and returns the status for the metrics.
 task<unsigned> answer(response& to, unsigned status, json body) {
-  // Bytes that are no UTF-8 may have been stored by others; they are replaced rather than thrown about.
+  // Other clients may have stored bytes that are not UTF-8; they are replaced instead of causing an exception.
   const std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
   (void)co_await to.status(status).send(json_type, text);
   co_return status;
 }
 
-// Not in the handlers themselves: g++ 12 cannot keep a list of initializers across an await.
+// Not in the handlers themselves: g++ 12 cannot keep an initializer list across an await.
 json described(const item& of) { return {{"id", of.id}, {"name", of.name}, {"price", of.price}}; }
 
 task<unsigned> refuse(response& to, unsigned status, std::string_view why) {
@@ -51,11 +51,11 @@ task<unsigned> fail(response& to, const tare::db::error& why) {
       to.set("retry-after", "1");
       return refuse(to, 503, "the database is not available");
     case error_kind::constraint:
-      return refuse(to, 409, "there is an item of this name");
+      return refuse(to, 409, "an item with this name already exists");
     case error_kind::disk_full:
       return refuse(to, 507, "the database is full; nothing was stored");
     default:
-      // What it is about is for the operator, not for the client.
+      // The details are for the operator, not for the client.
       std::fprintf(stderr, "service: %s %s: %s\n", std::string(name_of(why.kind())).c_str(), why.code().c_str(),
                    why.message().c_str());
       return refuse(to, 500, "internal error");
@@ -74,7 +74,7 @@ task<unsigned> get_item(application& app, request& asked, response& to) {
   if (!id) co_return co_await refuse(to, 400, "the id of an item is an integer");
   auto found = co_await app.items.find(*id);
   if (!found) co_return co_await fail(to, found.error());
-  if (!*found) co_return co_await refuse(to, 404, "there is no such item");
+  if (!*found) co_return co_await refuse(to, 404, "no such item");
   co_return co_await answer(to, 200, described(**found));
 }
 
@@ -83,19 +83,19 @@ struct new_item {
   double price;
 };
 
-/// The item that a body describes, or what is wrong with it.
+/// The item that a body describes, or an error message.
 std::expected<new_item, std::string_view> read_item(std::string_view body) {
   const json parsed = json::parse(body, nullptr, false);
-  if (!parsed.is_object()) return std::unexpected("the body is no JSON object");
+  if (!parsed.is_object()) return std::unexpected("the body is not a JSON object");
   const auto name = parsed.find("name");
   const auto price = parsed.find("price");
   if (name == parsed.end() || !name->is_string() || name->get_ref<const std::string&>().empty() ||
       name->get_ref<const std::string&>().find('\0') != std::string::npos) {
-    return std::unexpected("'name' must be a text that is not empty");
+    return std::unexpected("'name' must be a non-empty string");
   }
   if (price == parsed.end() || !price->is_number() || !std::isfinite(price->get<double>()) ||
       price->get<double>() < 0) {
-    return std::unexpected("'price' must be a number that is not negative");
+    return std::unexpected("'price' must be a non-negative number");
   }
   return new_item{.name = name->get<std::string>(), .price = price->get<double>()};
 }
@@ -104,11 +104,11 @@ task<unsigned> post_item(application& app, request& asked, response& to) {
   std::expected<new_item, std::string_view> made;
   {
     auto body = co_await asked.body().read_all();
-    if (!body) co_return 400;  // the server tells the client
+    if (!body) co_return 400;  // the server responds to the client
     made = read_item(*body);
   }
   if (!made) co_return co_await refuse(to, 400, made.error());
-  // The text is gone; while it waits for the database, the request holds the item.
+  // The text has been freed; while it waits for the database, the request holds only the item.
   (void)co_await asked.reserve(made->name.capacity());
   auto id = co_await app.items.add(made->name, made->price);
   if (!id) co_return co_await fail(to, id.error());
@@ -117,10 +117,10 @@ task<unsigned> post_item(application& app, request& asked, response& to) {
   co_return co_await answer(to, 201, described(stored));
 }
 
-/// For load balancers: whether requests should be sent here.
+/// For load balancers: whether to send requests here.
 task<unsigned> get_health(application& app, request& /*asked*/, response& to) {
   if (app.draining) co_return co_await refuse(to, 503, "draining");
-  if (!co_await app.items.answers()) co_return co_await refuse(to, 503, "the database does not answer");
+  if (!co_await app.items.answers()) co_return co_await refuse(to, 503, "the database does not respond");
   json ok = json::object();
   ok["status"] = "ok";
   co_return co_await answer(to, 200, std::move(ok));
@@ -131,7 +131,7 @@ struct of_servers {
   std::size_t active = 0;
 };
 
-/// Each server is asked on its own shard.
+/// Queries each server on its own shard.
 task<of_servers> ask_servers(application& app) {
   of_servers sum;
   std::mutex guard;
@@ -163,20 +163,19 @@ task<unsigned> get_metrics(application& app, request& /*asked*/, response& to) {
   tare::memory_budget& memory = app.runtime.memory();
   values("http_connections", "gauge", "Connections, idle ones included.", servers.connections);
   values("http_requests_active", "gauge", "Requests whose handlers have not ended.", servers.active);
-  values("tare_tasks", "gauge", "Live tasks: one for each connection, and those that are detached.",
+  values("tare_tasks", "gauge", "Live tasks: one per connection, and detached tasks.",
          servers.connections + app.runtime.detached_tasks());
-  values("tare_frame_bytes", "gauge", "Memory for the frames of tasks, buffers and descriptors.",
-         app.runtime.frame_bytes());
+  values("tare_frame_bytes", "gauge", "Memory for frames, buffers and descriptors.", app.runtime.frame_bytes());
   values("process_resident_memory_bytes", "gauge", "Resident memory of the process.", memory.held());
   values("tare_memory_limit_bytes", "gauge", "The budget.", memory.limit());
-  values("tare_memory_promised_bytes", "gauge", "What admitted requests may take.", memory.promised());
-  values("tare_memory_used_ratio", "gauge", "Resident memory as a part of the budget.",
+  values("tare_memory_promised_bytes", "gauge", "Memory promised to admitted requests.", memory.promised());
+  values("tare_memory_used_ratio", "gauge", "Resident memory as a fraction of the budget.",
          static_cast<double>(memory.held()) / static_cast<double>(memory.limit()));
-  values("tare_admissions_refused_total", "counter", "Requests that were answered 503 for want of memory.",
+  values("tare_admissions_refused_total", "counter", "Requests refused with 503 because memory was short.",
          memory.refusals());
-  values("db_connections_max", "gauge", "Connections to the database, at most.", app.items.database().capacity());
-  std::string& text = values("db_connections_lent", "gauge", "Connections to the database that are in use.",
-                             app.items.database().lent());
+  values("db_connections_max", "gauge", "Maximum number of database connections.", app.items.database().capacity());
+  std::string& text =
+      values("db_connections_lent", "gauge", "Database connections in use.", app.items.database().lent());
   app.measured.write(text);
   const auto seen = co_await app.tasks.look();
   write_tasks(text, *seen);
@@ -192,10 +191,10 @@ task<unsigned> get_tasks(application& app, request& /*asked*/, response& to) {
 
 using answering = task<unsigned> (*)(application&, request&, response&);
 
-/// Runs one of the above and counts it.
+/// Runs one of the above handlers and counts it.
 task<> measured(application& app, route of, answering how, request& asked, response& to) {
   const auto began = tare::now();
-  unsigned status = 499;  // the client went away, or there was no time left
+  unsigned status = 499;  // the client disconnected, or there was no time left
   std::exception_ptr error;
   try {
     status = co_await how(app, asked, to);

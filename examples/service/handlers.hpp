@@ -1,6 +1,6 @@
 #pragma once
 
-// What each route answers.
+// The handler of each route.
 
 #include "catalogue.hpp"
 #include "metrics.hpp"
@@ -15,7 +15,7 @@
 
 namespace service {
 
-/// What the handlers of all shards share.
+/// Shared by the handlers of all shards.
 struct application {
   application(tare::runtime& in, catalogue of)
       : runtime(in), items(std::move(of)), measured(in.shards()), servers(in.shards()) {}
@@ -24,15 +24,15 @@ struct application {
   catalogue items;
   metrics measured;
   task_watch tasks;
-  std::vector<tare::http::server*> servers;  ///< by shard; each to be touched on its shard only
+  std::vector<tare::http::server*> servers;  ///< by shard; use each only on its shard
   std::atomic<bool> draining = false;
 };
 
-/// Bytes that one request may take at most: its body, what is made of it, its answer, and the frames in between.
+/// Maximum bytes of one request: its body, the item parsed from it, the response, and the frames in between.
 inline constexpr std::size_t request_bytes = std::size_t{128} << 10U;
 inline constexpr std::size_t most_body_bytes = std::size_t{16} << 10U;
 
-/// The application must outlive what uses the handler.
+/// The application must outlive every user of the handler.
 [[nodiscard]] tare::http::handler make_routes(application& app);
 
 }  // namespace service

@@ -1,9 +1,9 @@
-// The reference service: accept, read, query a database, respond; holding very many connections within a budget.
+// The reference service: accepts, reads, queries a database, responds; holds very many connections within a budget.
 //
 //   service --seed --listen 127.0.0.1:8080 --budget 512M
 //
-// SIGHUP: it reads the certificate of --tls anew. SIGTERM and SIGINT: it stops accepting, answers what is under way,
-// closes the database, and ends. Without --db the items are in a file of SQLite's in ~/.local/state/tare, or in
+// On SIGHUP it reads the certificate of --tls again. On SIGTERM or SIGINT it stops accepting, completes the requests in
+// progress, closes the database, and ends. Without --db the items are in an SQLite file in ~/.local/state/tare, or in
 // $XDG_STATE_HOME.
 
 #include "catalogue.hpp"
@@ -37,7 +37,7 @@ using tare::task;
 
 constexpr int failed = 1;
 
-/// Until the database has its table, and the items if they are asked for; requests get 503 meanwhile.
+/// Waits until the database has its table, and the items if requested; meanwhile requests get 503.
 task<> prepare(application& app, bool seed) {
   std::string complained;
   for (;;) {
@@ -48,7 +48,7 @@ task<> prepare(application& app, bool seed) {
       if (done) break;
       complaint = done.error().message();
     } catch (const std::bad_alloc&) {
-      complaint = "no memory";  // clients may have taken it before
+      complaint = "no memory";  // clients may have used it up
     }
     if (complained != complaint) {
       complained = std::move(complaint);
@@ -78,20 +78,20 @@ tare::http::server_options server_options(bool tls) {
   chosen.body_timeout = 10s;
   chosen.request_timeout = 10s;
   chosen.idle_timeout = 75s;
-  // What a connection takes until it is idle again: a buffer, and the frames of a request that is refused.
-  // The state of TLS stays.
+  // The memory of a connection until it is idle again: a buffer, and the frames of a refused request. The TLS state
+  // stays.
   chosen.connection_bytes = std::size_t{tls ? 64U : 16U} << 10U;
   chosen.shed_idle = true;
   chosen.request_bytes = request_bytes;
-  // These are answered whatever the load: they tell what it is.
+  // These are served under any load, because they report the load.
   chosen.urgent_paths = {"/healthz", "/metrics"};
   chosen.on_error = [](const std::exception_ptr& error) {
     try {
       std::rethrow_exception(error);
     } catch (const std::exception& thrown) {
-      std::fprintf(stderr, "service: a handler has failed: %s\n", thrown.what());
+      std::fprintf(stderr, "service: a handler failed: %s\n", thrown.what());
     } catch (...) {
-      std::fputs("service: a handler has failed\n", stderr);
+      std::fputs("service: a handler failed\n", stderr);
     }
   };
   return chosen;
@@ -126,7 +126,7 @@ task<> serve(application& app, tare::net::listener listener, std::optional<tare:
   if (error) std::rethrow_exception(error);
 }
 
-/// The address as it is to be typed into curl.
+/// The address to type into curl.
 std::string url_of(const tare::net::endpoint& at, bool tls) {
   const std::string scheme = tls ? "https://" : "http://";
   if (at.is_unix()) return "--unix-socket " + at.to_string().substr(5) + ' ' + scheme + "localhost";
@@ -137,7 +137,7 @@ task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool data
   auto signals = tare::net::signal_set::of({SIGTERM, SIGINT});
   if (!signals) throw std::system_error(signals.error(), "waiting for signals");
 
-  // The first listener finds out whether the address can be had; the others share its port.
+  // The first listener checks whether the address is available; the others share its port.
   const bool one_listener = chosen.listen.is_unix() || chosen.socket_passed;
   const tare::net::listen_options shared{.reuse_port = runtime.shards() > 1 && !one_listener};
   constexpr int first_passed = 3;
@@ -164,7 +164,7 @@ task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool data
     (void)co_await signals->next();
     std::fputs("service: stopping\n", stderr);
     app.draining = true;
-    // A second signal cuts the time short.
+    // A second signal ends the grace period.
     if (chosen.grace.count() > 0) (void)co_await tare::timeout(chosen.grace, signals->next());
     stopping.set();
   };
@@ -197,7 +197,7 @@ int start(const options& chosen) {
     return 2;
   }
   tare::runtime runtime({.shards = chosen.shards,
-                         .frame_limit = chosen.budget,  // a wall behind what is admitted
+                         .frame_limit = chosen.budget,  // a hard limit behind admission
                          .memory_limit = chosen.budget,
                          .blocking_threads = static_cast<unsigned>(chosen.connections)});
   return runtime.run(run(runtime, chosen, *std::move(database)));
@@ -208,7 +208,7 @@ int start(const options& chosen) {
 }  // namespace service
 
 int main(int argc, char** argv) {
-  // Threads of the blocking pool would otherwise each keep memory of their own, which comes back only to them.
+  // Otherwise each thread of the blocking pool would keep its own memory, which only it can reuse.
   ::mallopt(M_ARENA_MAX, 2);  // NOLINT(concurrency-mt-unsafe): there is one thread yet
   try {
     const auto chosen = service::parse_options(argc, argv);

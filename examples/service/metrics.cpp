@@ -44,7 +44,7 @@ void metrics::write(std::string& text) const {
     return all;
   };
 
-  write_head(text, "http_requests_total", "counter", "Requests answered, by route and class of status.");
+  write_head(text, "http_requests_total", "counter", "Responses, by route and status class.");
   for (std::size_t of = 0; of < route_names.size(); ++of) {
     for (std::size_t status = 0; status < classes; ++status) {
       const auto count = sum(of, [&](const of_route& each) -> auto& { return each.statuses.at(status); });
@@ -54,7 +54,7 @@ void metrics::write(std::string& text) const {
     }
   }
 
-  write_head(text, "http_request_duration_seconds", "histogram", "Time from a request's head to its answer.");
+  write_head(text, "http_request_duration_seconds", "histogram", "Time from the head of a request to its response.");
   for (std::size_t of = 0; of < route_names.size(); ++of) {
     const std::string label = "route=\"" + std::string(route_names.at(of)) + "\"";
     std::uint64_t below = 0;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the service counts, in the text format of Prometheus. Counted on the shard where it happens, summed when asked.
+// The service's metrics, in the Prometheus text format. Counted per shard, and summed on request.
 
 #include <array>
 #include <atomic>
@@ -27,16 +27,16 @@ class metrics {
  public:
   explicit metrics(std::size_t shards);
 
-  /// On its shard.
+  /// Call it on its shard.
   void count(std::size_t shard, route of, unsigned status, std::chrono::nanoseconds took) noexcept;
 
-  /// Counters of requests and the histogram of their times.
+  /// Request counters and the histogram of their durations.
   void write(std::string& text) const;
 
   /// One gauge or counter with its help.
   static void write_value(std::string& text, std::string_view name, std::string_view type, std::string_view help,
                           double value);
-  /// Likewise with a value for each value of a label.
+  /// The same with one value per label value.
   static void write_values(std::string& text, std::string_view name, std::string_view type, std::string_view help,
                            std::string_view label, std::span<const std::pair<std::string, double>> values);
 

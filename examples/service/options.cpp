@@ -18,7 +18,7 @@ namespace service {
 namespace {
 
 constexpr int bad_usage = 2;
-// Without a client the process holds about 8 MiB; less than this would serve hardly anybody.
+// Without clients the process holds about 8 MiB; with less than this it could hardly serve any.
 constexpr std::size_t least_budget = std::size_t{32} << 20U;
 
 std::unexpected<int> complain(const std::string& what) {
@@ -26,7 +26,7 @@ std::unexpected<int> complain(const std::string& what) {
   return std::unexpected(bad_usage);
 }
 
-/// As sd_listen_fds(3) says: the first of the sockets is descriptor 3.
+/// See sd_listen_fds(3): the first socket is descriptor 3.
 bool is_socket_passed() {
   const char* const process = std::getenv("LISTEN_PID");  // NOLINT(concurrency-mt-unsafe): there is one thread yet
   const char* const count = std::getenv("LISTEN_FDS");    // NOLINT(concurrency-mt-unsafe)
@@ -47,7 +47,7 @@ std::expected<std::size_t, std::string> parse_size(const std::string& text) {
   if (suffix == "G") shift = 30;
   const bool fits = number <= std::numeric_limits<std::size_t>::max() >> shift;
   if (failure != std::errc() || (!suffix.empty() && shift == 0) || !fits) {
-    return std::unexpected("'" + text + "' is no size: expected a number of bytes, such as 512M (K, M or G)");
+    return std::unexpected("'" + text + "' is not a size: expected a number of bytes, such as 512M (K, M or G)");
   }
   return number << shift;
 }
@@ -62,20 +62,20 @@ std::expected<options, int> parse_options(int argc, char** argv) {
                "service");
   const auto* const database = app.add_option("--db", chosen.database, "sqlite:PATH, or postgresql://USER@HOST/NAME")
                                    ->default_str("sqlite:~/.local/state/tare/items.db, or there in $XDG_STATE_HOME");
-  app.add_option("--listen", listen, "address and port, [::]:8080, unix:PATH, or systemd: the socket that it passes on")
+  app.add_option("--listen", listen, "address and port, [::]:8080, unix:PATH, or systemd for the socket that it passes")
       ->capture_default_str();
-  app.add_option("--shards", chosen.shards, "threads that serve; 0: one for each processor")
+  app.add_option("--shards", chosen.shards, "threads that serve; 0: one per processor")
       ->capture_default_str()
       ->check(CLI::Range(0U, 1024U));
-  app.add_option("--budget", budget, "memory that the process may take, such as 512M")->capture_default_str();
-  app.add_option("--connections", chosen.connections, "to the database, at most")
+  app.add_option("--budget", budget, "memory limit of the process, such as 512M")->capture_default_str();
+  app.add_option("--connections", chosen.connections, "maximum number of database connections")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000));
-  app.add_option("--tls", identity, "speak HTTPS with the certificate chain and the private key in this PEM file");
-  app.add_option("--grace", grace, "seconds for which it serves on after SIGTERM while /healthz says 503")
+  app.add_option("--tls", identity, "serve HTTPS with the certificate chain and the private key in this PEM file");
+  app.add_option("--grace", grace, "seconds to keep serving after SIGTERM while /healthz returns 503")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 3600.0));
-  app.add_flag("--seed", chosen.seed, "put some items into an empty database");
+  app.add_flag("--seed", chosen.seed, "insert some items into an empty database");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {
@@ -84,12 +84,12 @@ std::expected<options, int> parse_options(int argc, char** argv) {
     return complain(wrong.what());
   }
   if (listen == "systemd") {
-    if (!is_socket_passed()) return complain("--listen systemd: it has passed no socket, or several");
+    if (!is_socket_passed()) return complain("--listen systemd: systemd has passed no socket, or more than one");
     chosen.socket_passed = true;
   } else {
     const auto endpoint = tare::net::endpoint::parse(listen);
     if (!endpoint) {
-      return complain("--listen: '" + listen + "' is no address with a port: " + endpoint.error().message());
+      return complain("--listen: '" + listen + "' is not an address with a port: " + endpoint.error().message());
     }
     chosen.listen = *endpoint;
   }
@@ -103,7 +103,7 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   }
   const auto size = parse_size(budget);
   if (!size) return complain("--budget: " + size.error());
-  if (*size < least_budget) return complain("--budget: at least 32M are needed, not " + budget);
+  if (*size < least_budget) return complain("--budget: must be at least 32M, not " + budget);
   chosen.budget = *size;
   if (database->empty()) {
     const auto folder = make_state_folder();

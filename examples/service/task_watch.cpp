@@ -51,7 +51,7 @@ task<> task_watch::read_awaits() {
   awaits_ = std::move(found.table);
   has_awaits_ = true;
   keep(found.notes);
-  latest_ = nullptr;  // it has no lines
+  latest_ = nullptr;  // it contains no lines
 }
 
 task<> task_watch::read_names(const tare::task_snapshot& of) {
@@ -64,7 +64,7 @@ task<> task_watch::read_names(const tare::task_snapshot& of) {
   auto read = [&unknown] { return tare::name_code(unknown); };
   tare::code_names found = co_await tare::offload(read);
   for (std::size_t i = 0; i < unknown.size(); ++i) {
-    // What is no code was a frame in the making, and will not be seen again.
+    // An address that is not code belonged to a frame under construction and will not reappear.
     if (!found.names[i].module.empty()) names_.emplace(unknown[i], std::move(found.names[i]));
   }
   keep(found.notes);
@@ -153,9 +153,10 @@ void write_tasks(std::string& text, const tare::task_snapshot& seen) {
   metrics::write_values(text, "tare_suspended_frames", "gauge", "Coroutines, by what they wait for.", "waiting_for",
                         waiting);
   metrics::write_values(text, "tare_shard_frames", "gauge", "Coroutines in the memory of each shard.", "shard", frames);
-  metrics::write_values(text, "tare_shard_frame_bytes", "gauge", "What the frames of these take.", "shard", bytes);
+  metrics::write_values(text, "tare_shard_frame_bytes", "gauge", "Bytes of the frames of these coroutines.", "shard",
+                        bytes);
   metrics::write_value(text, "tare_snapshot_longest_pause_seconds", "gauge",
-                       "For how long at most a shard has counted its coroutines without running any.",
+                       "Longest time that a shard has counted its coroutines without running any.",
                        std::chrono::duration<double>(seen.longest_pause()).count());
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the coroutines of the service wait for: as JSON for people, as metrics for graphs.
+// What the coroutines of the service wait for, as JSON and as metrics.
 
 #include <tare/await_table.hpp>
 #include <tare/mutex.hpp>
@@ -21,14 +21,14 @@ namespace service {
 /// Any shard.
 class task_watch {
  public:
-  /// A snapshot that is at most a second old: however often somebody asks, the shards are looked through once a second.
+  /// A snapshot at most a second old: however often it is called, the shards are walked at most once per second.
   [[nodiscard]] tare::task<std::shared_ptr<const tare::task_snapshot>> look();
 
-  /// Likewise with the names of the coroutines and the lines of their awaits: `/debug/tasks`, schema 1.
+  /// The same with the names of the coroutines and the lines of their awaits: `/debug/tasks`, schema 1.
   [[nodiscard]] tare::task<nlohmann::json> describe();
 
  private:
-  /// Where the frames of a group are suspended, as far as it is known: the await, or else the coroutine.
+  /// Where the frames of a group are suspended, as far as known: the await, or else the coroutine.
   struct place {
     std::string function;
     std::string file;
@@ -37,7 +37,7 @@ class task_watch {
   };
 
   [[nodiscard]] tare::task<> read_awaits();
-  /// Reads the names that the table of awaits does not have and that are not known yet. Under the lock.
+  /// Reads the names that are not in the await table and not yet known. Under the lock.
   [[nodiscard]] tare::task<> read_names(const tare::task_snapshot& of);
   [[nodiscard]] place place_of(const tare::frame_group& group) const;
   [[nodiscard]] nlohmann::json described(const tare::frame_group& of) const;
@@ -45,14 +45,14 @@ class task_watch {
 
   tare::mutex guard_;
   tare::await_table awaits_;
-  bool has_awaits_ = false;  ///< they have been read, as somebody has asked for lines
+  bool has_awaits_ = false;  ///< they have been read, because lines were requested
   std::shared_ptr<const tare::task_snapshot> latest_;
   std::chrono::steady_clock::time_point taken_;
-  std::unordered_map<const void*, tare::code_name> names_;  ///< of code; it is only read once
-  std::vector<std::string> notes_;                          ///< why names are not known
+  std::unordered_map<const void*, tare::code_name> names_;  ///< names of code addresses; each is read only once
+  std::vector<std::string> notes_;                          ///< why names are unknown
 };
 
-/// Gauges of a snapshot, in the text format of Prometheus.
+/// Gauges of a snapshot, in the Prometheus text format.
 void write_tasks(std::string& text, const tare::task_snapshot& seen);
 
 }  // namespace service

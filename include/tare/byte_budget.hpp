@@ -24,7 +24,7 @@ class byte_budget {
   /// Waits until `bytes` are free. Throws std::length_error if that exceeds the total, because the wait would never
   /// end.
   [[nodiscard]] auto acquire(std::size_t bytes) {
-    if (bytes > total_) throw std::length_error("tare::byte_budget: more bytes asked for than the budget has in all");
+    if (bytes > total_) throw std::length_error("tare::byte_budget: the request exceeds the whole budget");
     return free_.acquire(bytes);
   }
   /// An empty share if `bytes` are not free, or if other tasks wait.

@@ -146,7 +146,7 @@ class when_range_awaiter {
   when_range_awaiter(when_range_request<Policy, T>&& request, wait_state& /*waiting*/)
       : group_(Policy), members_(request.tasks.size()), rooms_(request.tasks.size()) {
     if (Policy == group_policy::first_end_decides && request.tasks.empty()) {
-      throw std::invalid_argument("tare::when_any: the vector has no task, so none can be the first to end");
+      throw std::invalid_argument("tare::when_any: the vector is empty");
     }
     for (std::size_t i = 0; i < members_.size(); ++i) {
       members_[i].child = request.tasks[i].release(call);

@@ -36,7 +36,8 @@ class attempt {
 };
 
 void check_free(const session& on) {
-  if (on.reading) throw std::logic_error("tare::db: a statement while rows of the same connection are being read");
+  if (on.reading)
+    throw std::logic_error("tare::db: a statement was started while rows of the same connection were being read");
 }
 
 /// Prepares the session for the next statement, if necessary.
@@ -237,7 +238,7 @@ namespace {
 using detail::lease;
 
 const lease& opened(const lease& held) {
-  if (!held) throw std::logic_error("tare::db: a statement on a transaction that is over");
+  if (!held) throw std::logic_error("tare::db: the transaction is already over");
   return held;
 }
 const lease& opened(const lease&& held) = delete;

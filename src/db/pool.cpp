@@ -40,9 +40,9 @@ result<pool> pool::open(std::string_view database, pool_options options) {
   }
   // What follows "://" may contain a password.
   const auto shown = database.substr(0, database.find("://"));
-  return std::unexpected(
-      error(error_kind::syntax, "",
-            "'" + std::string(shown) + "' is no database: expected sqlite:PATH, sqlite::memory: or postgresql://..."));
+  return std::unexpected(error(
+      error_kind::syntax, "",
+      "'" + std::string(shown) + "' is not a database: expected sqlite:PATH, sqlite::memory: or postgresql://..."));
 }
 
 task<result<connection>> pool::acquire() {

@@ -27,7 +27,7 @@ std::optional<std::size_t> row::find(std::string_view name) const noexcept {
 
 std::size_t row::column_of(std::string_view name) const {
   const auto found = find(name);
-  if (!found) throw std::out_of_range("tare::db: there is no column '" + std::string(name) + "' in the result");
+  if (!found) throw std::out_of_range("tare::db: the result has no column '" + std::string(name) + "'");
   return *found;
 }
 

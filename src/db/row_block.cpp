@@ -41,7 +41,8 @@ void row_block::add_boolean(bool value) {
 }
 
 void row_block::add_bytes(value_kind kind, std::string_view value) {
-  if (value.size() > std::numeric_limits<std::uint32_t>::max()) throw std::length_error("tare::db: a value of 4 GiB");
+  if (value.size() > std::numeric_limits<std::uint32_t>::max())
+    throw std::length_error("tare::db: a value of 4 GiB or more");
   cell& added = cells_.emplace_back();
   added.kind = kind;
   added.size = static_cast<std::uint32_t>(value.size());

@@ -22,9 +22,9 @@ class http_category final : public std::error_category {
       case errc::too_slow:
         return "the peer was too slow";
       case errc::already_sent:
-        return "the response has been sent already";
+        return "the response has already been sent";
       case errc::wrong_length:
-        return "the body has another length than was announced";
+        return "the length of the body differs from the announced length";
       case errc::not_an_upgrade:
         return "not a WebSocket handshake";
       case errc::closed_by_peer:

@@ -399,7 +399,8 @@ std::chrono::nanoseconds exchange::time_for_body() const noexcept {
 }
 
 void exchange::set_status(unsigned status) {
-  if (status < 200 || status > 599) throw std::invalid_argument("tare::http::response: a status is from 200 to 599");
+  if (status < 200 || status > 599)
+    throw std::invalid_argument("tare::http::response: a status must be from 200 to 599");
   // It decides whether there is a body, so it cannot change after the head has been sent.
   if (stage_ == stage::open) status_ = static_cast<std::uint16_t>(status);
 }

@@ -14,7 +14,7 @@ void check_free(std::string_view name) {
   // Only the server knows how the message is framed and whether the connection is kept.
   for (const std::string_view own : {"content-length", "transfer-encoding", "connection", "date", "keep-alive"}) {
     if (equal_ignoring_case(name, own)) {
-      throw std::invalid_argument("tare::http::response: the server sets '" + std::string(own) + "' by itself");
+      throw std::invalid_argument("tare::http::response: the server sets '" + std::string(own) + "' itself");
     }
   }
 }

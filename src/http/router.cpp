@@ -118,7 +118,7 @@ std::string_view param_name(std::string_view segment, bool& rest) {
     name.remove_suffix(3);
   }
   if (name.empty() || name.find_first_of("{}.") != std::string_view::npos) {
-    throw std::invalid_argument("tare::http::router: a bad name: '" + std::string(segment) + "'");
+    throw std::invalid_argument("tare::http::router: an invalid name: '" + std::string(segment) + "'");
   }
   return name;
 }
@@ -129,7 +129,7 @@ router::router() : tree_(std::make_shared<tree>()) {}
 
 router& router::add(std::string_view method, std::string_view path, handler answer) {
   if (!path.starts_with('/')) {
-    throw std::invalid_argument("tare::http::router: a path begins with a slash: '" + std::string(path) + "'");
+    throw std::invalid_argument("tare::http::router: a path must begin with a slash: '" + std::string(path) + "'");
   }
   if (method.empty() || !detail::all(method, detail::token_character)) {
     throw std::invalid_argument("tare::http::router: not a method: '" + std::string(method) + "'");
@@ -146,10 +146,11 @@ router& router::add(std::string_view method, std::string_view path, handler answ
       at = &at->literal(segment);
     } else {
       if (std::ranges::find(added.names, name) != added.names.end()) {
-        throw std::invalid_argument("tare::http::router: a name twice in '" + std::string(path) + "'");
+        throw std::invalid_argument("tare::http::router: a duplicate name in '" + std::string(path) + "'");
       }
       added.names.emplace_back(name);
-      if (added.names.size() > max_params) throw std::invalid_argument("tare::http::router: more than 8 names");
+      if (added.names.size() > max_params)
+        throw std::invalid_argument("tare::http::router: a path with more than 8 names");
       if (!rest) {
         if (!at->any) at->any = std::make_unique<node>();
         at = at->any.get();
@@ -159,8 +160,8 @@ router& router::add(std::string_view method, std::string_view path, handler answ
   }
   std::vector<route>& routes = rest ? at->rest : at->here;
   if (std::ranges::find(routes, method, &route::method) != routes.end()) {
-    throw std::invalid_argument("tare::http::router: there is a route for " + std::string(method) + " " +
-                                std::string(path) + " already");
+    throw std::invalid_argument("tare::http::router: a route already exists for " + std::string(method) + " " +
+                                std::string(path));
   }
   routes.push_back(std::move(added));
   return *this;

@@ -23,7 +23,7 @@ bool move_to(wait_state& leaf, shard_id number) {
 
 void empty_task(const char* call) noexcept {
   std::fprintf(stderr,
-               "tare: %s of an empty task: it has been moved from, awaited or spawned already. A task runs once: call "
+               "tare: %s of an empty task: it has already been moved from, awaited or spawned. A task runs once: call "
                "the coroutine again for another one\n",
                call);
   std::abort();

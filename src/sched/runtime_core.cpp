@@ -92,15 +92,15 @@ runtime_core::~runtime_core() {
 void runtime_core::refuse_end_in_use() noexcept {
   const char* by = nullptr;
   if (shard::occupation::is_inside(*this)) by = "one of its tasks";
-  if (blocking_pool::is_worker_of(blocking_pool_)) by = "a function that it runs for offload";
+  if (blocking_pool::is_worker_of(blocking_pool_)) by = "a function that it runs through offload";
   {
     const std::scoped_lock guard(driving_lock_);
-    if (by == nullptr && driven_ && !options_.background) by = "another thread while run is under way";
+    if (by == nullptr && driven_ && !options_.background) by = "another thread while run is in progress";
   }
   if (by == nullptr) return;
   std::fprintf(stderr,
-               "tare: a runtime is destroyed by %s (std::exit with a static runtime does that): return from run first, "
-               "or end the program by std::quick_exit\n",
+               "tare: a runtime was destroyed by %s (std::exit does that to a static runtime): return from run first, "
+               "or end the program with std::quick_exit\n",
                by);
   std::abort();
 }
@@ -134,7 +134,9 @@ void runtime_core::spawn_on(shard_id to, task<> detached) {
 void runtime_core::drive(const std::function<task<>(completion&)>& make) {
   refuse_run_in_task();
   if (!threads_.empty() && !is_of_this_process()) {
-    throw std::logic_error("tare: run after a fork: the child has no threads but its own; make a runtime there");
+    throw std::logic_error(
+        "tare: run called after a fork: the child process does not have the runtime's threads; make a runtime in the "
+        "child");
   }
   class driven_run final : public completion {
    public:

@@ -77,14 +77,14 @@ scope_core::scope_core(bool collecting) noexcept : collecting_(collecting) {
 }
 
 void scope_core::check_shard() const {
-  if (home == nullptr) throw std::logic_error("tare::scope: made outside of a task");
-  if (!is_here()) throw std::logic_error("tare::scope: used on another shard than the one it was made on");
+  if (home == nullptr) throw std::logic_error("tare::scope: constructed outside a task");
+  if (!is_here()) throw std::logic_error("tare::scope: used on a shard other than its own");
 }
 
 void scope_core::require_shard(const char* call) const noexcept {
   if (is_here()) return;
   std::fprintf(stderr,
-               "tare: scope::%s called on another shard than the one the scope was made on: call it there, after "
+               "tare: scope::%s called on a shard other than the scope's: call it there, after "
                "co_await tare::resume_on(scope.shard()); only scope::cancel may be called from any thread\n",
                call);
   std::abort();
@@ -95,7 +95,8 @@ unsigned scope_core::shard_number() const noexcept { return static_cast<const sh
 scope_core::~scope_core() {
   await_cancel_mail();
   if (size_ != 0) {
-    std::fprintf(stderr, "tare: a scope was destroyed while %zu of its tasks lived: join it on every path\n", size_);
+    std::fprintf(stderr, "tare: a scope was destroyed before %zu of its tasks had ended: join it on every path\n",
+                 size_);
     std::terminate();
   }
 }
@@ -149,7 +150,7 @@ void scope_core::adopt_on(shard_id number, wait_state& added) {
 
 void scope_core::require_frame() const noexcept {
   if (from_link<const scope_core>(to_link(this)) == this) return;
-  std::fputs("tare: a scope is used that does not lie in a task's frame: make it a local of a coroutine\n", stderr);
+  std::fputs("tare: a scope must be in a task's frame: make it a local variable of a coroutine\n", stderr);
   std::abort();
 }
 
@@ -215,7 +216,8 @@ void scope_core::note(std::exception_ptr error) noexcept {
 bool scope_core::begin_join() {
   check_shard();
   if (joining_)
-    throw std::logic_error("tare::scope: another task is joining it: join once, and let others wait for an event");
+    throw std::logic_error(
+        "tare::scope: another task is already joining it: join once, and let others wait for an event");
   joining_ = true;
   return size_ == 0;
 }

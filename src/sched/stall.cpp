@@ -52,13 +52,14 @@ void print_tasks(runtime_core& runtime) {
 void print_stall(runtime_core& runtime, bool certain) noexcept {
   if (certain) {
     std::fputs(
-        "tare: nothing can ever happen: in virtual time, every task waits, no timer is set, no task waits for a\n"
-        "descriptor, and there is no other thread that could wake one. The tasks:\n",
+        "tare: deadlock in virtual time: every task waits, no timer is set, no task waits for a descriptor, and no\n"
+        "other thread could wake one. The tasks:\n",
         stderr);
   } else {
     std::fputs(
-        "tare: nothing happens: in virtual time, every task has waited for seconds, and no timer is set. Unless a\n"
-        "descriptor becomes ready or another thread wakes one, nothing can ever happen. The tasks:\n",
+        "tare: possible deadlock in virtual time: every task has waited for seconds, and no timer is set. Only a "
+        "ready\n"
+        "descriptor or another thread can still wake one. The tasks:\n",
         stderr);
   }
   try {

@@ -9,7 +9,7 @@ namespace tare::detail {
 
 void called_outside_of_a_task(const char* call, const char* instead) noexcept {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg)
-  std::fprintf(stderr, "%s: called outside of a task: call it from a task, %s\n", call, instead);
+  std::fprintf(stderr, "%s: called outside a task: call it from a task, %s\n", call, instead);
   std::abort();
 }
 
@@ -21,7 +21,7 @@ shard& shard_for(const char* call, const char* instead) {
 
 void called_on_another_shard(const char* call) noexcept {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg)
-  std::fprintf(stderr, "%s: called on another shard than the object's: call it from a task there (tare::resume_on)\n",
+  std::fprintf(stderr, "%s: called on a shard other than the object's: call it from a task there (tare::resume_on)\n",
                call);
   std::abort();
 }

@@ -172,15 +172,15 @@ std::string describe_module(Dwfl_Module* module, sought_list& all) {
   Dwarf_Addr bias = 0;
   Dwarf* const information = dwfl_module_getdwarf(module, &bias);
   if (information == nullptr) {
-    return name + (has_symbols ? ": no debug information, so files and lines are not known: build with -g"
+    return name + (has_symbols ? ": no debug information, so files and lines are unknown: build with -g"
                                : ": stripped of symbols and debug information: build with -g, or keep the debug file "
-                                 "beside it");
+                                 "next to it");
   }
   for (sought& each : all) each.address -= bias;
   std::ranges::sort(all, {}, &sought::address);
   describe_all(*information, all);
   if (std::ranges::any_of(all, [](const sought& each) { return each.name->line == 0; })) {
-    return name + ": of some functions there is no debug information: build all of it with -g";
+    return name + ": some functions have no debug information: build all of it with -g";
   }
   return {};
 }
@@ -195,7 +195,7 @@ code_names name_code(std::span<const void* const> addresses) {
   if (opened != nullptr) failure = dwfl_linux_proc_report(opened.get(), ::getpid());
   if (opened == nullptr || failure != 0 || dwfl_report_end(opened.get(), nullptr, nullptr) != 0) {
     const char* const why = failure > 0 ? "/proc/self/maps cannot be read" : dwfl_errmsg(-1);
-    result.notes.push_back("nothing is known of this process's code: " + std::string(why == nullptr ? "?" : why));
+    result.notes.push_back("the code of this process cannot be examined: " + std::string(why == nullptr ? "?" : why));
     return result;
   }
   std::map<Dwfl_Module*, sought_list> by_module;

@@ -157,8 +157,8 @@ program_awaits read_awaits() {
       // Most libraries have no table, and need none.
       if (each.file == this_program) {
         read.notes.push_back(shown_name(each.file) +
-                             ": no await table, so the lines of awaits are not known: tare_await_table() in its "
-                             "CMakeLists.txt makes one");
+                             ": no await table, so the lines of awaits are unknown: make one with "
+                             "tare_await_table() in its CMakeLists.txt");
       }
       continue;
     }

@@ -119,14 +119,14 @@ TEST_P(await_table, that_is_damaged_is_told) {
   text.resize(text.size() / 2);
   text.resize(text.rfind('\n') + 1);
   write_table(text);
-  expect_told("it is cut short");
+  expect_told("it is truncated");
 }
 
 TEST_P(await_table, of_a_later_version_is_told) {
   std::string text = table();
   text.replace(0, text.find('\n'), "tare awaits 2");
   write_table(text);
-  expect_told("it is of version 2, and version 1 is known here");
+  expect_told("it is of version 2, but only version 1 is supported");
 }
 
 TEST_P(await_table, of_another_build_is_told_inside_and_outside) {
@@ -144,7 +144,7 @@ TEST_P(await_table, of_another_build_is_told_inside_and_outside) {
 
 TEST_P(await_table, of_nothing_is_told) {
   write_table("");
-  expect_told("it is no await table");
+  expect_told("it is not an await table");
 }
 
 INSTANTIATE_TEST_SUITE_P(compilers, await_table, testing::Values("clang", "gcc"));

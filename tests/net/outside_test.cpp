@@ -45,7 +45,7 @@ std::vector<call> calls_that_make_sockets() {
 
 TEST(sockets_outside_of_a_task_DeathTest, are_not_made) {
   for (const call& each : calls_that_make_sockets()) {
-    EXPECT_DEATH(each.make(), each.name + ": called outside of a task: .*tare::run") << each.name;
+    EXPECT_DEATH(each.make(), each.name + ": called outside a task: .*tare::run") << each.name;
   }
 }
 
@@ -71,7 +71,7 @@ TEST(sockets_outside_of_a_task_DeathTest, are_not_used) {
   tare::runtime rt;
   net::stream open = rt.run(open_stream());
   for (const call& each : calls_of(open)) {
-    EXPECT_DEATH(each.make(), each.name + ": called outside of a task") << each.name;
+    EXPECT_DEATH(each.make(), each.name + ": called outside a task") << each.name;
   }
   open.close();  // from anywhere
 }
@@ -84,11 +84,11 @@ TEST(sockets_outside_of_a_task_DeathTest, are_not_used_by_another_runtime) {
     make();
   };
   for (const call& each : calls_of(open)) {
-    EXPECT_DEATH(tare::run(use(each.make)), each.name + ": called on another shard") << each.name;
+    EXPECT_DEATH(tare::run(use(each.make)), each.name + ": called on a shard other than") << each.name;
   }
   first.reset();
   for (const call& each : calls_of(open)) {
-    EXPECT_DEATH(tare::run(use(each.make)), each.name + ": called on another shard") << each.name;
+    EXPECT_DEATH(tare::run(use(each.make)), each.name + ": called on a shard other than") << each.name;
   }
 }
 

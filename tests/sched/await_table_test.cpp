@@ -77,16 +77,16 @@ TEST(await_section, of_any_length_but_the_whole_is_cut_short) {
   for (std::size_t length = 0; length < example.size(); ++length) {
     EXPECT_NE(complaint(example.substr(0, length)), "read") << length;
   }
-  EXPECT_EQ(complaint(example.substr(0, example.size() - 1)), "it is cut short");
+  EXPECT_EQ(complaint(example.substr(0, example.size() - 1)), "it is truncated");
 }
 
 TEST(await_section, of_another_version_is_told_from_what_is_none) {
-  EXPECT_EQ(complaint(replaced("awaits 1", "awaits 2")), "it is of version 2, and version 1 is known here");
-  EXPECT_EQ(complaint(replaced("awaits 1", "awaits x")), "it is no await table");
+  EXPECT_EQ(complaint(replaced("awaits 1", "awaits 2")), "it is of version 2, but only version 1 is supported");
+  EXPECT_EQ(complaint(replaced("awaits 1", "awaits x")), "it is not an await table");
   EXPECT_EQ(complaint("\x7f"
                       "ELF\n"),
-            "it is no await table");
-  EXPECT_EQ(complaint(""), "it is no await table");
+            "it is not an await table");
+  EXPECT_EQ(complaint(""), "it is not an await table");
 }
 
 TEST(await_section, with_a_damaged_line_is_refused) {
@@ -156,7 +156,7 @@ TEST(await_table, is_the_same_after_a_section_that_cannot_be_used) {
   ASSERT_FALSE(table.add(std::string(example), "", 0)) << "of code that has no build id";
   const auto damaged = table.add("junk\n", "", 0);
   ASSERT_FALSE(damaged);
-  EXPECT_EQ(damaged.error(), "it is no await table");
+  EXPECT_EQ(damaged.error(), "it is not an await table");
   EXPECT_TRUE(table.empty());
 }
 

@@ -37,20 +37,20 @@ std::vector<call> calls_that_need_a_task() {
 
 TEST(outside_of_a_task_DeathTest, calls_name_themselves_and_the_mend) {
   for (const call& each : calls_that_need_a_task()) {
-    EXPECT_DEATH(each.make(), each.name + ": called outside of a task: .*" + each.mend) << each.name;
+    EXPECT_DEATH(each.make(), each.name + ": called outside a task: .*" + each.mend) << each.name;
   }
 }
 
 TEST(outside_of_a_task_DeathTest, also_when_a_runtime_has_been_driven_by_this_thread) {
   tare::run(nothing());
   for (const call& each : calls_that_need_a_task()) {
-    EXPECT_DEATH(each.make(), each.name + ": called outside of a task") << each.name;
+    EXPECT_DEATH(each.make(), each.name + ": called outside a task") << each.name;
   }
 }
 
 TEST(outside_of_a_task_DeathTest, also_on_a_thread_beside_a_runtime) {
   for (const call& each : calls_that_need_a_task()) {
-    EXPECT_DEATH(std::thread(each.make).join(), each.name + ": called outside of a task") << each.name;
+    EXPECT_DEATH(std::thread(each.make).join(), each.name + ": called outside a task") << each.name;
   }
 }
 

@@ -44,7 +44,7 @@ TEST_F(runtime_end_death, by_a_task_of_its_own) {
           };
           rt->run(body());
         },
-        "a runtime is destroyed by one of its tasks");
+        "a runtime was destroyed by one of its tasks");
   }
 }
 
@@ -71,7 +71,7 @@ TEST_F(runtime_end_death, by_a_task_of_a_runtime_inside_a_task_of_its_own) {
         };
         rt->run(body());
       },
-      "a runtime is destroyed by one of its tasks");
+      "a runtime was destroyed by one of its tasks");
 }
 
 TEST_F(runtime_end_death, by_what_it_runs_for_offload) {
@@ -81,7 +81,7 @@ TEST_F(runtime_end_death, by_what_it_runs_for_offload) {
         auto body = [&]() -> task<> { co_await tare::offload([&] { rt.reset(); }); };
         rt->run(body());
       },
-      "a runtime is destroyed by a function that it runs for offload");
+      "a runtime was destroyed by a function that it runs through offload");
 }
 
 TEST_F(runtime_end_death, by_another_thread_than_the_one_in_run) {
@@ -95,7 +95,7 @@ TEST_F(runtime_end_death, by_another_thread_than_the_one_in_run) {
         };
         rt->run(body());
       },
-      "a runtime is destroyed by another thread while run is under way");
+      "a runtime was destroyed by another thread while run is in progress");
 }
 
 TEST_F(runtime_end_death, by_exit_in_a_task) {
@@ -107,7 +107,7 @@ TEST_F(runtime_end_death, by_exit_in_a_task) {
           co_return;
         }());
       },
-      "a runtime is destroyed by one of its tasks");
+      "a runtime was destroyed by one of its tasks");
 }
 
 TEST(runtime_end, frees_a_cancellation_that_was_under_way_to_a_task_that_has_ended) {

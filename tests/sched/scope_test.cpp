@@ -344,7 +344,7 @@ TEST_F(scope_death_test, destroying_it_with_tasks_left_says_so) {
     s.spawn(sleeps(1ms, ended));
     co_return;
   };
-  EXPECT_DEATH(tare::run(body()), "a scope was destroyed while 1 of its tasks lived");
+  EXPECT_DEATH(tare::run(body()), "a scope was destroyed before 1 of its tasks had ended");
 }
 
 }  // namespace

@@ -124,7 +124,7 @@ std::vector<stalled> programs_that_cannot_go_on() {
 TEST(stall_DeathTest, ends_with_the_tasks_and_what_they_wait_for) {
   if (!is_certain_here()) GTEST_SKIP() << "there is another thread";
   for (const stalled& each : programs_that_cannot_go_on()) {
-    EXPECT_DEATH(each.run(), "nothing can ever happen: in virtual time(.|\n)*(primitive|timer)") << each.name;
+    EXPECT_DEATH(each.run(), "deadlock in virtual time(.|\n)*(primitive|timer)") << each.name;
   }
 }
 

@@ -96,13 +96,13 @@ class await_section_reader {
   explicit await_section_reader(std::string_view text) : rest_(text) {}
 
   std::expected<await_section, std::string> read() {
-    if (!next_line() || !take(await_section::title)) return std::unexpected("it is no await table");
+    if (!next_line() || !take(await_section::title)) return std::unexpected("it is not an await table");
     if (line_ != await_section::version) {
       const bool is_version =
           !line_.empty() && line_.size() <= 9 && line_.find_first_not_of("0123456789") == line_.npos;
-      return std::unexpected(is_version ? "it is of version " + std::string(line_) + ", and version " +
-                                              std::string(await_section::version) + " is known here"
-                                        : "it is no await table");
+      return std::unexpected(is_version ? "it is of version " + std::string(line_) + ", but only version " +
+                                              std::string(await_section::version) + " is supported"
+                                        : "it is not an await table");
     }
     if (!next_line() || !take("build ") || line_.empty()) return damaged();
     read_.build_id = line_;
@@ -112,7 +112,7 @@ class await_section_reader {
       const bool sound = take("f ") ? read_file() : take("c ") ? read_coroutine() : take("a ") ? read_place() : false;
       if (!sound) return damaged();
     }
-    return std::unexpected("it is cut short");
+    return std::unexpected("it is truncated");
   }
 
  private:

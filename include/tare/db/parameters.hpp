@@ -116,7 +116,7 @@ class parameters {
       into.boolean = value;
     } else if constexpr (std::integral<T>) {
       if (!std::in_range<std::int64_t>(value))
-        throw std::out_of_range("tare::db: a parameter is beyond 64 bits signed");
+        throw std::out_of_range("tare::db: a parameter exceeds the range of a signed 64-bit integer");
       into.kind = value_kind::integer;
       into.integer = static_cast<std::int64_t>(value);
     } else if constexpr (std::floating_point<T>) {

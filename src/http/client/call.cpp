@@ -395,7 +395,7 @@ void client_call::fail(std::error_code error) noexcept {
 
 upgraded_stream client_call::take_stream() {
   if (!switched_) throw std::logic_error("tare::http::client_response: the server has not switched protocols");
-  if (!connection_.is_open()) throw std::logic_error("tare::http::client_response: the stream was taken before");
+  if (!connection_.is_open()) throw std::logic_error("tare::http::client_response: the stream has already been taken");
   connection_.way().expires_never();
   upgraded_stream taken(std::move(connection_), std::move(input_));
   drop_connection();
