@@ -24,7 +24,7 @@ TEMPLATE = re.compile(r"^(template <[^{]*?>(?: requires [^{]*?)?|\[\[[^\]]*\]\]|
 TEST = re.compile(r"^\w*TEST\w*\([^)]*\)|^BENCHMARK\w*\([^)]*\)")
 OPERATOR = r"operator\s*(?:\(\)|[^\s\w(]+|\w+)"
 NAME = re.compile(rf"({OPERATOR}|[~\w]+(?:(?:<[^()]*>)?::[~\w]+|::{OPERATOR})*)\s*\(")
-KEYWORDS = {"if", "for", "while", "switch", "requires", "noexcept", "decltype", "alignas", "explicit", "do"}
+KEYWORDS = {"if", "for", "while", "switch", "requires", "noexcept", "decltype", "alignas", "explicit", "do", "sizeof"}
 
 
 def sources():
@@ -58,7 +58,7 @@ def name_of(head: str) -> str:
     for found in NAME.finditer(head):
         if found[1] not in KEYWORDS:
             return found[1].replace(" ", "")
-    return ""
+    return "(unnamed)"
 
 
 def functions(text: str):
