@@ -159,11 +159,10 @@ class await_finder {
   /// Whether the suspension may be the one after the body, so that a null pointer stored before it can belong to it.
   [[nodiscard]] bool may_be_final(std::uint64_t index) const {
     if (is_told_) return told_final_ == index;
-    if (!gcc_) return true;
-    // g++ sets the pointer to null before it calls unhandled_exception(), too. The suspension after the body comes
-    // last.
-    const bool goes_on = of_.index_offset && leads_somewhere(*of_.index_offset, index + 2);
-    return index == awaits_.rbegin()->first && !goes_on;
+    // Both compilers give it the last number.
+    if (index != awaits_.rbegin()->first) return false;
+    // g++ sets the pointer to null before it calls unhandled_exception(), too.
+    return !gcc_ || !of_.index_offset || !leads_somewhere(*of_.index_offset, index + 2);
   }
 
   /// A frame without an index has one place to wait at.
