@@ -180,6 +180,11 @@ class search {
       notes_.push_back(
           any ? fmt::format("{} is another file than when the process began: what it suspends is not seen", mapped.path)
               : fmt::format("cannot read {}: what it suspends is not seen", mapped.path));
+      // The program of a core file may have been moved or built anew since.
+      const bool is_program = how_.pid == 0 && std::ranges::any_of(mapped.regions, [this](const auto* region) {
+                                return region->where.contains(how_.entry);
+                              });
+      if (is_program) notes_.back() += "; --exe names the program that the core file is of";
     }
     return std::nullopt;
   }

@@ -58,6 +58,9 @@ class live_target::state {
     const auto modules = find_modules(memory, search_, notes_);
     if (!modules) return std::unexpected(modules.error());
     command_ = modules->front().name;
+    // Its program may be none of the files that could be read.
+    const bool elsewhere = core_ && core_->entry() != 0 && !modules->front().code.contains(core_->entry());
+    if (elsewhere && !core_->command().empty()) command_ = core_->command();
     bool program = true;
     for (const auto& one : *modules) {
       read_module(one, program);

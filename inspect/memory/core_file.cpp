@@ -8,9 +8,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace tare::inspect {
 namespace {
@@ -120,14 +123,8 @@ base::result<std::unique_ptr<core_file>> core_file::open(const std::string& name
         fmt::format("{} has no memory in it{}", name, opened->truncated_ ? ": it was cut short" : ""));
   }
   std::ranges::sort(opened->files_, {}, begin_of);
-  for (auto& region : opened->regions_) {
-    const auto after = std::ranges::upper_bound(opened->files_, region.where.begin, {}, begin_of);
-    if (after == opened->files_.begin()) continue;
-    const auto& named = *(after - 1);
-    if (!named.where.contains(region.where.begin)) continue;
-    region.path = named.path;
-    region.file_offset = named.file_offset + (region.where.begin - named.where.begin);
-  }
+  opened->name_regions();
+  opened->add_left_out_regions();
   return opened;
 }
 
@@ -189,6 +186,40 @@ void core_file::name_files(std::span<const std::uint8_t> list) {
     one.path = take_text(names);
     if (one.where.begin < one.where.end) files_.push_back(std::move(one));
   }
+}
+
+/// The file that each region is mapped from.
+void core_file::name_regions() {
+  const auto begin_of = [](const memory_region& region) { return region.where.begin; };
+  for (auto& region : regions_) {
+    const auto after = std::ranges::upper_bound(files_, region.where.begin, {}, begin_of);
+    if (after == files_.begin()) continue;
+    const auto& named = *(after - 1);
+    if (!named.where.contains(region.where.begin)) continue;
+    region.path = named.path;
+    region.file_offset = named.file_offset + (region.where.begin - named.where.begin);
+  }
+}
+
+/// gdb writes no program header for what it leaves out, and code is left out: the list of files alone names it. What
+/// was allowed there is not known. A file of which several parts are mapped is taken for a program or library.
+void core_file::add_left_out_regions() {
+  const auto begin_of = [](const memory_region& region) { return region.where.begin; };
+  std::map<std::string_view, std::size_t> parts;
+  for (const auto& file : files_) ++parts[file.path];
+  std::vector<memory_region> left_out;
+  for (const auto& file : files_) {
+    const auto after = std::ranges::upper_bound(regions_, file.where.begin, {}, begin_of);
+    const bool covered = after != regions_.begin() && (after - 1)->where.contains(file.where.begin);
+    const bool overlaps = after != regions_.end() && after->where.begin < file.where.end;
+    const bool repeated = !left_out.empty() && file.where.begin < left_out.back().where.end;
+    if (covered || overlaps || repeated) continue;
+    memory_region& region = left_out.emplace_back(file);
+    region.readable = true;
+    region.executable = parts[file.path] > 1;
+  }
+  std::ranges::move(left_out, std::back_inserter(regions_));
+  std::ranges::sort(regions_, {}, begin_of);
 }
 
 std::size_t core_file::read(std::uint64_t address, std::span<std::byte> into) const {

@@ -50,6 +50,8 @@ class core_file final : public address_space {
   static base::result<std::unique_ptr<core_file>> open(const std::string& name,
                                                        std::unique_ptr<llvm::MemoryBuffer> buffer);
   void read_notes(std::span<const std::uint8_t> notes);
+  void name_regions();
+  void add_left_out_regions();
   void name_files(std::span<const std::uint8_t> list);
 
   std::unique_ptr<llvm::MemoryBuffer> buffer_;

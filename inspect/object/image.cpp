@@ -183,7 +183,10 @@ void image::read_symbols(const object::ELFObjectFileBase& from) {
       if (base == addresses_->of_section.end()) return;
       at += base->second - (*where)->getAddress();
     }
-    has_local_functions_ = has_local_functions_ || symbol.getBinding() == llvm::ELF::STB_LOCAL;
+    // A hidden symbol becomes local only when it is linked.
+    const bool local =
+        symbol.getBinding() == llvm::ELF::STB_LOCAL && (symbol.getOther() & 3U) == llvm::ELF::STV_DEFAULT;
+    has_local_functions_ = has_local_functions_ || local;
     functions_.push_back({.name = {name->data(), name->size()}, .address = at, .bytes = symbol.getSize()});
   };
   for (const auto& symbol : from.symbols()) add(symbol);

@@ -191,6 +191,17 @@ TEST_F(frames_command, a_program_without_coroutines_says_so) {
   EXPECT_THAT(ended.output, ::testing::HasSubstr("no coroutines found in "));
 }
 
+TEST_F(frames_command, a_stripped_program_is_not_said_to_have_no_coroutines) {
+  const auto ended = run_tare({"frames", objects() / "stripped_exporting"});
+  EXPECT_EQ(ended.status, 0) << ended.errors;
+  EXPECT_THAT(ended.output, ::testing::HasSubstr("no coroutines found: the file is stripped"));
+  EXPECT_THAT(ended.errors, ::testing::HasSubstr("--debug-dir"));
+  const auto budget = write("tare.toml", "[[budget]]\nmatch = \"leaf\"\nframe = 100\n");
+  const auto checked = run_tare({"check", objects() / "stripped_exporting", "--budget", budget});
+  EXPECT_EQ(checked.status, 2) << checked.output;
+  EXPECT_THAT(checked.errors, ::testing::HasSubstr("is stripped"));
+}
+
 TEST_F(frames_command, check_tells_each_violation_with_its_line) {
   const auto budget = write("tare.toml", "[[budget]]\nmatch = \"leaf\"\nframe = 100\n");
   const auto ended = run_tare({"check", binary_, "--budget", budget});

@@ -209,6 +209,17 @@ TEST(frames, awaits_have_the_lines_of_the_source) {
   }
 }
 
+TEST(frames, what_the_compiler_recorded_as_an_await_is_none_after_the_body) {
+  const auto object = fs::path(TARE_CORPUS_PROGRAMS) / "hand-address-O1.o";
+  if (!fs::exists(object)) GTEST_SKIP() << "the compiler's plugin is not there";
+  const auto [expected, right, wrong] =
+      compare_lines(object, marked_awaits(fs::path(TARE_CORPUS_SOURCES) / "hand.cpp"));
+  EXPECT_EQ(right, expected) << wrong;
+  for (const auto& [name, one] : read(object)) {
+    EXPECT_LE(std::ranges::count(one.awaits, suspension::final, &await_point::kind), 1) << name;
+  }
+}
+
 TEST(frames, awaits_have_the_lines_that_the_compiler_told_without_the_source) {
   const auto marked = marked_awaits(fs::path(TARE_CORPUS_SOURCES) / "hand.cpp");
   const support::temporary_folder folder;

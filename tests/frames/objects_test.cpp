@@ -107,11 +107,30 @@ TEST_F(damaged_objects, without_descriptions_the_symbols_are_listed) {
 }
 
 TEST_F(damaged_objects, a_stripped_binary_says_so) {
-  const auto report = read_coroutines(folder() / "stripped");
-  ASSERT_TRUE(report);
-  EXPECT_TRUE(report->coroutines.empty());
-  ASSERT_FALSE(report->notes.empty());
-  EXPECT_THAT(report->notes.front(), ::testing::HasSubstr("stripped"));
+  for (const char* name : {"stripped", "stripped_exporting", "stripped_locals"}) {
+    for (const bool rust : {true, false}) {
+      const auto report = read_coroutines(folder() / name, {.debug_folders = {}, .rust = rust});
+      ASSERT_TRUE(report);
+      EXPECT_TRUE(report->coroutines.empty()) << name;
+      EXPECT_TRUE(report->stripped) << name;
+      ASSERT_FALSE(report->notes.empty()) << name;
+      EXPECT_THAT(report->notes.front(), ::testing::HasSubstr("stripped"));
+      EXPECT_THAT(report->notes.front(), ::testing::HasSubstr("--debug-dir"));
+    }
+  }
+  for (const char* name : {"pie", "symbols_only", "object.o", "described_locals"}) {
+    const auto report = read_coroutines(folder() / name);
+    ASSERT_TRUE(report);
+    EXPECT_FALSE(report->stripped) << name;
+  }
+}
+
+TEST_F(damaged_objects, descriptions_are_read_where_the_symbols_are_gone) {
+  for (const bool rust : {true, false}) {
+    const auto report = read_coroutines(folder() / "described_locals", {.debug_folders = {}, .rust = rust});
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->coroutines.size(), 3U);
+  }
 }
 
 TEST_F(damaged_objects, what_is_no_binary_is_refused_in_one_line) {

@@ -7,7 +7,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <elf.h>
+
 #include <csignal>
+#include <cstring>
+#include <fstream>
 
 namespace {
 
@@ -29,6 +33,11 @@ class live_core : public testing::Test {
     auto program = start({"sh", "-c", "ulimit -c unlimited && exec " + target(name) + " 4000"}, folder_.path());
     told_ = program.told;
     ::kill(program.running.pid(), SIGABRT);
+    return wait_for_core(program);
+  }
+
+  template <class Program>
+  std::filesystem::path wait_for_core(Program& program) {
     const auto end = std::chrono::steady_clock::now() + patience;
     const auto ended = tare::measure::listen(program.running, end, -1, [](auto) { return false; });
     if (!ended || !ended->ended) throw std::runtime_error("it did not end");
@@ -51,6 +60,58 @@ TEST_F(live_core, counts_as_the_running_process_does) {
   EXPECT_EQ(seen(*snapshot, told_), told_);
   EXPECT_EQ(snapshot->uncertain, 0U);
   EXPECT_EQ(snapshot->command, target("hand_written-clang-O2"));
+}
+
+/// gdb writes no program header for what it leaves out, as the code of programs and libraries: the kernel's core file
+/// without those headers is the same.
+void leave_out_code(const std::filesystem::path& core) {
+  std::string content = support::read_file(core);
+  Elf64_Ehdr head{};
+  std::memcpy(&head, content.data(), sizeof head);
+  std::size_t left_out = 0;
+  for (std::size_t i = 0; i < head.e_phnum; ++i) {
+    char* const place = content.data() + head.e_phoff + i * sizeof(Elf64_Phdr);
+    Elf64_Phdr segment{};
+    std::memcpy(&segment, place, sizeof segment);
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+    segment.p_type = PT_NULL;
+    std::memcpy(place, &segment, sizeof segment);
+    ++left_out;
+  }
+  ASSERT_GT(left_out, 2U);
+  std::ofstream(core, std::ios::binary) << content;
+}
+
+TEST_F(live_core, needs_no_code_in_the_file) {
+  const auto core = dump("hand_written-clang-O2");
+  leave_out_code(core);
+  auto target_of_core = live_target::of_core(core);
+  ASSERT_TRUE(target_of_core) << target_of_core.error().message;
+  const auto snapshot = target_of_core->snapshot();
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  EXPECT_EQ(seen(*snapshot, told_), told_);
+  EXPECT_EQ(snapshot->command, target("hand_written-clang-O2"));
+}
+
+TEST_F(live_core, says_that_its_program_is_elsewhere) {
+  const auto copy = folder_ / "moved";
+  std::filesystem::copy_file(target("hand_written-clang-O2"), copy);
+  auto program = start({"sh", "-c", "ulimit -c unlimited && exec " + copy.string() + " 4000"}, folder_.path());
+  ::kill(program.running.pid(), SIGABRT);
+  const auto core = wait_for_core(program);
+  std::filesystem::rename(copy, folder_ / "elsewhere");
+  for (const bool with_code : {true, false}) {
+    if (!with_code) leave_out_code(core);
+    auto opened = live_target::of_core(core);
+    ASSERT_TRUE(opened) << opened.error().message;
+    const auto snapshot = opened->snapshot();
+    ASSERT_TRUE(snapshot) << snapshot.error().message;
+    EXPECT_THAT(snapshot->notes, testing::Contains(HasSubstr("--exe names the program")));
+    EXPECT_EQ(snapshot->command, "moved");
+    auto named = live_target::of_core(core, folder_ / "elsewhere");
+    ASSERT_TRUE(named) << named.error().message;
+    EXPECT_EQ(seen(*named->snapshot(), program.told), program.told);
+  }
 }
 
 TEST_F(live_core, takes_the_program_from_elsewhere) {

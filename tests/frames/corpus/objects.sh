@@ -46,6 +46,11 @@ id=$("$bin/llvm-readelf" --notes pie | sed -n 's/.*Build ID: //p')
 mkdir -p "ids/.build-id/${id:0:2}"
 "$bin/llvm-objcopy" --only-keep-debug pie "ids/.build-id/${id:0:2}/${id:2}.debug"
 "$bin/llvm-objcopy" --strip-all pie stripped
+# Stripped, with symbols that another program can use; of the symbols of local functions alone; of these with -g.
+"$clang" "${flags[@]}" -g "$source" -o exporting "${link[@]}" -rdynamic
+"$bin/llvm-objcopy" --strip-all exporting stripped_exporting
+"$bin/llvm-objcopy" --strip-debug --discard-all pie stripped_locals
+"$clang" "${flags[@]}" -g -fPIE -pie "$source" -o described_locals "${link[@]}" -Wl,--discard-all
 
 head -c 5000 pie >truncated
 printf 'not a program\n' >text
