@@ -19,7 +19,10 @@
 namespace tare::testing {
 
 struct attempt {
-  using ticket = std::unique_ptr<SSL_SESSION, decltype([](SSL_SESSION* freed) { ::SSL_SESSION_free(freed); })>;
+  struct free_ticket {
+    void operator()(SSL_SESSION* freed) const noexcept { ::SSL_SESSION_free(freed); }
+  };
+  using ticket = std::unique_ptr<SSL_SESSION, free_ticket>;
 
   bool done = false;  ///< at both ends, and a byte has come through
   int alert = 0;      ///< that the client was sent

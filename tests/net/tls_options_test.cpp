@@ -232,6 +232,12 @@ TEST(tls_names, may_have_certificates_with_keys_of_several_kinds) {
     EXPECT_EQ(shown_to(with, {.host = host, .signatures = "ECDSA+SHA256"}), "plain") << host;
   }
   // The default's does not take the place of that of the name.
+  auto rsa_first = with_rsa();
+  rsa_first.more_certificates = {{.certificate = all_files().api.certificate, .key = all_files().api.key}};
+  const auto mixed = tls::context::server(rsa_first).value();
+  EXPECT_EQ(shown_to(mixed, {.host = "api.example", .signatures = "RSA-PSS+SHA256"}),
+            "alert " + std::to_string(handshake_failure));
+  EXPECT_EQ(shown_to(mixed, {.host = "api.example"}), "api");
   EXPECT_EQ(shown_to(with, {.host = "api.example", .signatures = "RSA-PSS+SHA256"}),
             "alert " + std::to_string(handshake_failure));
 }
