@@ -68,12 +68,12 @@ class finder {
       const std::string_view own_name = short_name(child);
       const std::string_view name = rank(inside) == 0 && !inside.empty() ? inside : own_name;
       if (short_name(its_type).starts_with("coroutine_handle<")) {
-        links_.push_back({.name = std::string(name), .offset = at, .to_promise = false});
+        links_.push_back({.name = std::string(name), .offset = at, .telling = rank(name) == 0});
       } else if (its_type.getTag() == dwarf::DW_TAG_pointer_type) {
         const auto to = without_aliases(type_of(its_type), true);
         // By its name too: the pointers of an intrusive list are of the same type.
         if (rank(name) == 0 && to.isValid() && is_class(to) && is_or_derives_from(promise_, to)) {
-          links_.push_back({.name = std::string(name), .offset = at, .to_promise = true});
+          links_.push_back({.name = std::string(name), .offset = at, .telling = true});
         }
       } else if (base || is_class(its_type)) {
         look_into(its_type, at, base ? inside : name, depth + 1);

@@ -110,7 +110,7 @@ struct await_point {
 struct promise_link {
   std::string name;
   std::uint64_t offset = 0;  ///< in the frame
-  bool to_promise = false;   ///< it is the address of that frame's promise, not of the frame
+  bool telling = true;       ///< its name says so, such as "continuation"; else it is a handle of any name
 };
 
 struct coroutine {

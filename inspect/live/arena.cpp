@@ -95,6 +95,16 @@ address_range arena::table_range() const noexcept {
   return {.begin = abi_.table, .end = abi_.table + table_.size() * abi_.slab_entry_bytes};
 }
 
+std::uint64_t arena::records_in(const address_range& where) const noexcept {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < table_.size(); ++i) {
+    const slab& one = table_[i];
+    if (one.frames || !where.contains(abi_.base + i * abi_.slab_bytes)) continue;
+    bytes += std::uint64_t{one.objects} * one.object_bytes;
+  }
+  return bytes;
+}
+
 void arena::walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters,
                  const std::function<void()>& after_block, found_frames& into) {
   std::vector<std::byte> buffer(abi_.slab_bytes);

@@ -24,17 +24,4 @@ bool read_index(const memory_window& from, const coroutine& of, found_frame& fra
   return true;
 }
 
-void read_waiter(const memory_window& from, const coroutine& of, found_frame& frame) {
-  // Frames are aligned to 16 bytes, and promises to theirs.
-  constexpr std::uint64_t promise_of_waiter = 16;
-  for (const auto& link : of.links) {
-    const auto value = from.number(frame.address + link.offset, 8);
-    if (!value || *value == 0) continue;
-    const std::uint64_t target = link.to_promise ? *value - promise_of_waiter : *value;
-    if (target == frame.address || target % 8 != 0) continue;  // a handle to itself, or none
-    frame.waiter = target;
-    return;
-  }
-}
-
 }  // namespace tare::inspect

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a frame itself says: where it is suspended, and who waits for it. Internal to inspect/.
+// What a frame itself says: at which of its awaits it is suspended. Internal to inspect/.
 
 #include "inspect/facts/coroutine.hpp"
 #include "inspect/live/found_frame.hpp"
@@ -28,8 +28,5 @@ class memory_window {
 
 /// Fills in the suspend index. False for a frame that g++'s code has destroyed: it is marked by an odd index.
 [[nodiscard]] bool read_index(const memory_window& from, const coroutine& of, found_frame& frame);
-
-/// Fills in who waits for it, as far as a typed member of the promise says so.
-void read_waiter(const memory_window& from, const coroutine& of, found_frame& frame);
 
 }  // namespace tare::inspect

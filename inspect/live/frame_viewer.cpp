@@ -38,11 +38,15 @@ std::vector<shown_field> fields_at(const coroutine& of, std::uint32_t index) {
   }
   for (const auto& variable : at->variables) {
     if (variable.kind == field_kind::padding) continue;
-    // Of a variable that is alive in parts only the first is listed, with the whole.
-    const bool part = std::ranges::any_of(shown, [&](const shown_field& other) {
-      return other.value.name == variable.name && other.value.offset + other.value.bytes > variable.offset;
+    // Of a variable that is alive in parts only the first is listed, with the whole: it is of use while a part is.
+    const auto whole = std::ranges::find_if(shown, [&](const shown_field& other) {
+      return other.value.name == variable.name && other.value.type == variable.type &&
+             other.value.offset + other.value.bytes > variable.offset;
     });
-    if (part) continue;
+    if (whole != shown.end()) {
+      whole->value.state = std::min(whole->value.state, variable.state);
+      continue;
+    }
     shown_field one{.value = {.name = variable.name,
                               .type = variable.type,
                               .offset = variable.offset,

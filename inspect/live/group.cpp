@@ -61,6 +61,9 @@ live_site describe(const place& at, std::span<const coroutine> coroutines) {
   return site;
 }
 
+/// On average: malloc may have left a bit more to one of them.
+std::uint64_t bytes_each(const live_site& of) { return of.count == 0 ? 0 : (of.total_bytes + of.count / 2) / of.count; }
+
 /// The site of each frame, as an index into `sites`, which are in no order yet.
 std::vector<std::uint32_t> find_sites(std::span<const found_frame> frames, std::span<const coroutine> coroutines,
                                       std::vector<live_site>& sites) {
@@ -81,9 +84,9 @@ std::vector<std::uint32_t> find_sites(std::span<const found_frame> frames, std::
     ++site.count;
     site.total_bytes += frame.bytes;
     site.uncertain += frame.uncertain ? 1 : 0;
-    if (frame.bytes != 0) site.frame_bytes = frame.bytes;
     site_of[i] = last_site;
   }
+  for (auto& site : sites) site.frame_bytes = bytes_each(site);
   return site_of;
 }
 
@@ -108,7 +111,7 @@ void merge_alike(std::vector<live_site>& sites, std::vector<std::uint32_t>& site
       with.count += site.count;
       with.total_bytes += site.total_bytes;
       with.uncertain += site.uncertain;
-      with.frame_bytes = std::max(with.frame_bytes, site.frame_bytes);
+      with.frame_bytes = bytes_each(with);
     }
     moved_to[order[i]] = static_cast<std::uint32_t>(merged.size() - 1);
   }

@@ -100,6 +100,19 @@ std::optional<std::uint64_t> mapped_chunk_bytes(const address_space& memory, std
   return *size & ~flags;
 }
 
+std::vector<chunk_object> mapped_chunks(const address_space& memory, const memory_region& region) {
+  std::vector<chunk_object> found;
+  for (std::uint64_t at = region.where.begin; at < region.where.end;) {
+    // What lies before an aligned object is in the first word; of others it is 0.
+    const auto before = memory.read_object<std::uint64_t>(at);
+    const auto bytes = mapped_chunk_bytes(memory, at + head_bytes);
+    if (!before || *before >= page || !bytes || *bytes > region.where.end - at) break;
+    found.push_back({.address = at + head_bytes, .chunk_bytes = *bytes});
+    at += *bytes;
+  }
+  return found;
+}
+
 std::optional<lone_chunk> lone_chunk_at(const address_space& memory, std::uint64_t address, std::uint64_t least_bytes) {
   constexpr std::uint64_t smallest = 32;
   const std::uint64_t head = address - 8;
@@ -145,7 +158,10 @@ void chunk_walk::feed(std::uint64_t address, std::span<const std::byte> block) {
       broken_ = true;
       return;
     }
-    if (begun_) known_.push_back({.begin = chunk_, .end = next_, .in_use = (size & previous_in_use) != 0});
+    if (begun_) {
+      known_.push_back({.begin = chunk_, .end = next_, .in_use = (size & previous_in_use) != 0});
+      if (known_.back().in_use) used_ += next_ - chunk_;
+    }
     begun_ = true;
     chunk_ = next_;
     next_ += fence_post ? room : size & ~flags;

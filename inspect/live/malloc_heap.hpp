@@ -34,6 +34,15 @@ struct malloc_heap {
 /// with large ones.
 [[nodiscard]] std::optional<std::uint64_t> mapped_chunk_bytes(const address_space& memory, std::uint64_t address);
 
+/// An object in a chunk, as malloc has given it out.
+struct chunk_object {
+  std::uint64_t address = 0;
+  std::uint64_t chunk_bytes = 0;
+};
+
+/// The chunks that malloc has mapped each for one object, from the beginning of a region on; by address.
+[[nodiscard]] std::vector<chunk_object> mapped_chunks(const address_space& memory, const memory_region& region);
+
 /// Whether an object's chunk of so many bytes is one that malloc keeps for the next that asks for this size. Such a
 /// chunk is marked as in use; its first word leads to the next one of its list, in a way that nothing else would (since
 /// glibc 2.32: "safe linking").
@@ -73,6 +82,16 @@ class chunk_walk {
     return at_ < known_.size() ? known_[at_].end - known_[at_].begin : 0;
   }
 
+  /// Of all chunks in use so far.
+  [[nodiscard]] std::uint64_t used_bytes() const noexcept { return used_; }
+
+  /// The object in that chunk.
+  [[nodiscard]] chunk_object object() const noexcept {
+    constexpr std::uint64_t head = 16;
+    if (at_ >= known_.size()) return {};
+    return {.address = known_[at_].begin + head, .chunk_bytes = bytes()};
+  }
+
   /// No more blocks come: what is not known yet belongs to the free end of the heap.
   void finish() noexcept { finished_ = true; }
 
@@ -89,6 +108,7 @@ class chunk_walk {
   malloc_heap heap_;
   std::uint64_t chunk_ = 0;  ///< the last one whose head was read
   std::uint64_t next_ = 0;   ///< where the next head is
+  std::uint64_t used_ = 0;
   bool begun_ = false;
   bool finished_ = false;
   bool broken_ = false;

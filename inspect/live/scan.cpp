@@ -1,8 +1,10 @@
 #include "inspect/live/scan.hpp"
 
+#include "inspect/coroutine/layout.hpp"
 #include "inspect/live/areas.hpp"
 #include "inspect/live/frame_reader.hpp"
 #include "inspect/live/malloc_heap.hpp"
+#include "inspect/live/waiter_finder.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -19,6 +21,39 @@ std::uint32_t frame_weight(const coroutine& of) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, ~std::uint32_t{0}));
 }
 
+/// What a library may put in front of a frame, for an allocator or a size: so many bytes at most.
+constexpr std::uint64_t longest_header = 128;
+constexpr std::uint64_t header_step = 16;
+
+/// Whether malloc gives a chunk of this size to who asks for so many bytes: what is too small for a chunk of its own
+/// is left at its end. Chunks that are mapped have whole pages.
+bool fits(std::uint64_t chunk_bytes, std::uint64_t asked_for) {
+  constexpr std::uint64_t page = 4096;
+  constexpr std::uint64_t least_mapped = 32 * page;
+  const std::uint64_t least = malloc_bytes(asked_for);
+  if (chunk_bytes == least || chunk_bytes == least + header_step) return true;
+  return least >= least_mapped && chunk_bytes % page == 0 && chunk_bytes >= least && chunk_bytes - least < page + word;
+}
+
+/// Whether the object in a chunk in use is the frame, at its beginning or behind a header. Then the frame takes the
+/// chunk's bytes, unless it is known what its allocator takes. An object that is far larger holds more than a frame.
+bool take_chunk(found_frame& frame, const coroutine& of, const chunk_object& chunk) {
+  const std::uint64_t bytes = of.frame_bytes.value_or(0);
+  const std::uint64_t header = frame.address - chunk.address;
+  const auto whole = static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk.chunk_bytes, ~std::uint32_t{0}));
+  if (header != 0) {
+    if (bytes == 0 || header > longest_header || !fits(chunk.chunk_bytes, bytes + header)) return false;
+    frame.bytes = whole;
+    return true;
+  }
+  constexpr std::uint64_t most_beside = 4096 + 256;
+  if (bytes != 0 && chunk.chunk_bytes / 2 > bytes + most_beside) return false;
+  if (!of.allocated_bytes || (of.allocated_by == allocation::malloc && !fits(chunk.chunk_bytes, bytes))) {
+    frame.bytes = whole;
+  }
+  return true;
+}
+
 class scanner {
  public:
   scanner(const address_space& memory, const frame_index& known, std::span<const coroutine> coroutines,
@@ -30,6 +65,7 @@ class scanner {
       chunk_walk walk(one.heap);
       look_through(one, &walk);
       settle(walk);
+      found_.heaps.push_back({.where = one.where, .used_bytes = walk.used_bytes(), .whole = !walk.is_broken()});
     } else {
       look_through(one, nullptr);
     }
@@ -80,7 +116,6 @@ class scanner {
       ++found_.freed;
       return;
     }
-    if (how_.waiters) read_waiter(window, of, frame);
     switch (one.kind) {
       case area_kind::heap:
         waiting_.push_back(frame);
@@ -91,7 +126,7 @@ class scanner {
         if (match.merged) found_.frames.push_back(frame);
         return;
       case area_kind::other:
-        decide_elsewhere(frame);
+        decide_elsewhere(one, frame);
         return;
     }
   }
@@ -101,7 +136,7 @@ class scanner {
     while (!waiting_.empty()) {
       const auto state = walk.at(waiting_.front().address);
       if (!state) return;
-      apply(waiting_.front(), *state);
+      apply(waiting_.front(), *state, walk.object());
       waiting_.pop_front();
     }
   }
@@ -115,38 +150,65 @@ class scanner {
     waiting_.clear();
   }
 
-  void apply(found_frame frame, chunk_state state) {
+  void apply(found_frame frame, chunk_state state, const chunk_object& chunk) {
     if (state == chunk_state::free) {
       ++found_.freed;
-    } else if (state == chunk_state::begins || frame.merged) {
-      found_.frames.push_back(frame);
-    } else if (how_.pools) {
-      frame.uncertain = true;
+    } else if (frame.merged || take_chunk(frame, coroutines_[frame.coroutine], chunk)) {
       found_.frames.push_back(frame);
     } else {
-      ++found_.inside;
+      leave_out(frame);
     }
+  }
+
+  /// For what looks like a frame and lies in another object: it is left over, or of a pool.
+  void leave_out(found_frame frame) {
+    if (!how_.pools) {
+      ++found_.inside;
+      return;
+    }
+    frame.uncertain = true;
+    found_.frames.push_back(frame);
   }
 
   /// By the chunk's own head and the one behind it, where the walk did not come so far.
   void decide_locally(const found_frame& frame) {
     if (frame.merged) {
-      apply(frame, chunk_state::inside);
-    } else if (const auto chunk = lone_chunk_at(memory_, frame.address, frame.bytes); chunk) {
-      apply(frame, chunk->in_use ? chunk_state::begins : chunk_state::free);
-    } else {
-      ++found_.inside;
-    }
-  }
-
-  void decide_elsewhere(found_frame frame) {
-    // A null in front of a code address is too little to go by where freed memory may be linked into lists.
-    if (frame.ended && !frame.merged) {
-      ++found_.inside;
+      apply(frame, chunk_state::inside, {});
       return;
     }
-    frame.uncertain = !mapped_chunk_bytes(memory_, frame.address);
-    found_.frames.push_back(frame);
+    const std::uint64_t bytes = coroutines_[frame.coroutine].frame_bytes.value_or(0);
+    for (std::uint64_t header = 0; header <= longest_header; header += header_step) {
+      const auto chunk = lone_chunk_at(memory_, frame.address - header, bytes + header);
+      if (!chunk || (header != 0 && !fits(chunk->bytes, bytes + header))) continue;
+      apply(frame, chunk->in_use ? chunk_state::begins : chunk_state::free,
+            {.address = frame.address - header, .chunk_bytes = chunk->bytes});
+      return;
+    }
+    leave_out(frame);
+  }
+
+  void decide_elsewhere(const area& one, found_frame frame) {
+    if (frame.merged) {
+      frame.uncertain = true;
+      found_.frames.push_back(frame);
+      return;
+    }
+    if (mapped_in_ != one.region) {
+      mapped_in_ = one.region;
+      mapped_ = mapped_chunks(memory_, *one.region);
+    }
+    const auto behind = std::ranges::upper_bound(mapped_, frame.address, {}, &chunk_object::address);
+    if (behind != mapped_.begin() && frame.address + header_step < (behind - 1)->address + (behind - 1)->chunk_bytes) {
+      apply(frame, chunk_state::begins, *(behind - 1));
+    } else if (const auto bytes = mapped_chunk_bytes(memory_, frame.address); bytes) {
+      apply(frame, chunk_state::begins, {.address = frame.address, .chunk_bytes = *bytes});
+    } else if (frame.ended) {
+      // A null in front of a code address is too little to go by where freed memory may be linked into lists.
+      ++found_.inside;
+    } else {
+      frame.uncertain = true;
+      found_.frames.push_back(frame);
+    }
   }
 
   const address_space& memory_;
@@ -155,7 +217,9 @@ class scanner {
   const scan_options& how_;
   found_frames found_;
   block_reader blocks_{memory_};
-  std::deque<found_frame> waiting_;  ///< for the walk to come to them
+  const memory_region* mapped_in_ = nullptr;
+  std::vector<chunk_object> mapped_;  ///< of that region
+  std::deque<found_frame> waiting_;   ///< for the walk to come to them
 };
 
 /// Whether a frame has a place for another one at this distance from its beginning. Where its fields are not known it
@@ -168,8 +232,7 @@ bool has_room_for(const coroutine& outer, const coroutine& inner, std::uint64_t 
          });
 }
 
-/// A merged frame counts while the one around it does and has a place for it there, or if it is on a stack. The one
-/// around it waits for it.
+/// A merged frame counts while the one around it does and has a place for it there, or if it is on a stack.
 void settle_merged(found_frames& found, std::span<const coroutine> coroutines) {
   struct extent {
     std::uint32_t coroutine = 0;
@@ -190,7 +253,6 @@ void settle_merged(found_frames& found, std::span<const coroutine> coroutines) {
         return true;
       }
       frame.uncertain = around.back().uncertain;
-      if (frame.waiter == 0) frame.waiter = around.back().begin;
     }
     if (frame.coroutine != found_frame::unknown_coroutine) {
       const std::uint64_t bytes = coroutines[frame.coroutine].frame_bytes.value_or(0);
@@ -219,12 +281,14 @@ found_frames scan(const address_space& memory, const frame_index& known, std::sp
     all.scanned_bytes += found.scanned_bytes;
     all.freed += found.freed;
     all.inside = found.inside;
+    all.heaps = std::move(found.heaps);
     all.heap_changed = found.heap_changed;
   }
   if (!std::ranges::is_sorted(all.frames, {}, &found_frame::address)) {
     std::ranges::sort(all.frames, {}, &found_frame::address);
   }
   settle_merged(all, coroutines);
+  if (how.waiters) find_waiters(memory, coroutines, covered_by(arenas), how.after_block, all.frames);
   return all;
 }
 

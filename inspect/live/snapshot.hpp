@@ -46,16 +46,35 @@ struct stack_node {
   friend bool operator==(const stack_node&, const stack_node&) = default;
 };
 
+/// What all of a process's memory is for. Of frames and objects only what is in memory counts.
+struct memory_parts {
+  std::uint64_t frames = 0;
+  std::uint64_t arena_free = 0;   ///< of this library's arena: what frames may have again
+  std::uint64_t runtime = 0;      ///< and what it keeps beside them
+  std::uint64_t malloc_used = 0;  ///< beside frames; also what malloc keeps for the next that asks
+  std::uint64_t malloc_free = 0;
+  std::uint64_t stacks = 0;
+  std::uint64_t binaries = 0;  ///< code and variables of the program and its libraries, and files that are mapped
+  std::uint64_t rest = 0;      ///< other allocators, shared memory, and heaps that could not be followed
+
+  [[nodiscard]] std::uint64_t sum() const noexcept {
+    return frames + arena_free + runtime + malloc_used + malloc_free + stacks + binaries + rest;
+  }
+  friend bool operator==(const memory_parts&, const memory_parts&) = default;
+};
+
 struct live_snapshot {
   std::int64_t pid = 0;  ///< of a core file the process's that it is of
   std::string command;   ///< the executable
   std::uint64_t rss_bytes = 0;
+  memory_parts memory;            ///< add up to `rss_bytes`; all 0 where that is not known
   std::uint64_t frame_bytes = 0;  ///< of all frames
   std::uint64_t frames = 0;
   std::uint64_t uncertain = 0;      ///< the sum of the sites'
   std::uint64_t not_started = 0;    ///< of the frames: those that are suspended before their bodies
   std::uint64_t half_built = 0;     ///< and those that were not suspended yet
   std::uint64_t freed = 0;          ///< beside the frames: what is left of others, in memory that was freed
+  std::uint64_t left_out = 0;       ///< and what looks like frames inside of other objects: left over, or of a pool
   std::uint64_t scanned_bytes = 0;  ///< how much memory was looked through
   double seconds = 0;               ///< how long looking through the memory took
   double paused_seconds = 0;        ///< for how long the process was stopped

@@ -144,6 +144,28 @@ auto each_of(const ordered_json& json, const char* key, const Read& read) {
   return all;
 }
 
+ordered_json json_of(const memory_parts& of) {
+  return {{"frames", of.frames},           {"arena_free", of.arena_free},
+          {"runtime", of.runtime},         {"malloc_used", of.malloc_used},
+          {"malloc_free", of.malloc_free}, {"stacks", of.stacks},
+          {"binaries", of.binaries},       {"rest", of.rest}};
+}
+
+/// Older files do not have it.
+memory_parts memory_of(const ordered_json& json) {
+  if (!json.contains("memory")) return {};
+  const auto& parts = json.at("memory");
+  if (!parts.is_object()) throw wrong_file{"'memory' is no object"};
+  return {.frames = later_number(parts, "frames"),
+          .arena_free = later_number(parts, "arena_free"),
+          .runtime = later_number(parts, "runtime"),
+          .malloc_used = later_number(parts, "malloc_used"),
+          .malloc_free = later_number(parts, "malloc_free"),
+          .stacks = later_number(parts, "stacks"),
+          .binaries = later_number(parts, "binaries"),
+          .rest = later_number(parts, "rest")};
+}
+
 live_snapshot snapshot_of(const ordered_json& json) {
   if (!json.is_object() || !json.contains("schema") || !json.contains("sites") || !json.contains("stacks")) {
     throw wrong_file{"it holds no snapshot of tare snapshot or tare live"};
@@ -155,12 +177,14 @@ live_snapshot snapshot_of(const ordered_json& json) {
   snapshot.pid = static_cast<std::int64_t>(whole_number(json, "pid"));
   json.at("command").get_to(snapshot.command);
   snapshot.rss_bytes = whole_number(json, "rss_bytes");
+  snapshot.memory = memory_of(json);
   snapshot.frame_bytes = whole_number(json, "frame_bytes");
   snapshot.frames = whole_number(json, "frames");
   snapshot.uncertain = whole_number(json, "uncertain");
   snapshot.not_started = later_number(json, "not_started");
   snapshot.half_built = later_number(json, "half_built");
   snapshot.freed = later_number(json, "freed");
+  snapshot.left_out = later_number(json, "left_out");
   snapshot.scanned_bytes = whole_number(json, "scanned_bytes");
   snapshot.seconds = time(json, "seconds");
   snapshot.paused_seconds = time(json, "paused_seconds");
@@ -179,12 +203,14 @@ std::string snapshot_json(const live_snapshot& of) {
                    {"pid", of.pid},
                    {"command", of.command},
                    {"rss_bytes", of.rss_bytes},
+                   {"memory", json_of(of.memory)},
                    {"frame_bytes", of.frame_bytes},
                    {"frames", of.frames},
                    {"uncertain", of.uncertain},
                    {"not_started", of.not_started},
                    {"half_built", of.half_built},
                    {"freed", of.freed},
+                   {"left_out", of.left_out},
                    {"scanned_bytes", of.scanned_bytes},
                    {"seconds", of.seconds},
                    {"paused_seconds", of.paused_seconds},

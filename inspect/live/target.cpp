@@ -1,11 +1,13 @@
 #include "inspect/live/target.hpp"
 
 #include "base/proc/memory.hpp"
+
 #include "inspect/coroutine/read.hpp"
 #include "inspect/live/arena.hpp"
 #include "inspect/live/frame_index.hpp"
 #include "inspect/live/frame_viewer.hpp"
 #include "inspect/live/group.hpp"
+#include "inspect/live/memory_parts.hpp"
 #include "inspect/live/module.hpp"
 #include "inspect/live/rust_roots.hpp"
 #include "inspect/live/scan.hpp"
@@ -13,6 +15,7 @@
 #include "inspect/memory/core_file.hpp"
 #include "inspect/memory/pause.hpp"
 #include "inspect/memory/process_memory.hpp"
+#include "inspect/object/image.hpp"
 
 #include <fmt/format.h>
 
@@ -36,6 +39,18 @@ std::vector<std::pair<std::uint64_t, std::string>> mapped_code(const address_spa
     if (region.executable && region.path.starts_with('/')) code.emplace_back(region.where.begin, region.path);
   }
   return code;
+}
+
+/// Whether rustc has made a part of it: it writes that down beside the code, and strip leaves it there.
+bool is_rust_program(const std::filesystem::path& file) {
+  bool found = false;
+  const auto look = [&](const image& one) {
+    for (const auto comment : one.unloaded_sections_named(".comment")) found = found || comment.contains("rustc");
+    // Symbols say so, too: of the standard library, which is linked into each program.
+    found = found || one.function_named("rust_eh_personality") != nullptr;
+  };
+  if (auto opened = image_file::open(file); opened) (void)opened->for_each(look, [](const std::string&) {});
+  return found;
 }
 
 }  // namespace
@@ -70,7 +85,12 @@ class live_target::state {
     vtables_.finish();
     code_ = std::move(code);
     read_ = true;
-    if (coroutines_.empty() && notes_.empty()) notes_.emplace_back("the process runs no code of coroutines");
+    if (coroutines_.empty() && !options_.rust &&
+        std::ranges::any_of(*modules, [](const module& one) { return is_rust_program(one.file); })) {
+      notes_.emplace_back("the program is written in Rust: --rust shows the futures that it holds in boxes");
+    } else if (coroutines_.empty() && notes_.empty()) {
+      notes_.emplace_back("the process runs no code of coroutines");
+    }
     if (options_.rust) {
       notes_.emplace_back(vtables_.empty() ? "--rust: the program is not known to have a dyn Future: build it with -g "
                                              "(debug = true for cargo)"
@@ -107,11 +127,14 @@ class live_target::state {
           "the process went on before all was read, as it may be stopped for {:.0f} ms only: allow more with --pause",
           seconds(options_.longest_pause) * 1000));
     }
-    const std::array<pid_t, 1> processes{pid};
-    const auto held = base::read_memory(processes);
-    if (!held) return std::unexpected(base::error{base::fault::input, fmt::format("process {} has ended", pid)});
     taken.pid = search_.pid;
-    taken.rss_bytes = held->resident;
+    taken.rss_bytes = taken.memory.sum();
+    if (taken.rss_bytes == 0) {
+      const std::array<pid_t, 1> processes{pid};
+      const auto held = base::read_memory(processes);
+      if (!held) return std::unexpected(base::error{base::fault::input, fmt::format("process {} has ended", pid)});
+      taken.rss_bytes = held->resident;
+    }
     return taken;
   }
 
@@ -119,7 +142,7 @@ class live_target::state {
     if (auto read = read_modules(*core_); !read) return std::unexpected(read.error());
     live_snapshot taken = look_through(*core_, {});
     taken.pid = core_->pid();
-    taken.rss_bytes = core_->bytes();
+    taken.rss_bytes = taken.memory.sum();
     if (core_->is_truncated()) taken.notes.emplace_back("the core file was cut short: what is missing is not seen");
     return taken;
   }
@@ -214,8 +237,9 @@ class live_target::state {
     return std::shared_ptr<const address_space>(std::move(*memory));
   }
 
+  /// With `parts` also what all of the memory is for.
   found_frames find_frames(const address_space& memory, std::function<void()> after_block,
-                           std::vector<std::string>& notes) {
+                           std::vector<std::string>& notes, memory_parts* parts = nullptr) {
     std::vector<arena> arenas;
     for (const auto address : arenas_) {
       const auto abi = memory.read_object<abi::arena>(address);
@@ -225,6 +249,7 @@ class live_target::state {
     const scan_options how{.waiters = options_.stacks, .pools = options_.pools, .after_block = std::move(after_block)};
     auto found = scan(memory, known_, coroutines_, arenas, how);
     if (options_.rust) add_rust_roots(memory, arenas, how.after_block, found, notes);
+    if (parts != nullptr) *parts = account_for(memory, found, arenas);
     return found;
   }
 
@@ -253,10 +278,11 @@ class live_target::state {
     taken.command = command_;
     taken.notes = notes_;
     const auto began = clock::now();
-    const auto found = find_frames(memory, std::move(after_block), taken.notes);
+    const auto found = find_frames(memory, std::move(after_block), taken.notes, &taken.memory);
     taken.seconds = seconds(clock::now() - began);
     taken.scanned_bytes = found.scanned_bytes;
     taken.freed = found.freed;
+    taken.left_out = found.inside;
     group(found.frames, coroutines_, options_.stacks, taken);
     if (found.inside != 0) {
       taken.notes.push_back(fmt::format(

@@ -13,4 +13,14 @@ const memory_region* address_space::region_at(std::uint64_t address) const noexc
   return before.where.contains(address) ? &before : nullptr;
 }
 
+std::vector<std::uint64_t> address_space::resident() const {
+  std::vector<std::uint64_t> all;
+  for (const auto& region : regions()) {
+    std::uint64_t bytes = 0;
+    for (const auto& range : present(region)) bytes += range.bytes();
+    all.push_back(bytes);
+  }
+  return all;
+}
+
 }  // namespace tare::inspect

@@ -49,6 +49,9 @@ class address_space {
   /// The parts of a region that hold anything: pages that were never touched are left out.
   [[nodiscard]] virtual std::vector<address_range> present(const memory_region& of) const = 0;
 
+  /// How much of each region is in memory, in their order; behind them what is in none of them.
+  [[nodiscard]] virtual std::vector<std::uint64_t> resident() const;
+
   /// Where the threads' stacks are in use: from the stack pointer to the end of the region that it points into. Threads
   /// that run at the moment have none.
   [[nodiscard]] virtual std::vector<address_range> stacks() const = 0;

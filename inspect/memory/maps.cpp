@@ -56,4 +56,23 @@ std::vector<memory_region> parse_maps(std::string_view text) {
   return regions;
 }
 
+std::vector<std::pair<std::uint64_t, std::uint64_t>> parse_resident(std::string_view text) {
+  constexpr std::string_view key = "Rss:";
+  constexpr std::uint64_t kilobyte = 1024;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> all;
+  for (const auto part : text | std::views::split('\n')) {
+    std::string_view line(part);
+    if (const auto region = parse_line(line); region) {
+      all.emplace_back(region->where.begin, 0);
+    } else if (line.starts_with(key) && !all.empty()) {
+      line.remove_prefix(key.size());
+      line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+      if (const auto number = take_number(line, 10, ' '); number && *number < (std::uint64_t{1} << 50U)) {
+        all.back().second = *number * kilobyte;
+      }
+    }
+  }
+  return all;
+}
+
 }  // namespace tare::inspect

@@ -149,6 +149,21 @@ std::vector<address_range> process_memory::present(const memory_region& of) cons
   return found;
 }
 
+std::vector<std::uint64_t> process_memory::resident() const {
+  // Four times as long as the list alone.
+  const auto text = base::read_proc_file(pid_, "smaps", 4 * most_of_maps);
+  std::vector<std::uint64_t> all(regions_.size());
+  for (const auto& [begin, bytes] : parse_resident(text ? std::string_view(*text) : std::string_view())) {
+    const auto region = std::ranges::lower_bound(regions_, begin, {}, [](const auto& one) { return one.where.begin; });
+    if (region != regions_.end() && region->where.begin == begin) {
+      all[static_cast<std::size_t>(region - regions_.begin())] = bytes;
+    } else {
+      all.push_back(bytes);
+    }
+  }
+  return all;
+}
+
 std::vector<address_range> process_memory::stacks() const {
   std::vector<address_range> found;
   for (const pid_t thread : threads_of(pid_)) {

@@ -39,7 +39,7 @@ std::vector<coroutine> make_coroutines() {
     one.index_bytes = 2;
     one.awaits.resize(2);
     one.awaits[1].index = 2;
-    one.links = {{.name = "continuation", .offset = 16, .to_promise = i == 1}};
+    one.links = {{.name = "continuation", .offset = 16, .telling = i == 1}};
     all.push_back(one);
   }
   return all;

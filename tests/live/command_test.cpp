@@ -9,7 +9,12 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <thread>
 
 namespace {
 
@@ -31,6 +36,22 @@ TEST_F(live_command, shows_a_table) {
   EXPECT_THAT(shown.output, HasSubstr("suspended frames"));
   EXPECT_THAT(shown.output, ContainsRegex("hand::leaf\\(unsigned long\\) [^\n]*hand_written.cpp:82 [^\n]* 2,000 "));
   EXPECT_THAT(shown.output, ContainsRegex("hand::unstarted[^\n]*not started [^\n]* 200 "));
+}
+
+TEST_F(live_command, zero_is_all) {
+  const auto all = run_tare({"live", pid(), "--top", "0"});
+  EXPECT_EQ(all.status, 0) << all.errors;
+  EXPECT_THAT(all.output, HasSubstr("hand::leaf"));
+  EXPECT_THAT(all.output, testing::Not(HasSubstr("more places")));
+  const auto some = run_tare({"live", pid(), "--top", "2"});
+  EXPECT_THAT(some.output, HasSubstr("more places"));
+  const auto usual = run_tare({"live", pid(), "--list", "hand::leaf"});
+  EXPECT_EQ(std::ranges::count(usual.output, '\n'), 2 + 20) << usual.output;
+  const auto listed = run_tare({"live", pid(), "--list", "hand::leaf", "--top", "0"});
+  EXPECT_EQ(std::ranges::count(listed.output, '\n'), 2 + 2000);
+  const auto tree = run_tare({"live", pid(), "--stacks", "--top", "0"});
+  EXPECT_EQ(tree.status, 0) << tree.errors;
+  EXPECT_THAT(tree.output, testing::Not(HasSubstr("more")));
 }
 
 TEST_F(live_command, shows_who_waits_for_whom) {
@@ -137,6 +158,38 @@ TEST(live_rust_command, shows_boxed_futures_and_says_that_it_is_an_experiment) {
   const auto kept = run_tare({"snapshot", pid, "--rust", "-o", "-"});
   EXPECT_EQ(kept.status, 0) << kept.errors;
   EXPECT_THAT(json::parse(kept.output)["notes"].dump(), HasSubstr("--rust is an experiment"));
+}
+
+/// A process of a copy of sleep in which this stands where compilers write their names.
+tare::measure::process sleep_made_by(const std::string& compiler, const support::temporary_folder& folder) {
+  const auto note = (folder / "comment").string();
+  const auto copy = (folder / "sleep").string();
+  std::ofstream(note) << compiler << '\0';
+  const std::string command =
+      fmt::format("{} --remove-section=.comment --add-section=.comment={} /usr/bin/sleep {}", TARE_OBJCOPY, note, copy);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe, bugprone-command-processor): nothing else runs here, and the words are ours
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  auto begun = tare::measure::process::start({.arguments = {copy, "60"}, .directory = {}});
+  if (!begun) throw std::runtime_error(begun.error().message);
+  return std::move(*begun);
+}
+
+TEST(live_rust_command, is_named_where_it_is_missing) {
+  const auto notes_of = [](const tare::measure::process& running) {
+    for (int attempt = 0; attempt < 1'000; ++attempt) {
+      // Until the process has begun to run the program, it is a copy of this one.
+      if (std::filesystem::read_symlink(fmt::format("/proc/{}/exe", running.pid())).filename() == "sleep") break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return run_tare({"live", std::to_string(running.pid())}).errors;
+  };
+  const support::temporary_folder folder;
+  EXPECT_THAT(notes_of(sleep_made_by("rustc version 1.63.0 (4b91a6ea7 2022-08-08)", folder)),
+              HasSubstr("the program is written in Rust: --rust shows the futures"));
+  const support::temporary_folder other;
+  const std::string notes = notes_of(sleep_made_by("GCC: (Debian 12.2.0-14) 12.2.0", other));
+  EXPECT_THAT(notes, testing::Not(HasSubstr("--rust")));
+  EXPECT_THAT(notes, HasSubstr("runs no code of coroutines"));
 }
 
 TEST(live_command_line, complains_in_one_line) {

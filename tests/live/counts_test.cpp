@@ -1,11 +1,13 @@
 // What is seen from outside is what the program knows of itself: nothing is missing, and nothing is made up.
 
+#include "base/proc/memory.hpp"
 #include "inspect/live/target.hpp"
 #include "live/program.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <sstream>
 
 namespace {
@@ -49,6 +51,20 @@ TEST_P(live_counts, are_what_the_program_knows) {
   EXPECT_EQ(seen(*snapshot, program.told), expected);
   EXPECT_EQ(snapshot->uncertain, 0U);
   EXPECT_GT(snapshot->rss_bytes, snapshot->frame_bytes);
+  // All of the memory is accounted for, and the kernel knows of no more.
+  const std::array<pid_t, 1> process{static_cast<pid_t>(program.running.pid())};
+  const auto held = tare::base::read_memory(process);
+  ASSERT_TRUE(held);
+  EXPECT_EQ(snapshot->rss_bytes, held->resident);
+  const auto& memory = snapshot->memory;
+  EXPECT_EQ(memory.sum(), snapshot->rss_bytes);
+  EXPECT_LE(memory.frames, snapshot->frame_bytes);
+  EXPECT_GT(memory.frames, snapshot->frame_bytes - snapshot->frame_bytes / 10);
+  EXPECT_LT(memory.rest, snapshot->rss_bytes / 10);
+  EXPECT_GT(memory.binaries, 0U);
+  EXPECT_GT(memory.stacks, 0U);
+  EXPECT_GT(memory.malloc_used, 0U);
+  EXPECT_EQ(memory.runtime != 0, is("ours"));
   EXPECT_EQ(snapshot->pid, program.running.pid());
   EXPECT_EQ(snapshot->command, GetParam());
   // Each is at a place in the program's source, and known as what it is.

@@ -27,6 +27,11 @@ class made_up_memory final : public tare::inspect::address_space {
                         .path = std::move(path)});
     return contents_.emplace_back(words, 0);
   }
+  /// Takes away all that was added.
+  void forget() {
+    regions_.clear();
+    contents_.clear();
+  }
   void set_stack(std::uint64_t pointer, std::uint64_t end) { stacks_.push_back({.begin = pointer, .end = end}); }
 
   [[nodiscard]] std::span<const tare::inspect::memory_region> regions() const noexcept override { return regions_; }

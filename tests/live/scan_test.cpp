@@ -4,7 +4,11 @@
 
 #include "live/made_up_memory.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
 
 namespace {
 
@@ -32,7 +36,7 @@ class live_scan : public testing::Test {
     outer.cleanup_address = cleanup;
     outer.index_offset = 24;
     outer.index_bytes = 1;
-    outer.links = {{.name = "continuation", .offset = 16, .to_promise = false}};
+    outer.links = {{.name = "continuation", .offset = 16}};
     coroutine inner = outer;
     inner.linkage_name = "inner";
     inner.frame_bytes = 32;
@@ -193,6 +197,118 @@ TEST_F(live_scan, follows_typed_links_and_not_to_the_frame_itself) {
   ASSERT_EQ(found.frames.size(), 2U);
   EXPECT_EQ(found.frames[0].waiter, anywhere + 50 * word);
   EXPECT_EQ(found.frames[1].waiter, 0U);
+}
+
+/// Frames with a promise of six words, the last of which nobody has described, and eight words of variables behind it.
+class live_scan_waiters : public live_scan {
+ protected:
+  static constexpr std::size_t promise = 2;    // words from a frame's beginning
+  static constexpr std::size_t variables = 8;  // likewise
+  live_scan_waiters() {
+    coroutines_[0].frame_bytes = 128;
+    coroutines_[0].promise_bytes = 48;
+    coroutines_[0].index_offset.reset();
+    coroutines_[0].links.clear();
+  }
+  /// Makes so many, 16 words apart.
+  void make(std::size_t count) {
+    words_ = &memory_.add(anywhere, 16 * (count + 1));
+    for (std::size_t i = 0; i < count; ++i) put(*words_, 16 * i, resume, destroy);
+  }
+  static std::uint64_t at(std::size_t frame, std::size_t word_in_it = 0) {
+    return anywhere + (16 * frame + word_in_it) * word;
+  }
+  std::uint64_t& of(std::size_t frame, std::size_t word_in_it) { return (*words_)[16 * frame + word_in_it]; }
+  /// By number, of each frame: the number of the one that waits, or nothing.
+  std::vector<std::optional<std::size_t>> waiters() {
+    std::vector<std::optional<std::size_t>> all;
+    for (const auto& frame : look(true).frames) {
+      all.push_back(frame.waiter == 0 ? std::nullopt : std::optional((frame.waiter - anywhere) / word / 16));
+    }
+    return all;
+  }
+  static constexpr std::nullopt_t nobody = std::nullopt;
+  std::vector<std::uint64_t>* words_ = nullptr;
+};
+
+TEST_F(live_scan_waiters, are_those_that_a_word_of_the_promise_leads_into) {
+  make(4);
+  of(1, promise + 5) = at(0);
+  of(2, promise + 3) = at(0, variables + 4);
+  of(3, promise) = at(3, variables);  // into itself
+  EXPECT_THAT(waiters(), testing::ElementsAre(nobody, 0, 0, nobody));
+}
+
+TEST_F(live_scan_waiters, are_not_the_others_of_a_list) {
+  make(3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    of(i, promise + 1) = at((i + 1) % 3, promise);
+    of(i, promise + 2) = at((i + 2) % 3, promise);
+  }
+  EXPECT_THAT(waiters(), testing::ElementsAre(nobody, nobody, nobody));
+  // The promise of one that holds this one among its variables.
+  of(0, variables + 7) = at(1, promise);
+  EXPECT_THAT(waiters(), testing::ElementsAre(nobody, 0, nobody));
+}
+
+TEST_F(live_scan_waiters, are_not_below) {
+  // 0 waits for 1, and 1 for 2; each holds the next, and knows the one above. All know the lowest, too.
+  for (const std::size_t down : {promise, promise + 4}) {
+    const std::size_t up = promise + 2;
+    make(3);
+    of(0, variables) = at(1);
+    of(1, variables) = at(2);
+    of(1, up) = at(0);
+    of(2, up) = at(1);
+    of(0, down) = at(2);
+    of(1, down) = at(2);
+    EXPECT_THAT(waiters(), testing::ElementsAre(nobody, 0, 1)) << down;
+    memory_.forget();
+  }
+}
+
+TEST_F(live_scan_waiters, of_a_telling_name_go_up_all_the_same) {
+  coroutines_[0].links = {{.name = "parent_or_leaf", .offset = promise * word, .telling = true}};
+  make(4);
+  for (std::size_t i = 0; i + 1 < 4; ++i) of(i, variables + 1) = at(i + 1, promise);
+  for (std::size_t i = 1; i < 4; ++i) of(i, promise) = at(i - 1, promise);
+  of(0, promise) = at(3, promise);
+  EXPECT_THAT(waiters(), testing::ElementsAre(nobody, 0, 1, 2));
+}
+
+TEST_F(live_scan_waiters, end_where_nothing_says_which_way_is_up) {
+  make(3);
+  for (std::size_t i = 0; i < 3; ++i) of(i, promise) = at((i + 1) % 3);
+  EXPECT_THAT(waiters(), testing::ElementsAre(nobody, nobody, nobody));
+}
+
+TEST_F(live_scan_waiters, of_a_telling_name_come_before_all_else) {
+  coroutines_[0].links = {{.name = "scheduled", .offset = promise * word, .telling = false},
+                          {.name = "continuation", .offset = (promise + 5) * word}};
+  std::ranges::reverse(coroutines_[0].links);
+  make(4);
+  of(3, promise) = at(0);
+  of(3, promise + 2) = at(1);
+  of(3, promise + 5) = at(2);
+  EXPECT_EQ(waiters()[3], 2);
+  of(3, promise + 5) = bias;  // to no frame
+  EXPECT_EQ(waiters()[3], 0);
+  of(3, promise) = 0;
+  EXPECT_EQ(waiters()[3], 1);
+}
+
+TEST_F(live_scan_waiters, of_what_has_not_begun_have_to_hold_it) {
+  coroutines_[0].index_offset = 15 * word;
+  coroutines_[0].index_bytes = 1;
+  coroutines_[0].awaits.resize(2);
+  coroutines_[0].awaits[0].kind = tare::inspect::suspension::initial;
+  coroutines_[0].awaits[1].index = 1;
+  make(2);
+  of(0, 15) = 1;
+  of(1, promise + 3) = at(0, variables + 2);
+  EXPECT_THAT(waiters(), testing::ElementsAre(nobody, nobody)) << "it may be left over";
+  of(0, variables + 3) = at(1);
+  EXPECT_THAT(waiters(), testing::ElementsAre(nobody, 0));
 }
 
 }  // namespace

@@ -51,10 +51,29 @@ TEST_P(live_values, are_those_of_the_program) {
   EXPECT_THAT(found["text"], testing::MatchesRegex(R"(0x[0-9a-f]+ "a \\"quoted\\" text\\x0a")"));
 }
 
-INSTANTIATE_TEST_SUITE_P(targets, live_values, testing::Values("clang-O0", "gcc-O0", "gcc-O2"), [](const auto& one) {
-  std::string name = one.param;
-  std::ranges::replace(name, '-', '_');
-  return name;
-});
+TEST_P(live_values, of_a_variable_that_is_used_in_part_is_live) {
+  const auto file = target("values-" + GetParam());
+  if (!std::filesystem::exists(file)) GTEST_SKIP() << "that compiler is not here";
+  const auto program = start({file});
+  auto running = live_target::of_process(program.running.pid());
+  ASSERT_TRUE(running) << running.error().message;
+  const auto listed = running->list([](const std::string& name) { return name.contains("part"); }, 5);
+  ASSERT_TRUE(listed) << listed.error().message;
+  ASSERT_EQ(listed->size(), 1U);
+  const auto view = running->frame(listed->front().address);
+  ASSERT_TRUE(view) << view.error().message;
+  std::uint64_t live = 0;
+  for (const auto& field : view->fields) {
+    if (field.name == "both" && field.state == tare::inspect::byte_state::live) live += field.bytes;
+  }
+  EXPECT_GE(live, 64U) << "the second half";
+}
+
+INSTANTIATE_TEST_SUITE_P(targets, live_values, testing::Values("clang-O0", "gcc-O0", "gcc-O2"),
+                         [](const auto& one) {
+                           std::string name = one.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
 
 }  // namespace

@@ -65,10 +65,30 @@ task hold(int argument) {
       wild);
 }
 
+struct halves {
+  std::array<long, 8> before;
+  std::array<long, 8> after;
+};
+
+volatile long sink = 0;
+
+/// Of a variable the first half has served its time, and the second is still used.
+task part(long argument) {
+  halves both;
+  for (std::size_t i = 0; i < both.before.size(); ++i) both.before[i] = argument + static_cast<long>(i);
+  for (std::size_t i = 0; i < both.after.size(); ++i) both.after[i] = sink + argument;
+  sink = sink + both.before[static_cast<std::size_t>(argument) % both.before.size()];
+  co_await std::suspend_always{};
+  sink = sink + both.after[0] + both.after[1] + both.after[2] + both.after[3];
+  sink = sink + both.after[4] + both.after[5] + both.after[6] + both.after[7];
+}
+
 }  // namespace values
 
 int main() {
   const auto held = values::hold(42);
+  const auto parted = values::part(3);
   (void)held;
-  tell_and_wait({{"hold", 1}});
+  (void)parted;
+  tell_and_wait({{"hold", 1}, {"part", 1}});
 }

@@ -1,0 +1,128 @@
+#include "inspect/live/memory_parts.hpp"
+
+#include "inspect/live/malloc_heap.hpp"
+
+#include <algorithm>
+
+namespace tare::inspect {
+namespace {
+
+/// What a region has in memory, and what of it is not told apart yet.
+class remainder {
+ public:
+  explicit remainder(std::uint64_t bytes) : bytes_(bytes) {}
+  /// At most so much; the rest of it is not in memory.
+  void take(std::uint64_t wanted, std::uint64_t& into) {
+    const std::uint64_t taken = std::min(wanted, bytes_);
+    into += taken;
+    bytes_ -= taken;
+  }
+  void take_all(std::uint64_t& into) { take(bytes_, into); }
+
+ private:
+  std::uint64_t bytes_;
+};
+
+class accountant {
+ public:
+  accountant(const address_space& memory, const found_frames& found, std::span<const arena> arenas)
+      : memory_(memory), found_(found), arenas_(arenas), stacks_(memory.stacks()) {}
+
+  memory_parts all() {
+    const auto resident = memory_.resident();
+    const auto regions = memory_.regions();
+    const memory_region* before = nullptr;
+    for (std::size_t i = 0; i < regions.size(); ++i) {
+      region(regions[i], before, i < resident.size() ? resident[i] : 0);
+      before = &regions[i];
+    }
+    // Regions that came while the process was looked at.
+    for (std::size_t i = regions.size(); i < resident.size(); ++i) parts_.rest += resident[i];
+    return parts_;
+  }
+
+ private:
+  void region(const memory_region& of, const memory_region* before, std::uint64_t resident) {
+    remainder left(resident);
+    const std::uint64_t frames = frames_in(of.where);
+    left.take(frames, parts_.frames);
+    if (in_arena(of, left)) return;
+    const bool file = of.path.starts_with('/') && !of.shared;
+    // Variables that begin as zeros are behind those of the file.
+    const bool of_file_before =
+        in_file_ && before != nullptr && before->where.end == of.where.begin && of.path.empty() && of.writable;
+    in_file_ = file;
+    if (file || of_file_before) return left.take_all(parts_.binaries);
+    if (is_stack(of, before)) return left.take_all(parts_.stacks);
+    in_malloc(of, frames, left);
+    left.take_all(parts_.rest);
+  }
+
+  /// Whether the region is one of an arena's; what is left of it is free.
+  bool in_arena(const memory_region& of, remainder& left) {
+    for (const auto& one : arenas_) {
+      if (overlap(one.table_range(), of.where) != 0) {
+        left.take(overlap(one.table_range(), of.where), parts_.runtime);
+        if (overlap(one.frames_range(), of.where) == 0) return false;
+      }
+      if (overlap(one.frames_range(), of.where) == 0) continue;
+      left.take(one.records_in(of.where), parts_.runtime);
+      left.take_all(parts_.arena_free);
+      return true;
+    }
+    return false;
+  }
+
+  void in_malloc(const memory_region& of, std::uint64_t frames, remainder& left) {
+    std::uint64_t used = 0;
+    bool heap = false;
+    bool whole = true;
+    for (const auto& one : found_.heaps) {
+      if (overlap(one.where, of.where) == 0) continue;
+      heap = true;
+      whole = whole && one.whole;
+      used += one.used_bytes;
+    }
+    for (const auto& one : heap ? std::vector<chunk_object>{} : mapped_chunks(memory_, of)) used += one.chunk_bytes;
+    left.take(used - std::min(used, frames), parts_.malloc_used);
+    if (heap && whole) left.take_all(parts_.malloc_free);
+  }
+
+  [[nodiscard]] bool is_stack(const memory_region& of, const memory_region* before) const {
+    if (of.path == "[stack]") return true;
+    if (std::ranges::any_of(stacks_, [&](const address_range& one) { return one.end == of.where.end; })) return true;
+    const bool guarded = before != nullptr && before->where.end == of.where.begin && !before->readable;
+    return of.path.empty() && guarded && is_thread_stack(memory_, of);
+  }
+
+  /// Bytes of the frames that begin in a range.
+  [[nodiscard]] std::uint64_t frames_in(const address_range& where) const {
+    std::uint64_t bytes = 0;
+    for (auto at = std::ranges::lower_bound(found_.frames, where.begin, {}, &found_frame::address);
+         at != found_.frames.end() && at->address < where.end; ++at) {
+      bytes += at->bytes;
+    }
+    return bytes;
+  }
+
+  static std::uint64_t overlap(const address_range& a, const address_range& b) {
+    const std::uint64_t begin = std::max(a.begin, b.begin);
+    const std::uint64_t end = std::min(a.end, b.end);
+    return end > begin ? end - begin : 0;
+  }
+
+  const address_space& memory_;
+  const found_frames& found_;
+  std::span<const arena> arenas_;
+  std::vector<address_range> stacks_;
+  bool in_file_ = false;
+  memory_parts parts_;
+};
+
+}  // namespace
+
+memory_parts account_for(const address_space& memory, const found_frames& found, std::span<const arena> arenas) {
+  return accountant(memory, found, arenas).all();
+}
+
+}  // namespace tare::inspect
