@@ -4,6 +4,7 @@
 #include "cli/error.hpp"
 #include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
+#include "cli/pattern.hpp"
 #include "inspect/coroutine/read.hpp"
 #include "inspect/facts/budget.hpp"
 #include "inspect/facts/ratchet.hpp"
@@ -15,6 +16,8 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <regex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -33,6 +36,8 @@ struct options {
   std::string budget;
   std::string ratchet;
   bool record = false;
+  bool optional = false;
+  std::string match;
   std::string sarif;
   std::string format = "auto";
   std::vector<std::string> debug_folders;
@@ -93,6 +98,31 @@ bool tell_unchecked(const inspect::coroutine_report& report) {
   return any;
 }
 
+/// Those whose name or file the pattern finds; all without one.
+std::vector<inspect::coroutine> selected(const std::vector<inspect::coroutine>& all,
+                                         const std::optional<std::regex>& pattern) {
+  std::vector<inspect::coroutine> some = all;
+  if (pattern) {
+    std::erase_if(some, [&](const inspect::coroutine& one) {
+      return !std::regex_search(one.name, *pattern) && !std::regex_search(one.declared.file, *pattern);
+    });
+  }
+  return some;
+}
+
+/// Compilers differ in their frames: those of one say nothing about another's.
+void tell_not_recorded(const inspect::coroutine_report& report, const inspect::ratchet& before, const fs::path& file) {
+  std::set<std::string> missing;
+  for (const auto& one : report.coroutines) {
+    const std::string section = inspect::section_of(one.made_by);
+    if (one.frame_bytes && !before.contains(section) && !before.contains("")) missing.insert(section);
+  }
+  for (const auto& one : missing) {
+    complain(
+        fmt::format("note: {} has no frames of {}: none of them is compared; --record adds them", file.string(), one));
+  }
+}
+
 int run(const options& asked) {
   auto opened = output_file::open_if_named(asked.sarif);
   if (!opened) return cannot_check(opened.error());
@@ -100,17 +130,25 @@ int run(const options& asked) {
   std::error_code ignored;
   std::vector<inspect::budget> budgets;
   const fs::path budget_file = asked.budget.empty() ? fs::path(default_budget) : fs::path(asked.budget);
-  const bool has_budget = !asked.budget.empty() || fs::exists(budget_file, ignored);
+  const bool has_budget = (!asked.budget.empty() && !asked.optional) || fs::exists(budget_file, ignored);
   if (has_budget) {
     auto read = inspect::read_budgets(budget_file);
     if (!read) return cannot_check(read.error());
     budgets = std::move(*read);
+    if (budgets.empty()) complain(fmt::format("note: {} has no [[budget]]", budget_file.string()));
   }
   const fs::path ratchet_file =
       asked.ratchet.empty() ? budget_file.parent_path() / default_ratchet : fs::path(asked.ratchet);
-  const bool has_ratchet = !asked.record && (!asked.ratchet.empty() || fs::exists(ratchet_file, ignored));
+  std::optional<std::regex> pattern;
+  if (!asked.match.empty()) {
+    auto given = pattern_of("--match", asked.match);
+    if (!given) return cannot_check(given.error());
+    pattern = std::move(*given);
+  }
+  const bool was_recorded = fs::exists(ratchet_file, ignored);
+  const bool has_ratchet = !asked.record && ((!asked.ratchet.empty() && !asked.optional) || was_recorded);
   inspect::ratchet before;
-  if (has_ratchet) {
+  if (has_ratchet || was_recorded) {
     auto read = inspect::read_ratchet(ratchet_file);
     if (!read) return cannot_check(read.error());
     before = std::move(*read);
@@ -136,18 +174,25 @@ int run(const options& asked) {
   if (asked.record) {
     auto out = output_file::open(ratchet_file.string());
     if (!out) return cannot_check(out.error());
-    const auto frames = inspect::record_frames(report->coroutines);
+    auto frames = inspect::record_frames(selected(report->coroutines, pattern));
+    fmt::print("{} frames recorded in {}\n", inspect::count_frames(frames), ratchet_file.string());
+    // What another compiler's frames were stays.
+    before.erase("");
+    frames.merge(before);
     if (const auto written = out->write(inspect::ratchet_text(frames)); !written) return cannot_check(written.error());
-    fmt::print("{} frames recorded in {}\n", frames.size(), ratchet_file.string());
+    before.clear();
   }
+  if (has_ratchet) tell_not_recorded(*report, before, ratchet_file);
   const bool declared = !report->idle_budgets.empty() || std::ranges::any_of(report->coroutines, [](const auto& one) {
     return one.declared_budget.has_value();
   });
-  if (!has_budget && !has_ratchet && !asked.record && !declared) {
-    return cannot_check(
-        {base::fault::input,
-         fmt::format("nothing to check against: write {}, or record the frames as they are with --record",
-                     default_budget)});
+  if (budgets.empty() && !has_ratchet && !asked.record && !declared) {
+    const std::string nothing = fmt::format(
+        "nothing to check against: write {}, or record the frames as they are with tare check {} --record --ratchet {}",
+        budget_file.string(), asked.binary, ratchet_file.string());
+    if (!asked.optional) return cannot_check({base::fault::input, nothing});
+    complain("note: " + nothing);
+    return finish_output(done);
   }
   tell_idle(*report, budgets);
   const bool unchecked = tell_unchecked(*report);
@@ -180,7 +225,12 @@ std::function<int()> add_check(CLI::App& app) {
   check->add_option("--budget", asked->budget, "The budgets; without it tare.toml, if there is one")->type_name("FILE");
   check->add_option("--ratchet", asked->ratchet, "The recorded frames; without it tare.ratchet.toml beside the budgets")
       ->type_name("FILE");
-  check->add_flag("--record", asked->record, "Write the frames as they are now to the ratchet file");
+  auto* record = check->add_flag("--record", asked->record, "Write the frames as they are now to the ratchet file");
+  check->add_option("--match", asked->match, "Record only coroutines whose name or file this finds")
+      ->type_name("REGEX")
+      ->needs(record);
+  check->add_flag("--optional", asked->optional,
+                  "A file that does not exist, and nothing to check against, are no errors");
   check->add_option("--sarif", asked->sarif, "Write the violations as SARIF 2.1.0; - is standard output")
       ->type_name("FILE");
   check->add_option("--format", asked->format, "How violations are printed; auto: github in a workflow of GitHub")

@@ -2,7 +2,8 @@
 #
 # Holds the coroutine frames of a target to their budgets whenever it was linked: the build fails with a line for each
 # frame that is too large. Without BUDGET and RATCHET, the files tare.toml and tare.ratchet.toml in the folder of the
-# calling CMakeLists.txt are taken where they are there; TARE_FRAME_BUDGET in the source holds in any case.
+# calling CMakeLists.txt are taken where they are there; TARE_FRAME_BUDGET in the source holds in any case. Without any of
+# them the build goes on, and a note says how to record the frames as they are.
 # The target has to be built with -g. The command is the one of this project, or TARE_COMMAND, or the one in PATH.
 include(${CMAKE_CURRENT_LIST_DIR}/tare-command.cmake)
 
@@ -23,11 +24,14 @@ function(tare_check target)
     if(DEFINED arg_${name})
       cmake_path(ABSOLUTE_PATH arg_${name} BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} OUTPUT_VARIABLE file)
       list(APPEND options --${kind} ${file})
-    elseif(EXISTS ${default})
-      set(file ${default})
-      list(APPEND options --${kind} ${file})
     else()
-      continue()
+      # A file that appears or goes is seen at the next build: it configures again.
+      file(GLOB file CONFIGURE_DEPENDS ${default})
+      list(APPEND options --${kind} ${default})
+      if(NOT file)
+        list(APPEND options --optional)
+        continue()
+      endif()
     endif()
     # A changed budget is checked at the next build.
     set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${file})

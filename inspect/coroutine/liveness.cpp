@@ -108,7 +108,8 @@ class liveness_finder {
       (state == byte_state::live   ? point.live_bytes
        : state == byte_state::held ? point.held_bytes
                                    : point.dead_bytes) += bytes;
-      add_variable(point, owner, state, atoms_[i]);
+      const bool of_another = state != byte_state::dead && !in_scope && is_declared_later(owner, await);
+      add_variable(point, of_another ? &another_ : owner, state, atoms_[i]);
       if (later_[number].touched.test(i)) point.variables.back().touched_later = true;
       if (lent.test(i)) point.variables.back().lent = true;
     }
@@ -636,6 +637,19 @@ class liveness_finder {
                                [&](const suspend_site& site) { return variable.in_scope_at(site.address); });
   }
 
+  /// Whether the await stands before the variable: what is in its place there is another object.
+  [[nodiscard]] bool is_declared_later(const frame_field* field, const found_await& await) const {
+    if (field == nullptr || field->kind != field_kind::local || await.point.where.line == 0) return false;
+    bool any = false;
+    for (const auto& variable : variables_) {
+      const auto& declared = variable.field.declared;
+      if (variable.inlined || variable.field.name != field->name || variable.field.offset != field->offset) continue;
+      if (declared.file != await.point.where.file || declared.line <= await.point.where.line) return false;
+      any = true;
+    }
+    return any;
+  }
+
   /// g++ gives every variable a place of its own, so one that is out of scope is gone. But only without optimization
   /// does the code around an await tell which scopes it is in.
   [[nodiscard]] bool is_exclusive(const frame_field& field) const {
@@ -694,6 +708,7 @@ class liveness_finder {
     point.variables.push_back(std::move(one));
   }
 
+  const frame_field another_{.name = "(unnamed)", .type = {}, .kind = field_kind::unnamed};
   const frame_source& source_;
   const std::vector<scoped_variable>& variables_;
   std::vector<found_await>& listed_;

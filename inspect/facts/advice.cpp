@@ -11,6 +11,8 @@ namespace tare::inspect {
 namespace {
 
 constexpr std::uint64_t least_bytes = 32;
+/// What stays in the place of what is moved out of a frame: a reference, a handle.
+constexpr std::uint64_t handle_bytes = 8;
 
 /// Bytes of one variable at one await, by state.
 struct variable_bytes {
@@ -106,7 +108,7 @@ void advise_to_part(const coroutine& one, std::vector<advice>& into) {
     if (idle == one.awaits.end()) continue;
     into.push_back(
         {.where = idle->where,
-         .bytes = child.bytes,
+         .bytes = child.bytes - handle_bytes,
          .certain = false,
          .message = fmt::format("the frame of {} was merged into this one, which has its bytes at this await "
                                 "as well: [[gnu::noinline]] keeps it apart, alive only while it is awaited",
@@ -148,7 +150,7 @@ std::vector<advice> advise(const coroutine& one) {
   for (const auto& [name, most] : parameters) {
     found.push_back(
         {.where = one.declared,
-         .bytes = most.first,
+         .bytes = most.first - handle_bytes,
          .certain = true,
          .message = fmt::format("the parameter '{}' ({}) is copied into the frame: a reference takes 8 bytes, "
                                 "if the caller's object lives long enough",

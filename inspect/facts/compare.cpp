@@ -1,6 +1,9 @@
 #include "inspect/facts/compare.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstddef>
 #include <cstdlib>
 #include <map>
 #include <string_view>
@@ -13,14 +16,53 @@ std::int64_t frame_of(const coroutine* one) {
   return one == nullptr ? 0 : static_cast<std::int64_t>(one->frame_bytes.value_or(0));
 }
 
+/// A type as all compilers write it: numbers among the arguments of a template without the suffix that clang and
+/// newer g++ give them (512UL), and whole numbers by their short names.
+std::string plain_type(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> long_names{{
+      {"long long unsigned int", "unsigned long long"},
+      {"long unsigned int", "unsigned long"},
+      {"short unsigned int", "unsigned short"},
+      {"long long int", "long long"},
+      {"long int", "long"},
+      {"short int", "short"},
+  }};
+  const auto is_word = [](char c) { return c == '_' || (std::isalnum(static_cast<unsigned char>(c)) != 0); };
+  std::string plain;
+  for (std::size_t at = 0; at < text.size();) {
+    const bool begins_word = is_word(text[at]) && (at == 0 || !is_word(text[at - 1]));
+    if (!begins_word) {
+      plain += text[at++];
+      continue;
+    }
+    const auto* const name = std::ranges::find_if(long_names, [&](const auto& one) {
+      const std::size_t end = at + one.first.size();
+      return text.substr(at).starts_with(one.first) && (end == text.size() || !is_word(text[end]));
+    });
+    if (name != long_names.end()) {
+      plain += name->second;
+      at += name->first.size();
+      continue;
+    }
+    const std::size_t end = static_cast<std::size_t>(
+        std::ranges::find_if_not(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), is_word) - text.begin());
+    std::string_view word = text.substr(at, end - at);
+    at = end;
+    // A number's suffix only: not of names, nor of hexadecimal digits, which these letters are none of.
+    if (word.front() >= '0' && word.front() <= '9') word = word.substr(0, word.find_last_not_of("uUlL") + 1);
+    plain += word;
+  }
+  return plain;
+}
+
 /// Bytes by name and type: a compiler numbers fields without a name, and these numbers mean nothing.
 std::map<std::pair<std::string, std::string>, std::uint64_t> bytes_by_name(const coroutine* one) {
   std::map<std::pair<std::string, std::string>, std::uint64_t> bytes;
   if (one == nullptr) return bytes;
   for (const auto& field : one->fields) {
     const bool nameless = field.kind == field_kind::unnamed || field.kind == field_kind::padding;
-    bytes[nameless ? std::pair<std::string, std::string>("(unnamed)", "") : std::pair(field.name, field.type)] +=
-        field.bytes;
+    bytes[nameless ? std::pair<std::string, std::string>("(unnamed)", "")
+                   : std::pair(plain_type(field.name), plain_type(field.type))] += field.bytes;
   }
   return bytes;
 }

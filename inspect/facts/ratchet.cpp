@@ -6,28 +6,115 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <optional>
 #include <sstream>
+#include <tuple>
 #include <utility>
 
 namespace tare::inspect {
 
+namespace {
+
+/// The coroutines of each compiler and name that have a size, in the order of their declarations. What several units
+/// have, an inline function for example, is one, the largest.
+std::map<std::pair<std::string, std::string>, std::vector<const coroutine*>> by_name(std::span<const coroutine> all) {
+  const auto identity = [](const coroutine* one) {
+    return std::tie(one->declared.file, one->declared.line, one->linkage_name);
+  };
+  std::map<std::pair<std::string, std::string>, std::vector<const coroutine*>> names;
+  for (const auto& one : all) {
+    if (one.frame_bytes) names[{section_of(one.made_by), one.name}].push_back(&one);
+  }
+  for (auto& [name, of_name] : names) {
+    std::ranges::sort(of_name, [&](const coroutine* a, const coroutine* b) {
+      return std::pair(identity(a), *b->frame_bytes) < std::pair(identity(b), *a->frame_bytes);
+    });
+    const auto [first, last] = std::ranges::unique(
+        of_name, [&](const coroutine* a, const coroutine* b) { return identity(a) == identity(b); });
+    of_name.erase(first, last);
+  }
+  return names;
+}
+
+violation growth(const coroutine& one, std::uint64_t before, std::string_view why) {
+  return {
+      .of = &one,
+      .where = one.declared,
+      .rule = "ratchet",
+      .bytes = *one.frame_bytes,
+      .limit = before,
+      .message = fmt::format("the frame of {} grew from {} to {} bytes{}", one.name, before, *one.frame_bytes, why)};
+}
+
+/// Of one name in one compiler's section.
+void check_name(std::vector<const coroutine*> now, std::vector<std::uint64_t> before, std::vector<violation>& into) {
+  std::string why;
+  if (now.size() != before.size()) {
+    why =
+        fmt::format(" (there are {} of this name, and were {}: if it is new, record again)", now.size(), before.size());
+    std::ranges::sort(now, std::ranges::greater{}, [](const coroutine* one) { return *one->frame_bytes; });
+    std::ranges::sort(before, std::ranges::greater{});
+  }
+  for (std::size_t i = 0; i < std::min(now.size(), before.size()); ++i) {
+    if (*now[i]->frame_bytes > before[i]) into.push_back(growth(*now[i], before[i], why));
+  }
+}
+
+}  // namespace
+
+std::string section_of(producer made_by) {
+  switch (made_by) {
+    case producer::clang:
+      return "clang";
+    case producer::gcc:
+      return "gcc";
+    case producer::rustc:
+      return "rustc";
+  }
+  return "";
+}
+
 ratchet record_frames(std::span<const coroutine> all) {
   ratchet frames;
-  for (const auto& one : all) {
-    if (!one.frame_bytes) continue;
-    auto& bytes = frames[one.name];
-    bytes = std::max(bytes, *one.frame_bytes);
+  for (const auto& [name, of_name] : by_name(all)) {
+    auto& bytes = frames[name.first][name.second];
+    for (const auto* one : of_name) bytes.push_back(*one->frame_bytes);
   }
   return frames;
 }
 
+std::size_t count_frames(const ratchet& frames) {
+  std::size_t count = 0;
+  for (const auto& [section, names] : frames) {
+    for (const auto& [name, bytes] : names) count += bytes.size();
+  }
+  return count;
+}
+
 std::string ratchet_text(const ratchet& frames) {
-  toml::table names;
-  for (const auto& [name, bytes] : frames) names.insert(name, static_cast<std::int64_t>(bytes));
+  toml::table sections;
+  for (const auto& [section, names] : frames) {
+    toml::table table;
+    for (const auto& [name, bytes] : names) {
+      if (bytes.size() == 1) {
+        table.insert(name, static_cast<std::int64_t>(bytes.front()));
+        continue;
+      }
+      toml::array several;
+      for (const auto one : bytes) several.push_back(static_cast<std::int64_t>(one));
+      table.insert(name, std::move(several));
+    }
+    if (section.empty()) {
+      for (const auto& [name, bytes] : table) sections.insert(name, bytes);
+    } else {
+      sections.insert(section, std::move(table));
+    }
+  }
   std::ostringstream text;
-  text << "# Bytes of each coroutine's frame. \"tare check\" fails when one grows; \"tare check --record\" writes "
-          "this.\n"
-       << toml::table{{"frames", std::move(names)}} << "\n";
+  text
+      << "# Bytes of each coroutine's frame, by compiler. \"tare check\" fails when one grows; \"tare check --record\" "
+         "writes this.\n"
+      << toml::table{{"frames", std::move(sections)}} << "\n";
   return text.str();
 }
 
@@ -41,17 +128,40 @@ base::result<ratchet> parse_ratchet(std::string_view text, const std::filesystem
   const auto wrong = [&](toml::source_index line, std::string_view what) {
     return base::input_error(fmt::format("{}:{}: {}", file.string(), line, what));
   };
-  ratchet frames;
   const auto* table = top["frames"].as_table();
   if (table == nullptr) return wrong(1, "no [frames]: this is no file of tare check --record");
   for (const auto& [key, value] : top) {
     if (key.str() != "frames") return wrong(key.source().begin.line, fmt::format("unknown key '{}'", key.str()));
   }
+  ratchet frames;
+  std::optional<base::error> fault;
+  const auto add = [&](const std::string& section, const toml::key& name, const toml::node& value) {
+    auto& bytes = frames[section][std::string(name.str())];
+    const auto add_one = [&](const toml::node& one) {
+      const auto number = one.value_exact<std::int64_t>();
+      if (!number || *number < 0) {
+        fault = wrong(name.source().begin.line, "a frame is a number of bytes, or a list of such numbers").error();
+      }
+      bytes.push_back(static_cast<std::uint64_t>(number.value_or(0)));
+    };
+    if (const auto* several = value.as_array(); several != nullptr && !several->empty()) {
+      for (const auto& one : *several) add_one(one);
+    } else {
+      add_one(value);
+    }
+  };
   for (const auto& [name, value] : *table) {
-    const auto bytes = value.value_exact<std::int64_t>();
-    if (!bytes || *bytes < 0) return wrong(name.source().begin.line, "a frame is a number of bytes");
-    frames.emplace(name.str(), static_cast<std::uint64_t>(*bytes));
+    if (const auto* section = value.as_table(); section != nullptr) {
+      if (name != "clang" && name != "gcc" && name != "rustc") {
+        return wrong(name.source().begin.line, fmt::format("unknown compiler '{}'", name.str()));
+      }
+      frames[std::string(name.str())];
+      for (const auto& [of, bytes] : *section) add(std::string(name.str()), of, bytes);
+    } else {
+      add("", name, value);
+    }
   }
+  if (fault) return std::unexpected(std::move(*fault));
   return frames;
 }
 
@@ -63,16 +173,13 @@ base::result<ratchet> read_ratchet(const std::filesystem::path& file) {
 
 std::vector<violation> check_ratchet(std::span<const coroutine> all, const ratchet& before) {
   std::vector<violation> found;
-  for (const auto& one : all) {
-    const auto then = before.find(one.name);
-    if (!one.frame_bytes || then == before.end() || *one.frame_bytes <= then->second) continue;
-    found.push_back(
-        {.of = &one,
-         .where = one.declared,
-         .rule = "ratchet",
-         .bytes = *one.frame_bytes,
-         .limit = then->second,
-         .message = fmt::format("the frame of {} grew from {} to {} bytes", one.name, then->second, *one.frame_bytes)});
+  for (const auto& [name, of_name] : by_name(all)) {
+    auto section = before.find(name.first);
+    if (section == before.end()) section = before.find("");
+    if (section == before.end()) continue;
+    if (const auto then = section->second.find(name.second); then != section->second.end()) {
+      check_name(of_name, then->second, found);
+    }
   }
   return found;
 }

@@ -32,3 +32,44 @@ if "$cmake" --build "$work/build" >"$work/log" 2>&1; then
   exit 1
 fi
 grep -E 'small\.cpp:[0-9]+: error: the frame of corpus::leaf\(int\) is' "$work/log"
+
+# Without any limit the build goes on, and says how to begin. What is recorded holds from the next link on, without
+# configuring by hand, and so does a budget that appears.
+project=$work/project
+mkdir "$project"
+cp "$work/small.cpp" "$work/recorded.hpp" "$project"
+cat >"$project/CMakeLists.txt" <<'END'
+cmake_minimum_required(VERSION 3.25)
+project(recorded LANGUAGES CXX)
+set(CMAKE_CXX_STANDARD 23)
+include(${TARE_CHECK})
+add_executable(program small.cpp)
+target_include_directories(program PRIVATE ${INCLUDE})
+target_compile_options(program PRIVATE -g -O2)
+tare_check(program)
+END
+"$cmake" -S "$project" -B "$project/build" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
+  -DTARE_CHECK="$root/cmake/tare-check.cmake" -DTARE_COMMAND="$command" -DINCLUDE="$root/include"
+"$cmake" --build "$project/build" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+grep -F "nothing to check against" "$work/log"
+ratchet=$project/tare.ratchet.toml
+grep -F -- "--record --ratchet $ratchet" "$work/log"
+
+refused() {
+  if "$cmake" --build "$project/build" >"$work/log" 2>&1; then
+    cat "$work/log"
+    echo "check_target.sh: $1 did not fail the build" >&2
+    exit 1
+  fi
+}
+"$command" check "$project/build/program" --record --ratchet "$ratchet"
+"$cmake" --build "$project/build"
+sleep 1
+sed -i 's/^\("corpus::middle(int)" = \|.corpus::middle(int). = \).*/"corpus::middle(int)" = 16/' "$ratchet"
+refused "a frame above what was recorded"
+grep -F 'grew from 16 to' "$work/log"
+rm "$ratchet"
+"$cmake" --build "$project/build"
+printf '[[budget]]\nmatch = "leaf"\nframe = 64\n' >"$project/tare.toml"
+refused "a budget that appeared"
+grep -E 'small\.cpp:[0-9]+: error: the frame of corpus::leaf\(int\) is' "$work/log"

@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 namespace {
@@ -243,6 +245,56 @@ TEST_F(frames_command, the_ratchet_holds_what_was_recorded) {
   const auto grown = run_tare({"check", binary_, "--ratchet", file});
   EXPECT_EQ(grown.status, 1);
   EXPECT_THAT(grown.output, ::testing::HasSubstr("grew from 16 to "));
+}
+
+TEST_F(frames_command, what_is_recorded_can_be_chosen_and_leaves_other_compilers_alone) {
+  const auto file = write("ratchet.toml", "[frames.gcc]\n\"corpus::leaf(int)\" = 8\n");
+  // Of clang nothing is recorded yet: a note, and no violation.
+  const auto other = run_tare({"check", objects() / "merged", "--ratchet", file});
+  EXPECT_EQ(other.status, 0) << other.output;
+  EXPECT_THAT(other.errors, ::testing::HasSubstr("has no frames of clang"));
+  const auto recorded = run_tare({"check", binary_, "--record", "--match", "middle", "--ratchet", file});
+  EXPECT_THAT(recorded.output, ::testing::HasSubstr("1 frames recorded"));
+  const std::string text = support::read_file(file);
+  EXPECT_THAT(text, ::testing::HasSubstr("[frames.clang]"));
+  EXPECT_THAT(text, ::testing::HasSubstr("[frames.gcc]"));
+  EXPECT_THAT(text, ::testing::HasSubstr("corpus::middle(int)"));
+  EXPECT_THAT(text, ::testing::Not(::testing::HasSubstr("corpus::top(int)")));
+  EXPECT_EQ(run_tare({"check", binary_, "--match", "middle"}).status, 2) << "only with --record";
+  // A file that cannot be read is not replaced.
+  const auto wrong = write("wrong.toml", "frames = 3\n");
+  EXPECT_EQ(run_tare({"check", binary_, "--record", "--ratchet", wrong}).status, 2);
+  EXPECT_EQ(support::read_file(wrong), "frames = 3\n");
+}
+
+TEST_F(frames_command, an_empty_budget_file_checks_nothing) {
+  for (const char* text : {"", "# nothing yet\n"}) {
+    const auto ended = run_tare({"check", without_coroutines_, "--budget", write("tare.toml", text)});
+    EXPECT_EQ(ended.status, 2) << ended.output;
+    EXPECT_THAT(ended.errors, ::testing::HasSubstr("tare.toml has no [[budget]]"));
+    EXPECT_THAT(ended.errors, ::testing::HasSubstr("nothing to check against"));
+    EXPECT_EQ(ended.output, "");
+    // With others it is a note.
+    const auto declared = run_tare({"check", binary_, "--budget", write("tare.toml", text)});
+    EXPECT_EQ(declared.status, 1);
+    EXPECT_THAT(declared.errors, ::testing::HasSubstr("tare.toml has no [[budget]]"));
+  }
+  const auto optional = run_tare({"check", without_coroutines_, "--optional", "--budget", (folder_ / "none").string()});
+  EXPECT_EQ(optional.status, 0) << optional.errors;
+  EXPECT_THAT(optional.errors, ::testing::HasSubstr("note: nothing to check against"));
+}
+
+TEST_F(frames_command, a_table_is_as_wide_as_the_terminal) {
+  const auto whole = run_tare({"frames", objects() / "many", "--top", "0"});
+  ASSERT_EQ(whole.status, 0) << whole.errors;
+  ::setenv("COLUMNS", "90", 1);
+  const auto narrow = run_tare({"frames", objects() / "many", "--top", "0"});
+  ::unsetenv("COLUMNS");
+  EXPECT_EQ(std::ranges::count(narrow.output, '\n'), std::ranges::count(whole.output, '\n'));
+  std::istringstream lines(narrow.output);
+  for (std::string line; std::getline(lines, line);)
+    EXPECT_LE(std::ranges::count_if(line, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }), 90)
+        << line;
 }
 
 TEST_F(frames_command, check_refuses_what_it_cannot_check) {
