@@ -8,6 +8,7 @@
 #include "cli/output_file.hpp"
 #include "cli/short_name.hpp"
 #include "cli/table.hpp"
+#include "cli/text_width.hpp"
 #include "inspect/live/compare.hpp"
 #include "inspect/live/snapshot_file.hpp"
 
@@ -95,7 +96,7 @@ std::string sites_text(const std::vector<changed_site>& sites, std::size_t top) 
               shown(one.count_before, one.count_before), shown(one.count_after, one.count_after)});
   }
   if (changed == 0) return "no place has more or fewer suspended frames\n";
-  std::string text = rows.text();
+  std::string text = rows.text(screen_width());
   if (top != 0 && changed > top) text += fmt::format("… and {} more\n", with_commas(changed - top));
   return text;
 }
@@ -163,7 +164,9 @@ std::function<int()> add_compare(CLI::App& app) {
   auto asked = std::make_shared<options>();
   compare->add_option("before", asked->before, "The snapshot before")->required()->type_name("BEFORE");
   compare->add_option("after", asked->after, "The snapshot after")->required()->type_name("AFTER");
-  compare->add_option("--top", asked->top, "Only the first N")->check(CLI::Range(1U, 1'000'000'000U))->type_name("N");
+  compare->add_option("--top", asked->top, "Only the first N; 0: all")
+      ->check(CLI::Range(0U, 1'000'000'000U))
+      ->type_name("N");
   compare->add_option("--json", asked->json, "Write the changes to this file; - is standard output")->type_name("FILE");
   return [asked] { return run(*asked); };
 }

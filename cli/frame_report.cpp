@@ -5,6 +5,7 @@
 #include "cli/live_report.hpp"
 #include "cli/short_name.hpp"
 #include "cli/table.hpp"
+#include "cli/text_width.hpp"
 
 #include <fmt/format.h>
 
@@ -16,7 +17,7 @@ std::string list_text(const std::vector<inspect::listed_frame>& frames) {
     rows.add({fmt::format("{:#x}", one.address), short_name(one.function), place_text(one.where, one.kind),
               one.bytes == 0 ? "?" : with_commas(one.bytes)});
   }
-  return rows.text();
+  return rows.text(screen_width());
 }
 
 std::string frame_text(const inspect::frame_view& of) {
@@ -36,7 +37,7 @@ std::string frame_text(const inspect::frame_view& of) {
     rows.add({std::string(name_of(field.state)), fmt::format("{}", field.offset), fmt::format("{}", field.bytes),
               std::string(name_of(field.kind)), short_name(name, 80), field.value});
   }
-  return text + "\n" + rows.text();
+  return text + "\n" + rows.text(screen_width());
 }
 
 }  // namespace tare::cli

@@ -1,17 +1,22 @@
 #include "cli/frames.hpp"
 
+#include "base/text_file.hpp"
 #include "cli/error.hpp"
 #include "cli/figures.hpp"
 #include "cli/frames_report.hpp"
 #include "cli/output_file.hpp"
 #include "cli/pages.hpp"
 #include "cli/pattern.hpp"
+#include "cli/text_width.hpp"
 #include "inspect/coroutine/await_table.hpp"
 #include "inspect/coroutine/read.hpp"
+#include "inspect/live/snapshot_file.hpp"
+#include "inspect/live/target.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <expected>
 #include <map>
@@ -20,6 +25,7 @@
 #include <regex>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -36,6 +42,7 @@ struct options {
   std::optional<std::size_t> top;
   bool awaits = false;
   bool advice = false;
+  std::string counts;
   std::string tree;
   std::string json;
   std::string html;
@@ -116,6 +123,28 @@ int write_await_table(const options& asked) {
   if (!file) return complain(file.error());
   const auto written = file->write(inspect::await_table_text(report->coroutines, report->build_id));
   return written ? finish_output(done) : complain(written.error());
+}
+
+/// How many frames of each function a process has suspended, or had when a snapshot of it was taken.
+base::result<inspect::frame_counts> read_counts(const options& asked) {
+  const auto snapshot = [&]() -> base::result<inspect::live_snapshot> {
+    std::int64_t pid = 0;
+    const auto [end, wrong] = std::from_chars(asked.counts.data(), asked.counts.data() + asked.counts.size(), pid);
+    if (wrong != std::errc() || end != asked.counts.data() + asked.counts.size()) {
+      const auto text = base::read_text_file(asked.counts);
+      if (!text) return std::unexpected(text.error());
+      return inspect::parse_snapshot(*text, asked.counts);
+    }
+    inspect::live_options how;
+    how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
+    auto target = inspect::live_target::of_process(pid, std::move(how));
+    if (!target) return std::unexpected(target.error());
+    return target->snapshot();
+  }();
+  if (!snapshot) return std::unexpected(snapshot.error());
+  inspect::frame_counts counts;
+  for (const auto& site : snapshot->sites) counts[site.function] += site.count;
+  return counts;
 }
 
 constexpr std::size_t default_rows = 100;
@@ -206,6 +235,12 @@ int run(const options& asked) {
     if (!given) return complain(given.error());
     pattern = std::move(*given);
   }
+  std::optional<inspect::frame_counts> counts;
+  if (!asked.counts.empty()) {
+    auto counted = read_counts(asked);
+    if (!counted) return complain(counted.error());
+    counts = std::move(*counted);
+  }
   if (!asked.await_table.empty()) return write_await_table(asked);
   auto json_file = output_file::open_if_named(asked.json);
   if (!json_file) return complain(json_file.error());
@@ -241,8 +276,8 @@ int run(const options& asked) {
     return finish_output(done);
   }
   std::string text = asked.awaits   ? awaits_text(report.coroutines)
-                     : asked.advice ? advice_text(report.coroutines)
-                                    : frames_table(report.coroutines);
+                     : asked.advice ? advice_text(report.coroutines, counts ? &*counts : nullptr)
+                                    : frames_table(report.coroutines, screen_width());
   // Who asked for a number knows that there may be more.
   if (found->left_out != 0 && !asked.top)
     text += fmt::format("and {} more; --top 0 shows all\n", with_commas(found->left_out));
@@ -264,6 +299,12 @@ std::function<int()> add_frames(CLI::App& app) {
   auto* advice = frames->add_flag("--advice", asked->advice, "What would make the frames lighter");
   auto* tree = frames->add_option("--tree", asked->tree, "This coroutine and all that it waits for")->type_name("NAME");
   advice->excludes(awaits);
+  frames
+      ->add_option(
+          "--counts", asked->counts,
+          "With --advice: what saves most over all frames first, as this process, or a snapshot of it, has them")
+      ->type_name("PID|FILE")
+      ->needs(advice);
   tree->excludes(awaits)->excludes(advice);
   auto* match =
       frames->add_option("--match", asked->match, "Only coroutines whose name or file this finds")->type_name("REGEX");

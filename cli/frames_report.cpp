@@ -3,7 +3,6 @@
 #include "cli/figures.hpp"
 #include "cli/short_name.hpp"
 #include "cli/table.hpp"
-#include "inspect/facts/advice.hpp"
 #include "inspect/facts/chain.hpp"
 
 #include <fmt/format.h>
@@ -188,6 +187,16 @@ std::string short_place(const inspect::source_line& where) {
   return fmt::format("{}:{}", name, where.line);
 }
 
+std::string shortest_place(const inspect::source_line& where) {
+  std::string place = short_place(where);
+  std::error_code failed;
+  const std::filesystem::path here = std::filesystem::current_path(failed);
+  if (failed || !place.starts_with('/')) return place;
+  const auto relative = std::filesystem::path(where.file).lexically_normal().lexically_relative(here).string();
+  std::string other = fmt::format("{}:{}", relative, where.line);
+  return !relative.empty() && other.size() < place.size() ? other : place;
+}
+
 const inspect::await_point* fattest_await(const coroutine& of) {
   const inspect::await_point* fattest = nullptr;
   for (const auto& await : of.awaits) {
@@ -202,23 +211,25 @@ std::size_t body_awaits(const coroutine& of) {
       std::ranges::count(of.awaits, inspect::suspension::await, &inspect::await_point::kind));
 }
 
-std::string frames_table(std::span<const coroutine> coroutines) {
-  table rows({"coroutine", "line", "frame", "allocated", "overhead", "awaits", "fattest await"}, 2);
+std::string frames_table(std::span<const coroutine> coroutines, std::size_t width) {
+  constexpr std::size_t place_of_fattest = 7;
+  table rows({"coroutine", "line", "frame", "allocated", "overhead", "awaits", "fattest await", "at"}, 2);
+  rows.align_left(place_of_fattest);
   for (const auto& one : coroutines) {
     const auto* fattest = fattest_await(one);
     std::string at;
     if (fattest != nullptr) {
       const std::string file = std::filesystem::path(fattest->where.file).filename().string();
-      at = fmt::format("{} at {}", with_commas(kept_bytes(*fattest)),
-                       fattest->where.line == 0                   ? "?"
-                       : fattest->where.file == one.declared.file ? fmt::format(":{}", fattest->where.line)
-                                                                  : fmt::format("{}:{}", file, fattest->where.line));
+      at = fattest->where.line == 0                   ? "?"
+           : fattest->where.file == one.declared.file ? fmt::format(":{}", fattest->where.line)
+                                                      : fmt::format("{}:{}", file, fattest->where.line);
     }
-    rows.add({short_name(one.name), short_place(one.declared), optional_bytes(one.frame_bytes), allocated(one),
+    rows.add({short_name(one.name), shortest_place(one.declared), optional_bytes(one.frame_bytes), allocated(one),
               one.is_described() ? with_commas(one.overhead_bytes()) : "?",
-              one.is_described() ? fmt::format("{}", body_awaits(one)) : "?", std::move(at)});
+              one.is_described() ? fmt::format("{}", body_awaits(one)) : "?",
+              fattest != nullptr ? with_commas(kept_bytes(*fattest)) : "", std::move(at)});
   }
-  return rows.text();
+  return rows.text(width);
 }
 
 std::string awaits_text(std::span<const coroutine> coroutines) {
@@ -249,19 +260,16 @@ std::string awaits_text(std::span<const coroutine> coroutines) {
   return text;
 }
 
-std::string advice_text(std::span<const coroutine> coroutines) {
-  std::vector<std::pair<const coroutine*, inspect::advice>> all;
-  for (const auto& one : coroutines) {
-    for (auto& each : inspect::advise(one)) all.emplace_back(&one, std::move(each));
-  }
-  std::ranges::sort(all, [](const auto& a, const auto& b) {
-    return std::tie(b.second.bytes, a.first->name, a.second.message) <
-           std::tie(a.second.bytes, b.first->name, b.second.message);
-  });
+std::string advice_text(std::span<const coroutine> coroutines, const inspect::frame_counts* counts) {
   std::string text;
-  for (const auto& [of, one] : all) {
-    text += fmt::format("{}: {} bytes {}: {} [{}]\n", short_place(one.where), with_commas(one.bytes),
-                        one.certain ? "lighter" : "lighter, likely", one.message, of->name);
+  for (const auto& one : inspect::rank_advice(coroutines, counts)) {
+    const std::string lighter =
+        fmt::format("{} bytes {}", with_commas(one.what.bytes), one.what.certain ? "lighter" : "lighter, likely");
+    const std::string all = one.frames ? fmt::format(", in {} frame{} {}", with_commas(*one.frames),
+                                                     *one.frames == 1 ? "" : "s", with_commas(one.all_bytes()))
+                                       : "";
+    text +=
+        fmt::format("{}: {}{}: {} [{}]\n", short_place(one.what.where), lighter, all, one.what.message, one.of->name);
   }
   return text.empty() ? "nothing found that would make a frame lighter by 32 bytes or more\n" : text;
 }

@@ -9,6 +9,7 @@
 #include "cli/pages.hpp"
 #include "cli/pattern.hpp"
 #include "cli/stop_request.hpp"
+#include "cli/text_width.hpp"
 #include "inspect/live/snapshot_file.hpp"
 
 #include <fmt/format.h>
@@ -17,6 +18,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <regex>
@@ -32,7 +34,7 @@ struct options {
   bool stacks = false;
   bool folded = false;
   std::string weight = "bytes";
-  std::size_t top = 0;
+  std::optional<std::size_t> top;  ///< 0: all
   std::string json;
   std::string html;
   std::string list;
@@ -40,14 +42,21 @@ struct options {
   std::optional<double> watch;
 };
 
+constexpr std::size_t all_of_them = std::numeric_limits<std::size_t>::max();
+
+/// How many are shown: what --top says, where 0 is all, or as many as usual.
+std::size_t most_of(const options& asked, std::size_t usual) {
+  return !asked.top ? usual : *asked.top == 0 ? all_of_them : *asked.top;
+}
+
 int show_list(const options& asked) {
   const auto pattern = pattern_of("--list", asked.list);
   if (!pattern) return complain(pattern.error());
   auto target = open_target(asked.target, false);
   if (!target) return complain(target.error());
   constexpr std::size_t usual = 20;
-  const auto frames = target->list([&](const std::string& name) { return std::regex_search(name, *pattern); },
-                                   asked.top == 0 ? usual : asked.top);
+  const auto frames =
+      target->list([&](const std::string& name) { return std::regex_search(name, *pattern); }, most_of(asked, usual));
   if (!frames) return complain(frames.error());
   if (frames->empty()) return show(fmt::format("no suspended frame matches '{}'\n", asked.list));
   return show(list_text(*frames));
@@ -81,10 +90,13 @@ int watch(const options& asked, double seconds) {
 
 std::string text_of(const options& asked, const inspect::live_snapshot& taken) {
   if (asked.folded) return folded_text(taken, asked.weight == "frames" ? folded_weight::frames : folded_weight::bytes);
-  if (!asked.stacks) return live_head(taken) + "\n" + live_table(taken, asked.top);
+  const std::string memory = memory_table(taken);
+  const std::string head = live_head(taken) + "\n" + (memory.empty() ? "" : memory + "\n");
+  if (!asked.stacks) return head + live_table(taken, asked.top.value_or(0), screen_width());
   tree_limits limits;
-  if (asked.top != 0) limits.width = asked.top;
-  return live_head(taken) + "\n" + stacks_text(taken, limits);
+  limits.width = most_of(asked, limits.width);
+  limits.columns = screen_width();
+  return head + stacks_text(taken, limits);
 }
 
 int run(const options& asked) {
@@ -138,7 +150,9 @@ std::function<int()> add_live(CLI::App& app) {
       ->check(CLI::IsMember({"bytes", "frames"}))
       ->needs(folded)
       ->capture_default_str();
-  live->add_option("--top", asked->top, "Only the heaviest N")->check(CLI::Range(1U, 1'000'000'000U))->type_name("N");
+  live->add_option("--top", asked->top, "Only the heaviest N; 0: all")
+      ->check(CLI::Range(0U, 1'000'000'000U))
+      ->type_name("N");
   auto* json =
       live->add_option("--json", asked->json, "Write everything to this file; - is standard output")->type_name("FILE");
   auto* list = live->add_option("--list", asked->list, "Where the frames are whose function or place this finds")

@@ -4,10 +4,12 @@
 #include "cli/frames_report.hpp"
 #include "cli/short_name.hpp"
 #include "cli/table.hpp"
+#include "cli/text_width.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <ranges>
 #include <tuple>
@@ -85,12 +87,12 @@ class drawing {
 
   std::string text() {
     table rows({"with below", "here", "frames"}, 0);
-    std::vector<std::string> branches{"who waits for whom"};
+    std::vector<branch> branches{{.text = "who waits for whom"}};
     add(tree_.roots(), "", 0);
     while (!waiting_.empty()) {
       step one = std::move(waiting_.back());
       waiting_.pop_back();
-      branches.push_back(one.lead + one.text);
+      branches.push_back({.text = one.lead + one.text, .node = one.node});
       if (one.node == stack_node::no_parent) {
         rows.add({one.left_out == 0 ? "" : with_commas(one.left_out), "", ""});
         continue;
@@ -118,8 +120,7 @@ class drawing {
     const std::size_t shown = depth >= std::min(limits_.depth, deepest) ? 0 : std::min(nodes.size(), limits_.width);
     std::vector<step> steps;
     steps.reserve(shown + 1);
-    for (std::size_t i = 0; i < shown; ++i)
-      steps.push_back({nodes[i], depth, "", "", site_text(of_.sites[site(nodes[i])])});
+    for (std::size_t i = 0; i < shown; ++i) steps.push_back({nodes[i], depth, "", "", ""});
     if (shown < nodes.size()) {
       std::uint64_t bytes = 0;
       for (std::size_t i = shown; i < nodes.size(); ++i) bytes += of_.stacks[nodes[i]].bytes_with_below;
@@ -138,8 +139,23 @@ class drawing {
 
   [[nodiscard]] std::uint32_t site(std::uint32_t node) const { return of_.stacks[node].site; }
 
+  /// A line of the tree: what leads to it, or what stands in the place of a name.
+  struct branch {
+    std::string text;
+    std::uint32_t node = stack_node::no_parent;
+  };
+
+  [[nodiscard]] std::string text_of(const branch& one, std::size_t figures) const {
+    constexpr std::size_t least = 40;
+    const std::size_t before = figures + text_width(one.text);
+    if (one.node == stack_node::no_parent) return one.text;
+    const std::size_t room =
+        limits_.columns == 0 ? 0 : std::max(least, limits_.columns - std::min(limits_.columns, before));
+    return one.text + site_text(of_.sites[site(one.node)], room);
+  }
+
   /// The columns of figures with the names behind them.
-  static std::string joined(const std::string& columns, const std::vector<std::string>& branches) {
+  [[nodiscard]] std::string joined(const std::string& columns, const std::vector<branch>& branches) const {
     std::string text;
     std::size_t width = 0;
     std::size_t row = 0;
@@ -147,9 +163,9 @@ class drawing {
       const std::string_view figures(line.begin(), line.end());
       if (row == 0) width = figures.size();
       if (row == 1) {
-        text += std::string(width + 2 + branches.front().size(), '-') + '\n';
+        text += std::string(width + 2 + branches.front().text.size(), '-') + '\n';
       } else if (row <= branches.size()) {
-        text += fmt::format("{:<{}}  {}\n", figures, width, branches[row == 0 ? 0 : row - 1]);
+        text += fmt::format("{:<{}}  {}\n", figures, width, text_of(branches[row == 0 ? 0 : row - 1], width + 2));
       }
       ++row;
     }
@@ -193,19 +209,23 @@ std::string process_text(const live_snapshot& of) {
 
 std::string_view state_of(const live_site& site) {
   if (site.half_built) return "half-built";
-  return site.merged ? "in its caller's frame" : state_text(site.kind);
+  return site.merged ? "merged" : state_text(site.kind);
 }
 
 std::string place_text(const inspect::source_line& where, inspect::suspension kind) {
   const auto state = state_text(kind);
-  return state.empty() ? short_place(where) : fmt::format("{} ({})", short_place(where), state);
+  return state.empty() ? shortest_place(where) : fmt::format("{} ({})", shortest_place(where), state);
 }
 
-std::string site_text(const live_site& site) {
-  std::string text = short_name(site.function);
-  if (site.where.line != 0) text += " at " + short_place(site.where);
-  if (const auto state = state_of(site); !state.empty()) text += fmt::format(" ({})", state);
-  return text;
+std::string site_text(const live_site& site, std::size_t width) {
+  std::string behind;
+  if (site.where.line != 0) behind += " at " + shortest_place(site.where);
+  if (const auto state = state_of(site); !state.empty()) behind += fmt::format(" ({})", state);
+  constexpr std::size_t usual = 60;
+  constexpr std::size_t least = 20;
+  if (width == 0) return short_name(site.function) + behind;
+  if (text_width(behind) + least > width) behind = end_of(behind, width - std::min(width, least));
+  return short_name(site.function, std::min(usual, width - std::min(width, text_width(behind)))) + behind;
 }
 
 std::string live_head(const live_snapshot& of) {
@@ -215,6 +235,12 @@ std::string live_head(const live_snapshot& of) {
                         readable_bytes(of.frame_bytes), percent(of.frame_bytes, of.rss_bytes), frames_text(of.frames));
   } else {
     text += fmt::format("{} in {}\n", readable_bytes(of.frame_bytes), frames_text(of.frames));
+  }
+  if (of.left_out > of.frames) {
+    text += fmt::format(
+        "most of what looks like frames is left out: {} places inside of other objects, left over or of "
+        "a pool; --pools counts them\n",
+        with_commas(of.left_out));
   }
   if (const std::string apart = told_apart(of); !apart.empty()) text += apart + '\n';
   if (of.paused_seconds > 0) text += fmt::format("stopped for {}, ", readable_seconds(of.paused_seconds));
@@ -226,7 +252,29 @@ std::string live_head(const live_snapshot& of) {
   return text;
 }
 
-std::string live_table(const live_snapshot& of, std::size_t top) {
+std::string memory_table(const live_snapshot& of) {
+  const auto& parts = of.memory;
+  const std::uint64_t all = parts.sum();
+  if (all == 0) return {};
+  table rows({"memory", "bytes", "share"});
+  const std::array<std::pair<std::string_view, std::uint64_t>, 8> named{{
+      {"suspended frames", parts.frames},
+      {"free for frames, in the arena", parts.arena_free},
+      {"what the runtime keeps beside them", parts.runtime},
+      {"malloc, in use", parts.malloc_used},
+      {"malloc, free", parts.malloc_free},
+      {"stacks", parts.stacks},
+      {"programs, libraries, files", parts.binaries},
+      {"the rest", parts.rest},
+  }};
+  for (const auto& [name, bytes] : named) {
+    if (bytes != 0) rows.add({std::string(name), with_commas(bytes), percent(bytes, all)});
+  }
+  rows.add({"in memory", with_commas(all), percent(all, all)});
+  return rows.text();
+}
+
+std::string live_table(const live_snapshot& of, std::size_t top, std::size_t width) {
   if (of.sites.empty()) return "no suspended coroutine found\n";
   const bool states = std::ranges::any_of(of.sites, [](const auto& one) { return !state_of(one).empty(); });
   const bool uncertain = std::ranges::any_of(of.sites, [](const auto& one) { return one.uncertain != 0; });
@@ -240,14 +288,14 @@ std::string live_table(const live_snapshot& of, std::size_t top) {
   const std::size_t shown = top == 0 ? order.size() : std::min(top, order.size());
   for (const std::size_t index : order | std::views::take(shown)) {
     const auto& site = of.sites[index];
-    std::vector<std::string> row{short_name(site.function), short_place(site.where)};
+    std::vector<std::string> row{short_name(site.function), shortest_place(site.where)};
     if (states) row.emplace_back(state_of(site));
     row.insert(row.end(), {with_commas(site.count), site.frame_bytes == 0 ? "?" : with_commas(site.frame_bytes),
                            with_commas(site.total_bytes), percent(site.total_bytes, of.frame_bytes)});
     if (uncertain) row.push_back(site.uncertain == 0 ? "" : with_commas(site.uncertain));
     rows.add(std::move(row));
   }
-  std::string text = rows.text();
+  std::string text = rows.text(width);
   if (shown < order.size()) {
     std::uint64_t count = 0;
     std::uint64_t bytes = 0;

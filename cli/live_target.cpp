@@ -14,7 +14,9 @@ void add_target_options(CLI::App& to, live_target_options& into) {
       ->type_name("BINARY")
       ->needs(core);
   constexpr double longest = 60'000;
-  to.add_option("--pause", into.pause_ms, "Stop the process for at most so many milliseconds while it is read")
+  to.add_option(
+        "--pause", into.pause_ms,
+        "Stop the process while it is read, and let it go on after so many milliseconds even if not all was read")
       ->type_name("MS")
       ->check(CLI::Range(0.0, longest))
       ->excludes(core);

@@ -2,6 +2,7 @@
 
 #include "cli/figures.hpp"
 #include "cli/short_name.hpp"
+#include "cli/text_width.hpp"
 #include "snapshots.hpp"
 
 #include <gmock/gmock.h>
@@ -49,6 +50,15 @@ TEST(live_report_test, the_head_says_how_much_of_the_memory_is_frames) {
             "server (process 42): 280,000 bytes in 2,000 suspended frames\n"
             "1.5 MB looked through in 400 ms\n"
             "7 of the frames may have been freed: the memory's allocator is not known\n");
+}
+
+TEST(live_report_test, the_head_says_if_most_was_left_out) {
+  live_snapshot server = a_server();
+  server.left_out = server.frames;
+  EXPECT_THAT(live_head(server), Not(HasSubstr("--pools")));
+  server.left_out = server.frames + 1;
+  EXPECT_THAT(live_head(server), HasSubstr("suspended frames\nmost of what looks like frames is left out: 2,001 places "
+                                           "inside of other objects, left over or of a pool; --pools counts them\n"));
 }
 
 TEST(live_report_test, the_head_tells_apart_what_is_not_suspended_in_a_body) {
@@ -102,12 +112,11 @@ TEST(live_report_test, special_sites_are_marked) {
   server.sites.push_back(site("begun()", 50, 2, 1));
   server.sites.back().half_built = true;
   const std::string text = live_table(server);
-  EXPECT_THAT(text,
-              HasSubstr("at                  state                  count  bytes each    bytes   share  uncertain\n"));
+  EXPECT_THAT(text, HasSubstr("at                  state         count  bytes each    bytes   share  uncertain\n"));
   EXPECT_THAT(text, HasSubstr("200  200,000  71.4 %          3\n"));
-  EXPECT_THAT(text, HasSubstr("/src/server.cpp:20  not started              600           ?"));
+  EXPECT_THAT(text, HasSubstr("/src/server.cpp:20  not started     600           ?"));
   EXPECT_THAT(text, HasSubstr("/src/server.cpp:30  ended "));
-  EXPECT_THAT(text, HasSubstr("/src/server.cpp:40  in its caller's frame "));
+  EXPECT_THAT(text, HasSubstr("/src/server.cpp:40  merged "));
   EXPECT_THAT(text, HasSubstr("\nnowhere()           ?  "));
   EXPECT_THAT(text, HasSubstr("/src/server.cpp:50  half-built "));
 }
@@ -122,6 +131,22 @@ TEST(live_report_test, the_tree_shows_who_waits_for_whom) {
             "    20,000   20,000     200  └─ handle(request) at /src/server.cpp:20\n"
             "    80,000   80,000     400  serve(stream, int) at /src/server.cpp:10\n");
   EXPECT_EQ(stacks_text({}), "no suspended coroutine found\n");
+}
+
+TEST(live_report_test, is_as_wide_as_the_terminal) {
+  live_snapshot server = a_server();
+  server.sites[0].function = "server::serve_requests_of_one_connection(server::stream<server::socket>, int)";
+  server.sites[1].where.file = "/home/someone/with/a/long/path/to/the/sources/of/the/server.cpp";
+  for (const std::size_t width : {70U, 80U, 100U, 120U}) {
+    for (const auto& text : {live_table(server, 0, width), stacks_text(server, {.columns = width})}) {
+      for (std::size_t at = 0; at < text.size();) {
+        const auto end = text.find('\n', at);
+        EXPECT_LE(text_width(std::string_view(text).substr(at, end - at)), width) << text;
+        at = end + 1;
+      }
+      EXPECT_THAT(text, HasSubstr("server.cpp:20")) << width;
+    }
+  }
 }
 
 TEST(live_report_test, the_tree_is_cut_where_it_is_told) {

@@ -1,5 +1,6 @@
 #include "cli/figures.hpp"
 #include "cli/table.hpp"
+#include "cli/text_width.hpp"
 #include "cli/weigh_report.hpp"
 
 #include <gmock/gmock.h>
@@ -63,6 +64,46 @@ TEST(table_test, leaves_no_blank_at_the_end_of_a_line_and_counts_characters) {
             "-----\n"
             "\xc3\xa9   long\n"
             "xx\n");
+}
+
+TEST(table_test, gets_narrower_where_the_terminal_is) {
+  table rows({"suspended in", "at", "bytes"}, 2);
+  rows.add({"server::handle_one_request(server::request&, server::response&)", "/home/someone/src/server/main.cpp:1234",
+            "96"});
+  rows.add({"leaf()", "../short.cpp:7", "1,000,000"});
+  const auto widest = [](const std::string& text) {
+    std::size_t most = 0;
+    for (std::size_t at = 0; at < text.size();) {
+      const auto end = text.find('\n', at);
+      most = std::max(most, tare::cli::text_width(std::string_view(text).substr(at, end - at)));
+      at = end + 1;
+    }
+    return most;
+  };
+  const auto whole = widest(rows.text());
+  EXPECT_EQ(rows.text(whole), rows.text());
+  EXPECT_EQ(rows.text(500), rows.text());
+  for (std::size_t width = 60; width < whole; ++width) {
+    const std::string text = rows.text(width);
+    EXPECT_LE(widest(text), width) << text;
+    EXPECT_THAT(text, testing::HasSubstr("main.cpp:1234  ")) << "of a place the end stays";
+    EXPECT_THAT(text, testing::HasSubstr("1,000,000\n"));
+    EXPECT_THAT(text, testing::HasSubstr("\nserver::handle_"));
+  }
+  // Too narrow for anything: then the line is wider.
+  EXPECT_THAT(rows.text(1), testing::HasSubstr("main.cpp:1234"));
+}
+
+TEST(table_test, a_last_column_of_text_is_to_the_left) {
+  table rows({"name", "bytes", "at"});
+  rows.align_left(2);
+  rows.add({"a", "1", ":7"});
+  rows.add({"b", "1,000", "other.cpp:12"});
+  EXPECT_EQ(rows.text(),
+            "name  bytes  at\n"
+            "-------------------------\n"
+            "a         1  :7\n"
+            "b     1,000  other.cpp:12\n");
 }
 
 TEST(report_test, with_commas) {

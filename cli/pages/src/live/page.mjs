@@ -9,7 +9,7 @@ const { sites } = data;
 const megabytes = (n) => (n < 1e6 ? `${number(n)} bytes` : `${(n / 1e6).toFixed(1)} MB`);
 const percent = (part, whole) => (whole === 0 ? "?" : `${((100 * part) / whole).toFixed(1)} %`);
 const seconds = (s) => (s < 1 ? `${(s * 1e3).toFixed(0)} ms` : `${s.toFixed(1)} s`);
-const state = (site) => (site.half_built ? "half-built" : site.merged ? "in its caller's frame" : { initial: "not started", final: "ended" }[site.suspension] ?? "");
+const state = (site) => (site.half_built ? "half-built" : site.merged ? "merged" : { initial: "not started", final: "ended" }[site.suspension] ?? "");
 const process = `${data.command.split("/").at(-1)} (process ${data.pid})`;
 
 document.title = `tare live: ${process}`;
