@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace tare::inspect {
+namespace {
+
+/// Compilers merge a few frames into one; memory that means harm may look as if they had merged thousands.
+constexpr int deepest = 64;
+
+}  // namespace
 
 frame_extents::frame_extents(std::span<const found_frame> frames, std::span<const coroutine> coroutines) {
   constexpr std::uint64_t pointers = 16;
@@ -28,12 +34,15 @@ std::uint32_t frame_extents::frame_at(std::uint64_t address) const noexcept {
   if (parts_.empty() || address < parts_.front().begin || address >= end_) return none;
   const auto behind = std::ranges::upper_bound(parts_, address, {}, &part::begin);
   auto at = static_cast<std::uint32_t>(behind - parts_.begin() - 1);
-  while (at != none && address >= parts_[at].end) at = parts_[at].around;
+  for (int depth = 0; at != none && address >= parts_[at].end; ++depth) {
+    at = depth < deepest ? parts_[at].around : none;
+  }
   return at;
 }
 
 bool frame_extents::is_inside(std::uint32_t inner, std::uint32_t outer) const noexcept {
-  for (std::uint32_t at = parts_[inner].around; at != none; at = parts_[at].around) {
+  std::uint32_t at = parts_[inner].around;
+  for (int depth = 0; at != none && depth < deepest; ++depth, at = parts_[at].around) {
     if (at == outer) return true;
   }
   return false;

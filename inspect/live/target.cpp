@@ -87,7 +87,7 @@ class live_target::state {
     read_ = true;
     if (coroutines_.empty() && !options_.rust &&
         std::ranges::any_of(*modules, [](const module& one) { return is_rust_program(one.file); })) {
-      notes_.emplace_back("the program is written in Rust: --rust shows the futures that it holds in boxes");
+      notes_.emplace_back("it runs code that is written in Rust: --rust shows the futures that it holds in boxes");
     } else if (coroutines_.empty() && notes_.empty()) {
       notes_.emplace_back("the process runs no code of coroutines");
     }

@@ -185,7 +185,7 @@ TEST(live_rust_command, is_named_where_it_is_missing) {
   };
   const support::temporary_folder folder;
   EXPECT_THAT(notes_of(sleep_made_by("rustc version 1.63.0 (4b91a6ea7 2022-08-08)", folder)),
-              HasSubstr("the program is written in Rust: --rust shows the futures"));
+              HasSubstr("code that is written in Rust: --rust shows the futures"));
   const support::temporary_folder other;
   const std::string notes = notes_of(sleep_made_by("GCC: (Debian 12.2.0-14) 12.2.0", other));
   EXPECT_THAT(notes, testing::Not(HasSubstr("--rust")));
