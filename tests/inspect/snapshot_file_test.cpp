@@ -121,16 +121,20 @@ TEST(snapshot_file_test, other_files_are_told_from_snapshots) {
 }
 
 /// Keys that files of earlier builds do not have.
-bool is_younger(const std::string& key) { return key == "not_started" || key == "half_built" || key == "freed"; }
+bool is_younger(const std::string& key) {
+  return key == "not_started" || key == "half_built" || key == "freed" || key == "left_out" || key == "memory";
+}
 
 TEST(snapshot_file_test, files_of_earlier_builds_are_read) {
   auto all = ordered_json::parse(snapshot_json(example()));
-  for (const char* key : {"not_started", "half_built", "freed"}) EXPECT_EQ(all.erase(key), 1U) << key;
+  for (const char* key : {"not_started", "half_built", "freed", "left_out", "memory"})
+    EXPECT_EQ(all.erase(key), 1U) << key;
   for (auto& site : all["sites"]) EXPECT_EQ(site.erase("half_built"), 1U);
   const auto read = parse_snapshot(all.dump(), "file.json");
   ASSERT_TRUE(read.has_value()) << read.error().message;
   auto expected = example();
-  expected.not_started = expected.half_built = expected.freed = 0;
+  expected.not_started = expected.half_built = expected.freed = expected.left_out = 0;
+  expected.memory = {};
   expected.sites[0].half_built = false;
   EXPECT_EQ(*read, expected);
 }
@@ -159,6 +163,8 @@ TEST(snapshot_file_test, impossible_values_are_refused) {
       {[](auto& all) { all["frames"] = 1ULL << 60U; }, "'frames' is too large"},
       {[](auto& all) { all["pid"] = -4; }, "'pid' is no whole number"},
       {[](auto& all) { all["freed"] = -1; }, "'freed' is no whole number"},
+      {[](auto& all) { all["memory"] = 7; }, "'memory' is no object"},
+      {[](auto& all) { all["memory"]["stacks"] = "much"; }, "'stacks' is no whole number"},
       {[](auto& all) { all["seconds"] = -0.5; }, "'seconds' is no time"},
       {[](auto& all) { all["paused_seconds"] = 1e300; }, "'paused_seconds' is no time"},
       {[](auto& all) { all["seconds"] = "long"; }, "file.json: type must be number"},
