@@ -12,7 +12,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
+#include <expected>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -21,6 +23,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace tare::cli {
@@ -123,6 +126,33 @@ void tell_not_recorded(const inspect::coroutine_report& report, const inspect::r
   }
 }
 
+/// Writes the frames as they are. What another compiler's were, as `before` has them, stays.
+base::result<void> record(const inspect::coroutine_report& report, const std::optional<std::regex>& pattern,
+                          inspect::ratchet before, const fs::path& file) {
+  auto out = output_file::open(file.string());
+  if (!out) return std::unexpected(out.error());
+  auto frames = inspect::record_frames(selected(report.coroutines, pattern));
+  const std::size_t count = inspect::count_frames(frames);
+  before.erase("");
+  frames.merge(before);
+  if (auto written = out->write(inspect::ratchet_text(frames)); !written) return std::unexpected(written.error());
+  fmt::print("{} frames recorded in {}\n", count, file.string());
+  return {};
+}
+
+/// On the screen, and as SARIF if that was asked for; `within` where there is nothing to tell.
+base::result<void> tell(const std::vector<inspect::violation>& found, const options& asked,
+                        std::optional<output_file>& sarif, const std::string& within) {
+  if (sarif) {
+    if (auto written = sarif->write(violations_sarif(found)); !written) return written;
+    if (sarif->is_standard_output()) return {};
+  }
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
+  const bool github = asked.format == "github" || (asked.format == "auto" && std::getenv("GITHUB_ACTIONS") != nullptr);
+  auto screen = output_file::standard_output();
+  return screen.write(found.empty() ? within : github ? violations_github(found) : violations_text(found));
+}
+
 int run(const options& asked) {
   auto opened = output_file::open_if_named(asked.sarif);
   if (!opened) return cannot_check(opened.error());
@@ -172,14 +202,9 @@ int run(const options& asked) {
                                          asked.binary, report->coroutines.size())});
   }
   if (asked.record) {
-    auto out = output_file::open(ratchet_file.string());
-    if (!out) return cannot_check(out.error());
-    auto frames = inspect::record_frames(selected(report->coroutines, pattern));
-    fmt::print("{} frames recorded in {}\n", inspect::count_frames(frames), ratchet_file.string());
-    // What another compiler's frames were stays.
-    before.erase("");
-    frames.merge(before);
-    if (const auto written = out->write(inspect::ratchet_text(frames)); !written) return cannot_check(written.error());
+    if (const auto recorded = record(*report, pattern, std::move(before), ratchet_file); !recorded) {
+      return cannot_check(recorded.error());
+    }
     before.clear();
   }
   if (has_ratchet) tell_not_recorded(*report, before, ratchet_file);
@@ -197,18 +222,9 @@ int run(const options& asked) {
   tell_idle(*report, budgets);
   const bool unchecked = tell_unchecked(*report);
   const auto found = all_violations(report->coroutines, budgets, before);
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
-  const bool github = asked.format == "github" || (asked.format == "auto" && std::getenv("GITHUB_ACTIONS") != nullptr);
-  auto screen = output_file::standard_output();
-  const bool sarif_on_screen = sarif && sarif->is_standard_output();
-  if (sarif) {
-    if (const auto written = sarif->write(violations_sarif(found)); !written) return cannot_check(written.error());
-  }
-  if (!sarif_on_screen) {
-    std::string text = github ? violations_github(found) : violations_text(found);
-    if (found.empty() && !unchecked && !asked.record) text = fmt::format("{} frames are within their budgets\n", known);
-    if (const auto written = screen.write(text); !written) return cannot_check(written.error());
-  }
+  std::string within;
+  if (!unchecked && !asked.record) within = fmt::format("{} frames are within their budgets\n", known);
+  if (const auto written = tell(found, asked, sarif, within); !written) return cannot_check(written.error());
   return finish_output(!found.empty() ? failed : unchecked ? bad_usage : done);
 }
 

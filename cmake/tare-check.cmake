@@ -2,8 +2,8 @@
 #
 # Holds the coroutine frames of a target to their budgets whenever it was linked: the build fails with a line for each
 # frame that is too large. Without BUDGET and RATCHET, the files tare.toml and tare.ratchet.toml in the folder of the
-# calling CMakeLists.txt are taken where they are there; TARE_FRAME_BUDGET in the source holds in any case. Without any of
-# them the build goes on, and a note says how to record the frames as they are.
+# calling CMakeLists.txt are taken where they are there; TARE_FRAME_BUDGET in the source holds in any case. Without
+# any of them the build goes on, and a note says how to record the frames as they are.
 # The target has to be built with -g. The command is the one of this project, or TARE_COMMAND, or the one in PATH.
 include(${CMAKE_CURRENT_LIST_DIR}/tare-command.cmake)
 

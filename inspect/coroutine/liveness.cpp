@@ -639,15 +639,12 @@ class liveness_finder {
 
   /// Whether the await stands before the variable: what is in its place there is another object.
   [[nodiscard]] bool is_declared_later(const frame_field* field, const found_await& await) const {
-    if (field == nullptr || field->kind != field_kind::local || await.point.where.line == 0) return false;
-    bool any = false;
-    for (const auto& variable : variables_) {
-      const auto& declared = variable.field.declared;
-      if (variable.inlined || variable.field.name != field->name || variable.field.offset != field->offset) continue;
-      if (declared.file != await.point.where.file || declared.line <= await.point.where.line) return false;
-      any = true;
-    }
-    return any;
+    return field != nullptr && field->kind == field_kind::local && await.point.where.line != 0 &&
+           std::ranges::any_of(variables_, [&](const scoped_variable& one) {
+             return !one.inlined && one.field.name == field->name && one.field.offset == field->offset &&
+                    one.field.declared.file == await.point.where.file &&
+                    one.field.declared.line > await.point.where.line;
+           });
   }
 
   /// g++ gives every variable a place of its own, so one that is out of scope is gone. But only without optimization
