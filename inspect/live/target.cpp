@@ -1,7 +1,6 @@
 #include "inspect/live/target.hpp"
 
 #include "base/proc/memory.hpp"
-
 #include "inspect/coroutine/read.hpp"
 #include "inspect/live/arena.hpp"
 #include "inspect/live/frame_index.hpp"
