@@ -150,7 +150,7 @@ base::result<inspect::frame_counts> read_counts(const options& asked) {
 constexpr std::size_t default_rows = 100;
 
 /// How many coroutines are shown at most; nothing: all.
-std::optional<std::size_t> most_shown(const options& asked) {
+std::optional<std::size_t> max_shown(const options& asked) {
   const bool all = asked.awaits || asked.advice || !asked.json.empty() || !asked.html.empty();
   const std::size_t most = asked.top.value_or(all ? 0 : default_rows);
   return most == 0 ? std::nullopt : std::optional(most);
@@ -166,7 +166,7 @@ struct selection {
 class selector {
  public:
   selector(const options& asked, const std::optional<std::regex>& pattern)
-      : asked_(asked), pattern_(pattern), most_(most_shown(asked)) {}
+      : asked_(asked), pattern_(pattern), most_(max_shown(asked)) {}
 
   /// The sizes of frames are soon read, their awaits take ten times as long: these are read only of what is shown,
   /// unless the order depends on them, or all are.

@@ -283,7 +283,7 @@ std::string tree_text(std::span<const coroutine> coroutines, const std::string& 
     bool heaviest;
   };
   constexpr std::size_t deepest = 64;
-  constexpr std::size_t most_lines = 2000;
+  constexpr std::size_t max_lines = 2000;
   std::size_t lines = 0;
   for (std::size_t root = 0; root < coroutines.size(); ++root) {
     const std::string& its_name = coroutines[root].name;
@@ -292,7 +292,7 @@ std::string tree_text(std::span<const coroutine> coroutines, const std::string& 
                         with_commas(ways.heaviest(root)), its_name);
     std::vector<step> waiting{{root, 0, true}};
     std::vector<std::size_t> path;
-    while (!waiting.empty() && lines < most_lines) {
+    while (!waiting.empty() && lines < max_lines) {
       const step one = waiting.back();
       waiting.pop_back();
       ++lines;
@@ -309,7 +309,7 @@ std::string tree_text(std::span<const coroutine> coroutines, const std::string& 
         waiting.push_back({child, one.depth + 1, one.heaviest && heaviest == child});
       }
     }
-    if (lines >= most_lines) {
+    if (lines >= max_lines) {
       text += "...\n";
       break;
     }

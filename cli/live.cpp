@@ -45,7 +45,7 @@ struct options {
 constexpr std::size_t all_of_them = std::numeric_limits<std::size_t>::max();
 
 /// How many are shown: what --top says, where 0 is all, or as many as usual.
-std::size_t most_of(const options& asked, std::size_t usual) {
+std::size_t max_of(const options& asked, std::size_t usual) {
   return !asked.top ? usual : *asked.top == 0 ? all_of_them : *asked.top;
 }
 
@@ -56,7 +56,7 @@ int show_list(const options& asked) {
   if (!target) return complain(target.error());
   constexpr std::size_t usual = 20;
   const auto frames =
-      target->list([&](const std::string& name) { return std::regex_search(name, *pattern); }, most_of(asked, usual));
+      target->list([&](const std::string& name) { return std::regex_search(name, *pattern); }, max_of(asked, usual));
   if (!frames) return complain(frames.error());
   if (frames->empty()) return show(fmt::format("no suspended frame matches '{}'\n", asked.list));
   return show(list_text(*frames));
@@ -94,7 +94,7 @@ std::string text_of(const options& asked, const inspect::live_snapshot& taken) {
   const std::string head = live_head(taken) + "\n" + (memory.empty() ? "" : memory + "\n");
   if (!asked.stacks) return head + live_table(taken, asked.top.value_or(0), screen_width());
   tree_limits limits;
-  limits.width = most_of(asked, limits.width);
+  limits.width = max_of(asked, limits.width);
   limits.columns = screen_width();
   return head + stacks_text(taken, limits);
 }

@@ -22,8 +22,8 @@ using key = screen_key::kind;
 using namespace std::chrono_literals;
 
 constexpr std::array<std::chrono::milliseconds, 8> intervals{200ms, 500ms, 1s, 2s, 5s, 10s, 30s, 60s};
-constexpr std::size_t least_height = 5;
-constexpr std::size_t least_width = 24;
+constexpr std::size_t min_height = 5;
+constexpr std::size_t min_width = 24;
 
 constexpr std::array<std::string_view, 11> help{
     "Up, Down, Page Up, Page Down, Home, End: select a place",
@@ -77,11 +77,11 @@ std::string base_place(const inspect::source_line& where) {
 
 /// A function and its place in so many columns; the place goes first where both do not fit.
 std::string named(const live_site& site, std::size_t columns) {
-  constexpr std::size_t least_name = 12;
+  constexpr std::size_t min_name = 12;
   std::string behind;
   if (const auto place = base_place(site.where); !place.empty()) behind += "  " + short_name(place);
   if (const auto state = state_of(site); !state.empty()) behind += fmt::format(" ({})", state);
-  if (text_width(behind) + least_name > columns) behind.clear();
+  if (text_width(behind) + min_name > columns) behind.clear();
   return short_name(site.function, columns - std::min(columns, text_width(behind))) + behind;
 }
 
@@ -431,7 +431,7 @@ void live_screen::add_body(std::vector<screen_line>& to) const {
 
 std::vector<screen_line> live_screen::lines() const {
   std::vector<screen_line> all;
-  if (height_ < least_height || width_ < least_width) {
+  if (height_ < min_height || width_ < min_width) {
     all.push_back({"the terminal is too small", look::plain});
   } else {
     for (auto& line : header()) all.push_back({std::move(line), all.empty() ? look::bold : look::plain});

@@ -33,12 +33,12 @@ std::vector<std::size_t> table::widths(std::size_t most) const {
   if (most == 0 || all.empty()) return all;
   std::size_t whole = (all.size() - 1) * gap;
   for (const auto one : all) whole += one;
-  constexpr std::size_t least_name = 24;
-  constexpr std::size_t least_place = 16;
+  constexpr std::size_t min_name = 24;
+  constexpr std::size_t min_place = 16;
   while (whole > most) {
     std::size_t widest = all.size();
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (!is_left(i) || all[i] <= (i == 0 ? least_name : least_place)) continue;
+      if (!is_left(i) || all[i] <= (i == 0 ? min_name : min_place)) continue;
       if (widest == all.size() || all[i] > all[widest]) widest = i;
     }
     if (widest == all.size()) break;

@@ -14,12 +14,12 @@ namespace {
 struct counts {
   int answered = 0;
   int at_a_time = 0;
-  int most_at_a_time = 0;
+  int max_at_once = 0;
 };
 
 tare::task<> request(int id, int failing, tare::semaphore& slots, counts& seen) {
   const auto slot = co_await slots.acquire();
-  if (++seen.at_a_time > seen.most_at_a_time) seen.most_at_a_time = seen.at_a_time;
+  if (++seen.at_a_time > seen.max_at_once) seen.max_at_once = seen.at_a_time;
   co_await tare::sleep_for(1ms);
   --seen.at_a_time;
   if (id == failing) throw std::runtime_error("request 500 failed");
@@ -37,7 +37,7 @@ tare::task<> all(int failing) {
   } catch (const std::runtime_error& error) {
     std::printf("%s; ", error.what());
   }
-  std::printf("%d answered, %d at a time\n", seen.answered, seen.most_at_a_time);
+  std::printf("%d answered, %d at a time\n", seen.answered, seen.max_at_once);
 }
 
 }  // namespace

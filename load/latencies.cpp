@@ -21,7 +21,7 @@ std::uint64_t latencies::largest_in(std::size_t bucket) noexcept {
 }
 
 void latencies::add(std::chrono::nanoseconds latency) noexcept {
-  constexpr std::int64_t most = (std::int64_t{1} << most_bits) - 1;
+  constexpr std::int64_t most = (std::int64_t{1} << max_bits) - 1;
   const std::int64_t value = std::clamp<std::int64_t>(latency.count(), 0, most);
   ++counts_[bucket_of(static_cast<std::uint64_t>(value))];
   ++count_;

@@ -23,8 +23,8 @@ class latencies {
  private:
   // Values below 2^11 have a bucket each; every further power of two has 2^10.
   static constexpr unsigned precision_bits = 10;
-  static constexpr unsigned most_bits = 44;
-  static constexpr std::size_t buckets = (most_bits - precision_bits + 1) << precision_bits;
+  static constexpr unsigned max_bits = 44;
+  static constexpr std::size_t buckets = (max_bits - precision_bits + 1) << precision_bits;
 
   [[nodiscard]] static std::size_t bucket_of(std::uint64_t value) noexcept;
   [[nodiscard]] static std::uint64_t largest_in(std::size_t bucket) noexcept;

@@ -10,7 +10,7 @@
 namespace tare::base {
 
 std::chrono::nanoseconds read_cpu_time(std::span<const pid_t> processes) {
-  const long ticks_a_second = ::sysconf(_SC_CLK_TCK);
+  const long ticks_per_second = ::sysconf(_SC_CLK_TCK);
   std::chrono::nanoseconds all{0};
   for (const pid_t process : processes) {
     clockid_t clock{};
@@ -19,9 +19,9 @@ std::chrono::nanoseconds read_cpu_time(std::span<const pid_t> processes) {
       all += std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
     const auto text = read_proc_file(process, "stat");
     const auto stat = text ? parse_stat(*text) : std::nullopt;
-    if (stat && ticks_a_second > 0) {
+    if (stat && ticks_per_second > 0) {
       const std::chrono::duration<double> seconds(static_cast<double>(stat->reaped_ticks) /
-                                                  static_cast<double>(ticks_a_second));
+                                                  static_cast<double>(ticks_per_second));
       all += std::chrono::duration_cast<std::chrono::nanoseconds>(seconds);
     }
   }

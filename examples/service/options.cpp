@@ -19,7 +19,7 @@ namespace {
 
 constexpr int bad_usage = 2;
 // Without clients the process holds about 8 MiB; with less than this it could hardly serve any.
-constexpr std::size_t least_budget = std::size_t{32} << 20U;
+constexpr std::size_t min_budget = std::size_t{32} << 20U;
 
 std::unexpected<int> complain(const std::string& what) {
   std::fprintf(stderr, "service: %s; see service --help\n", what.c_str());
@@ -103,7 +103,7 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   }
   const auto size = parse_size(budget);
   if (!size) return complain("--budget: " + size.error());
-  if (*size < least_budget) return complain("--budget: must be at least 32M, not " + budget);
+  if (*size < min_budget) return complain("--budget: must be at least 32M, not " + budget);
   chosen.budget = *size;
   if (database->empty()) {
     const auto folder = make_state_folder();

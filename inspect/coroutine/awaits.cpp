@@ -18,7 +18,7 @@ namespace {
 
 namespace dwarf = llvm::dwarf;
 
-constexpr std::uint64_t most_awaits = 4096;
+constexpr std::uint64_t max_awaits = 4096;
 
 class await_finder {
  public:
@@ -73,7 +73,7 @@ class await_finder {
       for (const auto& access : function.flow->accesses(i)) {
         if (!is_index(function, access)) continue;
         for (const auto& number : access.written) {
-          if (number.value >= most_awaits) continue;
+          if (number.value >= max_awaits) continue;
           // g++: 0 is "not started", odd numbers are "being destroyed".
           if (gcc_ && (number.value == 0 || (number.value & 1U) != 0)) continue;
           const std::uint64_t place = function.flow->contains(number.address) ? number.address : access.instruction;
@@ -103,7 +103,7 @@ class await_finder {
       if (!name.starts_with(stem)) return;
       const auto index = dwarf::toUnsigned(die.find(dwarf::DW_AT_LLVM_coro_suspend_idx));
       const std::uint64_t number = index ? *index : parse(name.substr(stem.size()));
-      if (number >= most_awaits) return;
+      if (number >= max_awaits) return;
       const source_line where = declaration(die);
       if (where.line != 0) labels_.try_emplace(number, where);
       (void)at(number);
@@ -114,9 +114,9 @@ class await_finder {
 
   static std::uint64_t parse(std::string_view digits) {
     std::uint64_t number = 0;
-    if (digits.empty() || digits.size() > 5) return most_awaits;
+    if (digits.empty() || digits.size() > 5) return max_awaits;
     for (const char c : digits) {
-      if (c < '0' || c > '9') return most_awaits;
+      if (c < '0' || c > '9') return max_awaits;
       number = number * 10 + static_cast<std::uint64_t>(c - '0');
     }
     return number;
@@ -143,8 +143,8 @@ class await_finder {
 
   /// Whether nothing but jumps stand between the place and an instruction that ends the program.
   static bool ends_in_trap(const function_flow& flow, std::uint64_t address) {
-    constexpr int most_jumps = 4;
-    for (int jumps = 0; jumps <= most_jumps; ++jumps) {
+    constexpr int max_jumps = 4;
+    for (int jumps = 0; jumps <= max_jumps; ++jumps) {
       const auto at = flow.index_of(address);
       if (!at) return true;
       const instruction& one = flow.instructions()[*at];

@@ -13,11 +13,11 @@ namespace {
 using json = nlohmann::json;
 
 constexpr std::size_t longest_record = 4U << 20U;
-constexpr std::size_t most_records = 1'000'000;
-constexpr std::size_t most_entries = 16'384;  ///< of each list in a record
-constexpr std::uint64_t largest_frame = std::uint64_t{1} << 30;
-constexpr std::uint64_t largest_alignment = 1U << 20U;
-constexpr std::uint64_t most_lines = std::numeric_limits<std::uint32_t>::max();
+constexpr std::size_t max_records = 1'000'000;
+constexpr std::size_t max_entries = 16'384;  ///< of each list in a record
+constexpr std::uint64_t max_frame = std::uint64_t{1} << 30;
+constexpr std::uint64_t max_alignment = 1U << 20U;
+constexpr std::uint64_t max_lines = std::numeric_limits<std::uint32_t>::max();
 
 /// Reads a record; it is bad as soon as anything in it is.
 class record_reader {
@@ -28,8 +28,8 @@ class record_reader {
     compiler_record record;
     record.coroutine = string(all, "coroutine");
     record.line = line(all);
-    record.frame_bytes = number(all, "frame", largest_frame);
-    record.alignment = number(all, "align", largest_alignment);
+    record.frame_bytes = number(all, "frame", max_frame);
+    record.alignment = number(all, "align", max_alignment);
     for (const auto& one : list(all, "awaits")) record.awaits.push_back(read_await(one));
     for (const auto& one : list(all, "objects")) {
       record.places.push_back(read_place(one, record.frame_bytes));
@@ -59,7 +59,7 @@ class record_reader {
     return 0;
   }
 
-  std::uint32_t line(const json& of) { return static_cast<std::uint32_t>(number(of, "line", most_lines)); }
+  std::uint32_t line(const json& of) { return static_cast<std::uint32_t>(number(of, "line", max_lines)); }
 
   std::string string(const json& of, const char* key) {
     const json* found = member(of, key);
@@ -71,13 +71,13 @@ class record_reader {
   const json& list(const json& of, const char* key) {
     static const json none = json::array();
     const json* found = member(of, key);
-    if (found != nullptr && found->is_array() && found->size() <= most_entries) return *found;
+    if (found != nullptr && found->is_array() && found->size() <= max_entries) return *found;
     good_ = false;
     return none;
   }
 
   compiler_record::await read_await(const json& from) {
-    compiler_record::await one{.index = number(from, "index", most_entries), .where = {}, .final = false};
+    compiler_record::await one{.index = number(from, "index", max_entries), .where = {}, .final = false};
     one.where.line = line(from);
     if (from.contains("file")) one.where.file = string(from, "file");
     if (from.contains("final")) one.final = from["final"] == true;
@@ -95,7 +95,7 @@ class record_reader {
         break;
       }
       one.variables.push_back(
-          {.name = name[0].get<std::string>(), .line = static_cast<std::uint32_t>(number(name[1], most_lines))});
+          {.name = name[0].get<std::string>(), .line = static_cast<std::uint32_t>(number(name[1], max_lines))});
     }
     return one;
   }
@@ -142,7 +142,7 @@ bool fits(const compiler_record& record, const coroutine& one) {
 }  // namespace
 
 void compiler_records::add(std::string_view section) {
-  while (!section.empty() && by_name_.size() + refused_ < most_records) {
+  while (!section.empty() && by_name_.size() + refused_ < max_records) {
     const std::size_t end = std::min(section.find('\0'), section.size());
     const std::string_view text = section.substr(0, end);
     section.remove_prefix(std::min(section.size(), end + 1));

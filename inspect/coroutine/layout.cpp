@@ -15,8 +15,8 @@ namespace {
 
 namespace dwarf = llvm::dwarf;
 
-constexpr std::uint64_t largest_part = std::uint64_t{1} << 30;  ///< beyond this the information is damaged
-constexpr std::size_t most_fields = 16384;
+constexpr std::uint64_t max_part = std::uint64_t{1} << 30;  ///< beyond this the information is damaged
+constexpr std::size_t max_fields = 16384;
 
 /// "buf_1_2" without the numbers that g++ appends: the depth of the scope and which one it is.
 std::string_view without_scope_numbers(std::string_view name) {
@@ -140,7 +140,7 @@ void read_layout(const frame_source& source, coroutine& into) {
     const auto offset = member_offset(member);
     const auto type = type_of(member);
     const std::uint64_t bytes = type_bytes(type);
-    if (!offset || *offset > largest_part || bytes > largest_part || into.fields.size() >= most_fields) continue;
+    if (!offset || *offset > max_part || bytes > max_part || into.fields.size() >= max_fields) continue;
     frame_field field{.name = std::string(short_name(member)),
                       .type = without_noise(type_text(type)),
                       .offset = *offset,

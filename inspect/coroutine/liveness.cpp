@@ -13,8 +13,8 @@
 namespace tare::inspect {
 namespace {
 
-constexpr std::size_t most_atoms = 8192;
-constexpr std::size_t most_work = 40'000'000;  ///< words of bit sets that are passed over before it gives up
+constexpr std::size_t max_atoms = 8192;
+constexpr std::size_t max_work = 40'000'000;  ///< words of bit sets that are passed over before it gives up
 
 /// A stretch of the frame that is used as one.
 struct atom {
@@ -87,7 +87,7 @@ class liveness_finder {
   bool solve() {
     if (frame_bytes_ == 0 || !has_body()) return false;
     make_atoms();
-    if (atoms_.size() > most_atoms) return false;
+    if (atoms_.size() > max_atoms) return false;
     collect_effects();
     later_.assign(awaits_.size(), later_use(count()));
     earlier_.assign(awaits_.size(), earlier_use(count()));
@@ -379,7 +379,7 @@ class liveness_finder {
 
   bool spend(std::size_t blocks) {
     work_ += blocks * (count() / 64 + 1);
-    return work_ < most_work;
+    return work_ < max_work;
   }
 
   /// What is used from the beginning of each block on.

@@ -14,8 +14,8 @@ namespace dwarf = llvm::dwarf;
 
 // Damaged information may be a circle.
 constexpr int deepest = 8;
-constexpr std::size_t most_links = 16;
-constexpr std::size_t most_members = 256;
+constexpr std::size_t max_links = 16;
+constexpr std::size_t max_members = 256;
 
 bool is_class(const llvm::DWARFDie& type) {
   const auto tag = type.getTag();
@@ -59,12 +59,12 @@ class finder {
     std::size_t members = 0;
     for (const auto& child : type.children()) {
       const bool base = child.getTag() == dwarf::DW_TAG_inheritance;
-      if ((!base && child.getTag() != dwarf::DW_TAG_member) || ++members > most_members) continue;
+      if ((!base && child.getTag() != dwarf::DW_TAG_member) || ++members > max_members) continue;
       // Members without an offset are static, or those of a union.
       if (!base && child.find(dwarf::DW_AT_external)) continue;
       const std::uint64_t at = offset + member_offset(child).value_or(0);
       const auto its_type = without_aliases(type_of(child), true);
-      if (!its_type.isValid() || links_.size() >= most_links) continue;
+      if (!its_type.isValid() || links_.size() >= max_links) continue;
       const std::string_view own_name = short_name(child);
       const std::string_view name = rank(inside) == 0 && !inside.empty() ? inside : own_name;
       if (short_name(its_type).starts_with("coroutine_handle<")) {

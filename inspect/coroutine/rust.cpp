@@ -14,7 +14,7 @@ namespace {
 
 namespace dwarf = llvm::dwarf;
 
-constexpr std::uint64_t largest_frame = std::uint64_t{1} << 30;
+constexpr std::uint64_t max_frame = std::uint64_t{1} << 30;
 
 /// "server::serve::{async_fn_env#0}<T>" is shown as "server::serve<T>", a block as "server::serve::{async block}".
 std::string readable(std::string name) {
@@ -105,7 +105,7 @@ coroutine read_environment(const unit_context& unit, const llvm::DWARFDie& type)
   one.name = readable(one.linkage_name);
   one.image = unit.file.name();
   const std::uint64_t bytes = type_bytes(type);
-  if (bytes > largest_frame) return one;
+  if (bytes > max_frame) return one;
   one.frame_bytes = bytes;
   for (const auto& part : type.children()) {
     if (part.getTag() != dwarf::DW_TAG_variant_part) continue;

@@ -21,7 +21,7 @@ namespace {
 
 namespace dwarf = llvm::dwarf;
 
-constexpr std::size_t most_variables = 5000;
+constexpr std::size_t max_variables = 5000;
 
 /// A variable that may be in the frame.
 struct candidate {
@@ -141,7 +141,7 @@ class slot_namer {
  private:
   void add(const llvm::DWARFDie& variable, const std::vector<code_range>& scope, bool inlined) {
     const std::string_view name = short_name(variable);
-    if (candidates_.size() > most_variables || name.empty() || name.starts_with("__coro_") || name == "__promise" ||
+    if (candidates_.size() > max_variables || name.empty() || name.starts_with("__coro_") || name == "__promise" ||
         (name == "this" && inlined)) {
       return;
     }

@@ -17,7 +17,7 @@ namespace {
 
 namespace dwarf = llvm::dwarf;
 
-constexpr std::size_t most_variables = 20'000;
+constexpr std::size_t max_variables = 20'000;
 
 /// "Aw0", "Is", "Fs", "T001": the objects that g++ waits with.
 bool is_gcc_awaiter(std::string_view name) {
@@ -62,7 +62,7 @@ class variable_finder {
   }
 
   void add(const llvm::DWARFDie& variable, const std::vector<code_range>& scope, bool inlined) {
-    if (found_.size() > most_variables) return;
+    if (found_.size() > max_variables) return;
     const std::string_view name = short_name(variable);
     if (name.starts_with("__coro_") || name == "__promise" || name.starts_with("_Coro_") || name == "frame_ptr") return;
     auto locations = variable.getLocations(dwarf::DW_AT_location);

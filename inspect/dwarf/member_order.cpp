@@ -14,7 +14,7 @@ namespace {
 namespace dwarf = llvm::dwarf;
 
 constexpr int deepest = 16;
-constexpr std::size_t most_members = 4096;
+constexpr std::size_t max_members = 4096;
 
 struct class_member {
   std::uint64_t offset = 0;
@@ -36,7 +36,7 @@ std::optional<std::uint64_t> alignment_of_parts(const llvm::DWARFDie& type, int 
     if (child.getTag() != dwarf::DW_TAG_member && child.getTag() != dwarf::DW_TAG_inheritance) continue;
     if (child.find(dwarf::DW_AT_external) || child.find(dwarf::DW_AT_declaration)) continue;  // static
     const auto one = alignment_of(type_of(child), depth + 1);
-    if (!one || ++parts > most_members) return std::nullopt;
+    if (!one || ++parts > max_members) return std::nullopt;
     strictest = std::max({strictest, *one, dwarf::toUnsigned(child.find(dwarf::DW_AT_alignment), 1)});
   }
   return strictest;
@@ -87,7 +87,7 @@ std::optional<std::vector<class_member>> members_of(const llvm::DWARFDie& type) 
     const std::uint64_t bytes = type_bytes(member);
     const bool plain = offset && alignment && bytes != 0 && bytes % *alignment == 0 &&
                        !child.find({dwarf::DW_AT_bit_size, dwarf::DW_AT_data_bit_offset, dwarf::DW_AT_artificial});
-    if (!plain || members.size() >= most_members) return std::nullopt;
+    if (!plain || members.size() >= max_members) return std::nullopt;
     members.push_back({.offset = *offset,
                        .bytes = bytes,
                        .alignment = std::max(*alignment, dwarf::toUnsigned(child.find(dwarf::DW_AT_alignment), 1))});

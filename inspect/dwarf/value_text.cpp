@@ -16,9 +16,9 @@ namespace {
 namespace dwarf = llvm::dwarf;
 
 constexpr int deepest = 4;
-constexpr std::size_t most_members = 8;
-constexpr std::size_t most_elements = 4;
-constexpr std::size_t most_text = 48;
+constexpr std::size_t max_members = 8;
+constexpr std::size_t max_elements = 4;
+constexpr std::size_t max_text = 48;
 
 template <class T>
 T number_from(std::span<const std::byte> bytes) {
@@ -153,11 +153,11 @@ class writer {
 
   /// Text in memory; up to its null if the length is not known.
   [[nodiscard]] std::optional<std::string> text_at(std::uint64_t address, std::optional<std::uint64_t> length) const {
-    std::string text(std::min<std::uint64_t>(length.value_or(most_text), most_text), '\0');
+    std::string text(std::min<std::uint64_t>(length.value_or(max_text), max_text), '\0');
     const auto read = memory_.read(address, std::as_writable_bytes(std::span(text)));
     if (read == 0 && !text.empty()) return std::nullopt;
     text.resize(read);
-    bool cut = length && *length > most_text;
+    bool cut = length && *length > max_text;
     if (!length) {
       const auto end = text.find('\0');
       cut = end == std::string::npos;
@@ -173,15 +173,15 @@ class writer {
     if (is_character(element)) {
       std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       text = text.substr(0, std::min(text.find('\0'), text.size()));
-      return quoted(text.substr(0, most_text), text.size() > most_text);
+      return quoted(text.substr(0, max_text), text.size() > max_text);
     }
     std::string out = "[";
     const std::size_t count = bytes.size() / size;
-    for (std::size_t i = 0; i < std::min(count, most_elements); ++i) {
+    for (std::size_t i = 0; i < std::min(count, max_elements); ++i) {
       if (i != 0) out += ", ";
       out += text(element, bytes.subspan(i * size, size), depth + 1);
     }
-    return out + (count > most_elements ? fmt::format(", … {} in all]", count) : "]");
+    return out + (count > max_elements ? fmt::format(", … {} in all]", count) : "]");
   }
 
   std::string object(const llvm::DWARFDie& type, std::span<const std::byte> bytes, int depth) {
@@ -221,8 +221,8 @@ class writer {
         collect(its_type, its_bytes, depth + 1, parts);
         continue;
       }
-      if (parts.size() == most_members) parts.push_back({.name = {}, .value = "…"});
-      if (parts.size() > most_members) return;
+      if (parts.size() == max_members) parts.push_back({.name = {}, .value = "…"});
+      if (parts.size() > max_members) return;
       const auto value = text(its_type, its_bytes, depth + 1);
       if (value.empty()) continue;
       parts.push_back({.name = std::string(short_name(child)), .value = value});
@@ -232,7 +232,7 @@ class writer {
   static void collect_bits(const llvm::DWARFDie& member, std::span<const std::byte> bytes, std::vector<part>& parts) {
     const auto width = dwarf::toUnsigned(member.find(dwarf::DW_AT_bit_size), 0);
     const auto first = dwarf::toUnsigned(member.find(dwarf::DW_AT_data_bit_offset), 0);
-    if (width == 0 || width > 56 || first / 8 >= bytes.size() || parts.size() >= most_members) return;
+    if (width == 0 || width > 56 || first / 8 >= bytes.size() || parts.size() >= max_members) return;
     const auto word =
         number_from<std::uint64_t>(bytes.subspan(first / 8, std::min<std::size_t>(8, bytes.size() - first / 8)));
     const std::uint64_t value = word >> (first % 8) & ((std::uint64_t{1} << width) - 1);

@@ -10,7 +10,7 @@
 namespace tare::inspect {
 namespace {
 
-constexpr std::uint64_t least_bytes = 32;
+constexpr std::uint64_t min_bytes = 32;
 /// What stays in the place of what is moved out of a frame: a reference, a handle.
 constexpr std::uint64_t handle_bytes = 8;
 
@@ -56,7 +56,7 @@ std::string line_name(const await_point& await) { return fmt::format(":{}", awai
 /// A frame has one size: a variable leaves it only if it is needed across no await at all.
 void advise_to_end(const std::map<variable_key, variable_life>& lives, std::vector<advice>& into) {
   for (const auto& [name, life] : lives) {
-    if (life.needed || life.last == nullptr || life.bytes < least_bytes) continue;
+    if (life.needed || life.last == nullptr || life.bytes < min_bytes) continue;
     std::string message = fmt::format(
         "'{}' ({}) is kept across this await, but no use of it afterwards was seen: end its scope before the await, "
         "if nothing has kept its address",
@@ -95,7 +95,7 @@ void advise_to_reorder(const coroutine& one, std::vector<advice>& into) {
 /// Only likely: kept apart it has a handle here, of a word or two.
 void advise_to_part(const coroutine& one, std::vector<advice>& into) {
   for (const auto& child : one.fields) {
-    if (child.kind != field_kind::child || child.bytes < least_bytes || one.made_by != producer::clang) continue;
+    if (child.kind != field_kind::child || child.bytes < min_bytes || one.made_by != producer::clang) continue;
     const auto is_idle = [&](const await_point& await) {
       std::uint64_t dead = 0;
       for (const auto& part : await.variables) {
@@ -126,7 +126,7 @@ std::vector<advice> advise(const coroutine& one) {
   for (const auto& await : one.awaits) {
     if (!is_known(await)) continue;
     for (const auto& [name, bytes] : by_variable(await)) {
-      if (bytes.kind == field_kind::parameter && bytes.live + bytes.held >= least_bytes) {
+      if (bytes.kind == field_kind::parameter && bytes.live + bytes.held >= min_bytes) {
         auto& most = parameters[name.first];
         most = {std::max(most.first, bytes.live + bytes.held), bytes.type};
       }

@@ -15,7 +15,7 @@
 namespace tare::inspect {
 namespace {
 
-constexpr std::uint64_t largest_budget = std::uint64_t{1} << 40;
+constexpr std::uint64_t max_budget = std::uint64_t{1} << 40;
 /// The library's matcher recurses once for each character, so it is not given endless names.
 constexpr std::size_t longest_matched_name = 4096;
 
@@ -73,11 +73,11 @@ class budget_reader {
 
   std::optional<std::uint64_t> bytes(const toml::node& node, std::string_view key) {
     if (const auto number = node.value_exact<std::int64_t>()) {
-      if (*number > 0 && std::cmp_less_equal(*number, largest_budget)) {
+      if (*number > 0 && std::cmp_less_equal(*number, max_budget)) {
         return static_cast<std::uint64_t>(*number);
       }
     } else if (const auto text = node.value_exact<std::string>()) {
-      if (const auto size = parse_bytes(*text); size && *size > 0 && *size <= largest_budget) return size;
+      if (const auto size = parse_bytes(*text); size && *size > 0 && *size <= max_budget) return size;
     }
     complain(node, fmt::format("'{}' must be a size above 0 in bytes, such as 256 or \"1 KiB\"", key));
     return 1;

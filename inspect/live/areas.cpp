@@ -6,7 +6,7 @@ namespace tare::inspect {
 namespace {
 
 /// Larger ones are the shadows of sanitizers: to ask which of their pages are there would take minutes.
-constexpr std::uint64_t largest_region = std::uint64_t{256} << 30U;
+constexpr std::uint64_t max_region = std::uint64_t{256} << 30U;
 
 /// Cuts a region into what can be told of its parts. `stacks` are by their ends; `guarded` says whether memory that
 /// nobody may touch lies below, as it does below the stack of a thread.
@@ -29,9 +29,9 @@ std::vector<area> areas_of(const address_space& memory, const memory_region& reg
     used = true;
     // What lies below the stack pointer is left over from calls that have returned.
     special.push_back({.where = stack, .kind = area_kind::stack, .region = &region});
-    constexpr std::uint64_t most_of_stack = std::uint64_t{8} << 20U;
+    constexpr std::uint64_t max_stack_bytes = std::uint64_t{8} << 20U;
     const std::uint64_t room = stack.begin - region.where.begin;
-    dead.push_back({.begin = stack.begin - std::min(room, most_of_stack), .end = stack.begin});
+    dead.push_back({.begin = stack.begin - std::min(room, max_stack_bytes), .end = stack.begin});
   }
   // The stack of a thread that has ended, or whose stack pointer is not known since it runs, says nothing.
   const bool stack = region.path == "[stack]" || (guarded && special.empty() && is_thread_stack(memory, region));
@@ -71,7 +71,7 @@ area_list find_areas(const address_space& memory, std::span<const address_range>
     const bool guarded = before != nullptr && !before->readable && before->where.end == region.where.begin;
     before = &region;
     if (!region.readable || !region.writable || region.shared || region.path.starts_with("/dev/")) continue;
-    if (region.where.bytes() > largest_region) {
+    if (region.where.bytes() > max_region) {
       ++found.skipped;
       continue;
     }

@@ -22,11 +22,11 @@ T number_at(std::span<const std::byte> from, std::size_t offset) {
 
 /// Whether the numbers can be worked with, whatever they mean.
 bool is_sound(const abi::arena& abi) {
-  constexpr std::uint32_t largest_slab = 1U << 30U;
-  constexpr std::uint64_t most_slabs = std::uint64_t{1} << 24U;
-  constexpr std::uint32_t largest_entry = 4096;
-  return std::has_single_bit(abi.slab_bytes) && abi.slab_bytes >= page && abi.slab_bytes <= largest_slab &&
-         abi.slab_entry_bytes >= 16 && abi.slab_entry_bytes <= largest_entry && abi.slabs <= most_slabs &&
+  constexpr std::uint32_t max_slab = 1U << 30U;
+  constexpr std::uint64_t max_slabs = std::uint64_t{1} << 24U;
+  constexpr std::uint32_t max_entry = 4096;
+  return std::has_single_bit(abi.slab_bytes) && abi.slab_bytes >= page && abi.slab_bytes <= max_slab &&
+         abi.slab_entry_bytes >= 16 && abi.slab_entry_bytes <= max_entry && abi.slabs <= max_slabs &&
          abi.link_unit != 0 && abi.base % abi.slab_bytes == 0 && abi.promise_at < page && abi.parent_at < page &&
          abi.parent_kind_at < page && abi.parent_kind_shift < 8;
 }
@@ -196,8 +196,8 @@ std::uint64_t arena::owner_of_scope(std::uint64_t slots) {
 
 std::uint64_t arena::waiter_of_branch(std::uint64_t branch) {
   // A task that has moved to another shard has a stand-in, which has a parent of its own.
-  constexpr int most_stand_ins = 8;
-  for (int step = 0; step < most_stand_ins; ++step) {
+  constexpr int max_stand_ins = 8;
+  for (int step = 0; step < max_stand_ins; ++step) {
     if (const std::uint64_t frame = frame_of(branch); frame != 0) return frame;
     const auto group = memory_.read_object<std::uint64_t>(branch + abi_.group_of_branch_at);
     if (!group) return 0;

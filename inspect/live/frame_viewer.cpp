@@ -11,7 +11,7 @@
 namespace tare::inspect {
 namespace {
 
-constexpr std::uint64_t largest_view = std::uint64_t{1} << 20U;
+constexpr std::uint64_t max_view = std::uint64_t{1} << 20U;
 
 /// A field that is to be shown, and where its type is described.
 struct shown_field {
@@ -88,7 +88,7 @@ frame_view view_frame(const address_space& memory, const found_frame& frame, std
     if (same != report->coroutines.end()) of = &*same;
   }
   auto shown = fields_at(*of, frame.index);
-  std::vector<std::byte> bytes(std::min(view.frame_bytes, largest_view));
+  std::vector<std::byte> bytes(std::min(view.frame_bytes, max_view));
   bytes.resize(memory.read(frame.address, bytes));
   const auto read_values = [&](image& file) {
     if (!file.has_debug_information()) file.find_debug_file(debug_folders);

@@ -12,7 +12,7 @@ constexpr std::uint64_t previous_in_use = 1;
 constexpr std::uint64_t is_mapped = 2;
 constexpr std::uint64_t of_thread_arena = 4;
 constexpr std::uint64_t flags = 7;
-constexpr std::uint64_t most_of_heap = std::uint64_t{64} << 20U;
+constexpr std::uint64_t max_heap_bytes = std::uint64_t{64} << 20U;
 
 /// Whether a chunk may have this size, flags included. The smallest are fence posts.
 bool is_plausible(std::uint64_t size, std::uint64_t room, bool thread_arena) {
@@ -55,21 +55,21 @@ std::vector<malloc_heap> thread_heaps(const address_space& memory, const memory_
   if (region.where.bytes() < page) return heaps;
   // Only where there is something: a region may be of any size.
   for (const auto& range : memory.present(region)) {
-    for (std::uint64_t at = (range.begin + most_of_heap - 1) / most_of_heap * most_of_heap;
-         at >= range.begin && at < range.end; at += most_of_heap) {
+    for (std::uint64_t at = (range.begin + max_heap_bytes - 1) / max_heap_bytes * max_heap_bytes;
+         at >= range.begin && at < range.end; at += max_heap_bytes) {
       const auto head = memory.read_object<heap_head>(at);
-      if (!head || head->bytes < page || head->bytes > most_of_heap || head->bytes % page != 0 ||
+      if (!head || head->bytes < page || head->bytes > max_heap_bytes || head->bytes % page != 0 ||
           head->accessible_bytes < head->bytes || head->bytes > region.where.end - at) {
         continue;
       }
       const std::uint64_t end = at + head->bytes;
       // The head has grown over the versions of glibc; the first heap of an arena has the arena's state behind it.
       constexpr std::array<std::uint64_t, 2> head_sizes{0x20, 0x30};
-      constexpr std::uint64_t largest_state = 0x1000;
+      constexpr std::uint64_t max_state = 0x1000;
       for (const std::uint64_t size : head_sizes) {
         const bool first = head->arena == at + size;
         std::uint64_t chunk = at + size;
-        const std::uint64_t last = first ? chunk + largest_state : chunk;
+        const std::uint64_t last = first ? chunk + max_state : chunk;
         while (chunk <= last && !is_chunk(memory, chunk, end, true)) chunk += 16;
         if (chunk > last) continue;
         heaps.push_back({.where = {.begin = chunk, .end = end}, .of_thread_arena = true});
@@ -82,8 +82,8 @@ std::vector<malloc_heap> thread_heaps(const address_space& memory, const memory_
 
 bool is_thread_stack(const address_space& memory, const memory_region& region) {
   // The descriptor is at the stack's end, and has its own address in its first and its third word (nptl/descr.h).
-  constexpr std::uint64_t most_of_descriptor = std::uint64_t{64} << 10U;
-  const std::uint64_t bytes = std::min(region.where.bytes(), most_of_descriptor) / 8 * 8;
+  constexpr std::uint64_t max_descriptor_bytes = std::uint64_t{64} << 10U;
+  const std::uint64_t bytes = std::min(region.where.bytes(), max_descriptor_bytes) / 8 * 8;
   const std::uint64_t begin = region.where.end - bytes;
   std::vector<std::uint64_t> words(bytes / 8);
   const std::size_t read = memory.read(begin, std::as_writable_bytes(std::span(words))) / 8;
@@ -113,12 +113,12 @@ std::vector<chunk_object> mapped_chunks(const address_space& memory, const memor
   return found;
 }
 
-std::optional<lone_chunk> lone_chunk_at(const address_space& memory, std::uint64_t address, std::uint64_t least_bytes) {
+std::optional<lone_chunk> lone_chunk_at(const address_space& memory, std::uint64_t address, std::uint64_t min_bytes) {
   constexpr std::uint64_t smallest = 32;
   const std::uint64_t head = address - 8;
   const auto size = memory.read_object<std::uint64_t>(head);
   const std::uint64_t bytes = size.value_or(0) & ~flags;
-  if (bytes < std::max(least_bytes, smallest) || bytes % 16 != 0) return std::nullopt;
+  if (bytes < std::max(min_bytes, smallest) || bytes % 16 != 0) return std::nullopt;
   const auto next = memory.read_object<std::uint64_t>(head + bytes);
   if (!next) return std::nullopt;
   return lone_chunk{.bytes = bytes, .in_use = (*next & previous_in_use) != 0};

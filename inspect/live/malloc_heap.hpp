@@ -64,7 +64,7 @@ struct lone_chunk {
 /// The chunk that an object at `address` would begin, by its own head and the one behind it: for where a walk did not
 /// come so far. Nothing if the head makes no sense for an object of that many bytes.
 [[nodiscard]] std::optional<lone_chunk> lone_chunk_at(const address_space& memory, std::uint64_t address,
-                                                      std::uint64_t least_bytes);
+                                                      std::uint64_t min_bytes);
 
 /// Goes through a heap once, block by block.
 class chunk_walk {

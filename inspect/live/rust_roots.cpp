@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint64_t word = sizeof(std::uint64_t);
 /// No program has as many, and a file that was made up to have more shall not take all memory.
-constexpr std::size_t most_boxes = std::size_t{1} << 25U;
+constexpr std::size_t max_boxes = std::size_t{1} << 25U;
 
 enum class finding : std::uint8_t {
   future,
@@ -108,7 +108,7 @@ class searcher {
         vtable.bytes > where->where.end - future) {
       return;
     }
-    if (boxes_.size() == most_boxes) {
+    if (boxes_.size() == max_boxes) {
       found_.too_many = true;
       return;
     }

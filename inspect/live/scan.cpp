@@ -29,10 +29,10 @@ constexpr std::uint64_t header_step = 16;
 /// is left at its end. Chunks that are mapped have whole pages.
 bool fits(std::uint64_t chunk_bytes, std::uint64_t asked_for) {
   constexpr std::uint64_t page = 4096;
-  constexpr std::uint64_t least_mapped = 32 * page;
+  constexpr std::uint64_t min_mapped = 32 * page;
   const std::uint64_t least = malloc_bytes(asked_for);
   if (chunk_bytes == least || chunk_bytes == least + header_step) return true;
-  return least >= least_mapped && chunk_bytes % page == 0 && chunk_bytes >= least && chunk_bytes - least < page + word;
+  return least >= min_mapped && chunk_bytes % page == 0 && chunk_bytes >= least && chunk_bytes - least < page + word;
 }
 
 /// Whether the object in a chunk in use is the frame, at its beginning or behind a header. Then the frame takes the
@@ -46,8 +46,8 @@ bool take_chunk(found_frame& frame, const coroutine& of, const chunk_object& chu
     frame.bytes = whole;
     return true;
   }
-  constexpr std::uint64_t most_beside = 4096 + 256;
-  if (bytes != 0 && chunk.chunk_bytes / 2 > bytes + most_beside) return false;
+  constexpr std::uint64_t max_beside = 4096 + 256;
+  if (bytes != 0 && chunk.chunk_bytes / 2 > bytes + max_beside) return false;
   if (!of.allocated_bytes || (of.allocated_by == allocation::malloc && !fits(chunk.chunk_bytes, bytes))) {
     frame.bytes = whole;
   }

@@ -10,10 +10,10 @@
 namespace tare::inspect {
 namespace {
 
-constexpr std::size_t most_instructions = 200'000;
+constexpr std::size_t max_instructions = 200'000;
 constexpr std::size_t patient_visits_per_block = 64;
-constexpr std::size_t most_visits_per_block = 4096;
-constexpr std::size_t most_prefix_steps = 4096;
+constexpr std::size_t max_visits_per_block = 4096;
+constexpr std::size_t max_prefix_steps = 4096;
 
 bool never_returns(std::string_view name) {
   return name == "abort" || name == "_ZSt9terminatev" || name == "__cxa_throw" || name == "__cxa_rethrow" ||
@@ -67,7 +67,7 @@ void function_flow::decode(std::vector<code_range> ranges) {
         }
       }
       instructions_.push_back(*one);
-      if (instructions_.size() > most_instructions) {
+      if (instructions_.size() > max_instructions) {
         gave_up_ = true;
         return;
       }
@@ -213,7 +213,7 @@ void function_flow::run(std::size_t entry) {
     const std::size_t number = waiting.front();
     waiting.pop_front();
     queued[number] = false;
-    if (++visits[number] > most_visits_per_block) {
+    if (++visits[number] > max_visits_per_block) {
       gave_up_ = true;
       return;
     }
@@ -414,7 +414,7 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
   std::vector<std::size_t> path;
   std::set<std::uint64_t> seen;
   std::uint64_t at = result.address;
-  for (std::size_t step = 0; step < most_prefix_steps; ++step) {
+  for (std::size_t step = 0; step < max_prefix_steps; ++step) {
     const auto index = index_of(at);
     if (!index || instructions_[*index].address != at || !seen.insert(at).second) break;
     const instruction& one = instructions_[*index];

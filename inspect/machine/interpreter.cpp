@@ -10,9 +10,9 @@ namespace {
 /// rax, rcx, rdx, rsi, rdi, r8 to r11: what a callee need not keep.
 constexpr std::uint16_t any_by_convention = 0x0fc7;
 constexpr origin from_table = origin{1} << 62;
-constexpr std::uint64_t most_table_entries = 1024;
+constexpr std::uint64_t max_table_entries = 1024;
 /// Numbers that cannot occur have entries too, which point anywhere: a table ends after so many in a row.
-constexpr int most_stray_entries = 16;
+constexpr int max_stray_entries = 16;
 
 std::uint64_t mask(std::uint32_t bytes) {
   return bytes >= 8 || bytes == 0 ? ~std::uint64_t{0} : (std::uint64_t{1} << (bytes * 8)) - 1;
@@ -719,7 +719,7 @@ std::vector<std::uint64_t> interpreter::targets(const value& target,
   const auto known = tables_.find(target.base);
   if (known == tables_.end()) return found;
   int strays = 0;
-  for (std::uint64_t i = 0; i < most_table_entries && strays < most_stray_entries; ++i) {
+  for (std::uint64_t i = 0; i < max_table_entries && strays < max_stray_entries; ++i) {
     const auto entry = constant_at(known->second.address + i * known->second.entry_bytes, known->second.entry_bytes);
     if (!entry) break;
     const auto distance =
@@ -740,7 +740,7 @@ std::vector<std::uint64_t> interpreter::targets(const instruction& jump,
   std::vector<std::uint64_t> found;
   if (jump.memory.index == no_register || jump.memory.base != no_register || jump.memory.scale != 8) return found;
   int strays = 0;
-  for (std::uint64_t i = 0; i < most_table_entries && strays < most_stray_entries; ++i) {
+  for (std::uint64_t i = 0; i < max_table_entries && strays < max_stray_entries; ++i) {
     const auto entry = constant_at(static_cast<std::uint64_t>(jump.memory.displacement) + i * 8, 8);
     if (!entry) break;
     if (inside(*entry)) {

@@ -10,7 +10,7 @@
 namespace tare::inspect {
 namespace {
 
-constexpr std::uint64_t most_call_sites = 65536;
+constexpr std::uint64_t max_call_sites = 65536;
 
 /// A cursor over an exception table; every read beyond its end fails.
 class cursor {
@@ -115,7 +115,7 @@ std::vector<covered_call_sites> landing_pads::of(std::uint64_t function) const {
   const std::uint8_t encoding = in.byte();
   const std::uint64_t bytes = in.uleb();
   const std::uint64_t end = in.address() + bytes;
-  while (!in.failed() && in.address() < end && sites.size() < most_call_sites) {
+  while (!in.failed() && in.address() < end && sites.size() < max_call_sites) {
     const std::uint64_t begin = in.encoded(encoding);
     const std::uint64_t length = in.encoded(encoding);
     const std::uint64_t pad = in.encoded(encoding);

@@ -6,8 +6,8 @@
 namespace tare::inspect {
 namespace {
 
-constexpr std::size_t most_constants = 96;
-constexpr std::size_t most_cells = 1024;
+constexpr std::size_t max_constants = 96;
+constexpr std::size_t max_cells = 1024;
 /// Marks the names of values that two ways bring differently; addresses of code never have it.
 constexpr origin meeting = origin{1} << 63;
 
@@ -24,7 +24,7 @@ bool join_value(value& into, const value& other, origin name, bool end_soon) {
     std::vector<constant> both;
     std::ranges::set_union(into.constants, other.constants, std::back_inserter(both));
     if (both.size() == into.constants.size()) return false;
-    if (both.size() <= most_constants) {
+    if (both.size() <= max_constants) {
       into.constants = std::move(both);
       return true;
     }
@@ -80,7 +80,7 @@ void machine_state::store(const value& address, std::uint32_t bytes, value conte
       ++at;
     }
   }
-  if (bytes == 0 || bytes > 8 || memory.size() >= most_cells) return;
+  if (bytes == 0 || bytes > 8 || memory.size() >= max_cells) return;
   memory[{address.base, address.offset}] = cell{.content = std::move(content), .bytes = bytes};
 }
 

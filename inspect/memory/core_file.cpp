@@ -174,8 +174,8 @@ void core_file::name_files(std::span<const std::uint8_t> list) {
     std::uint64_t page_offset;
   };
   const auto head = take<list_head>(list);
-  constexpr std::uint64_t largest_page = std::uint64_t{1} << 30U;
-  if (!head || head->page == 0 || head->page > largest_page || head->count > list.size() / sizeof(entry)) return;
+  constexpr std::uint64_t max_page = std::uint64_t{1} << 30U;
+  if (!head || head->page == 0 || head->page > max_page || head->count > list.size() / sizeof(entry)) return;
   auto names = list.subspan(head->count * sizeof(entry));
   for (std::uint64_t i = 0; i < head->count; ++i) {
     const auto named = take<entry>(list);

@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::uint64_t page = 4096;
 /// The kernel's limit on mappings allows for about 8 MB.
-constexpr std::size_t most_of_maps = std::size_t{256} << 20U;
+constexpr std::size_t max_maps_bytes = std::size_t{256} << 20U;
 
 /// What would allow reading the process.
 std::unexpected<base::error> no_permission(pid_t pid) {
@@ -84,7 +84,7 @@ base::result<std::unique_ptr<process_memory>> process_memory::open(pid_t pid) {
     return std::unexpected(base::error{base::fault::input, fmt::format("process {} has ended", pid)});
   }
   if (auto kind = check_kind(pid); !kind) return std::unexpected(kind.error());
-  const auto text = base::read_proc_file(pid, "maps", most_of_maps);
+  const auto text = base::read_proc_file(pid, "maps", max_maps_bytes);
   if (!text) return no_permission(pid);
   auto regions = parse_maps(*text);
   if (regions.empty())
@@ -151,7 +151,7 @@ std::vector<address_range> process_memory::present(const memory_region& of) cons
 
 std::vector<std::uint64_t> process_memory::resident() const {
   // Four times as long as the list alone.
-  const auto text = base::read_proc_file(pid_, "smaps", 4 * most_of_maps);
+  const auto text = base::read_proc_file(pid_, "smaps", 4 * max_maps_bytes);
   std::vector<std::uint64_t> all(regions_.size());
   for (const auto& [begin, bytes] : parse_resident(text ? std::string_view(*text) : std::string_view())) {
     const auto region = std::ranges::lower_bound(regions_, begin, {}, [](const auto& one) { return one.where.begin; });

@@ -118,7 +118,7 @@ bool flag(reader& in, const toml::table& table, std::string_view key) {
   return value.value_or(false);
 }
 
-std::uint64_t largest_count(reader& in, const toml::node& node, std::string_view key) {
+std::uint64_t max_count(reader& in, const toml::node& node, std::string_view key) {
   const auto value = node.value_exact<std::int64_t>();
   if (!value || *value < 1) in.complain(node, fmt::format("'{}' must be a whole number above 0", key));
   return static_cast<std::uint64_t>(std::max<std::int64_t>(value.value_or(1), 1));
@@ -133,7 +133,7 @@ void read_workloads(reader& in, const toml::table& table, peer& one) {
   } else if (!can_choose) {
     one.workloads = {std::string(default_workload)};
   }
-  if (const auto* max_n = table.get("max_n")) one.max_n = largest_count(in, *max_n, "max_n");
+  if (const auto* max_n = table.get("max_n")) one.max_n = max_count(in, *max_n, "max_n");
   if (const auto* limits = table.get("limits")) {
     const auto* each = limits->as_table();
     if (each == nullptr) {
@@ -141,7 +141,7 @@ void read_workloads(reader& in, const toml::table& table, peer& one) {
       return;
     }
     for (const auto& [workload, value] : *each) {
-      one.limits.emplace(workload.str(), largest_count(in, value, workload.str()));
+      one.limits.emplace(workload.str(), max_count(in, value, workload.str()));
     }
   }
 }

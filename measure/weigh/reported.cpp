@@ -32,7 +32,7 @@ void report_reader::take_line() {
   double value = 0;
   const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (wrong != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) return;
-  if (values_.size() < most_keys || values_.contains(key)) values_.insert_or_assign(std::string(key), value);
+  if (values_.size() < max_keys || values_.contains(key)) values_.insert_or_assign(std::string(key), value);
 }
 
 }  // namespace tare::measure

@@ -24,7 +24,7 @@ class report_reader {
   void take_line();
 
   static constexpr std::size_t longest_line = 128;
-  static constexpr std::size_t most_keys = 64;
+  static constexpr std::size_t max_keys = 64;
 
   std::string line_;
   bool too_long_ = false;

@@ -22,8 +22,8 @@ constinit std::byte* arena_base = nullptr;
 
 namespace {
 
-constexpr std::size_t largest_arena = std::size_t{32} << 30U;  // the range of a link
-constexpr std::size_t smallest_arena = std::size_t{16} << 20U;
+constexpr std::size_t max_arena = std::size_t{32} << 30U;  // the range of a link
+constexpr std::size_t min_arena = std::size_t{16} << 20U;
 constexpr std::size_t accessible_step = (std::size_t{4} << 20U) / slab_bytes;
 constexpr std::size_t word_bits = 64;
 /// The size of one huge page.
@@ -73,8 +73,8 @@ void arena::unlock_all() noexcept {
 arena::arena() {
   // A limit on address space (ulimit -v) makes the large reservation fail, so request less until it fits.
   std::byte* range = nullptr;
-  std::size_t bytes = largest_arena;
-  for (; range == nullptr && bytes >= smallest_arena; bytes /= 2) {
+  std::size_t bytes = max_arena;
+  for (; range == nullptr && bytes >= min_arena; bytes /= 2) {
     range = static_cast<std::byte*>(reserve(bytes + area_bytes, PROT_NONE));
   }
   if (range == nullptr) throw std::bad_alloc();

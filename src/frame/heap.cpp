@@ -18,7 +18,7 @@ constinit thread_local frame_shelves* current_shelves = nullptr;
 
 namespace {
 
-constexpr std::size_t smallest_record = 64;
+constexpr std::size_t min_record = 64;
 // A size class with this many slabs is growing: its next slab is populated by one system call instead of 16 page
 // faults.
 constexpr std::size_t growing_slabs = 4;
@@ -27,7 +27,7 @@ constexpr std::size_t growing_slabs = 4;
 
 heap::size_class heap::class_of(std::size_t bytes, bool record) noexcept {
   if (record) {
-    const std::size_t size = std::bit_ceil(std::max(bytes, smallest_record));
+    const std::size_t size = std::bit_ceil(std::max(bytes, min_record));
     return {.bin = static_cast<std::uint16_t>(frame_bins + static_cast<std::size_t>(std::countr_zero(size)) - 6),
             .bytes = static_cast<std::uint32_t>(size)};
   }

@@ -134,7 +134,16 @@ class exchange {
   enum class stage : std::uint8_t { open, streaming, complete, failed };
 
   /// During its lifetime, the request waits for the peer.
-  class peer_wait;
+  class peer_wait {
+   public:
+    explicit peer_wait(exchange& of) noexcept : of_(of) { of_.waits_for_peer_ = true; }
+    peer_wait(const peer_wait&) = delete;
+    peer_wait& operator=(const peer_wait&) = delete;
+    ~peer_wait() { of_.waits_for_peer_ = false; }
+
+   private:
+    exchange& of_;
+  };
 
   [[nodiscard]] std::size_t held_bytes() const noexcept;
   /// Resizes the share to what is held; false if there is no room immediately.

@@ -36,7 +36,7 @@ constexpr llhttp_settings_t message_parser::settings_ = [] {
   llhttp_settings_t settings{};
   settings.on_header_field_complete = [](llhttp_t* parser) {
     message_parser& self = of(parser);
-    return ++self.fields_ > self.most_fields_ ? static_cast<int>(HPE_USER) : 0;
+    return ++self.fields_ > self.max_fields_ ? static_cast<int>(HPE_USER) : 0;
   };
   settings.on_headers_complete = [](llhttp_t* parser) {
     message_parser& self = of(parser);
@@ -72,9 +72,7 @@ constexpr llhttp_settings_t message_parser::settings_ = [] {
   return settings;
 }();
 
-message_parser::message_parser(kind of, unsigned most_fields) noexcept : most_fields_(most_fields), kind_(of) {
-  reset();
-}
+message_parser::message_parser(kind of, unsigned max_fields) noexcept : max_fields_(max_fields), kind_(of) { reset(); }
 
 void message_parser::reset() noexcept {
   llhttp_init(&parser_, kind_ == kind::request ? HTTP_REQUEST : HTTP_RESPONSE, &settings_);

@@ -35,7 +35,7 @@ class message_parser {
     failed,
   };
 
-  message_parser(kind of, unsigned most_fields) noexcept;
+  message_parser(kind of, unsigned max_fields) noexcept;
   message_parser(const message_parser&) = delete;
   message_parser& operator=(const message_parser&) = delete;
   ~message_parser() = default;
@@ -66,7 +66,7 @@ class message_parser {
   [[nodiscard]] llhttp_errno_t error() const noexcept { return error_; }
   /// The position of the byte that was not accepted.
   [[nodiscard]] char culprit() const noexcept { return culprit_; }
-  [[nodiscard]] bool too_many_fields() const noexcept { return fields_ > most_fields_; }
+  [[nodiscard]] bool too_many_fields() const noexcept { return fields_ > max_fields_; }
 
  private:
   static const llhttp_settings_t settings_;
@@ -89,7 +89,7 @@ class message_parser {
   std::size_t consumed_ = 0;
   std::uint64_t length_ = 0;
   llhttp_errno_t error_ = HPE_OK;
-  unsigned most_fields_;
+  unsigned max_fields_;
   unsigned fields_ = 0;
   std::uint16_t flags_ = 0;
   line_ends ends_;

@@ -68,8 +68,8 @@ request_reader::progress request_reader::feed_body(std::string_view bytes) noexc
   body_bytes_ += parser_.data().size();
   framing_bytes_ += consumed_ - parser_.data().size();
   // Extensions and trailers are not stored, but reading them without limit would waste work (CVE-2024-22019).
-  constexpr std::uint64_t most_framing_a_byte = 8;
-  if (framing_bytes_ > limits_.head_bytes + body_bytes_ * most_framing_a_byte) {
+  constexpr std::uint64_t max_framing_per_byte = 8;
+  if (framing_bytes_ > limits_.head_bytes + body_bytes_ * max_framing_per_byte) {
     return refuse({.status = 413, .why = "more framing of chunks than chunks"});
   }
   switch (reached) {

@@ -30,8 +30,8 @@ response_reader::progress response_reader::feed(std::string_view bytes) {
   consumed_ = parser_.consumed();
   body_bytes_ += parser_.data().size();
   framing_bytes_ += consumed_ - parser_.data().size();
-  constexpr std::uint64_t most_framing_a_byte = 8;
-  if (framing_bytes_ > limits_.head_bytes + body_bytes_ * most_framing_a_byte) return fail(errc::malformed);
+  constexpr std::uint64_t max_framing_per_byte = 8;
+  if (framing_bytes_ > limits_.head_bytes + body_bytes_ * max_framing_per_byte) return fail(errc::malformed);
   switch (reached) {
     case message_parser::progress::incomplete:
       return progress::incomplete;

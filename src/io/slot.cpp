@@ -70,7 +70,7 @@ io_slot* slot_table::take(int fd) noexcept {
                                                                      .next_open = nullptr,
                                                                      .prev_open = nullptr,
                                                                      .free = no_link,
-                                                                     .fresh = slots_a_block,
+                                                                     .fresh = slots_per_block,
                                                                      .used = 0};
       if (all_ != nullptr) all_->prev = added;
       all_ = added;
@@ -87,7 +87,7 @@ io_slot* slot_table::take(int fd) noexcept {
     from.free = slot->reader;
     generation = static_cast<std::uint16_t>(slot->generation + 1);
   } else {
-    slot = from.slots() + (slots_a_block - from.fresh);
+    slot = from.slots() + (slots_per_block - from.fresh);
     --from.fresh;
   }
   ::new (slot) io_slot{};
@@ -95,7 +95,7 @@ io_slot* slot_table::take(int fd) noexcept {
   slot->generation = generation;
   slot->flags = io_used;
   ++size_;
-  if (++from.used == slots_a_block) unopen(from);
+  if (++from.used == slots_per_block) unopen(from);
   return slot;
 }
 
@@ -105,7 +105,7 @@ void slot_table::give_back(io_slot& slot) noexcept {
   slot.reader = of.free;
   of.free = to_link(&slot);
   --size_;
-  if (of.used-- == slots_a_block) open(of);
+  if (of.used-- == slots_per_block) open(of);
   if (of.used == 0) free_if_spare(of);
 }
 

@@ -134,7 +134,7 @@ class slot_table {
 
     [[nodiscard]] io_slot* slots() noexcept { return reinterpret_cast<io_slot*>(this + 1); }
   };
-  static constexpr std::size_t slots_a_block = (block_bytes - sizeof(block)) / sizeof(io_slot);
+  static constexpr std::size_t slots_per_block = (block_bytes - sizeof(block)) / sizeof(io_slot);
 
   [[nodiscard]] static block& block_of(const io_slot& slot) noexcept;
   void open(block& added) noexcept;
@@ -153,7 +153,7 @@ template <class Visit>
 void slot_table::for_each(Visit visit) noexcept {
   visiting_ = true;
   for (block* at = all_; at != nullptr; at = at->next) {
-    const std::size_t touched = slots_a_block - at->fresh;
+    const std::size_t touched = slots_per_block - at->fresh;
     for (std::size_t i = 0; i < touched; ++i) {
       if (at->slots()[i].has(io_used)) visit(at->slots()[i]);
     }

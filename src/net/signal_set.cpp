@@ -17,8 +17,8 @@ namespace {
 
 // A signal handler has no user argument, so the destination of each signal is global: the descriptor to send it to,
 // plus 1; 0: none.
-constexpr int most_signals = 65;
-constinit std::array<std::atomic<int>, most_signals> receivers{};
+constexpr int max_signals = 65;
+constinit std::array<std::atomic<int>, max_signals> receivers{};
 
 std::atomic<int>& receiver_of(int number) noexcept { return receivers[static_cast<std::size_t>(number)]; }
 
@@ -45,8 +45,7 @@ result<signal_set> signal_set::of(std::initializer_list<int> signals) {
   signal_set made(detail::stream_of(*slot), sending.release());
   made.signals_.reserve(signals.size());
   for (const int number : signals) {
-    if (number <= 0 || number >= most_signals)
-      return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    if (number <= 0 || number >= max_signals) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     int free = 0;
     if (!receiver_of(number).compare_exchange_strong(free, made.sending_ + 1)) {
       return std::unexpected(std::make_error_code(std::errc::device_or_resource_busy));

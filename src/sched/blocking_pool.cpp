@@ -44,7 +44,7 @@ void blocking_pool::add(blocking_call& call) {
   {
     const std::scoped_lock guard(lock_);
     ended.list.swap(ended_);
-    if (queued_ >= idle_ && threads_.size() < most_threads_) {
+    if (queued_ >= idle_ && threads_.size() < max_threads_) {
       try {
         start_thread();
       } catch (...) {

@@ -22,9 +22,9 @@ class blocking_pool {
   static constexpr std::chrono::milliseconds idle_limit{10'000};
 
   /// With a virtual clock, a running call keeps the clock from advancing.
-  blocking_pool(unsigned most_threads, virtual_time* simulated,
+  blocking_pool(unsigned max_threads, virtual_time* simulated,
                 std::chrono::milliseconds until_idle_threads_end = idle_limit) noexcept
-      : most_threads_(most_threads), simulated_(simulated), idle_limit_(until_idle_threads_end) {}
+      : max_threads_(max_threads), simulated_(simulated), idle_limit_(until_idle_threads_end) {}
   /// No calls may remain.
   ~blocking_pool();
   blocking_pool(const blocking_pool&) = delete;
@@ -56,7 +56,7 @@ class blocking_pool {
   void work(std::list<std::thread>::iterator self);
   void unqueue(blocking_call& call) noexcept;
 
-  unsigned most_threads_;
+  unsigned max_threads_;
   virtual_time* simulated_;
   std::chrono::milliseconds idle_limit_;
   mutable std::mutex lock_;

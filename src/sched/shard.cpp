@@ -39,11 +39,11 @@ bool shard_state::refuse(wait_state& task) noexcept {
 namespace {
 
 // Number of tasks that run between two checks of the clock and the mailbox.
-constexpr int tasks_a_turn = 64;
+constexpr int tasks_per_turn = 64;
 // The same for sleepers that are woken or moved within the wheel: half a millisecond if none of them is in the cache.
-constexpr std::size_t timers_a_turn = 4096;
+constexpr std::size_t timers_per_turn = 4096;
 // Number of steps (children started, waits that ended immediately) that a task may take before others get their turn.
-constexpr std::int32_t steps_a_task = 128;
+constexpr std::int32_t steps_per_task = 128;
 // Minimum time between two occasions on which an idle shard returns memory, in nanoseconds.
 constexpr std::int64_t trim_period = 10'000'000;
 
@@ -177,7 +177,7 @@ bool shard::turn() noexcept {
     // Tasks that ended before this shard noticed the shutdown did not check.
     runtime_.check_stopped();
   }
-  for (int ran = 0; ran < tasks_a_turn && !ready.empty(); ++ran) resume(ready.pop());
+  for (int ran = 0; ran < tasks_per_turn && !ready.empty(); ++ran) resume(ready.pop());
   return !ready.empty() || !mailbox_.empty() || more_timers;
 }
 
@@ -188,7 +188,7 @@ void shard::resume(wait_state& task) noexcept {
     end_root(task, std::make_exception_ptr(cancelled()));
     return;
   }
-  budget = steps_a_task;
+  budget = steps_per_task;
   begin_slice(how == wait_kind::ready_cancelled);
   if (how == wait_kind::ready_io && !io->complete(task)) return;
   if (how == wait_kind::ready_failed && io != nullptr) io->fail_call(static_cast<int>(task.prev));
@@ -286,7 +286,7 @@ bool shard::expire_timers() noexcept {
       make_ready(entry, wait_kind::ready);
     }
   };
-  return timers_.advance(tick_of(clock_.now()), expire, timers_a_turn);
+  return timers_.advance(tick_of(clock_.now()), expire, timers_per_turn);
 }
 
 void shard::sleep(wait_state& task, std::int64_t nanoseconds, bool absolute) noexcept {

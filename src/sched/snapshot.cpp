@@ -31,7 +31,7 @@ using detail::frame_glance;
 using detail::wait_kind;
 using detail::wait_state;
 
-constexpr std::size_t most_groups = 4096;
+constexpr std::size_t max_groups = 4096;
 
 /// The part of a frame's wait state that is in `last_word`: all but the two links at its beginning.
 wait_state wait_state_in(const frame_glance& seen) noexcept {
@@ -140,7 +140,7 @@ struct tally {
   }
 
   group_counts::value_type* group_of(const group_key& key) {
-    if (counts.size() < most_groups) return &*counts.try_emplace(key).first;
+    if (counts.size() < max_groups) return &*counts.try_emplace(key).first;
     const auto found = counts.find(key);
     return found != counts.end() ? &*found : nullptr;
   }
@@ -179,7 +179,7 @@ task_snapshot summed(const std::vector<tally>& tallies) {
     sum.shards.push_back(each.figures);
     sum.ungrouped += each.ungrouped;
     for (const auto& [key, count] : each.counts) {
-      if (all.size() < most_groups || all.contains(key)) {
+      if (all.size() < max_groups || all.contains(key)) {
         all[key] += count;
       } else {
         sum.ungrouped += count;

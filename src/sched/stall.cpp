@@ -22,7 +22,7 @@ namespace tare::detail {
 
 namespace {
 
-constexpr std::size_t most_lines = 40;
+constexpr std::size_t max_lines = 40;
 
 /// "program+0x1234", as read by addr2line.
 std::string place_of(const void* code) {
@@ -38,7 +38,7 @@ std::string place_of(const void* code) {
 void print_tasks(runtime_core& runtime) {
   const task_snapshot seen = snapshot_at_rest(runtime);
   std::fputs("  coroutines   bytes  wait for    resumed at (addr2line -Cfe PROGRAM OFFSET)\n", stderr);
-  const std::size_t lines = std::min(seen.groups.size(), most_lines);
+  const std::size_t lines = std::min(seen.groups.size(), max_lines);
   for (std::size_t i = 0; i < lines; ++i) {
     const frame_group& group = seen.groups[i];
     std::fprintf(stderr, "  %10zu  %6zu  %-10s  %s\n", group.count, group.frame_bytes,

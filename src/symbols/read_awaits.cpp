@@ -27,7 +27,7 @@ namespace tare {
 namespace {
 
 /// A table has a few hundred bytes of text per coroutine; anything larger was not made by the command.
-constexpr std::size_t largest_table = std::size_t{64} << 20U;
+constexpr std::size_t max_table = std::size_t{64} << 20U;
 
 constexpr const char* this_program = "/proc/self/exe";
 
@@ -133,7 +133,7 @@ std::optional<std::string> section_of(const std::string& file) {
     const char* const name = elf_strptr(elf.get(), names, head.sh_name);
     if (name == nullptr || name != abi::await_section::name) continue;
     const Elf_Data* const content = elf_rawdata(at, nullptr);
-    if (content == nullptr || content->d_buf == nullptr || content->d_size > largest_table) return std::string();
+    if (content == nullptr || content->d_buf == nullptr || content->d_size > max_table) return std::string();
     return std::string(static_cast<const char*>(content->d_buf), content->d_size);
   }
   return std::nullopt;

@@ -24,13 +24,13 @@ std::int64_t clock::not_before() noexcept {
 }
 
 std::int64_t clock::read_anew(std::uint64_t cycles) noexcept {
-  constexpr std::int64_t least_for_a_rate = 1'000'000;
+  constexpr std::int64_t min_for_rate = 1'000'000;
   read_ = now();
   read_at_ = cycles;
-  if (const std::int64_t passed = read_ - rate_from_; passed >= least_for_a_rate) {
+  if (const std::int64_t passed = read_ - rate_from_; passed >= min_for_rate) {
     // Over hours the product would overflow, and a new rate is as good as that of the last hour.
-    constexpr std::int64_t most_for_a_rate = 1'000'000'000;
-    const bool known = passed <= most_for_a_rate && cycles > rate_at_;
+    constexpr std::int64_t max_for_rate = 1'000'000'000;
+    const bool known = passed <= max_for_rate && cycles > rate_at_;
     fresh_cycles_ = known ? (cycles - rate_at_) * (late_by / 2) / static_cast<std::uint64_t>(passed) : 0;
     rate_from_ = read_;
     rate_at_ = cycles;

@@ -118,7 +118,7 @@ class scripted_postgresql {
   int sessions = 0;
   int cancels = 0;
   int cancels_now = 0;
-  int most_cancels = 0;
+  int max_cancels = 0;
   std::string last_cancel;  ///< its key
 
  private:
@@ -141,7 +141,7 @@ class scripted_postgresql {
     if (head.substr(4) != number(80877102)) co_return co_await on_session(client, sessions++);
     last_cancel = rest;
     ++cancels;
-    most_cancels = std::max(most_cancels, ++cancels_now);
+    max_cancels = std::max(max_cancels, ++cancels_now);
     try {
       co_await on_cancel(client);
     } catch (const tare::cancelled&) {

@@ -238,7 +238,7 @@ TEST(frames, awaits_have_the_lines_that_the_compiler_told_without_the_source) {
   }
 }
 
-TEST(frames, most_bytes_of_optimized_frames_have_a_name) {
+TEST(frames, max_bytes_of_optimized_frames_have_a_name) {
   for (const auto& program : programs()) {
     const std::string name = program.filename();
     if (!name.ends_with("-clang-O2") && !name.ends_with("-told-O2")) continue;

@@ -118,11 +118,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   std::vector<std::byte> sent;
   std::vector<std::byte> read;
-  std::vector<std::byte> record(traffic_keys::most_record_bytes);
+  std::vector<std::byte> record(traffic_keys::max_record_bytes);
   bool goes_on = true;
   while (input.size() >= 3 && goes_on) {
     const unsigned what = input[0];
-    const std::size_t bytes = std::min<std::size_t>(input[1] * 256U + input[2], traffic_keys::most_plain_bytes);
+    const std::size_t bytes = std::min<std::size_t>(input[1] * 256U + input[2], traffic_keys::max_plain_bytes);
     input = input.subspan(3);
     // Beyond the input's end, zeros.
     std::vector<std::byte> plain(bytes);

@@ -19,7 +19,7 @@ using tare::http::detail::frame_reader;
 using tare::http::detail::is_valid_close_code;
 using tare::http::detail::utf8_check;
 
-constexpr std::size_t most_bytes = 300;
+constexpr std::size_t max_bytes = 300;
 
 bool is_utf8(std::string_view text) {
   utf8_check whole;
@@ -29,7 +29,7 @@ bool is_utf8(std::string_view text) {
 std::string read(std::span<const std::uint8_t> input, std::size_t piece_size, frame_reader::role role) {
   std::vector<std::byte> bytes;
   for (const std::uint8_t byte : input) bytes.push_back(std::byte{byte});
-  frame_reader reader(role, most_bytes);
+  frame_reader reader(role, max_bytes);
   std::string seen;
   std::span<std::byte> rest = bytes;
   while (!rest.empty()) {
@@ -45,7 +45,7 @@ std::string read(std::span<const std::uint8_t> input, std::size_t piece_size, fr
         case frame_reader::progress::message: {
           const bool text = reader.is_text();
           const std::string message = reader.take_message();
-          check(message.size() <= most_bytes && (!text || is_utf8(message)));
+          check(message.size() <= max_bytes && (!text || is_utf8(message)));
           seen += (text ? "text " : "binary ") + message + "\n";
           break;
         }

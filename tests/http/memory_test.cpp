@@ -24,9 +24,9 @@ namespace {
 using tare::task;
 
 #if defined(__clang__)
-constexpr double most_bytes = 200;
+constexpr double max_bytes = 200;
 #else
-constexpr double most_bytes = 400;  // g++ 12 keeps a self handle and every local in the frame
+constexpr double max_bytes = 400;  // g++ 12 keeps a self handle and every local in the frame
 #endif
 
 // An idle shard gives memory back within a few hundredths of a second.
@@ -115,8 +115,8 @@ TEST_P(http_memory, an_idle_connection_weighs_less_than_200_bytes_before_and_aft
     co_await tare::sleep_for(calm);
     const double after = (support::anonymous_bytes() - at_few) / static_cast<double>(many - few);
     std::cout << "bytes per idle connection: " << fresh << ", after a request on each: " << after << "\n";
-    EXPECT_LE(fresh, most_bytes);
-    EXPECT_LE(after, most_bytes);
+    EXPECT_LE(fresh, max_bytes);
+    EXPECT_LE(after, max_bytes);
     // Memory is resident by the page, and a slab that anything else lies in keeps the pages that a burst has touched.
     // All together that is less than a word for each connection.
     constexpr double pages = 8 * 4096 / static_cast<double>(many - few);

@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 using tare::task;
 
 constexpr int turns_of_the_sibling = 50;
-constexpr int most_rounds = 100'000;
+constexpr int max_rounds = 100'000;
 
 struct progress {
   int rounds = 0;
@@ -38,7 +38,7 @@ task<> sibling(progress& made) {
 
 template <class Once>
 task<> again_and_again(Once once, progress& made) {
-  while (made.turns < turns_of_the_sibling && made.rounds < most_rounds) {
+  while (made.turns < turns_of_the_sibling && made.rounds < max_rounds) {
     try {
       (void)co_await once();
       // NOLINTNEXTLINE(bugprone-empty-catch): it goes on whatever happens

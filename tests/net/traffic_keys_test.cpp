@@ -89,9 +89,9 @@ TEST(traffic_keys, of_every_suite_carry_every_size_and_change) {
       ASSERT_TRUE(keys->set_secret(secret));
       ASSERT_TRUE(keys->derive(suite));
     }
-    std::vector<std::byte> record(traffic_keys::most_record_bytes);
+    std::vector<std::byte> record(traffic_keys::max_record_bytes);
     for (const std::size_t plain_bytes :
-         {std::size_t{0}, std::size_t{1}, std::size_t{1000}, traffic_keys::most_plain_bytes}) {
+         {std::size_t{0}, std::size_t{1}, std::size_t{1000}, traffic_keys::max_plain_bytes}) {
       const std::vector<std::byte> plain(plain_bytes, std::byte{0});  // zeros, to be told from padding
       const std::size_t sealed = sender.seal(suite, content_type::handshake, plain, record);
       EXPECT_EQ(sealed, plain_bytes + traffic_keys::overhead_bytes);

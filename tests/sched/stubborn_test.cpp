@@ -69,7 +69,7 @@ std::vector<kind_of_await> kinds() {
 }
 
 constexpr int turns_of_the_sibling = 50;
-constexpr int most_catches = 100'000;
+constexpr int max_catches = 100'000;
 
 struct progress {
   int caught = 0;
@@ -80,7 +80,7 @@ struct progress {
 /// Cancelled at its first await; from then on it catches until the sibling has had its turns. Each kind is awaited
 /// right here, without the step that a child takes.
 task<> catches_for_ever(things& of, const kind_of_await& kind, progress& made) {
-  while (made.turns < turns_of_the_sibling && made.caught < most_catches) {
+  while (made.turns < turns_of_the_sibling && made.caught < max_catches) {
     try {
       co_await kind.once(of);
     } catch (...) {
@@ -119,7 +119,7 @@ TEST(stubborn, no_kind_of_await_stops_the_shard) {
 // The awaiters themselves, in one frame: a child's start is a step, which would hide a refusal that is none.
 template <class Once>
 task<> catches_in_one_frame(Once once, progress& made) {
-  while (made.turns < turns_of_the_sibling && made.caught < most_catches) {
+  while (made.turns < turns_of_the_sibling && made.caught < max_catches) {
     try {
       (void)co_await once();
     } catch (...) {
@@ -162,7 +162,7 @@ TEST(stubborn, a_loop_that_logs_errors_ends_when_it_is_cancelled) {
   int logged = 0;
   tare::channel<int> jobs(1);
   auto worker = [](tare::channel<int>& from, int& errors) -> task<> {
-    for (int i = 0; i < most_catches; ++i) {
+    for (int i = 0; i < max_catches; ++i) {
       try {
         if (*co_await from.receive() == 0) throw std::runtime_error("a bad job");
       } catch (const std::exception&) {

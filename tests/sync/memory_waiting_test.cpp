@@ -119,7 +119,7 @@ TEST(memory_waiting, those_that_hold_and_wait_all_come_to_their_ends_one_after_t
     process.budget.keep_reserve(body + response);
     std::vector<int> ended;
     int with_reserve = 0;
-    int most_with_reserve = 0;
+    int max_with_reserve = 0;
     auto request = [&](int number) -> task<> {
       memory_share share = co_await process.budget.admit(body, 1h);
       EXPECT_TRUE(share);
@@ -132,7 +132,7 @@ TEST(memory_waiting, those_that_hold_and_wait_all_come_to_their_ends_one_after_t
       EXPECT_LE(process.held(), process.budget.limit());
       EXPECT_LE(process.budget.promised(), process.budget.limit());
       with_reserve += reserve ? 1 : 0;
-      most_with_reserve = std::max(most_with_reserve, with_reserve);
+      max_with_reserve = std::max(max_with_reserve, with_reserve);
       co_await tare::sleep_for(5ms);
       with_reserve -= reserve ? 1 : 0;
       process.used -= body + response;
@@ -144,7 +144,7 @@ TEST(memory_waiting, those_that_hold_and_wait_all_come_to_their_ends_one_after_t
     };
     co_await tare::with_scope(all);
     EXPECT_EQ(ended.size(), 60U);
-    EXPECT_EQ(most_with_reserve, 1);
+    EXPECT_EQ(max_with_reserve, 1);
     EXPECT_EQ(process.budget.promised(), 0U);
   });
 }

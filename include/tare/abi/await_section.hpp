@@ -41,11 +41,11 @@ struct await_section {
   static constexpr std::string_view name = ".tare.awaits";
   static constexpr std::string_view title = "tare awaits ";
   static constexpr std::string_view version = "1";
-  static constexpr std::uint64_t largest_frame = std::uint64_t{1} << 30U;
+  static constexpr std::uint64_t max_frame = std::uint64_t{1} << 30U;
 
   /// Whether a number at this offset in a frame can be read by one aligned load.
   [[nodiscard]] static constexpr bool can_be_read(std::uint64_t offset, std::uint64_t bytes) noexcept {
-    return (bytes == 1 || bytes == 2 || bytes == 4) && offset % bytes == 0 && offset <= largest_frame - bytes;
+    return (bytes == 1 || bytes == 2 || bytes == 4) && offset % bytes == 0 && offset <= max_frame - bytes;
   }
 
   struct place {
@@ -173,8 +173,7 @@ class await_section_reader {
                        number(one.cleanup, hexadecimal) && letter(one.made_by, "cg") && number(one.frame_bytes) &&
                        number(one.allocated_bytes) && number(one.index_offset) && number(one.index_bytes) &&
                        source(one.file, one.line) && !line_.empty() && is_name();
-    if (!sound || one.frame_bytes > await_section::largest_frame ||
-        one.allocated_bytes > await_section::largest_frame) {
+    if (!sound || one.frame_bytes > await_section::max_frame || one.allocated_bytes > await_section::max_frame) {
       return false;
     }
     if (one.index_bytes != 0 && !await_section::can_be_read(one.index_offset, one.index_bytes)) return false;

@@ -70,13 +70,13 @@ class basic_permit_count {
  private:
   static constexpr std::uint64_t somebody_waits = 1;
   /// The maximum that the word can hold; larger numbers are clamped.
-  static constexpr std::uint64_t most_permits = UINT64_MAX >> 1U;
+  static constexpr std::uint64_t max_permits = UINT64_MAX >> 1U;
 
   [[nodiscard]] static constexpr std::uint64_t in_word(std::size_t count) noexcept {
-    return (std::uint64_t{count} < most_permits ? std::uint64_t{count} : most_permits) << 1U;
+    return (std::uint64_t{count} < max_permits ? std::uint64_t{count} : max_permits) << 1U;
   }
   [[nodiscard]] static constexpr std::uint64_t sum(std::uint64_t word, std::size_t added) noexcept {
-    const std::uint64_t room = (most_permits << 1U) - (word & ~somebody_waits);
+    const std::uint64_t room = (max_permits << 1U) - (word & ~somebody_waits);
     return word + (in_word(added) < room ? in_word(added) : room);
   }
 

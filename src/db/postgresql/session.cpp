@@ -12,7 +12,7 @@ namespace tare::db::detail {
 namespace {
 
 // Number of statements of a batch that are put into libpq's buffer before it is sent.
-constexpr std::size_t statements_a_flush = 64;
+constexpr std::size_t statements_per_flush = 64;
 
 const char* clause_of(isolation level) noexcept {
   switch (level) {
@@ -99,7 +99,7 @@ task<result<std::vector<std::uint64_t>>> postgresql_session::run(const batch& al
   std::size_t put = 0;
   for (const batch::statement& each : all.statements()) {
     if (!send_statement(each.sql, each.bound)) co_return std::unexpected(lost());
-    if (++put % statements_a_flush != 0) continue;
+    if (++put % statements_per_flush != 0) continue;
     auto sent = co_await flush();
     if (!sent) co_return std::unexpected(std::move(sent.error()));
   }

@@ -48,8 +48,8 @@ error sqlite_error(sqlite3* connection, int code) {
   if (connection == nullptr) return {kind_of(code), std::to_string(code), sqlite3_errstr(code)};
   const int extended = sqlite3_extended_errcode(connection);
   // After some failures, the code returned by the call is more specific than that of the connection.
-  const int most_exact = (extended & 0xFF) == (code & 0xFF) ? extended : code;
-  return {kind_of(most_exact), std::to_string(most_exact), sqlite3_errmsg(connection)};
+  const int max_exact = (extended & 0xFF) == (code & 0xFF) ? extended : code;
+  return {kind_of(max_exact), std::to_string(max_exact), sqlite3_errmsg(connection)};
 }
 
 }  // namespace tare::db::detail

@@ -11,9 +11,9 @@ namespace tare::http::detail {
 namespace {
 
 bool is_port(std::string_view text) noexcept {
-  constexpr std::size_t most_digits = 5;
+  constexpr std::size_t max_digits = 5;
   const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-  return digits && !text.empty() && text.size() <= most_digits && (text.size() < most_digits || text <= "65535");
+  return digits && !text.empty() && text.size() <= max_digits && (text.size() < max_digits || text <= "65535");
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace tare::http::detail {
 
 namespace {
 
-constexpr unsigned most_control_bytes = 125;
+constexpr unsigned max_control_bytes = 125;
 constexpr unsigned length_of_16_bits = 126;
 constexpr unsigned length_of_64_bits = 127;
 
@@ -64,7 +64,7 @@ bool frame_reader::begin_frame() noexcept {
     case opcode::ping:
     case opcode::pong:
       control_.clear();
-      return final_ && left_ <= most_control_bytes;
+      return final_ && left_ <= max_control_bytes;
   }
   return false;
 }
@@ -135,7 +135,7 @@ frame_reader::progress frame_reader::feed(std::span<std::byte> bytes) {
       }
       if (!begin_frame()) return fail(close_code::protocol_error);
       in_frame_ = true;
-      if (!is_control() && left_ > most_bytes_ - message_.size()) return fail(close_code::too_large);
+      if (!is_control() && left_ > max_bytes_ - message_.size()) return fail(close_code::too_large);
       continue;
     }
     const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
@@ -156,7 +156,7 @@ frame_head::frame_head(opcode of, std::size_t payload_bytes) noexcept {
   if (payload_bytes > 0xFFFF) {
     bytes_[1] = std::byte{length_of_64_bits};
     length_bytes = 8;
-  } else if (payload_bytes > most_control_bytes) {
+  } else if (payload_bytes > max_control_bytes) {
     bytes_[1] = std::byte{length_of_16_bits};
     length_bytes = 2;
   } else {

@@ -47,7 +47,7 @@ class frame_reader {
   enum class role : std::uint8_t { server, client };
 
   /// A server accepts only masked frames, a client only unmasked ones.
-  frame_reader(role as, std::size_t most_message_bytes) noexcept : most_bytes_(most_message_bytes), role_(as) {}
+  frame_reader(role as, std::size_t max_message_bytes) noexcept : max_bytes_(max_message_bytes), role_(as) {}
 
   /// Parses up to the next event. Then `consumed()` bytes of `bytes` have been processed, and unmasked in place.
   [[nodiscard]] progress feed(std::span<std::byte> bytes);
@@ -76,7 +76,7 @@ class frame_reader {
 
   std::string message_;
   std::string control_;
-  std::size_t most_bytes_;
+  std::size_t max_bytes_;
   std::size_t consumed_ = 0;
   std::uint64_t left_ = 0;  ///< of the frame's payload
   std::array<std::byte, 14> head_{};

@@ -93,12 +93,12 @@ class websocket_core {
 
   /// Code 0: none.
   task<result<void>> close(std::uint16_t code, std::string_view reason) {
-    constexpr std::size_t most_reason_bytes = 123;
+    constexpr std::size_t max_reason_bytes = 123;
     std::string payload;
     if (code != 0) {
       payload += static_cast<char>(code >> 8U);
       payload += static_cast<char>(code & 0xFFU);
-      payload += reason.substr(0, most_reason_bytes);
+      payload += reason.substr(0, max_reason_bytes);
     }
     co_return co_await send(opcode::close, payload);
   }
@@ -199,8 +199,8 @@ task<result<void>> websocket::send(kind as, std::string_view data) {
 }
 
 task<result<void>> websocket::ping(std::string_view data) {
-  constexpr std::size_t most_bytes = 125;
-  return core_->send(detail::opcode::ping, data.substr(0, most_bytes));
+  constexpr std::size_t max_bytes = 125;
+  return core_->send(detail::opcode::ping, data.substr(0, max_bytes));
 }
 
 task<result<void>> websocket::close(std::uint16_t code, std::string_view reason) { return core_->close(code, reason); }

@@ -101,7 +101,7 @@ result<void> record_layer::make_room(std::size_t record_bytes) noexcept {
     in_->compact();
     return {};
   }
-  auto larger = record_buffer::make(traffic_keys::most_record_bytes);
+  auto larger = record_buffer::make(traffic_keys::max_record_bytes);
   if (larger == nullptr) return fail_without_alert(out_of_memory());
   std::ranges::copy(in_->bytes(), larger->space().begin());
   larger->add(in_->bytes().size());
@@ -118,19 +118,19 @@ result<void> record_layer::open_next(bool& opened, ticket_reader& tickets) noexc
   }
   const std::size_t size = traffic_keys::header_bytes + (std::to_integer<std::size_t>(there[3]) << 8U) +
                            std::to_integer<std::size_t>(there[4]);
-  if (size > traffic_keys::most_record_bytes) return fail(SSL_AD_RECORD_OVERFLOW, SSL_R_ENCRYPTED_LENGTH_TOO_LONG);
+  if (size > traffic_keys::max_record_bytes) return fail(SSL_AD_RECORD_OVERFLOW, SSL_R_ENCRYPTED_LENGTH_TOO_LONG);
   if (there.size() < size) return make_room(size);
   tickets.keep(there.first(size));
   const auto record = receiving_.open(suite_, there.first(size));
   if (!record) return fail(SSL_AD_BAD_RECORD_MAC, SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC);
   // Padding counts (RFC 8446, 5.4).
-  if (size > traffic_keys::most_plain_bytes + traffic_keys::overhead_bytes) {
+  if (size > traffic_keys::max_plain_bytes + traffic_keys::overhead_bytes) {
     return fail(SSL_AD_RECORD_OVERFLOW, SSL_R_DATA_LENGTH_TOO_LONG);
   }
   in_->remove(size);
   opened = true;
   idle_ = record->type == content_type::application_data && !record->bytes.empty() ? 0 : idle_ + 1;
-  if (idle_ > most_idle) return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_TOO_MANY_KEY_UPDATES);
+  if (idle_ > max_idle) return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_TOO_MANY_KEY_UPDATES);
   bool holds_tickets = false;
   if (auto processed = process(*record, holds_tickets); !processed) return processed;
   if (!tickets.pass(holds_tickets)) return fail(SSL_AD_DECODE_ERROR, SSL_R_LENGTH_MISMATCH);
@@ -224,7 +224,7 @@ bool record_layer::seal(content_type type, std::span<const std::byte> plain) noe
 }
 
 bool record_layer::seal_update_if_due() noexcept {
-  if (!owes_update_ && sending_.sequence() < traffic_keys::most_records) return true;
+  if (!owes_update_ && sending_.sequence() < traffic_keys::max_records) return true;
   const std::array<std::byte, 5> message{std::byte{key_update}, std::byte{0}, std::byte{0}, std::byte{1},
                                          update_not_requested};
   owes_update_ = false;
@@ -253,7 +253,7 @@ result<std::size_t> record_layer::write(std::span<const std::byte> bytes, wanted
   if (auto sent = flush(next); !sent) return std::unexpected(sent.error());
   if (next != wanted::nothing) return std::size_t{0};
   constexpr std::size_t update_bytes = traffic_keys::overhead_bytes + 5;
-  const auto now = bytes.first(std::min(bytes.size(), traffic_keys::most_plain_bytes));
+  const auto now = bytes.first(std::min(bytes.size(), traffic_keys::max_plain_bytes));
   out_ = record_buffer::make(update_bytes + traffic_keys::overhead_bytes + now.size());
   if (out_ == nullptr) return fail_without_alert(out_of_memory());
   if (!seal_update_if_due() || !seal(content_type::application_data, now)) {

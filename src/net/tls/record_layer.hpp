@@ -64,7 +64,7 @@ class record_layer {
 
  private:
   /// Records in a row that carry none of the user's bytes; whoever sends more of them is up to no good.
-  static constexpr std::uint8_t most_idle = 32;
+  static constexpr std::uint8_t max_idle = 32;
 
   [[nodiscard]] tare::detail::io_slot& slot() const noexcept {
     return *tare::detail::from_link<tare::detail::io_slot>(slot_);

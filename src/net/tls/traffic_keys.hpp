@@ -38,12 +38,12 @@ void forget_last_key(cipher_suite suite) noexcept;
 class traffic_keys {
  public:
   static constexpr std::size_t header_bytes = 5;
-  static constexpr std::size_t most_plain_bytes = 16384;
-  static constexpr std::size_t most_record_bytes = header_bytes + most_plain_bytes + 256;
+  static constexpr std::size_t max_plain_bytes = 16384;
+  static constexpr std::size_t max_record_bytes = header_bytes + max_plain_bytes + 256;
   /// Header, type, tag.
   static constexpr std::size_t overhead_bytes = header_bytes + 1 + 16;
   /// After so many records, which is below the limit of AES-GCM (RFC 8446, 5.5), it is time for new keys.
-  static constexpr std::uint64_t most_records = std::uint64_t{1} << 24U;
+  static constexpr std::uint64_t max_records = std::uint64_t{1} << 24U;
 
   traffic_keys() noexcept = default;
   ~traffic_keys();
@@ -61,7 +61,7 @@ class traffic_keys {
   /// The next generation of keys, whose records are counted from 0.
   [[nodiscard]] bool update(cipher_suite suite) noexcept;
 
-  /// Makes a record of at most `most_plain_bytes` in `into`, which has room for `overhead_bytes` more. Gives its size;
+  /// Makes a record of at most `max_plain_bytes` in `into`, which has room for `overhead_bytes` more. Gives its size;
   /// 0 if OpenSSL fails.
   [[nodiscard]] std::size_t seal(cipher_suite suite, content_type type, std::span<const std::byte> plain,
                                  std::span<std::byte> into) noexcept;

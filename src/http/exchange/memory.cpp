@@ -1,0 +1,134 @@
+// What an exchange holds of the memory budget.
+
+#include "http/exchange.hpp"
+#include "http/server_core.hpp"
+
+#include <tare/sleep.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace tare::http::detail {
+
+std::size_t exchange::held_bytes() const noexcept {
+  constexpr std::size_t buffer_bytes = 8192;
+  return frames_bytes + reader_.held_bytes() + (input_.empty() && !reads_ ? 0 : buffer_bytes) +
+         connection_.buffered_bytes() + std::max({admitted_bytes_, reserved_bytes_, body_bytes_});
+}
+
+bool exchange::account() noexcept {
+  memory_budget* const budget = server_.budget();
+  if (budget == nullptr || !admitted_) return true;
+  const std::size_t bytes = held_bytes();
+  bool fits = true;
+  if (share_) {
+    share_.shrink_to(bytes);
+    fits = share_.try_grow_to(bytes);
+  } else {
+    share_ = budget->try_admit(bytes);
+    fits = static_cast<bool>(share_);
+  }
+  if (!fits) (void)server_.make_room();
+  return fits;
+}
+
+task<bool> exchange::wait_for_room() { co_return co_await share_.resize(held_bytes(), server_.options().room_timeout); }
+
+exchange::arrival exchange::refuse_head() noexcept {
+  reader_.drop_head();
+  share_.release();
+  admitted_ = keep_ = false;
+  return arrival::refused;
+}
+
+void exchange::refuse_for_memory() {
+  constexpr std::string_view why = "busy: try again later\n";
+  if (!body_complete_ || has_input()) keep_ = false;
+  status_ = 503;
+  fields_.add("retry-after", "1").add("content-type", "text/plain");
+  compose_head(server_.scratch(), why.size());
+  const auto sent = try_send_scratch(may_have_body() ? why : std::string_view());
+  if (!sent || !*sent) {
+    (void)fail(std::make_error_code(std::errc::not_enough_memory));
+    return;
+  }
+  stage_ = stage::complete;
+}
+
+exchange::arrival exchange::accept_head() noexcept {
+  connection_.expires_never(net::direction::read);
+  keep_ = head().keep_alive && !server_.draining();
+  body_complete_ = !reader_.has_body();
+  // A client that has begun to send its body does not wait (RFC 9110, 10.1.1).
+  continue_due_ = head().expects_continue && input_.empty();
+  admitted_ = account();
+  if (!admitted_ && server_.is_urgent(head().path)) {
+    share_ = server_.budget()->try_admit_urgent(held_bytes());
+    admitted_ = static_cast<bool>(share_);
+  }
+  if (!admitted_) share_.release();
+  return arrival::head;
+}
+
+std::error_code exchange::refuse_body() noexcept {
+  refusal_ = {.status = 503, .why = "busy: try again later"};
+  keep_ = false;
+  return std::make_error_code(std::errc::not_enough_memory);
+}
+
+task<bool> exchange::reserve(std::size_t bytes) {
+  const std::size_t reserved = std::exchange(reserved_bytes_, bytes);
+  const std::size_t body = std::exchange(body_bytes_, 0);
+  if (account()) co_return true;
+  const bool fits = co_await wait_for_room();
+  if (!fits) {
+    reserved_bytes_ = reserved;
+    body_bytes_ = body;
+  }
+  co_return fits;
+}
+
+bool exchange::try_reserve_all(std::size_t bytes) noexcept {
+  if (server_.budget() == nullptr) return true;
+  server_.budget()->keep_reserve(bytes);
+  admitted_bytes_ = std::max(admitted_bytes_, bytes);
+  if (share_.try_grow_for_good(held_bytes())) return true;
+  admitted_bytes_ = 0;
+  (void)server_.make_room();
+  return false;
+}
+
+bool exchange::try_hold_body(std::size_t bytes) noexcept {
+  body_bytes_ = bytes;
+  return account();
+}
+
+task<bool> exchange::hold_body(std::size_t bytes) {
+  const std::size_t before = body_bytes_;
+  if (try_hold_body(bytes)) co_return true;
+  const bool fits = co_await wait_for_room();
+  if (!fits) body_bytes_ = before;
+  co_return fits;
+}
+
+void exchange::become_lasting() noexcept {
+  admitted_bytes_ = 0;
+  share_.keep_from_reserve();
+  (void)account();
+}
+
+void exchange::note_progress() noexcept { moved_ = server_.sweeps(); }
+
+bool exchange::is_stalled() const noexcept {
+  // A WebSocket that holds nothing may stay silent.
+  const bool is_silent = upgraded_ && body_bytes_ == 0;
+  return waits_for_peer_ && !shed_ && !is_silent && server_.sweeps() - moved_ >= 2;
+}
+
+void exchange::shed() noexcept {
+  shed_ = true;
+  keep_ = false;
+  connection_.expires_after(std::chrono::nanoseconds(0));
+}
+
+}  // namespace tare::http::detail
