@@ -112,9 +112,9 @@ TEST(live_report_test, special_sites_are_marked) {
   server.sites.push_back(site("begun()", 50, 2, 1));
   server.sites.back().half_built = true;
   const std::string text = live_table(server);
-  EXPECT_THAT(text, HasSubstr("at                  state         count  bytes each    bytes   share  uncertain\n"));
+  EXPECT_THAT(text, HasSubstr("at                  state        count  bytes each    bytes   share  uncertain\n"));
   EXPECT_THAT(text, HasSubstr("200  200,000  71.4 %          3\n"));
-  EXPECT_THAT(text, HasSubstr("/src/server.cpp:20  not started     600           ?"));
+  EXPECT_THAT(text, HasSubstr("/src/server.cpp:20  not started    600           ?"));
   EXPECT_THAT(text, HasSubstr("/src/server.cpp:30  ended "));
   EXPECT_THAT(text, HasSubstr("/src/server.cpp:40  merged "));
   EXPECT_THAT(text, HasSubstr("\nnowhere()           ?  "));

@@ -37,7 +37,8 @@ grep -E 'small\.cpp:[0-9]+: error: the frame of corpus::leaf\(int\) is' "$work/l
 # configuring by hand, and so does a budget that appears.
 project=$work/project
 mkdir "$project"
-cp "$work/small.cpp" "$work/recorded.hpp" "$project"
+sed '/TARE_FRAME_BUDGET/d' "$work/small.cpp" >"$project/small.cpp"
+cp "$work/recorded.hpp" "$project"
 cat >"$project/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(recorded LANGUAGES CXX)

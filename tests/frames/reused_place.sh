@@ -12,7 +12,7 @@ for level in O1 O2 O3; do
   await_at() { sed -n "/^  await .*:$1: /,/^\$/p" <<<"$text"; }
   first=$(await_at "$(line_of FIRST)")
   second=$(await_at "$(line_of SECOND)")
-  if grep -E ' (live|held)  later: ' <<<"$first" || ! grep -E ' 48 B  (live|held)  \(unnamed\)' <<<"$first"; then
+  if grep -E ' (live|held)  later: ' <<<"$first" || ! grep -E ' (live|held)  \(unnamed\)' <<<"$first"; then
     echo "$text"
     echo "reused_place.sh: -$level: at the first await there is no 'later' yet" >&2
     exit 1

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <iostream>
 #include <string>
@@ -28,7 +29,7 @@ namespace http = tare::http;
 
 constexpr std::size_t mib = 1U << 20U;
 constexpr const char* get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-constexpr int attackers = 2500;
+constexpr int crowd_size = 2500;
 constexpr std::size_t held_bytes = 15'000;  // by each; four times the budget in all
 constexpr std::size_t budget_bytes = 9 * mib;
 
@@ -83,16 +84,15 @@ const std::vector<bomb> bombs{
     {.name = "pipelined_requests", .pieces = {repeated(get, 270), repeated(get, 270)}},
 };
 
-class http_budget : public testing::TestWithParam<bomb> {
- protected:
-  /// An attacker reads nothing, and its system takes little.
-  static void attack(std::vector<system_client>& crowd, std::size_t piece) {
-    for (system_client& each : crowd) each.send(GetParam().pieces.at(piece));
-  }
-};
+class http_budget : public testing::TestWithParam<bomb> {};
 
-TEST_P(http_budget, is_kept_and_the_server_serves_again) {
-  const std::size_t limit = tare::detail::resident_bytes() + budget_bytes;
+/// An attacker reads nothing, and its system takes little.
+void attack(std::vector<system_client>& crowd, const std::string& piece) {
+  for (system_client& each : crowd) each.send(piece);
+}
+
+/// Returns the most that the process held.
+std::size_t play(const bomb& thrown, std::size_t limit, int attackers) {
   std::size_t most = 0;
   auto body = [&]() -> task<> {
     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
@@ -114,12 +114,12 @@ TEST_P(http_budget, is_kept_and_the_server_serves_again) {
       s.spawn(watch());
       {
         std::vector<system_client> crowd;
-        crowd.reserve(attackers);
+        crowd.reserve(static_cast<std::size_t>(attackers));
         for (int i = 0; i < attackers; ++i) {
           crowd.emplace_back(port);
           if (i % 100 == 99) co_await tare::sleep_for(2ms);
         }
-        for (std::size_t piece = 0; piece < GetParam().pieces.size(); ++piece) {
+        for (const std::string& piece : thrown.pieces) {
           attack(crowd, piece);
           co_await tare::sleep_for(20ms);
         }
@@ -147,8 +147,17 @@ TEST_P(http_budget, is_kept_and_the_server_serves_again) {
   };
   tare::runtime rt({.memory_limit = limit});
   rt.run(body());
-  std::cout << GetParam().name << ": at most " << most / mib << " MiB of " << limit / mib << '\n';
-  EXPECT_LE(most, limit + limit / 20);
+  return most;
+}
+
+TEST_P(http_budget, is_kept_and_the_server_serves_again) {
+  // The code that runs for the first time becomes resident, and is not what clients make the server hold.
+  (void)play(GetParam(), SIZE_MAX, 10);
+  const std::size_t limit = tare::detail::resident_bytes() + budget_bytes;
+  const std::size_t most = play(GetParam(), limit, crowd_size);
+  std::cout << GetParam().name << ": at most " << most / 1024 << " KiB of " << limit / 1024 << '\n';
+  // Beside so small a budget, what is held between two looks at the process counts more than beside a real one.
+  EXPECT_LE(most, limit + limit / 20 + mib / 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(bombs, http_budget, testing::ValuesIn(bombs),

@@ -189,7 +189,7 @@ TEST(live_rust_command, is_named_where_it_is_missing) {
   const support::temporary_folder other;
   const std::string notes = notes_of(sleep_made_by("GCC: (Debian 12.2.0-14) 12.2.0", other));
   EXPECT_THAT(notes, testing::Not(HasSubstr("--rust")));
-  EXPECT_THAT(notes, HasSubstr("runs no code of coroutines"));
+  EXPECT_THAT(notes, HasSubstr("stripped of symbols and debug information"));
 }
 
 TEST(live_command_line, complains_in_one_line) {
