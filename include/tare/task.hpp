@@ -89,8 +89,7 @@ class task<T>::promise_type : public detail::promise_base {
     }
   }
 
-  // NOLINTNEXTLINE(bugprone-derived-method-shadowing-base-method): the compiler calls this function, which calls the
-  // base's
+  // NOLINTNEXTLINE(bugprone-derived-method-shadowing-base-method): the compiler calls it, and it calls the base's
   void unhandled_exception() noexcept {
     if constexpr (!std::is_reference_v<T> && !std::is_trivially_destructible_v<T>) {
       // The destructor of a local has thrown, so the result will never be taken.

@@ -40,11 +40,12 @@ struct frame_ceiling {
 /// The owner of a heap, which returns its spare memory to the system after a while, and may be asleep.
 class heap_owner {
  public:
+  heap_owner() = default;
+  heap_owner(const heap_owner&) = delete;
+  heap_owner& operator=(const heap_owner&) = delete;
+  virtual ~heap_owner() = default;
   /// Any thread.
   virtual void wake() noexcept = 0;
-
- protected:
-  ~heap_owner() = default;
 };
 
 class heap {

@@ -27,7 +27,7 @@ class runtime_core;
 class shard final : public shard_state, private heap_owner {
  public:
   shard(runtime_core& runtime, shard_id number);
-  ~shard();
+  ~shard() override;
   shard(const shard&) = delete;
   shard& operator=(const shard&) = delete;
 
