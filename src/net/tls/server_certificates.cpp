@@ -72,6 +72,7 @@ std::expected<void, context_error> server_certificates::add(const certificate_fi
   made.key.reset(::SSL_CTX_get0_privatekey(reader.get()));
   ::EVP_PKEY_up_ref(made.key.get());
   STACK_OF(X509)* chain = nullptr;
+  // NOLINTNEXTLINE(bugprone-multi-level-implicit-pointer-conversion): in a macro of OpenSSL
   ::SSL_CTX_get0_chain_certs(reader.get(), &chain);
   if (chain != nullptr) {
     made.chain.reset(::X509_chain_up_ref(chain));

@@ -45,6 +45,7 @@ int context_core::choose_certificate(SSL* connection, int* alert, void* self) no
     }
     // A second ClientHello of the same handshake may ask for another name than the first.
     if (core.certificates_.size() == 1 || core.certificates_.use(connection, host)) return SSL_CLIENT_HELLO_SUCCESS;
+    // NOLINTNEXTLINE(bugprone-empty-catch): the same alert as for a certificate that cannot be used
   } catch (const std::bad_alloc&) {
   }
   *alert = SSL_AD_INTERNAL_ERROR;

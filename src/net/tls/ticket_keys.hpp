@@ -26,6 +26,8 @@ struct ticket_key {
   ticket_key() noexcept = default;
   ticket_key(const ticket_key&) noexcept = default;
   ticket_key& operator=(const ticket_key&) noexcept = default;
+  ticket_key(ticket_key&&) noexcept = default;
+  ticket_key& operator=(ticket_key&&) noexcept = default;
   ~ticket_key();
 
   /// False if OpenSSL has no random numbers.

@@ -174,7 +174,8 @@ int context_core::keep_ticket(SSL* connection, SSL_SESSION* ticket) noexcept {
   ::SSL_SESSION_up_ref(ticket);
   try {
     of(::SSL_get_SSL_CTX(connection)).tickets_.add(server, ticket_store::ticket(ticket));
-  } catch (const std::bad_alloc&) {  // without memory, the next connection does the whole handshake
+    // NOLINTNEXTLINE(bugprone-empty-catch): without memory, the next connection does the whole handshake
+  } catch (const std::bad_alloc&) {
   }
   return 0;  // OpenSSL keeps its own reference
 }
