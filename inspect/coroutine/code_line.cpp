@@ -46,7 +46,7 @@ bool is_gcc_actor(const llvm::DWARFDie& function) {
   return first.isValid() && short_name(first) == "frame_ptr";
 }
 
-inlined_call call_at(const llvm::DWARFDie& block, std::uint64_t address) { return call_in(block, address, 0); }
+inlined_call call_at(const llvm::DWARFDie& function, std::uint64_t address) { return call_in(function, address, 0); }
 
 source_line line_of(const unit_context& unit, const frame_function& function, std::uint64_t address) {
   if (const auto call = call_at(function.die, address); call.die.isValid() && call.line != 0) {

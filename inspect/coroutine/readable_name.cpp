@@ -174,7 +174,7 @@ std::string readable_function(std::string_view name) {
 }
 
 std::string declared_name(std::string_view linkage_name) {
-  const std::string terminated = without_actors(linkage_name);
+  std::string terminated = without_actors(linkage_name);
   llvm::ItaniumPartialDemangler demangler;
   if (demangler.partialDemangle(terminated.c_str()) || !demangler.isFunction()) return terminated;
   std::string name = taken(demangler.getFunctionBaseName(nullptr, nullptr));

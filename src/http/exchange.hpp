@@ -30,7 +30,11 @@ class server_core;
 class exchange {
  public:
   /// Frames of a waiting request, including those of its handler.
+#if defined(__clang__)
   static constexpr std::size_t frames_bytes = 2048;
+#else
+  static constexpr std::size_t frames_bytes = 4096;  // g++ keeps more in a frame
+#endif
 
   exchange(transport connection, server_core& server) noexcept;
   exchange(const exchange&) = delete;

@@ -54,7 +54,7 @@ TEST(http_admission, a_request_for_which_there_is_no_room_gets_a_503_and_keeps_i
       EXPECT_NE(refused.head.find("retry-after: 7\r\n"), std::string::npos) << refused.head;
     }
     EXPECT_EQ(tare::memory().refusals(), 3U);
-    EXPECT_LT(tare::memory().promised(), 4000U) << "what the last one held";
+    EXPECT_LT(tare::memory().promised(), 6000U) << "what the last one held";
   });
 }
 
@@ -70,7 +70,7 @@ TEST(http_admission, a_request_for_which_there_is_room_is_counted_while_it_lasts
     EXPECT_EQ((co_await client.ask(get)).body, "hello");
   });
   EXPECT_GE(meanwhile, 100'000U);
-  EXPECT_LT(meanwhile, 104'000U);
+  EXPECT_LT(meanwhile, 106'000U);
 }
 
 TEST(http_admission, connections_wait_in_the_backlog_and_stopping_works_all_the_same) {
@@ -146,7 +146,7 @@ TEST(http_admission, a_stream_that_may_last_for_ever_keeps_room_for_what_it_hold
     (void)co_await client.read_through("0\r\n\r\n");
   });
   EXPECT_GE(before, 100'000U);
-  EXPECT_LT(meanwhile, 4000U);
+  EXPECT_LT(meanwhile, 6000U);
 }
 
 TEST(http_admission, a_handler_says_what_it_is_going_to_hold) {

@@ -341,7 +341,8 @@ TEST(tls_reload, leaves_handshakes_and_connections_what_they_have) {
         auto [text, none] = co_await tare::when_all(ask(std::move(wire)), serve(std::move(end)));
         EXPECT_EQ(text, "x") << reload_at;
         EXPECT_EQ(shown_by(peer), "/CN=plain") << version << ' ' << reload_at;
-        auto next = co_await try_with(with, tls_peer_options{.version = version});
+        const tls_peer_options of_version{.version = version};
+        auto next = co_await try_with(with, of_version);
         EXPECT_EQ(next.server_certificate->common_name, "api");
       }
     }

@@ -1,5 +1,7 @@
 // Frames that end elsewhere than where they were made, while nobody runs the shard that made them.
 
+#include "frame/poison.hpp"
+
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
@@ -18,8 +20,12 @@ using tare::task;
 
 constexpr int guests = 40'000;
 constexpr std::size_t few_bytes = std::size_t{256} << 10U;
-/// More than the guests need, less than they and as many others do.
+/// More than the guests need, less than they and as many others do. The frames of g++ are larger.
+#if defined(__clang__)
 constexpr std::size_t ceiling = std::size_t{3} << 20U;
+#else
+constexpr std::size_t ceiling = std::size_t{8} << 20U;
+#endif
 
 std::atomic<int> ended = 0;
 
@@ -55,6 +61,7 @@ task<bool> becomes_small(tare::runtime& rt) {
 class sleeping_owner : public testing::TestWithParam<tare::clock_kind> {};
 
 TEST_P(sleeping_owner, gets_back_what_others_free) {
+  if (tare::detail::poisoning) GTEST_SKIP() << "freed frames are held back where their use is reported";
   tare::runtime rt({.shards = 2, .clock = GetParam(), .frame_limit = ceiling});
   auto on_shard_1 = [&]() -> task<> {
     const bool room = co_await has_room();
@@ -79,6 +86,7 @@ INSTANTIATE_TEST_SUITE_P(clocks, sleeping_owner,
                          testing::Values(tare::clock_kind::real, tare::clock_kind::virtual_time));
 
 TEST(absent_owner, gets_back_what_others_free) {
+  if (tare::detail::poisoning) GTEST_SKIP() << "freed frames are held back where their use is reported";
   tare::runtime rt({.shards = 2, .frame_limit = ceiling});
   auto sends = []() -> task<> {
     send_guests();
