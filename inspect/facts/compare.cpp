@@ -44,7 +44,7 @@ std::string plain_type(std::string_view text) {
       at += name->first.size();
       continue;
     }
-    const std::size_t end = static_cast<std::size_t>(
+    const auto end = static_cast<std::size_t>(
         std::ranges::find_if_not(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), is_word) - text.begin());
     std::string_view word = text.substr(at, end - at);
     at = end;

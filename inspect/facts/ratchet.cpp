@@ -36,14 +36,16 @@ std::map<std::pair<std::string, std::string>, std::vector<const coroutine*>> by_
   return names;
 }
 
+/// Those of unknown size are not among the coroutines compared here.
+std::uint64_t bytes_of(const coroutine& one) { return one.frame_bytes.value_or(0); }
+
 violation growth(const coroutine& one, std::uint64_t before, std::string_view why) {
-  return {
-      .of = &one,
-      .where = one.declared,
-      .rule = "ratchet",
-      .bytes = *one.frame_bytes,
-      .limit = before,
-      .message = fmt::format("the frame of {} grew from {} to {} bytes{}", one.name, before, *one.frame_bytes, why)};
+  return {.of = &one,
+          .where = one.declared,
+          .rule = "ratchet",
+          .bytes = bytes_of(one),
+          .limit = before,
+          .message = fmt::format("the frame of {} grew from {} to {} bytes{}", one.name, before, bytes_of(one), why)};
 }
 
 /// Of one name in one compiler's section.
@@ -52,11 +54,11 @@ void check_name(std::vector<const coroutine*> now, std::vector<std::uint64_t> be
   if (now.size() != before.size()) {
     why =
         fmt::format(" (there are {} of this name, and were {}: if it is new, record again)", now.size(), before.size());
-    std::ranges::sort(now, std::ranges::greater{}, [](const coroutine* one) { return *one->frame_bytes; });
+    std::ranges::sort(now, std::ranges::greater{}, [](const coroutine* one) { return bytes_of(*one); });
     std::ranges::sort(before, std::ranges::greater{});
   }
   for (std::size_t i = 0; i < std::min(now.size(), before.size()); ++i) {
-    if (*now[i]->frame_bytes > before[i]) into.push_back(growth(*now[i], before[i], why));
+    if (bytes_of(*now[i]) > before[i]) into.push_back(growth(*now[i], before[i], why));
   }
 }
 
@@ -78,7 +80,7 @@ ratchet record_frames(std::span<const coroutine> all) {
   ratchet frames;
   for (const auto& [name, of_name] : by_name(all)) {
     auto& bytes = frames[name.first][name.second];
-    for (const auto* one : of_name) bytes.push_back(*one->frame_bytes);
+    for (const auto* one : of_name) bytes.push_back(bytes_of(*one));
   }
   return frames;
 }

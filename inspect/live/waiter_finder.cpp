@@ -160,6 +160,7 @@ class waiter_finder {
       if (circles.empty()) return;
       for (const auto& circle : circles) {
         std::vector<int> ranks;
+        ranks.reserve(circle.size());
         for (const std::uint32_t at : circle) {
           ranks.push_back(2 * static_cast<int>(chosen_[at].by) + (holds(chosen_[at].frame, at) ? 1 : 0));
         }
