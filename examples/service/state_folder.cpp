@@ -31,7 +31,7 @@ std::expected<std::filesystem::path, std::string> make_state_folder() {
     }
     state = home / ".local" / "state";
   }
-  const std::filesystem::path folder = state / "tare";
+  std::filesystem::path folder = state / "tare";
   std::filesystem::path made;
   for (const auto& name : folder) {
     made /= name;

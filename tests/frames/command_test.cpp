@@ -287,9 +287,9 @@ TEST_F(frames_command, an_empty_budget_file_checks_nothing) {
 TEST_F(frames_command, a_table_is_as_wide_as_the_terminal) {
   const auto whole = run_tare({"frames", objects() / "many", "--top", "0"});
   ASSERT_EQ(whole.status, 0) << whole.errors;
-  ::setenv("COLUMNS", "90", 1);
+  ::setenv("COLUMNS", "90", 1);  // NOLINT(concurrency-mt-unsafe): there is one thread
   const auto narrow = run_tare({"frames", objects() / "many", "--top", "0"});
-  ::unsetenv("COLUMNS");
+  ::unsetenv("COLUMNS");  // NOLINT(concurrency-mt-unsafe): likewise
   EXPECT_EQ(std::ranges::count(narrow.output, '\n'), std::ranges::count(whole.output, '\n'));
   std::istringstream lines(narrow.output);
   for (std::string line; std::getline(lines, line);)

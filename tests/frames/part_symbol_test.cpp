@@ -31,11 +31,17 @@ TEST(part_symbol, names_its_coroutine_whatever_a_compiler_appends) {
     expect("_Z5servev.destroy" + suffix, "_Z5servev", function_role::destroy, producer::clang, true);
     expect("_Z5servev.cleanup" + suffix, "_Z5servev", function_role::cleanup, producer::clang, true);
     expect("_ZL5servev.llvm.7.resume" + suffix, "_ZL5servev", function_role::resume, producer::clang, true);
-    const std::string gcc = "_Z5servePZ5servevE15_Z5servev.Frame";
-    expect(gcc + ".actor" + suffix, "_Z5servev", function_role::resume, producer::gcc, true);
-    expect(gcc + ".destroy" + suffix, "_Z5servev", function_role::destroy, producer::gcc, true);
-    expect(gcc + ".actor" + suffix + ".cold", "_Z5servev", function_role::resume, producer::gcc, false);
-    expect(gcc + ".actor.part.0" + suffix, "_Z5servev", function_role::resume, producer::gcc, false);
+    const auto gcc = [&suffix](const char* part, const char* cold = "") {
+      std::string name = "_Z5servePZ5servevE15_Z5servev.Frame";
+      name += part;
+      name += suffix;
+      name += cold;
+      return name;
+    };
+    expect(gcc(".actor"), "_Z5servev", function_role::resume, producer::gcc, true);
+    expect(gcc(".destroy"), "_Z5servev", function_role::destroy, producer::gcc, true);
+    expect(gcc(".actor", ".cold"), "_Z5servev", function_role::resume, producer::gcc, false);
+    expect(gcc(".actor.part.0"), "_Z5servev", function_role::resume, producer::gcc, false);
   }
 }
 

@@ -26,7 +26,8 @@ TEST_P(live_waiting, is_seen_in_each_promise) {
   for (const std::string link : {"untyped", "to_handle", "synthetic", "tagged", "receiver", "both_ways"}) {
     std::string way;
     for (const std::string name : {"root", "upper", "lower", "leaf"}) {
-      way += (way.empty() ? "" : "/") + name + "<" + link + ">";
+      if (!way.empty()) way += "/";
+      way.append(name).append("<").append(link).append(">");
       expected[way] = n;
     }
   }

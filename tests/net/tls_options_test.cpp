@@ -185,7 +185,7 @@ tls::server_options several() {
   return options;
 }
 
-std::string shown_to(const tls::context& with, tls_peer_options options) {
+std::string shown_to(const tls::context& with, const tls_peer_options& options) {
   const auto made = attempt_with(with, options);
   if (!made.done) return "alert " + std::to_string(made.alert);
   EXPECT_EQ(made.host, options.host);

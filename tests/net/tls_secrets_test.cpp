@@ -61,8 +61,10 @@ int copies_of(const std::vector<unsigned char>& inverted) {
     std::uintptr_t begin = 0;
     std::uintptr_t end = 0;
     std::array<char, 5> access{};
+    // NOLINTNEXTLINE(bugprone-unchecked-string-to-number-conversion): the kernel has written them
     if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s", &begin, &end, access.data()) != 3) continue;
     if (access[0] != 'r' || access[1] != 'w' || line.contains("[stack]") || line.contains("/")) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the address of a mapping
     const auto* const from = reinterpret_cast<const volatile unsigned char*>(begin);
     for (std::size_t at = 0; at + inverted.size() <= end - begin; at += 4) {
       std::size_t same = 0;
