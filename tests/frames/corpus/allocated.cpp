@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <malloc.h>
+
 #include <coroutine>
 #include <cstdio>
 #include <cstring>
