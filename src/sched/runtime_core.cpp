@@ -182,7 +182,9 @@ void runtime_core::drive(const std::function<task<>(completion&)>& make) {
 }
 
 bool runtime_core::has_all_threads() const noexcept {
-  const auto ours = static_cast<std::int64_t>(threads_.size() + blocking_pool_.live_threads()) +
+  // Not `threads_.size()`: the first of them may run while the constructor makes the others.
+  const std::size_t threads = shards_.size() - (options_.background ? 0 : 1);
+  const auto ours = static_cast<std::int64_t>(threads + blocking_pool_.live_threads()) +
                     waiting_callers_.load(std::memory_order_relaxed);
   const unsigned all = count_threads();
   return all != 0 && std::cmp_less_equal(all, ours);
