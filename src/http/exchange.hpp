@@ -149,6 +149,35 @@ class exchange {
     exchange& of_;
   };
 
+  /// Restores what the request is counted as holding when it ends, unless the growth in its lifetime was admitted: if
+  /// it was refused, or its wait was cancelled.
+  class growth {
+   public:
+    explicit growth(exchange& of) noexcept
+        : of_(of), reserved_bytes_(of.reserved_bytes_), body_bytes_(of.body_bytes_) {}
+    growth(const growth&) = delete;
+    growth& operator=(const growth&) = delete;
+    ~growth();
+    bool admitted = false;
+
+   private:
+    exchange& of_;
+    std::size_t reserved_bytes_;
+    std::size_t body_bytes_;
+  };
+
+  /// During its lifetime, a buffer to read into is counted.
+  class buffer_wait {
+   public:
+    explicit buffer_wait(exchange& of) noexcept : of_(of) { of_.reads_ = true; }
+    buffer_wait(const buffer_wait&) = delete;
+    buffer_wait& operator=(const buffer_wait&) = delete;
+    ~buffer_wait() { of_.reads_ = false; }
+
+   private:
+    exchange& of_;
+  };
+
   [[nodiscard]] std::size_t held_bytes() const noexcept;
   /// Resizes the share to what is held; false if there is no room immediately.
   [[nodiscard]] bool account() noexcept;

@@ -10,6 +10,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
+#include <ostream>
+#include <string>
 #include <vector>
 
 namespace {
@@ -172,5 +175,79 @@ TEST(http_admission, a_handler_says_what_it_is_going_to_hold) {
   EXPECT_FALSE(too_much_fits);
   EXPECT_EQ(seen[3], seen[2]) << "what was said before still holds";
 }
+
+/// A request that waits for more room than there is, until its time is up or it is cancelled.
+struct vain_wait {
+  const char* name;
+  bool is_cancelled;
+  std::size_t free_bytes;  ///< that are left when it begins to wait
+  std::function<task<bool>(http::request&)> waits;
+
+  friend void PrintTo(const vain_wait& shown, std::ostream* to) { *to << shown.name; }
+};
+
+task<bool> reserves(http::request& asked) { return asked.reserve(4'000'000); }
+
+task<bool> reads_all(http::request& asked) {
+  const auto whole = co_await asked.body().read_all();
+  co_return whole.has_value();
+}
+
+task<bool> reads_a_piece(http::request& asked) {
+  const auto piece = co_await asked.body().read();
+  co_return piece.has_value();
+}
+
+constexpr std::size_t for_a_buffer = 10'000;
+
+const std::vector<vain_wait> vain_waits{
+    {"reserve_refused", false, 0, reserves},
+    {"reserve_cancelled", true, 0, reserves},
+    {"piece_refused", false, 0, reads_a_piece},
+    {"piece_cancelled", true, 0, reads_a_piece},
+    {"buffer_of_the_whole_body_refused", false, 0, reads_all},
+    {"buffer_of_the_whole_body_cancelled", true, 0, reads_all},
+    {"whole_body_refused", false, for_a_buffer, reads_all},
+    {"whole_body_cancelled", true, for_a_buffer, reads_all},
+};
+
+class http_admission_in_vain : public testing::TestWithParam<vain_wait> {};
+
+TEST_P(http_admission_in_vain, leaves_the_request_with_what_it_held) {
+  std::size_t before = 0;
+  std::size_t after = 0;
+  auto handler = [&](http::request& asked, http::response& answer) -> task<> {
+    before = tare::memory().promised();
+    {
+      tare::memory_share all = take_all_room();
+      all.shrink_to(all.bytes() - GetParam().free_bytes);
+      const auto fits = co_await tare::timeout(GetParam().is_cancelled ? 20ms : 10s, GetParam().waits(asked));
+      EXPECT_EQ(fits.has_value(), !GetParam().is_cancelled);
+      EXPECT_FALSE(fits && *fits);
+    }
+    // What the request is counted as holding shows when its share is next made as large.
+    (void)co_await answer.write("one");
+    after = tare::memory().promised();
+    (void)co_await answer.finish();
+  };
+  constexpr std::size_t body_bytes = 60'000;
+  const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body_bytes) + "\r\n\r\n";
+  serve(handler, {.request_bytes = 1, .room_timeout = 50ms}, [&](std::uint16_t port) -> task<> {
+    auto client = co_await raw_client::connect(port);
+    co_await client.send(head);
+    co_await tare::sleep_for(5ms);  // so that nothing of the body has been read with the head
+    co_await client.send(std::string(body_bytes, 'b'));
+    (void)co_await client.read_through("0\r\n\r\n");
+  });
+  EXPECT_GT(before, 0U);
+  // A piece of the body that has been read stays in its buffer.
+  const std::size_t buffered = GetParam().free_bytes == 0 ? 0 : 8192;
+  EXPECT_LE(after, before + buffered);
+}
+
+INSTANTIATE_TEST_SUITE_P(waits, http_admission_in_vain, testing::ValuesIn(vain_waits),
+                         [](const testing::TestParamInfo<vain_wait>& tested) {
+                           return std::string(tested.param.name);
+                         });
 
 }  // namespace

@@ -76,16 +76,20 @@ std::error_code exchange::refuse_body() noexcept {
   return std::make_error_code(std::errc::not_enough_memory);
 }
 
+exchange::growth::~growth() {
+  if (admitted) return;
+  of_.reserved_bytes_ = reserved_bytes_;
+  of_.body_bytes_ = body_bytes_;
+  (void)of_.account();
+}
+
 task<bool> exchange::reserve(std::size_t bytes) {
-  const std::size_t reserved = std::exchange(reserved_bytes_, bytes);
-  const std::size_t body = std::exchange(body_bytes_, 0);
-  if (account()) co_return true;
-  const bool fits = co_await wait_for_room();
-  if (!fits) {
-    reserved_bytes_ = reserved;
-    body_bytes_ = body;
-  }
-  co_return fits;
+  growth wanted(*this);
+  reserved_bytes_ = bytes;
+  body_bytes_ = 0;
+  wanted.admitted = account();
+  if (!wanted.admitted) wanted.admitted = co_await wait_for_room();
+  co_return wanted.admitted;
 }
 
 bool exchange::try_reserve_all(std::size_t bytes) noexcept {
@@ -104,11 +108,10 @@ bool exchange::try_hold_body(std::size_t bytes) noexcept {
 }
 
 task<bool> exchange::hold_body(std::size_t bytes) {
-  const std::size_t before = body_bytes_;
-  if (try_hold_body(bytes)) co_return true;
-  const bool fits = co_await wait_for_room();
-  if (!fits) body_bytes_ = before;
-  co_return fits;
+  growth wanted(*this);
+  wanted.admitted = try_hold_body(bytes);
+  if (!wanted.admitted) wanted.admitted = co_await wait_for_room();
+  co_return wanted.admitted;
 }
 
 void exchange::become_lasting() noexcept {

@@ -144,10 +144,12 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
 
 task<net::result<net::lease>> exchange::read_admitted(std::chrono::nanoseconds limit) {
   for (;;) {
-    reads_ = true;
-    bool fits = account();
-    if (!fits) fits = co_await wait_for_room();
-    reads_ = false;
+    bool fits = false;
+    {
+      const buffer_wait counted(*this);
+      fits = account();
+      if (!fits) fits = co_await wait_for_room();
+    }
     if (!fits) co_return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     auto more = connection_.try_read();
     if (more || !is_to_be_waited_for(more.error())) co_return more;
@@ -170,12 +172,16 @@ task<net::result<net::lease>> exchange::read_admitted(std::chrono::nanoseconds l
 }
 
 task<result<std::string>> exchange::read_whole_body() {
-  std::string whole;
   const std::size_t before = body_bytes_;
+  growth assembled(*this);
+  std::string whole;
   for (;;) {
     auto piece = co_await read_body();
     if (!piece) co_return std::unexpected(piece.error());
-    if (piece->empty()) co_return whole;
+    if (piece->empty()) {
+      assembled.admitted = true;
+      co_return whole;
+    }
     const std::size_t needed = whole.size() + piece->size();
     if (needed > whole.capacity()) {
       // Twice the previous size, but at most the announced length; both buffers briefly exist.

@@ -114,9 +114,7 @@ class websocket_core {
   }
   /// A message is admitted before it is assembled. Twice its size, because it moves as it grows.
   task<bool> has_room_for_input() {
-    const std::size_t bytes = 2 * (reader_.held_bytes() + input_.size()) + buffer_bytes;
-    if (exchange_.try_hold_body(bytes)) co_return true;
-    co_return co_await exchange_.hold_body(bytes);
+    return exchange_.hold_body(2 * (reader_.held_bytes() + input_.size()) + buffer_bytes);
   }
   task<std::error_code> refuse_for_memory() {
     failed_ = true;
