@@ -117,7 +117,7 @@ std::vector<inspect::coroutine> selected(const std::vector<inspect::coroutine>& 
 void tell_not_recorded(const inspect::coroutine_report& report, const inspect::ratchet& before, const fs::path& file) {
   std::set<std::string> missing;
   for (const auto& one : report.coroutines) {
-    const std::string section = inspect::section_of(one.made_by);
+    const std::string section(name_of(one.made_by));
     if (one.frame_bytes && !before.contains(section) && !before.contains("")) missing.insert(section);
   }
   for (const auto& one : missing) {

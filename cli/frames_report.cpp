@@ -164,18 +164,6 @@ std::string_view name_of(inspect::suspension kind) {
   return "";
 }
 
-std::string_view name_of(inspect::producer made_by) {
-  switch (made_by) {
-    case inspect::producer::clang:
-      return "clang";
-    case inspect::producer::gcc:
-      return "gcc";
-    case inspect::producer::rustc:
-      return "rustc";
-  }
-  return "";
-}
-
 std::string short_place(const inspect::source_line& where) {
   if (where.line == 0) return "?";
   namespace fs = std::filesystem;

@@ -42,6 +42,5 @@ namespace tare::cli {
 [[nodiscard]] std::string_view name_of(inspect::allocation by);
 [[nodiscard]] std::string_view name_of(inspect::evidence known_by);
 [[nodiscard]] std::string_view name_of(inspect::suspension kind);
-[[nodiscard]] std::string_view name_of(inspect::producer made_by);
 
 }  // namespace tare::cli

@@ -34,7 +34,7 @@ std::vector<std::size_t> table::widths(std::size_t most) const {
   std::size_t whole = (all.size() - 1) * gap;
   for (const auto one : all) whole += one;
   constexpr std::size_t min_name = 16;
-  constexpr std::size_t min_place = 12;
+  constexpr std::size_t min_place = 16;
   while (whole > most) {
     std::size_t widest = all.size();
     for (std::size_t i = 0; i < all.size(); ++i) {

@@ -30,7 +30,7 @@ struct application {
 
 /// Maximum bytes of one request: its body, the item parsed from it, the response, and the frames in between.
 inline constexpr std::size_t request_bytes = std::size_t{128} << 10U;
-inline constexpr std::size_t most_body_bytes = std::size_t{16} << 10U;
+inline constexpr std::size_t max_item_body_bytes = std::size_t{16} << 10U;
 
 /// The application must outlive every user of the handler.
 [[nodiscard]] tare::http::handler make_routes(application& app);

@@ -73,7 +73,7 @@ task<> reload_on_hangup(tare::net::tls::context identity) {
 
 tare::http::server_options server_options(bool tls) {
   tare::http::server_options chosen;
-  chosen.max_body_bytes = most_body_bytes;
+  chosen.max_body_bytes = max_item_body_bytes;
   chosen.head_timeout = 10s;
   chosen.body_timeout = 10s;
   chosen.request_timeout = 10s;

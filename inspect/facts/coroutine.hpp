@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tare::inspect {
@@ -20,6 +21,18 @@ struct source_line {
 };
 
 enum class producer : std::uint8_t { clang, gcc, rustc };
+
+[[nodiscard]] constexpr std::string_view name_of(producer made_by) {
+  switch (made_by) {
+    case producer::clang:
+      return "clang";
+    case producer::gcc:
+      return "gcc";
+    case producer::rustc:
+      return "rustc";
+  }
+  return "";
+}
 
 /// What a range of a frame is for.
 enum class field_kind : std::uint8_t {

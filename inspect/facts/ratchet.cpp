@@ -23,7 +23,7 @@ std::map<std::pair<std::string, std::string>, std::vector<const coroutine*>> by_
   };
   std::map<std::pair<std::string, std::string>, std::vector<const coroutine*>> names;
   for (const auto& one : all) {
-    if (one.frame_bytes) names[{section_of(one.made_by), one.name}].push_back(&one);
+    if (one.frame_bytes) names[{std::string(name_of(one.made_by)), one.name}].push_back(&one);
   }
   for (auto& [name, of_name] : names) {
     std::ranges::sort(of_name, [&](const coroutine* a, const coroutine* b) {
@@ -63,18 +63,6 @@ void check_name(std::vector<const coroutine*> now, std::vector<std::uint64_t> be
 }
 
 }  // namespace
-
-std::string section_of(producer made_by) {
-  switch (made_by) {
-    case producer::clang:
-      return "clang";
-    case producer::gcc:
-      return "gcc";
-    case producer::rustc:
-      return "rustc";
-  }
-  return "";
-}
 
 ratchet record_frames(std::span<const coroutine> all) {
   ratchet frames;

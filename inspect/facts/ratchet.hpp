@@ -18,11 +18,10 @@ namespace tare::inspect {
 /// Readable names to the frames of the coroutines of that name, in the order in which they are declared: the lambdas of
 /// one function have one name, for example.
 using recorded_frames = std::map<std::string, std::vector<std::uint64_t>>;
-/// By compiler: "clang", "gcc", "rustc"; under an empty name what a file of an older version has, which holds for each
-/// compiler that has no section of its own.
+/// By the name of the compiler (`name_of`); under an empty name what a file of an older version has, which holds for
+/// each compiler that has no section of its own.
 using ratchet = std::map<std::string, recorded_frames>;
 
-[[nodiscard]] std::string section_of(producer made_by);
 [[nodiscard]] ratchet record_frames(std::span<const coroutine> all);
 [[nodiscard]] std::size_t count_frames(const ratchet& frames);
 [[nodiscard]] std::string ratchet_text(const ratchet& frames);

@@ -31,7 +31,7 @@ heap::size_class heap::class_of(std::size_t bytes, bool record) noexcept {
     return {.bin = static_cast<std::uint16_t>(frame_bins + static_cast<std::size_t>(std::countr_zero(size)) - 6),
             .bytes = static_cast<std::uint32_t>(size)};
   }
-  if (bytes <= fine_most) {
+  if (bytes <= max_fine) {
     const std::size_t units = (bytes + fine_step - 1) / fine_step;
     return {.bin = static_cast<std::uint16_t>(units), .bytes = static_cast<std::uint32_t>(units * fine_step)};
   }
@@ -53,7 +53,7 @@ void* heap::allocate(std::size_t bytes, std::size_t alignment, bool record) {
   const std::size_t size = frame_size(bytes + redzone, alignment);
   try {
     void* object = nullptr;
-    if (size > small_most) [[unlikely]] {
+    if (size > max_small) [[unlikely]] {
       object = allocate_large(size, record ? slab_use::large_record : slab_use::large_frame);
     } else {
       size_class of = class_of(size, record);
@@ -116,7 +116,7 @@ slab* heap::new_slab(size_class size, slab_use use) {
       throw std::bad_alloc();
     }
     if (slabs_of_bin_[size.bin] >= growing_slabs)
-      memory.populate(*taken, ceiling_ == nullptr || ceiling_->makes_pages_ahead);
+      memory.populate(*taken, ceiling_ == nullptr || ceiling_->populates_ahead);
     poison(memory.start_of(taken), slab_bytes);
   }
   ++slabs_of_bin_[size.bin];
@@ -179,7 +179,7 @@ slab* heap::take_kept(std::size_t count, std::size_t& bytes) noexcept {
 
 bool heap::keep(slab& first) noexcept {
   const std::size_t count = first.run;
-  if (count > kept_run_slabs || kept_[count].first != nullptr || kept_slabs_ + count > kept_slabs_most) return false;
+  if (count > kept_run_slabs || kept_[count].first != nullptr || kept_slabs_ + count > max_kept_slabs) return false;
   kept_[count] = {.first = &first, .charged = first.object_bytes};
   kept_slabs_ += count;
   poison(arena::instance().start_of(&first), count * slab_bytes);
@@ -306,7 +306,7 @@ void heap::unlist(slab& partly_used) noexcept {
 
 void heap::retire(slab& empty) noexcept {
   --slabs_of_bin_[empty.bin];
-  if (spare_count_ < spare_most) {
+  if (spare_count_ < max_spare) {
     spare_[spare_count_++] = &empty;
     trimmed_ = false;
     return;

@@ -32,7 +32,7 @@ struct frame_ceiling {
   std::atomic<std::size_t> held = 0;
   std::size_t most = SIZE_MAX;
   /// Pages may be resident before they are needed, up to 2 MB.
-  bool makes_pages_ahead = true;
+  bool populates_ahead = true;
   brief_lock lock;
   heap* first = nullptr;  ///< of the heaps that count towards it; guarded by the lock
 };
@@ -113,18 +113,18 @@ class heap {
  private:
   // Size classes up to 1 KiB are 8 bytes apart, up to 32 KiB at most an eighth; larger objects get their own slabs.
   static constexpr std::size_t fine_step = 8;
-  static constexpr std::size_t fine_most = 1024;
-  static constexpr std::size_t small_most = 32768;
-  static constexpr std::size_t fine_bins = fine_most / fine_step + 1;
+  static constexpr std::size_t max_fine = 1024;
+  static constexpr std::size_t max_small = 32768;
+  static constexpr std::size_t fine_bins = max_fine / fine_step + 1;
   static constexpr std::size_t coarse_bins = 40;
   static constexpr std::size_t frame_bins = fine_bins + coarse_bins;
   static constexpr std::size_t record_bins = 10;  // 64 to 32768
   static constexpr std::size_t bin_count = frame_bins + record_bins;
-  static constexpr std::size_t spare_most = 16;  // 1 MiB, until the shard is idle
+  static constexpr std::size_t max_spare = 16;  // 1 MiB, until the shard is idle
 
   // Of the runs of slabs that large objects have used, one of each length is kept until the shard is idle.
   static constexpr std::size_t kept_run_slabs = 32;  // 2 MiB
-  static constexpr std::size_t kept_slabs_most = 64;
+  static constexpr std::size_t max_kept_slabs = 64;
 
   struct kept_run {
     slab* first = nullptr;
@@ -174,7 +174,7 @@ class heap {
   frame_ceiling* ceiling_ = nullptr;
   heap* next_of_ceiling_ = nullptr;
   heap_owner* owner_ = nullptr;  ///< under the lock
-  std::array<slab*, spare_most> spare_{};
+  std::array<slab*, max_spare> spare_{};
   std::size_t spare_count_ = 0;
   std::array<kept_run, kept_run_slabs + 1> kept_{};  ///< by number of slabs
   std::size_t kept_slabs_ = 0;

@@ -25,7 +25,7 @@ std::byte* buffer_pool::take() noexcept {
 }
 
 void buffer_pool::give_back(std::byte* buffer) noexcept {
-  if (count_ < warm_most) {
+  if (count_ < max_warm) {
     warm_[count_++] = buffer;
   } else {
     free_record(buffer);

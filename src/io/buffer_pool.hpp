@@ -16,7 +16,7 @@ class buffer_pool {
 
   static constexpr std::size_t buffer_bytes = 8192;
   /// Number of returned buffers that are cached until the shard has been idle for a while: as many as fit in a slab.
-  static constexpr std::size_t warm_most = 8;
+  static constexpr std::size_t max_warm = 8;
 
   /// nullptr if there is no memory.
   [[nodiscard]] std::byte* take() noexcept;
@@ -27,7 +27,7 @@ class buffer_pool {
   [[nodiscard]] bool is_trimmed() const noexcept { return count_ == 0; }
 
  private:
-  std::array<std::byte*, warm_most> warm_{};
+  std::array<std::byte*, max_warm> warm_{};
   std::size_t count_ = 0;
 };
 

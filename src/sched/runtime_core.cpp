@@ -41,9 +41,9 @@ runtime_core::runtime_core(runtime_options options)
       blocking_pool_(std::max(1U, options_.blocking_threads), virtual_time_.get()) {
   shard::forget_after_fork();
   ceiling_.most = options_.frame_limit;
-  // What is made ahead has not been admitted, so it must be little beside the whole.
-  constexpr std::size_t enough_to_make_pages_ahead = std::size_t{128} << 20U;
-  ceiling_.makes_pages_ahead = std::min(options_.frame_limit, options_.memory_limit) >= enough_to_make_pages_ahead;
+  // Pages that are populated before they are needed have not been admitted, so they must be few relative to the limit.
+  constexpr std::size_t min_limit_to_populate_ahead = std::size_t{128} << 20U;
+  ceiling_.populates_ahead = std::min(options_.frame_limit, options_.memory_limit) >= min_limit_to_populate_ahead;
   const unsigned shards = shard_count_of(options_);
   shards_.reserve(shards);
   for (shard_id number = 0; number < shards; ++number) shards_.push_back(std::make_unique<shard>(*this, number));

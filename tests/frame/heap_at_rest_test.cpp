@@ -174,37 +174,31 @@ class neighbour {
   std::thread thread_;
 };
 
-TEST(heap_at_rest, gives_what_it_has_to_spare_to_one_that_is_at_the_ceiling) {
-  if (poisoning) GTEST_SKIP() << "freed frames are held back where their use is reported";
-  frame_ceiling ceiling;
-  own_heap mine;
-  (*mine).trim();
-  (*mine).charge_to(&ceiling);
-  bool asked = false;
-  const neighbour other(ceiling, true, &asked);
-  ceiling.most = ceiling.held;
-  void* const frame = allocate_frame(frame_bytes, 16);
-  free_frame(frame);
-  (*mine).charge_to(nullptr);
-}
+class heap_at_ceiling : public testing::TestWithParam<bool> {};
 
-TEST(heap_at_rest, is_asked_to_trim_if_it_is_not_at_rest) {
+TEST_P(heap_at_ceiling, gets_what_another_one_has_to_spare_if_that_rests_and_asks_for_it_otherwise) {
   if (poisoning) GTEST_SKIP() << "freed frames are held back where their use is reported";
+  const bool rests = GetParam();
   frame_ceiling ceiling;
   own_heap mine;
   (*mine).trim();
   (*mine).charge_to(&ceiling);
   bool asked = false;
   {
-    const neighbour other(ceiling, false, &asked);
+    const neighbour other(ceiling, rests, &asked);
     ceiling.most = ceiling.held;
-    EXPECT_THROW((void)allocate_frame(frame_bytes, 16), std::bad_alloc);
+    if (rests) {
+      free_frame(allocate_frame(frame_bytes, 16));
+    } else {
+      EXPECT_THROW((void)allocate_frame(frame_bytes, 16), std::bad_alloc);
+    }
   }
-  EXPECT_TRUE(asked);
-  void* const frame = allocate_frame(frame_bytes, 16);
-  free_frame(frame);
+  EXPECT_EQ(asked, !rests);
+  free_frame(allocate_frame(frame_bytes, 16));
   (*mine).charge_to(nullptr);
 }
+
+INSTANTIATE_TEST_SUITE_P(neighbour_rests, heap_at_ceiling, testing::Bool());
 
 }  // namespace
 }  // namespace tare::detail
