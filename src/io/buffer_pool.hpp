@@ -20,7 +20,7 @@ class buffer_pool {
 
   /// nullptr if there is no memory.
   [[nodiscard]] std::byte* take() noexcept;
-  /// A buffer of this pool's shard.
+  /// `buffer` must be from this pool's shard.
   void give_back(std::byte* buffer) noexcept;
 
   void trim() noexcept;

@@ -103,7 +103,7 @@ class reactor final : public driver {
 
   [[nodiscard]] deadline_sweep& deadlines() noexcept { return deadlines_; }
   [[nodiscard]] shard& owner() noexcept { return shard_; }
-  /// The shard's, which is at rest while the shard sleeps in the kernel.
+  /// The heap of the shard; it is at rest while the shard sleeps in the kernel.
   [[nodiscard]] heap& frames() noexcept;
   [[nodiscard]] io_outcome& outcome() noexcept { return outcome_; }
   [[nodiscard]] buffer_pool& buffers() noexcept { return buffers_; }

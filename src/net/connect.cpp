@@ -44,7 +44,7 @@ task<result<stream>> connect(endpoint to) {
 
 namespace {
 
-/// RFC 8305, section 4: families alternate, beginning with that of the best address.
+/// RFC 8305, section 4: the address families alternate, beginning with the family of the best address.
 std::vector<endpoint> taking_turns(const std::vector<endpoint>& sorted) {
   std::vector<endpoint> first;
   std::vector<endpoint> others;

@@ -123,7 +123,7 @@ std::string endpoint::to_string() const {
       return "[" + std::string(text.data()) + zone + "]:" + std::to_string(port());
     }
     case AF_UNIX: {
-      if (size_ <= path_offset) return std::string(unix_prefix);  // a client's end is unnamed
+      if (size_ <= path_offset) return std::string(unix_prefix);  // the client end of a socket is unnamed
       const char* path = address_.path.sun_path;
       if (*path != '\0') return std::string(unix_prefix) + std::string(path, ::strnlen(path, size_ - path_offset));
       return std::string(unix_prefix) + "@" + std::string(path + 1, size_ - path_offset - 1);

@@ -15,7 +15,7 @@ std::unexpected<std::error_code> last_error() noexcept {
   return std::unexpected(std::error_code(errno, std::generic_category()));
 }
 
-/// A single call that transfers at most `left` bytes: returns the count, or -1.
+/// A single call that transfers at most `left` bytes. Returns the count, or -1.
 template <class Call>
 result<std::size_t> once(Call call) {
   ssize_t moved = 0;

@@ -26,7 +26,7 @@ const char* path_of(const endpoint& of) noexcept {
   return *path == '\0' ? nullptr : path;
 }
 
-/// Removes a socket file without a listener.
+/// Removes a socket file that has no listener.
 void remove_stale(const endpoint& at) {
   const char* path = path_of(at);
   struct stat found{};

@@ -15,8 +15,8 @@ namespace tare::net {
 
 namespace {
 
-// A signal handler has no user argument, so the destination of each signal is global: the descriptor to send it to,
-// plus 1; 0: none.
+// A signal handler has no user argument, so the destination of each signal is global. The value is the descriptor to
+// send to, plus 1; 0 means none.
 constexpr int max_signals = 65;
 constinit std::array<std::atomic<int>, max_signals> receivers{};
 
@@ -86,7 +86,7 @@ void signal_set::restore() noexcept {
     receiver_of(each.number).store(0, std::memory_order_release);
   }
   signals_.clear();
-  // A handler still running on another thread may send to this descriptor: at worst it finds it closed.
+  // A handler that still runs on another thread may send to this descriptor. At worst, it finds the descriptor closed.
   if (sending_ >= 0) ::close(std::exchange(sending_, -1));
 }
 

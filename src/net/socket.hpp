@@ -13,7 +13,7 @@
 
 namespace tare::net::detail {
 
-/// errno as an error.
+/// The value of errno as an error.
 [[nodiscard]] inline std::unexpected<std::error_code> last_error() noexcept {
   return std::unexpected(std::error_code(errno, std::generic_category()));
 }
@@ -40,14 +40,14 @@ class socket_handle {
   int fd_;
 };
 
-/// The reactor of the current shard takes the descriptor over.
+/// The reactor of the current shard takes over the descriptor.
 [[nodiscard]] result<tare::detail::link> adopt(socket_handle& handle) noexcept;
 [[nodiscard]] result<void> make_non_blocking(int fd) noexcept;
 
 [[nodiscard]] int descriptor_of(tare::detail::link slot) noexcept;
 [[nodiscard]] result<endpoint> local_of(tare::detail::link slot) noexcept;
 [[nodiscard]] result<endpoint> peer_of(tare::detail::link slot) noexcept;
-/// The slot's reactor, for `call`, which only a task of its shard may make: otherwise the program aborts with a
+/// The reactor of the slot, for `call`. Only a task of its shard may make the call; otherwise the program aborts with a
 /// message.
 [[nodiscard]] tare::detail::reactor& reactor_of(tare::detail::link slot, const char* call) noexcept;
 /// Releases the descriptor; -1 if there is none. The same restriction applies.

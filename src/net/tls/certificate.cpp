@@ -89,7 +89,7 @@ void read_names(X509* from, certificate& into) {
 std::chrono::system_clock::time_point time_of(const ASN1_TIME* from) noexcept {
   std::tm parts{};
   if (from == nullptr || ::ASN1_TIME_to_tm(from, &parts) != 1) return {};
-  // Beyond what the clock can hold is its end.
+  // A time after the last one that the clock can represent becomes that last one.
   const std::chrono::sys_days day(std::chrono::year(parts.tm_year + 1900) /
                                   std::chrono::month(static_cast<unsigned>(parts.tm_mon + 1)) /
                                   std::chrono::day(static_cast<unsigned>(parts.tm_mday)));

@@ -16,13 +16,14 @@ constexpr std::size_t message_head_bytes = 4;
 
 std::unexpected<std::error_code> fail(std::errc why) noexcept { return std::unexpected(std::make_error_code(why)); }
 
-/// The socket is announced as readable when so many bytes are there, or the end. Not on all kinds of sockets.
+/// The socket is reported as readable once this many bytes have arrived, or the end. Not every kind of socket supports
+/// this.
 void announce_from(int fd, std::size_t bytes) noexcept {
   const int count = static_cast<int>(bytes);
   (void)::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &count, sizeof(count));
 }
 
-/// Until the stream is used by others.
+/// Sets the low-water mark until others use the stream.
 class low_water_mark {
  public:
   explicit low_water_mark(int fd) noexcept : fd_(fd) { announce_from(fd_, hello_head_bytes); }
@@ -58,7 +59,7 @@ task<result<std::size_t>> wait_for_client_hello(net::stream& below) {
   } while (got < 0 && errno == EINTR);
   if (got < 0 && errno != EAGAIN) co_return std::unexpected(std::error_code(errno, std::system_category()));
   if (got == 0) co_return fail(std::errc::connection_aborted);
-  // A socket that is announced for less may have to wait for the rest within OpenSSL.
+  // A socket without a low-water mark is readable earlier; OpenSSL then waits for the rest of the message.
   if (std::cmp_less(got, hello_head_bytes)) co_return unknown_handshake_bytes;
   const std::size_t bytes = check_client_hello(begin);
   if (bytes != 0) co_return bytes;

@@ -25,7 +25,7 @@ void set_connection_name(SSL* connection, std::string name) {
   }
   auto made = std::make_unique<std::string>(std::move(name));
   if (::SSL_set_ex_data(connection, place_of_name(), made.get()) != 1) throw std::bad_alloc();
-  (void)made.release();  // OpenSSL's
+  (void)made.release();  // OpenSSL owns it now
 }
 
 const std::string& connection_name(const SSL* connection) noexcept {

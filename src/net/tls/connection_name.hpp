@@ -7,8 +7,8 @@
 
 namespace tare::net::tls {
 
-/// A text that belongs to a connection of OpenSSL's: at a server the host that the client has asked for; at a client
-/// the server whose tickets are its own. Throws std::bad_alloc.
+/// A string attached to a connection of OpenSSL. On a server it is the host that the client has requested; on a client
+/// it identifies the server, to find its tickets. Throws std::bad_alloc.
 void set_connection_name(SSL* connection, std::string name);
 /// Empty if there is none.
 [[nodiscard]] const std::string& connection_name(const SSL* connection) noexcept;

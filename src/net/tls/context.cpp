@@ -15,7 +15,7 @@ namespace tare::net::tls {
 
 namespace {
 
-/// Each protocol after its length, as OpenSSL wants them.
+/// Each protocol preceded by its length, the format that OpenSSL expects.
 std::vector<unsigned char> packed(const std::vector<std::string>& protocols) {
   std::vector<unsigned char> all;
   for (const std::string& each : protocols) {
@@ -25,22 +25,22 @@ std::vector<unsigned char> packed(const std::vector<std::string>& protocols) {
   return all;
 }
 
-/// What OpenSSL has found wrong with the file.
+/// The error that OpenSSL found in the file.
 std::unexpected<context_error> error_about(const std::string& file) {
   return std::unexpected(context_error(openssl_error().error(), file));
 }
 
-/// Options that cannot be.
+/// The error for an invalid option.
 std::unexpected<context_error> bad_option(const char* name) {
   return std::unexpected(context_error(std::make_error_code(std::errc::invalid_argument), name));
 }
 
-/// Of TLS 1.2: forward secrecy, and neither CBC nor a digest that is not part of the cipher.
+/// For TLS 1.2: ciphers with forward secrecy; no CBC, and no separate digest.
 constexpr const char* default_ciphers =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
-/// Where OpenSSL's contexts keep ours.
+/// The index of our data in OpenSSL's contexts.
 int place_of_core() noexcept {
   static const int index =
       ::SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr,
@@ -69,15 +69,15 @@ void context_core::set_up() noexcept {
   ::SSL_CTX_set_options(context_, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(context_,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  // One call for a whole record, not one for its head and one for the rest.
+  // Reads a whole record with one call instead of two.
   SSL_CTX_set_read_ahead(context_, 1);
   session::watch(context_);
   if (server_) {
     ::SSL_CTX_set_options(context_, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-    // What a handshake has been admitted with has room for no larger message (client_hello.hpp).
+    // The memory that a handshake is admitted with has no room for a larger message (client_hello.hpp).
     constexpr long max_certificates_bytes = 16L << 10U;
     SSL_CTX_set_max_cert_list(context_, max_certificates_bytes);
-    // Tickets hold all of a session, so nothing of it is kept here.
+    // A ticket contains the whole session, so the server caches none.
     SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_OFF);
   } else {
     SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -194,7 +194,7 @@ std::expected<std::shared_ptr<SSL_CTX>, context_error> context_core::make(const 
   return std::move(*made);
 }
 
-// --- what is shared -------------------------------------------------------------------------------------------------
+// --- state shared by the copies of a context ------------------------------------------------------------------------
 
 context_state::context_state(server_options options)
     : options_(std::move(options)),
@@ -207,7 +207,7 @@ std::shared_ptr<SSL_CTX> context_state::current() const {
 }
 
 void context_state::replace(std::shared_ptr<SSL_CTX> by, any_options options) {
-  // What was there before is destroyed without the lock.
+  // The previous context is destroyed after the lock has been released.
   const std::scoped_lock guard(lock_);
   current_.swap(by);
   std::swap(options_, options);
@@ -253,7 +253,8 @@ namespace {
 
 [[noreturn]] void of_the_other_kind(const char* options) noexcept {
   std::fprintf(stderr,
-               "tare: net::tls::context::reload was called with %s: give it those that the context was made with\n",
+               "tare: net::tls::context::reload was called with %s: pass the kind of options that the context was "
+               "created with\n",
                options);
   std::abort();
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// OpenSSL's context and what belongs to it, and what a `context` is: the one that is in force, and the ticket keys that
-// go on when it is replaced.
+// OpenSSL's context with the data that belongs to it, and the state of a `context`: the OpenSSL context in use, and the
+// ticket keys, which survive its replacement.
 
 #include "net/tls/error.hpp"
 #include "net/tls/server_certificates.hpp"
@@ -21,21 +21,21 @@
 
 namespace tare::net::tls {
 
-/// Belongs to OpenSSL's context, which every connection refers to, and ends with it.
+/// Belongs to an OpenSSL context, to which every connection refers, and is destroyed with it.
 class context_core {
  public:
-  /// Fails as `context::client` and `context::server` do.
+  /// Fails like `context::client` and `context::server`.
   [[nodiscard]] static std::expected<std::shared_ptr<SSL_CTX>, context_error> make(const client_options& options);
   [[nodiscard]] static std::expected<std::shared_ptr<SSL_CTX>, context_error> make(const server_options& options,
                                                                                    std::shared_ptr<ticket_keys> keys);
   [[nodiscard]] static context_core& of(const SSL_CTX* context) noexcept;
 
-  /// A client's: resumes with a ticket of the server, if there is one, and keeps those that it will give. Throws
-  /// std::bad_alloc.
+  /// For a client: resumes with a ticket of the server, if there is one, and stores the tickets that the server will
+  /// send. Throws std::bad_alloc.
   void offer_ticket(SSL* connection, std::string server);
-  /// A client's handshake is over: a ticket that may be used again goes back.
+  /// Call it when a client's handshake has finished: a ticket that may be used again returns to the store.
   void finish_resumption(SSL* connection) noexcept;
-  /// Of a server, for `stream::peer_certificate`.
+  /// For `stream::peer_certificate`.
   [[nodiscard]] bool keeps_peer_certificate() const noexcept { return keeps_peer_certificate_; }
 
  private:
@@ -67,20 +67,20 @@ class context_core {
   bool server_;
   bool keeps_peer_certificate_ = false;
   bool refuses_unknown_names_ = false;
-  std::vector<unsigned char> alpn_;  ///< each after its length
+  std::vector<unsigned char> alpn_;  ///< each preceded by its length
   server_certificates certificates_;
   std::shared_ptr<ticket_keys> keys_;
   std::chrono::nanoseconds ticket_lifetime_{};
   ticket_store tickets_;
 };
 
-/// What the copies of a context share. A replacement is in force from the next handshake on.
+/// What the copies of a context share. New handshakes use a replacement; existing connections keep the old context.
 class context_state {
  public:
   explicit context_state(client_options options) : options_(std::move(options)) {}
   explicit context_state(server_options options);
 
-  /// Makes OpenSSL's context anew, by these options; without any change if that fails.
+  /// Creates a new OpenSSL context from these options. If that fails, nothing changes.
   [[nodiscard]] std::expected<void, context_error> load(const client_options& options);
   [[nodiscard]] std::expected<void, context_error> load(const server_options& options);
   [[nodiscard]] std::expected<void, context_error> reload();
@@ -92,10 +92,10 @@ class context_state {
   using any_options = std::variant<client_options, server_options>;
   void replace(std::shared_ptr<SSL_CTX> by, any_options options);
 
-  mutable std::mutex lock_;  ///< of the next two
+  mutable std::mutex lock_;  ///< protects the next two
   std::shared_ptr<SSL_CTX> current_;
   any_options options_;
-  const std::shared_ptr<ticket_keys> keys_;  ///< a server's
+  const std::shared_ptr<ticket_keys> keys_;  ///< for a server only
 };
 
 }  // namespace tare::net::tls

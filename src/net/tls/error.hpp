@@ -5,9 +5,9 @@
 
 namespace tare::net::tls {
 
-/// An error as OpenSSL packs it.
+/// An error in OpenSSL's packed form.
 [[nodiscard]] std::unexpected<std::error_code> error_of(unsigned long packed) noexcept;
-/// What OpenSSL's queue of errors says first, or the connection's if that is empty.
+/// The first error in OpenSSL's queue; connection_reset if the queue is empty.
 [[nodiscard]] std::unexpected<std::error_code> openssl_error() noexcept;
 
 }  // namespace tare::net::tls

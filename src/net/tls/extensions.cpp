@@ -8,7 +8,7 @@ namespace tare::net::tls {
 
 namespace {
 
-// Numbers of the registry.
+// Numbers from the IANA registry.
 constexpr unsigned server_name = 0;
 constexpr unsigned supported_groups = 10;
 constexpr unsigned application_layer_protocol_negotiation = 16;

@@ -5,9 +5,9 @@
 
 namespace tare::net::tls {
 
-/// Whether all that a server's EncryptedExtensions (the message, header and all) agrees on is known to change nothing
-/// about the records that follow the handshake. The length of fragments (max_fragment_length, record_size_limit), for
-/// one, does.
+/// Whether every extension in a server's EncryptedExtensions (the message including its header) is known to change
+/// nothing about the records after the handshake. For example, max_fragment_length and record_size_limit limit their
+/// size.
 [[nodiscard]] bool leave_records_alone(std::span<const std::uint8_t> encrypted_extensions) noexcept;
 
 }  // namespace tare::net::tls

@@ -23,8 +23,8 @@ bool is_label(std::string_view text) noexcept {
   return !text.empty() && text.size() <= max_label_bytes && std::ranges::all_of(text, is_allowed);
 }
 
-/// Labels between dots. OpenSSL takes one that begins with a dot for every name below it. One that ends with a number
-/// is an address in a form that nobody should use.
+/// Labels separated by dots. OpenSSL would treat a name that begins with a dot as a match for every name below it. A
+/// name that ends with a number is an IPv4 address in a deprecated form.
 bool is_name(std::string_view text) noexcept {
   if (text.size() > max_name_bytes) return false;
   for (;;) {
@@ -39,7 +39,7 @@ bool is_name(std::string_view text) noexcept {
 
 result<identity> identity_of(std::string_view host) {
   if (host.find('\0') == std::string_view::npos) {
-    // An address is the same in every zone, which only says where to look for it.
+    // The zone only says on which interface to reach the address; certificates do not contain it.
     const std::size_t zone = host.find('%');
     std::string address(host.substr(0, zone));
     const auto parsed = endpoint::parse_address(address, 0);

@@ -1,6 +1,6 @@
 #pragma once
 
-// Whom a server's certificate has to be for.
+// The name or address that a server's certificate must be valid for.
 
 #include <tare/net/result.hpp>
 
@@ -12,16 +12,16 @@
 
 namespace tare::net::tls {
 
-/// A host in the form in which certificates have it: a name, without the dot that may end it, or an address, without
-/// its zone. Errors: std::errc::invalid_argument if it is neither.
+/// A host in the form that certificates use: a name without a trailing dot, or an address without its zone. **Errors**:
+/// std::errc::invalid_argument if it is neither.
 struct identity {
   std::string host;
   bool is_address = false;
 };
 [[nodiscard]] result<identity> identity_of(std::string_view host);
 
-/// Has OpenSSL verify that the certificate is for `host`, ask for it by name, and offer a ticket of an earlier
-/// connection to the host and port. After any error the connection must not be used.
+/// Makes OpenSSL verify that the certificate is valid for `host`, send the name to the server, and offer a ticket from
+/// an earlier connection to the same host and port. After an error the connection must not be used.
 [[nodiscard]] result<void> set_identity(SSL* openssl, std::string_view host, std::uint16_t port);
 
 }  // namespace tare::net::tls

@@ -1,6 +1,6 @@
-// OpenSSL's own socket BIO, except that reading and writing go through the slot, which records readiness, and that a
-// broken pipe is an error instead of a signal. Where the kernel makes the records, reading is the socket BIO's: it
-// knows how to receive their types.
+// Works like OpenSSL's socket BIO, with two differences: reads and writes go through the slot, which records readiness,
+// and a broken pipe is an error instead of a signal. If the kernel handles the records, the socket BIO does the
+// reading, because it knows how to receive their types.
 
 #include "net/tls/record_bio.hpp"
 
@@ -17,13 +17,14 @@ using tare::detail::from_link;
 using tare::detail::io_slot;
 using tare::detail::link;
 
-/// OpenSSL's internal names for the type of the next record of the kernel's (BIO_CTRL_SET_KTLS_TX_SEND_CTRL_MSG).
+/// OpenSSL's internal commands that set the type of the next record that the kernel sends
+/// (BIO_CTRL_SET_KTLS_TX_SEND_CTRL_MSG).
 constexpr int set_kernel_type = 74;
 constexpr int clear_kernel_type = 75;
 
 }  // namespace
 
-// The field for a callback's argument is free, as there is no callback; the one for data is the socket BIO's.
+// The BIO has no callback, so its callback argument is free; its data field belongs to the socket BIO.
 record_bio* record_bio::of(BIO* bio) noexcept { return reinterpret_cast<record_bio*>(::BIO_get_callback_arg(bio)); }
 
 record_bio& record_bio::of(const SSL* openssl) noexcept { return *of(::SSL_get_rbio(openssl)); }
@@ -56,7 +57,7 @@ int record_bio::read_record(BIO* bio, std::span<std::byte> into) noexcept {
   if (stage_ == stage::handshake && in_.is_valid()) into = into.first(std::min(into.size(), in_.left()));
   const result<std::size_t> got = read_some(slot(), into);
   if (!got) {
-    // Time may be given again, so that is no failure of OpenSSL's connection. The wait that follows reports it.
+    // The deadline may be extended, so this must not fail OpenSSL's connection. The next wait reports it.
     if (got.error() == std::errc::operation_would_block || got.error() == std::errc::timed_out) {
       ::BIO_set_retry_read(bio);
     } else {
@@ -83,7 +84,7 @@ int record_bio::write(BIO* bio, const char* bytes, int size) noexcept {
   return size;
 }
 
-// What fails to be sent is kept, and the failure is found again by `flush`.
+// Bytes that could not be sent are kept, and `flush` runs into the same error again.
 bool record_bio::take(std::span<const std::byte> bytes, std::uint8_t kernel_type) noexcept {
   wanted next{};
   if (unsent_ != nullptr) (void)flush(next);
@@ -130,12 +131,12 @@ result<void> record_bio::flush(wanted& next) noexcept {
 long record_bio::control(BIO* bio, int command, long number, void* pointer) noexcept {
   record_bio* const self = of(bio);
   if (self != nullptr && command == BIO_CTRL_FLUSH) {
-    // What OpenSSL has said must have left before the kernel is given the keys, for one.
+    // For example, everything that OpenSSL has written must be sent before the kernel gets the keys.
     wanted next{};
     ::BIO_clear_retry_flags(bio);
     const result<void> sent = self->flush(next);
-    // Nobody but us waits for what has been taken: to OpenSSL 3.5 a connection whose peer reads nothing would be one
-    // that waits to write, for ever, and not one that has too much unsent.
+    // OpenSSL must not wait for these bytes; `unsent` does. OpenSSL 3.5 would treat a connection whose peer reads
+    // nothing as one that waits to write, without end, and never reach `max_unsent_bytes`.
     if (self->stage_ == stage::stream && !BIO_get_ktls_send(bio)) return 1;
     if (!sent) ERR_raise(ERR_LIB_SYS, sent.error().value());
     if (next == wanted::writable) ::BIO_set_retry_write(bio);
@@ -153,7 +154,7 @@ int record_bio::destroy(BIO* bio) noexcept {
   return ::BIO_meth_get_destroy(::BIO_s_socket())(bio);
 }
 
-/// One for the process; never freed, as OpenSSL's own.
+/// One per process. It is never freed, like OpenSSL's own.
 BIO_METHOD* record_bio::method() {
   static BIO_METHOD* const made = [] {
     BIO_METHOD* const ours = ::BIO_meth_new(BIO_TYPE_SOCKET, "tare stream");

@@ -1,10 +1,10 @@
 #pragma once
 
-// What OpenSSL reads from and writes to (a BIO): the stream's slot, a record at a time.
+// The BIO from which OpenSSL reads and to which it writes: the slot of the stream, one record at a time.
 //
-// OpenSSL is given no byte of a record before it has read the record before it, so that at any moment it is known, by
-// our own count, what it holds: while it asks for the first byte of a record, nothing. What it writes is always taken:
-// what the system has no room for waits here. So a sealed record is never OpenSSL's to send again.
+// OpenSSL gets no byte of a record before it has read the whole previous record. So our own count always shows what
+// OpenSSL holds; while it asks for the first byte of a record, it holds nothing. Writes always succeed: what the system
+// does not accept yet waits here. So OpenSSL never has to send a sealed record again.
 
 #include "net/tls/record_boundary.hpp"
 #include "net/tls/record_buffer.hpp"
@@ -27,30 +27,30 @@ class record_bio {
   [[nodiscard]] static BIO* make(tare::detail::link slot);
   [[nodiscard]] static record_bio& of(const SSL* openssl) noexcept;
 
-  /// Whole records have been read, and whole ones written.
+  /// True if only whole records have been read and written.
   [[nodiscard]] bool is_at_boundary() const noexcept {
     return in_.is_valid() && in_.is_reached() && out_records_.is_valid() && out_records_.is_reached();
   }
   /// Records that OpenSSL has written since it last read.
   [[nodiscard]] std::uint32_t records_since_read() const noexcept { return out_records_.records(); }
 
-  /// The handshake is over and OpenSSL keeps the connection: it may read as much as there is. A peer that makes it
-  /// write without reading any of it ends the connection.
+  /// The handshake has finished and OpenSSL keeps the connection: it may read as much as has arrived. A peer that makes
+  /// OpenSSL write but reads nothing ends the connection.
   void begin_stream() noexcept { stage_ = stage::stream; }
-  /// From now on OpenSSL reads nothing but this record, and what it writes is dropped.
+  /// From now on OpenSSL reads only this record, and what it writes is dropped.
   void feed(std::span<const std::byte> record) noexcept {
     stage_ = stage::fed;
     fed_ = record;
   }
 
-  /// What has been written and not sent; nullptr if there is nothing.
+  /// What has been written but not sent; nullptr if there is nothing.
   [[nodiscard]] record_buffer* unsent() noexcept { return unsent_.get(); }
-  /// Sends it, unless `next` is what that lacks.
+  /// Sends it; if the socket is not writable, `next` says so.
   [[nodiscard]] result<void> flush(wanted& next) noexcept;
 
  private:
   enum class stage : std::uint8_t { handshake, stream, fed };
-  /// Beyond a record of the user's: answers that the peer has caused and does not read.
+  /// Beyond one record of user data, this leaves room for responses that the peer has caused but does not read.
   static constexpr std::size_t max_unsent_bytes = 16384 + 512 + 4096;
 
   explicit record_bio(tare::detail::link slot) noexcept : slot_(slot) {}
@@ -75,8 +75,8 @@ class record_bio {
   record_boundary out_records_;
   tare::detail::link slot_;
   stage stage_ = stage::handshake;
-  // Where the kernel makes the records: the type of the next one, and of what is unsent. 0: the kernel is sent whole
-  // records, or the user's bytes.
+  // If the kernel handles the records: the type of the next one, and that of the unsent bytes. 0: the kernel gets whole
+  // records, or user data.
   std::uint8_t kernel_type_ = 0;
   std::uint8_t unsent_kernel_type_ = 0;
 };

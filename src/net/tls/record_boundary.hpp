@@ -1,6 +1,6 @@
 #pragma once
 
-// Where the records of a TLS connection begin and end, which their headers say in plain.
+// Finds where the records of a TLS connection begin and end. Their headers, which are not encrypted, say so.
 
 #include <cstddef>
 #include <cstdint>
@@ -8,16 +8,16 @@
 
 namespace tare::net::tls {
 
-/// Follows one direction. 16 bytes.
+/// Follows one direction of a connection. 16 bytes.
 class record_boundary {
  public:
   static constexpr std::size_t header_bytes = 5;
 
-  /// All bytes so far are of whole records.
+  /// True if all bytes so far belong to whole records.
   [[nodiscard]] bool is_reached() const noexcept { return header_count_ == 0 && body_left_ == 0; }
-  /// False once something came that is no record of TLS 1.0 or later: then nothing is known any more.
+  /// False after anything that is not a record of TLS 1.0 or later; from then on nothing is known.
   [[nodiscard]] bool is_valid() const noexcept { return is_valid_; }
-  /// So many bytes are certainly of the present record, or of the next one's header.
+  /// This many of the next bytes certainly belong to the current record, or to the header of the next one.
   [[nodiscard]] std::size_t left() const noexcept {
     return header_count_ == 0 && body_left_ != 0 ? body_left_ : header_bytes - header_count_;
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-// A buffer for records that are on their way in or out, while there are any.
+// A buffer for incoming or outgoing records. It exists only while there are any.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace tare::net::tls {
 
-/// At the head of its own memory: one of the shard's warm buffers if that is enough, else from the heap.
+/// Sits at the front of its own memory, which is one of the shard's warm buffers if that is large enough, else heap
+/// memory.
 class record_buffer {
  public:
   struct give_back {
@@ -17,28 +18,28 @@ class record_buffer {
   };
   using owner = std::unique_ptr<record_buffer, give_back>;
 
-  /// nullptr if there is no memory.
+  /// nullptr if out of memory.
   [[nodiscard]] static owner make(std::size_t capacity) noexcept;
-  /// Makes `buffer`, or one that replaces it with the same content, have `more` bytes of space. False if there is no
-  /// memory: then nothing has changed.
+  /// Makes sure that `buffer` has `more` bytes of free space, possibly by replacing it with a larger one that has the
+  /// same content. False if out of memory; then nothing has changed.
   [[nodiscard]] static bool reserve(owner& buffer, std::size_t more) noexcept;
 
-  /// What is in it.
+  /// The content.
   [[nodiscard]] std::span<std::byte> bytes() noexcept { return {data() + begin_, end_ - begin_}; }
-  /// What may be filled, and then added.
+  /// Free space: fill it, then call `add`.
   [[nodiscard]] std::span<std::byte> space() noexcept { return {data() + end_, capacity_ - end_}; }
   [[nodiscard]] bool is_empty() const noexcept { return begin_ == end_; }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
   void add(std::size_t bytes) noexcept { end_ += static_cast<std::uint32_t>(bytes); }
   void remove(std::size_t bytes) noexcept { begin_ += static_cast<std::uint32_t>(bytes); }
-  /// Moves what is in it to the front.
+  /// Moves the content to the front.
   void compact() noexcept;
 
-  /// Incoming: what has been decrypted and not taken yet, in the place of its record.
+  /// For incoming records: what has been decrypted but not taken yet, in the place of its record.
   std::span<std::byte> plain;
-  /// Outgoing: the user's bytes that `try_write` has sealed and not reported as written: how many, and their hash. They
-  /// are reported to the next write if they are its own first bytes.
+  /// For outgoing records: the number and the hash of the user's bytes that `try_write` has sealed but not reported as
+  /// written. They are reported to the next write if it begins with the same bytes.
   std::size_t unreported = 0;
   std::size_t unreported_hash = 0;
 

@@ -14,7 +14,7 @@ namespace tare::net::tls {
 
 namespace {
 
-// Message types and their sizes (RFC 8446, 4).
+// Message types (RFC 8446, 4).
 constexpr std::uint8_t new_session_ticket = 4;
 constexpr std::uint8_t key_update = 24;
 
@@ -42,7 +42,7 @@ std::unexpected<std::error_code> record_layer::fail_without_alert(unsigned long 
 }
 
 std::unexpected<std::error_code> record_layer::fail(std::uint8_t alert, int reason) noexcept {
-  // If the system's buffer is full, the other side will see but the end.
+  // If the system's buffer is full, the other side only sees the end of the connection.
   wanted ignored{};
   const std::array<std::byte, 2> message{std::byte{fatal}, std::byte{alert}};
   if (!sent_close_notify_ && seal(content_type::alert, message)) (void)flush(ignored);
@@ -85,7 +85,7 @@ result<void> record_layer::receive(wanted& next) noexcept {
     return {};
   }
   if (!got && got.error() == std::errc::timed_out) {
-    // Time may be given again.
+    // The deadline may be extended.
     if (in_->is_empty()) in_.reset();
     return std::unexpected(got.error());
   }
@@ -123,7 +123,7 @@ result<void> record_layer::open_next(bool& opened, ticket_reader& tickets) noexc
   tickets.keep(there.first(size));
   const auto record = receiving_.open(suite_, there.first(size));
   if (!record) return fail(SSL_AD_BAD_RECORD_MAC, SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC);
-  // Padding counts (RFC 8446, 5.4).
+  // Padding counts too (RFC 8446, 5.4).
   if (size > traffic_keys::max_plain_bytes + traffic_keys::overhead_bytes) {
     return fail(SSL_AD_RECORD_OVERFLOW, SSL_R_DATA_LENGTH_TOO_LONG);
   }
@@ -139,7 +139,7 @@ result<void> record_layer::open_next(bool& opened, ticket_reader& tickets) noexc
 }
 
 result<void> record_layer::process(const opened_record& record, bool& holds_tickets) noexcept {
-  // Nothing may come between the parts of a message.
+  // No other record may come between the parts of a message.
   if (head_bytes_ != 0 && record.type != content_type::handshake) {
     return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_UNEXPECTED_RECORD);
   }
@@ -159,12 +159,12 @@ result<void> record_layer::process(const opened_record& record, bool& holds_tick
 }
 
 result<void> record_layer::process_alert(std::span<const std::byte> alert) noexcept {
-  // RFC 8446, 5.4
+  // RFC 8446, 5.4.
   if (alert.empty()) return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_BAD_LENGTH);
   if (alert.size() != 2) return fail(SSL_AD_DECODE_ERROR, SSL_R_BAD_LENGTH);
   const auto what = std::to_integer<int>(alert[1]);
   if (what == SSL_AD_CLOSE_NOTIFY) got_close_notify_ = true;
-  // Every other is the end, whatever its level says.
+  // Every other alert ends the connection, whatever its level says.
   if (what == SSL_AD_CLOSE_NOTIFY || what == SSL_AD_USER_CANCELLED) return {};
   return fail_without_alert(ERR_PACK(ERR_LIB_SSL, 0, SSL_AD_REASON_OFFSET + what));
 }
@@ -208,10 +208,10 @@ result<void> record_layer::update_keys(std::byte request, bool is_last) noexcept
   if (request != update_not_requested && request != update_requested) {
     return fail(SSL_AD_ILLEGAL_PARAMETER, SSL_R_BAD_KEY_UPDATE);
   }
-  // What comes after it has the new keys, and so cannot be in the same record.
+  // Everything after this message uses the new keys, so it cannot be in the same record.
   if (!is_last) return fail(SSL_AD_UNEXPECTED_MESSAGE, SSL_R_NOT_ON_RECORD_BOUNDARY);
   if (!receiving_.update(suite_)) return fail(SSL_AD_INTERNAL_ERROR, ERR_R_INTERNAL_ERROR);
-  // However often it is asked for, one answer before the next bytes is enough (RFC 8446, 4.6.3).
+  // However often the peer requests it, one update before the next bytes is enough (RFC 8446, 4.6.3).
   if (request == update_requested) owes_update_ = true;
   return {};
 }

@@ -23,7 +23,7 @@ std::string text_of(const ASN1_STRING* from) {
   return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(::ASN1_STRING_length(from))};
 }
 
-/// As for the verification of a name: those of subjectAltName, or without any, the common name.
+/// The names that verification would check: those in subjectAltName, or the common name if there are none.
 std::vector<std::string> host_names_of(X509* certificate) {
   std::vector<std::string> names;
   auto* const all =
@@ -54,7 +54,7 @@ std::string normal_name(std::string_view host) {
   return normal;
 }
 
-// A context of its own reads the files as OpenSSL does for others.
+// A separate context reads the files, in the same way as OpenSSL does elsewhere.
 std::expected<void, context_error> server_certificates::add(const certificate_files& files) {
   const context_owner reader(::SSL_CTX_new(::TLS_server_method()));
   if (reader == nullptr) return error_about({});
@@ -94,7 +94,7 @@ std::expected<void, context_error> server_certificates::add(const certificate_fi
 
 const server_certificates::indices* server_certificates::find(std::string_view host) const {
   const std::string name = normal_name(host);
-  // "*.example.org" is not a name that anybody asks for.
+  // No client requests the name "*.example.org".
   if (name.empty() || name.front() == '*') return nullptr;
   if (const auto exact = by_name_.find(name); exact != by_name_.end()) return &exact->second;
   const std::size_t dot = name.find('.');
@@ -108,7 +108,7 @@ bool server_certificates::knows(std::string_view host) const { return find(host)
 bool server_certificates::use(SSL* connection, std::string_view host) const {
   const indices first{0};
   const indices* chosen = find(host);
-  // Those of its own name that have another kind of key go with the default.
+  // Certificates for the same name with other types of keys belong to the default too.
   if (chosen == nullptr && !default_name_.empty()) chosen = &by_name_.at(default_name_);
   if (chosen == nullptr) chosen = &first;
   ::SSL_certs_clear(connection);

@@ -1,6 +1,6 @@
 #pragma once
 
-// The certificates of a server, by the host names that they are for.
+// The certificates of a server, by the host names that they are valid for.
 
 #include <tare/net/tls_options.hpp>
 
@@ -16,21 +16,22 @@
 
 namespace tare::net::tls {
 
-/// In lowercase, without a dot at its end: how names are compared.
+/// In lowercase and without a trailing dot, the form in which names are compared.
 [[nodiscard]] std::string normal_name(std::string_view host);
 
 class server_certificates {
  public:
-  /// Reads one with its chain and key. The first is the default.
-  /// **Errors**: OpenSSL's, and the system's for files; invalid_argument if it is for no host name and not the first.
+  /// Reads a certificate with its chain and key. The first one is the default.
+  /// **Errors**: OpenSSL's, and the system's for files; invalid_argument if it is not the first and contains no host
+  /// name.
   [[nodiscard]] std::expected<void, context_error> add(const certificate_files& files);
 
   [[nodiscard]] std::size_t size() const noexcept { return certificates_.size(); }
-  /// Whether one is for this name, other than by being the default.
+  /// Whether a certificate is valid for this name; being the default does not count.
   [[nodiscard]] bool knows(std::string_view host) const;
-  /// Has the connection show those that are for the name, or the default. False if OpenSSL has no memory.
+  /// Makes the connection present the certificates for the name, or the default. False if OpenSSL is out of memory.
   [[nodiscard]] bool use(SSL* connection, std::string_view host) const;
-  /// Likewise of all connections of the context.
+  /// The same for all connections of the context.
   [[nodiscard]] bool use_default(SSL_CTX* context) const;
 
  private:
@@ -46,12 +47,12 @@ class server_certificates {
   };
   using indices = std::vector<std::size_t>;
 
-  /// nullptr if none is for the name.
+  /// nullptr if no certificate is for the name.
   [[nodiscard]] const indices* find(std::string_view host) const;
 
   std::vector<loaded> certificates_;
   std::unordered_map<std::string, indices> by_name_;  ///< "*.example.org" for a wildcard
-  std::string default_name_;                          ///< the first one of the default; empty if it is for none
+  std::string default_name_;                          ///< the first name of the default; empty if it has none
 };
 
 }  // namespace tare::net::tls

@@ -1,4 +1,4 @@
-// Which certificate a client is shown: by the name that it asks for, before anything else is decided.
+// Chooses the certificate that a client gets, by the name that it requests, before anything else is decided.
 
 #include "net/tls/connection_name.hpp"
 #include "net/tls/context.hpp"
@@ -12,9 +12,9 @@ namespace tare::net::tls {
 
 namespace {
 
-/// The name in the extension server_name (RFC 6066, 3). Empty if it is not such, which OpenSSL will say itself.
+/// The name in the extension server_name (RFC 6066, 3). Empty if it is malformed, which OpenSSL itself reports.
 std::string_view name_in(std::span<const unsigned char> extension) noexcept {
-  constexpr std::size_t head_bytes = 2 + 1 + 2;  // of the list, and of the name: its type and size
+  constexpr std::size_t head_bytes = 2 + 1 + 2;  // of the list, and of the name (its type and size)
   constexpr std::size_t max_name_bytes = 255;
   if (extension.size() <= head_bytes) return {};
   const auto number_at = [&](std::size_t at) {
@@ -43,7 +43,7 @@ int context_core::choose_certificate(SSL* connection, int* alert, void* self) no
       *alert = SSL_AD_UNRECOGNIZED_NAME;
       return SSL_CLIENT_HELLO_ERROR;
     }
-    // A second ClientHello of the same handshake may ask for another name than the first.
+    // A second ClientHello in the same handshake may request another name than the first.
     if (core.certificates_.size() == 1 || core.certificates_.use(connection, host)) return SSL_CLIENT_HELLO_SUCCESS;
     // NOLINTNEXTLINE(bugprone-empty-catch): the same alert as for a certificate that cannot be used
   } catch (const std::bad_alloc&) {

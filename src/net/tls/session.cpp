@@ -23,7 +23,7 @@ namespace tare::net::tls {
 
 namespace {
 
-/// Where OpenSSL's connections keep ours.
+/// The index of our session in OpenSSL's connections.
 int place_of_session() noexcept {
   static const int index = ::SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
   return index;
@@ -40,7 +40,7 @@ void free_session::operator()(session* freed) const noexcept {
 
 }  // namespace detail
 
-/// In memory of OpenSSL's.
+/// In memory that OpenSSL has allocated.
 struct session::kept_certificate {
   unsigned char* der = nullptr;
   std::size_t bytes = 0;
@@ -90,7 +90,7 @@ session::~session() {
   tare::detail::free_record(kept);
 }
 
-// "CLIENT_TRAFFIC_SECRET_0 <the client's random number> <the secret>", both numbers in hexadecimal.
+// The line is "CLIENT_TRAFFIC_SECRET_0 <the client's random number> <the secret>", both numbers in hexadecimal.
 void session::on_secret(const SSL* of_connection, const char* line) noexcept {
   session& self = of(of_connection);
   const std::string_view text(line);
@@ -110,12 +110,12 @@ void session::on_message(int outgoing, int /*version*/, int type, const void* by
   session& self = of(of_connection);
   if (self.is_handed_over_) return;  // the record layer counts
   traffic_keys& keys = outgoing != 0 ? self.records_.sending() : self.records_.receiving();
-  // Called for encrypted records, and only for these.
+  // This type is reported for encrypted records, and only for them.
   if (type == SSL3_RT_INNER_CONTENT_TYPE) keys.count_record();
   if (type == SSL3_RT_ALERT && outgoing != 0) self.sent_alert_ = true;
   if (type != SSL3_RT_HANDSHAKE || size == 0) return;
   const std::span message(static_cast<const unsigned char*>(bytes), size);
-  // Called for a message after the record that it ends in. The next one has the keys of the connection proper.
+  // A message is reported after the record that it ends in. The next record uses the keys of the connection proper.
   if (message[0] == SSL3_MT_FINISHED) keys.set_sequence(0);
   if (message[0] == SSL3_MT_ENCRYPTED_EXTENSIONS) self.knows_extensions_ = leave_records_alone(message);
 }
@@ -146,7 +146,7 @@ void session::hand_over() noexcept {
   }
 }
 
-// Without a certificate, `der` is null.
+// If there is no certificate, `der` is null.
 result<session::kept_certificate> session::copy_peer_certificate() const noexcept {
   kept_certificate made;
   X509* const peer = ::SSL_get0_peer_certificate(openssl_);
@@ -199,7 +199,7 @@ std::size_t session::buffered_bytes() const noexcept {
   if (is_handed_over_) return records_.buffered_bytes();
   const record_buffer* const unsent = record_bio::of(openssl_).unsent();
   const std::size_t unsent_bytes = unsent == nullptr ? 0 : unsent->capacity();
-  // "RH": it waits for the header of a record, and has no buffer then.
+  // "RH" means that it waits for the header of a record; then it has no buffer.
   return unsent_bytes + (std::string_view(::SSL_rstate_string(openssl_)) == "RH" ? 0 : openssl_buffer_bytes);
 }
 
@@ -221,7 +221,7 @@ std::string_view session::server_name() const noexcept {
     auto* const kept = tare::detail::from_link<names>(names_);
     return {kept->text() + kept->alpn_bytes, kept->server_bytes};
   }
-  // At the end of a resumed handshake of TLS 1.2, OpenSSL's would be that of the first.
+  // After a resumed TLS 1.2 handshake, OpenSSL would return the name of the original one.
   if (records_.is_server()) return connection_name(openssl_);
   const char* const name = ::SSL_get_servername(openssl_, TLSEXT_NAMETYPE_host_name);
   return name == nullptr ? std::string_view() : std::string_view(name);
@@ -233,7 +233,7 @@ std::string_view session::version() const noexcept {
 
 bool session::resumed() const noexcept { return is_handed_over_ ? is_resumed_ : ::SSL_session_reused(openssl_) == 1; }
 
-// What OpenSSL says of a failure is asked for at once: the next await may let another task use its queue of errors.
+// Reads OpenSSL's errors at once, because the next await may let another task use OpenSSL's error queue.
 result<wanted> session::wanted_after(int status) noexcept {
   switch (::SSL_get_error(openssl_, status)) {
     case SSL_ERROR_WANT_READ:
@@ -265,7 +265,8 @@ result<void> session::handshake(wanted& next) noexcept {
   if (!sent || next != wanted::nothing) return sent;
   next = *lacking;
   if (next != wanted::nothing) return {};
-  // Anything else is no end of a handshake, a close_notify for one, which is OpenSSL's end of everything.
+  // Any other result is not the end of a handshake, for example a close_notify, which OpenSSL reports as the end of the
+  // connection.
   if (status != 1) return std::unexpected(std::make_error_code(std::errc::connection_aborted));
   auto checked = check_handshake();
   if (checked) context_core::of(::SSL_get_SSL_CTX(openssl_)).finish_resumption(openssl_);
@@ -293,7 +294,7 @@ void session::peek(wanted& next) noexcept {
     return;
   }
   if (has_failed_) return;
-  // OpenSSL may have read more than it has given, and part of a record does not count.
+  // OpenSSL may have read more than it has returned, and part of a record does not count.
   std::byte first{};
   std::size_t there = 0;
   ::ERR_clear_error();
@@ -303,14 +304,14 @@ void session::peek(wanted& next) noexcept {
     if (error == SSL_ERROR_WANT_READ) next = wanted::readable;
     if (error == SSL_ERROR_WANT_WRITE) next = wanted::writable;
   }
-  ::ERR_clear_error();  // the read finds it again
+  ::ERR_clear_error();  // the read runs into it again
   wanted ignored{};
   (void)record_bio::of(openssl_).flush(ignored);
 }
 
 bool session::at_record_boundary() const noexcept {
   if (is_handed_over_) return records_.at_record_boundary();
-  // With no more than a record's header read, nothing is pending; the state of its reader tells.
+  // If only the header of a record has been read, nothing is pending; the state of OpenSSL's reader tells.
   return ::SSL_has_pending(openssl_) == 0 && std::string_view(::SSL_rstate_string(openssl_)) == "RH";
 }
 
@@ -367,7 +368,7 @@ result<void> session::send_close_notify(wanted& next) noexcept {
   if (is_handed_over_) return records_.send_close_notify(next);
   next = wanted::nothing;
   if (has_failed_) return std::unexpected(std::make_error_code(std::errc::broken_pipe));
-  // Called again, SSL_shutdown would wait for the other side's.
+  // If called again, SSL_shutdown would wait for the other side's close_notify.
   if ((::SSL_get_shutdown(openssl_) & SSL_SENT_SHUTDOWN) == 0) {
     ::ERR_clear_error();
     if (::SSL_shutdown(openssl_) < 0) {

@@ -1,13 +1,14 @@
 #pragma once
 
-// One connection's TLS: OpenSSL's until its handshake is over, then two keys (record_layer).
+// The TLS state of one connection: OpenSSL's until the handshake has finished, then two keys (record_layer).
 //
-// OpenSSL is freed as soon as the handshake is over; a client's then only reads tickets (ticket_reader). What it holds
-// at this moment is known by our own count of the bytes below it (record_bio): it has read whole records, the last one
-// with the peer's Finished, and written whole records. The keys come from its key log. The number of records under them
-// is 0, but for a server's tickets, which are the records that it has written since it read Finished. Its message
-// callback has to give the same numbers, and the extensions agreed on, all of which have to be known. Otherwise OpenSSL
-// keeps the connection, as it does where the version is 1.2 or the kernel makes the records. 256 bytes.
+// OpenSSL is freed as soon as the handshake has finished; on a client, it first reads the tickets (ticket_reader). Our
+// own count of the bytes below OpenSSL (record_bio) shows what it holds at this moment: it has read whole records, of
+// which the last ends with the peer's Finished, and has written whole records. The keys come from its key log. The
+// number of records under them is 0, except on a server, where it is the number of records with tickets: those written
+// since it read Finished. OpenSSL's message callback must report the same numbers, and all negotiated extensions must
+// be known. Otherwise OpenSSL keeps the connection, as it does for TLS 1.2 and when the kernel handles the records. 256
+// bytes.
 
 #include "net/tls/record_buffer.hpp"
 #include "net/tls/record_layer.hpp"
@@ -27,7 +28,7 @@ namespace tare::net::tls {
 
 class session {
  public:
-  /// Has OpenSSL tell what it knows, for all connections of the context.
+  /// Installs the callbacks that report OpenSSL's secrets and messages, for all connections of the context.
   static void watch(SSL_CTX* context) noexcept;
 
   /// Fails if OpenSSL does; throws std::bad_alloc.
@@ -36,31 +37,31 @@ class session {
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
-  /// During the handshake.
+  /// Only during the handshake.
   [[nodiscard]] SSL* openssl() noexcept { return openssl_; }
-  /// Done if `next` is `nothing`: the handshake has come to its end, and the certificate that was to be verified is.
+  /// Finished if `next` is `nothing`: the handshake is complete, and the certificate has been verified if required.
   [[nodiscard]] result<void> handshake(wanted& next) noexcept;
-  /// An alert of ours says why the handshake has failed.
+  /// True if we have sent an alert that says why the handshake failed.
   [[nodiscard]] bool sent_alert() const noexcept { return sent_alert_; }
 
-  /// Whether there is something to read: bytes, the end, or an error, which the next read gives. Else `next` is what is
-  /// lacking. What has come may still be no whole record.
+  /// Checks whether there is something to read: bytes, the end, or an error, which the next read returns. Otherwise
+  /// `next` says what to wait for, possibly because only part of a record has arrived.
   void peek(wanted& next) noexcept;
-  /// No part of a record has been read without the rest of it.
+  /// True if no partial record has been read.
   [[nodiscard]] bool at_record_boundary() const noexcept;
-  /// 0: the other side has sent close_notify.
+  /// 0 if the other side has sent close_notify.
   [[nodiscard]] result<std::size_t> read(std::span<std::byte> into, wanted& next) noexcept;
-  /// Seals a record once all before it have left, and sends what the system takes of it: how many bytes it holds, or
-  /// `next` is what is lacking.
+  /// Once all earlier records have been sent, seals one more and sends as much of it as the system accepts. Returns the
+  /// number of bytes in it; otherwise `next` says what to wait for.
   [[nodiscard]] result<std::size_t> write(std::span<const std::byte> bytes, wanted& next) noexcept;
-  /// What has been sealed and not sent; nullptr if there is nothing.
+  /// What has been sealed but not sent; nullptr if there is nothing.
   [[nodiscard]] record_buffer* unsent() noexcept;
-  /// Sends it, unless `next` is what that lacks.
+  /// Sends it; if the socket is not writable, `next` says so.
   [[nodiscard]] result<void> flush(wanted& next) noexcept;
-  /// Sends close_notify, once, behind all that has been sealed, unless `next` is what that lacks.
+  /// Sends close_notify, once, after everything that has been sealed; if the socket is not writable, `next` says so.
   [[nodiscard]] result<void> send_close_notify(wanted& next) noexcept;
 
-  /// What buffers take that hold parts of records.
+  /// The memory of the buffers that hold parts of records.
   [[nodiscard]] std::size_t buffered_bytes() const noexcept;
 
   [[nodiscard]] std::string_view alpn() const noexcept;
@@ -71,8 +72,8 @@ class session {
   [[nodiscard]] std::optional<certificate> peer_certificate() const;
 
  private:
-  /// What people may still ask for once OpenSSL is gone, in a record of the arena's: the sizes, then the texts, then,
-  /// if it is to be kept, where the peer's certificate is.
+  /// What callers may still ask for after OpenSSL has been freed, in a record of the arena: the sizes, the strings,
+  /// and, if it is to be kept, where the peer's certificate is.
   struct names;
   struct kept_certificate;
 
@@ -83,7 +84,7 @@ class session {
                          void* argument) noexcept;
   static session& of(const SSL* openssl) noexcept;
 
-  /// What OpenSSL lacks; `nothing`: the other side has sent close_notify.
+  /// What OpenSSL waits for; `nothing`: the other side has sent close_notify.
   [[nodiscard]] result<wanted> wanted_after(int status) noexcept;
   [[nodiscard]] result<void> check_handshake() const noexcept;
   void hand_over() noexcept;
@@ -95,11 +96,11 @@ class session {
   record_layer records_;
   tare::detail::link names_ = tare::detail::no_link;
   bool is_resumed_ : 1 = false;
-  bool is_handed_over_ : 1 = false;    ///< the record layer has the connection
-  bool knows_extensions_ : 1 = false;  ///< all that were agreed on
+  bool is_handed_over_ : 1 = false;    ///< to the record layer
+  bool knows_extensions_ : 1 = false;  ///< all negotiated extensions are known
   bool sent_alert_ : 1 = false;
   bool has_failed_ : 1 = false;       ///< OpenSSL must not be called any more
-  bool stays_ : 1 = false;            ///< with OpenSSL
+  bool stays_ : 1 = false;            ///< OpenSSL keeps the connection
   bool has_certificate_ : 1 = false;  ///< in `names`
 };
 static_assert(sizeof(session) == 256);

@@ -33,7 +33,7 @@ result<std::size_t> performed(io_slot& slot, io_call call, tare::detail::io_wait
 }  // namespace
 
 result<std::size_t> read_some(io_slot& slot, std::span<std::byte> into) noexcept {
-  // What is known to have nothing is not asked.
+  // If the reactor knows that there is nothing to read, no call is made.
   if (!slot.has(tare::detail::io_readable | tare::detail::io_read_expired)) return would_block();
   tare::detail::io_read_wait wait(tare::detail::to_link(&slot), into);
   return performed(slot, io_call::read, wait);
@@ -45,7 +45,7 @@ result<std::size_t> write_some(io_slot& slot, std::span<const std::byte> bytes) 
 }
 
 result<std::size_t> write_kernel_record(io_slot& slot, std::uint8_t type, std::span<const std::byte> bytes) noexcept {
-  // Of linux/tls.h and sys/socket.h of newer systems.
+  // From linux/tls.h and sys/socket.h of newer systems.
   constexpr int level_of_tls = 282;
   constexpr int set_record_type = 1;
   if (slot.has(tare::detail::io_write_expired)) return std::unexpected(std::make_error_code(std::errc::timed_out));

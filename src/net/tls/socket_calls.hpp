@@ -12,17 +12,17 @@
 
 namespace tare::net::tls {
 
-/// What a call lacks to go on.
+/// What must happen before a call can continue.
 enum class wanted : std::uint8_t { nothing, readable, writable };
 
-/// std::errc::operation_would_block if nothing is there; 0 at the end of the stream.
+/// std::errc::operation_would_block if nothing has arrived; 0 at the end of the stream.
 [[nodiscard]] result<std::size_t> read_some(tare::detail::io_slot& slot, std::span<std::byte> into) noexcept;
 [[nodiscard]] result<std::size_t> write_some(tare::detail::io_slot& slot, std::span<const std::byte> bytes) noexcept;
-/// Where the kernel makes the records: one of this type, for the user's bytes are what `write_some` sends.
+/// If the kernel handles the records: sends one of this type, because `write_some` sends user data.
 [[nodiscard]] result<std::size_t> write_kernel_record(tare::detail::io_slot& slot, std::uint8_t type,
                                                       std::span<const std::byte> bytes) noexcept;
 
-/// While it exists, calls on the slot are made although its deadline has passed: for calls that do not wait.
+/// While it exists, calls on the slot are made even if its deadline has expired. For calls that do not wait.
 class deadline_ignored {
  public:
   explicit deadline_ignored(tare::detail::io_slot& slot) noexcept

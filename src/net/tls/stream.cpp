@@ -30,7 +30,7 @@ std::unexpected<std::error_code> closed() noexcept {
   return std::unexpected(std::make_error_code(std::errc::bad_file_descriptor));
 }
 
-/// A buffer of the shard's while it is being filled.
+/// A buffer of the shard, borrowed while it is being filled.
 class borrowed_buffer {
  public:
   borrowed_buffer() noexcept : buffer_(reactor::if_any()->buffers().take()) {}
@@ -96,8 +96,8 @@ task<result<void>> stream::handshake() {
   }
 }
 
-// Closing while the peer's bytes are unread makes the system reset the connection, which may destroy the alert on its
-// way. So the peer is given a second to take it and to close.
+// If a socket is closed while bytes of the peer are unread, the system resets the connection, which may destroy an
+// alert in transit. So the peer gets a second to receive the alert and to close.
 task<> stream::linger() {
   constexpr std::size_t max_dropped_bytes = 1U << 18U;
   if (!below_.shutdown_write()) co_return;
@@ -161,7 +161,7 @@ task<result<void>> stream::writable() {
 
 bool stream::is_quiet() noexcept {
   if (!session_) return false;
-  // The system may have bytes that the reactor does not know of yet.
+  // The system may have received bytes that the reactor does not know about yet.
   tare::detail::from_link<tare::detail::io_slot>(below_.slot_)->set(tare::detail::io_readable);
   const auto unread = try_read();
   return !unread && unread.error() == std::errc::operation_would_block && session_->at_record_boundary();

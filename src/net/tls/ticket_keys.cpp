@@ -18,7 +18,7 @@ bool ticket_key::make() noexcept {
 ticket_keys::ticket_keys(std::chrono::nanoseconds period, std::chrono::nanoseconds previous_lifetime) noexcept
     : period_(period), previous_lifetime_(std::min(period, previous_lifetime)) {}
 
-// A key that is there already ends when it was to end, or sooner.
+// An existing key expires when it was going to expire, or sooner.
 void ticket_keys::set_times(std::chrono::nanoseconds period, std::chrono::nanoseconds previous_lifetime) noexcept {
   const std::scoped_lock guard(lock_);
   if (period < period_) current_until_ -= period_ - period;
@@ -29,7 +29,7 @@ void ticket_keys::set_times(std::chrono::nanoseconds period, std::chrono::nanose
 void ticket_keys::advance(time_point now) noexcept {
   if (previous_ && now >= previous_until_) previous_.reset();
   if (!current_ || now < current_until_) return;
-  // It may be long after: nobody has come meanwhile.
+  // It may have expired long ago if no ticket was needed in the meantime.
   if (now < current_until_ + previous_lifetime_) {
     previous_ = current_;
     previous_until_ = current_until_ + previous_lifetime_;

@@ -1,11 +1,11 @@
 #pragma once
 
-// The keys that a server seals its session tickets with.
+// The keys with which a server seals its session tickets.
 //
-// A ticket holds the secrets of a session, so whoever gets its key reads what was said under TLS 1.2. The key is
-// therefore replaced after a period. Tickets under the one before are still opened for a while, and replaced; then it
-// is overwritten. Nothing else of the process knows a key: OpenSSL makes some of its own for each context, which are
-// never used. 176 bytes, shared by all shards.
+// A ticket contains the secrets of a session, so anyone who gets its key can read what was sent under TLS 1.2.
+// Therefore the key is replaced after a period. Tickets sealed with the previous key are still accepted for a while,
+// and replaced; then the key is overwritten. Nothing else in the process knows a key. (OpenSSL also creates keys for
+// each context, which are never used.) 176 bytes, shared by all shards.
 
 #include <array>
 #include <chrono>
@@ -17,9 +17,9 @@
 
 namespace tare::net::tls {
 
-/// One key, overwritten when it is destroyed.
+/// One key. The destructor overwrites it.
 struct ticket_key {
-  std::array<std::uint8_t, 16> name{};  ///< which stands in the ticket
+  std::array<std::uint8_t, 16> name{};  ///< the tickets contain it
   std::array<std::uint8_t, 32> cipher{};
   std::array<std::uint8_t, 32> mac{};
 
@@ -40,23 +40,23 @@ class ticket_keys {
   /// Which key a ticket is sealed with.
   enum class age : std::uint8_t { unknown, current, previous };
 
-  /// A key seals for a period, and opens for `previous_lifetime` after that, which is at most a period.
+  /// A key seals tickets for a period, and opens them for another `previous_lifetime`, which is at most a period.
   ticket_keys(std::chrono::nanoseconds period, std::chrono::nanoseconds previous_lifetime) noexcept;
   void set_times(std::chrono::nanoseconds period, std::chrono::nanoseconds previous_lifetime) noexcept;
 
-  /// What to seal a ticket with now. False if OpenSSL has no random numbers.
+  /// The key to seal a ticket with now. False if OpenSSL has no random numbers.
   [[nodiscard]] bool take_current(ticket_key& into, time_point now) noexcept;
-  /// What to open a ticket with whose key has this name.
+  /// The key with this name, to open a ticket with.
   [[nodiscard]] age find(std::span<const std::uint8_t, 16> name, ticket_key& into, time_point now) noexcept;
-  /// Erases keys whose time is over. How long until another's may be.
+  /// Erases expired keys. Returns the time until another key may expire.
   std::chrono::nanoseconds erase_old(time_point now) noexcept;
-  /// How many there are.
+  /// The number of keys.
   [[nodiscard]] std::size_t count() noexcept;
 
  private:
   void advance(time_point now) noexcept;
 
-  std::mutex lock_;  ///< of all below
+  std::mutex lock_;  ///< protects all below
   std::chrono::nanoseconds period_;
   std::chrono::nanoseconds previous_lifetime_;
   std::optional<ticket_key> current_;

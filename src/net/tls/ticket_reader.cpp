@@ -11,7 +11,7 @@ namespace tare::net::tls {
 
 void free_openssl(SSL*& openssl) noexcept {
   if (openssl == nullptr) return;
-  // OpenSSL would spoil the ticket of a connection that ends without close_notify, a rule of older TLS.
+  // A rule of older TLS versions makes OpenSSL invalidate the session if the connection ends without close_notify.
   ::SSL_set_shutdown(openssl, ::SSL_get_shutdown(openssl) | SSL_SENT_SHUTDOWN);
   ::SSL_free(std::exchange(openssl, nullptr));
 }

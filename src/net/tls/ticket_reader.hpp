@@ -1,10 +1,10 @@
 #pragma once
 
-// Session tickets, which a client's OpenSSL reads although the records are no longer its own.
+// Session tickets, which a client's OpenSSL reads although it no longer handles the records.
 //
-// A server sends them behind its handshake, before anything else. The client's record layer opens every record and
-// gives OpenSSL, which stays for that, those that hold tickets and nothing else, still sealed. The first other record
-// is the end: OpenSSL is freed. 24 bytes, for as long as a call takes.
+// A server sends them after its handshake, before anything else. The client's record layer opens every record, and
+// passes those that contain only tickets to OpenSSL, which is kept for this purpose, still sealed. The first other
+// record ends this: OpenSSL is freed. 24 bytes, for the duration of a call.
 
 #include "net/tls/record_buffer.hpp"
 
@@ -15,20 +15,20 @@
 
 namespace tare::net::tls {
 
-/// Frees a connection of OpenSSL's, whose session remains good for resumption.
+/// Frees a connection of OpenSSL; its session can still be resumed.
 void free_openssl(SSL*& openssl) noexcept;
 
 class ticket_reader {
  public:
-  /// Reads nothing.
+  /// A reader that does nothing.
   ticket_reader() noexcept = default;
-  /// `openssl` is set to nullptr when it has been freed.
+  /// Sets `openssl` to nullptr when it frees it.
   explicit ticket_reader(SSL*& openssl) noexcept : openssl_(&openssl) {}
 
-  /// A record that is about to be opened in place.
+  /// Call it with each record before it is opened in place.
   void keep(std::span<const std::byte> sealed) noexcept;
-  /// The record was in order, and holds only tickets, or parts of them, or it does not. False if OpenSSL finds that
-  /// they are no tickets.
+  /// Call it after the record has been opened and found valid. `holds_tickets`: it contains only tickets or parts of
+  /// them. False if OpenSSL rejects them.
   [[nodiscard]] bool pass(bool holds_tickets) noexcept;
 
  private:

@@ -28,7 +28,7 @@ void ticket_store::add(const std::string& server, ticket added) {
   make_room(server);
   entry& its = entries_[server];
   its.tickets.reserve(max_tickets_per_server + 1);
-  // Of one of TLS 1.2 there is no use for more than the newest.
+  // For TLS 1.2, only the newest ticket is useful.
   if (::SSL_SESSION_get_protocol_version(added.get()) < TLS1_3_VERSION) its.tickets.clear();
   its.tickets.push_back(std::move(added));
   if (its.tickets.size() > max_tickets_per_server) its.tickets.erase(its.tickets.begin());

@@ -1,9 +1,9 @@
 #pragma once
 
-// The session tickets that a client has been given, by server.
+// The session tickets that a client has received, by server.
 //
-// Each is taken out when it is offered, so that a handshake that fails leaves none behind, and observers cannot tell
-// connections by a ticket that comes twice (RFC 8446, C.4).
+// A ticket is removed when it is offered. So a failed handshake leaves none behind, and observers cannot link
+// connections by a ticket that appears twice (RFC 8446, C.4).
 
 #include <openssl/ssl.h>
 
@@ -27,21 +27,21 @@ class ticket_store {
   static constexpr std::size_t max_servers = 256;
   static constexpr std::size_t max_tickets_per_server = 4;
 
-  /// Throws std::bad_alloc; nothing has changed then.
+  /// Throws std::bad_alloc, without any change.
   void add(const std::string& server, ticket added);
-  /// The newest that is still good; nullptr if there is none.
+  /// The newest ticket that is still valid; nullptr if there is none.
   [[nodiscard]] ticket take(const std::string& server) noexcept;
   [[nodiscard]] std::size_t servers() noexcept;
 
  private:
   struct entry {
-    std::vector<ticket> tickets;   ///< the newest last
-    std::uint64_t last_added = 0;  ///< counted, to drop the one that has been there longest
+    std::vector<ticket> tickets;   ///< the newest is last
+    std::uint64_t last_added = 0;  ///< a counter, to drop the entry that has gone longest without a new ticket
   };
 
   void make_room(const std::string& server);
 
-  std::mutex lock_;  ///< of all below
+  std::mutex lock_;  ///< protects all below
   std::unordered_map<std::string, entry> entries_;
   std::uint64_t added_ = 0;
 };

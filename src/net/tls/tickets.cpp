@@ -1,4 +1,4 @@
-// Session tickets: what a server's hold and when they are good, and which ones a client offers.
+// Session tickets: what a server's tickets contain, when they are valid, and which tickets a client offers.
 
 #include "net/tls/connection_name.hpp"
 #include "net/tls/context.hpp"
@@ -24,7 +24,7 @@ namespace {
 constexpr std::size_t iv_bytes = 16;
 constexpr std::chrono::seconds max_ticket_lifetime = std::chrono::hours(24 * 7);  // RFC 8446, 4.6.1
 
-/// What a ticket holds of ours: when its full handshake was, by the clock of the keys, and for which host.
+/// Our part of a ticket: when its full handshake took place, by the clock of the keys, and for which host.
 struct ticket_data {
   std::int64_t made = 0;
   std::string_view host;
@@ -89,8 +89,8 @@ context_core::done context_core::set_tickets(const server_options& options, std:
   return {};
 }
 
-// OpenSSL resumes no session of another context, but looks neither at who may verify clients now nor at which ciphers
-// are allowed. So the name of the context follows from these.
+// OpenSSL resumes no session of another session ID context, but it does not check which authorities may verify clients
+// now, nor which ciphers are allowed. So the ID is derived from these.
 bool context_core::bind_tickets(const server_options& options) {
   std::string policy = "tare " + std::to_string(std::to_underlying(options.min_version)) + ' ' +
                        std::to_string(std::to_underlying(options.max_version)) + ' ' + options.ciphers + ' ' +
@@ -131,7 +131,7 @@ int context_core::use_ticket_key(SSL* connection, unsigned char* name, unsigned 
 
 int context_core::write_ticket(SSL* connection, void* /*self*/) noexcept {
   SSL_SESSION* const ticket = ::SSL_get_session(connection);
-  // One that replaces another keeps what that says: it is no older than the full handshake.
+  // A ticket that replaces another one keeps its data: the time is that of the full handshake.
   if (read_ticket_data(ticket)) return 1;
   try {
     const std::string host = normal_name(connection_name(connection));
@@ -156,12 +156,12 @@ SSL_TICKET_RETURN context_core::read_ticket(SSL* connection, SSL_SESSION* ticket
   } catch (const std::bad_alloc&) {
     return SSL_TICKET_RETURN_IGNORE_RENEW;
   }
-  // A client uses a ticket of TLS 1.3 once, and needs another.
+  // A client uses a TLS 1.3 ticket only once, and needs another one.
   const bool replaces = status == SSL_TICKET_SUCCESS_RENEW || ::SSL_version(connection) == TLS1_3_VERSION;
   return replaces ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;
 }
 
-// --- a client's -----------------------------------------------------------------------------------------------------
+// --- clients --------------------------------------------------------------------------------------------------------
 
 void context_core::offer_ticket(SSL* connection, std::string server) {
   if (const auto known = tickets_.take(server)) ::SSL_set_session(connection, known.get());

@@ -39,7 +39,7 @@ struct free_context {
   void operator()(EVP_CIPHER_CTX* context) const noexcept { ::EVP_CIPHER_CTX_free(context); }
 };
 
-/// A thread's, for all its connections: setting a key costs little beside keeping a context for each of them. Null
+/// One per thread, for all its connections: setting a key is cheap compared with keeping a context per connection. Null
 /// until it is used.
 std::unique_ptr<EVP_CIPHER_CTX, free_context>& existing_context_of(cipher_suite suite) noexcept {
   thread_local std::array<std::unique_ptr<EVP_CIPHER_CTX, free_context>, suites.size()> contexts;
@@ -67,7 +67,7 @@ bool expand(cipher_suite suite, std::span<const std::uint8_t> secret, std::strin
   if (context == nullptr) return false;
   int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
   std::string_view prefix = "tls13 ";
-  // OpenSSL takes what it only reads as if it wrote it.
+  // OpenSSL takes a non-const pointer although it only reads.
   const auto octets = [](const char* name, const void* data, std::size_t size) {
     return ::OSSL_PARAM_construct_octet_string(name, const_cast<void*>(data), size);
   };
@@ -94,7 +94,7 @@ cipher_suite suite_of(std::uint16_t number) noexcept {
   return found == suites.end() ? cipher_suite::none : static_cast<cipher_suite>(found - suites.begin());
 }
 
-// A record under a key of zeros takes the place of the schedule, the nonce, and what the authentication has left.
+// A record under a key of zeros overwrites the key schedule, the nonce, and the state of the authentication.
 void forget_last_key(cipher_suite suite) noexcept {
   EVP_CIPHER_CTX* const context = suite == cipher_suite::none ? nullptr : existing_context_of(suite).get();
   if (context == nullptr) return;
@@ -104,7 +104,7 @@ void forget_last_key(cipher_suite suite) noexcept {
   if (::EVP_EncryptInit_ex(context, nullptr, nullptr, zeros.data(), zeros.data()) != 1 ||
       ::EVP_EncryptUpdate(context, sealed.data(), &ignored, zeros.data(), static_cast<int>(tag_bytes)) != 1 ||
       ::EVP_EncryptFinal_ex(context, sealed.data(), &ignored) != 1) {
-    existing_context_of(suite).reset();  // freed, which overwrites it too
+    existing_context_of(suite).reset();  // freeing overwrites it too
   }
 }
 
@@ -147,7 +147,7 @@ std::size_t traffic_keys::seal(cipher_suite suite, content_type type, std::span<
   EVP_CIPHER_CTX* const context = context_of(suite);
   if (context == nullptr) return 0;
   const std::size_t sealed = plain.size() + 1 + tag_bytes;
-  // To everybody between, every record is application data of TLS 1.2.
+  // To middleboxes, every record looks like application data of TLS 1.2.
   const std::array<std::uint8_t, header_bytes> header{std::to_underlying(content_type::application_data), 3, 3,
                                                       static_cast<std::uint8_t>(sealed >> 8U),
                                                       static_cast<std::uint8_t>(sealed)};
@@ -181,7 +181,7 @@ std::optional<opened_record> traffic_keys::open(cipher_suite suite, std::span<st
       ::EVP_DecryptFinal_ex(context, raw(sealed.data()) + sealed.size(), &ignored) == 1;
   if (!done) return std::nullopt;
   ++sequence_;
-  // Behind what it holds come its type and as many zeros as the sender likes.
+  // The content is followed by its type and as many zeros as the sender likes.
   std::size_t size = sealed.size();
   while (size != 0 && sealed[size - 1] == std::byte{0}) --size;
   if (size == 0) return opened_record{.type = content_type::none, .bytes = sealed.first(0)};
