@@ -59,7 +59,7 @@ task<> prepare(application& app, bool seed) {
   if (!complained.empty()) std::fputs("service: the database is ready\n", stderr);
 }
 
-/// Reads the certificate anew on SIGHUP; connections keep theirs.
+/// Reads the certificate again on SIGHUP; existing connections keep the old one.
 task<> reload_on_hangup(tare::net::tls::context identity) {
   auto hangup = tare::net::signal_set::of({SIGHUP});
   if (!hangup) throw std::system_error(hangup.error(), "waiting for SIGHUP");
@@ -197,7 +197,7 @@ int start(const options& chosen) {
     return 2;
   }
   tare::runtime runtime({.shards = chosen.shards,
-                         .frame_limit = chosen.budget,  // a hard limit behind admission
+                         .frame_limit = chosen.budget,  // a hard limit beyond admission
                          .memory_limit = chosen.budget,
                          .blocking_threads = static_cast<unsigned>(chosen.connections)});
   return runtime.run(run(runtime, chosen, *std::move(database)));
@@ -209,7 +209,7 @@ int start(const options& chosen) {
 
 int main(int argc, char** argv) {
   // Otherwise each thread of the blocking pool would keep its own memory, which only it can reuse.
-  ::mallopt(M_ARENA_MAX, 2);  // NOLINT(concurrency-mt-unsafe): there is one thread yet
+  ::mallopt(M_ARENA_MAX, 2);  // NOLINT(concurrency-mt-unsafe): there is only one thread yet
   try {
     const auto chosen = service::parse_options(argc, argv);
     return chosen ? service::start(*chosen) : chosen.error();

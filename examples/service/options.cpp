@@ -28,7 +28,7 @@ std::unexpected<int> complain(const std::string& what) {
 
 /// See sd_listen_fds(3): the first socket is descriptor 3.
 bool is_socket_passed() {
-  const char* const process = std::getenv("LISTEN_PID");  // NOLINT(concurrency-mt-unsafe): there is one thread yet
+  const char* const process = std::getenv("LISTEN_PID");  // NOLINT(concurrency-mt-unsafe): there is only one thread yet
   const char* const count = std::getenv("LISTEN_FDS");    // NOLINT(concurrency-mt-unsafe)
   return process != nullptr && process == std::to_string(::getpid()) && count != nullptr &&
          std::string_view(count) == "1";

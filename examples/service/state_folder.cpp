@@ -13,9 +13,9 @@ namespace {
 
 constexpr mode_t for_this_user = 0700;
 
-/// What a variable of the environment says, if it is an absolute path: others are to be ignored.
+/// The value of an environment variable if it is an absolute path; other values must be ignored.
 std::filesystem::path folder_in(const char* variable) {
-  const char* const value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): there is one thread yet
+  const char* const value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): there is only one thread yet
   std::filesystem::path path(value == nullptr ? "" : value);
   return path.is_absolute() ? path : std::filesystem::path();
 }
@@ -39,7 +39,7 @@ std::expected<std::filesystem::path, std::string> make_state_folder() {
     const int failure = errno;
     std::error_code unknown;
     if (std::filesystem::is_directory(made, unknown))
-      continue;  // whatever mkdir calls it: a read-only file system, too
+      continue;  // mkdir reports an existing folder in different ways, for example on a read-only file system
     const auto why = std::generic_category().message(failure);
     return std::unexpected("cannot create the folder " + made.string() + ": " + why);
   }

@@ -87,7 +87,7 @@ class exchange {
   /// Sends a frame of the other protocol unchanged, in one piece if it is small. `already_sent` after a truncated
   /// frame, because anything that followed would be taken for part of it.
   [[nodiscard]] task<result<void>> send_raw(std::span<const std::byte> head, std::string_view payload);
-  /// Of a WebSocket: it has been closed, or the peer is gone.
+  /// For a WebSocket: it has been closed, or the peer has disconnected.
   void say_no_goodbye() noexcept { goodbye_due_ = false; }
   [[nodiscard]] bool goodbye_due() const noexcept { return goodbye_due_ && complete(); }
 

@@ -28,7 +28,7 @@ void check_sendable(std::string_view name, std::string_view value) {
   }
   if (!detail::all(value, detail::value_character)) {
     throw std::invalid_argument("tare::http::fields: the value of '" + std::string(name) +
-                                "' has characters that no field may have, such as a line break");
+                                "' has characters that are not allowed in a field, such as a line break");
   }
 }
 

@@ -52,7 +52,7 @@ class reader {
     if (!line.substr(last + 1).starts_with("HTTP/")) return refuse(400, "not a request of HTTP");
     if (parser_.major_version() != 1) return refuse(505, "this server speaks HTTP/1.1");
     head_.minor_version = static_cast<std::uint8_t>(parser_.minor_version());
-    if (head_.method == "CONNECT") return refuse(501, "this server is no proxy");
+    if (head_.method == "CONNECT") return refuse(501, "this server is not a proxy");
     if (!all(head_.target, target_character)) return refuse(400, "a character that no request target may have");
     if (!percent_signs_are_right(head_.target)) return refuse(400, "a percent sign without two hexadecimal digits");
     return read_target(head_.target);
@@ -60,7 +60,7 @@ class reader {
 
   bool read_target(std::string_view target) noexcept {
     if (target == "*") {
-      if (head_.method != "OPTIONS") return refuse(400, "only OPTIONS is for the whole server");
+      if (head_.method != "OPTIONS") return refuse(400, "only OPTIONS can apply to the whole server");
       head_.path = target;
       return true;
     }
@@ -68,14 +68,14 @@ class reader {
       const std::size_t scheme = target.find("://");
       if (scheme == std::string_view::npos || (!equal_ignoring_case(target.substr(0, scheme), "http") &&
                                                !equal_ignoring_case(target.substr(0, scheme), "https"))) {
-        return refuse(400, "neither a path nor a URL of http");
+        return refuse(400, "neither a path nor an http URL");
       }
       if (scheme == 5) default_port_ = "443";
       target.remove_prefix(scheme + 3);
       const std::size_t end = target.find_first_of("/?");
       head_.authority = target.substr(0, end);
       target_host_ = parse_authority(head_.authority);
-      if (!target_host_) return refuse(400, "a URL with a bad host");
+      if (!target_host_) return refuse(400, "a URL with an invalid host");
       target = end == std::string_view::npos ? std::string_view() : target.substr(end);
     }
     const std::size_t question = target.find('?');

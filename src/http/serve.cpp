@@ -123,7 +123,7 @@ task<afterwards> serve_arrived(transport connection, server_core& server, memory
       co_return afterwards::close;
     }
     if (!x.is_admitted()) {
-      // Immediately and without an await, because none of it may be held while other tasks run.
+      // Immediately and without an await, because no other task may run while the request is held.
       x.refuse_for_memory();
       if (!x.keeps_connection()) break;
       connection.expires_after(server.options().idle_timeout, net::direction::read);

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Prints why a preset's stage of ./test failed: the failed tests with the end of what each printed, or the build's errors.
+"""Prints why a stage of ./test failed: the failed tests, with the end of each test's output, or the build's errors.
 
     tests/checks/failures.py BUILD_FOLDER
 
-The tests' results are those of the file that `ctest --output-junit` wrote; without one the build failed, and the errors
-are those of the build folder's build.log.
+The results come from the file that `ctest --output-junit` wrote. If it does not exist, the build failed, and the errors
+come from build.log in the build folder.
 """
 
 import pathlib
@@ -20,7 +20,7 @@ TELLING = re.compile(r"Failure|rror:|ERROR|WARNING: ThreadSanitizer|SUMMARY|Expe
 
 
 def telling(text: str) -> list[str]:
-    """The lines that say what went wrong, or the last ones where none does."""
+    """The lines that say what went wrong, or the last lines if none does."""
     lines = [line.rstrip()[:MAX_WIDTH] for line in text.splitlines() if line.strip()]
     return ([line for line in lines if TELLING.search(line)] or lines[-MAX_LINES:])[:MAX_LINES]
 

@@ -19,8 +19,8 @@ import sys
 import tempfile
 import time
 
-CHECK_INTERVAL = 0.2  # seconds between two looks of HAProxy at a service's /healthz
-# After SIGTERM a service answers for so long while /healthz says 503: until HAProxy is sure to have seen it.
+CHECK_INTERVAL = 0.2  # seconds between HAProxy's checks of a service's /healthz
+# After SIGTERM a service keeps serving this long while /healthz returns 503, so that HAProxy certainly notices.
 GRACE = 5 * CHECK_INTERVAL
 READY_WITHIN = 30
 DRAINED_WITHIN = 30
@@ -69,7 +69,7 @@ class Service:
         self.stop()
         self.start()
         self.wait_until_ready()
-        time.sleep(2 * CHECK_INTERVAL)  # until HAProxy has seen it too, before the next one goes
+        time.sleep(2 * CHECK_INTERVAL)  # until HAProxy has noticed too, before the next service restarts
 
 
 def configuration(asked, services):
@@ -119,22 +119,22 @@ def supervise(asked, services, proxy):
 def parse():
     parser = argparse.ArgumentParser(description="Runs several services behind HAProxy, all on one database.")
     parser.add_argument("--service", required=True, help="the program, build/release/bin/service")
-    parser.add_argument("--db", required=True, help="what they share: postgresql://USER@HOST/NAME")
-    parser.add_argument("--processes", type=int, default=2, help="how many services (default 2)")
+    parser.add_argument("--db", required=True, help="the shared database: postgresql://USER@HOST/NAME")
+    parser.add_argument("--processes", type=int, default=2, help="number of services (default 2)")
     parser.add_argument("--listen", default="127.0.0.1:8080", help="where HAProxy listens (default 127.0.0.1:8080)")
-    parser.add_argument("--metrics", default="127.0.0.1:8404", help="where HAProxy's own metrics are")
+    parser.add_argument("--metrics", default="127.0.0.1:8404", help="address of HAProxy's own metrics")
     parser.add_argument("--first-port", type=int, default=18080,
-                        help="the services listen from here on (default 18080)")
+                        help="the first port that the services listen on (default 18080)")
     parser.add_argument("--budget", default="512M", help="memory of each service (default 512M)")
     parser.add_argument("--max-connections", type=int, default=4000, help="of clients (default 4000)")
     asked = parser.parse_args()
     if asked.processes < 1:
         parser.error("--processes must be at least 1")
     if not asked.db.startswith("postgres"):
-        parser.error("--db must be a PostgreSQL database: a file of SQLite's or memory is not shared by several "
+        parser.error("--db must be a PostgreSQL database: an SQLite file or memory cannot be shared by several "
                      "machines")
     if not os.access(asked.service, os.X_OK):
-        parser.error(f"--service: '{asked.service}' is no program")
+        parser.error(f"--service: '{asked.service}' is not a program")
     return asked
 
 
@@ -142,7 +142,7 @@ def main():
     asked = parse()
     haproxy = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
     if haproxy is None:
-        sys.exit("scale_out.py: HAProxy is not there: apt-get install haproxy")
+        sys.exit("scale_out.py: HAProxy is not installed: apt-get install haproxy")
     services = [Service(asked, asked.first_port + i) for i in range(asked.processes)]
     proxy = None
     with tempfile.TemporaryDirectory(prefix="tare-scale-out-") as folder:

@@ -81,7 +81,7 @@ std::string complaint(const PQconninfoOption* options) {
   }
   const std::string_view addresses = value("hostaddr");
   const auto hosts = elements_of(addresses.empty() ? value("host") : addresses);
-  if (ports.size() > 1 && ports.size() != hosts.size()) return "as many ports as hosts are needed, or one";
+  if (ports.size() > 1 && ports.size() != hosts.size()) return "the number of ports must be 1 or that of the hosts";
   const std::string_view limit = value("connect_timeout");
   if (!limit.empty() && !is_number(limit, INT_MIN, INT_MAX)) return quoted("not a connect_timeout:", limit);
   const std::string_view mode = value("sslmode");

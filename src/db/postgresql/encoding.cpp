@@ -95,7 +95,7 @@ void encoded_parameters::assign(const parameters& bound) {
 }
 
 std::optional<error> refuse(const parameters& bound) {
-  if (bound.size() > UINT16_MAX) return error(error_kind::syntax, "", "PostgreSQL takes at most 65,535 parameters");
+  if (bound.size() > UINT16_MAX) return error(error_kind::syntax, "", "PostgreSQL accepts at most 65,535 parameters");
   for (std::size_t i = 0; i < bound.size(); ++i) {
     const value_view value = bound[i];
     if (value.kind() == value_kind::text && value.text().find('\0') != std::string_view::npos) {
@@ -103,7 +103,7 @@ std::optional<error> refuse(const parameters& bound) {
                    "a text with a NUL in it cannot be stored by PostgreSQL: bind it as a blob");
     }
     if ((value.kind() == value_kind::text || value.kind() == value_kind::blob) && value.text().size() > INT_MAX / 2) {
-      return error(error_kind::data, "54000", "PostgreSQL takes no values of 1 GiB or more");
+      return error(error_kind::data, "54000", "PostgreSQL does not accept values of 1 GiB or more");
     }
   }
   return std::nullopt;

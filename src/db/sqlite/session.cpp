@@ -44,8 +44,7 @@ task<result<void>> sqlite_session::wait_for_turn() {
   if (writing_) co_return result<void>();
   auto turn = co_await tare::timeout(shared_.options.busy_limit, shared_.writer.lock());
   if (!turn) {
-    co_return std::unexpected(
-        error(error_kind::busy, "", "the database was being written to for all of the time limit"));
+    co_return std::unexpected(error(error_kind::busy, "", "another writer held the database for the whole time limit"));
   }
   writing_ = *std::move(turn);
   co_return result<void>();
