@@ -1,4 +1,4 @@
-// What is let through to OpenSSL, and how much memory that may take.
+// What is passed on to OpenSSL, and how much memory the handshake may use.
 
 #include "net/tls/client_hello.hpp"
 
@@ -20,13 +20,13 @@ std::size_t check(std::array<unsigned, hello_head_bytes> bytes) {
 TEST(client_hello, of_every_size_up_to_16_kib_is_let_through) {
   EXPECT_EQ(check({22, 3, 1, 2, 0, 1, 0, 1, 0xFC}), handshake_bytes);
   EXPECT_EQ(check({22, 3, 3, 0x40, 0, 1, 0, 0x40, 0}), handshake_bytes);
-  EXPECT_EQ(check({22, 3, 1, 0, 4, 1, 0, 0, 0}), handshake_bytes) << "OpenSSL says what is wrong with it";
+  EXPECT_EQ(check({22, 3, 1, 0, 4, 1, 0, 0, 0}), handshake_bytes) << "OpenSSL itself reports what is wrong with it";
 }
 
 TEST(client_hello, that_announces_more_is_refused) {
   EXPECT_EQ(check({22, 3, 1, 0, 5, 1, 0, 0x40, 1}), 0U);
   EXPECT_EQ(check({22, 3, 1, 0, 5, 1, 2, 0, 0xE4}), 0U);
-  EXPECT_EQ(check({22, 3, 1, 0x40, 1, 1, 0, 0x3F, 0}), 0U) << "a record larger than any";
+  EXPECT_EQ(check({22, 3, 1, 0x40, 1, 1, 0, 0x3F, 0}), 0U) << "a record larger than the maximum";
 }
 
 TEST(client_hello, in_tiny_records_may_announce_anything_and_is_admitted_with_that) {

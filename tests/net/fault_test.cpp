@@ -1,4 +1,4 @@
-// Sockets on a system whose calls fail and fall short (tests/support/faulty_system.hpp).
+// Sockets on a system whose calls fail or transfer less than requested (tests/support/faulty_system.hpp).
 
 #include "io/reactor.hpp"
 #include "net/on_reactors.hpp"
@@ -80,13 +80,13 @@ TEST_P(fault_test, accepting_survives_what_may_happen_to_it) {
   run([]() -> task<> {
     auto listening = listener::bind(endpoint::loopback(0)).value();
     const endpoint at = listening.local().value();
-    // About the peer: passed over at once.
+    // Errors that concern the peer are skipped immediately.
     for (const int error : {ECONNABORTED, EPROTO, EINTR, EPERM, ENETDOWN, EHOSTUNREACH}) {
       auto client = co_await tare::net::connect(at);
       faults::script(call::accept, {-error, -error});
       EXPECT_TRUE((co_await listening.accept()).has_value());
     }
-    // For want of something: after a pause.
+    // If resources run out, the listener pauses.
     for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM}) {
       auto client = co_await tare::net::connect(at);
       faults::script(call::accept, {-error});
@@ -94,7 +94,7 @@ TEST_P(fault_test, accepting_survives_what_may_happen_to_it) {
       EXPECT_TRUE((co_await listening.accept()).has_value());
       EXPECT_GE(tare::now() - begun, listener::accept_pause / 2);
     }
-    // A paused listener can be closed, and given up.
+    // A paused listener can be closed or destroyed.
     faults::script(call::accept, std::deque<int>(1000, -EMFILE));
     auto client = co_await tare::net::connect(at);
     EXPECT_FALSE(co_await tare::timeout(5ms, listening.accept()));
@@ -115,7 +115,7 @@ task<bool> send(stream& to, const std::string& text, std::mt19937& random) {
   co_return to.shutdown_write().has_value();
 }
 
-/// What came before the connection broke or ended.
+/// What arrived before the connection failed or ended.
 task<std::string> receive(stream& from) {
   std::string all;
   for (;;) {
@@ -136,11 +136,11 @@ task<> converse(endpoint at, listener& listening, std::uint32_t seed) {
   };
   const auto connect_and_write = [](endpoint to, const std::string& what, std::mt19937& sizes) -> task<bool> {
     auto client = co_await tare::net::connect(to);
-    // Not `client && co_await ...`: g++ 12 goes on to the await whatever is to the left of it.
+    // Not `client && co_await ...`: g++ 12 evaluates the await even if the left operand is false.
     if (!client) co_return false;
     co_return co_await send(*client, what, sizes);
   };
-  // If the client does not get as far as that, nobody may come.
+  // If the client does not get as far as connecting, the accept would wait forever.
   const auto both =
       co_await tare::timeout(300ms, tare::when_all(accept_and_read(listening), connect_and_write(at, text, random)));
   if (!both) co_return;

@@ -51,7 +51,7 @@ TEST_P(listener_test, accepts_as_many_as_come) {
 TEST_P(listener_test, one_listener_serves_ipv4_and_ipv6) {
   run([]() -> task<> {
     auto listening = listener::bind(endpoint::any(0));
-    if (!listening) co_return;  // no IPv6 here
+    if (!listening) co_return;  // no IPv6 on this machine
     const std::uint16_t port = listening->local()->port();
     for (const char* address : {"127.0.0.1", "::1"}) {
       auto client = co_await tare::net::connect(endpoint::parse_address(address, port).value());
@@ -76,19 +76,19 @@ TEST_P(listener_test, listens_on_unix_paths_and_cleans_up) {
       EXPECT_EQ(listener::bind(at).error(), std::errc::address_in_use);
     }
     EXPECT_FALSE(std::filesystem::exists(text));
-    // One that a process left behind when it died.
+    // A file that a process left behind when it died.
     {
       auto listening = listener::bind(at).value();
       ::close(listening.release());
     }
     EXPECT_TRUE(std::filesystem::exists(text));
     EXPECT_TRUE(listener::bind(at).has_value());
-    // What is no socket stays.
+    // A file that is not a socket is kept.
     const std::string file = text + ".txt";
     ::close(::open(file.c_str(), O_CREAT | O_WRONLY, 0600));
     EXPECT_EQ(listener::bind(endpoint::parse("unix:" + file).value()).error(), std::errc::address_in_use);
     EXPECT_TRUE(std::filesystem::exists(file));
-    // Without a file system.
+    // An abstract address, outside the file system.
     auto abstract = listener::bind(endpoint::parse("unix:@tare-test-" + std::to_string(::getpid())).value());
     EXPECT_TRUE(abstract.has_value());
   }(path));
@@ -142,7 +142,7 @@ TEST_P(listener_test, closing_ends_a_waiting_accept) {
 TEST_P(listener_test, shards_share_a_port) {
   run(
       []() -> task<> {
-        // The kernel spreads connections over all sockets that listen on the port.
+        // The kernel distributes connections over all sockets that listen on the port.
         auto first = listener::bind(endpoint::loopback(0), {.reuse_port = true}).value();
         const endpoint at = first.local().value();
         std::atomic<int> answered = 0;
@@ -175,7 +175,7 @@ TEST_P(listener_test, shards_share_a_port) {
       options(2));
 }
 
-/// Lowers the limit of descriptors to what is open and `spare` more.
+/// Lowers the descriptor limit to what is open plus `spare`.
 class descriptor_limit {
  public:
   explicit descriptor_limit(rlim_t spare) {
@@ -194,7 +194,7 @@ class descriptor_limit {
   rlimit before_{};
 };
 
-/// A blocking client of the kernel's backlog: it needs nobody to accept it.
+/// A blocking client; the kernel's backlog accepts it without a call to accept.
 int plain_client(const endpoint& at) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   EXPECT_EQ(::connect(fd, at.data(), at.size()), 0);
@@ -220,7 +220,7 @@ TEST_P(listener_test, accepting_pauses_while_there_are_no_descriptors) {
       }(listening, accepted));
       co_await tare::sleep_for(20ms);
       EXPECT_EQ(accepted.size(), 5U);
-      // Waiting costs nothing: neither spinning nor connections.
+      // Waiting costs nothing: the listener does not spin, and no connection is lost.
       timespec before{};
       ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
       co_await tare::sleep_for(250ms);
@@ -229,13 +229,13 @@ TEST_P(listener_test, accepting_pauses_while_there_are_no_descriptors) {
       const auto spent = (after.tv_sec - before.tv_sec) * 1'000'000'000 + after.tv_nsec - before.tv_nsec;
       EXPECT_LE(spent, 50'000'000);
       EXPECT_EQ(accepted.size(), 5U);
-      // One that is closed makes room at once, long before the next try.
+      // Closing a connection makes room immediately, long before the next retry.
       const auto begun = tare::now();
       accepted[0].close();
       while (accepted.size() < 6) co_await tare::yield();
       EXPECT_LT(tare::now() - begun, tare::net::listener::accept_pause);
     });
-    // The limit is gone, and nobody said so: the others are accepted after a while.
+    // The limit has been lifted without notice, so the others are accepted after a while.
     EXPECT_EQ(accepted.size(), 20U);
     for (std::size_t i = 1; i < accepted.size(); ++i) EXPECT_TRUE(co_await accepted[i].write(bytes_of("hello")));
     for (const int fd : clients) ::close(fd);
@@ -282,7 +282,7 @@ TEST_P(listener_test, no_connection_is_lost_for_want_of_memory) {
       const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
       const endpoint at = listening.local().value();
       EXPECT_EQ(::connect(client, at.data(), at.size()), 0);
-      // Whatever is asked for first in the await is refused: now and then that is room for slots.
+      // The first allocation in the await fails; sometimes this is the allocation of slots.
       tare::detail::shard::current().frames().fail_at(1);
       auto got = co_await listening.accept();
       tare::detail::shard::current().frames().fail_at(0);
@@ -311,7 +311,7 @@ TEST_P(listener_test, takes_an_address_that_is_about_to_be_free) {
       ::close(before);
     });
     const auto bound = listener::bind(where);
-    // What epoll watches is closed with its process.
+    // Only io_uring retries: with epoll, descriptors are closed together with their process.
     EXPECT_EQ(bound.has_value(), GetParam() == tare::io_kind::io_uring);
     co_return;
   }());

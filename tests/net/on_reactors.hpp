@@ -1,6 +1,6 @@
 #pragma once
 
-// The tests of sockets run on every kind of reactor, and each within a time limit of its own.
+// Socket tests run on every kind of reactor, each within its own time limit.
 
 #include <tare/net.hpp>
 #include <tare/tare.hpp>
@@ -23,7 +23,7 @@ class on_reactors : public ::testing::TestWithParam<io_kind> {
  protected:
   [[nodiscard]] static runtime_options options(unsigned shards = 1) { return {.shards = shards, .io = GetParam()}; }
 
-  /// Runs the body, which fails if it takes longer than loopback ever should.
+  /// Runs the body, and fails if it takes longer than loopback ever should.
   static void run(task<> body, runtime_options chosen = options()) {
     runtime rt(std::move(chosen));
     auto limited = [](task<> inner) -> task<> {
@@ -50,7 +50,7 @@ inline std::string name_of(const ::testing::TestParamInfo<io_kind>& info) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// A listener on a free port, and a connection to it: what most tests begin with.
+/// A listener on a free port and a connection to it, with which most tests begin.
 struct connection {
   net::stream client;
   net::stream server;

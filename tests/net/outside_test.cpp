@@ -1,4 +1,4 @@
-// Sockets belong to a shard: made or used without a task of it, a message names the call.
+// Sockets belong to a shard: if one is created or used outside a task of its shard, a message names the call.
 
 #include <tare/net.hpp>
 #include <tare/net/idle.hpp>
@@ -49,7 +49,7 @@ TEST(sockets_outside_of_a_task_DeathTest, are_not_made) {
   }
 }
 
-/// Calls of an open stream that do not wait.
+/// The calls of an open stream that do not wait.
 std::vector<call> calls_of(net::stream& open) {
   static std::array<std::byte, 8> bytes{};
   return {
@@ -73,7 +73,7 @@ TEST(sockets_outside_of_a_task_DeathTest, are_not_used) {
   for (const call& each : calls_of(open)) {
     EXPECT_DEATH(each.make(), each.name + ": called outside a task") << each.name;
   }
-  open.close();  // from anywhere
+  open.close();  // any thread may close it
 }
 
 TEST(sockets_outside_of_a_task_DeathTest, are_not_used_by_another_runtime) {

@@ -40,7 +40,7 @@ TEST_P(readiness_test, what_is_ready_already_is_told_each_time) {
   run([]() -> task<> {
     const raw_pair both;
     EXPECT_EQ(::write(both.ends[0], "x", 1), 1);
-    // Level-triggered: nobody reads in between.
+    // Level-triggered, because nothing is read in between.
     for (int i = 0; i < 5; ++i) EXPECT_TRUE(co_await wait_readable(both.ends[1]));
     for (int i = 0; i < 5; ++i) EXPECT_TRUE(co_await wait_writable(both.ends[1]));
   }());
@@ -144,7 +144,8 @@ TEST_P(readiness_test, pending_waits_end_by_cancellation) {
   }());
 }
 
-/// Waits for a stream and, by itself, for the stream's own descriptor. Nobody waits for ever, and the stream goes on.
+/// Waits for a stream and separately for the stream's descriptor. Neither waits forever, and the stream continues to
+/// work.
 task<> wait_twice(bool stream_first, bool waited_before) {
   auto [one, other] = stream::pair().value();
   if (waited_before) {

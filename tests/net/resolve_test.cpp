@@ -1,4 +1,4 @@
-// Against a name server of the test's own, on loopback.
+// Resolves names with the test's own name server on loopback.
 
 #include "net/on_reactors.hpp"
 
@@ -23,8 +23,8 @@ using tare::net::udp_socket;
 class resolve_test : public on_reactors {};
 TARE_ON_ALL_REACTORS(resolve_test);
 
-/// Answers what it is asked: "two.test" has an address of each family, "silent.test" gives no answer, others do not
-/// exist.
+/// Answers queries: "two.test" has an address of each family, queries for "silent.test" get no reply, and other names
+/// do not exist.
 task<> serve_names(udp_socket& socket) {
   std::array<std::byte, 512> query{};
   for (;;) {
@@ -61,7 +61,7 @@ task<> serve_names(udp_socket& socket) {
   }
 }
 
-/// Runs the body with options that lead to the server.
+/// Runs the body with options that use the test's server.
 void with_server(tare::runtime_options chosen, task<> (*body)(tare::net::resolve_options)) {
   tare::runtime rt(std::move(chosen));
   rt.run([](task<> (*inner)(tare::net::resolve_options)) -> task<> {
@@ -102,7 +102,7 @@ TEST_P(resolve_test, tells_what_went_wrong) {
 
 TEST_P(resolve_test, takes_numbers_as_they_are) {
   run([]() -> task<> {
-    // No server: there would be nothing to ask.
+    // There is no server at this address, so a query would fail.
     const tare::net::resolve_options nobody{.servers = "127.0.0.1:1"};
     const auto numeric = co_await resolve("127.0.0.1", "80", nobody);
     EXPECT_EQ(numeric.value(), std::vector(1, endpoint::loopback(80)));
@@ -120,7 +120,7 @@ TEST_P(resolve_test, others_run_meanwhile_and_a_lookup_can_be_cancelled) {
   });
 }
 
-/// A port whose backlog is full, so that connecting takes for ever.
+/// A port whose backlog is full, so that connecting waits forever.
 struct black_hole {
   black_hole() : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const endpoint any_port = endpoint::loopback(0);
@@ -156,7 +156,7 @@ TEST_P(resolve_test, connects_to_the_first_that_answers) {
     const endpoint refusing = gone.local().value();
     gone.close();
 
-    // g++ 12 cannot make the lists within an await.
+    // g++ 12 cannot construct the lists within an await.
     const std::vector slow{silent.at, silent.at, good};
     const std::vector failing{refusing, refusing, good};
     const std::vector refused{refusing, refusing};
@@ -167,7 +167,7 @@ TEST_P(resolve_test, connects_to_the_first_that_answers) {
     auto made = co_await tare::net::connect(slow, soon);
     EXPECT_EQ(made->peer().value(), good);
     EXPECT_GE(tare::now() - begun, 60ms);
-    // A failure is no reason to wait.
+    // After a failure, the next attempt starts without waiting.
     made = co_await tare::net::connect(failing, late);
     EXPECT_EQ(made->peer().value(), good);
     EXPECT_EQ((co_await tare::net::connect(refused)).error(), std::errc::connection_refused);

@@ -51,7 +51,7 @@ TEST_P(signal_test, restores_what_was_before) {
   }());
 }
 
-// Stop accepting, let those finish who have begun, end.
+// Stops accepting, lets the requests in progress finish, and ends.
 TEST_P(signal_test, drains_a_server) {
   run([]() -> task<> {
     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();

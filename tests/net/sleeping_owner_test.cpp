@@ -1,5 +1,4 @@
-// Frames that end elsewhere than where they were made, while the shard that made them waits for descriptors in the
-// kernel.
+// Frames that end on another thread than the one that made them, while their shard waits for descriptors in the kernel.
 
 #include "net/on_reactors.hpp"
 #include "sched/guests.hpp"
@@ -22,7 +21,7 @@ TEST_P(sleeping_in_reactor, gets_back_what_others_free) {
   tare::runtime rt({.shards = 2, .clock = clock, .io = io, .frame_limit = tare::test::ceiling});
   auto body = [&]() -> task<> {
     auto [ours, theirs] = tare::net::stream::pair().value();
-    // With a descriptor, the shard sleeps in the reactor. Its slots and buffers take slabs of their own.
+    // Because it waits for a descriptor, the shard sleeps in the reactor, whose slots and buffers use slabs too.
     constexpr std::size_t of_reactor = std::size_t{128} << 10U;
     co_await tare::test::sleep_until_it_has_come_back(rt, tare::test::few_bytes + of_reactor);
     ours.close();

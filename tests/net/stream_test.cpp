@@ -53,7 +53,7 @@ TEST_P(stream_test, ends_with_an_empty_read) {
 }
 
 TEST_P(stream_test, the_end_that_comes_while_nobody_reads_is_found) {
-  // The bytes and the end are announced at different times, and each only once.
+  // The bytes and the end are reported at different times, each only once.
   run([]() -> task<> {
     for (const int pauses : {0, 1, 2, 3}) {
       auto [client, server] = co_await connect_loopback();
@@ -122,7 +122,7 @@ TEST_P(stream_test, writes_pieces_as_one) {
   run([]() -> task<> {
     auto [client, server] = co_await connect_loopback();
     const std::string large(3'000'000, 'x');
-    // More pieces than one system call is given, empty ones among them.
+    // More pieces than one system call accepts, including empty ones.
     std::vector<std::span<const std::byte>> pieces{bytes_of("head"), {}, bytes_of(large)};
     for (int i = 0; i < 40; ++i) pieces.push_back(i % 3 == 0 ? std::span<const std::byte>() : bytes_of("piece"));
     pieces.push_back(bytes_of("tail"));
@@ -166,7 +166,7 @@ TEST_P(stream_test, a_read_cancelled_when_its_bytes_had_come_delivers_them) {
       }(server, got));
       co_await tare::sleep_for(2ms);
       EXPECT_TRUE(co_await client.write(bytes_of("in time")));
-      // The reader is either queued, then it reads, or still waiting, then the bytes stay in the socket.
+      // If the reader is already queued, it reads; if it still waits, the bytes stay in the socket.
       co_await tare::yield();
       s.cancel();
     });
@@ -266,7 +266,7 @@ TEST_P(stream_test, a_deadline_ends_reads_and_is_taken_back) {
   }());
 }
 
-/// Fills what the system takes for a peer that does not read.
+/// Fills the system's buffers for a peer that does not read.
 void fill(stream& to) {
   const std::vector<std::byte> much(1 << 16);
   while (to.try_write(much)) {
@@ -293,7 +293,7 @@ void take_step(stream& of, step taken) {
 TEST_P(stream_test, each_direction_has_a_deadline_of_its_own) {
   auto chosen = options();
   chosen.clock = tare::clock_kind::virtual_time;
-  // Every two steps in a row, made while both directions are waited for, and before that.
+  // Every sequence of two steps, both while tasks wait for both directions and before.
   for (int both = 0; both < 50; ++both) {
     run(
         [](step first, step second, bool waits) -> task<> {
@@ -344,7 +344,7 @@ TEST_P(stream_test, far_deadlines_come_in_time_or_not_at_all) {
   chosen.clock = tare::clock_kind::virtual_time;
   tare::runtime rt(chosen);
   rt.run([]() -> task<> {
-    // Over and over, so that what the slot has of the time turns over.
+    // Many rounds, so that the slot's truncated deadlines wrap around.
     for (int round = 0; round < 8; ++round) {
       auto [one, other] = stream::pair().value();
       const auto begun = tare::now();
@@ -373,7 +373,7 @@ TEST_P(stream_test, deadlines_follow_the_virtual_clock) {
     EXPECT_EQ((co_await server.read()).error(), std::errc::timed_out);
     EXPECT_GE(tare::now() - begun, 24h);
     EXPECT_LE(tare::now() - begun, 24h + 250ms);
-    // Bytes that are there come before time that passes.
+    // Bytes that have already arrived take precedence over a deadline that passes.
     server.expires_after(1s);
     EXPECT_TRUE(co_await client.write(bytes_of("first")));
     EXPECT_TRUE((co_await tare::timeout(1ms, server.read()))->has_value());
@@ -456,7 +456,7 @@ TEST_P(stream_test, may_end_on_any_thread) {
   run(
       []() -> task<> {
         auto [client, server] = co_await connect_loopback();
-        // On another shard, on a thread that is none, and in the frame of a task that has moved.
+        // On another shard, on a thread that runs no shard, and in the frame of a task that has moved.
         auto first = co_await connect_loopback();
         co_await tare::resume_on(1);
         first.server.close();

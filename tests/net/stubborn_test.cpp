@@ -1,4 +1,4 @@
-// Waits for descriptors that end at once, refused because of cancellation or failed: a loop of them is no way to keep a
+// Waits for descriptors that end immediately, because they are cancelled or fail: a loop of them must not monopolize a
 // shard.
 
 #include "net/on_reactors.hpp"
@@ -49,7 +49,7 @@ task<> again_and_again(Once once, progress& made) {
   made.sibling_was_done = made.turns == turns_of_the_sibling;
 }
 
-/// Whether a sibling has its turns while a task awaits what `once` gives, for ever, in one frame.
+/// Whether a sibling gets its turns while a task awaits the result of `once` in an endless loop, in one frame.
 template <class Once>
 task<bool> leaves_turns(Once once, bool cancelled) {
   progress made;
@@ -61,7 +61,7 @@ task<bool> leaves_turns(Once once, bool cancelled) {
   }
   stubborn.spawn(sibling(made));
   if (cancelled) {
-    // The sibling is cancelled as well, and its yields throw: another one.
+    // The first sibling is cancelled too, so its yields throw; this one is not.
     tare::scope other;
     other.spawn(sibling(made));
     co_await other.join();
@@ -98,7 +98,7 @@ TEST_P(stubborn_io, calls_that_fail_at_once_are_steps) {
     std::array<std::byte, 8> bytes{};
     EXPECT_TRUE(co_await leaves_turns([&] { return closed.read(bytes); }, false));
     EXPECT_TRUE(co_await leaves_turns([&] { return closed.write(bytes); }, false));
-    // Somebody waits already.
+    // Another task is already waiting.
     tare::scope reader;
     reader.spawn([](net::stream& from) -> task<> { (void)co_await from.readable(); }(open));
     co_await tare::yield();
@@ -129,7 +129,7 @@ TEST(stubborn_io_without_a_reactor, streams_of_nothing_are_steps) {
   EXPECT_TRUE(tare::run(body()));
 }
 
-// What fails after its steps were used up still fails with its own error, whatever others' calls give meanwhile.
+// A failure that had to wait for its turn keeps its own error, even if other calls fail in the meantime.
 TEST_P(stubborn_io, an_error_that_had_to_wait_for_its_turn_is_the_right_one) {
   auto body = []() -> task<> {
     auto ends = net::stream::pair();

@@ -1,6 +1,6 @@
 #pragma once
 
-// A handshake of our server with OpenSSL's client, and what either side knows afterwards.
+// A handshake between our server and OpenSSL's client, and what each side knows afterwards.
 
 #include "net/on_reactors.hpp"
 #include "net/tls_identities.hpp"
@@ -24,14 +24,15 @@ struct attempt {
   };
   using ticket = std::unique_ptr<SSL_SESSION, free_ticket>;
 
-  bool done = false;  ///< at both ends, and a byte has come through
-  int alert = 0;      ///< that the client was sent
+  bool done = false;  ///< at both ends, and a byte has been received
+  int alert = 0;      ///< the alert that the client received
   std::string cipher = {};
   bool resumed = false;
-  std::string host = {};                                         ///< that the server has been asked for
-  std::optional<net::tls::certificate> server_certificate = {};  ///< that the client was shown
-  std::optional<net::tls::certificate> client_certificate = {};  ///< that the server gives its user
-  ticket kept = nullptr;                                         ///< the newest that the client was given
+  std::string host = {};                                         ///< the host that the server was asked for
+  std::optional<net::tls::certificate> server_certificate = {};  ///< the certificate that the client received
+  std::optional<net::tls::certificate> client_certificate =
+      {};                 ///< the certificate that the server reports for the client
+  ticket kept = nullptr;  ///< the newest ticket that the client received
 };
 
 namespace detail {
@@ -55,7 +56,7 @@ inline task<> converse(net::stream& to, tls_peer& peer, attempt& made) {
     peer.receive(got->bytes());
   }
   if (!is_open || !peer.is_done()) co_return;
-  // It may have come with the last flight.
+  // The byte may have arrived with the last flight.
   std::string text = peer.read();
   ::ERR_clear_error();
   while (text.empty()) {
@@ -70,7 +71,7 @@ inline task<> converse(net::stream& to, tls_peer& peer, attempt& made) {
   made.done = made.done && text == "x";
   made.cipher = ::SSL_get_cipher_name(peer.get());
   made.kept.reset(::SSL_get1_session(peer.get()));
-  ::SSL_set_shutdown(peer.get(), SSL_SENT_SHUTDOWN);  // or OpenSSL would spoil the ticket
+  ::SSL_set_shutdown(peer.get(), SSL_SENT_SHUTDOWN);  // otherwise OpenSSL would invalidate the ticket
   if (X509* const shown = ::SSL_get0_peer_certificate(peer.get())) {
     unsigned char* der = nullptr;
     const int size = ::i2d_X509(shown, &der);
@@ -93,7 +94,7 @@ inline task<> act_as_server(net::stream below, net::tls::context with, attempt& 
   made.resumed = accepted->resumed();
   made.host = accepted->server_name();
   made.client_certificate = accepted->peer_certificate();
-  // Until the client has gone.
+  // Until the client has disconnected.
   (void)co_await accepted->read();
 }
 

@@ -1,4 +1,5 @@
-// What a certificate says, and whose certificate a connection has: before OpenSSL has handed it over and after.
+// The contents of a certificate, and the certificate that a connection reports, before and after OpenSSL has handed it
+// over.
 
 #include "net/tls_attempt.hpp"
 
@@ -46,7 +47,7 @@ TEST(tls_certificate, says_whose_it_is) {
   EXPECT_EQ(parsed->uris, std::vector<std::string>{"spiffe://example/a"});
   EXPECT_EQ(parsed->addresses, (std::vector<std::string>{"192.0.2.1", "2001:db8::1"}));
   EXPECT_EQ(text_of(parsed->der), der);
-  // As OpenSSL's command has it: "sha256 Fingerprint=AB:CD:..."
+  // In the format of OpenSSL's command: "sha256 Fingerprint=AB:CD:..."
   std::string expected;
   for (const char c : output_of("openssl x509 -noout -sha256 -fingerprint -in " + made.certificate)) {
     if (c == '=') expected.clear();
@@ -88,7 +89,7 @@ TEST(tls_certificate, of_a_client_may_be_optional) {
                     .version = version, .with_certificate = true, .certificate = alice.certificate, .key = alice.key}));
       EXPECT_TRUE(known.done);
       EXPECT_EQ(known.client_certificate.value().common_name, "alice");
-      // One of somebody else's is refused by either.
+      // A client certificate from another authority is refused in both modes.
       const auto foreign = tare::run(try_with(with, tls_peer_options{.version = version, .with_certificate = true}));
       EXPECT_FALSE(foreign.done);
       EXPECT_NE(foreign.alert, 0);

@@ -1,7 +1,7 @@
 #pragma once
 
-// Both sides of a TLS connection that trust each other. Functions, for g++ 12 destroys the options twice when a
-// coroutine makes them.
+// Contexts for both sides of a TLS connection that trust each other. They are made by functions, because g++ 12
+// destroys the options twice when a coroutine makes them.
 
 #include "support/identity.hpp"
 

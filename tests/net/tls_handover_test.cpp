@@ -1,5 +1,5 @@
-// The moment at which OpenSSL gives a connection of TLS 1.3 to the record layer: whatever has come by then, and however
-// it is cut, nothing of it is lost.
+// The moment at which OpenSSL hands a TLS 1.3 connection over to the record layer: no byte is lost, whatever has
+// arrived by then and however it is split.
 
 #include "net/on_reactors.hpp"
 #include "net/tls_contexts.hpp"
@@ -33,7 +33,7 @@ constexpr bool is_sanitized = false;
 constexpr bool is_sanitized = false;
 #endif
 
-/// Which splits are tried: a choice, or all of them if TARE_TEST_EVERY_SPLIT is set, which takes minutes.
+/// Which splits are tried: a selection, or all of them if TARE_TEST_EVERY_SPLIT is set, which takes minutes.
 const bool tries_all = std::getenv("TARE_TEST_EVERY_SPLIT") != nullptr;  // NOLINT(concurrency-mt-unsafe)
 const std::size_t small_step = is_sanitized && !tries_all ? 5 : 1;
 const std::size_t flight_step = tries_all ? 1 : is_sanitized ? 29 : 5;
@@ -49,7 +49,7 @@ std::vector<std::size_t> small_sizes() {
 
 constexpr std::size_t record_count = 20;
 
-/// Waits until the other end of the connection has taken all that was sent.
+/// Waits until the other end of the connection has received everything that was sent.
 task<> settle(int other_end) {
   for (int turn = 0; turn < 2000; ++turn) {
     int left = 0;
@@ -60,7 +60,7 @@ task<> settle(int other_end) {
   co_await tare::yield();
 }
 
-/// What the peer says behind its handshake: 20 records of the user's, new keys among them.
+/// What the peer sends after its handshake: 20 records of user data, with key updates in between.
 struct script {
   std::vector<std::string> records;
   std::string text;
@@ -80,8 +80,8 @@ script write_script(tls_peer& peer, std::size_t size, std::size_t cut) {
   return made;
 }
 
-/// Sends records so that the system never has a whole one alone: record i is cut after (cut + i) bytes, and what is
-/// behind goes with the first bytes of the next.
+/// Sends records so that the system never has a single whole one: record i is split after (cut + i) bytes, and its
+/// second part is sent together with the first bytes of the next record.
 task<> send_cut(tare::net::stream& to, int other_end, std::vector<std::string> records, std::size_t cut) {
   std::string piece;
   for (std::size_t i = 0; i < records.size(); ++i) {
@@ -96,7 +96,7 @@ task<> send_cut(tare::net::stream& to, int other_end, std::vector<std::string> r
   (void)co_await to.write(bytes_of(piece));
 }
 
-/// Sends so many bytes of them, and then the rest.
+/// Sends the first `first` bytes of the records, and then the rest.
 task<> send_in_two(tare::net::stream& to, int other_end, const std::vector<std::string>& records, std::size_t first) {
   std::string all;
   for (const std::string& record : records) all += record;
@@ -122,7 +122,7 @@ struct shared_contexts {
   tls::context client = client_context();
 };
 
-/// Our end: a handshake, all that the peer says, and a word.
+/// Our end: does the handshake, reads everything that the peer sends, and sends a word.
 task<std::string> talk(tare::net::stream below, bool server, const shared_contexts& contexts, std::size_t size) {
   tare::net::result<tls::stream> made = std::unexpected(std::error_code());
   if (server) {
@@ -138,7 +138,7 @@ task<std::string> talk(tare::net::stream below, bool server, const shared_contex
   co_return text;
 }
 
-/// The peer's side: its last flight goes out with the records behind it.
+/// The peer's end: sends its last flight together with the records that follow it.
 task<std::string> play(tare::net::stream wire, int other_end, tls_peer& peer, bool peer_is_server, std::size_t size,
                        std::size_t cut, bool in_two, std::string& expected) {
   std::string flight = peer.step();
@@ -159,7 +159,7 @@ task<std::string> play(tare::net::stream wire, int other_end, tls_peer& peer, bo
   } else {
     co_await send_cut(wire, other_end, std::move(records), cut);
   }
-  // A server's tickets come first, if it is ours.
+  // If our end is the server, its tickets come first.
   std::string raw;
   for (;;) {
     auto got = co_await wire.read();
@@ -231,7 +231,7 @@ INSTANTIATE_TEST_SUITE_P(of, tls_handover_test,
                                   std::get<1>(made.param);
                          });
 
-/// With a client that wants short records, a length that the record layer does not know of.
+/// The client requests short records with an extension that the record layer does not know.
 TEST(tls_handover, keeps_to_an_agreed_length_of_fragments) {
   const shared_contexts contexts;
   const auto each = [&](std::uint8_t wish) -> task<> {
@@ -264,7 +264,7 @@ TEST(tls_handover, keeps_to_an_agreed_length_of_fragments) {
   for (std::uint8_t wish = 1; wish <= 4; ++wish) tare::run(each(wish));
 }
 
-/// What our end answers to records that it must refuse, and why it says it has ended.
+/// Returns what our end sends in response to records that it must refuse.
 task<std::string> answer_to(std::vector<std::string> (*make)(tls_peer& peer), tare::net::stream wire, tls_peer& peer) {
   for (std::string flight = peer.step();; flight = peer.step()) {
     if (peer.is_done()) {
@@ -312,7 +312,7 @@ TEST(tls_handover, refuses_empty_alerts_and_too_much_padding) {
   using content = tls_peer::content;
   const auto empty_alert = [](tls_peer& peer) { return std::vector{peer.seal(content::alert, {})}; };
   tare::run(refuse(empty_alert, "refused", "<alert 10>"));
-  // The type and a zero behind the bytes: as padding has it.
+  // The type byte and a zero after the data, as with padding.
   const auto most = [](tls_peer& peer) {
     return std::vector{peer.seal(content::none, std::string(16'383, 'x') + '\x17')};
   };
@@ -323,7 +323,7 @@ TEST(tls_handover, refuses_empty_alerts_and_too_much_padding) {
   tare::run(refuse(too_much, "refused", "<alert 22>"));
 }
 
-/// With a length of fragments OpenSSL keeps the connection, and answers each request for new keys.
+/// With max_fragment_length, OpenSSL keeps the connection and responds to every key update that requests one.
 TEST(tls_handover, ends_a_connection_whose_answers_nobody_reads) {
   const auto with = server_context();
   const auto both = [&]() -> task<> {
@@ -338,7 +338,7 @@ TEST(tls_handover, ends_a_connection_whose_answers_nobody_reads) {
         const auto got = s->try_read();
         if (!got && got.error() != std::errc::operation_would_block) co_return;
       }
-      ADD_FAILURE() << "it goes on";
+      ADD_FAILURE() << "the connection did not end";
     };
     const auto ask = [&](tare::net::stream to) -> task<> {
       while (!peer.is_done()) {

@@ -1,5 +1,5 @@
-// What is a handshake, and what is none: alerts in its place, at every stage; and names that a certificate cannot be
-// for.
+// What counts as a handshake and what does not: alerts in place of its messages at every stage, and host names that no
+// certificate can be valid for.
 
 #include "net/on_reactors.hpp"
 #include "net/tls/identity.hpp"
@@ -27,8 +27,8 @@ tls::context members_context() {
       .value();
 }
 
-/// Says the first `until` bytes of an honest handshake, then the alert, then nothing. Whether something was left unsaid
-/// that a handshake needs, which the tickets of 1.3 are not.
+/// Sends the first `until` bytes of a correct handshake, then the alert, then nothing. Returns whether something that
+/// the handshake needs was left unsent; the tickets of TLS 1.3 are not needed.
 task<bool> say_until(tare::net::stream to, tls_peer& peer, std::size_t until, std::string_view alert) {
   const bool has_tickets = ::SSL_is_server(peer.get()) == 1 &&
                            SSL_CTX_get_min_proto_version(::SSL_get_SSL_CTX(peer.get())) == TLS1_3_VERSION;
@@ -60,7 +60,7 @@ task<tare::net::result<tls::stream>> shake(tare::net::stream below, bool server,
   co_return co_await tls::stream::connect(std::move(below), with, std::move(name));
 }
 
-/// Whether our end takes it for a handshake.
+/// Whether our end accepts it as a handshake.
 task<bool> is_taken(tare::net::stream below, bool server, const tls::context& with) {
   const auto made = co_await shake(std::move(below), server, with);
   co_return made.has_value();
@@ -79,7 +79,7 @@ TEST_P(tls_handshake_test, an_alert_at_any_byte_is_none) {
           std::string_view("\x15\x03\x01\x00\x02\x01\x00", 7), std::string_view("\x15\x03\x03\x00\x02\x01\x5a", 7),
           std::string_view("\x15\x03\x03\x00\x02\x01\x5a\x15\x03\x03\x00\x02\x01\x00", 14)}) {
       std::size_t until = 0;
-      // The first at each byte; the others at some.
+      // The first alert at every byte, the others at some bytes.
       const std::size_t stride = alert == first ? 1 : 7;
       for (bool was_cut = true; was_cut; until += stride) {
         auto [wire, end] = tare::net::stream::pair().value();
@@ -134,7 +134,7 @@ TEST(tls_handshake, says_why_it_has_failed_before_the_connection_is_reset) {
           peer.receive(got->bytes());
           flight = peer.step();
         }
-        // A certificate was asked for, and there is none; behind that, much that the server will not read.
+        // A certificate was requested, but none is sent; more data follows that the server will not read.
         flight += std::string(20'000, 'x');
         (void)co_await to.write(bytes_of(flight));
         co_await tare::sleep_for(2ms);
@@ -205,7 +205,7 @@ TEST(tls_identity, is_a_name_or_an_address_or_refused) {
                                   std::string("ex\xc3\xa4mple")}) {
     const auto made = tls::identity_of(host);
     EXPECT_FALSE(made.has_value()) << host;
-    // What cannot be verified is not connected to, however careless the context is.
+    // A host that cannot be verified is not connected to, even if the context verifies nothing.
     const auto connect = [](std::string to) -> task<> {
       auto [wire, end] = tare::net::stream::pair().value();
       const auto careless = tls::context::client({.verify = false}).value();
@@ -218,7 +218,7 @@ TEST(tls_identity, is_a_name_or_an_address_or_refused) {
 }
 
 TEST(tls_identity, of_an_address_with_a_zone_is_verified) {
-  // The certificate is for 127.0.0.1 and localhost.
+  // The certificate is valid for 127.0.0.1 and localhost.
   const auto is_trusted = [](std::string host) -> task<> {
     for (const bool right : {true, false}) {
       auto [wire, end] = co_await connect_loopback();

@@ -1,6 +1,6 @@
 #pragma once
 
-// Certificates of all kinds, made by the openssl command as tests need them.
+// Certificates of all kinds, created with the openssl command when tests need them.
 
 #include "support/temporary_folder.hpp"
 
@@ -22,7 +22,7 @@ struct files {
   std::string key;
 };
 
-/// An authority and what it has signed, in a folder of their own.
+/// An authority and the certificates that it has signed, in their own folder.
 class authority {
  public:
   authority() {
@@ -33,7 +33,7 @@ class authority {
   [[nodiscard]] std::string certificate() const { return path("authority.pem"); }
   [[nodiscard]] std::string path(const std::string& name) const { return folder_.path() / name; }
 
-  /// `names` as subjectAltName is written: "DNS:a.example,DNS:*.b.example"; empty for none. `kind`: "ec" or "rsa".
+  /// `names` is in the format of subjectAltName: "DNS:a.example,DNS:*.b.example", or empty. `kind` is "ec" or "rsa".
   [[nodiscard]] files sign(const std::string& name, const std::string& subject, const std::string& names,
                            const std::string& kind = "ec", int days = 2) const {
     const files made{.certificate = path(name + ".pem"), .key = path(name + ".key")};
@@ -47,7 +47,7 @@ class authority {
     return made;
   }
 
-  /// One that is valid for so long, for a client.
+  /// A client certificate that is valid for this long.
   [[nodiscard]] files sign_until(const std::string& name, std::chrono::seconds valid) const {
     const files made = sign(name, "/CN=" + name, "");
     const auto read = [](const std::string& file, auto by) {
@@ -66,7 +66,7 @@ class authority {
     return made;
   }
 
-  /// One for everybody who needs no more than the usual.
+  /// Shared by all tests that need nothing unusual.
   static const authority& shared() {
     static const authority made;
     return made;

@@ -1,4 +1,4 @@
-// What a TLS server agrees to: versions, ciphers and their order, certificates by name, and what a reload changes.
+// What a TLS server accepts: versions, ciphers and their order, certificates by name, and what a reload changes.
 
 #include "net/tls/server_certificates.hpp"
 #include "net/tls_attempt.hpp"
@@ -41,7 +41,7 @@ constexpr int handshake_failure = SSL_AD_HANDSHAKE_FAILURE;
 constexpr int protocol_version = SSL_AD_PROTOCOL_VERSION;
 
 TEST(tls_ciphers, are_of_forward_secrecy_and_not_cbc) {
-  // Whichever kind of key the certificate has: key exchange by RSA needs the one, and CBC goes with both.
+  // With both kinds of keys: RSA key exchange needs an RSA key, and CBC works with both.
   for (const bool is_rsa : {false, true}) {
     const auto with = tls::context::server(is_rsa ? with_rsa() : usual()).value();
     for (const char* bad :
@@ -65,7 +65,7 @@ TEST(tls_ciphers, are_chosen_in_the_order_of_the_server_but_chacha_for_those_who
   EXPECT_EQ(chosen("ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256"), "ECDHE-ECDSA-AES128-GCM-SHA256");
   EXPECT_EQ(chosen("ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"), "ECDHE-ECDSA-CHACHA20-POLY1305");
   EXPECT_EQ(chosen("ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305"), "ECDHE-ECDSA-AES256-GCM-SHA384");
-  // TLS 1.3 likewise.
+  // The same for TLS 1.3.
   auto options = usual();
   options.suites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
   const auto ordered = tls::context::server(options).value();
@@ -109,7 +109,7 @@ TEST(tls_versions, are_those_between_the_least_and_the_most) {
     EXPECT_EQ(attempt_with(with, {.version = TLS1_2_VERSION, .max_version = TLS1_3_VERSION}).cipher.starts_with("TLS_"),
               each.takes_1_3);
   }
-  // A client's.
+  // The client's options.
   const auto shake = [](const tls::context& client, int version) {
     const auto both = [&]() -> task<bool> {
       auto [wire, end] = tare::net::stream::pair().value();
@@ -172,7 +172,7 @@ TEST(tls_options, that_cannot_be_are_named) {
               o.more_certificates = {{.certificate = nameless.certificate, .key = nameless.key}};
             }),
             all_files().nameless.certificate);
-  // With the key of another.
+  // With a key that belongs to another certificate.
   EXPECT_EQ(wrong([](options& o) { o.key = all_files().api.key; }), all_files().api.key);
   EXPECT_EQ(wrong([](options&) {}), "made");
 }
@@ -217,7 +217,7 @@ TEST(tls_names, choose_the_certificate) {
       }
     }
   }
-  // With one certificate, too.
+  // With only one certificate too.
   auto alone = usual();
   alone.refuse_unknown_names = true;
   const auto with = tls::context::server(alone).value();
@@ -231,7 +231,7 @@ TEST(tls_names, may_have_certificates_with_keys_of_several_kinds) {
     EXPECT_EQ(shown_to(with, {.host = host, .signatures = "RSA-PSS+SHA256"}), "rsa") << host;
     EXPECT_EQ(shown_to(with, {.host = host, .signatures = "ECDSA+SHA256"}), "plain") << host;
   }
-  // The default's does not take the place of that of the name.
+  // The default certificate does not replace the one for the name.
   auto rsa_first = with_rsa();
   rsa_first.more_certificates = {{.certificate = all_files().api.certificate, .key = all_files().api.key}};
   const auto mixed = tls::context::server(rsa_first).value();
@@ -275,7 +275,7 @@ TEST(tls_reload, is_for_those_who_come_later) {
   EXPECT_EQ(shown_to(copy, {}), "plain");
   ASSERT_TRUE(with.reload());
   EXPECT_EQ(shown_to(copy, {}), "api");
-  // Nothing changes by what cannot be read: a key of another, half a file, no file, options that cannot be.
+  // A failed reload changes nothing: wrong key, truncated file, missing file, invalid options.
   std::filesystem::copy_file(all_files().plain.certificate, identity.now.certificate,
                              std::filesystem::copy_options::overwrite_existing);
   EXPECT_EQ(with.reload().error().file(), identity.now.key);
@@ -287,7 +287,7 @@ TEST(tls_reload, is_for_those_who_come_later) {
   wrong.ciphers = "NONE";
   EXPECT_EQ(with.reload(wrong).error().file(), "ciphers");
   EXPECT_EQ(shown_to(copy, {}), "api");
-  // Later ones begin from what was in force, not from the failure.
+  // A later reload starts from the state in use, not from the failed one.
   identity.replace(all_files().plain);
   ASSERT_TRUE(with.reload());
   EXPECT_EQ(shown_to(copy, {}), "plain");
@@ -305,7 +305,7 @@ std::string shown_by(const tls_peer& peer) {
 TEST(tls_reload, leaves_handshakes_and_connections_what_they_have) {
   const auto all = []() -> task<> {
     for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-      // How many of the server's flights the client has seen when the context is loaded anew.
+      // The number of flights of the server that the client has seen when the context is reloaded.
       for (const int reload_at : {0, 1}) {
         const auto first = usual();
         const tls::server_options other{.certificate = all_files().api.certificate, .key = all_files().api.key};
@@ -318,7 +318,7 @@ TEST(tls_reload, leaves_handshakes_and_connections_what_they_have) {
           (void)co_await to.write(bytes_of(peer.step()));
           while (text.empty()) {
             if (flights++ == reload_at) {
-              // The server has sent something: it has its ClientHello by now.
+              // The server has sent something, so it has received the ClientHello.
               (void)co_await to.readable();
               EXPECT_TRUE(with.reload(other));
             }

@@ -1,7 +1,7 @@
 #pragma once
 
-// The other end of a TLS connection, by OpenSSL in memory: what it says comes out as bytes, to be cut, delayed or
-// replaced. After a handshake of TLS 1.3 its keys can be taken, to make records that OpenSSL would not make.
+// The other end of a TLS connection: OpenSSL in memory. Its output is returned as bytes that tests can split, delay or
+// replace. After a TLS 1.3 handshake a test can take its keys, to make records that OpenSSL would not make.
 
 #include "net/tls/traffic_keys.hpp"
 #include "net/tls_contexts.hpp"
@@ -25,15 +25,15 @@ struct tls_peer_options {
   bool server = false;
   int version = TLS1_3_VERSION;
   const char* suite = nullptr;
-  bool with_certificate = false;  ///< a client's own
-  std::uint8_t max_fragment = 0;  ///< a client's wish, as RFC 6066 numbers it
+  bool with_certificate = false;  ///< of the client itself
+  std::uint8_t max_fragment = 0;  ///< requested by the client, as numbered in RFC 6066
   SSL_SESSION* resumed = nullptr;
   int max_version = 0;               ///< 0: `version`
-  const char* ciphers = nullptr;     ///< of TLS 1.2
-  std::string host = "localhost";    ///< that a client asks for; empty: it does not say
-  std::string certificate = {};      ///< a client's own, in place of the usual one
-  std::string key = {};              ///< of it
-  const char* signatures = nullptr;  ///< that a client can verify
+  const char* ciphers = nullptr;     ///< for TLS 1.2
+  std::string host = "localhost";    ///< the name that a client requests; empty: none
+  std::string certificate = {};      ///< of a client, instead of the default one
+  std::string key = {};              ///< of that certificate
+  const char* signatures = nullptr;  ///< the signatures that a client can verify
 };
 
 class tls_peer {
@@ -90,13 +90,13 @@ class tls_peer {
       EXPECT_EQ(::BIO_write(in_, bytes.data(), static_cast<int>(bytes.size())), static_cast<int>(bytes.size()));
     }
   }
-  /// What there is to be sent.
+  /// The bytes to send.
   [[nodiscard]] std::string sent() {
     std::string bytes(static_cast<std::size_t>(::BIO_ctrl_pending(out_)), '\0');
     if (!bytes.empty()) ::BIO_read(out_, bytes.data(), static_cast<int>(bytes.size()));
     return bytes;
   }
-  /// Goes on with the handshake: what it has to say.
+  /// Continues the handshake, and returns what it sends.
   [[nodiscard]] std::string step() {
     (void)::SSL_do_handshake(ssl_.get());
     return sent();
@@ -104,7 +104,7 @@ class tls_peer {
   void write(std::string_view text) {
     EXPECT_EQ(::SSL_write(ssl_.get(), text.data(), static_cast<int>(text.size())), static_cast<int>(text.size()));
   }
-  /// All that has been received so far.
+  /// Everything that has been received so far.
   [[nodiscard]] std::string read() {
     std::string all;
     std::array<char, 4096> some{};
@@ -115,7 +115,7 @@ class tls_peer {
     return all;
   }
 
-  /// Of its key log: "CLIENT_TRAFFIC_SECRET_0 ".
+  /// From the key log, for a label such as "CLIENT_TRAFFIC_SECRET_0 ".
   [[nodiscard]] std::vector<unsigned char> secret(std::string_view label) const {
     const std::size_t line = log_.find(label);
     EXPECT_NE(line, std::string::npos);
@@ -128,7 +128,7 @@ class tls_peer {
     return bytes;
   }
 
-  /// From now on OpenSSL is not used. `sent_before`: records that it has sealed with the keys.
+  /// From now on OpenSSL is not used. `sent_before`: the number of records that it has already sealed with the keys.
   void take_keys(std::size_t sent_before) {
     suite_ = net::tls::suite_of(::SSL_CIPHER_get_protocol_id(::SSL_get_current_cipher(ssl_.get())));
     set_keys(sending_, options_.server ? "SERVER_TRAFFIC_SECRET_0 " : "CLIENT_TRAFFIC_SECRET_0 ");
@@ -141,7 +141,7 @@ class tls_peer {
               0U);
     return record;
   }
-  /// New keys of ours, the message in records of at most `piece` bytes.
+  /// Switches to new keys, and returns the message, in records of at most `piece` bytes.
   [[nodiscard]] std::string update_keys(bool requested, std::size_t piece = 5) {
     const std::string message{24, 0, 0, 1, static_cast<char>(requested)};
     std::string records;
@@ -151,7 +151,7 @@ class tls_peer {
     EXPECT_TRUE(sending_.update(suite_));
     return records;
   }
-  /// The user's bytes in whole records that came under the taken keys.
+  /// The user data of whole records that were sealed with the taken keys.
   [[nodiscard]] std::string open(std::string records) {
     std::string all;
     std::span<std::byte> left = std::as_writable_bytes(std::span(records));
@@ -204,7 +204,7 @@ class tls_peer {
   net::tls::traffic_keys receiving_;
 };
 
-/// Bytes of a connection, by record.
+/// Splits the bytes of a connection into records.
 [[nodiscard]] inline std::vector<std::string> records_of(std::string_view bytes) {
   std::vector<std::string> all;
   while (bytes.size() >= 5) {

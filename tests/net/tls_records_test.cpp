@@ -1,5 +1,5 @@
-// What comes after the handshake, when OpenSSL has been let go at our end: the other end is OpenSSL itself, in a thread
-// that blocks, and says what no well-behaved application would make it say.
+// After the handshake, when OpenSSL has been freed at our end. The other end is OpenSSL itself, in a thread that
+// blocks, and it sends what no well-behaved application would make it send.
 
 #include "net/on_reactors.hpp"
 #include "net/tls_contexts.hpp"
@@ -31,7 +31,7 @@ using tare::net::endpoint;
 using tare::net::listener;
 namespace tls = tare::net::tls;
 
-/// A blocking end of a connection, by OpenSSL alone.
+/// A blocking end of a connection that uses only OpenSSL.
 class openssl_end {
  public:
   openssl_end(bool server, int fd, const char* suites = nullptr)
@@ -54,7 +54,7 @@ class openssl_end {
   void write(std::string_view text) const {
     EXPECT_EQ(::SSL_write(ssl_.get(), text.data(), static_cast<int>(text.size())), static_cast<int>(text.size()));
   }
-  /// So many bytes, or those before the end.
+  /// Reads this many bytes, or those before the end.
   [[nodiscard]] std::string read(std::size_t size) const {
     std::string text(size, '\0');
     std::size_t all = 0;
@@ -66,11 +66,11 @@ class openssl_end {
     text.resize(all);
     return text;
   }
-  /// Past OpenSSL.
+  /// Bypasses OpenSSL.
   void write_raw(std::string_view bytes) const {
     EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
   }
-  /// Why the next read fails: one of OpenSSL's reasons.
+  /// The reason why the next read fails, as OpenSSL defines it.
   [[nodiscard]] int reason_of_failure() const {
     ::ERR_clear_error();
     char byte = 0;
@@ -99,7 +99,7 @@ int connect_to(const endpoint& at) {
 
 using other_end = std::function<void(openssl_end&)>;
 
-/// A server of ours whose client is OpenSSL, which does `at_client` in a thread of its own.
+/// Our server with an OpenSSL client, which runs `at_client` in its own thread.
 task<> with_openssl_client(other_end at_client, std::function<task<>(tls::stream&)> at_server,
                            const char* suites = nullptr) {
   auto listening = listener::bind(endpoint::loopback(0)).value();
@@ -119,12 +119,12 @@ task<> with_openssl_client(other_end at_client, std::function<task<>(tls::stream
     auto served = at_server(*s);
     co_await std::move(served);
   }
-  // Our end stays open until then: closed with something unread, it would take back what it has said.
+  // Our end stays open until the client has ended, because closing it with unread bytes would discard what it has sent.
   auto join = [&client] { client.join(); };
   co_await tare::offload(join);
 }
 
-/// Echoes until the end; the error that ended it, if one did.
+/// Echoes until the end. Returns the error that ended the connection, if any.
 task<std::error_code> echo(tls::stream& s) {
   for (;;) {
     auto got = co_await s.read();
@@ -171,7 +171,7 @@ TEST_P(tls_records_test, obey_changes_of_keys) {
     end.write("first");
     EXPECT_EQ(end.read(5), "first");
     for (int i = 0; i < 100; ++i) {
-      // Asking for one in return, or not; several in a row are answered by one.
+      // With or without a request for the peer's update. One update answers several requests in a row.
       for (int k = 0; k <= i % 3; ++k) {
         EXPECT_EQ(
             ::SSL_key_update(end.get(), (i + k) % 2 == 0 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED), 1);
@@ -194,7 +194,7 @@ TEST_P(tls_records_test, end_a_connection_that_only_changes_keys) {
     EXPECT_EQ(end.read(5), "first");
     for (int i = 0; i < 40; ++i) {
       (void)::SSL_key_update(end.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
-      if (::SSL_do_handshake(end.get()) != 1) return;  // it has been ended already
+      if (::SSL_do_handshake(end.get()) != 1) return;  // our end has already ended the connection
     }
     EXPECT_EQ(end.reason_of_failure(), SSL_R_SSLV3_ALERT_UNEXPECTED_MESSAGE);
   };
@@ -206,8 +206,8 @@ TEST_P(tls_records_test, end_a_connection_that_only_changes_keys) {
 TEST_P(tls_records_test, end_what_has_been_tampered_with) {
   struct damage {
     std::string bytes;
-    int reason;  // that our end gives
-    int alert;   // that the other end is told
+    int reason;  // that our end reports
+    int alert;   // that the other end receives
   };
   const std::string sealed_size("\x17\x03\x03\x00\x20", 5);
   const std::vector<damage> cases{
@@ -220,7 +220,7 @@ TEST_P(tls_records_test, end_what_has_been_tampered_with) {
       {.bytes = std::string("\x17\x03\x03\x41\x01", 5),
        .reason = SSL_R_ENCRYPTED_LENGTH_TOO_LONG,
        .alert = SSL_R_TLSV1_ALERT_RECORD_OVERFLOW},
-      // In plain, as nothing may be any more.
+      // In plaintext, which is not allowed any more.
       {.bytes = std::string("\x15\x03\x03\x00\x02\x02\x28", 7),
        .reason = SSL_R_UNEXPECTED_RECORD,
        .alert = SSL_R_SSLV3_ALERT_UNEXPECTED_MESSAGE},
@@ -260,7 +260,7 @@ TEST_P(tls_records_test, tell_an_alert_of_the_other_end) {
   };
   run(with_openssl_client(talk, [&](tls::stream& s) -> task<> {
     (void)co_await s.read();
-    // OpenSSL sends no alert unless it has been given a reason to.
+    // OpenSSL sends an alert only if something is wrong, so send it garbage.
     const std::string junk = std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x');
     EXPECT_EQ(::send(s.native_handle(), junk.data(), junk.size(), MSG_NOSIGNAL), static_cast<ssize_t>(junk.size()));
     const auto got = co_await s.read();
@@ -274,7 +274,7 @@ TEST_P(tls_records_test, come_in_pieces_of_any_size) {
   const auto talk = [](openssl_end& end) {
     end.write("first");
     EXPECT_EQ(end.read(5), "first");
-    // What OpenSSL writes from now on is sent by the piece.
+    // From now on OpenSSL's output is sent in pieces.
     BIO* const kept = ::BIO_new(::BIO_s_mem());
     ::SSL_set0_wbio(end.get(), kept);
     for (const std::size_t piece : {1U, 3U, 6U, 1000U, 9000U}) {
@@ -292,7 +292,7 @@ TEST_P(tls_records_test, come_in_pieces_of_any_size) {
     }
   };
   run(with_openssl_client(talk, echo_into(ended)));
-  // It ended without a farewell.
+  // It ended without close_notify.
   EXPECT_EQ(ended, std::errc::connection_aborted) << ended.message();
 }
 
@@ -301,7 +301,7 @@ TEST_P(tls_records_test, of_a_client_of_ours_obey_a_server_of_openssl) {
     auto listening = listener::bind(endpoint::loopback(0)).value();
     auto plain = co_await tare::net::connect(listening.local().value());
     auto accepted = co_await listening.accept();
-    // OpenSSL's end blocks, and so has a descriptor of its own.
+    // OpenSSL's end blocks, so it needs its own descriptor.
     const int fd = ::dup(accepted->native_handle());
     EXPECT_EQ(::fcntl(fd, F_SETFL, 0), 0);
     std::thread server([fd] {
@@ -309,7 +309,7 @@ TEST_P(tls_records_test, of_a_client_of_ours_obey_a_server_of_openssl) {
       for (int i = 0; i < 10; ++i) {
         EXPECT_EQ(end.read(4), "ping");
         if (i % 3 == 1) {
-          // A ticket, which comes too late to be of use, and new keys.
+          // A ticket, which is too late to be useful, and a key update.
           EXPECT_EQ(::SSL_new_session_ticket(end.get()), 1);
           EXPECT_EQ(::SSL_do_handshake(end.get()), 1);
           EXPECT_EQ(::SSL_key_update(end.get(), SSL_KEY_UPDATE_REQUESTED), 1);

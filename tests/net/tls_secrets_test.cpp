@@ -1,4 +1,4 @@
-// Nothing of a connection's keys is in memory once it is closed.
+// After a connection has been closed, its keys are nowhere in memory.
 
 #include "net/on_reactors.hpp"
 #include "net/tls_contexts.hpp"
@@ -24,7 +24,7 @@ using namespace tare::testing;
 using tare::task;
 namespace tls = tare::net::tls;
 
-/// The key of a direction, each byte inverted, so that this is no copy of it.
+/// The key of a direction with each byte inverted, so that the result is not itself a copy of the key.
 std::vector<unsigned char> inverted_key(const tls_peer& peer, std::string_view label) {
   const bool is_sha384 = std::string_view(::SSL_get_cipher_name(peer.get())).ends_with("SHA384");
   const std::size_t bytes = std::string_view(::SSL_get_cipher_name(peer.get())).contains("128") ? 16 : 32;
@@ -53,7 +53,7 @@ std::vector<unsigned char> inverted_key(const tls_peer& peer, std::string_view l
   return inverted;
 }
 
-/// How often the key is in the memory that can be written to, but for the stack.
+/// The number of copies of the key in writable memory, except in the stack.
 int copies_of(const std::vector<unsigned char>& inverted) {
   int found = 0;
   std::ifstream maps("/proc/self/maps");

@@ -1,4 +1,4 @@
-// Against itself, and against OpenSSL's own client and server.
+// TLS connections between tare's own ends, and with OpenSSL's client and server.
 
 #include <tare/net/tls.hpp>
 
@@ -27,7 +27,7 @@ using tare::net::endpoint;
 using tare::net::listener;
 namespace tls = tare::net::tls;
 
-// Functions, as those of the two sides are.
+// Functions, like those for the contexts of the two sides.
 tls::context system_context() { return tls::context::client().value(); }
 tls::context careless_context() { return tls::context::client({.verify = false}).value(); }
 
@@ -71,7 +71,7 @@ TEST_P(tls_test, carries_bytes_both_ways_and_ends) {
     EXPECT_TRUE(co_await server->write(pieces));
     EXPECT_TRUE(server->shutdown_write());
     EXPECT_EQ(co_await read_all(*client), "answer");
-    // Half-closed.
+    // The connection is half-closed.
     EXPECT_TRUE(co_await client->write(bytes_of("late")));
     EXPECT_TRUE(client->shutdown_write());
     EXPECT_EQ(co_await read_all(*server), "late");
@@ -100,18 +100,18 @@ TEST_P(tls_test, carries_more_than_the_system_buffers_both_ways_at_once) {
 
 TEST_P(tls_test, a_client_trusts_nobody_else) {
   run([]() -> task<> {
-    // Unknown to the system.
+    // The system does not know the authority.
     auto unknown = co_await shake_hands(system_context(), server_context());
     EXPECT_EQ(unknown.client.error(),
               (std::error_code(X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, tls::certificate_category())))
         << unknown.client.error().message();
     EXPECT_FALSE(unknown.server.has_value());
-    // Known, but for somebody else.
+    // The authority is known, but the certificate is for another host.
     auto other = co_await shake_hands(client_context(), server_context(), "example.org");
     EXPECT_EQ(other.client.error(), (std::error_code(X509_V_ERR_HOSTNAME_MISMATCH, tls::certificate_category())));
     auto address = co_await shake_hands(client_context(), server_context(), "127.0.0.2");
     EXPECT_EQ(address.client.error(), (std::error_code(X509_V_ERR_IP_ADDRESS_MISMATCH, tls::certificate_category())));
-    // By its address, and by somebody who does not care.
+    // Verified by address, and by a client that does not verify.
     auto itself = co_await shake_hands(client_context(), server_context(), "127.0.0.1");
     EXPECT_TRUE(itself.client);
     auto anybody = co_await shake_hands(careless_context(), server_context(), "example.org");
@@ -119,7 +119,7 @@ TEST_P(tls_test, a_client_trusts_nobody_else) {
   }());
 }
 
-/// Passes on what one side sends, but only the first `first` bytes until `rest` is set.
+/// Forwards what one side sends, but only the first `first` bytes until `rest` is set.
 task<> relay(tare::net::stream& from, tare::net::stream& to, std::size_t first, tare::event& rest) {
   auto got = co_await from.read();
   if (!got) co_return;
@@ -171,7 +171,7 @@ TEST_P(tls_test, waits_for_whole_records) {
       EXPECT_TRUE(co_await client->write(bytes_of("a question")));
       EXPECT_TRUE(co_await server->readable());
       EXPECT_EQ(server->try_read().error(), std::errc::operation_would_block);
-      // Part of a record, kept by OpenSSL, is nothing to read: waiting for more must really wait.
+      // A partial record inside OpenSSL is not readable: waiting for more must really wait.
       auto again = co_await tare::timeout(50ms, server->readable());
       EXPECT_FALSE(again.has_value());
       rest.set();
@@ -181,7 +181,7 @@ TEST_P(tls_test, waits_for_whole_records) {
     };
     co_await tare::with_scope(in_two);
 
-    // What OpenSSL has decrypted is there although the system has nothing more.
+    // What OpenSSL has decrypted can be read although the system has nothing more.
     const auto rest_of_it = [&](tare::scope& s) -> task<> {
       s.spawn(pass(one_end, other_end));
       EXPECT_EQ(client->try_write(bytes_of("more")).value(), 4U);
@@ -201,7 +201,7 @@ TEST_P(tls_test, waits_for_whole_records) {
 
 TEST_P(tls_test, agrees_on_a_protocol) {
   run([]() -> task<> {
-    // g++ 12 cannot make the lists within an await.
+    // g++ 12 cannot construct the lists within an await.
     const auto knows_two = client_context({"h2", "http/1.1"});
     const auto knows_another = client_context({"smtp"});
     const auto knows_http = server_context({"http/1.1"});
@@ -221,7 +221,7 @@ TEST_P(tls_test, a_client_that_comes_back_resumes) {
     const auto of_server = server_context();
     auto listening = listener::bind(endpoint::loopback(0)).value();
     for (const bool again : {false, true, true}) {
-      // Of the same port: another may be another server.
+      // On the same port, because another port may belong to another server.
       auto plain = co_await tare::net::connect(listening.local().value());
       auto accepted = co_await listening.accept();
       auto [client, server] =
@@ -251,7 +251,7 @@ TEST_P(tls_test, certificates_of_clients_can_be_asked_for) {
 TEST_P(tls_test, an_end_without_farewell_is_an_error) {
   run([]() -> task<> {
     auto [client, server] = co_await shake_hands(client_context(), server_context());
-    // With everything read, as a reset would overtake what was sent.
+    // Read everything first, because a reset would discard what was sent.
     EXPECT_TRUE(co_await server->write(bytes_of("x")));
     EXPECT_TRUE((co_await client->read()).has_value());
     EXPECT_TRUE(co_await client->write(bytes_of("half a mess")));
@@ -259,7 +259,7 @@ TEST_P(tls_test, an_end_without_farewell_is_an_error) {
     EXPECT_EQ(text_of((co_await server->read())->bytes()), "half a mess");
     EXPECT_EQ((co_await server->read()).error(), std::errc::connection_aborted);
     EXPECT_EQ((co_await client->read()).error(), std::errc::bad_file_descriptor);
-    // What is no TLS at all.
+    // Something that is not TLS at all.
     auto [plain, other] = co_await connect_loopback();
     EXPECT_TRUE(co_await plain.write(bytes_of("GET / HTTP/1.1\r\n\r\n")));
     auto refused = co_await tls::stream::accept(std::move(other), server_context());
@@ -275,7 +275,7 @@ TEST_P(tls_test, waits_can_be_cancelled_and_limited) {
     EXPECT_EQ(text_of((co_await server->read())->bytes()), "still here");
     server->expires_after(10ms);
     EXPECT_EQ((co_await server->read()).error(), std::errc::timed_out);
-    // A client that says nothing.
+    // A client that sends nothing.
     auto [silent, other] = co_await connect_loopback();
     other.expires_after(10ms);
     EXPECT_EQ((co_await tls::stream::accept(std::move(other), server_context())).error(), std::errc::timed_out);
@@ -302,12 +302,12 @@ TEST(tls_context, names_the_file_that_is_missing) {
   const auto client = tls::context::client({.authorities = "/none/x.pem"});
   EXPECT_EQ(message_of(client).find("/none/x.pem: "), 0U) << message_of(client);
   EXPECT_EQ(message_of(tls::context::client({.certificate = "/none/x.pem", .key = key})), text);
-  // A file that is no key.
+  // A file that does not contain a key.
   const auto no_key = tls::context::server({.certificate = certificate, .key = certificate});
   EXPECT_EQ(no_key.error().file(), certificate);
 }
 
-/// A process of OpenSSL's, whose input is ours to write.
+/// A process running the openssl command; the test writes its input.
 class openssl {
  public:
   explicit openssl(std::vector<std::string> arguments, const std::string& input = {}) {

@@ -1,5 +1,5 @@
-// Session tickets: keys that are replaced and forgotten, what a ticket is good for, and what a client does with those
-// that it is given.
+// Session tickets: how keys are replaced and erased, when a ticket is accepted, and what a client does with the tickets
+// that it receives.
 
 #include "net/tls/ticket_keys.hpp"
 #include "net/tls/ticket_store.hpp"
@@ -101,7 +101,7 @@ TEST(tls_ticket_keys, are_overwritten) {
   EXPECT_TRUE(std::ranges::all_of(memory, is_zero));
 }
 
-// --- a server's tickets ---------------------------------------------------------------------------------------------
+// --- servers --------------------------------------------------------------------------------------------------------
 
 tls::server_options options_with(std::chrono::seconds period, std::chrono::seconds lifetime) {
   return {
@@ -131,12 +131,12 @@ TEST_P(tls_tickets, outlive_their_key_by_a_while_and_are_replaced) {
     co_await tare::sleep_for(30min);
     EXPECT_TRUE((co_await try_with(with, again(a))).resumed);
     co_await tare::sleep_for(1h);
-    // Under the key before: taken, and replaced by one under the present key.
+    // Sealed with the previous key: the ticket is accepted, and replaced with one sealed with the current key.
     const auto b = co_await try_with(with, again(a));
     EXPECT_TRUE(b.done && b.resumed);
     co_await tare::sleep_for(1h - 1s);
     EXPECT_TRUE((co_await try_with(with, again(b))).resumed);
-    // Under a key that is forgotten: a full handshake.
+    // Sealed with an erased key: a full handshake is needed.
     const auto late = co_await try_with(with, again(a));
     EXPECT_TRUE(late.done);
     EXPECT_FALSE(late.resumed);
@@ -149,7 +149,7 @@ TEST_P(tls_tickets, end_with_the_time_of_the_full_handshake) {
   const auto all = []() -> task<> {
     const auto with = tls::context::server(options_with(10h, 2h)).value();
     auto last = co_await try_with(with, first());
-    // However often it is replaced.
+    // No matter how often the ticket is replaced.
     for (int i = 0; i < 3; ++i) {
       co_await tare::sleep_for(30min);
       last = co_await try_with(with, again(last));
@@ -203,13 +203,13 @@ TEST_P(tls_tickets, are_for_the_server_name_that_they_were_given_for) {
 TEST_P(tls_tickets, survive_a_reload_that_changes_no_policy) {
   const auto all = []() -> task<> {
     auto options = options_with(10h, 2h);
-    // Of the same digest: with another, OpenSSL would give no new ticket in place of one that it does not take.
+    // Suites with the same digest; otherwise OpenSSL would not issue a new ticket in place of one that it rejects.
     options.suites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
     auto with = tls::context::server(options).value();
     const auto made = co_await try_with(with, first());
     EXPECT_TRUE(with.reload());
     EXPECT_TRUE((co_await try_with(with, again(made))).resumed);
-    // A cipher that is not allowed any more must not come back by a ticket.
+    // A ticket must not bring back a cipher that is no longer allowed.
     auto stricter = options_with(10h, 2h);
     stricter.ciphers = "ECDHE-ECDSA-AES256-GCM-SHA384";
     stricter.suites = "TLS_CHACHA20_POLY1305_SHA256";
@@ -219,7 +219,7 @@ TEST_P(tls_tickets, survive_a_reload_that_changes_no_policy) {
     EXPECT_FALSE(next.resumed);
     EXPECT_NE(next.cipher, made.cipher);
     EXPECT_TRUE((co_await try_with(with, again(next))).resumed);
-    // No ticket of another context.
+    // A ticket from another context is not accepted.
     const auto another = tls::context::server(stricter).value();
     const auto elsewhere = co_await try_with(another, again(next));
     EXPECT_TRUE(elsewhere.done);
@@ -272,17 +272,17 @@ TEST_P(tls_tickets, keep_the_identity_of_the_client) {
     for (int i = 0; i < 2; ++i) {
       EXPECT_EQ(made.client_certificate.value().subject, "CN=alice");
       EXPECT_EQ(made.client_certificate->emails, std::vector<std::string>{"alice@example.org"});
-      // Without a certificate of its own this time: what is in the ticket counts.
+      // This time without a certificate: the one in the ticket counts.
       made = co_await try_with(with, again(made));
       EXPECT_TRUE(made.done && made.resumed) << made.alert;
       if (!made.done) co_return;
     }
     EXPECT_EQ(made.client_certificate.value().subject, "CN=alice");
-    // Of an authority that is not one any more.
+    // The authority of the certificate is no longer trusted.
     EXPECT_TRUE(with.reload(members_only(ours().certificate)));
     const auto refused = co_await try_with(with, with_certificate(again(made)));
     EXPECT_FALSE(refused.done);
-    // And the other way round: a ticket from before any certificate was asked for.
+    // The reverse: a ticket that was issued before certificates were requested.
     EXPECT_TRUE(with.reload(options_with(10h, 2h)));
     const auto anybody = co_await try_with(with, first());
     EXPECT_FALSE(anybody.client_certificate.has_value());
@@ -304,7 +304,7 @@ TEST_P(tls_tickets, end_with_the_certificate_of_the_client) {
     options.key = brief.key;
     const auto made = co_await try_with(with, options);
     EXPECT_TRUE(made.done);
-    if (!made.done) co_return;  // it was slower than the certificate
+    if (!made.done) co_return;  // the handshake took longer than the certificate was valid
     for (int i = 0; i < 100 && std::chrono::system_clock::now() <= made.client_certificate->not_after; ++i) {
       co_await tare::offload([] { std::this_thread::sleep_for(50ms); });
     }
@@ -341,7 +341,7 @@ TEST_P(tls_tickets, of_handshakes_that_are_cancelled_leave_nothing) {
   tare::run(all());
 }
 
-// --- a client's -----------------------------------------------------------------------------------------------------
+// --- clients --------------------------------------------------------------------------------------------------------
 
 tls::ticket_store::ticket ticket_of(int version, long age = 0) {
   tls::ticket_store::ticket made(::SSL_SESSION_new());
@@ -401,7 +401,7 @@ class tls_client_tickets : public ::testing::TestWithParam<bool> {
         .value();
   }
 
-  /// Connects to the server and hears from it: whether that was resumed.
+  /// Connects to the server and receives something; returns whether the session was resumed.
   static task<bool> connect(const tls::context& of_client, tare::net::listener& listening,
                             const tls::context& of_server) {
     auto plain = co_await tare::net::connect(listening.local().value());
@@ -417,7 +417,7 @@ class tls_client_tickets : public ::testing::TestWithParam<bool> {
     co_return client->resumed();
   }
 
-  /// Likewise to one that leaves after `bytes` of the ClientHello.
+  /// The same with a server that disconnects after `bytes` of the ClientHello.
   static task<> fail(const tls::context& of_client, tare::net::listener& listening, bool cancelled) {
     auto plain = co_await tare::net::connect(listening.local().value());
     auto accepted = (co_await listening.accept()).value();

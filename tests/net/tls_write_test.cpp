@@ -1,5 +1,5 @@
-// Writes that are cancelled: what has been reported as written arrives, once and in order, and so does nothing else,
-// but for the beginning of what was cut short.
+// Writes that are cancelled: what has been reported as written arrives once and in order, and nothing else does except
+// the beginning of the cancelled write.
 
 #include "net/on_reactors.hpp"
 #include "net/tls_contexts.hpp"
@@ -44,7 +44,7 @@ class tls_write_test : public ::testing::TestWithParam<std::tuple<int, behind>> 
     }
   }
 
-  /// All that the client reads, and whether that ended by close_notify.
+  /// Everything that the client reads; `ended` says whether it ended with close_notify.
   static task<std::string> read_all(tare::net::stream& wire, tls_peer& peer, bool& ended) {
     std::string all = peer.read();
     for (;;) {
@@ -57,14 +57,15 @@ class tls_write_test : public ::testing::TestWithParam<std::tuple<int, behind>> 
     co_return all;
   }
 
-  /// Writes messages until one is cancelled, for the client does not read: how many went before.
+  /// Writes messages until one is cancelled because the client does not read. Returns the number of messages written
+  /// before.
   static task<int> write_until_cut(tls::stream& to, const std::string& message) {
     for (int count = 0; count < 10'000; ++count) {
       const auto written = co_await tare::timeout(3ms, to.write(bytes_of(message)));
       if (!written) co_return count;
       EXPECT_TRUE(*written);
     }
-    ADD_FAILURE() << "the system takes everything";
+    ADD_FAILURE() << "the system accepts everything";
     co_return 0;
   }
 
@@ -90,7 +91,7 @@ class tls_write_test : public ::testing::TestWithParam<std::tuple<int, behind>> 
         reported = tail;
       }
       if (next == behind::try_write) {
-        // Until all of it has been taken, by either call.
+        // Until all of it has been accepted, by either call.
         auto left = bytes_of(tail);
         for (int i = 0; i < 4 && !left.empty(); ++i) {
           const auto taken = to.try_write(left);
@@ -115,7 +116,7 @@ class tls_write_test : public ::testing::TestWithParam<std::tuple<int, behind>> 
       to.close();
     };
     if (next == behind::try_write) {
-      // Nothing goes yet, and so nothing is reported.
+      // Nothing can be sent yet, so nothing is reported.
       EXPECT_EQ(server.try_write(bytes_of(tail)).error(), std::errc::operation_would_block);
       EXPECT_EQ(server.try_write(bytes_of(tail)).error(), std::errc::operation_would_block);
     }

@@ -1,4 +1,4 @@
-// Records of TLS 1.3, against the trace of RFC 8448, and against themselves.
+// Records of TLS 1.3, compared with the trace in RFC 8448, and sealed and opened again.
 
 #include "net/tls/traffic_keys.hpp"
 
@@ -38,7 +38,8 @@ void set_up(traffic_keys& keys, cipher_suite suite, std::string_view secret) {
   ASSERT_TRUE(keys.derive(suite));
 }
 
-// RFC 8448, 3: the client's first record of application data, and the server's, which comes after a ticket.
+// RFC 8448, section 3: the first record of application data from the client, and the one from the server, which comes
+// after a ticket.
 constexpr std::string_view clients = "9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5";
 constexpr std::string_view servers = "a11af9f05531f856ad47116b45a950328204b4f44bfb6b3a4b4f1f3fcb631643";
 constexpr std::string_view clients_record =
@@ -92,7 +93,7 @@ TEST(traffic_keys, of_every_suite_carry_every_size_and_change) {
     std::vector<std::byte> record(traffic_keys::max_record_bytes);
     for (const std::size_t plain_bytes :
          {std::size_t{0}, std::size_t{1}, std::size_t{1000}, traffic_keys::max_plain_bytes}) {
-      const std::vector<std::byte> plain(plain_bytes, std::byte{0});  // zeros, to be told from padding
+      const std::vector<std::byte> plain(plain_bytes, std::byte{0});  // zeros, which must be distinguished from padding
       const std::size_t sealed = sender.seal(suite, content_type::handshake, plain, record);
       EXPECT_EQ(sealed, plain_bytes + traffic_keys::overhead_bytes);
       const auto opened = receiver.open(suite, std::span(record).first(sealed));
