@@ -24,13 +24,13 @@ using tare::test::raw_client;
 namespace http = tare::http;
 
 constexpr const char* get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
-// More and less than any machine has: what decides is the arithmetic, not what the test happens to take.
+// Much more than any machine has, so the result depends on the arithmetic and not on the memory that the test uses.
 constexpr std::size_t limit = std::size_t{64} << 30U;
 constexpr std::size_t too_much = limit * 2;
 
 task<> hello(http::request& /*asked*/, http::response& answer) { (void)co_await answer.send("text/plain", "hello"); }
 
-/// As with_server, in a runtime with a limit.
+/// Like with_server, in a runtime with a limit.
 void serve(http::handler answer, http::server_options options, std::function<task<>(std::uint16_t)> use) {
   auto all = [&]() -> task<> {
     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
@@ -57,7 +57,7 @@ TEST(http_admission, a_request_for_which_there_is_no_room_gets_a_503_and_keeps_i
       EXPECT_NE(refused.head.find("retry-after: 7\r\n"), std::string::npos) << refused.head;
     }
     EXPECT_EQ(tare::memory().refusals(), 3U);
-    EXPECT_LT(tare::memory().promised(), 6000U) << "what the last one held";
+    EXPECT_LT(tare::memory().promised(), 6000U) << "what the last request held";
   });
 }
 
@@ -97,9 +97,9 @@ TEST(http_admission, connections_that_have_been_idle_longest_are_shed_first) {
     for (int i = 0; i < 3; ++i) {
       clients.push_back(co_await raw_client::connect(port));
       EXPECT_EQ((co_await clients.back().ask(get)).status, 200U);
-      co_await tare::sleep_for(300ms);  // deadlines are told apart by an eighth of a second
+      co_await tare::sleep_for(300ms);  // deadlines have a resolution of an eighth of a second
     }
-    // The first one is used again.
+    // Use the first one again.
     EXPECT_EQ((co_await clients[0].ask(get)).status, 200U);
     co_await tare::sleep_for(300ms);
     EXPECT_EQ(tare::net::expire_idle(1), 1U);
@@ -110,7 +110,7 @@ TEST(http_admission, connections_that_have_been_idle_longest_are_shed_first) {
   });
 }
 
-/// All that is not kept in reserve.
+/// Takes all the room that is not kept in reserve.
 tare::memory_share take_all_room() {
   tare::memory_share all = tare::memory().try_admit(1);
   for (std::size_t step = limit; step != 0; step /= 2) (void)all.try_grow_to(all.bytes() + step);
@@ -125,12 +125,12 @@ TEST(http_admission, where_there_is_no_room_requests_are_refused_and_urgent_ones
       const auto refused = co_await client.ask(get);
       EXPECT_EQ(refused.status, 503U);
       EXPECT_NE(refused.head.find("retry-after: 1\r\n"), std::string::npos) << refused.head;
-      // Until the kernel is asked again, what was promised counts on top of what the process holds.
+      // Until the kernel's figure is read again, promised memory counts in addition to what the process holds.
       co_await tare::sleep_for(5ms);
       const auto urgent = co_await client.ask("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n");
       EXPECT_EQ(urgent.status, 200U);
     }
-    EXPECT_EQ((co_await client.ask(get)).status, 200U) << "there is room again";
+    EXPECT_EQ((co_await client.ask(get)).status, 200U) << "there must be room again";
   });
 }
 
@@ -173,14 +173,14 @@ TEST(http_admission, a_handler_says_what_it_is_going_to_hold) {
   EXPECT_EQ(seen[0] - seen[2], 50'000U);
   EXPECT_EQ(seen[1] - seen[2], 10'000U);
   EXPECT_FALSE(too_much_fits);
-  EXPECT_EQ(seen[3], seen[2]) << "what was said before still holds";
+  EXPECT_EQ(seen[3], seen[2]) << "the earlier promise must still hold";
 }
 
-/// A request that waits for more room than there is, until its time is up or it is cancelled.
+/// A request that waits for more room than there is, until it times out or is cancelled.
 struct vain_wait {
   const char* name;
   bool is_cancelled;
-  std::size_t free_bytes;  ///< that are left when it begins to wait
+  std::size_t free_bytes;  ///< free when it begins to wait
   std::function<task<bool>(http::request&)> waits;
 
   friend void PrintTo(const vain_wait& shown, std::ostream* to) { *to << shown.name; }
@@ -225,7 +225,7 @@ TEST_P(http_admission_in_vain, leaves_the_request_with_what_it_held) {
       EXPECT_EQ(fits.has_value(), !GetParam().is_cancelled);
       EXPECT_FALSE(fits && *fits);
     }
-    // What the request is counted as holding shows when its share is next made as large.
+    // Resizing the share shows what the request is counted as holding.
     (void)co_await answer.write("one");
     after = tare::memory().promised();
     (void)co_await answer.finish();
@@ -235,7 +235,7 @@ TEST_P(http_admission_in_vain, leaves_the_request_with_what_it_held) {
   serve(handler, {.request_bytes = 1, .room_timeout = 50ms}, [&](std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     co_await client.send(head);
-    co_await tare::sleep_for(5ms);  // so that nothing of the body has been read with the head
+    co_await tare::sleep_for(5ms);  // so that no part of the body is read together with the head
     co_await client.send(std::string(body_bytes, 'b'));
     (void)co_await client.read_through("0\r\n\r\n");
   });

@@ -1,6 +1,6 @@
-// What clients make the server hold stays within the memory budget, in whatever part of a request they stop; somebody
-// who comes meanwhile is answered or refused, and all is as before when they have left. The budget is what this process
-// holds and some MiB.
+// What clients make the server hold stays within the memory budget, in whatever part of a request they stop. Another
+// client that comes meanwhile is served or refused, and when they have left, everything is as before. The budget is
+// what this process holds plus a few MiB.
 
 #include "frame/resident_memory.hpp"
 #include "http/loopback.hpp"
@@ -30,7 +30,7 @@ namespace http = tare::http;
 constexpr std::size_t mib = 1U << 20U;
 constexpr const char* get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 constexpr int crowd_size = 2500;
-constexpr std::size_t held_bytes = 15'000;  // by each; four times the budget in all
+constexpr std::size_t held_bytes = 15'000;  // per attacker; four times the budget in total
 constexpr std::size_t budget_bytes = 9 * mib;
 
 task<> answer(http::request& asked, http::response& to) {
@@ -47,7 +47,7 @@ task<> answer(http::request& asked, http::response& to) {
 
 struct bomb {
   const char* name;
-  /// What an attacker sends, in this order, with a pause between.
+  /// What an attacker sends, in this order, with pauses in between.
   std::vector<std::string> pieces;
 
   friend void PrintTo(const bomb& shown, std::ostream* to) { *to << shown.name; }
@@ -86,12 +86,12 @@ const std::vector<bomb> bombs{
 
 class http_budget : public testing::TestWithParam<bomb> {};
 
-/// An attacker reads nothing, and its system takes little.
+/// An attacker reads nothing, and its system buffers little.
 void attack(std::vector<system_client>& crowd, const std::string& piece) {
   for (system_client& each : crowd) each.send(piece);
 }
 
-/// Returns the most that the process held.
+/// Returns the most memory that the process held.
 std::size_t play(const bomb& thrown, std::size_t limit, int attackers) {
   std::size_t most = 0;
   auto body = [&]() -> task<> {
@@ -151,12 +151,13 @@ std::size_t play(const bomb& thrown, std::size_t limit, int attackers) {
 }
 
 TEST_P(http_budget, is_kept_and_the_server_serves_again) {
-  // The code that runs for the first time becomes resident, and is not what clients make the server hold.
+  // Code that runs for the first time becomes resident; clients do not cause that.
   (void)play(GetParam(), SIZE_MAX, 10);
   const std::size_t limit = tare::detail::resident_bytes() + budget_bytes;
   const std::size_t most = play(GetParam(), limit, crowd_size);
   std::cout << GetParam().name << ": at most " << most / 1024 << " KiB of " << limit / 1024 << '\n';
-  // Beside so small a budget, what is held between two looks at the process counts more than beside a real one.
+  // With such a small budget, what is admitted between two readings of the process's memory matters more than with a
+  // realistic one.
   EXPECT_LE(most, limit + limit / 20 + mib / 2);
 }
 

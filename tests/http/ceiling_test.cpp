@@ -1,4 +1,5 @@
-// What the server does when there is no memory for frames: whatever cannot be had, it stays and serves again.
+// What the server does when it is out of memory for frames: whichever allocation fails, it keeps running and serves
+// again.
 
 #include "frame/heap.hpp"
 #include "http/loopback.hpp"
@@ -30,7 +31,7 @@ task<> hello(http::request& /*asked*/, http::response& answer) { (void)co_await 
 
 class http_ceiling : public tare::testing::on_reactors {};
 
-/// `use` is given the port; the server has to end without an error.
+/// `use` gets the port; the server must end without an error.
 void serve(tare::runtime& rt, http::server_options options, std::function<task<>(std::uint16_t)> use) {
   auto all = [&]() -> task<> {
     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
@@ -56,7 +57,7 @@ task<> hold_a_frame() {
   asm volatile("" : : "r"(held.data()) : "memory");
 }
 
-/// Takes all the memory for frames that is left.
+/// Takes all remaining memory for frames.
 void hold_all_frames(tare::scope& in) {
   try {
     for (;;) in.spawn(hold_a_frame());
@@ -75,7 +76,7 @@ task<> hold_all_frames_for(std::chrono::milliseconds time) {
 }
 
 TEST_P(http_ceiling, connections_that_find_no_frame_do_not_end_the_server) {
-  constexpr int many = 1500;  // more than the blocks of descriptors' slots that are there have room for
+  constexpr int many = 1500;  // more than the existing blocks of slots have room for
   tare::runtime rt({.io = GetParam(), .frame_limit = std::size_t{2} << 20U});
   serve(rt, {}, [](std::uint16_t port) -> task<> {
     std::vector<system_client> clients;
@@ -118,7 +119,7 @@ TEST_P(http_ceiling, each_allocation_in_turn_may_fail) {
     serve(rt, {.shed_idle = shed}, [](std::uint16_t port) -> task<> {
       auto& frames = *tare::detail::current_heap;
       for (std::uint64_t nth = 1; nth <= 40; ++nth) {
-        // This task makes no frame itself, so that the server's are the ones that are counted.
+        // This task allocates no frames itself, so only those of the server are counted.
         auto* const shelves = std::exchange(tare::detail::current_shelves, nullptr);
         frames.trim();
         frames.fail_at(nth);

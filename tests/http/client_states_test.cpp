@@ -1,5 +1,5 @@
-// The client and servers that break off, plant responses, respond early, late or without end: in each state, in the
-// clear and over TLS. Times are virtual.
+// The client with servers that disconnect, send planted responses, or respond early, late or without end: in each
+// state, over plain TCP and TLS, in virtual time.
 
 #include "http/client/connections.hpp"
 #include "http/client/tokens.hpp"
@@ -43,7 +43,7 @@ task<std::string> ask(client& asking, client_request request) {
   if (!body) co_return std::to_string(got->status()) + ' ' + error_text(body.error());
   co_return std::to_string(got->status()) + ' ' + *body;
 }
-/// Not a braced list in a co_await expression: g++ 12 destroys it twice.
+/// Not a braced list in a co_await expression, because g++ 12 destroys it twice.
 client_request request(std::string method, std::string url, std::size_t body_bytes = 0) {
   return {.method = std::move(method), .url = std::move(url), .body = std::string(body_bytes, 'b')};
 }
@@ -60,7 +60,7 @@ task<> answer_all(scripted_peer& peer, std::string_view with) {
 
 class http_client_states : public tare::testing::on_reactors {
  protected:
-  /// `use(server)` while the server follows the script. In virtual time.
+  /// Calls `use(server)` while the server follows the script, in virtual time.
   static void with(bool tls, tare::test::script script, const std::function<task<>(scripted_server&)>& use) {
     auto chosen = options();
     chosen.clock = tare::clock_kind::virtual_time;
@@ -74,12 +74,12 @@ class http_client_states : public tare::testing::on_reactors {
 };
 TARE_ON_ALL_REACTORS(http_client_states);
 
-// --- responses that are cut -----------------------------------------------------------------------------------------
+// --- truncated responses ---------------------------------------------------------------------------------------------
 
 enum class cut : std::uint8_t { end, closed, reset };
 
-/// The first response on a fresh connection, or the second one on a kept connection, is cut after each byte. Then the
-/// client asks again.
+/// Truncates the first response on a fresh connection, or the second one on a kept connection, after each byte. Then
+/// the client sends another request.
 void cut_everywhere(
     bool tls, bool kept, cut how, const std::string& method,
     const std::function<void(bool, tare::test::script, const std::function<task<>(scripted_server&)>&)>& with) {
@@ -118,7 +118,7 @@ void cut_everywhere(
       }
       EXPECT_EQ(asking.idle_connections(), seen == "200 good" ? 1U : 0U);
       const std::string next = co_await get(asking, server.url());
-      EXPECT_EQ(next, "200 good") << "after a response that was cut after " << size;
+      EXPECT_EQ(next, "200 good") << "after a response that was truncated after " << size;
       EXPECT_EQ(server.accepted(), 2);
     });
   }
@@ -176,7 +176,7 @@ TEST_P(http_client_states, a_kept_connection_that_ended_before_the_request_is_re
   }
 }
 
-// A request is repeated once, on a new connection, and not on every kept one.
+// A request is repeated once, on a new connection, and not once for each kept one.
 TEST_P(http_client_states, a_request_is_repeated_once) {
   for (const bool tls : {false, true}) {
     int requests = 0;
@@ -186,7 +186,7 @@ TEST_P(http_client_states, a_request_is_repeated_once) {
         if (!asked) co_return;
         if (n > 0 || number >= 3) {
           ++requests;
-          co_return;  // closes
+          co_return;  // closes the connection
         }
         co_await tare::sleep_for(10ms);
         co_await peer.send(ok);
@@ -204,9 +204,9 @@ TEST_P(http_client_states, a_request_is_repeated_once) {
   }
 }
 
-// --- bytes that nobody asked for ------------------------------------------------------------------------------------
+// --- unrequested bytes -----------------------------------------------------------------------------------------------
 
-/// Whatever comes behind a response, at once or before the next request, is never its response.
+/// Bytes after a response, sent immediately or before the next request, never become its response.
 TEST_P(http_client_states, surplus_bytes_close_the_connection) {
   for (const bool tls : {false, true}) {
     for (const std::string_view first :
@@ -244,7 +244,7 @@ TEST_P(http_client_states, surplus_bytes_close_the_connection) {
   }
 }
 
-/// The bytes are in the socket, but the shard has not been told of them when the next request is made.
+/// The bytes are in the socket, but the reactor does not know about them when the next request is made.
 TEST_P(http_client_states, surplus_bytes_that_the_reactor_has_not_seen_close_the_connection) {
   for (const bool tls : {false, true}) {
     scripted_peer* first = nullptr;
@@ -264,7 +264,7 @@ TEST_P(http_client_states, surplus_bytes_that_the_reactor_has_not_seen_close_the
       const std::string before = co_await get(asking, server.url());
       EXPECT_EQ(before, "200 ok");
       co_await tare::sleep_for(10ms);
-      // Sending does not wait: no poll comes between this and the next request.
+      // Sending does not wait, so the reactor is not polled between this and the next request.
       co_await first->send(planted);
       const std::string next = co_await get(asking, server.url());
       EXPECT_EQ(next, "200 good") << "TLS " << tls;
@@ -272,7 +272,7 @@ TEST_P(http_client_states, surplus_bytes_that_the_reactor_has_not_seen_close_the
   }
 }
 
-/// A relay that holds back the end of a TLS record which a server has planted, until the next request.
+/// A relay that delays the end of a TLS record planted by the server, until the next request.
 task<> relay_holding_back(tare::net::stream client_side, std::uint16_t port, std::size_t passed) {
   auto server_side = co_await tare::net::connect(tare::net::endpoint::loopback(port));
   std::string held;
@@ -293,7 +293,7 @@ task<> relay_holding_back(tare::net::stream client_side, std::uint16_t port, std
       auto got = co_await server_side->read();
       if (!got || got->empty()) co_return;
       std::string text = tare::testing::text_of(got->bytes());
-      // The planted record is the only one that comes so late, and not too late.
+      // The planted record is the first one that arrives this late.
       planting = !planted_before && tare::now() >= began + 1s;
       planted_before = planted_before || planting;
       if (planting) {
@@ -338,7 +338,7 @@ TEST_P(http_client_states, a_part_of_a_record_that_came_before_the_request_close
         EXPECT_EQ(before, "200 ok");
         co_await tare::sleep_for(3s);
         const std::string next = co_await get(asking, url);
-        EXPECT_EQ(next, "200 good") << passed << " bytes of the record had come";
+        EXPECT_EQ(next, "200 good") << passed << " bytes of the record had arrived";
       };
       co_await tare::when_any(relay(), use());
     });
@@ -437,7 +437,7 @@ TEST_P(http_client_states, a_switch_that_was_asked_for_gives_the_stream) {
       EXPECT_EQ(tare::testing::text_of(echoed->bytes()), "you said ping");
       const auto end = co_await stream.read();
       EXPECT_TRUE(end && end->empty());
-      // It no longer counts for the client.
+      // The connection no longer counts as one of the client's.
       const std::string next = co_await get(asking, server.url());
       EXPECT_EQ(next, "200 good");
     });
@@ -465,7 +465,7 @@ TEST_P(http_client_states, a_switched_connection_that_nobody_takes_is_closed) {
   });
 }
 
-// --- responses without an end ---------------------------------------------------------------------------------------
+// --- endless responses -----------------------------------------------------------------------------------------------
 
 TEST_P(http_client_states, at_most_16_interim_responses) {
   for (const int interim : {0, 1, 16, 17, 1000}) {
@@ -525,10 +525,10 @@ TEST_P(http_client_states, a_call_has_call_timeout_in_all) {
       client asking({.max_connections_per_host = 1, .call_timeout = 3s});
       std::optional<tare::http::client_response> holding;
       std::string url = server.url();
-      if (at == stage::handshake) url = "https" + url.substr(4);  // a server that does not respond to TLS
+      if (at == stage::handshake) url = "https" + url.substr(4);  // the server does not respond to TLS
       if (at == stage::connection) {
         client other_limit({.max_connections_per_host = 1});
-        // Somebody else holds the host's only connection.
+        // Another request holds the host's only connection.
         auto hold = [&]() -> task<> { (void)co_await tare::timeout(100s, get(asking, server.url())); };
         auto wait = [&]() -> task<> {
           const auto began = tare::now();
@@ -555,7 +555,7 @@ task<> echo_while_reading(scripted_peer& peer) {
   const std::string head = co_await peer.head();
   const std::size_t at = head.find("content-length: ");
   if (at == std::string::npos) {
-    // Chunks go back as they are.
+    // The chunks are returned unchanged.
     co_await peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
     for (;;) {
       const std::string text = std::exchange(peer.unread(), {});
@@ -604,7 +604,7 @@ TEST_P(http_client_states, a_server_may_send_back_what_it_reads) {
         EXPECT_TRUE(body) << body.error().message();
         if (!body) co_return;
         EXPECT_EQ(body->size(), bytes);
-        EXPECT_EQ(asking.idle_connections(), 1U) << "all was sent, and all was read";
+        EXPECT_EQ(asking.idle_connections(), 1U) << "everything was sent, and everything was read";
       });
     }
   }
@@ -630,13 +630,13 @@ TEST_P(http_client_states, a_refusal_before_the_end_of_the_request_is_heard) {
             client_request request{.method = "POST", .url = server.url()};
             const std::string piece(64'000, 's');
             if (chunked) {
-              request.stream = [&]() -> task<std::string_view> { co_return piece; };  // without an end
+              request.stream = [&]() -> task<std::string_view> { co_return piece; };  // never ends
             } else {
               request.body.assign(20'000'000, 'b');
             }
             const std::string seen = co_await ask(asking, std::move(request));
             EXPECT_EQ(seen, std::to_string(status) + " big\n");
-            EXPECT_EQ(asking.idle_connections(), 0U) << "a request that was not sent to its end";
+            EXPECT_EQ(asking.idle_connections(), 0U) << "a request that was not sent completely";
             const std::string next = co_await get(asking, server.url());
             EXPECT_EQ(next, "200 good");
           });
@@ -672,7 +672,7 @@ TEST_P(http_client_states, a_refusal_ends_the_wait_for_the_next_piece) {
   });
 }
 
-/// A piece that is being made is not lost because the response has begun.
+/// A piece that is being produced is not lost because the response has begun.
 TEST_P(http_client_states, an_early_response_does_not_lose_a_piece) {
   std::string got_there;
   auto script = [&](scripted_peer& peer, int /*number*/) -> task<> {
@@ -712,7 +712,7 @@ TEST_P(http_client_states, a_server_that_always_takes_a_little_is_not_too_slow) 
         peer.unread().clear();
         if (!co_await peer.more()) co_return;
         taken += peer.unread().size();
-        co_await tare::sleep_for(10ms);  // 8 KiB each: 15 s in all
+        co_await tare::sleep_for(10ms);  // 8 KiB each: 15 s in total
       }
       co_await peer.send(good);
       co_await peer.until_closed();
@@ -722,7 +722,7 @@ TEST_P(http_client_states, a_server_that_always_takes_a_little_is_not_too_slow) 
       const auto began = tare::now();
       const std::string seen = co_await ask(asking, request("PUT", server.url(), 12'000'000));
       EXPECT_EQ(seen, "200 good");
-      EXPECT_GT(tare::now() - began, 6s) << "it was meant to take longer than the limit";
+      EXPECT_GT(tare::now() - began, 6s) << "the request must take longer than the limit";
     });
   }
 }
@@ -732,7 +732,7 @@ TEST_P(http_client_states, a_server_that_takes_nothing_is_too_slow) {
     for (const bool drips : {false, true}) {
       auto script = [=](scripted_peer& peer, int /*number*/) -> task<> {
         (void)co_await peer.head();
-        // A head that comes byte by byte prolongs nothing.
+        // A head that arrives byte by byte does not extend the timeout.
         const std::string head = "HTTP/1.1 200 OK\r\nx: " + std::string(3600, 'x');
         for (const char c : head) {
           if (drips) co_await peer.send({&c, 1});
@@ -750,7 +750,7 @@ TEST_P(http_client_states, a_server_that_takes_nothing_is_too_slow) {
   }
 }
 
-/// A response that has begun is read to its end, though the server does not want the rest of the request.
+/// A response that has begun is read to its end, even if the server does not want the rest of the request.
 TEST_P(http_client_states, a_response_that_goes_on_outlasts_a_request_that_does_not) {
   auto script = [](scripted_peer& peer, int /*number*/) -> task<> {
     (void)co_await peer.head();
@@ -768,7 +768,7 @@ TEST_P(http_client_states, a_response_that_goes_on_outlasts_a_request_that_does_
   });
 }
 
-// --- what is kept ---------------------------------------------------------------------------------------------------
+// --- kept connections ------------------------------------------------------------------------------------------------
 
 TEST_P(http_client_states, hosts_are_forgotten_with_their_last_connection) {
   using tare::http::detail::client_connections;

@@ -28,8 +28,8 @@ std::string url_of(std::uint16_t port, std::string_view path = "/") {
 
 class http_client : public tare::test::http_test {
  protected:
-  /// A server that answers each connection's bytes, up to an empty line, by the next of `answers`, and closes after the
-  /// last.
+  /// A server that responds to the bytes of each connection, up to an empty line, with the next of `answers`, and
+  /// closes after the last one.
   static task<> answer_raw(tare::net::listener& listening, std::vector<std::string> answers) {
     auto connection = co_await listening.accept();
     if (!connection) co_return;
@@ -220,7 +220,7 @@ TEST_P(http_client, says_what_it_cannot_do) {
   auto body = []() -> task<> {
     client asking;
     EXPECT_EQ((co_await asking.get("ftp://a/")).error(), errc::bad_url);
-    // Nobody listens on the port of a listener that is closed.
+    // No one listens on the port of a closed listener.
     std::uint16_t port = 0;
     {
       auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));

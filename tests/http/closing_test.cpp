@@ -1,4 +1,4 @@
-// Each way in which the server ends a connection over TLS: with close_notify, unless a body was cut off.
+// Every way in which the server ends a TLS connection: with close_notify, unless a body was truncated.
 
 #include "http/loopback.hpp"
 #include "support/identity.hpp"

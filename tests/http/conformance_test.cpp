@@ -1,4 +1,5 @@
-// The reader against requests.toml: whole, byte by byte, and cut in two at every place, always with the same outcome.
+// Runs the reader on requests.toml: at once, byte by byte, and split in two at every position, always with the same
+// result.
 
 #include "http/request_cases.hpp"
 #include "http/request_reader.hpp"
@@ -36,7 +37,7 @@ outcome read_in_pieces(std::string_view bytes, const std::vector<std::size_t>& c
   std::size_t at = 0;
   for (std::size_t piece = 0; piece <= cuts.size(); ++piece) {
     const std::size_t end = piece == cuts.size() ? bytes.size() : cuts[piece];
-    // Until the piece is used up, and the reader has nothing more to tell without bytes.
+    // Until the piece is consumed, and the reader reports nothing more without further bytes.
     for (bool more = true; more;) {
       if (at == end && !in_body) break;
       const auto reached = reader.feed(bytes.substr(at, end - at));
@@ -74,7 +75,7 @@ TEST_P(conformance, whole_and_in_pieces) {
   const request_case& given = GetParam();
   const outcome whole = read_in_pieces(given.bytes, {});
   EXPECT_EQ(whole.status, given.status);
-  // Requests before the one that is refused count only as far as their bodies were complete.
+  // Requests before the refused one count only if their bodies were complete.
   EXPECT_EQ(whole.bodies, given.bodies);
   EXPECT_FALSE(whole.in_the_middle);
 

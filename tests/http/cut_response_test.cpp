@@ -1,5 +1,5 @@
-// Whatever ends a send before all of it has left, at whatever byte: nothing that is sent afterwards may be taken for a
-// part of it. Each message has a filler of its own, and a strict client reads what came.
+// Whatever interrupts a send, at whatever byte, nothing sent afterwards may be taken for part of it. Each message has
+// its own filler character, and a strict client reads the result.
 
 #include "frame/heap.hpp"
 #include "http/memory_stream.hpp"
@@ -38,7 +38,7 @@ using tare::test::strict_message;
 using tare::test::wire;
 
 constexpr std::size_t small_bytes = 40;
-constexpr std::size_t large_bytes = 40'000;  // is not copied behind the head
+constexpr std::size_t large_bytes = 40'000;  // is not copied into one buffer with the head
 const std::string small_body(small_bytes, 'A');
 const std::string large_body(large_bytes, 'A');
 
@@ -48,7 +48,7 @@ enum class trouble : std::uint8_t {
   timed_out,        ///< write_timeout
   reset,            ///< the write fails
   request_timeout,  ///< the server cancels the handler
-  no_memory,        ///< the allocation of a frame fails, and the handler swallows that
+  no_memory,        ///< the allocation of a frame fails, and the handler ignores that
 };
 
 struct scene {
@@ -146,7 +146,7 @@ std::vector<subject> subjects() {
   };
 }
 
-/// What handlers do that do not look at what became of their sends, and the server itself.
+/// What the server does, and handlers that ignore the results of their sends.
 task<> go_on_regardless(scene of) {
   if (of.socket) {
     (void)co_await of.socket->send_text(std::string(300, 'B'));
@@ -165,8 +165,8 @@ task<> go_on_regardless(scene of) {
 struct attempt {
   subject of;
   trouble with = trouble::none;
-  std::size_t at = wire::unlimited;  ///< the client takes so many bytes before it
-  std::uint64_t nth = 0;             ///< allocation that fails
+  std::size_t at = wire::unlimited;  ///< the number of bytes that the client accepts before that
+  std::uint64_t nth = 0;             ///< the allocation that fails
   bool goes_on = false;
 };
 
@@ -176,7 +176,7 @@ struct outcome {
   bool refused_memory = false;
 };
 
-/// Sees that the client takes bytes again when the trouble is over.
+/// Makes the client accept bytes again when the trouble is over.
 void recover(wire& client) {
   client.write_error = {};
   client.take();
@@ -229,7 +229,7 @@ outcome make(const attempt& tried) {
     server serving(handle, options);
     client.input = tried.of.asks;
     auto behave = [&]() -> task<> {
-      // The body, if it was asked for; then the next request, whatever has come.
+      // The body, if it was requested; then the next request, whatever has arrived.
       co_await tare::sleep_for(100ms);
       if (client.output.find(" 100 Continue\r\n\r\n") != std::string::npos) client.send("AAAA");
       if (!tried.of.upgrades) client.send(second_request);
@@ -256,7 +256,7 @@ std::string describe(const attempt& tried) {
 
 bool is_filled_with(std::string_view text, char with) { return text.find_first_not_of(with) == std::string_view::npos; }
 
-/// What the action has written, and behind whole pieces of it what was written afterwards.
+/// What the action has written, followed, only if it ends with a whole piece, by what was written afterwards.
 bool is_body_of_first(std::string_view body) {
   const std::size_t own = std::min(body.find_first_not_of('A'), body.size());
   if (own == body.size()) return true;
@@ -266,7 +266,7 @@ bool is_body_of_first(std::string_view body) {
 
 bool asks_for_head(const attempt& tried) { return tried.of.asks.starts_with("HEAD"); }
 
-/// What came is what a client understands, each byte in the message that it belongs to.
+/// A client understands what has arrived, and each byte is in the message that it belongs to.
 void check(const attempt& tried, const outcome& seen) {
   SCOPED_TRACE(describe(tried));
   EXPECT_TRUE(seen.closed);
@@ -293,7 +293,7 @@ void check(const attempt& tried, const outcome& seen) {
   }
 }
 
-/// Every place in the first and the last bytes, around each border, and some between.
+/// Every position in the first and last bytes and around each boundary, and some in between.
 std::set<std::size_t> places_in(const std::string& sent) {
   std::set<std::size_t> places;
   constexpr std::size_t ends = 60;

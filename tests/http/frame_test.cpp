@@ -44,7 +44,7 @@ std::string masked(unsigned char first, std::string_view payload) {
   return frame;
 }
 
-/// What a reader makes of it, in pieces of a size.
+/// What a reader returns for the frames when they arrive in pieces of this size.
 std::vector<std::string> read(std::string_view frames, std::size_t piece = SIZE_MAX, role as = role::server) {
   std::vector<std::string> seen;
   frame_reader reader(as, 70'000);
@@ -85,7 +85,7 @@ std::vector<std::string> read(std::string_view frames, std::size_t piece = SIZE_
 using strings = std::vector<std::string>;
 
 TEST(frame_reader, reads_the_examples_of_the_rfc) {
-  // Section 5.7.
+  // RFC 6455, section 5.7.
   EXPECT_EQ(read("\x81\x05Hello", SIZE_MAX, role::client), (strings{"text Hello"}));
   EXPECT_EQ(read("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"), (strings{"text Hello"}));
   EXPECT_EQ(read(std::string("\x01\x03Hel\x80\x02lo", 9), SIZE_MAX, role::client), (strings{"text Hello"}));
@@ -123,11 +123,11 @@ TEST(frame_reader, refuses_what_breaks_the_protocol) {
   EXPECT_EQ(read(masked(0x8B, "a")), failed) << "a reserved control opcode";
   EXPECT_EQ(read(masked(0x80, "a")), failed) << "continues nothing";
   EXPECT_EQ(read(masked(0x01, "a") + masked(0x81, "b")), failed) << "a message within a message";
-  EXPECT_EQ(read(masked(0x09, "a")), failed) << "a ping in fragments";
+  EXPECT_EQ(read(masked(0x09, "a")), failed) << "a fragmented ping";
   EXPECT_EQ(read(masked(0x89, std::string(126, 'a'))), failed) << "a long ping";
   EXPECT_EQ(read(masked(0x88, "a")), failed) << "half a code";
   for (const char* code : {"\x03\xe7", "\x03\xec", "\x03\xed", "\x03\xee", "\x03\xf7", "\x07\xd0", "\x13\x88"}) {
-    EXPECT_EQ(read(masked(0x88, code)), failed) << "a code that nobody may send";
+    EXPECT_EQ(read(masked(0x88, code)), failed) << "a code that no peer may send";
   }
   EXPECT_EQ(read(std::string("\x82\xfe\x00\x05\x01\x02\x03\x04", 8)), failed) << "16 bits for 5";
   EXPECT_EQ(read(std::string("\x82\xff\x00\x00\x00\x00\x00\x00\xff\xff\x01\x02\x03\x04", 14)), failed)
@@ -144,7 +144,8 @@ TEST(frame_reader, limits_messages_over_all_their_fragments) {
 
 TEST(frame_reader, texts_are_utf8) {
   EXPECT_EQ(read(masked(0x81, "gr\xC3\xBC\xC3\x9F")), (strings{"text gr\xC3\xBC\xC3\x9F"}));
-  EXPECT_EQ(read(masked(0x01, "\xE2\x82") + masked(0x80, "\xAC")), (strings{"text \xE2\x82\xAC"})) << "cut within one";
+  EXPECT_EQ(read(masked(0x01, "\xE2\x82") + masked(0x80, "\xAC")), (strings{"text \xE2\x82\xAC"}))
+      << "split within a character";
   EXPECT_EQ(read(masked(0x81, "\xE2\x82")), (strings{"failed 1007"}));
   EXPECT_EQ(read(masked(0x81, "\xFF")), (strings{"failed 1007"}));
   EXPECT_EQ(read(masked(0x82, "\xFF")), (strings{"binary \xFF"}));

@@ -1,4 +1,4 @@
-// HTTP over TLS: the server and the client, with each other and with those who are in the wrong place.
+// HTTP over TLS: the server and the client with each other, and with peers that expect something else.
 
 #include "frame/heap.hpp"
 #include "http/loopback.hpp"
@@ -80,7 +80,7 @@ TEST_P(https, drops_those_who_do_not_speak_tls_and_serves_on) {
     co_await plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     const std::string answer = co_await plain.read_all();
     EXPECT_EQ(answer.find("HTTP/"), std::string::npos) << answer;
-    // One that says nothing must not keep the server from stopping.
+    // A client that sends nothing must not keep the server from stopping.
     auto silent = co_await tare::test::raw_client::connect(port);
     client asking(trusting());
     auto got = co_await asking.get(url_of(port));
@@ -89,7 +89,7 @@ TEST_P(https, drops_those_who_do_not_speak_tls_and_serves_on) {
   });
 }
 
-/// Says who asks.
+/// Responds with the name of the client.
 task<> say_who(tare::http::request& asked, tare::http::response& answer) {
   const auto client = asked.peer_certificate();
   const std::string text = client ? client->common_name : "nobody";
@@ -99,14 +99,14 @@ task<> say_who(tare::http::request& asked, tare::http::response& answer) {
 TEST_P(https, handlers_know_the_certificate_of_the_client) {
   const auto asks = [](const client_options& as, const std::string& expected) {
     return [&as, &expected](server& /*serving*/, std::uint16_t port) -> task<> {
-      // The second on a kept connection, whose OpenSSL is gone.
+      // The second request uses a kept connection, whose OpenSSL state has been freed.
       client asking(as);
       for (int i = 0; i < 2; ++i) {
         auto got = co_await asking.get(url_of(port));
         EXPECT_EQ((co_await got.value().read_all()).value(), expected);
         EXPECT_EQ(asking.idle_connections(), 1U);
       }
-      // And by a ticket.
+      // And with a ticket.
       client again(as);
       auto got = co_await again.get(url_of(port));
       EXPECT_EQ((co_await got.value().read_all()).value(), expected);
@@ -128,7 +128,7 @@ TEST_P(https, handlers_know_the_certificate_of_the_client) {
   }
   const client_options unknown = trusting();
   http_test::with_server(say_who, {}, asks(unknown, "nobody"), members);
-  // Not asked for.
+  // The server does not request a certificate.
   http_test::with_server(say_who, {}, asks(unknown, "nobody"), server_context());
 }
 
@@ -142,7 +142,8 @@ TEST_P(https, serves_with_what_has_been_loaded_anew) {
         EXPECT_TRUE(co_await before.get(url_of(port)));
         EXPECT_TRUE(identity.reload(
             tls::server_options{.certificate = next.certificate, .key = next.key, .alpn = {"http/1.1"}}));
-        // A new client does not trust what it is shown now; one of the new certificate does; and the first goes on.
+        // A new client does not trust the new certificate, a client that expects it does, and the first client's
+        // connection continues.
         client stranger(trusting());
         EXPECT_FALSE(co_await stranger.get(url_of(port)));
         client_options options;
@@ -159,7 +160,7 @@ TEST_P(https, serves_on_after_any_allocation_has_failed) {
   with_server([](server& serving, std::uint16_t port) -> task<> {
     int failures = 0;
     for (std::uint64_t nth = 1; nth <= 120; ++nth) {
-      // What is left of the connections before would take the failure.
+      // Connections that have not ended yet would cause the failing allocation.
       for (int ms = 0; ms < 100 && serving.connections() != 0; ++ms) {
         co_await tare::sleep_for(std::chrono::milliseconds(1));
       }

@@ -1,6 +1,6 @@
 #pragma once
 
-// A server and raw clients of it in one runtime, over loopback.
+// A server and raw clients in one runtime, over loopback.
 
 #include "net/on_reactors.hpp"
 
@@ -24,7 +24,7 @@
 
 namespace tare::test {
 
-/// A client that sends what it is told to and shows what it gets, byte by byte as it is.
+/// A client that sends given bytes and returns what it receives, unchanged.
 class raw_client {
  public:
   static task<raw_client> connect(std::uint16_t port) {
@@ -36,10 +36,10 @@ class raw_client {
 
   task<> send(std::string_view text) {
     const auto sent = co_await stream_.write(std::as_bytes(std::span(text)));
-    if (!sent) throw std::runtime_error("the server takes nothing");
+    if (!sent) throw std::runtime_error("the server accepts nothing");
   }
 
-  /// False when the server has closed or reset.
+  /// False if the server has closed or reset the connection.
   task<bool> read_more() {
     auto got = co_await stream_.read();
     if (!got && got.error() == std::errc::timed_out) throw std::runtime_error("the server is silent");
@@ -48,14 +48,14 @@ class raw_client {
     co_return true;
   }
 
-  /// All until the server closes.
+  /// Everything until the server closes the connection.
   task<std::string> read_all() {
     bool more = true;
     while (more) more = co_await read_more();
     co_return std::exchange(unread_, {});
   }
 
-  /// Up to and with `end`; without it if the server closes before.
+  /// Up to and including `end`; without it if the server closes the connection earlier.
   task<std::string> read_through(std::string_view end) {
     for (;;) {
       const std::size_t at = unread_.find(end);
@@ -78,7 +78,7 @@ class raw_client {
   }
 
   struct response {
-    unsigned status = 0;  ///< 0: the server closed instead
+    unsigned status = 0;  ///< 0: the server has closed the connection instead
     std::string head;
     std::string body;
   };
@@ -113,8 +113,8 @@ class raw_client {
 /// The tests run on every kind of reactor.
 class http_test : public testing::on_reactors {
  protected:
-  /// Serves with `answer` on a free port while `body` runs, which is given the server and its port. Over TLS with an
-  /// identity.
+  /// Serves with `answer` on a free port while `body` runs; `body` gets the server and its port. Uses TLS if there is
+  /// an identity.
   static void with_server(http::handler answer, http::server_options options,
                           const std::function<task<>(http::server&, std::uint16_t)>& body,
                           const std::optional<net::tls::context>& identity = std::nullopt) {
@@ -150,7 +150,7 @@ class http_test : public testing::on_reactors {
   }
 };
 
-/// Answers 200 with the body of the request.
+/// Responds with 200 and the body of the request.
 inline task<> echo(http::request& asked, http::response& answer) {
   auto body = co_await asked.body().read_all();
   if (!body) co_return;

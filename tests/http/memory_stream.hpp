@@ -1,7 +1,7 @@
 #pragma once
 
-// A connection in memory, for a server without sockets: the test decides what the client sends, how many bytes it
-// takes, and what happens when it takes no more. Under the virtual clock, deadlines pass at once.
+// A connection in memory, for a server without sockets. The test decides what the client sends, how many bytes it
+// accepts, and what happens after that. With the virtual clock, deadlines pass immediately.
 
 #include <tare/detail/frame_memory.hpp>
 #include <tare/net/lease.hpp>
@@ -23,15 +23,15 @@
 
 namespace tare::test {
 
-/// The client's end. Outlives the stream.
+/// The client's end. It must outlive the stream.
 struct wire {
   static constexpr std::size_t unlimited = SIZE_MAX;
 
   std::string input;             ///< sent by the client, not read by the server
-  bool input_ends = false;       ///< behind it comes the end of the stream
+  bool input_ends = false;       ///< it is followed by the end of the stream
   std::string output;            ///< what the server has sent
-  std::size_t room = unlimited;  ///< bytes that the client still takes
-  std::error_code write_error;   ///< what a write fails with when there is no room; none: it waits
+  std::size_t room = unlimited;  ///< the number of bytes that the client still accepts
+  std::error_code write_error;   ///< the error of writes when there is no room; none: they wait
   bool write_ended = false;      ///< shutdown_write was called
   bool closed = false;
   event has_changed;
@@ -151,7 +151,7 @@ class memory_stream {
  private:
   static std::error_code would_block() noexcept { return std::make_error_code(std::errc::operation_would_block); }
 
-  /// False when the deadline has passed.
+  /// False if the deadline has passed.
   task<bool> changes_in_time() {
     if (deadline_ == std::chrono::nanoseconds::max()) {
       co_await wire_->has_changed.wait();

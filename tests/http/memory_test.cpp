@@ -1,5 +1,5 @@
-// What an idle connection weighs, held to what the kernel says of this process. Its clients are bare sockets, which
-// weigh nothing here.
+// The weight of an idle connection, according to the kernel's figures for this process. The clients are plain sockets,
+// which weigh nothing here.
 
 #include "http/loopback.hpp"
 #include "support/own_memory.hpp"
@@ -26,10 +26,10 @@ using tare::task;
 #if defined(__clang__)
 constexpr double max_bytes = 200;
 #else
-constexpr double max_bytes = 400;  // g++ 12 keeps a self handle and every local in the frame
+constexpr double max_bytes = 400;  // g++ 12 keeps a handle to the coroutine itself and every local in the frame
 #endif
 
-// An idle shard gives memory back within a few hundredths of a second.
+// An idle shard returns memory within a few hundredths of a second.
 constexpr auto calm = std::chrono::milliseconds(300);
 
 constexpr std::size_t few = 100;
@@ -106,7 +106,7 @@ TEST_P(http_memory, an_idle_connection_weighs_less_than_200_bytes_before_and_aft
     };
     co_await grow_to(few);
     co_await burst();
-    co_await tare::sleep_for(calm);  // here, where the frame of the burst is gone too
+    co_await tare::sleep_for(calm);  // not in `burst`, whose frame must be gone
     const double at_few = support::anonymous_bytes();
     co_await grow_to(many);
     co_await tare::sleep_for(calm);
@@ -117,8 +117,8 @@ TEST_P(http_memory, an_idle_connection_weighs_less_than_200_bytes_before_and_aft
     std::cout << "bytes per idle connection: " << fresh << ", after a request on each: " << after << "\n";
     EXPECT_LE(fresh, max_bytes);
     EXPECT_LE(after, max_bytes);
-    // Memory is resident by the page, and a slab that anything else lies in keeps the pages that a burst has touched.
-    // All together that is less than a word for each connection.
+    // Memory is resident in pages, and a slab that also holds anything else keeps the pages that a burst has touched.
+    // In total that is less than a word per connection.
     constexpr double pages = 8 * 4096 / static_cast<double>(many - few);
     static_assert(pages < sizeof(void*));
     EXPECT_NEAR(after, fresh, pages);

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A server of tare::http and the clients that people have: curl, Python's http.client, a WebSocket client, wrk.
+"""Tests a server of tare::http with common clients: curl, Python's http.client, a WebSocket client, wrk.
 
 usage: real_clients_test.py SERVER (curl | http.client | websockets | wrk) [epoll | io_uring]
 
-Exits with 77, which ctest takes for "skipped", if the client is not there.
+Exits with 77, which ctest takes for "skipped", if the client is not installed.
 """
 
 import http.client
@@ -24,7 +24,7 @@ def curl(port):
         return subprocess.run(command, input=stdin, capture_output=True, timeout=30, check=True).stdout
 
     assert run(f"{base}/hello") == b"hello\n"
-    # Twice on one connection: the second says that it needed none.
+    # Twice on one connection: the second time, curl reports that it needed no new one.
     twice = run("--write-out", "%{num_connects} ", f"{base}/hello", f"{base}/hello")
     assert twice == b"hello\n1 hello\n0 ", twice
     assert run("--data-binary", "@-", f"{base}/echo", stdin=b"x" * 100_000) == b"x" * 100_000
@@ -85,7 +85,7 @@ def websocket(port):
             await socket.send("x" * 2_000_000)
             try:
                 await socket.recv()
-                raise AssertionError("a message beyond the limit was taken")
+                raise AssertionError("a message over the limit was accepted")
             except websockets.exceptions.ConnectionClosed:
                 assert socket.close_code == 1009, socket.close_code
 
@@ -108,7 +108,7 @@ def main():
     process = subprocess.Popen([server, *sys.argv[3:]], stdout=subprocess.PIPE, text=True)
     try:
         clients[client](int(process.stdout.readline()))
-        # SIGTERM: it drains and ends by itself.
+        # On SIGTERM it drains and ends by itself.
         process.terminate()
         assert process.wait(timeout=20) == 0, process.returncode
     finally:

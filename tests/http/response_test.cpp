@@ -14,7 +14,7 @@ using tare::http::errc;
 using tare::http::detail::response_limits;
 using tare::http::detail::response_reader;
 
-/// "200 body|404 |", and at the end "error N" or "open" if the connection's end is not the response's.
+/// "200 body|404 |", followed by "error N", or by "open" if the end of the connection is not the end of the response.
 std::string read(std::string_view bytes, std::size_t piece_size, std::string_view method = "GET",
                  response_limits limits = {}) {
   response_reader reader(limits);

@@ -18,7 +18,7 @@ using tare::http::server;
 using tare::test::raw_client;
 using testing::HasSubstr;
 
-/// Answers with its own name and the parameters.
+/// Responds with its name and the parameters.
 handler named(std::string name, std::vector<std::string> params = {}) {
   return [name = std::move(name), params = std::move(params)](request& asked, response& answer) -> task<> {
     std::string text = name;
@@ -59,15 +59,15 @@ TEST_P(http_router, chooses_by_method_and_path) {
     EXPECT_EQ(co_await body("GET /items/newer"), "show id=newer");
     EXPECT_EQ(co_await body("PUT /items/7"), "replace id=7");
     EXPECT_EQ(co_await body("PATCH /items/7"), "change id=7");
-    EXPECT_EQ(co_await body("PATCH /items/new"), "change id=new") << "goes back to the parameter";
+    EXPECT_EQ(co_await body("PATCH /items/new"), "change id=new") << "backtracks to the parameter";
     EXPECT_EQ((co_await ask("PATCH /items")).status, 405U);
-    EXPECT_EQ(co_await body("DELETE /items/new"), "remove key=new") << "goes back to the parameter";
+    EXPECT_EQ(co_await body("DELETE /items/new"), "remove key=new") << "backtracks to the parameter";
     EXPECT_EQ(co_await body("GET /items/new/parts"), "new parts");
     EXPECT_EQ(co_await body("GET /items/new/parts/3"), "part id=new part=3");
     EXPECT_EQ(co_await body("GET /files/a/b.txt"), "files path=a/b.txt");
     EXPECT_EQ(co_await body("GET /files/about"), "about");
     EXPECT_EQ(co_await body("GET http://a/items/7"), "show id=7");
-    EXPECT_EQ((co_await ask("GET /items/")).status, 404U) << "a parameter is not empty";
+    EXPECT_EQ((co_await ask("GET /items/")).status, 404U) << "a parameter cannot be empty";
     EXPECT_EQ((co_await ask("GET /nothing")).status, 404U);
     EXPECT_EQ((co_await ask("GET /items/7/parts")).status, 404U);
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// A server that follows a script, in the clear or over TLS, for tests of the client: it responds early, late, in
-// pieces, twice, without being asked, or not at all.
+// A server that follows a script, over plain TCP or TLS, for tests of the client: it responds early, late, in pieces,
+// twice, without a request, or not at all.
 
 #include "http/loopback.hpp"
 #include "support/identity.hpp"
@@ -27,7 +27,8 @@ class scripted_peer {
  public:
   scripted_peer(http::detail::connection over, int fd) noexcept : over_(std::move(over)), fd_(fd) {}
 
-  /// A request's head, and its body if it announces a length. False if the client has closed.
+  /// Reads a request's head, and its body if the head announces a length. False if the client has closed the
+  /// connection.
   task<bool> request() {
     for (;;) {
       const std::size_t end = unread_.find("\r\n\r\n");
@@ -43,7 +44,7 @@ class scripted_peer {
       if (!co_await more()) co_return false;
     }
   }
-  /// A request's head alone; what follows stays.
+  /// Reads only a request's head; what follows stays.
   task<std::string> head() {
     while (unread_.find("\r\n\r\n") == std::string::npos) {
       if (!co_await more()) co_return std::string();
@@ -86,7 +87,7 @@ class scripted_peer {
   std::string unread_;
 };
 
-/// What is done with the n-th connection, from 0. It is closed afterwards.
+/// What to do with the n-th connection, counted from 0. It is closed afterwards.
 using script = std::function<task<>(scripted_peer&, int)>;
 
 class scripted_server {
@@ -109,7 +110,7 @@ class scripted_server {
   [[nodiscard]] std::uint16_t port() const { return listening_.local()->port(); }
   [[nodiscard]] int accepted() const noexcept { return accepted_; }
 
-  /// Options of a client that trusts it.
+  /// Options of a client that trusts this server.
   [[nodiscard]] static http::client_options trusting(http::client_options options = {}) {
     options.tls =
         net::tls::context::client({.authorities = support::identity::shared().certificate, .alpn = {}}).value();

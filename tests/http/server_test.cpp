@@ -32,8 +32,8 @@ const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 class http_server : public tare::test::http_test {};
 
-// Every case of requests.toml, answered by a server: what is accepted by 200 with its body, what is not by its status
-// and a close.
+// Runs every case of requests.toml against a server: a valid request gets 200 with its body, an invalid one gets its
+// status and the connection is closed.
 TEST_P(http_server, answers_every_case_of_the_table) {
   with_server(echo, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     for (const auto& given : tare::test::request_cases()) {
@@ -49,7 +49,7 @@ TEST_P(http_server, answers_every_case_of_the_table) {
       const auto refused = co_await client.read_response();
       EXPECT_EQ(refused.status, *given.status);
       EXPECT_THAT(refused.head, HasSubstr("connection: close\r\n"));
-      EXPECT_EQ(co_await client.read_all(), "") << "more after the refusal, or no close";
+      EXPECT_EQ(co_await client.read_all(), "") << "bytes after the refusal, or the connection is open";
     }
   });
 }
@@ -96,7 +96,7 @@ TEST_P(http_server, answers_pipelined_requests_in_their_order) {
   with_server(slow_first, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     std::string all;
-    constexpr int count = 500;  // more than a buffer's worth
+    constexpr int count = 500;  // more than fit in a buffer
     for (int i = 0; i < count; ++i) all += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\n\r\n";
     co_await client.send(all);
     for (int i = 0; i < count; ++i) EXPECT_EQ((co_await client.read_response()).body, "/" + std::to_string(i));
@@ -152,7 +152,7 @@ TEST_P(http_server, streams_a_response) {
     EXPECT_THAT(chunked, EndsWith("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n3\r\nsix\r\n0\r\n\r\n"));
     EXPECT_EQ((co_await client.ask("GET /?counted HTTP/1.1\r\nHost: a\r\n\r\n")).body, "onetwosix");
     co_await client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
-    const std::string old = co_await client.read_all();  // its end is the connection's
+    const std::string old = co_await client.read_all();  // ends with the connection
     EXPECT_THAT(old, HasSubstr("connection: close\r\n"));
     EXPECT_THAT(old, EndsWith("\r\n\r\nonetwosix"));
   });
@@ -180,7 +180,7 @@ TEST_P(http_server, holds_back_a_handler_whose_client_takes_nothing) {
       EXPECT_LT(written, 32U << 20U);
       EXPECT_EQ(serving.active_requests(), 1U);
     }
-    // The client is gone: the write fails, the handler ends.
+    // The client has disconnected, so the write fails and the handler ends.
     while (serving.active_requests() != 0) co_await tare::sleep_for(5ms);
   });
 }
@@ -291,7 +291,7 @@ TEST_P(http_server, refuses_what_is_too_large) {
     EXPECT_EQ(co_await status(
                   "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n0\r\n\r\n"),
               413U);
-    // A large body that comes although it is refused does not cost the client the answer.
+    // A large body that arrives although it is refused does not destroy the response.
     EXPECT_EQ(
         co_await status("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n" + std::string(300'000, 'x')),
         413U);
@@ -344,7 +344,7 @@ TEST_P(http_server, what_a_handler_throws_is_a_500) {
     const std::string got = co_await client.read_all();
     EXPECT_THAT(got, StartsWith("HTTP/1.1 500 Internal Server Error\r\n"));
     EXPECT_THAT(got, Not(HasSubstr("broken")));
-    // Once something is out, the body visibly ends too early.
+    // After part of the response has been sent, the body visibly ends too early.
     auto late = co_await raw_client::connect(port);
     co_await late.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
     EXPECT_THAT(co_await late.read_all(), EndsWith("4\r\nhalf\r\n"));
@@ -377,7 +377,7 @@ TEST_P(http_server, what_a_handler_throws_is_printed_unless_somebody_wants_it) {
   server_options silent;
   silent.on_error = [](const std::exception_ptr& /*error*/) {};
   EXPECT_EQ(printed_for(silent, "/"), "");
-  // A report that throws is reported, and the server goes on.
+  // If on_error throws, that is reported too, and the server continues.
   server_options throwing;
   throwing.on_error = [](const std::exception_ptr& error) { std::rethrow_exception(error); };
   EXPECT_THAT(printed_for(throwing, "/"), HasSubstr("on_error ended by an exception: std::runtime_error: broken"));
@@ -399,7 +399,7 @@ TEST_P(http_server, refuses_to_send_what_would_be_another_response) {
   });
 }
 
-// Time limits, in real time: a tenth of a second each, and a quarter of a second late at most.
+// Timeouts in real time: a tenth of a second each, and at most a quarter of a second late.
 
 TEST_P(http_server, ends_those_who_are_too_slow) {
   const server_options hurried{.head_timeout = 200ms, .body_timeout = 200ms, .idle_timeout = 200ms};
@@ -483,13 +483,13 @@ TEST_P(http_server, cancels_the_handler_of_a_client_that_leaves) {
 
 TEST_P(http_server, a_watched_request_is_answered_and_the_connection_kept) {
   auto slow = [](request& /*asked*/, response& answer) -> task<> {
-    co_await tare::sleep_for(500ms);  // long enough to be watched
+    co_await tare::sleep_for(500ms);  // long enough for a watcher to start
     (void)co_await answer.send("text/plain", "late");
   };
   with_server(slow, {}, [&](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     EXPECT_EQ((co_await client.ask(get)).body, "late");
-    // What the client sends meanwhile ends the watch, and is not lost.
+    // What the client sends in the meantime ends the watcher, and is not lost.
     co_await client.send(get);
     co_await tare::sleep_for(300ms);
     co_await client.send(get);

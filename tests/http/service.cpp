@@ -1,4 +1,4 @@
-// What the clients of real_clients_test.py talk to. Prints its port, serves until SIGTERM, and drains.
+// The server for the clients of real_clients_test.py. It prints its port, serves until SIGTERM, and drains.
 
 #include <tare/http.hpp>
 #include <tare/net.hpp>

@@ -1,4 +1,4 @@
-// How long clients may take that send or take slowly. Under the virtual clock.
+// How long clients may take that send or receive slowly, in virtual time.
 
 #include "http/memory_stream.hpp"
 
@@ -49,7 +49,7 @@ struct outcome {
   std::chrono::nanoseconds lasted{};
 };
 
-/// A client that sends a head, then the pieces of its body at that pace.
+/// A client that sends a head, and then the pieces of its body at this pace.
 outcome serve(tare::http::handler answer, server_options options, std::string_view head, pace body) {
   outcome seen;
   tare::runtime rt({.clock = tare::clock_kind::virtual_time});
@@ -86,7 +86,7 @@ TEST(slow_client, a_body_that_nobody_reads_is_skipped_for_a_moment_only) {
       for (const auto& answer : {ignore, ignore_and_close}) {
         const outcome seen = serve(answer, {}, head, {.piece = "x", .between = between, .count = 2000});
         EXPECT_THAT(seen.sent, StartsWith("HTTP/1.1 200 OK\r\n"));
-        // Nothing is skipped when the connection is closed: a second for the client to take the response.
+        // If the connection will be closed, nothing is skipped: the client has one second to receive the response.
         const bool closes = head == to_be_closed || answer == &ignore_and_close;
         EXPECT_LE(seen.lasted, closes ? 1500ms : 2500ms) << head << between.count();
       }
@@ -111,7 +111,7 @@ TEST(slow_client, a_body_has_a_least_rate) {
     EXPECT_THAT(slow.sent, StartsWith("HTTP/1.1 408 "));
     EXPECT_LE(slow.lasted, 6s);
   }
-  // Extensions of chunks are no body.
+  // Chunk extensions do not count as the body.
   const std::string padded = "1;" + std::string(100, 'e') + "\r\nx\r\n";
   const outcome framing = serve(read_all, options, chunked, {.piece = padded, .between = 1s, .count = 2000});
   EXPECT_THAT(framing.sent, StartsWith("HTTP/1.1 4"));
@@ -133,7 +133,7 @@ TEST(slow_client, without_a_least_rate_each_wait_counts_alone) {
   EXPECT_THAT(seen.sent, StartsWith("HTTP/1.1 200 "));
 }
 
-/// A client that takes so many bytes each second of a response of 1 MB.
+/// A client that receives this many bytes per second of a 1 MB response.
 outcome take_slowly(std::size_t bytes_per_second) {
   outcome seen;
   tare::runtime rt({.clock = tare::clock_kind::virtual_time});
@@ -180,7 +180,7 @@ struct stalled {
   std::string sent;
 };
 
-/// A WebSocket whose client takes so many bytes behind the handshake, and nothing more.
+/// A WebSocket whose client receives this many bytes after the handshake, and nothing more.
 stalled stall_websocket(std::string_view input, std::size_t room, std::size_t message_bytes) {
   stalled seen;
   tare::runtime rt({.clock = tare::clock_kind::virtual_time});
@@ -220,7 +220,7 @@ TEST(slow_client, of_a_websocket_is_left_when_it_takes_nothing) {
   struct state {
     std::string_view input;
     std::size_t room;
-    std::size_t message_bytes;  // 0: nothing but the answer to the ping is sent
+    std::size_t message_bytes;  // 0: only the pong is sent
   };
   for (const state& in :
        {state{.input = {}, .room = 0, .message_bytes = 5}, state{.input = {}, .room = 3, .message_bytes = 5},
@@ -230,7 +230,7 @@ TEST(slow_client, of_a_websocket_is_left_when_it_takes_nothing) {
     const stalled seen = stall_websocket(in.input, in.room, in.message_bytes);
     EXPECT_EQ(seen.error, std::errc::timed_out) << in.message_bytes << " bytes, room for " << in.room;
     EXPECT_LE(seen.lasted, 21s);
-    EXPECT_EQ(seen.sent.size(), in.room);  // no close frame inside another
+    EXPECT_EQ(seen.sent.size(), in.room);  // no close frame inside another frame
   }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// What a client that follows the standards to the letter makes of everything a server has sent on one connection. The
-// tests give each message a filler of its own, so that bytes in the wrong message are seen.
+// What a strictly conforming client makes of everything that a server has sent on one connection. The tests give each
+// message its own filler character, so that bytes in the wrong message are detected.
 
 #include <algorithm>
 #include <charconv>
@@ -16,16 +16,16 @@
 namespace tare::test {
 
 struct strict_message {
-  unsigned status = 0;  ///< of a response
-  unsigned opcode = 0;  ///< of a frame
-  std::string body;     ///< as far as it came
+  unsigned status = 0;  ///< for a response
+  unsigned opcode = 0;  ///< for a frame
+  std::string body;     ///< as far as it has arrived
   bool complete = false;
 };
 
-/// Reads final responses one after the other; interim ones are skipped. `error` says what no client would accept.
+/// Reads final responses one after another, and skips interim ones. `error` says what a client would not accept.
 class strict_client {
  public:
-  /// The first response is one to HEAD if `to_head`.
+  /// If `to_head`, the first response is to a HEAD request.
   explicit strict_client(std::string_view sent, bool to_head = false) : rest_(sent), to_head_(to_head) {}
 
   [[nodiscard]] std::vector<strict_message> responses() {
@@ -37,7 +37,7 @@ class strict_client {
       if (next.status == 101) {
         next.complete = true;
         all.push_back(next);
-        break;  // what follows are frames
+        break;  // frames follow
       }
       read_body(next);
       all.push_back(next);
@@ -46,13 +46,13 @@ class strict_client {
     return all;
   }
 
-  /// The frames of a server behind its 101.
+  /// The frames that a server has sent after its 101.
   [[nodiscard]] std::vector<strict_message> frames() {
     std::vector<strict_message> all;
     while (!rest_.empty() && error_.empty()) {
       strict_message next;
       if (!read_frame(next)) break;
-      if (!all.empty() && all.back().opcode == 8) error_ = "a frame behind the close frame";
+      if (!all.empty() && all.back().opcode == 8) error_ = "a frame after the close frame";
       all.push_back(next);
     }
     return all;
@@ -61,10 +61,11 @@ class strict_client {
   [[nodiscard]] const std::string& error() const noexcept { return error_; }
 
  private:
-  /// False if it is cut off or wrong.
+  /// False if it is truncated or invalid.
   bool read_head(strict_message& to) {
     constexpr std::string_view version = "HTTP/1.1 ";
-    if (rest_.substr(0, version.size()) != version.substr(0, rest_.size())) return fail("no response begins like this");
+    if (rest_.substr(0, version.size()) != version.substr(0, rest_.size()))
+      return fail("not the beginning of a response");
     const std::size_t end = rest_.find("\r\n\r\n");
     const std::string_view head = rest_.substr(0, end == std::string_view::npos ? end : end + 2);
     if (!check_lines(head, end != std::string_view::npos)) return false;
@@ -76,13 +77,13 @@ class strict_client {
     if (length != std::string_view::npos) {
       const std::string_view value = head.substr(length + 18);
       length_ = number_in(value.substr(0, value.find('\r')), 10);
-      if (!length_) return fail("a length that is none");
+      if (!length_) return fail("an invalid length");
     }
     rest_.remove_prefix(end + 4);
     return true;
   }
 
-  /// Each line but the first is "name: value"; only the last may be cut off.
+  /// Each line except the first is "name: value"; only the last one may be truncated.
   bool check_lines(std::string_view head, bool complete) {
     bool first = true;
     while (!head.empty()) {
@@ -92,7 +93,7 @@ class strict_client {
       if (line.empty()) return true;
       const bool status_line = line.starts_with("HTTP/");
       if (first != status_line) return fail("a status line in a head");
-      if (!first && line.find(": ") == std::string_view::npos) return fail("a line that is no field");
+      if (!first && line.find(": ") == std::string_view::npos) return fail("a line that is not a field");
       first = false;
       head.remove_prefix(end + 2);
     }

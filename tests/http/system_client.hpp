@@ -1,6 +1,6 @@
 #pragma once
 
-// A client that takes none of the runtime's memory: a bare socket, which the test's task looks at now and then.
+// A client that uses none of the runtime's memory: a plain socket, which the test's task checks from time to time.
 
 #include <tare/tare.hpp>
 
@@ -41,12 +41,12 @@ class system_client {
 
   [[nodiscard]] int native_handle() const noexcept { return fd_; }
 
-  /// As far as the system takes it: false if that is not all.
+  /// Sends as much as the system accepts; false if that is not all.
   bool send(std::string_view text) {
     return ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(text.size());
   }
 
-  /// Takes in what has come. All of it is `text()`.
+  /// Receives what has arrived, and appends it to `text()`.
   void look() {
     std::array<char, 4096> piece{};
     for (;;) {
@@ -60,12 +60,12 @@ class system_client {
     }
   }
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
-  /// The server has closed.
+  /// True if the server has closed the connection.
   [[nodiscard]] bool has_ended() {
     look();
     return ended_;
   }
-  /// Of the last response; 0 if none has come.
+  /// The status of the last response; 0 if there is none.
   [[nodiscard]] unsigned status() const {
     const std::size_t at = text_.rfind("HTTP/1.1 ");
     return at == std::string::npos || text_.size() < at + 12
@@ -73,7 +73,7 @@ class system_client {
                : static_cast<unsigned>(std::stoul(text_.substr(at + 9, 3)));
   }
 
-  /// Sends the request and waits for a response or the end: whether it is 200.
+  /// Sends the request and waits for a response or the end. True if the status is 200.
   task<bool> answers(std::string_view request, std::chrono::milliseconds patience = std::chrono::seconds(2)) {
     text_.clear();
     send(request);

@@ -41,7 +41,7 @@ std::string close_frame(unsigned code) {
 constexpr std::array<std::string_view, 2> known_protocols{"b", "a"};
 
 task<> echo_messages(request& asked, response& answer) {
-  // Not written inside the await: g++ 12 cannot keep a list of initializers there.
+  // Not written inside the await, because g++ 12 cannot keep an initializer list there.
   websocket_options options;
   options.max_message_bytes = 200;
   options.protocols.assign(known_protocols.begin(), known_protocols.end());
@@ -57,7 +57,7 @@ class http_websocket : public tare::test::http_test {};
 TEST_P(http_websocket, shakes_hands_and_echoes) {
   with_server(echo_messages, {}, [](server& serving, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
-    // The first frame comes with the handshake.
+    // The first frame arrives together with the handshake.
     co_await client.send(std::string(handshake) + masked(0x81, "early"));
     const std::string head = co_await client.read_through("\r\n\r\n");
     EXPECT_THAT(head, StartsWith("HTTP/1.1 101 Switching Protocols\r\n"));
@@ -109,7 +109,7 @@ TEST_P(http_websocket, refuses_other_requests) {
     std::string key(handshake);
     key.replace(key.find("dGhl"), 4, "!!!!");
     EXPECT_EQ((co_await client.ask(key)).status, 400U);
-    // The connection has survived all of that.
+    // The connection has survived all of this.
     co_await client.send(handshake);
     EXPECT_THAT(co_await client.read_through("\r\n\r\n"), StartsWith("HTTP/1.1 101 "));
   });
