@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks that dependencies point one way: what each folder may include, as CONTRIBUTING.md has it. And that a source
-includes the header of the same name before all others, so that each header is seen to compile alone."""
+"""Checks that dependencies point one way: what each folder may include, as CONTRIBUTING.md describes. Also checks that
+a source includes the header of the same name first, which proves that each header compiles on its own."""
 
 import pathlib
 import re
@@ -8,7 +8,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# A folder of the library, and the folders of src/ whose headers it may include.
+# Folders of the library, and the folders of src/ whose headers each may include.
 LIBRARY = {
     "frame": {"frame"},
     "timer": {"frame", "timer"},
@@ -21,13 +21,13 @@ LIBRARY = {
     "symbols": {"sched", "symbols"},
 }
 
-# Those with public headers in a folder of their own.
+# Layers whose public headers are in their own folders.
 LAYERS = ("net", "http", "db")
 
 # Interfaces that a lower folder calls and a higher one implements.
 INTERFACES = {("timer", "sched/driver.hpp")}
 
-# A folder of the tools, and the folders at the top whose headers it may include, and which headers of the library.
+# Folders of the tools, the top-level folders whose headers each may include, and which headers of the library.
 TOOLS = {
     "base": ({"base"}, r"$^"),
     "measure": ({"base", "measure"}, r"$^"),
@@ -52,7 +52,7 @@ def is_in(header: str, folder: str) -> bool:
 
 
 def own_header(file: pathlib.Path) -> str:
-    """The header of the same name: in the same folder, or the public one of a source in a folder of src/; or ''."""
+    """The header of the same name: in the same folder, or the public one if the source is in src/; '' if none."""
     beside = file.with_suffix(".hpp")
     if beside.exists():
         return beside.name
@@ -70,7 +70,7 @@ def sources_without_own_header():
             own = own_header(file) if file.suffix == ".cpp" else ""
             includes = INCLUDE.findall(file.read_text()) if own else []
             if own and (not includes or not ("/" + includes[0]).endswith("/" + own)):
-                yield file, f"the first header has to be its own, {own}"
+                yield file, f"the first header must be its own, {own}"
 
 
 def problems():

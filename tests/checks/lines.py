@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Checks what clang-format does not see: lines of at most 120 characters in CMake, Python, shell and Markdown; in C++
-no list in a comment that the formatter has broken, and comments behind declarations (///<) in one style.
+"""Checks what clang-format does not: that lines in CMake, Python, shell and Markdown have at most 120 characters, that
+the formatter has not broken a list in a C++ comment, and that comments behind declarations (///<) have one style.
 
-    lines.py            lists what is wrong
+    lines.py            lists the problems
     lines.py --write    wraps the paragraphs of Markdown again
 
-Longer may be: a row of a Markdown table; in Markdown, what a program prints and what is typed (fenced blocks other than
-C++); and a line that is one word apart from its indentation, such as a URL.
+These lines may be longer: rows of Markdown tables; in Markdown, input and output of programs (fenced blocks other than
+C++); and lines that consist of one word, such as a URL.
 """
 
 import argparse
@@ -23,7 +23,7 @@ CHECKED = re.compile(r"(\.(py|cmake|sh|md)|(^|/)(CMakeLists\.txt|run|test|setup)
 EXCLUDED = re.compile(r"(^|/)corpus/|^bench/results/")
 
 FENCE = re.compile(r"^\s*(```|~~~)")
-# What begins something of its own in Markdown, so it is not the continuation of a paragraph.
+# What begins a new block in Markdown, and so is not the continuation of a paragraph.
 BEGINS = re.compile(r"^\s*([-*+] |\d+[.)] |#|>|\||<|```|~~~|\[[^\]]+\]: |$)")
 MARKER = re.compile(r"^(\s*)((?:[-*+]|\d+[.)]) +)?")
 CODE_SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
@@ -32,7 +32,7 @@ SPACE_IN_CODE = "\0"
 
 
 def listed(*patterns: str):
-    """The files that git knows and those that it would add."""
+    """The files that git tracks, and those that it would add."""
     words = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
     names = subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
     return [name for name in sorted(set(names)) if not EXCLUDED.search(name) and (ROOT / name).is_file()]
@@ -56,7 +56,7 @@ def long_lines(name: str):
 
 
 def broken_lists(name: str):
-    """A word on a line of its own, between a full line and an indented one: the rest of an item that was too long."""
+    """A single word between a full line and an indented one: the rest of an item that was too long."""
     lines = (ROOT / name).read_text().splitlines()
     for number in range(1, len(lines) - 1):
         before, line, after = (one.strip() for one in lines[number - 1:number + 2])
@@ -66,7 +66,7 @@ def broken_lists(name: str):
 
 
 def comments_behind(name: str):
-    """They begin with a small letter, apart from names, and end without a full stop."""
+    """They begin with a small letter, except names, and end without a full stop."""
     for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
         found = re.search(r"///< (.*)", line)
         if not found:
@@ -85,12 +85,12 @@ def fill(lines, indent: str, marker: str):
     wrapped = textwrap.wrap(text, LONGEST, initial_indent=indent + marker, subsequent_indent=indent + " " * len(marker),
                             break_long_words=False, break_on_hyphens=False)
     if any(BEGINS.match(line) for line in wrapped[1:]):
-        return None  # a line would begin a list or such
+        return None  # a line would begin a list or the like
     return [line.replace(SPACE_IN_CODE, " ") for line in wrapped]
 
 
 def wrapped_markdown(text: str) -> str:
-    """With each paragraph, in which a line is too long, filled from that line on."""
+    """The text with each paragraph refilled from its first line that is too long."""
     lines = text.splitlines()
     result, at, fenced = [], 0, False
     while at < len(lines):

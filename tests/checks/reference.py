@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes docs/reference.md from the public headers: what each is for, and which header has a name.
+"""Generates docs/reference.md from the public headers: what each is for, and which header declares a name.
 
     tests/checks/reference.py           checks that the page is up to date
     tests/checks/reference.py --write   writes it
@@ -97,7 +97,7 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     if not PAGE.exists() or PAGE.read_text() != page():
-        print("docs/reference.md is not what the headers say: run tests/checks/reference.py --write")
+        print("docs/reference.md does not match the headers: run tests/checks/reference.py --write")
         return 1
     return 0
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Checks that no file of C++ has over 400 lines and no function over 80; the exceptions are in size_allowed.txt.
+"""Checks that no C++ file has more than 400 lines and no function more than 80. size_allowed.txt lists exceptions.
 
-The exceptions can only become fewer and smaller: one that is not needed any more, or has become larger than it was
-allowed to be, is reported like one that is not listed.
+The exceptions can only become fewer and smaller: one that is no longer needed, or is larger than allowed, is an error
+too.
 
-A function is found by its layout, which clang-format decides: it ends with the first line that begins with a brace and
-is indented as its first line. Its lines are those from its first to that one; lambdas in it count as a part of it.
+Functions are found by their layout, which clang-format decides: a function ends with the first line that begins with a
+brace and has the indentation of its first line. Lambdas count as part of the function that contains them.
 """
 
 import pathlib
@@ -18,7 +18,7 @@ ALLOWED = ROOT / "tests/checks/size_allowed.txt"
 MOST_IN_FILE = 400
 MOST_IN_FUNCTION = 80
 
-# What a block can be that holds functions or values and is none itself.
+# Blocks that contain functions or values but are not functions.
 CONTAINER = re.compile(r'^(inline )?(namespace|class|struct|union|enum)\b|^extern "C" \{')
 TEMPLATE = re.compile(r"^(template <[^{]*?>(?: requires [^{]*?)?|\[\[[^\]]*\]\]|static|constexpr|inline|friend) (?=\S)")
 TEST = re.compile(r"^\w*TEST\w*\([^)]*\)|^BENCHMARK\w*\([^)]*\)")
@@ -38,7 +38,7 @@ def indentation(line: str) -> int:
 
 
 def head_of(lines, opening: int):
-    """Where the declaration begins whose body opens at the end of this line, and its text."""
+    """Where the declaration begins whose body opens at the end of this line, and the text of the declaration."""
     first = opening
     while first > 0 and continues(lines[first - 1].strip()):
         first -= 1
@@ -62,7 +62,7 @@ def name_of(head: str) -> str:
 
 
 def functions(text: str):
-    """The name and the number of lines of each."""
+    """The name of each function, and its number of lines."""
     lines = text.splitlines()
     at = 0
     while at < len(lines):
@@ -85,7 +85,7 @@ def functions(text: str):
 
 
 def too_large():
-    """Each file and each function that is, with its number of lines."""
+    """Each file and function that is too large, with its number of lines."""
     for name in sources():
         text = (ROOT / name).read_text()
         count = text.count("\n")
@@ -97,7 +97,7 @@ def too_large():
 
 
 def allowed():
-    """What is listed, with the lines that it may have."""
+    """The listed exceptions, with the number of lines that each may have."""
     for line in ALLOWED.read_text().splitlines():
         if line and not line.startswith("#"):
             subject, count, reason = re.fullmatch(r"(.+?)  (\d+)  (\S.*)", line).groups()
@@ -112,7 +112,7 @@ def main() -> int:
             problems.append(f"{subject}: {count} lines; divide it")
         elif count > listed[subject]:
             problems.append(f"{subject}: {count} lines; {ALLOWED.name} allows {listed[subject]}: divide it")
-    problems += [f"{subject}: is not too large any more; remove it from {ALLOWED.name}" for subject in listed
+    problems += [f"{subject}: is no longer too large; remove it from {ALLOWED.name}" for subject in listed
                  if subject not in found]
     for problem in problems:
         print(problem)

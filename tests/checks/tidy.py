@@ -3,9 +3,9 @@
 
     tests/checks/tidy.py BUILD_FOLDER
 
-A file is looked at again when it, a header that it includes, its compiler options, the checks, or clang-tidy itself
-have changed. What has passed is remembered in $XDG_CACHE_HOME/tare/tidy (~/.cache/tare/tidy) by hashes of contents, so
-another checkout of the same sources needs no second look, and a fresh machine looks at everything.
+A file is checked again if it, a header that it includes, its compiler options, the checks, or clang-tidy itself has
+changed. Files that have passed are recorded in $XDG_CACHE_HOME/tare/tidy (~/.cache/tare/tidy) by hashes of their
+contents. So another checkout of the same sources is not checked again, and a fresh machine checks everything.
 """
 
 import concurrent.futures
@@ -54,7 +54,7 @@ class Checker:
                 yield entry
 
     def included_files(self, entry) -> list[str]:
-        """The file and all that it includes, those of the checkout relative to it."""
+        """The file and everything that it includes; paths in the checkout are relative to it."""
         words = shlex.split(entry["command"])
         while "-o" in words:
             at = words.index("-o")
@@ -68,8 +68,8 @@ class Checker:
 
     def hash_of_included(self, key: str, names: list[str]) -> str | None:
         try:
-            # What the build makes names folders of its own checkout; what it is made from is hashed with those who
-            # include it.
+            # Generated files contain paths of their own checkout; their sources are hashed with the files that include
+            # them.
             hashes = [name if name.startswith("./build/") else f"{name} {hash_of_file(self.absolute(name))}"
                       for name in names]
         except OSError:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Prints what a stage of ./test took: seconds of compiling and linking, over all processors, and the slowest tests.
+"""Prints how long a stage of ./test took: seconds of compiling and linking, over all processors, and the slowest tests.
 
     tests/checks/times.py BUILD_FOLDER EARLIER_LOG
 
-EARLIER_LOG is a copy of the build folder's .ninja_log from before the stage began: its lines are left out.
+EARLIER_LOG is a copy of .ninja_log from before the stage began: its lines are ignored.
 
-The build's times are those of Ninja's log; the tests' those of the file that `ctest --output-junit` wrote.
+The times of the build come from Ninja's log, those of the tests from the file that `ctest --output-junit` wrote.
 """
 
 import pathlib

@@ -1,6 +1,6 @@
 #pragma once
 
-// The database that the tests of this program run on.
+// The database that the tests of this program use.
 
 #include <tare/db.hpp>
 
@@ -10,7 +10,7 @@
 
 namespace db_test {
 
-/// A database without tables. It is there until the test ends.
+/// A database without tables, which exists until the test ends.
 class backend {
  public:
   backend();
@@ -20,18 +20,18 @@ class backend {
 
   [[nodiscard]] const std::string& uri() const { return uri_; }
 
-  /// What a column is declared as that numbers its rows.
+  /// The type of a column that numbers its rows.
   static const char* const numbering;
-  /// What raises an error of kind `data` when it is evaluated.
+  /// An expression that raises an error of kind `data`.
   static const char* const bad_value;
-  /// A query that gives so many rows of one integer, from 1 on.
+  /// A query that returns `count` rows of one integer, starting from 1.
   static std::string series(const std::string& count);
 
  private:
   std::string uri_;
 };
 
-/// The value, or a failure of the test with the error's message.
+/// The value; throws if it is an error.
 template <class T>
 T must(tare::db::result<T> made) {
   if (!made) {

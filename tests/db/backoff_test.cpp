@@ -14,7 +14,7 @@ using tare::db::detail::backoff;
 const backoff::time_point start{1h};
 const error down(error_kind::unavailable, "", "nobody listens");
 
-/// When the next attempt is let through, in whole milliseconds after `from`.
+/// When the next attempt is allowed, in whole milliseconds after `from`.
 std::chrono::milliseconds next_attempt(backoff& of, backoff::time_point from) {
   for (auto later = 0ms; later < 1min; later += 1ms) {
     if (!of.refusal(from + later)) return later;

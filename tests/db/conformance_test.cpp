@@ -1,4 +1,4 @@
-// What holds on every database. The program that this is linked into decides which one.
+// What every database must do. The program that this is linked into decides which one is tested.
 
 #include "db/backend.hpp"
 
@@ -157,7 +157,7 @@ TEST_F(db, rows_that_are_not_read_to_the_end_are_stopped) {
   auto body = [&]() -> task<> {
     pool in = db_test::open(on_, {.connections = 1});
     for (int round = 0; round < 3; ++round) {
-      // More than any machine would produce in the time of the test.
+      // More rows than any machine would produce during the test.
       auto endless = must(co_await in.query(backend::series("1000000000000")));
       for (int i = 0; i < 3000; ++i) (void)must(co_await endless.next());
     }
@@ -196,7 +196,7 @@ TEST_F(db, errors_have_kinds) {
     auto too_many = co_await in.execute("INSERT INTO items (name) VALUES ($1)", "b", "c");
     EXPECT_EQ(too_many.error().kind(), error_kind::syntax) << too_many.error().message();
 
-    // None of it has harmed the connection.
+    // None of this has damaged the connection.
     EXPECT_EQ(co_await count_of(in), 1);
   };
   tare::run(body());
@@ -234,7 +234,7 @@ TEST_F(db, a_transaction_that_is_dropped_is_rolled_back) {
       auto tx = must(co_await in.begin());
       must(co_await tx.execute("INSERT INTO items (name) VALUES ('a')"));
     }
-    // The only connection: this waits until it is clean.
+    // There is only one connection, so this waits until it is clean.
     EXPECT_EQ(co_await count_of(in), 0);
   };
   tare::run(body());
@@ -409,7 +409,7 @@ TEST_F(db, rows_hold_the_connection_they_come_from) {
     std::int64_t count = 0;
     while (must(co_await all.next())) ++count;
     EXPECT_EQ(count, 100000);
-    // What an acquired connection may have left is undone first.
+    // Waits until the changes of the acquired connection have been undone.
     for (int tries = 0; in.lent() != 0 && tries < 5000; ++tries) co_await tare::sleep_for(1ms);
     EXPECT_EQ(in.lent(), 0U);
   };
@@ -451,7 +451,7 @@ TEST_F(db, a_query_that_takes_too_long_is_stopped) {
       EXPECT_FALSE(late);
       EXPECT_EQ(must(co_await in.query_one<std::int64_t>("SELECT 1")), 1);
     }
-    // Also in a transaction, which is then good for nothing but to be rolled back.
+    // The same in a transaction, which can then only be rolled back.
     auto tx = must(co_await in.begin());
     auto late = co_await tare::timeout(50ms, tx.execute(forever));
     EXPECT_FALSE(late);
@@ -522,7 +522,7 @@ TEST_F(db, outlives_the_runtime_that_it_was_used_in) {
     must(co_await left->execute("INSERT INTO items (name) VALUES ('a')"));
   };
   tare::run(first());
-  left.reset();  // where no shard is: the connection is closed
+  left.reset();  // outside any shard, so the connection is closed
   auto second = [&]() -> task<> { EXPECT_EQ(co_await count_of(in), 0); };
   tare::run(second());
 }

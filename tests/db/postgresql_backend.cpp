@@ -34,7 +34,7 @@ backend::backend() : uri_(server().make_database()) {}
 backend::~backend() = default;
 
 std::string backend::series(const std::string& count) {
-  // Not in FROM, where the server would make all of it before the first row.
+  // Not in FROM, because the server would produce all rows before it returns the first one.
   return "SELECT generate_series(1, CAST(" + count + " AS BIGINT)) AS i";
 }
 

@@ -4,7 +4,7 @@
 
 namespace db_test {
 
-/// The one server of this program, which runs unless a test has stopped it.
+/// The only server of this program; it runs unless a test has stopped it.
 support::postgresql_server& server();
 
 }  // namespace db_test

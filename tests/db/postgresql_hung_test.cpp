@@ -1,4 +1,4 @@
-// PostgreSQL servers that hang, die, lie or refuse, in each state of a session. Times are virtual.
+// PostgreSQL servers that hang, die, lie or refuse, in each state of a session, in virtual time.
 
 #include "db/postgresql/backend_key.hpp"
 #include "db/postgresql/error.hpp"
@@ -45,13 +45,13 @@ task<std::string> ask(pool& in) {
   co_return done ? "ok" : std::string(name_of(done.error().kind())) + ": " + done.error().message();
 }
 
-/// Gives a statement up after 0.3 s; then whether another one works when the session has had its time.
+/// Abandons a statement after 0.3 s, and checks that the slot is returned after the session has been stopped.
 task<> give_up_and_go_on(pool& in) {
   const auto began = tare::now();
   auto done = co_await tare::timeout(300ms, in.execute("SELECT 1"));
   EXPECT_FALSE(done);
   while (in.lent() != 0 && tare::now() - began < 100s) co_await tare::sleep_for(50ms);
-  EXPECT_LT(tare::now() - began, 6s) << "the slot has not come back in time";
+  EXPECT_LT(tare::now() - began, 6s) << "the slot was not returned in time";
   EXPECT_EQ(in.lent(), 0U);
 }
 
@@ -87,7 +87,7 @@ TEST(db_postgresql_hung, a_request_to_cancel_names_the_session) {
         EXPECT_EQ(server.cancels, 1);
         EXPECT_EQ(server.last_cancel, db_test::number(4711) + db_test::number(0xdeadbeef));
         EXPECT_EQ(co_await ask(in), "ok");
-        EXPECT_EQ(server.sessions, 1) << "the session was stopped, and is used again";
+        EXPECT_EQ(server.sessions, 1) << "the session was stopped, and must be reused";
       },
       {.connections = 1});
 }
@@ -96,9 +96,9 @@ TEST(db_postgresql_hung, a_server_that_hangs_costs_a_slot_for_the_limit_and_no_t
   using handler = std::function<task<>(peer&)>;
   const std::vector<std::pair<const char*, handler>> ways{
       {"never answers", [](peer& of) { return for_ever(of); }},
-      {"closes, and does nothing", [](peer& /*of*/) -> task<> { co_return; }},
+      {"closes without doing anything", [](peer& /*of*/) -> task<> { co_return; }},
       {"answers late", [](peer& /*of*/) -> task<> { co_await tare::sleep_for(900ms); }},
-      {"answers too late", [](peer& /*of*/) -> task<> { co_await tare::sleep_for(3s); }},
+      {"responds too late", [](peer& /*of*/) -> task<> { co_await tare::sleep_for(3s); }},
       {"says something", [](peer& of) -> task<> { co_await of.send("nonsense"); }},
   };
   for (const auto& [name, way] : ways) {
@@ -116,7 +116,7 @@ TEST(db_postgresql_hung, a_server_that_hangs_costs_a_slot_for_the_limit_and_no_t
           co_await tare::when_all(give_up_and_go_on(in), give_up_and_go_on(in));
           EXPECT_EQ(co_await ask(in), "ok");
           EXPECT_EQ(server.sessions, 3);
-          EXPECT_LE(server.cancels, 2 * 6) << "each request is a process at the server";
+          EXPECT_LE(server.cancels, 2 * 6) << "each request costs the server a process";
           // No thread of the blocking pool is waiting.
           const int offloaded = co_await tare::offload([] { return 7; });
           EXPECT_EQ(offloaded, 7);
@@ -167,7 +167,7 @@ TEST(db_postgresql_hung, a_statement_that_ends_by_itself_is_not_cancelled) {
       {.connections = 1});
 }
 
-/// A request that the server has not confirmed could stop the next statement.
+/// A cancel request that the server has not confirmed could stop the next statement.
 TEST(db_postgresql_hung, a_session_with_a_request_to_cancel_under_way_is_not_lent) {
   with(
       [](scripted_postgresql& server) {
@@ -255,7 +255,7 @@ TEST(db_postgresql_hung, a_response_cut_at_any_byte_is_unavailable_and_the_next_
         {.connections = 1});
     if (whole) return;
   }
-  ADD_FAILURE() << "the response is longer than was thought";
+  ADD_FAILURE() << "the response is longer than expected";
 }
 
 TEST(db_postgresql_hung, a_login_cut_or_stopped_at_any_byte_is_unavailable) {
@@ -289,7 +289,7 @@ TEST(db_postgresql_hung, a_login_cut_or_stopped_at_any_byte_is_unavailable) {
   }
 }
 
-// --- logins that are refused ----------------------------------------------------------------------------------------
+// --- refused logins --------------------------------------------------------------------------------------------------
 
 TEST(db_postgresql_hung, a_login_that_is_refused_has_the_kind_of_its_sqlstate) {
   const std::vector<std::pair<std::string, error_kind>> refusals{
@@ -325,12 +325,12 @@ TEST(db_postgresql_hung, what_libpq_says_of_a_login_is_understood) {
   EXPECT_EQ(login_error(at + "fe_sendauth: no password supplied\n").kind(), error_kind::denied);
   EXPECT_EQ(login_error(at + "server does not support SSL, but SSL was required\n").kind(), error_kind::denied);
   EXPECT_EQ(login_error(at + "SSL error: certificate verify failed\n").kind(), error_kind::denied);
-  // Another language, and what stands behind the first line.
+  // Another language, and the lines that follow the first.
   const auto german = login_error(at + "FATAL:  28P01: Passwort-Authentifizierung fehlgeschlagen\nORT:  auth.c:333\n");
   EXPECT_EQ(german.kind(), error_kind::denied);
   EXPECT_EQ(german.code(), "28P01");
   EXPECT_EQ(german.message(), at + "FATAL:  Passwort-Authentifizierung fehlgeschlagen");
-  // Two addresses of a name.
+  // A name with two addresses.
   const auto both = login_error(at + "FATAL:  28000: no\nLOCATION:  x\n" + at + "Connection refused\n\tIs it?\n");
   EXPECT_EQ(both.kind(), error_kind::denied);
   EXPECT_EQ(login_error("").kind(), error_kind::unavailable);
@@ -367,7 +367,7 @@ TEST(db_postgresql_hung, a_uri_is_read_when_the_pool_is_opened) {
   }
 }
 
-// --- what piles up --------------------------------------------------------------------------------------------------
+// --- what accumulates -----------------------------------------------------------------------------------------------
 
 TEST(db_postgresql_hung, notifications_do_not_pile_up) {
   with(
@@ -391,7 +391,7 @@ TEST(db_postgresql_hung, notifications_do_not_pile_up) {
           const std::string done = co_await ask(in);
           EXPECT_EQ(done, "ok");
         }
-        EXPECT_LT(::mallinfo2().uordblks, before + 2'000'000) << "14 MB of notifications have come";
+        EXPECT_LT(::mallinfo2().uordblks, before + 2'000'000) << "14 MB of notifications have arrived";
       },
       {.connections = 1});
 }

@@ -1,4 +1,4 @@
-// What is PostgreSQL's own: its types, the network, and a server that comes and goes.
+// What is specific to PostgreSQL: its types, the network, and a server that stops and starts.
 
 #include "db/backend.hpp"
 #include "db/postgresql_backend.hpp"
@@ -46,7 +46,7 @@ TEST(db_postgresql, types_of_its_own_come_as_text) {
     EXPECT_EQ(row.get<double>(4), std::numeric_limits<double>::infinity());
     EXPECT_EQ(row.get<int>(5), 1);
     EXPECT_EQ(row.get<std::string>(6), "x");
-    EXPECT_EQ(row.get<std::int64_t>(7), 7);  // numeric, but an integer throughout
+    EXPECT_EQ(row.get<std::int64_t>(7), 7);  // numeric, but with integer values only
   };
   tare::run(body());
 }
@@ -106,7 +106,7 @@ TEST(db_postgresql, a_large_value_goes_both_ways) {
     pool in = db_test::open(on, {.connections = 1});
     const std::string large(20'000'000, 'x');
     EXPECT_EQ(must(co_await in.query_one<std::string>("SELECT $1::text", large)), large);
-    // Answers that come while statements are still being sent.
+    // Responses that arrive while statements are still being sent.
     tare::db::batch many;
     for (int i = 0; i < 2000; ++i) many.add("SELECT $1::text", std::string(10'000, 'y'));
     EXPECT_EQ(must(co_await in.execute(std::move(many))).size(), 2000U);
@@ -203,7 +203,7 @@ TEST(db_postgresql, a_statement_that_is_gone_does_not_spoil_the_next_one) {
     for (int i = 3; i < 8; ++i) {
       EXPECT_EQ(must(co_await in.query_one<int>("SELECT " + std::to_string(i))), i);
     }
-    // And none is left behind, with statements that fail among them.
+    // And none is left behind, even if some statements fail.
     for (int i = 0; i < 20; ++i) {
       (void)co_await in.execute("SELECT 1 / (" + std::to_string(i) + " % 2)");
       tare::db::batch both;
@@ -271,12 +271,12 @@ TEST(db_postgresql_faults, a_server_that_is_down_is_unavailable_and_then_it_work
       EXPECT_EQ(asked.error().kind(), error_kind::unavailable);
       co_await tare::sleep_for(20ms);
     }
-    ADD_FAILURE() << "it did not come back";
+    ADD_FAILURE() << "it did not recover";
   };
   tare::run(body());
 }
 
-/// What a query gives during which the server goes away.
+/// The result of a query during which the server ends.
 task<result<tare::db::rows>> query_while(pool& in, void (support::postgresql_server::*end)()) {
   std::optional<result<tare::db::rows>> answer;
   auto ask = [&]() -> task<> { answer.emplace(co_await in.query("SELECT pg_sleep(60)")); };
@@ -294,7 +294,7 @@ TEST(db_postgresql_faults, a_server_that_goes_away_in_the_middle_of_a_query) {
     pool in = db_test::open(on, {.connections = 3});
     must(co_await in.execute("CREATE TABLE t (i INT)"));
     for (auto end : {&support::postgresql_server::stop, &support::postgresql_server::crash}) {
-      // One connection rests, one has a transaction, one waits for an answer.
+      // One connection is idle, one has a transaction, and one waits for a response.
       auto tx = must(co_await in.begin());
       must(co_await tx.execute("INSERT INTO t VALUES (1)"));
       auto answer = co_await query_while(in, end);
@@ -304,7 +304,7 @@ TEST(db_postgresql_faults, a_server_that_goes_away_in_the_middle_of_a_query) {
       EXPECT_EQ((co_await tx.commit()).error().kind(), error_kind::unavailable);
 
       co_await tare::offload([] { (void)server(); });
-      // The connections that rested are dead, and nobody notices.
+      // The idle connections have been closed by the server, which has not been noticed yet.
       bool works = false;
       for (int tries = 0; tries < 200 && !works; ++tries) {
         auto asked = co_await in.query_one<std::int64_t>("SELECT count(*) FROM t");

@@ -1,7 +1,7 @@
 #pragma once
 
-// A PostgreSQL server that follows a script: it speaks as much of the protocol as is needed, and stops, dies or lies
-// wherever a test wants it to.
+// A PostgreSQL server that follows a script: it implements as much of the protocol as the tests need, and stops, dies
+// or lies wherever a test wants it to.
 
 #include <tare/net.hpp>
 #include <tare/tare.hpp>
@@ -35,12 +35,12 @@ inline std::string error_message(const std::string& state, const std::string& te
 
 class scripted_postgresql {
  public:
-  /// A client's connection.
+  /// A connection from a client.
   class peer {
    public:
     explicit peer(tare::net::stream over) noexcept : over_(std::move(over)) {}
 
-    /// Empty at the end.
+    /// Empty at the end of the connection.
     task<std::string> bytes(std::size_t count) {
       while (unread_.size() < count) {
         auto got = co_await over_.read();
@@ -54,7 +54,7 @@ class scripted_postgresql {
     task<> send(std::string_view text) { (void)co_await over_.write(std::as_bytes(std::span(text))); }
     void close() noexcept { over_.close(); }
 
-    /// The kind of the next message; 0 at the end.
+    /// The type of the next message; 0 at the end.
     task<char> next() {
       const std::string head = co_await bytes(5);
       if (head.empty()) co_return '\0';
@@ -63,8 +63,8 @@ class scripted_postgresql {
       if (size > 4) (void)co_await bytes(size - 4);
       co_return head[0];
     }
-    /// The responses to all messages up to a synchronization point, which are left to the caller to send. Empty at the
-    /// end.
+    /// The responses to all messages up to a synchronization point; the caller must send them. Empty at the end of the
+    /// connection.
     task<std::string> statement() {
       std::string responses;
       for (;;) {
@@ -91,7 +91,7 @@ class scripted_postgresql {
     std::string unread_;
   };
 
-  /// What is done with the n-th session after its startup message, from 0, and with requests to cancel.
+  /// What to do with the n-th session after its startup message, counted from 0, and with cancel requests.
   std::function<task<>(peer&, int)> on_session = [](peer& of, int /*number*/) -> task<> {
     co_await of.send(welcome());
     co_await of.serve();
@@ -108,7 +108,7 @@ class scripted_postgresql {
     return "postgresql://u:secret@127.0.0.1:" + std::to_string(listening_.local()->port()) +
            "/d?sslmode=disable&gssencmode=disable";
   }
-  /// The login is through; the session's key is 4711 and 0xdeadbeef.
+  /// The login has succeeded; the session's key is 4711 and 0xdeadbeef.
   [[nodiscard]] static std::string welcome() {
     return message('R', number(0)) + message('K', number(4711) + number(0xdeadbeef)) + message('Z', "I");
   }
@@ -119,7 +119,7 @@ class scripted_postgresql {
   int cancels = 0;
   int cancels_now = 0;
   int max_cancels = 0;
-  std::string last_cancel;  ///< its key
+  std::string last_cancel;  ///< the key in it
 
  private:
   task<> serve() {

@@ -1,4 +1,4 @@
-// What a query weighs while it waits, held to what the kernel says.
+// The weight of a query while it waits, according to the kernel.
 
 #include "support/own_memory.hpp"
 #include "support/temporary_folder.hpp"
@@ -28,7 +28,7 @@ constexpr bool compact_frames = false;
 
 constexpr std::size_t clients = 100'000;
 
-/// Bytes that one of so many waiting clients takes, while the only connection is lent.
+/// The bytes per client of this many clients, which wait while the only connection is lent.
 template <class Client>
 double weight_of(Client client) {
   const support::temporary_folder folder;

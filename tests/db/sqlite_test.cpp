@@ -1,4 +1,4 @@
-// What is SQLite's own.
+// What is specific to SQLite.
 
 #include "db/backend.hpp"
 #include "support/temporary_folder.hpp"
@@ -28,7 +28,7 @@ TEST(db_sqlite, a_full_disk_undoes_the_whole_transaction) {
     pool in = must(pool::open("sqlite:" + (folder / "full.db").string(), {.connections = 1}));
     must(co_await in.execute("CREATE TABLE items (body TEXT)"));
     must(co_await in.execute("INSERT INTO items VALUES ('first')"));
-    // As if the disk had room for no more than these pages.
+    // As if the disk had room for only this many pages.
     must(co_await in.execute("PRAGMA max_page_count = 20"));
     const std::string large(10'000, 'x');
 

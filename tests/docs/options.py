@@ -19,7 +19,7 @@ def of_help(tare: str, command: str) -> set[str]:
 
 
 def of_page(page: pathlib.Path) -> set[str]:
-    """Those that stand in bold in the section of options."""
+    """The options in bold in the section on options."""
     section = re.search(r"^\.SH OPTIONS\n(.*?)^\.SH ", page.read_text(), re.MULTILINE | re.DOTALL)
     bold = [line for line in section[1].splitlines() if line.startswith((".B", "\\fB"))] if section else []
     return {option for line in bold for option in OPTION.findall(line.replace("\\-", "-"))}

@@ -1,4 +1,4 @@
-// Whatever allocation fails, nothing leaks, nothing hangs, and the error arrives where the await is.
+// Whichever allocation fails, nothing leaks, nothing hangs, and the error is thrown where the await is.
 
 #include "frame/heap.hpp"
 
@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 using tare::task;
 
 task<int> leaf(int n) {
-  const auto held = std::make_unique<int>(n);  // LeakSanitizer would tell
+  const auto held = std::make_unique<int>(n);  // LeakSanitizer would report it
   co_await tare::sleep_for(1ms);
   co_return *held;
 }
@@ -32,7 +32,7 @@ task<int> branch(int n) {
 
 task<> worker(int n, std::atomic<int>& sum) { sum += co_await branch(n); }
 
-/// Takes every way of the library to a frame or a record.
+/// Uses every part of the library that allocates a frame or a record.
 task<int> scenario() {
   std::atomic<int> sum = 0;
   co_await tare::with_scope([&](tare::scope& s) -> task<> {
@@ -61,7 +61,7 @@ TEST(failing_allocation, every_one_in_turn) {
     auto body = [&]() -> task<> {
       auto& frames = *tare::detail::current_heap;
       live_before = frames.live();
-      // Every frame is to come from the heap, which counts them.
+      // All frames must come from the heap, which counts them.
       frames.trim();
       auto* const shelves = std::exchange(tare::detail::current_shelves, nullptr);
       frames.fail_at(nth);
@@ -73,7 +73,7 @@ TEST(failing_allocation, every_one_in_turn) {
       }
       frames.fail_at(0);
       tare::detail::current_shelves = shelves;
-      // Frames that the other shard has freed come home first.
+      // First, frames that the other shard has freed must return.
       for (int i = 0; i < 100 && frames.live() != live_before; ++i) {
         co_await tare::sleep_for(1ms);
         frames.collect();
@@ -88,7 +88,7 @@ TEST(failing_allocation, every_one_in_turn) {
     EXPECT_EQ(live_after, live_before) << "allocation " << nth;
   }
   EXPECT_GT(nth, 40U) << "the scenario allocates more than that";
-  EXPECT_TRUE(succeeded) << "it never came to its end";
+  EXPECT_TRUE(succeeded) << "it never ran to completion";
 }
 
 TEST(failing_allocation, a_ceiling_stops_what_is_new_and_nothing_else) {

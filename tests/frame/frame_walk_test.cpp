@@ -20,7 +20,8 @@
 namespace tare::detail {
 namespace {
 
-/// A frame as a walk sees it: its own address in place of a resume function, so that each can be told from the others.
+/// A frame as a walk sees it. Its own address takes the place of the resume function, so that frames can be
+/// distinguished.
 std::byte* make_frame(std::size_t bytes) {
   auto* const frame = static_cast<std::byte*>(allocate_frame(bytes, 16));
   const std::array<const void*, 2> words{frame, frame};
@@ -99,7 +100,7 @@ TEST(frame_walk, what_stays_is_seen_once_while_slabs_come_and_go_between_the_por
     int portions = 1;
     while (!walk.go_on(all, at_once)) {
       ++portions;
-      // Most of a size go at once, so that whole slabs do; others take their places.
+      // Many frames of a size are freed at once, so that whole slabs become free; others take their places.
       for (std::size_t left = random() % (go.size() + 1); left != 0; --left) {
         std::swap(go[random() % go.size()], go.back());
         free_frame(go.back());

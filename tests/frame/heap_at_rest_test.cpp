@@ -1,4 +1,4 @@
-// What others free into a heap while its owner runs, sleeps, or is not there.
+// What other threads free into a heap while its owner runs, sleeps, or does not exist.
 
 #include "frame/arena.hpp"
 #include "frame/heap.hpp"
@@ -35,7 +35,7 @@ std::vector<void*> make_frames(int count) {
   return frames;
 }
 
-/// On a thread of its own, with a heap of its own or without one.
+/// On another thread, with or without its own heap.
 void free_elsewhere(const std::vector<void*>& frames, bool with_heap) {
   std::thread other([&] {
     std::optional<own_heap> another;
@@ -72,7 +72,7 @@ TEST_P(freed_elsewhere, comes_back) {
     if (!poisoning && owner_is == state::has_no_owner) {
       EXPECT_EQ(ceiling.held, before);
     }
-    // The owner is woken when a slab has become empty, and once.
+    // The owner is woken once, when a slab has become empty.
     if (!poisoning && owner_is == state::rests) {
       EXPECT_EQ(owner.wakes, 1);
     }
@@ -132,10 +132,10 @@ TEST(heap_at_rest, is_freed_into_by_many_at_once) {
   EXPECT_EQ((*mine).live(), 0U);
 }
 
-/// A second heap under the same ceiling, with spare memory; its owner runs or rests on another thread.
+/// A second heap with the same ceiling and with spare memory; its owner runs or rests on another thread.
 class neighbour {
  public:
-  /// `asked`: where it says, in the end, whether it was asked to trim.
+  /// `asked`: stores, at the end, whether the heap was asked to trim.
   neighbour(frame_ceiling& ceiling, bool rests, bool* asked)
       : thread_([=, this, &ceiling] { live(ceiling, rests, *asked); }) {
     ready_.wait(false);
@@ -177,7 +177,7 @@ class neighbour {
 class heap_at_ceiling : public testing::TestWithParam<bool> {};
 
 TEST_P(heap_at_ceiling, gets_what_another_one_has_to_spare_if_that_rests_and_asks_for_it_otherwise) {
-  if (poisoning) GTEST_SKIP() << "freed frames are held back where their use is reported";
+  if (poisoning) GTEST_SKIP() << "AddressSanitizer's quarantine holds back freed frames";
   const bool rests = GetParam();
   frame_ceiling ceiling;
   own_heap mine;

@@ -67,7 +67,7 @@ TEST(heap, gives_memory_back_when_all_is_freed) {
   }
 }
 
-/// Of the slabs that nobody has.
+/// The number of resident pages in free slabs.
 std::size_t resident_pages_of_free_slabs() {
   constexpr std::size_t page_bytes = 4096;
   arena& memory = arena::instance();
@@ -85,7 +85,7 @@ std::size_t resident_pages_of_free_slabs() {
 }
 
 TEST(heap, makes_pages_in_advance_only_while_it_grows) {
-  if (poisoning) GTEST_SKIP() << "the redzones and the quarantine have pages of their own";
+  if (poisoning) GTEST_SKIP() << "the redzones and the quarantine use pages too";
   own_heap mine;
   std::vector<void*> frames(300'000);
   std::size_t in_advance = 0;
@@ -93,7 +93,7 @@ TEST(heap, makes_pages_in_advance_only_while_it_grows) {
     each = allocate_frame(40, 16);
     if (&each - frames.data() == 250'000) in_advance = resident_pages_of_free_slabs();
   }
-  EXPECT_GT(in_advance, 0U);  // what is left of an area
+  EXPECT_GT(in_advance, 0U);  // the unused part of an area
   arena::instance().trim();
   EXPECT_EQ(resident_pages_of_free_slabs(), 0U);
   for (void* each : frames) free_frame(each);
@@ -115,7 +115,7 @@ TEST(heap, takes_in_what_other_threads_free) {
         for (void* each : share) free_frame(each);
       });
     }
-    // Meanwhile the owner goes on.
+    // Meanwhile the owner continues.
     for (int i = 0; i < 300; ++i) {
       free_frame(allocate_frame(64, 16));
       (*mine).collect();
@@ -142,7 +142,7 @@ TEST(heap, large_frames_come_and_go) {
 
 TEST(heap, large_frames_are_made_again_without_the_system) {
   own_heap mine;
-  // As a child that is called over and over, of every size up to 2 MiB.
+  // Like a child that is called repeatedly, for every size up to 2 MiB.
   for (std::size_t bytes = 4096; bytes <= std::size_t{2} << 20U; bytes += bytes / 3) {
     void* first = allocate_frame(bytes, 16);
     std::memset(first, 1, bytes);
@@ -151,7 +151,7 @@ TEST(heap, large_frames_are_made_again_without_the_system) {
       void* again = allocate_frame(bytes, 16);
       if (!poisoning) {
         EXPECT_EQ(again, first) << bytes;
-        // What was written is still there: the pages were not given back meanwhile.
+        // What was written is still there, so the pages were not returned in the meantime.
         EXPECT_EQ(static_cast<const unsigned char*>(again)[bytes / 2], 1U) << bytes;
       }
       free_frame(again);
@@ -177,7 +177,7 @@ TEST(heap, frames_up_to_32_kib_share_slabs) {
 TEST(heap, what_is_kept_goes_before_an_allocation_fails) {
   frame_ceiling ceiling;
   own_heap mine;
-  // Freed frames are held back where their use is reported, and count.
+  // AddressSanitizer's quarantine holds back freed frames, and they count.
   (*mine).trim();
   ceiling.most = (*mine).held_bytes() + (std::size_t{poisoning ? 4 : 1} << 20U);
   (*mine).charge_to(&ceiling);
@@ -201,7 +201,7 @@ TEST(heap, a_frame_of_four_gib_is_charged_and_discharged_alike) {
   own_heap mine;
   (*mine).trim();
   const std::size_t before = (*mine).held_bytes();
-  // Not touched, so it takes no memory.
+  // The memory is not touched, so no page becomes resident.
   for (const std::size_t bytes :
        {(std::size_t{4} << 30U) - 100, std::size_t{4} << 30U, (std::size_t{4} << 30U) + 100}) {
     try {

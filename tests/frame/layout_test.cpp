@@ -1,4 +1,4 @@
-// The sizes of frames as this compiler makes them: a change of the compiler's is seen the day it comes.
+// The sizes of frames with this compiler, so that a change in the compiler is noticed immediately.
 
 #include "frame/arena.hpp"
 #include "frame/poison.hpp"
@@ -28,7 +28,7 @@ task<int> with_parameter(int n) {
 task<int> with_child(int n) { co_return n + co_await with_parameter(n); }
 task<> with_void_child() { co_await sleeper(); }
 
-/// Bytes that the arena gives the frame of a task that has not started.
+/// The number of bytes that the arena allocates for the frame of a task that has not started.
 template <class T>
 std::size_t weight(task<T> of) {
   wait_state& state = *from_link<wait_state>(of.release());
@@ -61,7 +61,7 @@ task<> begins_with_a_condition() {
 }
 
 TEST(layout_death_test, a_frame_that_the_compiler_laid_out_wrongly_is_reported) {
-  // Later releases of g++ are right.
+  // Later releases of g++ are correct.
   constexpr bool wrong = __GNUC__ == 12;
   const auto make = [] {
     {

@@ -5,7 +5,7 @@
 
 namespace tare::detail {
 
-/// A heap that is the current thread's for as long as this lives.
+/// Makes a new heap the current one of this thread during its lifetime.
 class own_heap {
  public:
   own_heap() : heap_(arena::instance().acquire_heap()) { current_heap = &heap_; }

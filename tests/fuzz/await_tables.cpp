@@ -1,5 +1,5 @@
-// Any bytes are either a table of awaits, of which every place can be asked for, or an error of one line. Both readers
-// of the section are tried: the process's own, and that of the command, which can write what it has read.
+// Any input is either an await table, all of whose places can be looked up, or an error of one line. Tests both readers
+// of the section: the library's, and the command's, which can also write what it has read.
 
 #include "fuzz/check.hpp"
 #include "inspect/coroutine/await_table.hpp"
@@ -15,7 +15,7 @@ namespace {
 
 using fuzz::check;
 
-/// As the section itself has it, so that more than its first lines is tried.
+/// The build id in the section itself, so that more than its first lines are tested.
 std::string_view build_id_in(std::string_view section) {
   constexpr std::string_view line = "\nbuild ";
   const auto at = section.find(line);

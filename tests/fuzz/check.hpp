@@ -1,6 +1,6 @@
 #pragma once
 
-// What a fuzz target holds of every input: whatever breaks it ends the process, which the fuzzer reports.
+// Checks of fuzz targets: a violation ends the process, which the fuzzer reports.
 
 #include <cstdlib>
 

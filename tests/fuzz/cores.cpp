@@ -1,5 +1,5 @@
-// Any bytes are either a core file that can be looked through, or an error of one line: whatever the memory in it says
-// of heaps, arenas, frames and who waits for them. The seeds (make_core.py) have one of each.
+// Any input is either a core file that can be searched, or an error of one line, whatever its memory says about heaps,
+// arenas, frames and their waiters. The seeds (make_core.py) contain one of each.
 
 #include "fuzz/check.hpp"
 #include "inspect/live/arena.hpp"
@@ -19,7 +19,7 @@ namespace {
 using fuzz::check;
 using namespace tare::inspect;
 
-// What the seeds' program would say of itself.
+// What the seeds' program would say about itself.
 constexpr std::uint64_t code = 0x400000;
 constexpr std::uint64_t arena_note = 0x600000;
 
@@ -83,7 +83,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     in_tree += node.count;
   }
   check(in_tree == count);
-  // Any two words may be a box of Rust, too: here those whose second is one of the functions' addresses.
+  // Any two words may also be a Rust box: here, those whose second word is the address of one of the functions.
   vtable_index vtables;
   for (std::uint32_t i = 0; i < coroutines.size(); ++i) {
     vtables.add(std::vector<future_vtable>{{.address = coroutines[i].destroy_address,

@@ -1,4 +1,4 @@
-// Any bytes are a list of records that keep their promises, and a number of those that do not.
+// Any input is a list of records that satisfy their invariants, and a number of records that do not.
 
 #include "fuzz/check.hpp"
 #include "inspect/coroutine/compiler_record.hpp"

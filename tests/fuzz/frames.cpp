@@ -1,5 +1,5 @@
-// Any bytes are either a binary whose coroutines keep their promises, or an error of one line. The seeds are small
-// object files, so that what is changed is mostly their debug information and code.
+// Any input is either a binary whose coroutines satisfy their invariants, or an error of one line. The seeds are small
+// object files, so most mutations change debug information and code.
 
 #include "fuzz/check.hpp"
 #include "inspect/coroutine/read.hpp"

@@ -1,5 +1,5 @@
-// Any bytes, in pieces of any sizes, are requests that keep their promises, or a refusal with a status of its own; and
-// the sizes of the pieces make no difference. The first byte says how large they are.
+// Any input, in pieces of any size, consists of requests that satisfy their invariants, or is refused with a status;
+// the sizes of the pieces make no difference. The first byte selects the sizes.
 
 #include "fuzz/check.hpp"
 #include "http/request_reader.hpp"
@@ -30,7 +30,7 @@ void check_head(const request_reader& reader) {
   }
 }
 
-/// What came of it, as text.
+/// The outcome as text.
 std::string read(std::string_view bytes, std::size_t piece_size) {
   request_reader reader(limits);
   std::string seen;

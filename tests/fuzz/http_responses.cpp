@@ -1,5 +1,5 @@
-// Any bytes, in pieces of any sizes, are responses that keep their promises, or an error; and the sizes of the pieces
-// make no difference. The first byte says how large they are, and whether HEAD was asked for.
+// Any input, in pieces of any size, consists of responses that satisfy their invariants, or is an error; the sizes of
+// the pieces make no difference. The first byte selects the sizes, and whether the request was HEAD.
 
 #include "fuzz/check.hpp"
 #include "http/response_reader.hpp"

@@ -1,4 +1,4 @@
-// The line is found wherever the stream is cut, exactly if it is among the lines of the whole.
+// The line is found wherever the stream is split, if and only if it is one of the lines of the whole.
 
 #include "measure/weigh/line_watch.hpp"
 
@@ -21,7 +21,7 @@ bool contains_line(std::string_view stream, std::string_view line) {
 
 }  // namespace
 
-// The first byte says how long the pieces are.
+// The first byte selects the size of the pieces.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
   if (size == 0) return 0;
   const std::size_t piece = data[0] % 16U + 1U;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the fuzz target `await_tables`: a table as the command makes it, and what may become of one.
+"""Writes the seeds of the fuzz target `await_tables`: a table that the command made, and damaged copies of it.
 
     python3 tests/fuzz/make_await_tables.py build/release/bin/tare build/release/bin/example_leak \
         tests/fuzz/corpus/await_tables
@@ -14,7 +14,7 @@ def main():
     command, binary, folder = sys.argv[1:]
     made = subprocess.run([command, "frames", binary, "--await-table", "-"], check=True, capture_output=True, text=True)
     head, *coroutines = made.stdout.removesuffix("end\n").split("\nc ")
-    # A few are enough; the paths say where it was built.
+    # A few are enough. The paths are replaced because they say where it was built.
     lines = "\nc ".join([head, *coroutines[:4]]).rstrip("\n").splitlines()
     table = "\n".join("f /src/" + pathlib.PurePath(line).name if line.startswith("f ") else line for line in lines)
     table += "\nend\n"

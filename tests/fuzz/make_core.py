@@ -22,7 +22,7 @@ def frame(which, waiter=0, index=0, destroy=16, ended=False):
 
 
 def heap():
-    """Chunks in use and free, one of them with a frame inside of another."""
+    """Allocated and free chunks, one of them with a frame inside another frame."""
     chunks = b""
     previous = 1
     contents = [bytes(0x280), frame(0), frame(1), frame(0, HEAP + 0x2A0), bytes(40), frame(2, index=3),
@@ -43,7 +43,7 @@ def arena_of(program):
 
 
 def arena(description, links):
-    """Its description, its table and one slab of frames."""
+    """The arena's description, its table, and one slab of frames."""
     struct.pack_into("<QQQ", description, 16, ARENA, TABLE, 2)
     (object_bytes, fresh, capacity, run, use) = struct.unpack_from("<HHHHH", description, 52)
     frames_use = description[62]

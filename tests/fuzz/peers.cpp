@@ -1,4 +1,4 @@
-// Any bytes are either a list of peers that keeps its promises, or an error that names the file and a line.
+// Any input is either a valid list of peers, or an error that names the file and a line.
 
 #include "measure/weigh/peers.hpp"
 

@@ -1,4 +1,4 @@
-// The readers of /proc take any bytes, and what they return lies within the text.
+// The parsers of /proc accept any input, and what they return is within the text.
 
 #include "base/proc/text.hpp"
 #include "fuzz/check.hpp"

@@ -1,4 +1,4 @@
-// Any bytes, in any pieces, give the same values: numbers under keys of lower-case letters, and not too many of them.
+// Any input gives the same values in pieces of any size: a limited number of numbers with lower-case keys.
 
 #include "measure/weigh/reported.hpp"
 

@@ -1,4 +1,4 @@
-// Any bytes are either results that can be written and read again, or an error that names the file.
+// Any input is either results that can be written and read again, or an error that names the file.
 
 #include "measure/race/results.hpp"
 

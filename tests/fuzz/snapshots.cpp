@@ -1,4 +1,4 @@
-// Any bytes are either a snapshot that can be written, read again and compared, or an error that names the file.
+// Any input is either a snapshot that can be written, read again and compared, or an error that names the file.
 
 #include "fuzz/check.hpp"
 #include "inspect/live/compare.hpp"

@@ -1,7 +1,7 @@
-// Any sequence of records, from somebody who has the keys, and of bytes that are none, in pieces of any sizes: what is
-// read is what was sent, until the end or an error; and an error stays.
+// Any sequence of records from a peer that has the keys, and of bytes that are not records, in pieces of any size: what
+// is read is what was sent, until the end or an error, and an error is permanent.
 //
-// The input is a list of operations: what to do, a size, and so many bytes.
+// The input is a list of operations: what to do, a size, and that many bytes.
 
 #include "fuzz/check.hpp"
 #include "net/tls/record_layer.hpp"
@@ -25,11 +25,11 @@ using namespace tare::net::tls;
 
 constexpr auto suite = cipher_suite::chacha20_poly1305_sha256;
 
-/// The socket, as the record layer sees it.
+/// The socket as the record layer sees it.
 struct wire {
   std::deque<std::byte> in;
   std::size_t piece = 1;     ///< read at once
-  std::size_t writable = 0;  ///< before it is full
+  std::size_t writable = 0;  ///< until it is full
   std::size_t written = 0;
 };
 wire* current = nullptr;
@@ -40,7 +40,7 @@ std::unexpected<std::error_code> would_block() {
 
 }  // namespace
 
-// In place of those of the library.
+// Replaces the library's functions.
 namespace tare::net::tls {
 
 result<std::size_t> read_some(tare::detail::io_slot& /*slot*/, std::span<std::byte> into) noexcept {
@@ -69,7 +69,7 @@ result<std::size_t> write_kernel_record(tare::detail::io_slot& /*slot*/, std::ui
 
 namespace {
 
-/// Takes all that is there; false once there will be no more.
+/// Reads everything that has arrived; false if there will be no more.
 bool read_all(record_layer& reader, std::vector<std::byte>& read) {
   for (;;) {
     wanted next{};
@@ -124,7 +124,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const unsigned what = input[0];
     const std::size_t bytes = std::min<std::size_t>(input[1] * 256U + input[2], traffic_keys::max_plain_bytes);
     input = input.subspan(3);
-    // Beyond the input's end, zeros.
+    // Zeros beyond the end of the input.
     std::vector<std::byte> plain(bytes);
     const std::size_t given = std::min(bytes, input.size());
     std::ranges::transform(input.first(given), plain.begin(), [](std::uint8_t each) { return std::byte{each}; });

@@ -1,5 +1,5 @@
-// Any bytes, in pieces of any sizes, are frames that keep their promises, or a failure with a code to close with; and
-// the sizes of the pieces make no difference. The first byte says how large they are, and which side reads.
+// Any input, in pieces of any size, consists of frames that satisfy their invariants, or fails with a code to close
+// with; the sizes of the pieces make no difference. The first byte selects the sizes, and which side reads.
 
 #include "fuzz/check.hpp"
 #include "http/websocket/frame.hpp"

@@ -1,4 +1,4 @@
-// Whatever the poller has under way for a descriptor: once it is closed, the peer sees the end.
+// Whatever requests the poller has in progress for a descriptor: when it is closed, the peer sees the end.
 
 #include "io/reactor.hpp"
 #include "net/on_reactors.hpp"
@@ -29,7 +29,7 @@ using tare::task;
 using tare::detail::reactor;
 using tare::net::stream;
 
-/// The other end of a stream, in plain system calls.
+/// The other end of a stream, using plain system calls.
 class peer {
  public:
   explicit peer(int fd) noexcept : fd_(fd) {}
@@ -43,7 +43,7 @@ class peer {
   void close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   }
-  /// The other end has been closed.
+  /// True if the other end has been closed.
   [[nodiscard]] bool saw_end() const {
     std::array<char, 16> into{};
     for (;;) {
@@ -68,8 +68,8 @@ struct parked {
   return {.here = stream::adopt(ends[0]).value(), .there = peer(ends[1])};
 }
 
-/// Does what it is asked for on another thread, while the one that asks makes no system call, so that what the kernel
-/// has to tell it stays under way.
+/// Runs work on another thread, while the calling thread spins without a system call, so that the kernel's reports to
+/// it stay pending.
 class helper {
  public:
   helper()
@@ -108,7 +108,7 @@ class helper {
 
 task<> read_once(stream& from) { (void)co_await from.readable(); }
 
-/// Waits until all peers have seen the end, at most as long as loopback ever takes.
+/// Waits until all peers have seen the end, but no longer than loopback ever takes.
 task<std::size_t> count_open(const std::vector<parked>& all) {
   std::size_t open = all.size();
   for (int i = 0; i < 2000 && open != 0; ++i) {
@@ -121,19 +121,19 @@ task<std::size_t> count_open(const std::vector<parked>& all) {
 class closing_test : public on_reactors {};
 TARE_ON_ALL_REACTORS(closing_test);
 
-/// What becomes of a stream that is waited for, before it is closed.
+/// The state of a stream, possibly with a waiting task, before it is closed.
 enum class stage : std::uint8_t {
-  unasked,       ///< nobody waits
-  asked,         ///< the poller has not told the kernel yet
-  armed,         ///< the kernel knows it, nothing has happened
-  on_its_way,    ///< something has happened, the kernel has not told it yet
-  peer_gone,     ///< likewise: the end
-  told,          ///< the kernel has told it, the poller has not looked yet
+  unasked,       ///< no task waits
+  asked,         ///< the poller has not submitted the request to the kernel yet
+  armed,         ///< the kernel has the request, but nothing has happened
+  on_its_way,    ///< something has happened, but the kernel has not reported it yet
+  peer_gone,     ///< the same for the end
+  told,          ///< the kernel has reported it, but the poller has not read the report yet
   queued,        ///< the waiting task is about to be resumed
-  resumed,       ///< it has been
+  resumed,       ///< the waiting task has been resumed
   given_up,      ///< the waiting task has been cancelled
-  new_event,     ///< after one that was taken, another is on its way
-  all_of_these,  ///< how many there are
+  new_event,     ///< after one event has been processed, another is pending
+  all_of_these,  ///< the number of stages
 };
 
 task<> bring_to(stage wanted, parked& one, helper& elsewhere, tare::scope& readers) {
@@ -206,7 +206,7 @@ TEST_P(closing_test, of_ten_thousand_closed_while_events_are_on_their_way_none_s
       for (int i = 0; i < at_once; ++i) all.push_back(make_pair());
       co_await tare::with_scope([&](tare::scope& readers) -> task<> {
         for (parked& each : all) readers.spawn(read_once(each.here));
-        // Two turns of the loop, so that the kernel knows all of them.
+        // Two rounds of the loop, so that the kernel has all requests.
         for (int i = 0; i < 140; ++i) co_await tare::yield();
         elsewhere.run([&] {
           for (const parked& each : all) each.there.send_byte();
@@ -315,8 +315,8 @@ TEST_P(closing_test, by_another_thread_than_the_one_that_waited) {
   }(all));
 }
 
-// From now on submissions alone are refused, those that come with a wait are not: what a kernel does that is short of
-// memory, or whose completions have nowhere to go.
+// From now on the kernel refuses calls that only submit requests, but not those that also wait. A kernel that is short
+// of memory, or has no room for completions, does the same.
 void forbid_submitting() {
   std::array filter{
       sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
@@ -342,11 +342,11 @@ task<bool> close_while_submitting_fails() {
     add(readers, 200);
     co_await tare::sleep_for(2ms);
     forbid_submitting();
-    // These the kernel is not told of; the last ones find no room for it either.
+    // The kernel does not get these requests; for the last ones, even the ring has no room.
     add(readers, 200);
     co_await tare::yield();
     for (int i = 0; i < 300; ++i) all[static_cast<std::size_t>(i)].here.close();
-    // Of those that were not closed, all are announced.
+    // All descriptors that were not closed report their events.
     for (int i = 300; i < 400; ++i) all[static_cast<std::size_t>(i)].there.send_byte();
   });
   for (int i = 300; i < 400; ++i) all[static_cast<std::size_t>(i)].here.close();

@@ -64,7 +64,7 @@ TEST_P(reactor_test, is_woken_from_other_threads) {
 }
 
 TEST_P(reactor_test, outlives_the_thread_that_made_it) {
-  // Shard 0 is whoever calls `run`; requests to the kernel belong to a thread.
+  // The thread that calls `run` runs shard 0; requests to the kernel belong to a thread.
   tare::runtime rt(options());
   std::pair<stream, stream> ends;
   std::string got;
@@ -119,7 +119,7 @@ TEST_P(reactor_test, takes_more_events_at_once_than_its_queues_hold) {
       }
       co_await tare::sleep_for(5ms);
       for (int round = 1; round <= 3; ++round) {
-        // Without a pause: all of it is reported in one go.
+        // Without a pause, so all events are reported together.
         for (stream& each : writers) EXPECT_TRUE(each.try_write(bytes_of("x")).has_value());
         while (got < round * count) co_await tare::sleep_for(1ms);
       }
@@ -136,7 +136,7 @@ TEST_P(reactor_test, slots_and_buffers_are_given_back) {
         std::vector<std::pair<stream, stream>> pairs;
         for (int i = 0; i < 100; ++i) {
           pairs.push_back(stream::pair().value());
-          // Parked once, so that the kernel knows it.
+          // Suspended once, so that the kernel watches the descriptor.
           EXPECT_FALSE(co_await tare::timeout(0ms, pairs.back().first.read()));
         }
         EXPECT_EQ(here->slots().size(), 200U);
@@ -154,14 +154,14 @@ TEST_P(reactor_test, descriptors_are_closed_at_once) {
       s.spawn([](stream& from) -> task<> { (void)co_await from.read(); }(both.first));
       co_await tare::sleep_for(2ms);
       both.first.close();
-      // The other end sees it without the reactor taking another turn.
+      // The other end sees it before the reactor does another round.
       std::array<char, 1> into{};
       EXPECT_EQ(::recv(both.second.native_handle(), into.data(), into.size(), MSG_DONTWAIT), 0);
     });
   }());
 }
 
-// What a container's seccomp profile does.
+// Does what a container's seccomp profile does.
 void forbid_io_uring() {
   std::array filter{
       sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),

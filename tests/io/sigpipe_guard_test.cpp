@@ -26,7 +26,7 @@ void block_pipe(int how) {
   ::pthread_sigmask(how, &pipe, nullptr);
 }
 
-/// Writes to a pipe that nobody reads.
+/// Writes to a pipe whose read end is closed.
 [[nodiscard]] bool write_breaks() {
   std::array<int, 2> ends{};
   if (::pipe(ends.data()) != 0) return false;
@@ -36,7 +36,7 @@ void block_pipe(int how) {
   return broke;
 }
 
-/// In a process of its own, which a signal would end.
+/// Runs it in a separate process, which a signal would kill.
 void expect_survives(const std::function<bool()>& right) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(std::_Exit(right() ? 0 : 1), ::testing::ExitedWithCode(0), "");

@@ -12,7 +12,7 @@
 namespace tare::detail {
 namespace {
 
-/// A table only remembers its owner's address.
+/// A table only stores the address of its owner.
 reactor& nobody() {
   alignas(8) static std::byte place[8];
   return *reinterpret_cast<reactor*>(place);
@@ -27,7 +27,7 @@ TEST(slot_table, agrees_with_a_set) {
   std::vector<io_slot*> live;
   int next = 0;
   for (int step = 0; step < 20'000; ++step) {
-    // Grows and shrinks in waves.
+    // The number of slots grows and shrinks in waves.
     const bool grow = (step / 2000) % 2 == 0 ? random() % 4 != 0 : random() % 4 == 0;
     if (grow || live.empty()) {
       io_slot* slot = table.take(next++);
@@ -60,7 +60,7 @@ TEST(slot_table, any_slot_may_go_during_a_visit) {
     for (int i = 0; i < 1000; ++i) all.push_back(table.take(i));
     std::size_t visited = 0;
     table.for_each([&](io_slot& slot) {
-      // Its own, and one that is far away.
+      // The slot itself, and a distant one.
       ++visited;
       io_slot& other = *all[static_cast<std::size_t>(999 - slot.fd)];
       if (other.has(io_used)) table.give_back(other);

@@ -1,4 +1,4 @@
-// `tare hold` and `tare weigh --connections` from outside.
+// Tests `tare hold` and `tare weigh --connections` as commands.
 
 #include "cli/tare_command.hpp"
 

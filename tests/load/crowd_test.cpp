@@ -1,4 +1,4 @@
-// Against servers that answer well, wrongly, and not at all; all in one runtime.
+// Against servers that respond correctly, incorrectly, and not at all, in one runtime.
 
 #include "load/crowd.hpp"
 
@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 
 using test_body = std::function<task<>(const target&)>;
 
-/// Runs `body` while `serve` has a listener; both end with it.
+/// Runs `body` while `serve` accepts on a listener; ends both when `body` ends.
 template <class Serve>
 void with_server(Serve serve, const test_body& body) {
   auto all = [&]() -> task<> {
@@ -41,7 +41,7 @@ void with_server(Serve serve, const test_body& body) {
   run(all());
 }
 
-/// An HTTP server whose handler says `status`.
+/// An HTTP server whose handler responds with `status`.
 auto answering(unsigned status, int& requests) {
   return [status, &requests](net::listener listening, scope& /*all*/) -> task<> {
     auto answer = [status, &requests](http::request& /*asked*/, http::response& response) -> task<> {
@@ -60,7 +60,7 @@ task<> say(net::stream to, std::string_view text) {
   }
 }
 
-/// Says this to whatever it is asked, and closes.
+/// Sends this text in response to anything, and closes the connection.
 auto saying(std::string_view text) {
   return [text](net::listener listening, scope& all) -> task<> {
     while (auto client = co_await listening.accept()) all.spawn(say(std::move(*client), text));

@@ -39,7 +39,7 @@ TEST(latencies, are_as_exact_as_they_claim_at_every_magnitude) {
 TEST(latencies, know_what_to_say_of_none_and_of_extremes) {
   const auto counted = std::make_unique<latencies>();
   EXPECT_EQ(counted->percentile(0.5), nanoseconds(0));
-  counted->add(nanoseconds(-5));  // a clock that went back
+  counted->add(nanoseconds(-5));  // a clock that has gone backwards
   EXPECT_EQ(counted->percentile(1), nanoseconds(0));
   counted->add(std::chrono::hours(24 * 365));
   EXPECT_EQ(counted->longest(), std::chrono::hours(24 * 365));

@@ -1,10 +1,10 @@
-// Does what a program does to get away from whoever started it: a second fork, a session of its own, nothing open.
-// Prints the number of the process that stays.
+// Does what a program does to get away from the process that started it: a second fork, its own session, no open
+// descriptors. Prints the number of the process that remains.
 //
-//   daemon leave    ends at once
+//   daemon leave    ends immediately
 //   daemon stay     does not
 //
-// There may be no setsid(1) where the tests run.
+// setsid(1) may not exist where the tests run.
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -18,7 +18,7 @@
 
 namespace {
 
-/// Not for ever, should a test fail.
+/// Bounded, in case a test fails.
 void sleep_bounded() {
   constexpr timespec time{.tv_sec = 300, .tv_nsec = 0};
   ::nanosleep(&time, nullptr);

@@ -68,7 +68,7 @@ TEST(listen_test, stops_when_told_to) {
   ASSERT_TRUE(stop);
   const auto running = shell("exec sleep 100");
   ASSERT_EQ(::write(stop->writer.get(), "x", 1), 1);
-  for (int i = 0; i < 2; ++i) {  // it is not read, so it says so again
+  for (int i = 0; i < 2; ++i) {  // the signal is not read, so it is reported again
     const auto heard = listen(running, in(patience), stop->reader.get(), never);
     ASSERT_FALSE(heard);
     EXPECT_EQ(heard.error().kind, tare::base::fault::interrupted);
@@ -85,7 +85,7 @@ TEST(listen_test, notices_a_closed_output) {
 
 TEST(listen_test, hears_the_last_words_of_a_process_that_has_ended) {
   const auto running = shell("echo out; echo err >&2");
-  std::this_thread::sleep_for(50ms);  // most likely it has ended by now; either way the answer is the same
+  std::this_thread::sleep_for(50ms);  // it has probably ended by now; the result is the same in any case
   const auto all = hear_out(running);
   EXPECT_EQ(all.output, "out\n");
   EXPECT_EQ(all.heard.errors.text(), "err\n");

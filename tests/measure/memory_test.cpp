@@ -41,7 +41,7 @@ memory own_memory() {
   return *held;
 }
 
-/// Fresh memory of which every page has been written to.
+/// Fresh memory with every page written to.
 class touched_memory {
  public:
   explicit touched_memory(std::size_t size)
@@ -63,7 +63,7 @@ TEST(memory_test, sees_the_memory_that_this_process_touches) {
   const memory before = own_memory();
   const touched_memory more(32 * mebibyte);
   const memory after = own_memory();
-  // Under memory pressure some of it may be swapped.
+  // Some of it may be swapped out if memory is short.
   const auto held = [](const memory& of) { return of.resident + of.swapped; };
   EXPECT_GE(held(after), held(before) + 32 * mebibyte);
   EXPECT_GE(after.anonymous + after.swapped, before.anonymous + before.swapped + 32 * mebibyte);
@@ -139,7 +139,7 @@ TEST(cpu_time_test, grows_with_what_this_process_uses) {
 }
 
 TEST(cpu_time_test, a_process_that_is_not_there_uses_none) {
-  const std::vector<pid_t> nobody{1 << 22};  // the kernel gives no number as large
+  const std::vector<pid_t> nobody{1 << 22};  // larger than any process number
   EXPECT_EQ(read_cpu_time(nobody), 0ns);
 }
 

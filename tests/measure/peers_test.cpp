@@ -52,7 +52,7 @@ std::string complaint(std::string_view text) {
   return list.error().message;
 }
 
-/// The same for a [[peer]] that has a name and a run; `line` is the fourth of the file.
+/// The same for a [[peer]] that has a name and a run; `line` becomes the fourth line of the file.
 std::string complaint_about(std::string_view line) {
   return complaint("[[peer]]\nname = \"a\"\nrun = [\"a\", \"{n}\"]\n" + std::string(line) + "\n");
 }

@@ -23,11 +23,11 @@ TEST(plan_test, divides_the_memory_that_is_left_by_what_a_task_takes) {
   const auto answer = plan(request());
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->limit, limited_by::memory);
-  // 90 MB less 10 MB, for 1,000 bytes and their share of the page tables.
+  // 90 MB minus 10 MB, divided by 1,000 bytes and their share of the page tables.
   EXPECT_NEAR(static_cast<double>(answer->tasks), 80e6 / 1000, 200);
   EXPECT_LE(answer->shares.total(), 90e6);
   EXPECT_GT(shares_at(request(), static_cast<double>(answer->tasks) + 1).total(), 90e6);
-  // An idle service has 1.2 MiB in the arena beside its tasks, and requests under way have frames, too.
+  // An idle service has 1.2 MiB in the arena besides its tasks, and requests in progress have frames too.
   EXPECT_GE(static_cast<double>(answer->frame_limit), answer->shares.tasks + answer->shares.buffers + 2e6);
   EXPECT_EQ(answer->frame_limit % 65536, 0U);
 }

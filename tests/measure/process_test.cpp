@@ -127,7 +127,7 @@ TEST(process_test, end_reaches_a_descendant_that_became_a_daemon) {
     auto running = started(call({TARE_TEST_DAEMON, what}));
     pid_t daemon = -1;
     if (what == "leave") {
-      // In one go: its end may be there with its line, and is told once.
+      // Read in one call: its end may be reported together with its line, and is reported once.
       const auto all = hear_out(running);
       EXPECT_TRUE(all.heard.ended);
       daemon = to_pid(all.output.substr(0, all.output.find('\n')));
@@ -141,7 +141,7 @@ TEST(process_test, end_reaches_a_descendant_that_became_a_daemon) {
   }
 }
 
-// Also if it has ended before its supervisor first waits.
+// Even if it has ended before its supervisor first waits.
 TEST(process_test, notices_the_end_of_what_is_over_at_once) {
   for (int i = 0; i < 500; ++i) {
     const auto running = started(call({"false"}));

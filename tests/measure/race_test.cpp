@@ -17,7 +17,7 @@ namespace {
 using namespace tare::measure;
 using namespace tare::base;
 
-/// A peer in the words of the shell; $1 is the workload, $2 the number.
+/// A peer as a shell script; $1 is the workload, $2 the number of tasks.
 peer shell_peer(const std::string& name, std::string script) {
   peer one;
   one.name = name;
@@ -26,7 +26,7 @@ peer shell_peer(const std::string& name, std::string script) {
   return one;
 }
 
-/// Holds one byte a task, and stops itself, since a child would weigh too.
+/// Holds one byte per task, and stops itself, because a child process would add weight.
 constexpr const char* hoard =
     "x=$(head -c $2 /dev/zero | tr '\\0' x); echo spawn_seconds=0.$2; echo READY; kill -STOP $$";
 
@@ -65,7 +65,7 @@ TEST_F(race_test, weighs_every_peer_at_every_size) {
     EXPECT_LT(entry->weight->median, 6);
     EXPECT_EQ(entry->points[0].reported.at("spawn_seconds"), 0.1);
   }
-  // Turn by turn.
+  // In turns.
   EXPECT_THAT(progress_,
               testing::ElementsAre("repeat 1 of 2: empty, n = 1: a", "repeat 1 of 2: empty, n = 1: b",
                                    "repeat 1 of 2: empty, n = 8000000: a", "repeat 1 of 2: empty, n = 8000000: b",

@@ -63,7 +63,7 @@ std::string complaint(const std::string& text) {
   return parsed.error().message;
 }
 
-/// The example with one change.
+/// The example after one change.
 template <class Change>
 std::string complaint_about(Change change) {
   auto json = ordered_json::parse(to_json(example()));

@@ -19,7 +19,7 @@ using tare::measure::slope;
 using tare::measure::slope_between;
 using tare::measure::summarize;
 
-/// A run of which only the RSS matters.
+/// A run in which only the RSS matters.
 series run_of(std::initializer_list<std::pair<std::uint64_t, std::uint64_t>> resident) {
   series run;
   for (const auto& [n, bytes] : resident) run.push_back({.n = n, .held = {.resident = bytes}});
@@ -88,7 +88,7 @@ TEST(summary_test, summarizes_each_figure_for_itself) {
 }
 
 TEST(summary_test, weighs_from_the_smallest_to_the_largest_count) {
-  // The second run was stopped before its largest count.
+  // The second run was stopped before its largest number of tasks.
   const std::vector<series> runs{run_of({{1, 10}, {11, 500}, {101, 1010}}), run_of({{1, 30}, {11, 700}})};
   const auto all = summarize(runs);
   ASSERT_EQ(all.points.size(), 3U);

@@ -48,7 +48,7 @@ TEST(tail_test, the_last_line_is_fit_for_a_terminal) {
   EXPECT_EQ(last_line("red: \x1b[31mno\x07\x7f!"), "red:  [31mno  !");
   EXPECT_EQ(last_line(std::string(200, 'x')), std::string(200, 'x'));
   EXPECT_EQ(last_line(std::string(201, 'x')), std::string(200, 'x') + "...");
-  // The 200th byte is the first of two of one character.
+  // The 200th byte is the first of two bytes of a character.
   EXPECT_EQ(last_line(std::string(199, 'x') + "\xc3\xa9" + "yz"), std::string(199, 'x') + "...");
 }
 

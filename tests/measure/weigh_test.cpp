@@ -24,7 +24,7 @@ using conversation::patience;
 using tare::base::fault;
 using tare::measure::weigh_once;
 
-/// A program in the words of the shell; the number of tasks is $1.
+/// A program as a shell script; the number of tasks is $1.
 tare::measure::command program(std::string script) { return call({"sh", "-c", std::move(script), "sh", "{n}"}); }
 
 std::string why_failed(const tare::measure::weighed& all) { return all.failed ? all.failed->message : "did not"; }
@@ -67,8 +67,8 @@ TEST(weigh_test, counts_the_children_of_the_program) {
 }
 
 TEST(weigh_test, finds_the_bytes_that_a_task_takes) {
-  // The shell's "task" is one byte of a variable. How many copies of it a shell makes is its own affair. It
-  // stops itself, since a child would weigh too.
+  // A "task" of the shell is one byte of a variable; the shell may make several copies of it. The shell stops itself,
+  // because a child process would add weight.
   const auto hoard = program("x=$(head -c $1 /dev/zero | tr '\\0' x); echo READY; kill -STOP $$");
   const auto all = tare::measure::weigh({.program = hoard, .counts = {1, 16'000'000}, .time_limit = patience});
   ASSERT_EQ(why_failed(all), "did not");

@@ -1,4 +1,4 @@
-// What an idle connection weighs in the memory of the process that holds it. Its clients are in another process.
+// The weight of an idle connection in the process that holds it. The clients are in another process.
 
 #include "net/on_reactors.hpp"
 #include "support/own_memory.hpp"
@@ -27,8 +27,8 @@ constexpr bool compact_frames = true;
 constexpr bool compact_frames = false;
 #endif
 
-/// Connections that a child process opens and holds. Told by lines: 'o' and a count, 's' (send a byte on each and read
-/// one back), 'c' (close all); answers with one byte when it has done so.
+/// Connections that a child process opens and holds. Commands: 'o' and a count opens, 's' sends a byte on each and
+/// reads one back, 'c' closes all. It responds with one byte when a command has finished.
 class clients {
  public:
   explicit clients(std::uint16_t port) {
@@ -125,8 +125,8 @@ task<> accept(listener& from, int count, task<> (*serve)(stream)) {
 
 struct weights {
   double idle = 0;         ///< bytes per connection
-  double after_burst = 0;  ///< likewise, when each has been used once
-  double left = 0;         ///< above the start, when all are closed
+  double after_burst = 0;  ///< the same after each has been used once
+  double left = 0;         ///< above the start, after all have been closed
 };
 
 task<weights> weigh(const clients& others, listener& from, task<> (*serve)(stream)) {
@@ -137,7 +137,7 @@ task<weights> weigh(const clients& others, listener& from, task<> (*serve)(strea
   others.begin('o', few);
   co_await accept(from, few, serve);
   co_await others.done();
-  others.begin('s');  // what the shard keeps for busy ones is there from now on
+  others.begin('s');  // from now on, what the shard keeps for busy connections is included
   co_await others.done();
   const double first = resident_bytes();
   others.begin('o', many - few);
@@ -163,7 +163,7 @@ class connection_memory : public on_reactors {
     ::getrlimit(RLIMIT_NOFILE, &descriptors);
     descriptors.rlim_cur = descriptors.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &descriptors);
-    if (descriptors.rlim_cur < 15'100) GTEST_SKIP() << "this process may not have 15,100 descriptors";
+    if (descriptors.rlim_cur < 15'100) GTEST_SKIP() << "this process cannot have 15,100 descriptors";
 
     tare::runtime rt(options());
     std::optional<listener> listening;

@@ -1,4 +1,4 @@
-// The promises about memory, held to what the kernel says.
+// The promises about memory, compared with the kernel's figures.
 
 #include "support/own_memory.hpp"
 
@@ -17,14 +17,14 @@ using tare::task;
 #if defined(__clang__)
 constexpr bool compact_frames = true;
 #else
-constexpr bool compact_frames = false;  // g++ 12 keeps a self handle and every local in the frame
+constexpr bool compact_frames = false;  // g++ 12 keeps a handle to the coroutine itself and every local in the frame
 #endif
 
 using support::resident_bytes;
 
 constexpr std::size_t million = 1'000'000;
 
-/// Until all tasks have begun, and the shard has had nothing to do and given back what it had in advance.
+/// Waits until all tasks have begun, and the idle shard has returned the memory that it had populated in advance.
 task<> rest() {
   co_await tare::yield();
   co_await tare::sleep_for(30ms);

@@ -1,4 +1,4 @@
-// What an idle TLS connection weighs in the memory of the server. Its clients are in another process.
+// The weight of an idle TLS connection in the server. The clients are in another process.
 
 #include "net/on_reactors.hpp"
 #include "support/identity.hpp"
@@ -27,7 +27,7 @@ namespace tls = tare::net::tls;
 constexpr int few = 200;
 constexpr int many = 2000;
 
-/// The clients: connect, say a byte and hear it, and stay until `control` ends.
+/// The clients: each connects, exchanges a byte, and stays until `control` is closed.
 task<> hold_clients(int control, endpoint at, std::string authorities) {
   const auto trusted = tls::context::client({.authorities = std::move(authorities)}).value();
   std::vector<tls::stream> held;
@@ -73,7 +73,7 @@ TEST(tls_connection_memory, an_idle_one_weighs_at_most_1_kib) {
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(control[0]);
-    // The parent's runtime is not the child's to destroy.
+    // The child must not destroy the parent's runtime.
     tare::run(hold_clients(control[1], at, ours.certificate));
     ::_exit(0);
   }

@@ -16,7 +16,7 @@ using tare::task;
 class sleeping_in_reactor : public testing::TestWithParam<std::tuple<tare::io_kind, tare::clock_kind>> {};
 
 TEST_P(sleeping_in_reactor, gets_back_what_others_free) {
-  if (tare::detail::poisoning) GTEST_SKIP() << "freed frames are held back where their use is reported";
+  if (tare::detail::poisoning) GTEST_SKIP() << "AddressSanitizer's quarantine holds back freed frames";
   const auto [io, clock] = GetParam();
   tare::runtime rt({.shards = 2, .clock = clock, .io = io, .frame_limit = tare::test::ceiling});
   auto body = [&]() -> task<> {

@@ -93,20 +93,22 @@ TEST(await_section, with_a_damaged_line_is_refused) {
   EXPECT_EQ(complaint(replaced("build 0123abcd", "build ")), "its line 2 is damaged");
   EXPECT_EQ(complaint(replaced("c 401a30", "c 401g30")), "its line 4 is damaged");
   EXPECT_EQ(complaint(replaced("c 401a30", "c 11111111111111111")), "its line 4 is damaged") << "more than 64 bits";
-  EXPECT_EQ(complaint(replaced("31 1 0 45", "31 3 0 45")), "its line 4 is damaged") << "3 bytes are no number";
+  EXPECT_EQ(complaint(replaced("31 1 0 45", "31 3 0 45")), "its line 4 is damaged") << "3 bytes are not a number";
   EXPECT_EQ(complaint(replaced("31 1 0 45", "31 2 0 45")), "its line 4 is damaged") << "not aligned";
   EXPECT_EQ(complaint(replaced("31 1 0 45", "4294967295 1 0 45")), "its line 4 is damaged") << "beyond any frame";
   EXPECT_EQ(complaint(replaced("31 1 0 45", "31 1 1 45")), "its line 4 is damaged") << "no such file yet";
   EXPECT_EQ(complaint(replaced("31 1 0 45", "-1 1 0 45")), "its line 4 is damaged");
   EXPECT_EQ(complaint(replaced(" serve(int, a b)", "")), "its line 4 is damaged") << "no name";
-  EXPECT_EQ(complaint(replaced("serve(int", "serve\x1b(int")), "its line 4 is damaged") << "a name for no screen";
+  EXPECT_EQ(complaint(replaced("serve(int", "serve\x1b(int")), "its line 4 is damaged")
+      << "a name with control characters";
   EXPECT_EQ(complaint(replaced("/src/server.cpp", "/src\rserver.cpp")), "its line 3 is damaged");
   EXPECT_EQ(complaint(replaced("a 1 b 1 47", "a 1 x 1 47")), "its line 7 is damaged");
   EXPECT_EQ(complaint(replaced("a 1 b 1 47", "a 1 b 1 47 1")), "its line 7 is damaged");
   EXPECT_EQ(complaint(replaced("a 1 b 1 47", "a 0 b 1 47")), "its line 7 is damaged") << "not in order";
   EXPECT_EQ(complaint(replaced("a 1 b 1 47", "")), "its line 7 is damaged");
-  EXPECT_EQ(complaint(replaced("f /src/server.cpp", "a 0 s 0 0")), "its line 3 is damaged") << "of no coroutine";
-  EXPECT_EQ(complaint(std::string(example) + "end\n"), "its line 13 is damaged") << "something behind the end";
+  EXPECT_EQ(complaint(replaced("f /src/server.cpp", "a 0 s 0 0")), "its line 3 is damaged")
+      << "an await without a coroutine";
+  EXPECT_EQ(complaint(std::string(example) + "end\n"), "its line 13 is damaged") << "something after the end";
 }
 
 TEST(await_table, tells_places) {
@@ -124,7 +126,7 @@ TEST(await_table, tells_places) {
   EXPECT_EQ(table.place(at(0x411a30), 2), declared) << "an index that it never has";
   EXPECT_EQ(table.place(at(0x411a30), 3), declared) << "an await without a line";
   EXPECT_EQ(table.place(at(0x411a30)), declared);
-  // Where there is no index, as there is only one place.
+  // Without an index, because there is only one place.
   EXPECT_EQ(table.place(at(0x412000)),
             (suspension_point{.function = "only_one()", .file = "/src/loop.hpp", .line = 9, .is_await = true}));
   EXPECT_EQ(table.place(at(0x413000), 2), (suspension_point{.function = "nowhere()", .file = {}}));
@@ -143,7 +145,7 @@ TEST(await_table, has_several_modules) {
   EXPECT_EQ(table.coroutines(), 4U);
   EXPECT_EQ(table.place(at(0x401a30))->function, "other()");
   EXPECT_EQ(table.place(at(0x411a30))->function, "serve(int, a b)");
-  // Their places stay when the table is moved.
+  // The places stay valid when the table is moved.
   const await_table moved = std::move(table);
   EXPECT_EQ(moved.place(at(0x401a30))->file, "/src/lib.cpp");
 }
@@ -153,7 +155,7 @@ TEST(await_table, is_the_same_after_a_section_that_cannot_be_used) {
   const auto of_another_build = table.add(std::string(example), "0123abce", 0);
   ASSERT_FALSE(of_another_build);
   EXPECT_EQ(of_another_build.error(), "it was made for another build");
-  ASSERT_FALSE(table.add(std::string(example), "", 0)) << "of code that has no build id";
+  ASSERT_FALSE(table.add(std::string(example), "", 0)) << "code without a build id";
   const auto damaged = table.add("junk\n", "", 0);
   ASSERT_FALSE(damaged);
   EXPECT_EQ(damaged.error(), "it is not an await table");

@@ -1,4 +1,4 @@
-// Runtimes whose shard 0 has a thread of its own.
+// Runtimes whose shard 0 has its own thread.
 
 #include <tare/snapshot.hpp>
 #include <tare/tare.hpp>
@@ -144,7 +144,7 @@ TEST_P(background, it_ends_when_it_has_done_nothing) {
 }
 
 TEST_P(background, it_ends_when_the_last_tasks_do) {
-  // The ends of tasks on several shards and the destructor meet in any order.
+  // Ends of tasks on several shards coincide with the destructor in any order.
   for (int round = 0; round < 200; ++round) {
     tare::runtime rt(options());
     for (unsigned on = 0; on < shards(); ++on) rt.spawn_on(on, []() -> task<> { co_return; }());

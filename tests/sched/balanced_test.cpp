@@ -1,4 +1,4 @@
-// How many tasks a shard has, whatever has become of them, and what spawn_balanced makes of it.
+// The number of tasks that a shard counts, whatever has happened to them, and how spawn_balanced uses it.
 
 #include "sched/runtime_core.hpp"
 #include "sched/shard.hpp"
@@ -19,7 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using tare::task;
 
-/// What each shard of the current runtime says that it has.
+/// The load that each shard of the current runtime reports.
 std::vector<std::int64_t> loads() {
   tare::detail::runtime_core& runtime = tare::detail::shard::current().runtime();
   std::vector<std::int64_t> seen;
@@ -29,7 +29,7 @@ std::vector<std::int64_t> loads() {
 
 constexpr unsigned shards = 3;
 
-/// Counts itself where it is, and moves at random.
+/// Tasks that count themselves on their shard, and move at random.
 struct wanderers {
   std::array<std::atomic<std::int64_t>, shards> here{};
 
@@ -48,7 +48,7 @@ struct wanderers {
     --here.at(tare::this_shard());
   }
   task<> parent(unsigned seed) {
-    // Branches and children of a scope count where they are, too.
+    // Branches and children of a scope count on their shard too.
     co_await tare::with_scope([&, seed](tare::scope& s) -> task<> {
       s.spawn(wander(seed));
       s.spawn_on(seed % shards, wander(seed + 1));
@@ -80,12 +80,12 @@ TEST(balanced, the_load_of_a_shard_is_the_number_of_its_tasks) {
         }
         if (seed % 2 == 0 && i % 50 == 0) tare::spawn(all.parent(static_cast<unsigned>(random())));
       }
-      co_await tare::sleep_for(1min);  // the others are asleep for an hour
+      co_await tare::sleep_for(1min);  // the other tasks sleep for an hour
       std::vector<std::int64_t> expected;
       for (const auto& each : all.here) expected.push_back(each.load());
       std::vector<std::int64_t> seen = loads();
       seen.at(0) -= 1;  // this task
-      // Scopes and when_all of the parents: the body of a parent waits, and is a task itself.
+      // With even seeds there are parents, whose bodies wait and are tasks that `expected` does not count.
       if (seed % 2 != 0) {
         EXPECT_EQ(seen, expected) << "seed " << seed;
       }
@@ -98,7 +98,7 @@ TEST(balanced, the_load_of_a_shard_is_the_number_of_its_tasks) {
 }
 
 TEST(balanced, goes_to_the_less_busy_of_two_shards) {
-  // Whatever has made the one busy: detached tasks, those of a scope, or tasks that have come from elsewhere.
+  // Whatever made the other shard busy: detached tasks, tasks of a scope, or tasks that have moved there.
   for (int way = 0; way < 3; ++way) {
     std::array<std::atomic<int>, 2> on{};
     auto counted = [](std::array<std::atomic<int>, 2>& where) -> task<> {

@@ -16,7 +16,7 @@
 
 namespace {
 
-// Only on the thread that asks for it.
+// Only on the thread that sets it.
 thread_local int allocations_until_failure = -1;
 
 }  // namespace
@@ -38,7 +38,7 @@ using namespace std::chrono_literals;
 using tare::task;
 using tare::detail::blocking_pool;
 
-/// Waits until the pool's threads have ended because they were idle, and nobody has joined them.
+/// Waits until all threads of the pool have ended because they were idle; they have not been joined yet.
 void wait_until_no_thread_is_left(const blocking_pool& pool) {
   for (int i = 0; i < 10'000 && pool.threads() != 0; ++i) std::this_thread::sleep_for(1ms);
   ASSERT_EQ(pool.threads(), 0U);
@@ -46,13 +46,13 @@ void wait_until_no_thread_is_left(const blocking_pool& pool) {
 
 struct waited_call : tare::detail::blocking_call {};
 
-/// A call that a task awaits, on a pool of its own.
+/// A call that a task awaits, on its own pool.
 class call_awaiter : private tare::detail::blocking_call {
  public:
   struct request {
     using tare_awaiter = call_awaiter;
     blocking_pool& on;
-    int allocations;  ///< that succeed
+    int allocations;  ///< the number that succeed
   };
   call_awaiter(request asked, tare::detail::wait_state& /*task*/) noexcept : asked_(asked) {}
   [[nodiscard]] static bool await_ready() noexcept { return false; }
@@ -85,7 +85,7 @@ TEST(blocking_pool, a_thread_for_which_there_is_no_memory_ends_nothing) {
     blocking_pool pool(4, nullptr, 1ms);
     bool failed = false;
     auto body = [&]() -> task<> {
-      // Threads that have ended are there to be joined by the next call, which fails.
+      // Ended threads wait to be joined by the next call, which fails.
       co_await call_awaiter::request{pool, -1};
       wait_until_no_thread_is_left(pool);
       try {
@@ -93,7 +93,7 @@ TEST(blocking_pool, a_thread_for_which_there_is_no_memory_ends_nothing) {
       } catch (const std::bad_alloc&) {
         failed = true;
       }
-      co_await call_awaiter::request{pool, -1};  // and the pool goes on
+      co_await call_awaiter::request{pool, -1};  // and the pool still works
     };
     tare::run(body());
     failures += failed ? 1 : 0;

@@ -1,4 +1,4 @@
-// Tasks that have been moved from, awaited or spawned, and are used once more; and tasks that are never used.
+// Tasks that are used again after they have been moved from, awaited or spawned; and tasks that are never used.
 
 #include <tare/detail/link.hpp>
 #include <tare/tare.hpp>
@@ -108,7 +108,7 @@ TEST(empty_task_run_death, ends_the_program_with_the_name_of_the_call) {
 
 TEST(no_link_death, traps_when_it_is_followed) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  const auto unused = nothing();  // there is an arena
+  const auto unused = nothing();  // the arena exists
   EXPECT_DEATH(
       {
         volatile char* const nowhere = tare::detail::from_link<volatile char>(tare::detail::no_link);
@@ -159,7 +159,7 @@ TEST(unstarted_task, may_hold_many_at_each_depth) {
   EXPECT_EQ(live, 0);
 }
 
-// What may be returned as a reference.
+// Types that may be returned as a reference.
 struct base {};
 struct derived : base {};
 struct refers {

@@ -1,6 +1,6 @@
 #pragma once
 
-// Tasks that shard 0 makes and that end on shard 1, whose frames therefore are freed by a shard that does not own them.
+// Tasks that shard 0 creates and that end on shard 1, so their frames are freed by a shard that does not own them.
 
 #include "frame/poison.hpp"
 
@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 inline constexpr int guests = 40'000;
 inline constexpr std::size_t few_bytes = std::size_t{256} << 10U;
-/// More than the guests need, less than they and as many others do. The frames of g++ are larger.
+/// More than the guests need, but less than twice that. Frames of g++ are larger.
 #if defined(__clang__)
 inline constexpr std::size_t ceiling = std::size_t{3} << 20U;
 #else
@@ -41,7 +41,7 @@ inline void send_guests() {
   for (int i = 0; i < guests; ++i) spawn_on(1, guest());
 }
 
-/// On shard 1: waits until all have ended, then whether as much can be made again.
+/// On shard 1: waits until all have ended. Returns whether the same number of tasks can be created again.
 inline task<bool> has_room() {
   while (ended < guests) co_await sleep_for(1ms);
   std::vector<task<>> many;
@@ -58,7 +58,7 @@ inline task<bool> becomes_small(runtime& rt, std::size_t few) {
   co_return rt.frame_bytes() <= few;
 }
 
-/// On shard 0 of two: sends guests to shard 1, and sleeps until their memory has come back: all but `few` bytes.
+/// On shard 0 of two: sends guests to shard 1, and sleeps until their memory has been returned, all but `few` bytes.
 inline task<> sleep_until_it_has_come_back(runtime& rt, std::size_t few) {
   send_guests();
   event over;

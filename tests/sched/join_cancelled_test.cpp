@@ -1,5 +1,5 @@
-// A join that throws something else than the cancellation that ended it: the await after it is not touched, whatever it
-// is, and keeps what it is granted.
+// A join that throws something other than the cancellation that ended it: whatever the next await is, it is unaffected
+// and keeps what it gets.
 
 #include "sched/run_then_cancel.hpp"
 
@@ -31,7 +31,7 @@ task<> fails_when_cancelled() {
   if (ended) throw std::runtime_error("flush failed");
 }
 
-/// What is awaited right after the join, all of it complete at once.
+/// What is awaited right after the join; all of it can complete immediately.
 struct next_await {
   tare::mutex lock;
   tare::semaphore permits{3};
@@ -51,7 +51,7 @@ struct next_await {
 struct await_case {
   std::string name;
   std::function<task<>(next_await&)> await;
-  std::function<void(next_await&)> check;  ///< that nothing is lost
+  std::function<void(next_await&)> check;  ///< checks that nothing is lost
 };
 
 std::vector<await_case> await_cases() {
@@ -113,11 +113,11 @@ TEST_P(join_cancelled_test, leaves_the_next_await_alone) {
       try {
         co_await join_that_throws();
       } catch (const tare::cancelled&) {
-        ADD_FAILURE() << "the scope's error comes first";
+        ADD_FAILURE() << "the scope's error takes precedence";
       } catch (const std::exception&) {
         thrown = true;
       }
-      // Inside a shield nothing is cancelled, whether it waits or not.
+      // Inside a shield nothing is cancelled, whether or not it waits.
       try {
         co_await tare::shield(next.await(at));
       } catch (const tare::cancelled&) {
@@ -150,7 +150,7 @@ TEST_P(join_cancelled_test, leaves_the_task_cancelled) {
 }
 
 TEST_P(join_cancelled_test, leaves_other_tasks_of_the_shard_alone) {
-  // They run in the slices after it; their awaits are complete at once.
+  // They run in the turns after it; their awaits complete immediately.
   tare::mutex m;
   int locked = 0;
   auto worker = [&]() -> task<> {

@@ -1,4 +1,5 @@
-// Runtimes that are made, used and destroyed by tasks of another one: the thread is what it was when they have ended.
+// Runtimes that are created, used and destroyed by tasks of another runtime: afterwards, the thread's state is as
+// before.
 
 #include <tare/tare.hpp>
 
@@ -18,7 +19,7 @@ using tare::task;
 task<int> seven() { co_return 7; }
 task<> sleeps(std::chrono::nanoseconds time) { co_await tare::sleep_for(time); }
 
-/// Uses everything of the current shard that hangs on the thread: queue, timers, frames, primitives, other shards.
+/// Uses everything of the current shard that depends on the thread: queue, timers, frames, primitives, other shards.
 task<> use_the_shard(unsigned shards) {
   const tare::shard_id here = tare::this_shard();
   co_await tare::yield();
@@ -39,7 +40,7 @@ task<> use_the_shard(unsigned shards) {
 
 class nested_runtime : public testing::TestWithParam<unsigned> {
  protected:
-  /// Runs `inner(body)`'s task on the last shard of a runtime, and looks whether the shard is as it was.
+  /// Runs the task `inner(body)` on the last shard of a runtime, and checks that the shard's state is as before.
   template <class Body>
   void run(Body body) {
     const unsigned shards = GetParam();
@@ -50,7 +51,7 @@ class nested_runtime : public testing::TestWithParam<unsigned> {
       co_await use_the_shard(shards);
     };
     rt.run(outer());
-    EXPECT_EQ(rt.run(seven()), 7) << "the thread is free again";
+    EXPECT_EQ(rt.run(seven()), 7) << "the thread must be free again";
   }
 };
 

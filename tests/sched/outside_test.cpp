@@ -1,5 +1,5 @@
-// Calls that need a task, made without one: a message that names the call and the mend, never a null dereference. And
-// what works everywhere.
+// Calls that need a task but are made outside one: a message names the call and the fix, and there is never a null
+// dereference. Also, what works everywhere.
 
 #include <tare/tare.hpp>
 
@@ -66,7 +66,7 @@ TEST(outside_of_a_task, an_interval_may_be_made) {
   tare::interval every(1h);
   EXPECT_GE(every.next(), before + 1h);
   EXPECT_LE(every.next(), std::chrono::steady_clock::now() + 1h);
-  (void)every.tick();  // a request: what awaits it is a task
+  (void)every.tick();  // only a request; a task must await it
 }
 
 TEST(outside_of_a_task, what_a_task_has_made_may_end) {

@@ -1,4 +1,4 @@
-// The quota of control groups, in made-up folders.
+// The quota of control groups, with files made for the test.
 
 #include "sched/processors.hpp"
 
@@ -72,7 +72,7 @@ TEST(processors, the_least_of_all_groups_above_counts) {
                             {"/sys/fs/cgroup/app/cpu.max", "300000 100000\n"}})),
             3U);
   EXPECT_EQ(quota_of(in_v2({{"/sys/fs/cgroup/app/cpu.max", "300000 100000\n"}})), 3U);
-  // In a container, what is mounted is its own group.
+  // In a container, its own group is mounted at the top.
   EXPECT_EQ(quota_of(in_v2({{"/sys/fs/cgroup/cpu.max", "500000 100000\n"}}, "0::/\n")), 5U);
   EXPECT_EQ(quota_of(in_v2({{"/sys/fs/cgroup/cpu.max", "500000 100000\n"}}, "0::/docker/0123abc\n")), 5U);
   EXPECT_EQ(quota_of(in_v2({{"/sys/fs/cgroup/cpu.max", "500000 100000\n"}}, "0::/../other\n")), 5U);

@@ -142,7 +142,7 @@ TEST(resume_on, cancellation_follows_the_task) {
     for (int round = 0; round < 50; ++round) {
       co_await tare::with_scope([&](tare::scope& s) -> task<> {
         for (unsigned i = 0; i < 9; ++i) s.spawn(waits_on(i % 3));
-        // In half of the rounds while they are under way.
+        // In half of the rounds all of them wait first; in the others they are cancelled while they move.
         if (round % 2 == 0) {
           while (waiting < (round + 1) * 9) co_await tare::yield();
         } else {

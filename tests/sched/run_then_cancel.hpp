@@ -1,6 +1,6 @@
 #pragma once
 
-// A task that is cancelled while it waits, as tests of what cancellation leaves behind need it.
+// A task that is cancelled while it waits, for tests of what a cancellation leaves behind.
 
 #include <tare/tare.hpp>
 
@@ -9,7 +9,7 @@
 
 namespace tare::test {
 
-/// Runs `worker` in a scope, cancels the scope after a millisecond, and goes on when `worker` has ended.
+/// Runs `worker` in a scope, cancels the scope after a millisecond, and returns when `worker` has ended.
 inline task<> run_then_cancel(task<> worker) {
   scope s;
   s.spawn(std::move(worker));
@@ -18,7 +18,7 @@ inline task<> run_then_cancel(task<> worker) {
   co_await s.join();
 }
 
-/// The same in a runtime of its own, in virtual time.
+/// The same in a separate runtime, in virtual time.
 inline void run_then_cancel_in_virtual_time(task<> worker) {
   runtime rt({.clock = clock_kind::virtual_time});
   rt.run(run_then_cancel(std::move(worker)));

@@ -1,4 +1,4 @@
-// The end of a runtime: by whom, with what under way, and in a child process.
+// Ends of a runtime: by whom, with what in progress, and in a child process.
 
 #include "frame/arena.hpp"
 #include "frame/heap.hpp"
@@ -126,8 +126,8 @@ TEST(runtime_end, frees_a_cancellation_that_was_under_way_to_a_task_that_has_end
       while (!until) std::this_thread::yield();
     };
     auto runtime = std::make_unique<tare::runtime>(tare::runtime_options{.shards = 2});
-    // Shard 1 first waits until both tasks are in its mailbox, so that they run in one turn: the first gets the message
-    // while it runs and ends; the second ends the runtime before the mailbox is looked at again.
+    // Shard 1 first waits until both tasks are in its mailbox, so that they run in one turn: the first one gets the
+    // message while it runs, and ends; the second one ends the runtime before the mailbox is checked again.
     auto gate = [&]() -> task<> {
       spin(posted);
       co_return;
@@ -158,7 +158,7 @@ TEST(runtime_end, frees_a_cancellation_that_was_under_way_to_a_task_that_has_end
     ending = true;
     runtime.reset();
   }
-  // Under AddressSanitizer some freed frames are kept, so that late uses of them are seen.
+  // AddressSanitizer's quarantine holds back some freed frames.
   if (!tare::detail::poisoning) {
     EXPECT_EQ(held_by_new_runtime(), before);
   }
@@ -186,7 +186,7 @@ int in_child(const std::function<int()>& act) {
 
 TEST(fork, of_a_process_in_whose_arena_a_thread_is) {
 #if defined(TARE_TESTS_THREADS)
-  GTEST_SKIP() << "ThreadSanitizer counts the parent's thread as one that the child has leaked";
+  GTEST_SKIP() << "ThreadSanitizer reports the parent's thread as leaked by the child";
 #endif
   std::atomic<bool> locked = false;
   std::thread other([&] {

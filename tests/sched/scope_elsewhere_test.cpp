@@ -1,4 +1,4 @@
-// A scope that is cancelled from another thread than its shard's, in every state that it can be in.
+// A scope that is cancelled from another thread than its shard's, in every state.
 
 #include <tare/tare.hpp>
 
@@ -41,8 +41,8 @@ task<> cancels(tare::scope& s, std::atomic<bool>& done) {
 
 class scope_elsewhere : public testing::TestWithParam<std::tuple<canceller, state>> {
  protected:
-  /// Has `s` cancelled from elsewhere; the call has returned, or will before the task that it is made in has ended,
-  /// when `done` is set.
+  /// Cancels `s` from elsewhere. When `done` is set, the call has returned, or will return before the task that makes
+  /// it ends.
   void cancel_elsewhere(tare::scope& s, std::atomic<bool>& done) {
     const auto call = [&s, &done] {
       s.cancel();
@@ -83,7 +83,7 @@ class scope_elsewhere : public testing::TestWithParam<std::tuple<canceller, stat
     if (how == state::empty) {
       cancel_elsewhere(s, done);
       co_await wait_for_call();
-      // Neither spawned nor joined, unless there is a member.
+      // There is nothing to join, unless there is a member.
       if (s.size() != 0) co_await s.join();
       co_return;
     }
@@ -107,7 +107,7 @@ class scope_elsewhere : public testing::TestWithParam<std::tuple<canceller, stat
     }
     EXPECT_EQ(thrown, how == state::with_error);
     EXPECT_GE(cancelled_ - before, 150);
-    // A member of a scope that has failed does not even start.
+    // A member of a scope that has failed is not even started.
     const bool called = std::get<0>(GetParam()) != canceller::member || how != state::with_error;
     if (called) co_await wait_for_call();
     int ran = 0;
@@ -116,7 +116,7 @@ class scope_elsewhere : public testing::TestWithParam<std::tuple<canceller, stat
       ++count;
     }(ran));
     co_await s.join();
-    // A call may have come in while the last round was on; then it was cancelled.
+    // A call may have arrived while the last round ran; then that round was cancelled.
     if (how == state::body_runs || how == state::spawning) {
       EXPECT_EQ(ran, 1);
     }
@@ -154,7 +154,7 @@ TEST(scope_elsewhere_body, is_cancelled_with_its_scope) {
 }
 
 TEST(scope_elsewhere_end, a_message_under_way_arrives_before_the_scope_is_gone) {
-  // The shard does not take its mail between the call and the scope's end.
+  // The shard does not process its mail between the call and the end of the scope.
   for (const bool joined : {false, true}) {
     auto body = [&]() -> task<> {
       std::optional<tare::scope> s(std::in_place);

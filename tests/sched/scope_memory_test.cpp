@@ -1,4 +1,4 @@
-// A scope that collects errors while there is no memory: the program goes on, and the first error is delivered.
+// A scope that collects errors while memory is short: the program continues, and the first error is delivered.
 
 #include <tare/tare.hpp>
 
@@ -14,7 +14,7 @@ namespace {
 std::atomic<bool> no_memory = false;
 }
 
-// Not inline: g++ would see memory of malloc() freed where it expects that of an operator new, and warn.
+// Not inline, because g++ would warn that memory from malloc() is freed by a mismatched operator delete.
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
   void* const memory = no_memory ? nullptr : std::malloc(bytes);
   if (memory == nullptr) throw std::bad_alloc();
@@ -32,7 +32,7 @@ struct numbered {
 };
 
 TEST(scope_memory, the_first_error_needs_none) {
-  // From which error on there is none; 100: only when they are delivered.
+  // From which error on allocations fail; 100: only when the errors are delivered.
   for (const int from : {0, 1, 2, 5, 100}) {
     int first = -1;
     auto body = [&]() -> task<> {

@@ -1,4 +1,4 @@
-// A scope after a join: as new, however the round before has ended.
+// A scope after a join is as good as new, however the previous round ended.
 
 #include "sched/run_then_cancel.hpp"
 
@@ -88,7 +88,7 @@ TEST_P(scope_reuse, runs_what_is_spawned_after_any_two_rounds) {
     }
     for (int i = 0; i < 10; ++i) s.spawn(works(ran_last));
     co_await s.join();
-    co_await s.join();  // of nothing
+    co_await s.join();  // nothing to join
   };
   tare::runtime rt({.clock = tare::clock_kind::virtual_time});
   rt.run(body());
@@ -152,7 +152,7 @@ TEST(scope_join, a_second_joiner_is_refused_and_the_first_gets_the_result) {
         for (int i = 0; i < 3; ++i) joiners.spawn(joins());
         co_return;
       });
-      // Nobody joins any more, so one may.
+      // The scope is no longer being joined, so it may be joined again.
       s.spawn(ends_at_once());
       co_await s.join();
     };
@@ -165,8 +165,8 @@ TEST(scope_join, a_second_joiner_is_refused_and_the_first_gets_the_result) {
 }
 
 TEST(scope_cancel, reaches_all_tasks_although_an_interrupt_spawns_into_the_scope) {
-  // Chunks of a scope hold 8 and then 120 tasks. Each gets a free place, and the interrupt takes one in the chunk that
-  // is being walked.
+  // The chunks of a scope hold 8 and then 120 tasks. Each has a free slot, and the interrupt function takes one in the
+  // chunk that is being traversed.
   constexpr int sleepers = 7 + 119 + 118;
   int cancelled = 0;
   int late = 0;
@@ -207,7 +207,7 @@ TEST(scope_cancel, reaches_all_tasks_although_an_interrupt_spawns_into_the_scope
   };
   tare::run(body());
   EXPECT_EQ(cancelled, sleepers);
-  EXPECT_EQ(late, 0) << "cancelled from the start";
+  EXPECT_EQ(late, 0) << "it must be cancelled from the start";
 }
 
 }  // namespace

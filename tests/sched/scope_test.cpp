@@ -38,7 +38,7 @@ TEST_F(scope_test, join_waits_for_all) {
     EXPECT_EQ(s.size(), 1000U);
     co_await s.join();
     EXPECT_EQ(s.size(), 0U);
-    s.spawn(sleeps(1ms, ended));  // and can be used again
+    s.spawn(sleeps(1ms, ended));  // the scope can be used again
     co_await s.join();
   };
   rt_.run(body());

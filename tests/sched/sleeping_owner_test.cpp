@@ -1,5 +1,5 @@
-// Frames that end elsewhere than where they were made, while nobody runs the shard that made them. The shard sleeps
-// without descriptors here, and with some in tests/net/sleeping_owner_test.cpp.
+// Frames that end on another thread than the one that made them, while no thread runs the shard that made them. Here
+// the shard sleeps without descriptors; in tests/net/sleeping_owner_test.cpp it has some.
 
 #include "sched/guests.hpp"
 
@@ -20,7 +20,7 @@ using tare::task;
 class sleeping_owner : public testing::TestWithParam<tare::clock_kind> {};
 
 TEST_P(sleeping_owner, gets_back_what_others_free) {
-  if (tare::detail::poisoning) GTEST_SKIP() << "freed frames are held back where their use is reported";
+  if (tare::detail::poisoning) GTEST_SKIP() << "AddressSanitizer's quarantine holds back freed frames";
   tare::runtime rt({.shards = 2, .clock = GetParam(), .frame_limit = ceiling});
   rt.run(sleep_until_it_has_come_back(rt, few_bytes));
 }
@@ -29,14 +29,14 @@ INSTANTIATE_TEST_SUITE_P(clocks, sleeping_owner,
                          testing::Values(tare::clock_kind::real, tare::clock_kind::virtual_time));
 
 TEST(absent_owner, gets_back_what_others_free) {
-  if (tare::detail::poisoning) GTEST_SKIP() << "freed frames are held back where their use is reported";
+  if (tare::detail::poisoning) GTEST_SKIP() << "AddressSanitizer's quarantine holds back freed frames";
   tare::runtime rt({.shards = 2, .frame_limit = ceiling});
   auto sends = []() -> task<> {
     send_guests();
     co_return;
   };
   rt.run(sends());
-  // Nobody runs shard 0 now.
+  // No thread runs shard 0 now.
   const auto give_up = std::chrono::steady_clock::now() + 20s;
   while (ended < guests && std::chrono::steady_clock::now() < give_up) std::this_thread::sleep_for(1ms);
   ASSERT_EQ(ended, guests);

@@ -29,7 +29,7 @@ using tare::frame_group;
 using tare::task;
 using tare::task_snapshot;
 
-/// Tells the resume function of the coroutine that awaits it, and what the heap takes for its frame.
+/// Reports the resume function of the coroutine that awaits it, and the bytes that the heap allocates for its frame.
 struct introduction {
   const void* resume = nullptr;
   std::size_t bytes = 0;
@@ -52,7 +52,7 @@ class introduce_awaiter {
   static void await_resume() noexcept {}
 };
 
-/// Frames that wait for `what`, in the group of the coroutine; 0 if there is no such group.
+/// The number of frames that wait for `what` in the coroutine's group; 0 if there is no such group.
 std::size_t count(const task_snapshot& in, const introduction& of, awaited what) {
   std::size_t found = 0;
   std::size_t groups = 0;
@@ -66,7 +66,7 @@ std::size_t count(const task_snapshot& in, const introduction& of, awaited what)
   return found;
 }
 
-/// Whatever they wait for.
+/// The same, whatever they wait for.
 std::size_t count(const task_snapshot& in, const introduction& of) {
   std::size_t found = 0;
   for (const frame_group& each : in.groups) {
@@ -75,7 +75,7 @@ std::size_t count(const task_snapshot& in, const introduction& of) {
   return found;
 }
 
-/// What holds for any snapshot.
+/// What is true for every snapshot.
 void expect_consistent(const task_snapshot& seen) {
   std::size_t frames = 0;
   std::size_t bytes = 0;
@@ -98,14 +98,14 @@ void expect_consistent(const task_snapshot& seen) {
   }
 }
 
-/// Runs it where sleeping takes no time, so that what sleeps need not be cancelled: 10,000 exceptions take a sanitizer
-/// seconds.
+/// Runs it where sleeping takes no time, so that sleeping tasks need not be cancelled: 10,000 exceptions take seconds
+/// with a sanitizer.
 void run_in_virtual_time(task<> body, unsigned shards = 1) {
   tare::runtime rt({.shards = shards, .clock = tare::clock_kind::virtual_time});
   rt.run(std::move(body));
 }
 
-/// Keeps the compiler from doing without an array in the frame.
+/// Prevents the compiler from removing an array from the frame.
 void use(void* kept) { asm volatile("" : : "r"(kept) : "memory"); }
 
 task<> sleeper(introduction& who) {
@@ -155,7 +155,7 @@ TEST(snapshot, counts_every_kind_of_waiting_exactly) {
     for (std::size_t i = 0; i < sleepers; ++i) s.spawn(sleeper(asleep));
     for (std::size_t i = 0; i < chains; ++i) s.spawn(chain_root(chain));
     for (std::size_t i = 0; i < waiters; ++i) s.spawn(permit_waiter(waiting, none));
-    co_await tare::yield();  // the queue is in order: all have come to their waits then
+    co_await tare::yield();  // the queue is in order, so all are suspended at their waits by then
     seen = co_await tare::snapshot();
     for (std::size_t i = 0; i < waiters; ++i) none.release();
   };
@@ -178,7 +178,7 @@ TEST(snapshot, counts_every_kind_of_waiting_exactly) {
   const std::size_t known = sleepers * asleep.bytes +
                             chains * (chain.root.bytes + chain.middle.bytes + chain.leaf.bytes) +
                             waiters * waiting.bytes;
-  // What else there is: the body, the snapshot and its walks.
+  // The rest: the body, the snapshot and its walks.
   EXPECT_GE(seen.frame_bytes(), known);
   EXPECT_LE(seen.frame_bytes(), known + 16'384);
   EXPECT_LE(seen.frames(), sleepers + 3 * chains + waiters + 20);
@@ -222,7 +222,7 @@ TEST(snapshot, tells_what_has_not_started_what_is_queued_and_what_runs) {
   EXPECT_EQ(count(seen, unstarted, awaited::start), 7U);
   EXPECT_EQ(count(seen, queued, awaited::turn), 9U);
   EXPECT_EQ(count(seen, running, awaited::child), 1U);
-  // The walk of the shard itself.
+  // The shard's own walk.
   const auto runs = [](const frame_group& each) { return each.waiting_for == awaited::nothing; };
   EXPECT_EQ(std::ranges::count_if(seen.groups, runs), 1);
 }
@@ -233,7 +233,7 @@ TEST(snapshot, freed_frames_are_not_counted) {
   auto observe = [&](tare::scope& s) -> task<> {
     std::vector<task<>> made;
     for (int i = 0; i < 3000; ++i) made.push_back(sleeper(who));
-    // Two thirds go, here and there; one in three stays in its place.
+    // Two thirds are destroyed in no particular order; every third one stays in place.
     std::size_t left = 0;
     for (std::size_t i = 0; i < made.size(); ++i) {
       if (i % 3 == 0) {
@@ -289,7 +289,7 @@ TEST(snapshot, the_first_frame_of_a_run_lies_outside_of_the_shards) {
   EXPECT_GE(seen.outside.frame_bytes, who.bytes);
 }
 
-/// Has a task run on that shard and end: what was sent there before has arrived.
+/// Runs a task on that shard to its end: then everything sent there earlier has arrived.
 task<> pass_by(unsigned shard) {
   co_await tare::with_scope([shard](tare::scope& s) -> task<> {
     auto nothing = []() -> task<> { co_return; };
@@ -309,7 +309,7 @@ TEST(snapshot, every_shard_is_looked_at_and_moved_tasks_are_counted_once) {
     co_await introduce{who};
     co_await tare::sleep_for(1h);
   };
-  // They are called on their shard, so that is where their frames lie.
+  // The coroutines are called on their shard, so their frames are in its heap.
   auto settle = [&](unsigned shard) -> task<> {
     co_await tare::with_scope([&, shard](tare::scope& s) -> task<> {
       for (std::size_t i = 0; i < each; ++i) s.spawn(sleeper(residents.at(shard)));
@@ -425,7 +425,7 @@ TEST(snapshot, leaves_a_virtual_clock_alone) {
   run_in_virtual_time(body(), 2);
 }
 
-/// Frames of many sizes that come and go, some of them on another shard than they began on.
+/// Frames of many sizes that are created and destroyed, some on another shard than they began on.
 task<std::size_t> chain(unsigned depth, unsigned shards) {
   if (depth % 3 == 1) co_await tare::resume_on(depth % shards);
   if (depth == 0) {
@@ -492,7 +492,7 @@ TEST(snapshot, is_right_about_those_that_stay_while_others_come_and_go) {
   rt.run(body());
 }
 
-/// A frame with a number in it that a made-up table calls its suspend index.
+/// A frame with a number in it that an artificial table defines as its suspend index.
 struct marked {
   introduction who;
   const std::byte* frame = nullptr;
@@ -523,18 +523,18 @@ task<> bears(std::uint32_t mark, marked& self) {
   EXPECT_EQ(kept, mark);
 }
 
-/// Where in the frame its mark is.
+/// The offset of the mark in the frame.
 std::size_t offset_of_mark(const marked& of) {
   for (std::size_t at = 24; at + 4 <= of.who.bytes; at += 4) {
     std::uint32_t number = 0;
     std::memcpy(&number, of.frame + at, sizeof number);
     if (number == first_mark) return at;
   }
-  ADD_FAILURE() << "there is no mark in the frame";
+  ADD_FAILURE() << "the mark was not found in the frame";
   return 0;
 }
 
-/// A table of one coroutine whose index has 4 bytes there.
+/// A table with one coroutine, whose index has 4 bytes at this offset.
 tare::await_table table_of(const void* resume, std::size_t offset, char made_by = 'c') {
   tare::await_table table;
   std::ostringstream text;
@@ -570,7 +570,7 @@ TEST(snapshot, groups_by_suspend_index_where_a_table_says_where_it_is) {
     for (const frame_group& each : in.groups) {
       if (each.resume == one.who.resume) all[each.suspend_index] += each.count;
       if (each.resume == asleep.resume) {
-        EXPECT_EQ(each.suspend_index, std::nullopt) << "the table does not have it";
+        EXPECT_EQ(each.suspend_index, std::nullopt) << "the table does not contain it";
       }
     }
     return all;
@@ -588,8 +588,8 @@ TEST(snapshot, groups_by_suspend_index_where_a_table_says_where_it_is) {
   };
   EXPECT_EQ(counts(with_table(0, 'c')), (expected{{first_mark, 30}, {second_mark, 50}}));
   EXPECT_EQ(counts(with_table(0, 'g')), (expected{{std::nullopt, 30}, {second_mark, 50}})) << "odd: being destroyed";
-  EXPECT_EQ(counts(with_table(1 << 16, 'c')), (expected{{std::nullopt, 80}})) << "outside of the frame";
-  EXPECT_EQ(counts(with_table(one.who.bytes - offset, 'c')), (expected{{std::nullopt, 80}})) << "just behind it";
+  EXPECT_EQ(counts(with_table(1 << 16, 'c')), (expected{{std::nullopt, 80}})) << "outside the frame";
+  EXPECT_EQ(counts(with_table(one.who.bytes - offset, 'c')), (expected{{std::nullopt, 80}})) << "just after it";
   EXPECT_EQ(counts(observe_with([] { return tare::snapshot_options(); })), (expected{{std::nullopt, 80}}));
 }
 

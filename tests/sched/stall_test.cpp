@@ -1,5 +1,5 @@
-// Virtual time in which nothing is left to happen: a message and the tasks, never silence. And what may still happen is
-// no such case.
+// Virtual time in which nothing can happen any more: the runtime prints a message and the tasks, and never hangs
+// silently. If something may still happen, it prints nothing.
 
 #include "sched/stall.hpp"
 
@@ -21,8 +21,7 @@ using tare::task;
 
 constexpr tare::clock_kind simulated = tare::clock_kind::virtual_time;
 
-/// ThreadSanitizer has a thread of its own, also in a process that was forked, so that it is never certain that none is
-/// left.
+/// ThreadSanitizer has its own thread, even in a forked process, so it is never certain that no other thread is left.
 bool is_certain_here() {
 #if defined(__SANITIZE_THREAD__)
   return false;
@@ -43,7 +42,7 @@ struct stalled {
 
 std::vector<stalled> programs_that_cannot_go_on() {
   return {
-      {"an event that nobody sets",
+      {"an event that is never set",
        [] {
          tare::event never;
          tare::runtime rt({.clock = simulated});
@@ -84,7 +83,7 @@ std::vector<stalled> programs_that_cannot_go_on() {
          tare::runtime rt({.clock = simulated});
          rt.run(body());
        }},
-      {"a oneshot whose sender lies in the task",
+      {"a oneshot whose sender is in the waiting task",
        [] {
          auto body = []() -> task<> {
            auto [sender, receiver] = tare::make_oneshot<int>();
@@ -128,7 +127,7 @@ TEST(stall_DeathTest, ends_with_the_tasks_and_what_they_wait_for) {
   }
 }
 
-// The rest must not end the program.
+// The following must not end the program.
 
 TEST(stall, is_none_while_a_thread_may_wake_a_task) {
   for (const unsigned shards : {1U, 3U}) {
@@ -193,7 +192,7 @@ TEST(stall, is_none_between_two_runs) {
 }
 
 TEST(stall, is_none_while_another_caller_is_on_its_way) {
-  // Callers come and go; each wakes the task of the other.
+  // Callers arrive and leave; each wakes the task of the other.
   for (int round = 0; round < 200; ++round) {
     tare::event one;
     tare::event other;

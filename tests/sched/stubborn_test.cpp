@@ -1,4 +1,4 @@
-// Tasks that go on awaiting although they have been cancelled: every await is refused, and none of them may stop the
+// Tasks that continue to await although they have been cancelled: every await is refused, and no such task may stop the
 // shard.
 
 #include <tare/tare.hpp>
@@ -78,7 +78,7 @@ struct progress {
 };
 
 /// Cancelled at its first await; from then on it catches until the sibling has had its turns. Each kind is awaited
-/// right here, without the step that a child takes.
+/// directly, without the step that a child takes.
 task<> catches_for_ever(things& of, const kind_of_await& kind, progress& made) {
   while (made.turns < turns_of_the_sibling && made.caught < max_catches) {
     try {
@@ -116,7 +116,8 @@ TEST(stubborn, no_kind_of_await_stops_the_shard) {
   }
 }
 
-// The awaiters themselves, in one frame: a child's start is a step, which would hide a refusal that is none.
+// The awaiters themselves, in one frame: starting a child is a step, which would hide a refusal that is not counted as
+// one.
 template <class Once>
 task<> catches_in_one_frame(Once once, progress& made) {
   while (made.turns < turns_of_the_sibling && made.caught < max_catches) {
@@ -192,7 +193,7 @@ TEST(stubborn, a_runtime_ends_when_its_stubborn_tasks_have) {
       }
     }
   };
-  // It gets its turn to clean up although the other has not ended.
+  // It gets its turn to clean up although the other one has not ended.
   auto cleans_up = [](const int& count, int& ended) -> task<> {
     try {
       co_await tare::sleep_for(1h);

@@ -76,7 +76,7 @@ TEST(task, ten_million_awaits_do_not_grow_the_stack) {
 }
 
 task<int> depth(int n) {
-  // No conditional expression: g++ 12 evaluates an await in one whatever the condition.
+  // Not a conditional expression, because g++ 12 evaluates both of its awaits.
   if (n == 0) co_return 0;
   co_return 1 + co_await depth(n - 1);
 }

@@ -1,4 +1,4 @@
-// Results whose moves throw, and locals whose destructors do after the result has been constructed: nothing leaks.
+// Results whose moves throw, and locals whose destructors throw after the result has been constructed: nothing leaks.
 
 #include <tare/tare.hpp>
 
@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 using tare::task;
 
 int live = 0;
-int moves_left = -1;  // until one throws; negative: none does
+int moves_left = -1;  // until one throws; negative: none throws
 
 struct fragile {
   fragile() { ++live; }
@@ -88,9 +88,9 @@ TEST_P(throwing_result, is_destroyed_whichever_move_throws) {
     };
     tare::runtime rt({.clock = tare::clock_kind::virtual_time});
     rt.run(body());
-    EXPECT_EQ(live, 0) << "the move number " << nth << " threw";
+    EXPECT_EQ(live, 0) << "move " << nth << " threw";
   }
-  EXPECT_TRUE(came_through) << "there are more moves than that";
+  EXPECT_TRUE(came_through) << "there are more moves than expected";
 }
 
 INSTANTIATE_TEST_SUITE_P(ways, throwing_result,

@@ -13,7 +13,7 @@ from load import gather_statuses
 
 
 def disk_full(program, folder):
-    """507 and nothing half-written; space comes back, and so does the service."""
+    """Responds with 507 and writes nothing partially; recovers when there is space again."""
     small = os.path.join(folder, "small")
     os.mkdir(small)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", small],
@@ -31,12 +31,12 @@ def disk_full(program, folder):
                 status, _, body = service.ask("POST", "/items", json.dumps(large))
                 stored += status == 201
             check(status in (500, 507), f"{status} {body}")
-            check(stored > 0, "nothing was stored before")
-            check(service.ask("GET", f"/items/{stored}")[0] == 200, "what was stored is gone")
-            check(service.ask("GET", f"/items/{stored + 1}")[0] == 404, "something is half-written")
+            check(stored > 0, "nothing was stored before the disk was full")
+            check(service.ask("GET", f"/items/{stored}")[0] == 200, "stored items are missing")
+            check(service.ask("GET", f"/items/{stored + 1}")[0] == 404, "an item was written partially")
             ballast.unlink()
             status, _, body = service.ask("POST", "/items", json.dumps({"name": "after", "price": 1}))
-            check(status == 201, f"it does not recover: {status} {body}")
+            check(status == 201, f"the service did not recover: {status} {body}")
             service.process.send_signal(signal.SIGTERM)
             service.process.wait(15)
     finally:
@@ -44,7 +44,7 @@ def disk_full(program, folder):
 
 
 def database_down(program, folder):
-    """Down at start, there, down again, there again: 503 meanwhile, and no restart."""
+    """Down at first, up, down again, up again: 503 while it is down, without a restart of the service."""
     database = Postgresql(folder)
     try:
         url = f"postgresql://tare@127.0.0.1:{database.port}/postgres"
@@ -55,19 +55,19 @@ def database_down(program, folder):
             check(service.ask("GET", "/healthz")[0] == 503, "healthy without a database")
             database.start()
             service.wait_for(200)
-            check(service.ask("POST", "/items", '{"name": "kept", "price": 1}')[0] == 201, "it stores nothing")
+            check(service.ask("POST", "/items", '{"name": "kept", "price": 1}')[0] == 201, "nothing can be stored")
             database.stop()
             service.wait_for(503)
             database.start()
             service.wait_for(200)
-            check(service.ask("POST", "/items", '{"name": "kept", "price": 1}')[0] == 409, "what was stored is gone")
+            check(service.ask("POST", "/items", '{"name": "kept", "price": 1}')[0] == 409, "stored items are missing")
             service.stop()
     finally:
         database.stop()
 
 
 def database_locked(program, folder, connections=3000, budget=32, seconds=5):
-    """All that wait for their database fit: each holds some 2 KB. None is refused, and all are answered afterwards."""
+    """All requests that wait for the database fit, because each holds about 2 KB. None is refused, all succeed."""
     if raise_descriptor_limit() < connections + 200:
         raise Skipped("too few descriptors for the connections")
     database = Postgresql(folder)

@@ -1,4 +1,4 @@
-"""Without --db the items are in the user's state folder, never in the working folder."""
+"""Without --db the items are in the user's state folder, never in the working directory."""
 
 import os
 import pathlib
@@ -9,12 +9,12 @@ from harness import Service, check
 
 
 def environment(**variables):
-    """This environment without the variables that name a user's folders, and with these."""
+    """This environment, with the given variables instead of those that name the user's folders."""
     return {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_STATE_HOME")} | variables
 
 
 def stores_in(program, folder, state, variables):
-    """The items are in `state`, and still there for the next service; the working folder stays empty."""
+    """The items are in `state`, and the next service finds them; the working directory stays empty."""
     working = pathlib.Path(folder, "working")
     working.mkdir(exist_ok=True)
     expected = pathlib.Path(state, "tare", "items.db")
@@ -27,8 +27,8 @@ def stores_in(program, folder, state, variables):
             check(f"the items are in {expected}\n" in service.complaints(), service.complaints())
             service.stop()
     check(expected.is_file(), f"{expected} does not exist")
-    check(stat.S_IMODE(expected.parent.stat().st_mode) == 0o700, "others may look into the folder")
-    check(not list(working.iterdir()), f"{list(working.iterdir())} in the working folder")
+    check(stat.S_IMODE(expected.parent.stat().st_mode) == 0o700, "other users can read the folder")
+    check(not list(working.iterdir()), f"{list(working.iterdir())} in the working directory")
 
 
 def default_database(program, folder):
@@ -36,7 +36,7 @@ def default_database(program, folder):
     home.mkdir()
     stores_in(program, folder, state, {"HOME": str(home), "XDG_STATE_HOME": str(state)})
     check(not list(home.iterdir()), "XDG_STATE_HOME is ignored")
-    # A relative path is to be ignored.
+    # A relative path must be ignored.
     for number, variables in enumerate(({}, {"XDG_STATE_HOME": ""}, {"XDG_STATE_HOME": "relative"})):
         other = pathlib.Path(folder, f"home{number}")
         other.mkdir()
@@ -44,7 +44,7 @@ def default_database(program, folder):
 
 
 def no_state_folder(program, folder):
-    """Where there is no folder to create, the message says so and the status is that of a wrong call."""
+    """If no folder can be created, a message says so, and the exit status is that of a usage error."""
     file = pathlib.Path(folder, "file")
     file.write_text("")
     working = pathlib.Path(folder, "working")
@@ -54,7 +54,7 @@ def no_state_folder(program, folder):
                                cwd=working, env=environment(**variables))
         check(ended.returncode == 2, f"{variables}: status {ended.returncode}")
         check(ended.stderr.count("\n") == 1 and "--db is needed" in ended.stderr, ended.stderr)
-        check(not list(working.iterdir()), f"{variables}: {list(working.iterdir())} in the working folder")
+        check(not list(working.iterdir()), f"{variables}: {list(working.iterdir())} in the working directory")
 
 
 CASES = {

@@ -30,7 +30,7 @@ def free_port():
 
 
 def free_ports(count):
-    """The first of some in a row, outside of the range from which the system gives them to others."""
+    """The first of several consecutive ports, outside the range from which the system assigns ports."""
     for _ in range(100):
         first = random.randrange(20_000, 32_000)
         try:
@@ -40,7 +40,7 @@ def free_ports(count):
             return first
         except OSError:
             continue
-    raise Skipped("there are no free ports in a row")
+    raise Skipped("there are no consecutive free ports")
 
 
 def raise_descriptor_limit():
@@ -104,11 +104,11 @@ class Service:
             if self.ask("GET", path)[0] == status:
                 return
             time.sleep(0.05)
-        raise AssertionError(f"GET {path} did not give {status} within {seconds} s; {self.complaints()}")
+        raise AssertionError(f"GET {path} did not return {status} within {seconds} s; {self.complaints()}")
 
     def stop(self, seconds=20):
         self.process.send_signal(signal.SIGTERM)
-        check(self.process.wait(seconds) == 0, f"it did not end well: {self.complaints()}")
+        check(self.process.wait(seconds) == 0, f"the service did not end cleanly: {self.complaints()}")
 
     def resident(self, what="VmRSS"):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
@@ -118,18 +118,18 @@ class Service:
 
 
 class Postgresql:
-    """A server of its own, in a folder of its own, on a port of its own."""
+    """A separate server, with its own folder and port."""
 
     def __init__(self, folder):
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"))
         if not found:
-            raise Skipped("PostgreSQL is not there: apt-get install postgresql-15")
+            raise Skipped("PostgreSQL is not installed: apt-get install postgresql-15")
         self.programs = os.path.dirname(found[-1])
         self.data = os.path.join(folder, "pg")
         self.port = free_port()
         self.as_user = []
         os.mkdir(self.data, 0o700)
-        if os.geteuid() == 0:  # it refuses to run as root
+        if os.geteuid() == 0:  # the server refuses to run as root
             owner = pwd.getpwnam("postgres")
             os.chown(self.data, owner.pw_uid, owner.pw_gid)
             os.chmod(folder, 0o755)
@@ -145,20 +145,20 @@ class Postgresql:
 
     def stop(self):
         if self.process is not None:
-            self.process.send_signal(signal.SIGINT)  # the fast way: it ends its sessions
+            self.process.send_signal(signal.SIGINT)  # fast shutdown: it ends its sessions
             self.process.wait()
             self.process = None
 
 
 @contextlib.contextmanager
 def locked_table(database):
-    """Nobody reads the items meanwhile."""
+    """While this context is active, no one can read the items."""
     words = [f"{database.programs}/psql", f"postgresql://tare@127.0.0.1:{database.port}/postgres", "-qAtc",
              "BEGIN; LOCK TABLE items; SELECT 'locked'; SELECT pg_sleep(600)"]
     locks = "FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'items'::regclass"
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as other:
         try:
-            # psql prints nothing before its script is over, so the server is asked.
+            # psql prints nothing before its script has ended, so ask the server.
             ask = [f"{database.programs}/psql", words[1], "-qAtc", f"SELECT count(*) {locks} AND granted"]
             deadline = time.monotonic() + 20
             while subprocess.run(ask, capture_output=True, text=True).stdout.strip() != "1":
@@ -166,6 +166,6 @@ def locked_table(database):
                 time.sleep(0.05)
             yield
         finally:
-            # Its server would sleep on without it.
+            # Without this, its server process would continue to sleep.
             subprocess.run(ask[:-1] + [f"SELECT pg_terminate_backend(pid) {locks}"], check=True, capture_output=True)
             other.kill()

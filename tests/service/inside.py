@@ -1,4 +1,4 @@
-"""What `tare live` and the program's own file say about a running service."""
+"""What `tare live` and the program file say about a running service."""
 
 import json
 import os
@@ -9,17 +9,17 @@ from harness import check
 
 
 def has_await_table(program):
-    """A build without the command has none, nor has one with sanitizers."""
+    """Whether the program has an await table: not if it was built without the command or with sanitizers."""
     return b"\ntare awaits 1\n" in b"\n" + pathlib.Path(program).read_bytes().replace(b"\0", b"\n")
 
 
 def tare_beside(program):
-    """The command, if this build has it."""
+    """The path of the command, which exists if it was built."""
     return os.path.join(os.path.dirname(os.path.abspath(program)), "tare")
 
 
 def live_sites(program, pid):
-    """Where `tare live` sees suspended coroutines, heaviest first; None where it is not there or may not look."""
+    """The places where `tare live` sees suspended coroutines, heaviest first; None if it cannot run here."""
     command = tare_beside(program)
     if not os.access(command, os.X_OK):
         return None
@@ -31,7 +31,7 @@ def live_sites(program, pid):
 
 
 def frames_from_outside(program, pid):
-    """The places where `tare live` sees frames, and how many; None likewise."""
+    """The places where `tare live` sees frames, and their numbers; None in the same cases."""
     sites = live_sites(program, pid)
     if sites is None:
         return None

@@ -1,4 +1,4 @@
-"""Clients in large numbers: they ask as fast as they can, never finish a request head, or wait."""
+"""Large numbers of clients: they send requests as fast as they can, never finish a request head, or wait."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from harness import raise_descriptor_limit
 
 @contextlib.contextmanager
 def watched(service):
-    """The largest resident size while it runs, in a list of one."""
+    """Yields a list whose only element is the largest resident size while the context is active."""
     most, going = [0], [True]
 
     def watch():
@@ -38,7 +38,7 @@ async def read_answer(reader):
 
 
 async def flooding(port, number, until, counts):
-    """One client that asks as fast as it is answered; connects again when its connection is ended."""
+    """A client that sends the next request after each response, and reconnects if its connection is closed."""
     while time.monotonic() < until:
         try:
             reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 30)
@@ -53,7 +53,7 @@ async def flooding(port, number, until, counts):
                 try:
                     status, headers, body = await asyncio.wait_for(read_answer(reader), 30)
                 except (OSError, asyncio.IncompleteReadError):
-                    counts["ended"] += 1  # an idle connection that made room for others
+                    counts["ended"] += 1  # an idle connection that was closed to make room for others
                     break
                 if status == 200 and json.loads(body)["id"] == item:
                     counts["answered"] += 1
@@ -71,7 +71,7 @@ async def flooding(port, number, until, counts):
 
 
 async def patient(port):
-    """A client whose head never ends, a line a second; whether the server put an end to it."""
+    """A client that sends an endless head, one line per second. Returns whether the server closed the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /items/1 HTTP/1.1\r\nHost: a\r\n")
     try:
@@ -90,9 +90,9 @@ async def patient(port):
 
 
 def patient_clients(port, connections):
-    """How many of so many were ended by the server."""
+    """The number of such clients whose connections the server closed."""
     raise_descriptor_limit()
-    os.nice(19)  # what they do would be done on other machines
+    os.nice(19)  # what they do would run on other machines
 
     async def all_of_them():
         return await asyncio.gather(*(patient(port) for _ in range(connections)))
@@ -101,7 +101,7 @@ def patient_clients(port, connections):
 
 
 def gather_statuses(clients, seconds):
-    """How often each status came; 0 for those that got none in that time."""
+    """How often each status was received; 0 stands for no response in time."""
     unread = {each.fileno(): each for each in clients}
     counts = {}
     deadline = time.monotonic() + seconds

@@ -10,7 +10,7 @@ from load import flooding, patient_clients, watched
 
 
 def flood(program, folder, connections=3000, seconds=8):
-    """Ten times what the budget admits, at once: 32 MiB without the 12 of the program are for 160 requests."""
+    """Ten times what the budget admits at once: 32 MiB minus 12 MiB for the program suffice for 160 requests."""
     if raise_descriptor_limit() < 2 * connections + 200:
         raise Skipped("too few descriptors for the connections")
     budget = 32 << 20
@@ -29,14 +29,14 @@ def flood(program, folder, connections=3000, seconds=8):
         recovered = time.monotonic() - began
         print(f"{connections} connections for {seconds} s: {counts}; at most {most[0] / 2**20:.1f} MiB of "
               f"{budget / 2**20:.0f}, normal after {recovered:.3f} s")
-        check(counts["answered"] > 1000, "hardly anybody was served")
+        check(counts["answered"] > 1000, "hardly any request was served")
         check(counts["wrong"] == 0, f"wrong answers: {counts}")
-        check(counts["silent"] == 0, "requests were not answered")
+        check(counts["silent"] == 0, "some requests got no response")
         check(most[0] <= budget, f"it took {most[0]} bytes")
 
 
 def slow_loris(program, folder, connections=1000):
-    """Heads that never end are ended by the time limit, while others are served."""
+    """The timeout ends endless heads, while other requests are served."""
     if raise_descriptor_limit() < connections + 200:
         raise Skipped("too few descriptors for the connections")
     with Service(program, "--seed", folder=folder) as service:
@@ -54,14 +54,14 @@ def slow_loris(program, folder, connections=1000):
             return sorted(times)[int(len(times) * 0.99)]
 
         calm = p99(5)
-        # A process of their own, for threads of Python take turns.
+        # In a separate process, because Python's threads take turns.
         with concurrent.futures.ProcessPoolExecutor(1) as attackers:
             attack = attackers.submit(patient_clients, service.port, connections)
             time.sleep(1)
             under_attack = p99(5)
             ended = attack.result()
         print(f"{connections} slow clients: {ended} ended by the server; 99 % of the others' requests took less than "
-              f"{under_attack * 1000:.2f} ms, {calm * 1000:.2f} ms in calm: {under_attack / calm:.1f} times")
+              f"{under_attack * 1000:.2f} ms, {calm * 1000:.2f} ms without attack: {under_attack / calm:.1f} times")
         check(ended == connections, f"{ended} of {connections} were ended")
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What `tare plan` predicts for many connections of the service is what they take: plan_test.py TARE SERVICE
+"""Checks that what `tare plan` predicts for many connections is what they use: plan_test.py TARE SERVICE
 
-It is weighed with few connections, and the prediction for many is compared with a measurement.
+Weighs the service with few connections, and compares the prediction for many with a measurement.
 """
 
 import json
@@ -45,4 +45,4 @@ with tempfile.TemporaryDirectory(prefix="tare-plan-") as folder:
     measured = next(point["rss_bytes"] for point in points if point["n"] == MANY)
     print(f"{MANY} connections: predicted {predicted:.0f} bytes, measured {measured}")
     if abs(predicted - measured) > WITHIN * measured:
-        sys.exit("the prediction is wrong by more than a tenth")
+        sys.exit("the prediction is off by more than a tenth")

@@ -1,4 +1,4 @@
-"""Requests and their responses, good and bad, in the clear and over TLS, on one shard and on several."""
+"""Requests and their responses, valid and invalid, with and without TLS, on one shard and on several."""
 
 import http.client
 import json
@@ -22,7 +22,7 @@ def items(program, folder):
         made = json.loads(body)
         check(status == 201 and made["name"] == "ä\"'; --", body)
         check(headers["location"] == f"/items/{made['id']}", headers)
-        check(json.loads(service.ask("GET", headers["location"])[2]) == made, "it is not what was stored")
+        check(json.loads(service.ask("GET", headers["location"])[2]) == made, "the item differs from what was stored")
         check(service.ask("HEAD", "/items/1")[0::2] == (200, b""), "HEAD has a body")
         check(service.ask("GET", "/healthz")[0] == 200, "not healthy")
 
@@ -86,7 +86,7 @@ def bad_input(program, folder):
         for method, path, body, status in expected:
             got = service.ask(method, path, body)[0]
             check(got == status, f"{method} {path[:40]} {str(body)[:40]}: {got}, not {status}")
-        check(service.ask("GET", "/items/1")[0] == 200, "it does not serve any more")
+        check(service.ask("GET", "/items/1")[0] == 200, "the service does not respond any more")
 
 
 def shards(program, folder):

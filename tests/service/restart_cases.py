@@ -1,4 +1,4 @@
-"""The service starts and ends: sockets passed on, SIGTERM, restarts behind a balancer."""
+"""Starts and ends of the service: passed sockets, SIGTERM, restarts behind a load balancer."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ from harness import Postgresql, Service, Skipped, check, free_port, free_ports
 
 
 def drain(program, folder):
-    """SIGTERM: what is under way is answered, idle connections end, the process ends by itself."""
+    """SIGTERM: requests in progress get responses, idle connections are closed, and the process ends by itself."""
     with Service(program, "--seed", folder=folder) as service:
         service.wait_for(200)
         idle = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(20)]
@@ -27,14 +27,14 @@ def drain(program, folder):
         service.process.send_signal(signal.SIGTERM)
         for each in idle:
             each.settimeout(10)
-            check(each.recv(100) == b"", "an idle connection was told something")
+            check(each.recv(100) == b"", "an idle connection received bytes")
         slow.sendall(body[5:])
         slow.settimeout(10)
         answer = b""
         while more := slow.recv(4096):
             answer += more
         check(answer.startswith(b"HTTP/1.1 201 "), answer)
-        check(service.process.wait(15) == 0, "it did not end well")
+        check(service.process.wait(15) == 0, "it did not end cleanly")
 
 
 def socket_activation(program, folder):
@@ -48,12 +48,12 @@ def socket_activation(program, folder):
         process = subprocess.Popen(["sh", "-c", command, program, "--listen", "systemd", "--db", "sqlite::memory:"],
                                    pass_fds=[listening.fileno()], stdout=subprocess.PIPE, text=True)
     try:
-        check(str(port) in process.stdout.readline(), "it listens elsewhere")
+        check(str(port) in process.stdout.readline(), "it does not listen on the passed socket")
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", "/metrics")
-        check(connection.getresponse().status == 200, "it does not answer")
+        check(connection.getresponse().status == 200, "it does not respond")
         process.send_signal(signal.SIGTERM)
-        check(process.wait(15) == 0, "it did not end well")
+        check(process.wait(15) == 0, "it did not end cleanly")
     finally:
         if process.poll() is None:
             process.kill()
@@ -64,7 +64,7 @@ def socket_activation(program, folder):
 def scale_out(program, folder):
     """Two services behind HAProxy are restarted one after the other; no client notices."""
     if not shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:" + os.environ["PATH"]):
-        raise Skipped("HAProxy is not there: apt-get install haproxy")
+        raise Skipped("HAProxy is not installed: apt-get install haproxy")
     script = pathlib.Path(__file__).resolve().parents[2] / "examples/service/scale-out/scale_out.py"
     database = Postgresql(folder)
     database.start()
@@ -104,7 +104,7 @@ def scale_out(program, folder):
 
     try:
         check(process.stdout.readline().startswith("ready:"), "it did not start")
-        time.sleep(1)  # HAProxy has found them
+        time.sleep(1)  # until HAProxy has found them
         clients = [threading.Thread(target=client, args=(i,)) for i in range(8)]
         for each in clients:
             each.start()
@@ -121,7 +121,7 @@ def scale_out(program, folder):
         scraped.request("GET", "/metrics")
         check(b"haproxy_server_http_responses_total" in scraped.getresponse().read(), "HAProxy has no metrics")
         process.send_signal(signal.SIGTERM)
-        check(process.wait(40) == 0, "it did not end well")
+        check(process.wait(40) == 0, "it did not end cleanly")
         print(f"{right} requests, none lost")
     finally:
         done.set()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The reference service as its users and its enemies see it: service_test.py SERVICE CASE
+"""The reference service as users and attackers see it: service_test.py SERVICE CASE
 
-Exit status 77 means that the case cannot be run here, for the reason that is printed. The cases of one subject are in
-one file, which also names them; those whose names end in -full take up to a minute.
+Exit status 77 means that the case cannot run here; the reason is printed. The cases on one subject are in one file,
+which also names them. Cases whose names end in -full take up to a minute.
 """
 
 import sys

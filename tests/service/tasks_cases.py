@@ -1,4 +1,4 @@
-"""/debug/tasks: where the coroutines of the service are suspended, and what the first request for it takes."""
+"""/debug/tasks: where the service's coroutines are suspended, and what the first request for it costs."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from inside import frames_from_outside, has_await_table
 
 
 def lines_agree(program, service, waiting):
-    """Each idle connection is at the await where it waits to become readable, in the source and for `tare live`."""
+    """/debug/tasks and `tare live` see each idle connection at the await that waits for it to become readable."""
     places = {(g["function"].split("(")[0], g["file"], g["line"]) for g in waiting}
     check(len(places) == 1 and all(g["at_await"] for g in waiting), waiting)
     (function, file, line), = places
@@ -27,7 +27,7 @@ def lines_agree(program, service, waiting):
 
 
 def debug_tasks(program, folder):
-    """What the coroutines wait for: each connection once, where it waits for its next request."""
+    """What the coroutines wait for: each connection appears once, where it waits for its next request."""
     connections = 40
     with_lines = has_await_table(program)
     with Service(program, "--seed", "--shards", "2", folder=folder) as service:
@@ -46,7 +46,7 @@ def debug_tasks(program, folder):
         deadline = time.monotonic() + 20
         seen = look()
         while sum(g["count"] for g in waiting(seen)) != connections and time.monotonic() < deadline:
-            time.sleep(0.2)  # for a second the last one is given again
+            time.sleep(0.2)  # the last result is returned for up to a second
             seen = look()
         check(sum(g["count"] for g in waiting(seen)) == connections, seen)
         check(seen["schema"] == 1 and seen["ungrouped"] == 0, seen)
@@ -80,11 +80,11 @@ def debug_tasks(program, folder):
         deadline = time.monotonic() + 20
         while waiting(look()) and time.monotonic() < deadline:
             time.sleep(0.2)
-        check(not waiting(look()), "the connections are gone, their frames are not")
+        check(not waiting(look()), "the connections have ended, but not their frames")
 
 
 def first_look(program, folder):
-    """What the first /debug/tasks takes, which reads what the others know: little with a table of awaits."""
+    """What the first /debug/tasks costs, which reads what later ones reuse: little with an await table."""
     with_table = has_await_table(program)
     with Service(program, "--seed", folder=folder) as service:
         service.wait_for(200)
@@ -97,7 +97,7 @@ def first_look(program, folder):
         check(status == 200, body)
         above = service.resident("VmHWM") - before
         time.sleep(1)
-        print(f"{'with' if with_table else 'without'} a table of awaits: {took * 1000:.0f} ms, {above / 1e6:.1f} MB "
+        print(f"{'with' if with_table else 'without'} an await table: {took * 1000:.0f} ms, {above / 1e6:.1f} MB "
               f"resident meanwhile, {(service.resident() - before) / 1e6:.1f} MB after it")
         check(not with_table or above < 2e6, f"{above} bytes more resident")
 

@@ -1,14 +1,13 @@
-// Random programs of everything that a task can await, against a model of what must never be lost.
+// Random programs that await everything a task can await, compared with a model of what must never be lost.
 //
-// Two runtimes, of three shards and of one, and a thread that belongs to neither share the primitives. Every task does
-// a random series of awaits; any of them may be cancelled, by a time limit, a sibling's error, a scope or a loser's
-// fate, at any moment, and the task goes on with the clean-up that a real program would have. A round ends by itself;
-// then every permit is back, every message has been received once or is still with its sender, and every task has
-// ended.
+// Two runtimes, with three shards and with one, and a thread that belongs to neither share the primitives. Every task
+// performs a random series of awaits. A time limit, a sibling's error, a scope or a lost race may cancel any of them at
+// any moment; then the task does the cleanup that a real program would do. A round ends by itself. Then every permit
+// has been returned, every message has been received once or is still in the channel, and every task has ended.
 //
 //   core_stress_test                            10 seconds, the default of continuous integration
 //   TARE_STRESS_SECONDS=60 core_stress_test     longer
-//   TARE_STRESS_SEED=42 core_stress_test        this round again and again, as a failure has named it
+//   TARE_STRESS_SEED=42 core_stress_test        only this round, repeatedly; a failure names its seed
 
 #include <tare/tare.hpp>
 
@@ -49,7 +48,7 @@ struct failed : std::runtime_error {
   failed() : std::runtime_error("a random error") {}
 };
 
-/// Calls that are to be made on a thread that belongs to no runtime.
+/// Runs calls on a thread that belongs to no runtime.
 class outside_thread {
  public:
   outside_thread() : thread_([this] { work(); }) {}
@@ -92,7 +91,7 @@ class outside_thread {
   std::thread thread_;
 };
 
-/// What a round is about. All of it is shared by both runtimes and the thread outside.
+/// The state of a round, shared by both runtimes and the outside thread.
 struct world {
   explicit world(unsigned seed) : first_seed(seed), channel(seed % 4) {}
 
@@ -100,7 +99,7 @@ struct world {
   outside_thread outside;
   tare::semaphore semaphore{permits};
   std::array<tare::mutex, 2> mutexes;
-  std::array<long, 2> guarded{};  ///< each by its mutex, so ThreadSanitizer judges too
+  std::array<long, 2> guarded{};  ///< each guarded by its mutex, so that ThreadSanitizer checks it too
   std::array<std::atomic<long>, 2> counted{};
   tare::channel<int> channel;
   std::atomic<std::size_t> held = 0;
@@ -117,7 +116,7 @@ struct world {
   }
 };
 
-/// In every frame.
+/// Counts the frames that contain one.
 class alive {
  public:
   explicit alive(world& in) : in_(in) { ++in_.live; }
@@ -141,7 +140,7 @@ class choices {
   std::minstd_rand random_;
 };
 
-/// Of a task's runtime.
+/// The round, and the number of shards of the task's runtime.
 struct place {
   world& all;
   unsigned shards;
@@ -149,16 +148,15 @@ struct place {
 
 task<> act(const place& at, unsigned seed, int depth);
 
-// --- primitives
-// -------------------------------------------------------------------------------------------------------
+// --- primitives ------------------------------------------------------------------------------------------------------
 
 task<> use_permits(world& in, unsigned seed) {
   const alive here(in);
   choices choose(seed);
   const std::size_t wanted = 1 + choose.below(permits);
   const auto permit = co_await in.semaphore.acquire(wanted);
-  in.expect(permit.count() == wanted, "an acquire has given another number of permits");
-  in.expect((in.held += wanted) <= permits, "there are more permits than there were");
+  in.expect(permit.count() == wanted, "acquire returned a wrong number of permits");
+  in.expect((in.held += wanted) <= permits, "more permits are held than exist");
   // Held across waits that may be cancelled.
   struct giving_back {
     giving_back(world& here, std::size_t permits_held) : of(here), count(permits_held) {}
@@ -186,7 +184,7 @@ task<> use_mutex(world& in, unsigned seed) {
 
 task<> send(world& in) {
   const alive here(in);
-  // Counted in a way that holds when the await is given up: it throws if and only if the value was not delivered.
+  // Counted so that it is right even if the await is abandoned: send throws if and only if the value was not delivered.
   const auto sent = co_await in.channel.send(1);
   if (sent.has_value()) ++in.sent;
 }
@@ -197,7 +195,7 @@ task<> receive(world& in) {
   if (got.has_value()) ++in.received;
 }
 
-/// Ends when it is woken by another task, by a thread, or by cancellation.
+/// Ends when another task, a thread, or a cancellation wakes it.
 task<> use_event(const place& at, unsigned seed) {
   const alive here(at.all);
   choices choose(seed);
@@ -206,7 +204,7 @@ task<> use_event(const place& at, unsigned seed) {
   tare::scope setters;
   auto sets = [](world& of, tare::event& on, tare::latch& counted, unsigned delay) -> task<> {
     const alive setter(of);
-    // It has to come, whatever happens to the waiter.
+    // The event must be set, whatever happens to the waiter.
     if (delay % 2 == 0) co_await tare::yield();
     on.set();
     counted.count_down(2);
@@ -225,7 +223,7 @@ task<> use_event(const place& at, unsigned seed) {
 
 task<> waits(tare::event& on) { co_await on.wait(); }
 
-/// An event that the waiter destroys as soon as it goes on.
+/// An event that the waiter destroys as soon as it has been woken.
 task<> use_short_event(world& in) {
   const alive here(in);
   auto happened = std::make_unique<tare::event>();
@@ -239,15 +237,14 @@ task<> use_oneshot(world& in) {
   auto answer = std::make_shared<tare::oneshot<int>>();
   in.outside.call([answer] { answer->send(7); });
   const auto got = co_await answer->receive();
-  in.expect(got == 7, "a oneshot has given something else");
+  in.expect(got == 7, "a oneshot delivered a wrong value");
 }
 
-// --- what waits for tasks
-// ---------------------------------------------------------------------------------------------
+// --- tasks that wait for tasks ---------------------------------------------------------------------------------------
 
 task<> fails_at_end(const place& at, unsigned seed, int depth) {
   const alive here(at.all);
-  // A flush or a rollback that fails, also when it is cancelled: the join throws this, and not `cancelled`.
+  // A flush or a rollback that fails, even when it is cancelled: the join throws this error instead of `cancelled`.
   bool fails = seed % 2 == 0;
   try {
     co_await act(at, seed, depth);
@@ -263,7 +260,7 @@ task<> cancels(world& in, tare::scope& s) {
   co_return;
 }
 
-/// A random scope: errors, cancellation from here and from other threads, a second round.
+/// A random scope: errors, cancellation from its shard and from other threads, a second round.
 task<> use_scope(const place& at, unsigned seed, int depth) {
   const alive here(at.all);
   choices choose(seed);
@@ -302,10 +299,10 @@ task<> use_scope(const place& at, unsigned seed, int depth) {
     } catch (...) {
       cancelled = std::current_exception();
     }
-    // The scope has to be there until the call has returned.
+    // The scope must exist until the call has returned.
     if (cancelled_outside) co_await tare::shield(waits(returned));
     if (cancelled) std::rethrow_exception(cancelled);
-    at.all.expect(s.size() == 0, "a join has returned while tasks were left");
+    at.all.expect(s.size() == 0, "join returned while tasks were left");
   }
 }
 
@@ -345,7 +342,7 @@ task<> use_timeout(const place& at, unsigned seed, int depth) {
   (void)co_await tare::timeout(choose.short_time(), act(at, choose.seed(), depth - 1));
 }
 
-/// Inside a shield nothing is cancelled, and nothing that was taken is given up.
+/// Inside a shield nothing is cancelled, and no wait is abandoned.
 task<> use_shield(world& in, unsigned seed) {
   const alive here(in);
   choices choose(seed);
@@ -359,7 +356,7 @@ task<> use_shield(world& in, unsigned seed) {
   } catch (const tare::cancelled&) {
     cancelled = true;
   }
-  in.expect(!cancelled, "cancelled inside shield");
+  in.expect(!cancelled, "cancelled inside a shield");
 }
 
 task<> use_offload(world& in, unsigned seed) {
@@ -371,7 +368,7 @@ task<> use_offload(world& in, unsigned seed) {
     for (unsigned i = 0; i < spins; ++i) sum += i % 2;
     return sum;
   });
-  in.expect(got == spins / 2, "offload has given something else");
+  in.expect(got == spins / 2, "offload returned a wrong value");
 }
 
 task<> detached(const place& at, unsigned seed, int depth) {
@@ -389,8 +386,7 @@ task<> use_spawn(const place& at, unsigned seed, int depth) {
   co_return;
 }
 
-// --- a task
-// -----------------------------------------------------------------------------------------------------------
+// --- tasks -----------------------------------------------------------------------------------------------------------
 
 task<> one_of(const place& at, unsigned kind, unsigned seed, int depth) {
   switch (kind) {
@@ -425,7 +421,7 @@ task<> one_of(const place& at, unsigned kind, unsigned seed, int depth) {
   }
 }
 
-/// A series of awaits; what it takes it gives back, whatever becomes of it.
+/// A series of awaits. It returns everything that it takes, whatever happens.
 task<> act(const place& at, unsigned seed, int depth) {
   const alive here(at.all);
   choices choose(seed);
@@ -443,7 +439,7 @@ task<> act(const place& at, unsigned seed, int depth) {
         co_await tare::resume_on(choose.below(at.shards));
         break;
       default:
-        // Sends and receives need each other: they are not waited for without a limit.
+        // Sends and receives depend on other tasks, so they are always limited in time.
         if (kind == 2 || kind == 3) {
           (void)co_await tare::timeout(choose.short_time(), one_of(at, kind, choose.seed(), depth));
         } else {
@@ -453,7 +449,7 @@ task<> act(const place& at, unsigned seed, int depth) {
   }
 }
 
-/// What a program's own tasks do: they take a cancellation for an end.
+/// What a program's own tasks do: a cancellation ends them.
 task<> worker(const place& at, unsigned seed) {
   const alive here(at.all);
   choices choose(seed);
@@ -478,18 +474,18 @@ void drive(const place& at, unsigned seed) {
   } catch (const std::exception& error) {
     at.all.expect(false, error.what());
   } catch (...) {
-    at.all.expect(false, "run has thrown something strange");
+    at.all.expect(false, "run threw an unexpected type");
   }
 }
 
-/// Ends the program if a round takes for ever, with its seed.
+/// Aborts the program and names the seed if a round does not end.
 class watchdog {
  public:
   explicit watchdog(unsigned seed)
       : thread_([this, seed] {
           std::unique_lock guard(lock_);
           if (ended_.wait_for(guard, 120s, [this] { return done_; })) return;
-          std::fprintf(stderr, "BROKEN at seed %u: it does not end\n", seed);
+          std::fprintf(stderr, "BROKEN at seed %u: the round does not end\n", seed);
           std::abort();
         }) {}
   watchdog(const watchdog&) = delete;
@@ -510,7 +506,7 @@ class watchdog {
   std::thread thread_;
 };
 
-/// Gives the number of operations; fails the test if something is broken.
+/// Returns the number of operations; fails the test if something is broken.
 long play(unsigned seed) {
   const watchdog watched(seed);
   world in(seed);
@@ -523,7 +519,7 @@ long play(unsigned seed) {
   in.expect(in.live == 0, "tasks have not ended");
   in.expect(in.held == 0 && in.semaphore.available() == permits, "permits are lost");
   for (std::size_t i = 0; i < in.mutexes.size(); ++i) {
-    in.expect(static_cast<bool>(in.mutexes.at(i).try_lock()), "a mutex is locked for ever");
+    in.expect(static_cast<bool>(in.mutexes.at(i).try_lock()), "a mutex was never unlocked");
     in.expect(in.guarded.at(i) == in.counted.at(i), "a mutex had two holders");
   }
   in.expect(in.sent - in.received == static_cast<long>(in.channel.size()), "messages are lost or were received twice");

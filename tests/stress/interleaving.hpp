@@ -25,7 +25,7 @@ class interleaving {
  public:
   using body = std::function<void()>;
 
-  /// Makes the threads of one run anew for each; `check` runs after it. Returns the number of runs.
+  /// Calls `make` for the threads of each run, and `check` after it. Returns the number of runs.
   static std::size_t explore(const std::function<std::vector<body>()>& make, const std::function<void()>& check) {
     std::vector<choice> path;
     std::size_t runs = 0;
@@ -40,11 +40,11 @@ class interleaving {
     return runs;
   }
 
-  /// Before every atomic operation: anybody may go next.
+  /// Called before every atomic operation: any thread may run next.
   static void point() {
     if (current_ != nullptr) current_->hand_over();
   }
-  /// Until `wake` is called for the same address.
+  /// Blocks until `wake` is called for the same address.
   static void block(const void* address) {
     current_->states_[self_].blocked_on = address;
     current_->hand_over();
@@ -99,7 +99,7 @@ class interleaving {
     if (all_done) return nobody;
     if (able.empty()) {
       std::fputs("interleaving: all threads wait for each other\n", stderr);
-      std::abort();  // they are in noexcept functions, so there is no way out
+      std::abort();  // they are in noexcept functions, so they cannot be ended
     }
     if (depth_ == path_.size()) path_.push_back({.taken = 0, .options = able.size()});
     return able[path_[depth_++].taken];

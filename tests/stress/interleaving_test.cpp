@@ -1,4 +1,4 @@
-// The lock-free parts in every order of their atomic operations.
+// The lock-free parts, in every order of their atomic operations.
 
 #include "stress/interleaving.hpp"
 
@@ -28,7 +28,7 @@ namespace {
 using tare::testing::explored_atomic;
 using tare::testing::interleaving;
 
-/// Blocks as a futex does: only while the word has the value.
+/// Blocks like a futex: only while the word has the value.
 struct explored_futex {
   static void wait(explored_atomic<std::uint32_t>& word, std::uint32_t value,
                    std::optional<std::chrono::nanoseconds> /*longest*/) {
@@ -41,7 +41,7 @@ struct explored_futex {
   }
 };
 
-/// Each of a lock's two operations as one step: the steps of brief_lock have a test of their own.
+/// Each of a lock's two operations as one step; the steps of brief_lock have their own test.
 class explored_lock {
  public:
   void lock() {
@@ -59,7 +59,7 @@ class explored_lock {
 };
 
 TEST(interleaving, tries_every_order) {
-  // Two threads of two operations each: 6 orders, and the first choice of who begins is one of them.
+  // Two threads with two operations each: 6 orders, including the choice of which thread begins.
   std::set<std::vector<int>> orders;
   std::vector<int> order;
   auto make = [&] {
@@ -111,7 +111,7 @@ TEST(interleaving, the_remote_stack_loses_nothing_and_tells_of_the_first) {
   const std::size_t runs = interleaving::explore(make, [&] {
     take_all();
     ASSERT_EQ(taken, (std::multiset<void*>(objects.begin(), objects.end())));
-    ASSERT_EQ(told, emptied) << "whoever finds it empty wakes the owner";
+    ASSERT_EQ(told, emptied) << "each push to an empty stack wakes the owner";
   });
   EXPECT_GT(runs, 100U);
   for (void* each : objects) free_record(each);
@@ -126,14 +126,14 @@ TEST(interleaving, no_unpark_is_lost) {
     work = false;
     rounds = 0;
     return std::vector<interleaving::body>{[&] {
-                                             // As a shard's loop: it looks for work, and parks when there is none.
+                                             // Like a shard's loop: it looks for work, and parks if there is none.
                                              while (!work) {
                                                parker->park(std::nullopt);
                                                ++rounds;
                                              }
                                            },
                                            [&] {
-                                             parker->unpark();  // for nothing
+                                             parker->unpark();  // without new work
                                              work = true;
                                              parker->unpark();
                                            }};
@@ -168,8 +168,8 @@ TEST(interleaving, the_brief_lock_excludes_and_lets_everybody_in) {
 }
 
 TEST(interleaving, no_permit_is_lost_and_nobody_waits_for_one_that_is_free) {
-  // The semaphore's own steps (src/sync/semaphore.cpp) over a queue of thread numbers: each thread takes what it wants,
-  // waiting if it must, and gives it back.
+  // The steps of the semaphore (src/sync/semaphore.cpp) with a queue of thread numbers: each thread takes the permits
+  // that it wants, waiting if it must, and returns them.
   struct model {
     explicit model(std::size_t permits) : free(permits) {}
     basic_permit_count<explored_atomic> free;
@@ -225,7 +225,7 @@ TEST(interleaving, no_permit_is_lost_and_nobody_waits_for_one_that_is_free) {
     const std::size_t runs = interleaving::explore(make, [&] {
       ASSERT_TRUE(semaphore->queue.empty());
       ASSERT_EQ(semaphore->free.available(), permits);
-      ASSERT_TRUE(semaphore->free.take(permits)) << "somebody is still announced";
+      ASSERT_TRUE(semaphore->free.take(permits)) << "a waiter is still announced";
     });
     EXPECT_GT(runs, 100U);
   }

@@ -1,5 +1,5 @@
-// The primitives under tasks of three shards that give up at random moments: whatever the race between a grant and a
-// cancellation, nothing is delivered twice, lost, or held by nobody.
+// The primitives, used by tasks on three shards that give up at random moments: whatever the race between a grant and a
+// cancellation, nothing is delivered twice, lost, or held by no task.
 
 #include "frame/poison.hpp"
 
@@ -23,7 +23,7 @@ constexpr unsigned workers = 24;
 
 class shards_test : public testing::TestWithParam<unsigned> {
  protected:
-  /// Runs `make(number, random)` for each worker, spread over the shards, and waits for all of them.
+  /// Runs `make(number, random)` for each worker, distributed over the shards, and waits for all of them.
   template <class Make>
   void spread(Make make) {
     auto body = [&]() -> task<> {
@@ -47,7 +47,7 @@ class shards_test : public testing::TestWithParam<unsigned> {
 TEST_P(shards_test, a_channel_delivers_each_value_that_was_sent_exactly_once) {
   constexpr int each = 300;
   tare::channel<int> numbers(GetParam() % 4);
-  std::vector<std::atomic<int>> balance(static_cast<std::size_t>(workers) * each);  // sent, less received
+  std::vector<std::atomic<int>> balance(static_cast<std::size_t>(workers) * each);  // sent minus received
   std::atomic<unsigned> sending = workers / 2;
   std::atomic<int> given_up = 0;
   auto produce = [&](unsigned number, std::mt19937 random) -> task<> {
@@ -102,12 +102,12 @@ TEST_P(shards_test, a_semaphore_never_gives_more_than_it_has_and_gets_all_of_it_
   EXPECT_EQ(held, 0U);
   EXPECT_EQ(free.available(), permits);
   EXPECT_EQ(granted + given_up, static_cast<int>(workers) * 200);
-  EXPECT_GT(given_up, 0) << "no race was run";
+  EXPECT_GT(given_up, 0) << "no wait was ever given up";
 }
 
 TEST_P(shards_test, a_mutex_has_one_holder) {
   tare::mutex m;
-  long counter = 0;  // guarded by m, so ThreadSanitizer judges too
+  long counter = 0;  // guarded by m, so that ThreadSanitizer checks it too
   std::atomic<long> counted = 0;
   spread([&](unsigned /*number*/, std::mt19937 random) -> task<> {
     for (int i = 0; i < 3000; ++i) {
@@ -141,11 +141,11 @@ TEST_P(shards_test, frames_that_end_on_other_shards_than_they_began_on_come_home
       EXPECT_EQ(co_await deep(depth, random), depth + 1);
     }
   });
-  // An idle shard returns its memory after a while; what it frees for another one may wake that once more.
+  // An idle shard returns its memory after a while; what it frees for another shard may wake that one again.
   for (int i = 0; i < 200 && rt_.frame_bytes() > before + (std::size_t{256} << 10U); ++i) {
     rt_.run([]() -> task<> { co_await tare::sleep_for(5ms); }());
   }
-  // Under AddressSanitizer some freed frames are kept, so that late uses of them are seen.
+  // AddressSanitizer's quarantine holds back some freed frames.
   if (!tare::detail::poisoning) {
     EXPECT_LE(rt_.frame_bytes(), before + (std::size_t{256} << 10U));
   }

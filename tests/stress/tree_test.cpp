@@ -1,7 +1,8 @@
-// Random trees of everything that waits for tasks, against a model that computes when they end and with what.
+// Random trees of everything that waits for tasks, compared with a model that computes when they end and with what
+// result.
 //
-// Under the virtual clock the model is exact: a parallel node takes as long as its longest child, a race as long as its
-// shortest, a time limit cuts its child off. A cancellation from outside must end the tree in the very tick it comes.
+// With the virtual clock the model is exact: a parallel node takes as long as its longest child, a race as long as its
+// shortest, and a time limit ends its child. A cancellation from outside must end the tree in the same tick.
 
 #include <tare/tare.hpp>
 
@@ -23,7 +24,7 @@ enum class kind : std::uint8_t { sleep, sequence, scope, all, any, limit };
 
 struct node {
   kind what = kind::sleep;
-  std::int64_t ms = 0;  // of a sleep or a limit
+  std::int64_t ms = 0;  // for a sleep or a limit
   std::vector<node> children;
 };
 
@@ -55,7 +56,7 @@ outcome model(const node& of) {
   }
 }
 
-/// Counts what is alive: every frame of the tree holds one.
+/// Counts live frames: every frame of the tree has one.
 class alive {
  public:
   explicit alive(int& count) : count_(count) { ++count_; }
@@ -120,7 +121,7 @@ class maker {
     if (made.what == kind::sleep) return made;
     const std::size_t children = made.what == kind::limit ? 1 : 1 + random_() % 4;
     for (std::size_t i = 0; i < children; ++i) made.children.push_back(make(depth - 1));
-    // Who wins when both come in the same tick is nobody's promise.
+    // If both end in the same tick, either may win.
     if (made.what == kind::limit && model(made.children.front()).ms == made.ms) ++made.ms;
     return made;
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the tests of inspect/process share: starting a command and hearing it out.
+// Shared by the tests of measure/process: starts a command and reads all of its output.
 
 #include "measure/process/listen.hpp"
 #include "measure/process/process.hpp"
@@ -22,7 +22,7 @@
 
 namespace conversation {
 
-/// Generous: it only passes when a test fails.
+/// Generous, because it only runs out if a test fails.
 inline constexpr std::chrono::seconds patience{40};
 
 inline tare::measure::command call(std::vector<std::string> words, std::filesystem::path directory = {}) {
@@ -37,7 +37,7 @@ inline tare::measure::process started(const tare::measure::command& what) {
 
 inline tare::measure::process shell(std::string line) { return started(tare::measure::shell_command(std::move(line))); }
 
-/// All that a process writes until it ends.
+/// Everything that a process writes until it ends.
 struct transcript {
   std::string output;
   tare::measure::heard heard;
@@ -67,7 +67,7 @@ inline std::string first_line(const tare::measure::process& speaker) {
   return line.substr(0, line.find('\n'));
 }
 
-/// The number of a process, as text.
+/// Parses the number of a process.
 inline pid_t to_pid(std::string_view text) {
   pid_t pid = -1;
   const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), pid);
@@ -77,7 +77,7 @@ inline pid_t to_pid(std::string_view text) {
 
 inline bool exists(pid_t pid) { return ::kill(pid, 0) == 0 || errno != ESRCH; }
 
-/// Waits for the end of a process that is no child of ours.
+/// Waits for the end of a process that is not a child of this one.
 inline bool disappears(pid_t pid) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (exists(pid)) {

@@ -26,7 +26,7 @@ state& current() {
   return made;
 }
 
-/// The errors that a kind of call can really give.
+/// The errors that this kind of call can return in reality.
 const std::vector<int>& errors_of(call kind) {
   static const std::array<std::vector<int>, call_kinds> all{{
       {EMFILE, ENFILE, ENOBUFS, ENOMEM},
@@ -48,7 +48,7 @@ int next_of(call kind) {
     script.pop_front();
   } else if (now.rate != 0 && now.random() % 1000 < now.rate) {
     const auto& errors = errors_of(kind);
-    // Half of the faults of a write are short ones.
+    // Half of the faults of writes are short writes.
     outcome = kind == call::send && now.random() % 2 == 0 ? static_cast<int>(now.random() % 500 + 1)
                                                           : -errors[now.random() % errors.size()];
   }
@@ -96,7 +96,7 @@ int accept(int fd) noexcept {
 int connect(int fd, const sockaddr* address, socklen_t size) noexcept {
   const int outcome = next_of(call::connect);
   if (outcome == -EINTR) {
-    // It goes on meanwhile.
+    // The connection attempt continues in the meantime.
     (void)::connect(fd, address, size);
   }
   if (fails(outcome)) return -1;

@@ -1,11 +1,11 @@
 #pragma once
 
-// System calls that fail or fall short, in place of src/io/system.cpp: a test that is linked with faulty_system.cpp
-// gets these. Without faults set they are the real ones.
+// System calls that fail or transfer less than requested, in place of src/io/system.cpp in tests that are linked with
+// faulty_system.cpp. Unless faults are set, they make the real calls.
 //
-// Faults keep the kernel's promises: a read that gave less than was asked for has emptied the socket, and a call that
-// would have to wait has found nothing, for readiness is announced only once on the strength of them. So reads are
-// never cut short and EAGAIN is never made up; writes are cut at any byte.
+// Faults keep the kernel's promises: a short read has emptied the socket, and a call that would block has found
+// nothing. The reactor depends on this, because readiness is reported only once. So reads are never short and EAGAIN is
+// never simulated; writes may be short at any byte.
 
 #include <cstdint>
 #include <deque>
@@ -18,14 +18,14 @@ inline constexpr unsigned call_kinds = 5;
 
 class faults {
  public:
-  /// What the next calls of a kind do, one after the other: a negative errno fails, a positive number lets a `send`
-  /// take so many bytes at most, 0 lets it be.
+  /// The outcomes of the next calls of a kind, in order: a negative errno fails the call, a positive number limits a
+  /// `send` to that many bytes, 0 makes the real call.
   static void script(call kind, std::deque<int> outcomes);
-  /// From now on calls fail or fall short at random, `rate` of 1000 times.
+  /// From now on calls fail or transfer less at random, `rate` times out of 1000.
   static void at_random(std::uint32_t seed, unsigned rate);
   static void none();
 
-  /// How many faults there were since the last `none`.
+  /// The number of faults since the last call of `none`.
   [[nodiscard]] static unsigned count();
 };
 

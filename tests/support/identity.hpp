@@ -1,6 +1,6 @@
 #pragma once
 
-// A self-signed certificate for localhost and 127.0.0.1, and its key, for as long as this exists.
+// A self-signed certificate for localhost and 127.0.0.1 and its key, in files that are removed with this object.
 
 #include "support/temporary_folder.hpp"
 
@@ -11,7 +11,7 @@
 namespace support {
 
 struct identity {
-  /// One for all tests of a program.
+  /// Shared by all tests of a program.
   static const identity& shared() {
     static const identity made;
     return made;

@@ -5,8 +5,8 @@
 
 namespace support {
 
-/// One figure of /proc/self/smaps_rollup, in bytes; 0 if it is not there. The kernel walks the page tables for it, so
-/// it is exact, while VmRSS of /proc/self/status lags by some pages per CPU.
+/// One figure of /proc/self/smaps_rollup, in bytes; 0 if it is missing. It is exact, because the kernel walks the page
+/// tables for it, while VmRSS in /proc/self/status lags by several pages per CPU.
 inline double own_memory(const std::string& figure) {
   std::ifstream rollup("/proc/self/smaps_rollup");
   for (std::string word; rollup >> word;) {
@@ -22,7 +22,7 @@ inline double own_memory(const std::string& figure) {
 /// This process's RSS.
 inline double resident_bytes() { return own_memory("Rss"); }
 
-/// Without the program's own pages, of which the kernel maps many at a time when one is touched.
+/// Excludes the program file's own pages, of which the kernel maps many when one is touched.
 inline double anonymous_bytes() { return own_memory("Anonymous"); }
 
 }  // namespace support

@@ -30,7 +30,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* user = "postgres";
 
-/// What it writes goes to the file.
+/// Its output goes to the file.
 pid_t spawn(std::vector<std::string> arguments, const std::filesystem::path& log) {
   std::vector<char*> pointers;
   pointers.reserve(arguments.size() + 1);
@@ -73,7 +73,7 @@ int free_port() {
 std::vector<std::string> postgresql_server::as_its_user(const std::string& program) const {
   const std::string path = std::string(programs) + "/" + program;
   if (::geteuid() != 0) return {path};
-  // It refuses to run as root.
+  // The server refuses to run as root.
   return {"setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--pdeathsig", "INT", "--", path};
 }
 
@@ -133,7 +133,7 @@ void postgresql_server::start() {
     }
     std::this_thread::sleep_for(20ms);
   }
-  throw std::runtime_error("the server takes no connections: " + read_file(folder_ / "server.log"));
+  throw std::runtime_error("the server accepts no connections: " + read_file(folder_ / "server.log"));
 }
 
 void postgresql_server::end_by(int signal) {

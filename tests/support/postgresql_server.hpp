@@ -1,7 +1,7 @@
 #pragma once
 
-// A PostgreSQL server of a test's own: on a temporary folder, reachable by a Unix socket and a free port of loopback,
-// and gone with its object.
+// A PostgreSQL server for one test: in a temporary folder, reachable through a Unix socket and a free port on loopback,
+// and stopped when the object is destroyed.
 
 #include "support/temporary_folder.hpp"
 
@@ -16,13 +16,13 @@ namespace support {
 
 class postgresql_server {
  public:
-  /// Makes the folder; the server is down. Throws std::runtime_error.
+  /// Creates the folder; the server is not running yet. Throws std::runtime_error.
   postgresql_server();
   postgresql_server(const postgresql_server&) = delete;
   postgresql_server& operator=(const postgresql_server&) = delete;
   ~postgresql_server();
 
-  /// Returns when it takes connections.
+  /// Returns when the server accepts connections.
   void start();
   /// Ends connections and transactions in an orderly way.
   void stop() { end_by(2); }  // SIGINT
@@ -30,12 +30,12 @@ class postgresql_server {
   void crash() { end_by(3); }  // SIGQUIT
   [[nodiscard]] bool runs() const { return pid_ > 0; }
 
-  /// Makes an empty database and gives its URI, through the Unix socket.
+  /// Creates an empty database and returns its URI, through the Unix socket.
   [[nodiscard]] std::string make_database();
-  /// Of a database, through TCP.
+  /// The URI of a database, through TCP.
   [[nodiscard]] std::string tcp_uri(const std::string& database) const;
 
-  /// Where Debian has it.
+  /// Where Debian installs it.
   static constexpr const char* programs = "/usr/lib/postgresql/15/bin";
 
  private:
@@ -46,7 +46,8 @@ class postgresql_server {
   temporary_folder folder_;
   int port_ = 0;
   pid_t pid_ = -1;
-  /// The server is to end if this process is killed; the kernel takes the end of the thread that started it for that.
+  /// The server must end if this process is killed. The kernel ties this to the thread that started it, so that thread
+  /// is kept.
   std::jthread starter_;
   int databases_ = 0;
 };

@@ -13,13 +13,13 @@
 
 namespace support {
 
-/// A folder of a test's own, removed with everything in it.
+/// A temporary folder, removed with everything in it.
 class temporary_folder {
  public:
   temporary_folder() {
     std::string name = testing::TempDir() + "tare_test_XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
-    // Messages name files in full, so a link in the way would make them differ.
+    // Messages contain full paths, so the path must not contain symbolic links.
     path_ = std::filesystem::canonical(name);
   }
   temporary_folder(const temporary_folder&) = delete;
@@ -32,7 +32,7 @@ class temporary_folder {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
 
-  /// Writes a file, executable if its text begins with #!, and returns where it is.
+  /// Writes a file, makes it executable if its text begins with #!, and returns its path.
   std::filesystem::path write(std::string_view name, std::string_view text) const {
     const auto file = path_ / name;
     std::ofstream(file, std::ios::binary) << text;
@@ -44,7 +44,7 @@ class temporary_folder {
   std::filesystem::path path_;
 };
 
-/// All of a file; empty if there is none.
+/// The content of a file; empty if it does not exist.
 inline std::string read_file(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), {}};

@@ -26,7 +26,7 @@ struct till {
   }
 };
 
-template <std::integral T>  // a constraint is a part of the symbol, which not every standard library can read
+template <std::integral T>  // a constraint is part of the symbol, which not every standard library can demangle
 tare::task<> keep(T value) {
   co_await tare::sleep_for(1h);
   (void)value;
@@ -40,7 +40,7 @@ tare::task<> hidden() { co_await tare::sleep_for(1h); }
 
 }  // namespace
 
-/// Names of all that sleep.
+/// The names of all sleeping coroutines.
 tare::code_names sleepers() {
   tare::code_names named;
   auto observe = [&](tare::scope& s) -> tare::task<> {

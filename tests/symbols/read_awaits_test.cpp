@@ -1,4 +1,4 @@
-// This program's own table of awaits, which tare_await_table() has put into it where the command is built.
+// This program's own await table, which tare_await_table() adds if the command is built.
 
 #include <tare/symbols.hpp>
 #include <tare/tare.hpp>
@@ -30,7 +30,7 @@ tare::task<> visit(int room) {
   co_await tare::sleep_for(2h);
 }
 
-/// Frames of visit() by what they wait for and on which line.
+/// The number of frames of visit() by what they wait for and on which line.
 using counts = std::map<std::pair<tare::awaited, unsigned>, std::size_t>;
 
 counts seen_with(const tare::await_table& table) {
@@ -63,7 +63,7 @@ TEST(read_awaits, gives_the_lines_of_this_program) {
   if (!has_table) {
     EXPECT_TRUE(known.table.empty());
     EXPECT_THAT(known.notes, testing::ElementsAre(testing::HasSubstr("/read_awaits_test: no await table, ")));
-    GTEST_SKIP() << "the command is not built that makes the table";
+    GTEST_SKIP() << "the command that makes the table is not built";
   }
   EXPECT_THAT(known.notes, testing::IsEmpty());
   EXPECT_GT(known.table.coroutines(), 5U);

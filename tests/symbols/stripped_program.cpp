@@ -1,4 +1,4 @@
-// Asks for the name of a coroutine of its own. The build strips it, so there is none.
+// Asks for the name of one of its own coroutines. The build strips it, so no name is found.
 
 #include <tare/symbols.hpp>
 #include <tare/tare.hpp>

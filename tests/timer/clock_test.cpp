@@ -1,4 +1,4 @@
-// The time that deadlines count from is never too early, whether the clock was read for it or not.
+// The time that deadlines count from is never too early, whether or not the clock was read for it.
 
 #include "timer/clock.hpp"
 
@@ -19,7 +19,7 @@ std::int64_t steady() { return std::chrono::nanoseconds(std::chrono::steady_cloc
 
 TEST(clock_not_before, is_never_early_and_a_moment_late_at_most) {
   clock real(nullptr);
-  // Long enough for the rate of the processor's counter to be known, with pauses of all lengths in between.
+  // Long enough to measure the rate of the processor's counter, with pauses of all lengths in between.
   const auto end = std::chrono::steady_clock::now() + 200ms;
   std::int64_t pause = 1;
   while (std::chrono::steady_clock::now() < end) {
@@ -43,7 +43,7 @@ TEST(clock_not_before, is_right_after_a_long_sleep) {
     (void)real.not_before();
     std::this_thread::sleep_for(2ms);
   }
-  std::this_thread::sleep_for(1100ms);  // beyond what a rate is taken from
+  std::this_thread::sleep_for(1100ms);  // longer than the period that a rate is computed from
   for (int i = 0; i < 1000; ++i) {
     const std::int64_t before = steady();
     ASSERT_GE(real.not_before(), before);

@@ -1,4 +1,4 @@
-// Times that are too long for the arithmetic of clocks.
+// Times that would overflow the arithmetic of clocks.
 
 #include <tare/tare.hpp>
 

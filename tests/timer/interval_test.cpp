@@ -13,7 +13,7 @@ using tare::missed_ticks;
 using tare::task;
 using times = std::vector<std::chrono::steady_clock::duration>;
 
-/// When the ticks of a task came that once slept through several.
+/// When the ticks of a task arrived that once slept through several.
 times ticks_of(missed_ticks policy) {
   times seen;
   auto body = [&]() -> task<> {

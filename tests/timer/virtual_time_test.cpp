@@ -1,4 +1,4 @@
-// When the virtual clock says that nothing is left to happen.
+// When the virtual clock reports that nothing can happen any more.
 
 #include "timer/virtual_time.hpp"
 
@@ -19,7 +19,7 @@ using tare::detail::virtual_time;
 
 constexpr std::chrono::milliseconds never = 1h;
 
-/// A driver that waits until it is woken, or for the time.
+/// A driver that waits until it is woken, or until the time has passed.
 class idle_driver final : public tare::detail::driver {
  public:
   explicit idle_driver(bool awaited) : awaited_(awaited) {}
@@ -55,7 +55,7 @@ struct reports {
   }
 };
 
-/// Wakes shard 0 once it has said something, so that its `idle` returns.
+/// Wakes shard 0 some time after the clock has reported the stall, so that its `idle` returns.
 void idle_until_woken(virtual_time& time, std::optional<std::int64_t> deadline, tare::detail::driver* io,
                       std::chrono::milliseconds after) {
   std::thread waker([&time, after] {
@@ -151,7 +151,7 @@ TEST(virtual_clock, tells_after_a_while_that_descriptors_are_awaited) {
         return found.for_long;
       },
       1ms);
-  time.idle(0, std::nullopt, &io);  // ends by itself: the shard looks whether there is work
+  time.idle(0, std::nullopt, &io);  // returns by itself, so that the shard checks for work
   ASSERT_EQ(told.seen.size(), 2U);
   EXPECT_TRUE(told.seen[1].for_long);
   EXPECT_TRUE(told.seen[1].awaits_descriptors);

@@ -19,7 +19,7 @@
 namespace tare::detail {
 namespace {
 
-/// Entries in the arena, as links ask for.
+/// Entries in the arena, because links require that.
 class entries {
  public:
   explicit entries(std::size_t count)
@@ -116,9 +116,9 @@ TEST(wheel, removes_without_knowing_the_slot) {
   EXPECT_EQ(expired_until(timers, 100, all), (std::vector<std::size_t>{0, 2}));
 }
 
-/// Against the plainest of models: a map from deadline to entries.
+/// Compares the wheel with the simplest model: a map from deadline to entries.
 TEST(wheel, empties_slots_in_steps) {
-  // Of every level, with as many per step as are not enough, just enough, and more.
+  // For slots of every level, with steps that are too small, just large enough, and larger.
   constexpr std::size_t count = 100;
   for (const std::uint64_t distance : {1UL, 300UL, 20'000UL, 2'000'000UL, 200'000'000UL}) {
     for (const std::size_t most : {1UL, 7UL, 99UL, 100UL, 101UL, 1000UL}) {
@@ -135,7 +135,7 @@ TEST(wheel, empties_slots_in_steps) {
         const bool more = timers.advance(3 + 2 * distance + 10, count_it, most);
         EXPECT_LE(expired - before, most);
         if (!more) break;
-        // It asks to be called again, and takes new entries meanwhile.
+        // It asks to be called again, and accepts new entries in between.
         EXPECT_LE(timers.next_tick().value(), 3 + distance + 2 + distance / 1'000'000 + 1);
         if (!std::exchange(inserted, true)) timers.insert(all[count], 3 + distance + 1);
       }
@@ -162,7 +162,7 @@ TEST_P(wheel_model_test, behaves_like_a_sorted_map) {
       case 0:
       case 1:
         if (deadline[i] != 0) break;
-        // Below 2^26 ticks nothing is rounded.
+        // Below 2^26 ticks, deadlines are not rounded.
         deadline[i] = present + 1 + random() % (std::uint64_t{1} << (random() % 26));
         timers.insert(all[i], deadline[i]);
         ++live;
@@ -202,7 +202,7 @@ TEST_P(wheel_model_test, behaves_like_a_sorted_map) {
       const auto next = timers.next_tick();
       ASSERT_EQ(next.has_value(), live != 0);
       if (next) {
-        ASSERT_LE(*next, earliest) << "it would sleep too long";
+        ASSERT_LE(*next, earliest) << "the shard would sleep too long";
       }
       std::size_t visited = 0;
       timers.for_each([&](wait_state&) { ++visited; });

@@ -1,4 +1,4 @@
-// Likewise for databases.
+// The same for databases.
 
 #include <tare/db.hpp>
 

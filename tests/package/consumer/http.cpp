@@ -1,4 +1,4 @@
-// Likewise for HTTP.
+// The same for HTTP.
 
 #include <tare/http.hpp>
 

@@ -1,4 +1,4 @@
-// A program outside the tree. It sees that the package brings all options that tare needs of the compiler.
+// A program outside the source tree. It checks that the package sets all compiler options that tare needs.
 
 #include <tare/tare.hpp>
 
@@ -9,7 +9,7 @@
 
 namespace {
 
-static_assert(__cplusplus > 202002L, "the package asks for C++23");
+static_assert(__cplusplus > 202002L, "the package must request C++23");
 
 tare::task<int> add(int a, int b) {
   co_await tare::sleep_for(std::chrono::milliseconds(1));

@@ -1,4 +1,4 @@
-// Likewise for the sockets: what tare::net is linked with comes from the package too.
+// The same for sockets: the libraries that tare::net needs come from the package too.
 
 #include <tare/net.hpp>
 

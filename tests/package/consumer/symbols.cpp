@@ -1,4 +1,4 @@
-// Likewise for the names of code: what tare::symbols is linked with comes from the package too.
+// The same for names of code addresses: the libraries that tare::symbols needs come from the package too.
 
 #include <tare/symbols.hpp>
 
@@ -10,7 +10,7 @@ int main() {
   try {
     int local = 0;
     const std::array<const void*, 1> addresses{&local};
-    // It has no coroutine; at most it is told that there is no table.
+    // This program has no coroutines, so the only possible note is that it has no await table.
     const tare::program_awaits awaits = tare::read_awaits();
     if (awaits.table.empty() && awaits.notes.size() <= 1 && tare::name_code(addresses).names.at(0).function.empty()) {
       std::puts("tare::symbols works from outside");
