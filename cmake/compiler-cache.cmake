@@ -1,12 +1,12 @@
-# Compiles through ccache where it is installed, so that a second checkout of the same sources, in any folder, compiles
-# nothing again. TARE_COMPILER_CACHE=OFF turns it off.
+# Compiles through ccache if it is installed, so that a second checkout of the same sources, in any folder, recompiles
+# nothing. TARE_COMPILER_CACHE=OFF turns it off.
 #
-# - Paths below the checkout are hashed relative to it, and the debug information names them relative to it too
-#   (-ffile-prefix-map; DW_AT_comp_dir is "."), so that an object does not depend on the folder that it was compiled in.
-# - ccache 4.7 does not hash the plugin that -fpass-plugin names: whoever compiles with one names it in
+# - Paths in the checkout are hashed relative to it, and the debug information contains relative paths too
+#   (-ffile-prefix-map; DW_AT_comp_dir is "."), so an object does not depend on the folder that it was compiled in.
+# - ccache 4.7 does not hash the plugin that -fpass-plugin names: code that compiles with a plugin must list it in
 #   CCACHE_EXTRAFILES, as tare_frames_pass() does.
-# - A precompiled header holds absolute paths. It is made anew in each build folder, and stands for its sources in the
-#   hash of what includes it: see googletest_headers in tests/CMakeLists.txt.
+# - A precompiled header contains absolute paths. It is built in each build folder, and in the hash of the files that
+#   include it, its sources take its place: see googletest_headers in tests/CMakeLists.txt.
 option(TARE_COMPILER_CACHE "Compile through ccache where it is installed" ON)
 find_program(TARE_CCACHE ccache)
 mark_as_advanced(TARE_CCACHE)

@@ -1,4 +1,4 @@
-# One Debian package with all of it: cpack --config build/release/CPackConfig.cmake
+# One Debian package that contains everything: cpack --config build/release/CPackConfig.cmake
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME tare)
@@ -20,7 +20,7 @@ weighs in any program.
 This package has the static library, its headers, the files for CMake and
 pkg-config, the command and its manual, and a plugin for clang 22 that
 tells the command more.")
-# The command's libraries are found by dpkg-shlibdeps; a compiler is only needed to use the library.
+# dpkg-shlibdeps finds the libraries of the command; a compiler is needed only to use the library.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "clang-22 | g++-12, libstdc++-12-dev")
 # For tare::net and tare::http; for tare::db; for tare::symbols.

@@ -1,4 +1,4 @@
-# What `cmake --install` puts where, and the .deb that cpack makes of it.
+# Where `cmake --install` puts the files, and thus the contents of the .deb that cpack makes.
 
 include(CMakePackageConfigHelpers)
 
@@ -11,7 +11,7 @@ install(TARGETS tare EXPORT tare-targets
   FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT tare-targets NAMESPACE tare:: DESTINATION ${package_dir})
 
-# Each layer that was built, for find_package(tare COMPONENTS net ...).
+# Each component that was built, for find_package(tare COMPONENTS net ...).
 foreach(layer net http db symbols)
   if(TARGET tare_${layer})
     install(TARGETS tare_${layer} EXPORT tare-${layer}-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
@@ -22,7 +22,7 @@ configure_package_config_file(
   ${CMAKE_CURRENT_LIST_DIR}/tare-config.cmake.in ${PROJECT_BINARY_DIR}/tare-config.cmake
   INSTALL_DESTINATION ${package_dir}
   NO_SET_AND_CHECK_MACRO)
-# Before 1.0 a new minor version may change the interface.
+# Before version 1.0, a new minor version may change the interface.
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/tare-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(
   FILES ${PROJECT_BINARY_DIR}/tare-config.cmake ${PROJECT_BINARY_DIR}/tare-config-version.cmake
@@ -30,7 +30,7 @@ install(
     ${CMAKE_CURRENT_LIST_DIR}/tare-command.cmake ${CMAKE_CURRENT_LIST_DIR}/tare-frames-pass.cmake
   DESTINATION ${package_dir})
 
-# The library, for pkg-config. The prefix is relative to the file, so that the tree may be moved.
+# The library, for pkg-config. The prefix is relative to the file, so the tree can be moved.
 cmake_path(ABSOLUTE_PATH pkgconfig_dir BASE_DIRECTORY /prefix OUTPUT_VARIABLE from)
 cmake_path(RELATIVE_PATH from BASE_DIRECTORY /prefix OUTPUT_VARIABLE from)
 string(REGEX REPLACE "[^/]+" ".." prefix_from_pkgconfig_dir "${from}")
@@ -43,7 +43,7 @@ foreach(layer net http db symbols)
   endif()
 endforeach()
 
-# Installs a file as <name>.gz, compressed as Debian wants it: the same bytes every time.
+# Installs a file as <name>.gz, compressed reproducibly, as Debian requires.
 function(install_compressed source name destination)
   find_program(GZIP_COMMAND gzip REQUIRED)
   set(compressed ${PROJECT_BINARY_DIR}/compressed/${name}.gz)

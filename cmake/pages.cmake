@@ -1,6 +1,6 @@
 # Builds the pages of `tare frames --html` and `tare live --html` with npm, in FOLDER, from SOURCE, into OUTPUT:
-# frames_page.html and live_page.html. Where there is no npm, or no registry to have the packages from, they are empty
-# and the command says so when it is asked for one.
+# frames_page.html and live_page.html. If npm or its registry is not available, the pages are empty, and the command
+# prints an error when a page is requested.
 file(MAKE_DIRECTORY ${FOLDER})
 file(COPY ${SOURCE}/package.json ${SOURCE}/package-lock.json ${SOURCE}/build.mjs ${SOURCE}/src DESTINATION ${FOLDER})
 set(problem "npm is not there")

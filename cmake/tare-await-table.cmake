@@ -1,9 +1,9 @@
 # tare_await_table(target)
 #
-# Adds to a program or shared library, whenever it was linked, the section .tare.awaits: where each of its coroutines
-# can be suspended, by file and line. `tare::read_awaits()` reads it in the process, `tare live` from outside; it is not
-# loaded, and stays when the debug information is stripped (but say --keep-section=.tare.awaits to llvm-strip). The
-# target has to be built with -g. The command is the one of this project, or TARE_COMMAND, or the one in PATH.
+# After each link of a program or shared library, adds the section .tare.awaits to it: where each of its coroutines can
+# be suspended, by file and line. `tare::read_awaits()` reads it in the process, `tare live` from outside. The section
+# is not loaded, and is kept when the debug information is stripped (with llvm-strip, pass --keep-section=.tare.awaits).
+# The target must be built with -g. Uses this project's command, or TARE_COMMAND, or the one in PATH.
 include(${CMAKE_CURRENT_LIST_DIR}/tare-command.cmake)
 
 function(tare_await_table target)
@@ -18,7 +18,7 @@ function(tare_await_table target)
   if(NOT CMAKE_OBJCOPY)
     message(FATAL_ERROR "tare_await_table: objcopy was not found; set CMAKE_OBJCOPY to where it is")
   endif()
-  # By the build id a process knows that the table is of the code that it runs.
+  # The build id shows a process that the table belongs to the code that it runs.
   target_link_options(${target} PRIVATE LINKER:--build-id)
   set(table ${CMAKE_CURRENT_BINARY_DIR}/${target}.awaits)
   add_custom_command(TARGET ${target} POST_BUILD

@@ -1,10 +1,10 @@
 # tare_check(target [BUDGET file] [RATCHET file])
 #
-# Holds the coroutine frames of a target to their budgets whenever it was linked: the build fails with a line for each
+# Checks the coroutine frames of a target against their budgets after each link: the build fails, with a line for each
 # frame that is too large. Without BUDGET and RATCHET, the files tare.toml and tare.ratchet.toml in the folder of the
-# calling CMakeLists.txt are taken where they are there; TARE_FRAME_BUDGET in the source holds in any case. Without
-# any of them the build goes on, and a note says how to record the frames as they are.
-# The target has to be built with -g. The command is the one of this project, or TARE_COMMAND, or the one in PATH.
+# calling CMakeLists.txt are used if they exist; TARE_FRAME_BUDGET in the source always applies. Without any of these
+# the build succeeds, and a note says how to record the present frames.
+# The target must be built with -g. Uses this project's command, or TARE_COMMAND, or the one in PATH.
 include(${CMAKE_CURRENT_LIST_DIR}/tare-command.cmake)
 
 function(tare_check target)
@@ -25,7 +25,7 @@ function(tare_check target)
       cmake_path(ABSOLUTE_PATH arg_${name} BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} OUTPUT_VARIABLE file)
       list(APPEND options --${kind} ${file})
     else()
-      # A file that appears or goes is seen at the next build: it configures again.
+      # If a file is created or removed, the next build configures again.
       file(GLOB file CONFIGURE_DEPENDS ${default})
       list(APPEND options --${kind} ${default})
       if(NOT file)
@@ -33,7 +33,7 @@ function(tare_check target)
         continue()
       endif()
     endif()
-    # A changed budget is checked at the next build.
+    # The next build checks a changed budget.
     set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${file})
   endforeach()
   add_custom_command(TARGET ${target} POST_BUILD

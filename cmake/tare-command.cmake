@@ -1,7 +1,7 @@
 # _tare_command(variable target caller)
 #
-# What runs the tare command in a step after `target` was linked: the command of this project, or TARE_COMMAND, or the
-# one in PATH.
+# Sets the variable to what runs the tare command after `target` has been linked: this project's command, or
+# TARE_COMMAND, or the one in PATH.
 function(_tare_command variable target caller)
   if(NOT TARGET ${target})
     message(FATAL_ERROR "${caller}: there is no target ${target}")

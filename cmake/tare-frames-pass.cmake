@@ -1,9 +1,9 @@
 # tare_frames_pass(target)
 #
-# Has clang write down what the coroutines of a target keep across each await, for `tare frames` and `tare check`. The
-# target has to be built with -g. Its code stays the same; the file grows by a section that is not loaded.
-# The plugin is the one of this project, or TARE_FRAMES_PASS, or the installed one. It works with clang 22 alone: under
-# another compiler the target is built without it, and CMake says so.
+# Makes clang record what the coroutines of a target keep across each await, for `tare frames` and `tare check`. The
+# target must be built with -g. Its code stays the same; the file grows by a section that is not loaded.
+# Uses this project's plugin, or TARE_FRAMES_PASS, or the installed one. The plugin works only with clang 22: with
+# another compiler the target is built without it, and CMake prints a warning.
 function(tare_frames_pass target)
   if(NOT TARGET ${target})
     message(FATAL_ERROR "tare_frames_pass: there is no target ${target}")
@@ -28,7 +28,7 @@ function(tare_frames_pass target)
     set(plugin ${TARE_FRAMES_PASS})
   endif()
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fpass-plugin=${plugin}>)
-  # ccache does not hash the plugin by itself, and would give back what an older one has written.
+  # ccache does not hash the plugin by itself, and would return what an older plugin has written.
   get_target_property(launcher ${target} CXX_COMPILER_LAUNCHER)
   if(launcher MATCHES "ccache")
     set_target_properties(${target} PROPERTIES

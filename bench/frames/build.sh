@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds a large program with debug information and many coroutines, to measure `tare frames` on: a few units, each
-# linked so often that the program has the size. Usage: build.sh FOLDER [MEGABYTES]
+# Builds a large program with debug information and many coroutines, to measure `tare frames` with: a few units, each
+# linked often enough to reach the size. Usage: build.sh FOLDER [MEGABYTES]
 set -euo pipefail
 folder=$1
 megabytes=${2:-200}
@@ -18,7 +18,7 @@ done
 printf 'int main() {}\n' >main.cpp
 link() { "$clang" -std=c++20 -g main.cpp "$@" -fuse-ld=lld -pthread -o large; }
 
-# One of each, and two: what a repetition adds is known then.
+# One copy of each, and two: this shows what a copy adds.
 link "${objects[@]}"
 one=$(stat -c %s large)
 link "${objects[@]}" "${objects[@]}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What reading a large binary costs: the time and the memory of `tare frames` and `tare check`.
+"""Measures the cost of reading a large binary: the time and the memory of `tare frames` and `tare check`.
 
     python3 bench/frames/figures.py [--runs 5] [--megabytes 200] [build/release]
 

@@ -1,5 +1,5 @@
-// A unit of a large program: a server's coroutines over Boost.Asio, whose headers give it the debug information of a
-// real one. Everything is local to the unit, so that one object can be linked many times; build.sh does.
+// A unit of a large program: a server's coroutines with Boost.Asio, whose headers make its debug information realistic.
+// Everything is local to the unit, so that build.sh can link one object file many times.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
@@ -79,7 +79,7 @@ void start(asio::io_context& context, std::integer_sequence<int, Numbers...> /*n
   (asio::co_spawn(context, serve<UNIT * 100 + Numbers>(tcp::socket(context)), asio::detached), ...);
 }
 
-/// Reached from the outside through this alone, so that nothing is optimized away.
+/// The only entry from outside, so that nothing is optimized away.
 [[gnu::used]] void (*const entry)(asio::io_context&) = [](asio::io_context& context) {
   start(context, std::make_integer_sequence<int, 8>());
 };

@@ -1,5 +1,5 @@
-// A process to be looked at while it works: so many tasks are asleep, and one goes round through the run queue without
-// a pause. It prints how often that was in each tenth of a second: a line "ROUNDS number".
+// A process to inspect while it works: a given number of tasks sleep, and one passes through the run queue without a
+// pause. In each tenth of a second it prints how often: a line "ROUNDS number".
 
 #include <tare/tare.hpp>
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What looking at a process costs: the time of `tare live`, and what the process notices of it.
+"""Measures the cost of inspecting a process: the time of `tare live`, and its effect on the process.
 
     python3 bench/live/figures.py [--runs 5] [--seconds 40] [build/release]
 
-Prints three figures: how long `tare live` takes from start to end for a million tasks, how fast it looks through the
-memory of a process with a heap from malloc, and the throughput of a process that is looked at once a second, compared
-with its own in the seconds between, in which it is not.
+Prints three figures: how long `tare live` takes from start to end for a million tasks, how fast it scans the memory of
+a process with a malloc heap, and the throughput of a process that is inspected once per second, compared with its
+throughput in the seconds in between.
 """
 
 import argparse
@@ -22,7 +22,7 @@ def start(words):
     for line in process.stdout:
         if line.strip() == "READY":
             return process
-    sys.exit(f"{words[0]} did not get ready")
+    sys.exit(f"{words[0]} did not become ready")
 
 
 def look(tare, pid):
@@ -59,13 +59,13 @@ def heap(tare, program, runs):
     finally:
         process.kill()
     print(
-        f"{seen['frames']:,} frames in a heap of malloc: {seen['scanned_bytes'] / 1e6:.0f} MB looked through at "
+        f"{seen['frames']:,} frames in a heap of malloc: {seen['scanned_bytes'] / 1e6:.0f} MB scanned at "
         f"{statistics.median(rates) / 1e9:.2f} GB/s"
     )
 
 
 def slowdown(tare, busy, seconds):
-    """Seconds in which it is looked at alternate with seconds in which it is not; pairs are compared."""
+    """Alternates between seconds with and without an inspection, and compares the pairs."""
     process = start([busy, "100000", str(seconds + 5)])
     ratios = []
     try:
@@ -83,7 +83,7 @@ def slowdown(tare, busy, seconds):
     finally:
         process.kill()
     print(
-        f"throughput while looked at once a second: {(statistics.median(ratios) - 1) * 100:+.2f} % "
+        f"throughput while inspected once per second: {(statistics.median(ratios) - 1) * 100:+.2f} % "
         f"(median of {len(ratios)} pairs of seconds; quartiles "
         f"{', '.join(f'{(q - 1) * 100:+.2f} %' for q in statistics.quantiles(ratios, n=4)[::2])})"
     )

@@ -45,7 +45,7 @@ task<> channel_loop(benchmark::State& state) {
   }
 }
 
-/// From the call to the first suspension; and, in another benchmark, from there to the end.
+/// From the call to the first suspension or, in another benchmark, from there to the end.
 task<> crowd_loop(benchmark::State& state, bool of_their_start) {
   using clock = std::chrono::steady_clock;
   for (auto _ : state) {
@@ -85,7 +85,7 @@ task<> ping_pong_loop(benchmark::State& state) {
   });
 }
 
-/// How long the shard is blocked in total, and at a time.
+/// How long the shard is blocked, in total and at a time.
 task<> snapshot_loop(benchmark::State& state, const tare::await_table* awaits) {
   tare::snapshot_options options;
   options.awaits = awaits;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes ready what the peers need beyond Debian 12: Debian 13's crates and Go, which are unpacked into a cache of the
-# user's and never installed, and the page of `tare race`. ./setup --peers calls it.
+# Prepares what the peers need beyond Debian 12: Debian 13's crates and Go, which are unpacked into the user's cache and
+# never installed, and the page of `tare race`. ./setup --peers calls it.
 # shellcheck disable=SC2317 # `try` calls them
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
@@ -15,7 +15,7 @@ say() {
   printf 'setup: %s\n' "$*" >&2
 }
 
-# What was tried, in one line, if it did not work; nothing else is kept from being tried.
+# If a step fails, prints one line about it and continues with the others.
 failed=0
 try() {
   local what=$1
@@ -34,7 +34,7 @@ mirror() {
     sed -n 's/ bookworm$//p' | head -n 1
 }
 
-# apt-get with lists and a state of its own, so that nothing of Debian 13 mixes with this system.
+# apt-get with its own lists and state, so that nothing from Debian 13 mixes with this system.
 apt_13() {
   apt-get -o "Dir::State=$cache/apt" -o "Dir::State::status=$cache/apt/status" -o "Dir::Cache=$cache/apt/cache" \
     -o "Dir::Etc::sourcelist=$cache/apt/debian-13.sources" -o Dir::Etc::sourceparts=/dev/null \
@@ -49,13 +49,13 @@ prepare_apt() {
   apt_13 update
 }
 
-# The crates among all that the packages depend on; the compiler is this system's.
+# The crates among all dependencies of the packages; the compiler is this system's.
 crates_of() {
   apt_13 --no-install-recommends --yes --print-uris install "$@" |
     sed -n -E "s#^'[^']*' (librust-[^_ ]*)_.*#\1#p" | sort -u
 }
 
-# Downloads and unpacks packages, all or nothing. Debian's signature covers what is downloaded.
+# Downloads and unpacks packages, all or none. Debian's signature covers the downloads.
 unpack() {
   local downloads
   downloads=$(mktemp -d -p "$cache")
@@ -77,7 +77,7 @@ fetch_crates() {
   unpack "${crates[@]}"
 }
 
-# 1.19, which Debian 12 has, is of 2022.
+# The version in Debian 12, 1.19, is from 2022.
 has_go() {
   ./go/build.sh --check 2>/dev/null && { ! command -v go >/dev/null || [[ $(go env GOVERSION) != go1.19* ]]; }
 }

@@ -1,4 +1,4 @@
-// Makes ../../build/report/page.html: the page without results, in one file that needs no network.
+// Builds ../../build/report/page.html: the page without results, in one file that needs no network.
 
 import { build } from "esbuild";
 import { mkdir, readFile, writeFile } from "node:fs/promises";

@@ -1,5 +1,6 @@
-// Opens a page of tare race in headless Chromium, at the widths of a desk and of a phone, light and dark, and fails if it
-// says anything on its console, if a chart is missing, or if it is wider than the window. Leaves pictures of what it saw.
+// Opens a page of tare race in headless Chromium, in the widths of a desktop and a phone, light and dark. Fails if the
+// page prints anything to its console, if a chart is missing, or if a chart is wider than the window. Saves
+// screenshots.
 //
 //   npm run check -- PAGE [FOLDER]
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What a request takes of a server's processor time, and how long the slowest take below its limit.
+"""Measures the processor time that a request takes in a server, and the latency of the slowest requests under load.
 
     python3 bench/requests/figures.py [--only NAME,...] [--runs 3] [--seconds 3] [build/release]
 
-Each server of bench/servers.toml runs on the first processor, its client on the second: 64 connections that ask as fast
-as they are answered, and then so often that the server has 70 % of what it did. The runs of all servers take turns.
-Prints the medians as a table, lowest time first. A server that is not built or not installed is left out, and named.
+Each server of bench/servers.toml runs on the first processor, its client on the second: 64 connections send requests as
+fast as they get responses, and then at 70 % of the rate that the server reached. The runs of all servers take turns.
+Prints the medians as a table, lowest time first. Servers that are not built or not installed are omitted, and named.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def free_port():
 
 
 def is_there(peer):
-    """Whether its version can be told, which takes all that it takes to run it."""
+    """Whether its version can be printed, which needs everything that running it needs."""
     if "version" not in peer:
         return (ROOT / peer["run"][0]).exists()
     try:
@@ -53,10 +53,10 @@ class Server:
             except OSError:
                 time.sleep(0.05)
         self.stop()
-        sys.exit(f"{words[0]} does not listen at port {self.port}")
+        sys.exit(f"{words[0]} does not listen on port {self.port}")
 
     def worker(self):
-        """The process that answers: that of a server with a master is a child."""
+        """The process that serves; if the server has a master process, it is a child of that."""
         pid = self.process.pid
         children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return int(children[-1]) if children else pid
@@ -81,7 +81,7 @@ class Server:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", help="these servers, by their names in bench/servers.toml")
+    parser.add_argument("--only", help="only these servers, by their names in bench/servers.toml")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3, help="of each load")
     parser.add_argument("build", nargs="?", default="build/release", help="where bin/tare is")
@@ -98,7 +98,7 @@ def main():
     there = [peer for peer in peers if is_there(peer)]
     for peer in peers:
         if peer not in there:
-            print(f"{peer['name']}: not here; ./setup --peers, then tare weigh --connections --peers "
+            print(f"{peer['name']}: not available; ./setup --peers, then tare weigh --connections --peers "
                   "bench/servers.toml builds it", file=sys.stderr)
 
     cpu, rates, slow = {}, {}, {}
@@ -113,7 +113,7 @@ def main():
             rates.setdefault(title, []).append(full["requests_per_second"])
             slow.setdefault(title, []).append(eased["latency_seconds"]["99"] * 1e3)
 
-    print("| server | µs of CPU for each | requests/s | 99 % at 70 % of that within |")
+    print("| server | µs of CPU per request | requests/s | 99 % at 70 % load within |")
     print("|---|---:|---:|---:|")
     for title in sorted(cpu, key=lambda title: statistics.median(cpu[title])):
         print(f"| {title} | {statistics.median(cpu[title]):.1f} | {statistics.median(rates[title]):,.0f} "

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What a request to the reference service takes with SQLite and with PostgreSQL: time, and memory while it waits.
+"""Measures a request to the reference service with SQLite and with PostgreSQL: time, and memory while it waits.
 
     python3 bench/service/figures.py [build/release]
 
-For each database: GETs of one item a second on 64 connections, and the processor time of the service for each; then
-the bytes of the process for each of 4,000 requests that wait for the database, which another program keeps to itself,
-and the frames that `tare live` sees in them. It starts its own PostgreSQL (apt-get install postgresql).
+For each database: GETs of one item per second on 64 connections, and the service's processor time per GET; then the
+bytes of the process per request while 4,000 requests wait for the database, which another program has locked, and the
+frames that `tare live` sees in them. It starts its own PostgreSQL (apt-get install postgresql).
 """
 
 import argparse
@@ -29,7 +29,7 @@ from inside import live_sites, tare_beside  # noqa: E402
 
 
 def throughput(tare, service):
-    """GETs of one item on 64 connections: how many a second, and what each takes of the service's processor time."""
+    """GETs of one item on 64 connections: the rate, and the processor time of the service per GET."""
     words = [tare, "hold", "--load", "--connections", "64", "--seconds", "5", "--pid",
              str(service.process.pid), "--json", "-", f"http://127.0.0.1:{service.port}/items/1"]
     done = subprocess.run(words, capture_output=True, text=True)
@@ -38,7 +38,7 @@ def throughput(tare, service):
 
 
 def under_way(program, service, request, few, many):
-    """Bytes of the process for each request that waits for its database, and the frames it has while all of them do."""
+    """Bytes of the process per request that waits for its database, and the frames meanwhile."""
     clients, resident = [], []
     for count in (few, many):
         while len(clients) < count:
@@ -48,7 +48,7 @@ def under_way(program, service, request, few, many):
         time.sleep(1)
         resident.append(service.resident())
     sites = live_sites(program, service.process.pid)
-    check(sites is not None, "tare live may not look at the service")
+    check(sites is not None, "tare live is not permitted to inspect the service")
     for client in clients:
         client.close()
     return (resident[1] - resident[0]) / (many - few), [site for site in sites if site["count"] >= many / 2]
@@ -65,7 +65,7 @@ def post(number):
 
 @contextlib.contextmanager
 def written_to(file):
-    """Another program holds the right to write; readers go on."""
+    """Another program holds the write lock; readers continue."""
     with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -78,7 +78,7 @@ def report(title, program, database, request, hold_back):
             served = throughput(tare_beside(program), service)
             with hold_back:
                 weight, sites = under_way(program, service, request, 500, 4000)
-    print(f"\n{title}: {served['requests_per_second']:,.0f} GETs a second on 64 connections, "
+    print(f"\n{title}: {served['requests_per_second']:,.0f} GETs per second on 64 connections, "
           f"{served['server_cpu_seconds_per_request'] * 1e6:.0f} us of CPU time each\n"
           f"a request that waits for the database: {weight:,.0f} bytes of the process, of which frames:")
     for site in sites:
@@ -89,7 +89,7 @@ def report(title, program, database, request, hold_back):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", nargs="?", type=pathlib.Path, default=ROOT / "build/release",
-                        help="where bin/service and bin/tare are; build/release if not given")
+                        help="folder with bin/service and bin/tare (default build/release)")
     program = parser.parse_args().build / "bin" / "service"
     if not program.exists():
         parser.error(f"{program} does not exist: cmake --build --preset release --target service tare_cli")

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds the library and the tests of tare::net in a root of another Debian, with its OpenSSL and its g++, and runs the
-# tests of TLS there. What OpenSSL does inside is a contract only as far as this has seen it.
+# Builds the library and the tests of tare::net in a root of another Debian release, with its OpenSSL and g++, and runs
+# the TLS tests there. OpenSSL's internal behavior is a contract only for versions that this has tested.
 #
 #   tests/checks/debian_root.sh trixie /var/tmp/trixie          # as root; needs debootstrap
 #   TARE_TEST_EVERY_SPLIT=1 tests/checks/debian_root.sh trixie /var/tmp/trixie tls_handover_test
 #
-# The second argument is the folder of the root, which is made if it does not exist and kept: remove it by yourself. The
-# others are tests to run in place of all of TLS. The mirror is the one that apt uses.
+# The second argument is the folder of the root. It is created if it does not exist, and kept: remove it yourself. The
+# other arguments are tests to run instead of all TLS tests. The mirror is the one that apt uses.
 set -euo pipefail
 
 suite=${1:?"which Debian: trixie, for one"}

@@ -1,4 +1,4 @@
-# The pictures were drawn from the results file that README.md names, and have its weights.
+# Checks that the pictures were drawn from the results file that README.md names, and show its weights.
 file(READ ${ROOT}/README.md readme)
 if(NOT readme MATCHES "<!-- race: ([^ ]+) -->")
   message(FATAL_ERROR "README.md names no results file")

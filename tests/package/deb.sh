@@ -33,5 +33,5 @@ for page in tare.1 tare-weigh.1 tare-frames.1 tare-check.1 tare-diff.1 tare-comp
   zcat "$root/usr/share/man/man1/$page.gz" | grep -q '^\.TH' || fail "$page.gz is not a manual page"
 done
 
-# Nothing in the package may point back to where it was built.
+# Nothing in the package may refer to the folder where it was built.
 ! grep -rlF -- "$build" "$root/usr/lib/cmake" "$root/usr/lib/pkgconfig" || fail "a path of the build tree is in it"

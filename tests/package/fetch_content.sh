@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds and runs a project that has tare as a part of itself by FetchContent: the core alone, without the libraries
-# that the other components need. Usage: fetch_content.sh CMAKE COMPILER SOURCES CHECKOUT WORK
+# Builds and runs a project that includes tare with FetchContent: the core alone, without the libraries that the other
+# components need. Usage: fetch_content.sh CMAKE COMPILER SOURCES CHECKOUT WORK
 set -euo pipefail
 cmake=$1 compiler=$2 sources=$3 checkout=$4 work=$5
 
@@ -22,7 +22,7 @@ foreach(target tare_net tare_http tare_db tare_symbols tare_cli)
   endif()
 endforeach()
 END
-# The checkout takes the place of what would be downloaded. pkg-config finds no library here.
+# The checkout takes the place of the download. pkg-config finds no library here.
 PKG_CONFIG_LIBDIR=$work/none "$cmake" -S "$work" -B "$work/build" -G Ninja \
   -DCMAKE_CXX_COMPILER="$compiler" -DFETCHCONTENT_SOURCE_DIR_TARE="$checkout"
 "$cmake" --build "$work/build" --parallel 2

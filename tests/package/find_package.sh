@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds and runs a project that knows tare by find_package alone.
+# Builds and runs a project that finds tare only with find_package.
 # Usage: find_package.sh CMAKE COMPILER PROJECT PREFIX BUILD
 set -euo pipefail
 cmake=$1 compiler=$2 project=$3 prefix=$4 build=$5
@@ -13,11 +13,11 @@ configure() {
     -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF \
     -DCMAKE_FIND_USE_SYSTEM_PACKAGE_REGISTRY=OFF "$@"
 }
-# A component that does not exist is named, beside those that do.
+# The error for a missing component names it, and the existing ones.
 if configure -DTARE_COMPONENTS=htpp >/dev/null 2>"$build.refused"; then exit 1; fi
 tr -s ' \n' ' ' <"$build.refused" | grep -q 'no component "htpp". Those installed here: db, http, net, symbols.'
 rm -rf -- "$build"
-# The registries are off so that no other copy of tare on this machine can be found in its place.
+# The package registries are disabled so that no other copy of tare on this machine is found instead.
 configure
 grep -q "^tare_DIR:PATH=$prefix/" "$build/CMakeCache.txt"
 "$cmake" --build "$build" --verbose

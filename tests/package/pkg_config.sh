@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Builds and runs a program that knows tare by pkg-config alone. Usage: pkg_config.sh COMPILER FOLDER PREFIX BUILD
+# Builds and runs a program that finds tare only with pkg-config. Usage: pkg_config.sh COMPILER FOLDER PREFIX BUILD
 set -euo pipefail
 compiler=$1 sources=$2 prefix=$3 build=$4
 
 rm -rf -- "$build"
 mkdir -p -- "$build"
-# Ours first; the libraries that it needs are the system's.
+# The prefix comes first; the libraries that tare needs are the system's.
 system=$(pkg-config --variable pc_path pkg-config)
 PKG_CONFIG_LIBDIR=$(dirname -- "$(find "$prefix" -name tare.pc)"):$system
 export PKG_CONFIG_LIBDIR
 
-# What clang needs beyond the options for every compiler.
+# What clang needs in addition to the options for every compiler.
 clang_flags=()
 if "$compiler" --version | grep -q clang; then
   read -ra clang_flags < <(pkg-config --variable=clang_cflags tare)
@@ -24,11 +24,11 @@ build_and_run() {
     "$compiler" "${compile_flags[@]}" "${clang_flags[@]}" "$sources/$source.cpp" -o "$build/$source" "${link_flags[@]}"
     "$build/$source"
   done
-  # The other compiler takes the same options.
+  # The other compiler accepts the same options.
   g++-12 "${compile_flags[@]}" -fsyntax-only "$sources/$source.cpp"
 }
 
-# A shared object made of the archives, which a program loads.
+# A shared object made from the archives, which a program loads.
 build_and_load() {
   local package=$1 source=$2
   read -ra compile_flags < <(pkg-config --cflags "$package")

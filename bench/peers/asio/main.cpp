@@ -33,7 +33,7 @@
 
 namespace asio = boost::asio;
 
-// Calls of the general allocator. Asio keeps the last frames of a thread at hand, which are not among them.
+// Calls of the general allocator. Asio caches the last frames of a thread; reusing those is not counted.
 namespace {
 std::uint64_t allocations = 0;
 std::uint64_t allocated_bytes = 0;
@@ -66,7 +66,7 @@ double seconds_since(stopwatch::time_point start) {
   return std::chrono::duration<double>(stopwatch::now() - start).count();
 }
 
-/// Counts the tasks as they park.
+/// Counts the tasks when they are suspended.
 duration noted(duration length) {
   if (length == for_ever) ++parked;
   return length;
@@ -83,8 +83,8 @@ asio::awaitable<void> sleeper() {
 
 using request_buffer = std::array<std::byte, 4096>;
 
-// What an asynchronous operation of a stream returns is an awaitable, not a coroutine of one's own; so the timers that
-// stand for the operations live in the handler, as the stream and the database's connection would.
+// An asynchronous operation of a stream returns an awaitable, not a coroutine of the program. So the timers that
+// represent the operations are in the handler, as the stream and the database connection would be.
 auto read_some(asio::steady_timer& stream, duration until_arrival) {
   stream.expires_after(noted(until_arrival));
   return stream.async_wait(asio::use_awaitable);
@@ -133,7 +133,8 @@ asio::awaitable<void> handler(duration until_arrival, duration latency) {
 
 asio::awaitable<void> trimmed_handler(duration until_arrival, duration latency) {
   asio::steady_timer stream(co_await asio::this_coro::executor);
-  co_await read_some(stream, until_arrival);  // async_wait(wait_read): the buffer comes when there is something to read
+  co_await read_some(stream,
+                     until_arrival);  // async_wait(wait_read): the buffer is allocated when there is something to read
   std::uint64_t key = 0;
   std::byte id{};
   {
@@ -188,8 +189,8 @@ asio::awaitable<void> mostly_ready(std::uint64_t n) {
 
 // --- the program
 
-/// Asio has nothing that joins many coroutines, so the parent counts them: a timer that never expires by itself is the
-/// library's usual event.
+/// Asio cannot join many coroutines, so the parent counts them; a timer that never expires by itself is the usual event
+/// in Asio.
 class group {
  public:
   explicit group(asio::any_io_executor executor)
@@ -235,7 +236,7 @@ asio::awaitable<void> churn(std::uint64_t n) {
 }
 
 asio::awaitable<void> until_parked(std::uint64_t n, stopwatch::time_point start) {
-  // Behind the first step of each coroutine in the queue.
+  // After the first step of each coroutine in the queue.
   co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
   while (parked < n) {
     asio::steady_timer timer(co_await asio::this_coro::executor, at_once);
@@ -303,11 +304,11 @@ int main(int argc, char** argv) {
     std::fputs("usage: peer_asio WORKLOAD N\n", stderr);
     return 2;
   }
-  // One thread runs it: with this hint Asio leaves out its locks.
+  // One thread runs it; with this hint Asio omits its locks.
   asio::io_context context(1);
   std::exception_ptr failed;
   asio::co_spawn(context, parent(workload, *n), [&](std::exception_ptr error) { failed = error; });
   context.run();
   if (failed) std::rethrow_exception(failed);
-  return checksum == 1 ? 1 : 0;  // so that nothing of it is optimized away
+  return checksum == 1 ? 1 : 0;  // so that nothing is optimized away
 }

@@ -1,6 +1,6 @@
-"""A server on asyncio's streams that answers every request with a fixed text: main.py PORT
+"""A server with asyncio's streams that responds to every request with a fixed text: main.py PORT
 
-It reads heads up to the empty line and no bodies, which is all that is asked of it here.
+It reads heads up to the empty line, and no bodies, because no client sends any here.
 """
 
 import asyncio

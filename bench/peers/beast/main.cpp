@@ -1,4 +1,4 @@
-// A session reads a request, writes a response, and begins anew, as in Beast's own examples.
+// A session reads a request, writes a response, and repeats, as in Beast's own examples.
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>

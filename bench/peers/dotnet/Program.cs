@@ -51,7 +51,7 @@ for (int i = 0; i < count; ++i) all[i] = make();
 while (Volatile.Read(ref Parking.Parked) < count) await Task.Delay(Parking.AtOnce);
 Say($"spawn_seconds={clock.Elapsed.TotalSeconds}");
 if (workload == "churn") await Churn(n);
-// What is garbage by now is not the tasks' weight.
+// Garbage is not part of the weight of the tasks.
 GCSettings.LargeObjectHeapCompactionMode = GCLargeObjectHeapCompactionMode.CompactOnce;
 GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
 Say("READY");
@@ -83,7 +83,7 @@ internal static class Parking
     public static int Parked;
     public static long Checksum;
 
-    /// Counts the tasks as they park.
+    /// Counts the tasks when they are suspended.
     public static Task Pause(TimeSpan length)
     {
         if (length == ForEver) Interlocked.Increment(ref Parked);
@@ -112,7 +112,8 @@ internal static class Handler
         return RequestSize;
     }
 
-    // Stream.ReadAsync(buffer); with an empty buffer it is the read of zero bytes, which tells when there are some.
+    // Stream.ReadAsync(buffer). With an empty buffer it is a read of zero bytes, which completes when there is
+    // something to read.
     private static async Task<int> Read(byte[] buffer, TimeSpan untilArrival)
     {
         await Parking.Pause(untilArrival);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Publishes the .NET peer: `jit` for the shared runtime, `aot` as native code, which fetches its compiler from NuGet.
-# With --check, only says by its status whether there is an SDK.
+# With --check, only reports by its status whether there is an SDK.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1

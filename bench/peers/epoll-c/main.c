@@ -1,4 +1,4 @@
-// The floor: what a request costs if nothing is done but to take its bytes and to send an answer.
+// The lower bound: a request only costs reading its bytes and sending a response.
 
 #define _GNU_SOURCE  // NOLINT(bugprone-reserved-identifier,readability-identifier-naming): the name that libc asks for
 

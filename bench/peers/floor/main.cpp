@@ -1,5 +1,5 @@
-// The workloads of bench/README.md with nothing but what they cannot do without: an array of records, and a heap of
-// deadlines. No runtime, no callbacks, no memory manager: what a program could weigh that does only this.
+// The workloads of bench/README.md with only what they require: an array of records, and a heap of deadlines. There is
+// no runtime, no callback and no memory manager: this is the weight of a program that does only this work.
 //
 //   peer_floor WORKLOAD N
 
@@ -29,7 +29,7 @@ double seconds_since(stopwatch::time_point start) {
   return std::chrono::duration<double>(stopwatch::now() - start).count();
 }
 
-/// When a task is to go on, and which; a heap of them, the earliest in front.
+/// When a task continues, and which one; they form a heap with the earliest at the front.
 struct deadline {
   std::uint32_t tick;
   std::uint32_t task;
@@ -146,5 +146,5 @@ int main(int argc, char** argv) {
   } else {
     sleepers(workload == "churn" ? churn_alive : n, n, workload == "churn");
   }
-  return checksum == 1 ? 1 : 0;  // so that nothing of it is optimized away
+  return checksum == 1 ? 1 : 0;  // so that nothing is optimized away
 }

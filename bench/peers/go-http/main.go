@@ -1,4 +1,4 @@
-// A server of net/http that answers everything with a fixed text: peer_go_http PORT
+// A server with net/http that responds to everything with a fixed text: peer_go_http PORT
 package main
 
 import (

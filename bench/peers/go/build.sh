@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the Go peers; with --check, only says by its status whether there is a Go to do it with: the one in PATH, or
-# Debian 13's where ./setup --peers has put it.
+# Builds the Go peers. With --check, only reports by its status whether there is a Go: the one in PATH, or Debian 13's
+# if ./setup --peers has fetched it.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 

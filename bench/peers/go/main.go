@@ -30,7 +30,7 @@ var (
 	all      sync.WaitGroup
 )
 
-// Counts the tasks as they park.
+// Counts the tasks when they are suspended.
 func noted(length time.Duration) time.Duration {
 	if length == forEver {
 		parked.Add(1)
@@ -46,8 +46,8 @@ func sleeper() {
 
 // --- handler
 
-// A connection, as net.Conn is one: what is behind the interface is not known to the compiler, so the buffer that it is
-// given goes to the heap, as it does in a service.
+// A connection, like net.Conn. The compiler does not know what is behind the interface, so the buffer passed to it is
+// on the heap, as in a service.
 type connection interface {
 	Read(buffer []byte) (int, error)
 	Write(response []byte) (int, error)

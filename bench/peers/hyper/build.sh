@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the hyper peer; with --check, only says by its status whether it could.
+# Builds the hyper peer. With --check, only reports by its status whether it could build.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 # shellcheck source=/dev/null

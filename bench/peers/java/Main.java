@@ -23,7 +23,7 @@ public final class Main {
     void run() throws InterruptedException;
   }
 
-  // Sleeps, and counts the tasks as they park.
+  // Sleeps, and counts the tasks when they are suspended.
   private static void pause(Duration length) throws InterruptedException {
     if (length == FOR_EVER) parked.incrementAndGet();
     Thread.sleep(length);
@@ -31,7 +31,7 @@ public final class Main {
 
   // --- handler
 
-  // InputStream.read: it wants the buffer before there is anything to read.
+  // InputStream.read: it needs the buffer before there is anything to read.
   private static int read(byte[] buffer, Duration untilArrival) throws InterruptedException {
     pause(untilArrival);
     java.util.Arrays.fill(buffer, 0, REQUEST_SIZE, (byte) 7);
@@ -162,7 +162,7 @@ public final class Main {
     while (parked.get() < count) Thread.sleep(AT_ONCE);
     say("spawn_seconds=" + (System.nanoTime() - start) / 1e9);
     if (churning) churn(n);
-    System.gc(); // what is garbage by now is not the tasks' weight
+    System.gc(); // garbage is not part of the weight of the tasks
     say("READY");
     for (Thread one : all) one.join();
   }

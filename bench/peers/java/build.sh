@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles the Java peer; with --check, only says by its status whether there is a JDK for it.
+# Compiles the Java peer. With --check, only reports by its status whether there is a JDK for it.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 jdk=$(./find_jdk.sh)

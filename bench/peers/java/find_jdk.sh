@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the folder of a JDK of version 21 or newer: JAVA_HOME, the one in PATH, or the newest below /usr/lib/jvm.
+# Prints the folder of a JDK of version 21 or newer: JAVA_HOME, the one in PATH, or the newest in /usr/lib/jvm.
 set -euo pipefail
 
 major() {

@@ -1,4 +1,4 @@
-// The workloads of bench/README.md as callbacks of libuv: a struct for each task, a state in place of a coroutine.
+// The workloads of bench/README.md as callbacks of libuv: a struct per task, and a state instead of a coroutine.
 //
 //   peer_libuv WORKLOAD N
 //   peer_libuv --version
@@ -34,9 +34,9 @@ struct job {
   std::uint64_t tasks = 0;
   std::uint64_t parked = 0;
   std::uint64_t churned = 0;
-  std::uint64_t running = 0;  // of the round
+  std::uint64_t running = 0;  // in the current round
 };
-job current;  // callbacks have no other way to what they share
+job current;  // the callbacks share their state through this
 
 std::uint64_t noted(std::uint64_t length) {
   if (length == for_ever) ++current.parked;
@@ -78,7 +78,7 @@ struct request_buffer {
 };
 
 struct connection {
-  uv_timer_t timer;  // first: a handle is freed as its connection
+  uv_timer_t timer;  // first, because a handle is freed through a pointer to its connection
   request_buffer* request;
   unsigned char* response;
   std::uint64_t row;
@@ -224,5 +224,5 @@ int main(int argc, char** argv) {
   if (workload.ends_with("at-read")) current.until_arrival = for_ever;
   if (workload.ends_with("at-query")) current.latency = for_ever;
   run();
-  return checksum == 1 ? 1 : 0;  // so that nothing of it is optimized away
+  return checksum == 1 ? 1 : 0;  // so that nothing is optimized away
 }

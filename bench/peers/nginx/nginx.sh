@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# nginx.sh PORT: one worker that answers everything with a fixed text. It runs until it is ended.
+# nginx.sh PORT: one worker that responds to everything with a fixed text. It runs until it is killed.
 set -euo pipefail
 nginx=$(command -v nginx || echo /usr/sbin/nginx)
 if [[ ${1:-} == --version ]]; then
@@ -8,7 +8,7 @@ if [[ ${1:-} == --version ]]; then
 fi
 [[ ${1:-} =~ ^[0-9]+$ ]] || { echo "usage: nginx.sh PORT" >&2 && exit 2; }
 
-# Of this port only, so that what is written does not pile up.
+# One folder per port, so that files do not accumulate.
 folder=$(realpath -m -- "$(dirname -- "${BASH_SOURCE[0]}")/../../../build/peers/nginx/$1")
 mkdir -p -- "$folder"
 cat >"$folder/nginx.conf" <<CONF

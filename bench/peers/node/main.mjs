@@ -13,7 +13,7 @@ const churnRound = 1_000;
 let parked = 0;
 let checksum = 0;
 
-// Counts the tasks as they park.
+// Counts the tasks when they are suspended.
 function noted(length) {
   if (length === forEver) ++parked;
   return length;
@@ -30,7 +30,7 @@ async function sleeper() {
 
 // --- handler
 
-// A stream hands out a buffer when the bytes are there.
+// A stream returns a buffer when the bytes have arrived.
 async function read(untilArrival) {
   await sleep(noted(untilArrival));
   const buffer = Buffer.allocUnsafe(4096);

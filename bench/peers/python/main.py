@@ -22,7 +22,7 @@ checksum = 0
 
 
 def noted(length: float) -> float:
-    """Counts the tasks as they park."""
+    """Counts the tasks when they are suspended."""
     global parked
     if length == FOR_EVER:
         parked += 1
@@ -40,7 +40,7 @@ async def sleeper() -> None:
 
 
 async def read(until_arrival: float) -> bytearray:
-    """A stream's read: makes the buffer when the bytes are there."""
+    """A stream's read: allocates the buffer when the bytes have arrived."""
     await asyncio.sleep(noted(until_arrival))
     buffer = bytearray(4096)
     memoryview(buffer)[: len(REQUEST)] = REQUEST

@@ -1,4 +1,4 @@
-// One handler behind everything that a server of tare::http does: parsing, limits, deadlines, Date.
+// One handler with everything that a server of tare::http does: parsing, limits, deadlines, Date.
 
 #include <tare/http.hpp>
 #include <tare/net.hpp>

@@ -19,7 +19,7 @@
 #include <string_view>
 #include <vector>
 
-// Calls of the general allocator. Frames are not among them: they come from the shard's arena.
+// Calls of the general allocator. Frames are not among them, because they come from the shard's arena.
 namespace {
 std::uint64_t allocations = 0;
 std::uint64_t allocated_bytes = 0;
@@ -53,7 +53,7 @@ double seconds_since(stopwatch::time_point start) {
   return std::chrono::duration<double>(stopwatch::now() - start).count();
 }
 
-/// Counts the tasks as they park.
+/// Counts the tasks when they are suspended.
 duration noted(duration length) {
   if (length == for_ever) ++parked;
   return length;
@@ -69,7 +69,7 @@ struct request_buffer {
   std::array<std::byte, 4096> bytes;
 };
 
-/// As the library's streams read: no buffer until there are bytes to put into it.
+/// Like a read of the library's streams: there is no buffer until there are bytes to put into it.
 tare::task<std::unique_ptr<request_buffer>> read_request(duration until_arrival) {
   co_await tare::sleep_for(noted(until_arrival));
   auto request = std::make_unique_for_overwrite<request_buffer>();
@@ -182,7 +182,7 @@ void say_ready() {
 }
 
 tare::task<> until_parked(std::uint64_t n, stopwatch::time_point start) {
-  co_await tare::yield();  // those that park at once
+  co_await tare::yield();  // lets those that suspend immediately do so
   while (parked < n) co_await tare::sleep_for(1ms);
   co_await tare::yield();
   std::printf("spawn_seconds=%.9f\n", seconds_since(start));
@@ -194,7 +194,7 @@ struct job {
   bool detached = false;
 };
 
-/// The tasks of a workload that is about their weight.
+/// A task of a workload that measures weight.
 tare::task<> make_task(std::string_view workload) {
   if (workload == "handler-at-read") return handler(for_ever, at_once);
   if (workload == "handler-at-query") return handler(at_once, for_ever);
@@ -205,7 +205,7 @@ tare::task<> make_task(std::string_view workload) {
   return sleeper();
 }
 
-/// Spawns with `spawn`, and says READY when all are parked.
+/// Spawns with `spawn`, and prints READY when all are suspended.
 template <class Spawn>
 tare::task<> park(job what, Spawn spawn) {
   const std::uint64_t n = what.workload == "churn" ? churn_alive : what.n;
@@ -283,5 +283,5 @@ int main(int argc, char** argv) {
   } else {
     rt.run(what->detached ? detached(*what) : in_a_scope(*what));
   }
-  return checksum == 1 ? 1 : 0;  // so that nothing of it is optimized away
+  return checksum == 1 ? 1 : 0;  // so that nothing is optimized away
 }

@@ -1,5 +1,5 @@
-// The charts. Each takes the results and a width, and works in a browser as well as with the document of a library that
-// only builds trees: colours are variables of CSS, and nothing is measured.
+// The charts. Each takes the results and a width. They work in a browser and with a library that only builds a document
+// tree: colors are CSS variables, and nothing is measured.
 
 import * as Plot from "@observablehq/plot";
 
@@ -9,7 +9,7 @@ const colour = { subject: "var(--accent)", other: "var(--bar)", floor: "var(--fl
 const rowHeight = 26;
 const nameWidth = (width) => (width < 480 ? 132 : 176);
 
-// Names that are too long for a phone.
+// Short forms of names that are too long for a phone.
 const shortNames = new Map([
   ["Tokio, current thread", "Tokio, 1 thread"],
   ["Rust futures, joined", "Rust futures"],
@@ -26,7 +26,7 @@ function named(rows, width) {
   return rows.map((row) => ({ ...row, label: width < 480 ? (shortNames.get(row.name) ?? row.name) : row.name }));
 }
 
-// Text of which the subject's is in its colour and heavier.
+// Text in which the subject's is bold and in its color.
 function texts(rows, options) {
   const plain = (row) => (row.kind === "floor" ? "var(--muted)" : "var(--text)");
   return [
@@ -35,14 +35,14 @@ function texts(rows, options) {
   ];
 }
 
-// In place of the axis.
+// Takes the place of the axis.
 function names(rows) {
   return texts(rows, { y: "label", text: "label", frameAnchor: "left", dx: -10, textAnchor: "end" });
 }
 
 const noAxis = (rows, padding) => ({ axis: null, domain: rows.map((row) => row.label), padding });
 
-// Bars on a logarithmic scale, each with its value: the length says how many times, the figure how much.
+// Bars on a logarithmic scale, each with its value: the length shows the ratio, the figure the value.
 function logBars(rows, width, { format, from, ticks, tickFormat, ...options }) {
   const inOrder = [...rows].sort((a, b) => (a.kind === "floor") - (b.kind === "floor") || a.value - b.value);
   const data = named(inOrder, width);
@@ -100,7 +100,7 @@ export function churning(results, width, options = {}) {
 
 // --- resident memory as tasks are added
 
-// Names at the ends of lines, moved apart where they would lie on each other.
+// Names at the ends of lines, moved apart if they would overlap.
 function apart(ends, gap) {
   const placed = [...ends].sort((a, b) => b.at - a.at);
   for (let i = 1; i < placed.length; ++i) placed[i].at = Math.min(placed[i].at, placed[i - 1].at - gap);
@@ -117,7 +117,7 @@ export function growth(results, width, options = {}) {
   const least = Math.min(...rows.map((row) => row.value));
   const domain = [least * 0.8, largest * 1.4];
   const ticks = powers(1e6, 1e12).filter((tick) => tick >= domain[0] && tick <= domain[1]);
-  // In the scale's own steps, so that a gap is a number of pixels.
+  // In steps of the scale, so that a gap is a number of pixels.
   const pixel = Math.log(domain[1] / domain[0]) / (height - 46);
   const ends = results.peers
     .map((peer) => rows.filter((row) => row.peer === peer).at(-1))

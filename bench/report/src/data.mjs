@@ -4,7 +4,7 @@ export class Results {
   constructor(json) {
     this.json = json;
     this.entries = new Map(json.results.map((one) => [`${one.peer} ${one.workload}`, one]));
-    // Lightest first, what is no runtime last: the order of every chart and table.
+    // Lightest first, and what is not a runtime last: the order in every chart and table.
     this.peers = json.peers
       .filter((peer) => json.results.some((one) => one.peer === peer.name))
       .sort((a, b) => a.floor - b.floor || this.asleep(a) - this.asleep(b));
@@ -35,7 +35,7 @@ export class Results {
       .filter((row) => Number.isFinite(row.value));
   }
 
-  // Nanoseconds, at the most tasks up to a million.
+  // In nanoseconds, at the largest number of tasks up to a million.
   spawning() {
     return this.rows((peer) => {
       const points = (this.entry(peer, "empty")?.points ?? []).filter((one) => one.n > 1 && one.n <= 1e6);
@@ -81,7 +81,7 @@ export function kindOf(peer) {
   return peer.floor ? "floor" : "other";
 }
 
-// --- figures as people read them
+// --- figures formatted for people
 
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 

@@ -1,4 +1,4 @@
-// The page: fills in what the results say, and draws the charts again when the width changes.
+// The page: inserts the results, and draws the charts again when the width changes.
 
 import * as charts from "./charts.mjs";
 import { Results, bytesPerTask, count, memory, nanoseconds } from "./data.mjs";

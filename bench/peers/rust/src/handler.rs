@@ -12,7 +12,7 @@ fn arrive(buffer: &mut [u8]) -> usize {
     REQUEST_SIZE
 }
 
-/// `AsyncReadExt::read`: it wants the buffer before there is anything to read.
+/// `AsyncReadExt::read`: it needs the buffer before there is anything to read.
 async fn read(buffer: &mut [u8], until_arrival: Duration) -> usize {
     pause(until_arrival).await;
     arrive(buffer)

@@ -29,7 +29,7 @@ static PARKED: AtomicU64 = AtomicU64::new(0);
 static ALL_PARKED: Notify = Notify::const_new();
 pub static CHECKSUM: AtomicU64 = AtomicU64::new(0);
 
-/// Sleeps, and counts the tasks as they park.
+/// Sleeps, and counts the tasks when they are suspended.
 pub fn pause(length: Duration) -> tokio::time::Sleep {
     if length == FOR_EVER && PARKED.fetch_add(1, Ordering::Relaxed) + 1 == EXPECTED.load(Ordering::Relaxed) {
         ALL_PARKED.notify_one();
@@ -95,7 +95,7 @@ fn say_ready() {
     std::io::stdout().flush().unwrap();
 }
 
-/// Waits until all have parked, does what is to be done beside them, and says READY.
+/// Waits until all are suspended, runs what the workload does in addition, and prints READY.
 async fn once_parked(workload: &str, n: u64, start: Instant, style: Style) {
     ALL_PARKED.notified().await;
     println!("spawn_seconds={}", start.elapsed().as_secs_f64());
@@ -105,7 +105,7 @@ async fn once_parked(workload: &str, n: u64, start: Instant, style: Style) {
     say_ready();
 }
 
-/// Starts `n` of what `make` makes, each a task of its own or all of them in this one, and waits for their end.
+/// Starts `n` tasks made by `make`, either as separate tasks or all joined in this one, and waits for their end.
 async fn park<F>(workload: &str, n: u64, style: Style, make: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -174,7 +174,7 @@ fn main() {
         std::process::exit(2);
     };
     if style == Style::Spawned {
-        // As a task of the runtime: what spawns from the thread of block_on takes a slower way in.
+        // As a task of the runtime, because spawning from the thread of block_on is slower.
         runtime.block_on(async { tokio::spawn(run(workload, n, style)).await.unwrap() });
     } else {
         runtime.block_on(run(workload, n, style));
