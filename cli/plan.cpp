@@ -42,7 +42,10 @@ struct options {
   double rate = 0;
   double rate_per_task = 0;
   double latency_ms = 0;
+  double in_flight = 0;
+  std::optional<double> responding;
   std::uint64_t buffer = 0;
+  std::uint64_t waiting = 0;
   std::optional<std::uint64_t> descriptors;
   std::optional<std::uint64_t> predict;
   std::string json;
@@ -85,11 +88,10 @@ std::string share(double bytes, double of) { return fmt::format("{:.0f} %", of >
 
 std::string memory_table(const measure::memory_shares& shares) {
   table rows({"memory for", "bytes", "share"}, 1);
-  const std::pair<std::string_view, double> parts[] = {{"the program itself", shares.base},
-                                                       {"tasks", shares.tasks},
-                                                       {"requests in flight", shares.buffers},
-                                                       {"sockets, in the kernel", shares.sockets},
-                                                       {"page tables", shares.page_tables}};
+  const std::pair<std::string_view, double> parts[] = {
+      {"the program itself", shares.base},        {"tasks", shares.tasks},
+      {"requests that wait", shares.waiting},     {"requests that read or respond", shares.buffers},
+      {"sockets, in the kernel", shares.sockets}, {"page tables", shares.page_tables}};
   for (const auto& [name, bytes] : parts) {
     if (bytes >= 1)
       rows.add({std::string(name), megabytes(static_cast<std::uint64_t>(bytes)), share(bytes, shares.total())});
@@ -110,7 +112,11 @@ std::string text_of(const measure::plan_request& asked, const measure::plan_answ
                 with_commas(*answer.by_descriptors) + " tasks"});
   }
   text += limits.text() + "\n" + memory_table(answer.shares);
-  if (answer.in_flight > 0) text += fmt::format("\nRequests in flight: {:.0f}\n", answer.in_flight);
+  if (answer.in_flight > 0) {
+    text += fmt::format("\nRequests in flight: {:.0f}", answer.in_flight);
+    text +=
+        answer.responding < answer.in_flight ? fmt::format(", {:.0f} of them responding\n", answer.responding) : "\n";
+  }
   text += "\nTo keep it so:\n";
   text += fmt::format("  runtime_options::frame_limit = {};\n", answer.frame_limit);
   if (answer.buffer_budget > 0) text += fmt::format("  byte_budget in_flight({});\n", answer.buffer_budget);
@@ -119,13 +125,10 @@ std::string text_of(const measure::plan_request& asked, const measure::plan_answ
 }
 
 nlohmann::ordered_json json_of(const measure::memory_shares& shares) {
-  return {{"base_bytes", shares.base},
-          {"task_bytes", shares.tasks},
-          {"buffer_bytes", shares.buffers},
-          {"socket_bytes", shares.sockets},
-          {"page_table_bytes", shares.page_tables},
-          {"resident_bytes", shares.resident()},
-          {"total_bytes", shares.total()}};
+  return {{"base_bytes", shares.base},           {"task_bytes", shares.tasks},
+          {"waiting_bytes", shares.waiting},     {"buffer_bytes", shares.buffers},
+          {"socket_bytes", shares.sockets},      {"page_table_bytes", shares.page_tables},
+          {"resident_bytes", shares.resident()}, {"total_bytes", shares.total()}};
 }
 
 std::string written(const nlohmann::ordered_json& all) {
@@ -154,6 +157,7 @@ std::string json_of(const measure::plan_request& asked, const measure::plan_answ
               {"tasks_by_descriptors",
                answer.by_descriptors ? nlohmann::ordered_json(*answer.by_descriptors) : nlohmann::ordered_json()},
               {"requests_in_flight", answer.in_flight},
+              {"requests_responding", answer.responding},
               {"memory", json_of(answer.shares)},
               {"settings",
                {{"frame_limit", answer.frame_limit},
@@ -184,7 +188,10 @@ int run(const options& asked) {
                                       .rate = asked.rate,
                                       .rate_per_task = asked.rate_per_task,
                                       .latency = asked.latency_ms / milli,
+                                      .in_flight = asked.in_flight,
+                                      .max_responding = asked.responding.value_or(measure::infinite),
                                       .buffer_bytes = static_cast<double>(asked.buffer),
+                                      .waiting_bytes = static_cast<double>(asked.waiting),
                                       .descriptors = asked.descriptors.value_or(usual_descriptors())};
   const auto answer = measure::plan(request);
   if (!answer) return complain(answer.error());
@@ -255,7 +262,13 @@ std::function<int()> add_plan(CLI::App& app) {
   plan->add_option("--rate-per-task", asked->rate_per_task, "Requests a second, of each task")
       ->check(CLI::NonNegativeNumber);
   plan->add_option("--latency", asked->latency_ms, "Milliseconds that a request takes")->check(CLI::NonNegativeNumber);
-  plan->add_option("--buffer", asked->buffer, "Bytes that a request holds meanwhile")
+  plan->add_option("--in-flight", asked->in_flight, "Requests in flight [rate times latency]")
+      ->check(CLI::NonNegativeNumber);
+  plan->add_option("--responding", asked->responding, "At most so many of them hold a buffer; the others wait [all]")
+      ->check(CLI::NonNegativeNumber);
+  plan->add_option("--buffer", asked->buffer, "Bytes that a request holds while it reads its body or responds")
+      ->transform(CLI::AsSizeValue(false));
+  plan->add_option("--waiting", asked->waiting, "Bytes that a request holds while it waits")
       ->transform(CLI::AsSizeValue(false));
   plan->add_option("--descriptors", asked->descriptors, "Files that the process may open [as ulimit -Hn has it]");
   plan->add_option("--predict", asked->predict, "Tell instead what so many tasks take")->check(a_count());

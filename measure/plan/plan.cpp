@@ -21,6 +21,7 @@ constexpr double frame_headroom = 1.125;
 
 double in_flight_at(const plan_request& asked, double tasks) {
   // Each task has at most one request in flight.
+  if (asked.in_flight > 0) return std::min(asked.in_flight, tasks);
   return std::min(asked.rate * asked.latency, tasks) + std::min(asked.rate_per_task * asked.latency, 1.0) * tasks;
 }
 
@@ -32,11 +33,14 @@ std::optional<std::string> nonsense(const plan_request& asked) {
                                                          {asked.rate, "rate"},
                                                          {asked.rate_per_task, "rate of a task"},
                                                          {asked.latency, "latency"},
+                                                         {asked.in_flight, "number of requests in flight"},
+                                                         {asked.waiting_bytes, "bytes of a waiting request"},
                                                          {asked.buffer_bytes, "buffers of a request"}};
   for (const auto& [value, name] : figures) {
     if (!(value >= 0) || !std::isfinite(value)) return fmt::format("the {} must not be below 0", name);
   }
   if (asked.task.bytes <= 0) return "the weight of a task must be above 0";
+  if (!(asked.max_responding >= 0)) return "the number of responding requests must not be below 0";
   if (!(asked.reserve >= 0 && asked.reserve < 1)) return "the reserve must be at least 0 and below 1";
   return std::nullopt;
 }
@@ -48,7 +52,7 @@ std::uint64_t whole(double value) {
 
 /// The largest number of tasks for which `fits` holds; it is monotonic.
 template <class Fits>
-std::uint64_t most_that(Fits fits) {
+std::uint64_t max_that(Fits fits) {
   std::uint64_t low = 0;
   std::uint64_t high = 1;
   constexpr std::uint64_t enough = 1'000'000'000'000'000;
@@ -66,10 +70,13 @@ std::uint64_t most_that(Fits fits) {
 }  // namespace
 
 memory_shares shares_at(const plan_request& asked, double tasks) {
+  const double in_flight = in_flight_at(asked, tasks);
+  const double responding = std::min(in_flight, asked.max_responding);
   memory_shares shares{.base = asked.task.base_bytes,
                        .tasks = tasks * asked.task.bytes,
                        .sockets = tasks * asked.sockets * asked.kernel_bytes,
-                       .buffers = in_flight_at(asked, tasks) * asked.buffer_bytes};
+                       .waiting = (in_flight - responding) * asked.waiting_bytes,
+                       .buffers = responding * asked.buffer_bytes};
   shares.page_tables = shares.resident() * page_table_share;
   return shares;
 }
@@ -85,7 +92,7 @@ base::result<plan_answer> plan(const plan_request& asked) {
 
   plan_answer answer;
   answer.by_memory =
-      most_that([&](std::uint64_t n) { return shares_at(asked, static_cast<double>(n)).total() <= usable; });
+      max_that([&](std::uint64_t n) { return shares_at(asked, static_cast<double>(n)).total() <= usable; });
   answer.tasks = answer.by_memory;
   answer.limit = limited_by::memory;
   if (asked.descriptors != 0 && asked.sockets > 0) {
@@ -99,8 +106,10 @@ base::result<plan_answer> plan(const plan_request& asked) {
 
   const auto tasks = static_cast<double>(answer.tasks);
   answer.in_flight = in_flight_at(asked, tasks);
+  answer.responding = std::min(answer.in_flight, asked.max_responding);
   answer.shares = shares_at(asked, tasks);
-  const double frames = frame_base + (answer.shares.tasks + answer.shares.buffers) * frame_headroom;
+  const double frames =
+      frame_base + (answer.shares.tasks + answer.shares.waiting + answer.shares.buffers) * frame_headroom;
   answer.frame_limit = whole(std::ceil(frames / frame_step) * frame_step);
   answer.buffer_budget = whole(std::ceil(answer.shares.buffers));
   answer.open_files = whole(std::ceil(tasks * asked.sockets)) + asked.other_descriptors;

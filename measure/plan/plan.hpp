@@ -2,14 +2,17 @@
 
 // How many tasks fit: memory and descriptors, divided by what one task needs of each.
 //
-//   bytes(n) = base + n * (weight + page tables + kernel's sockets) + requests in flight * buffers of one
+//   bytes(n) = base + n * (weight + page tables + kernel's sockets) + waiting requests * bytes of one that waits
+//            + responding requests * buffers of one
 //
-// Requests in flight follow from Little's law: arrivals per second times seconds per request. Their buffers are needed
-// only during a request, regardless of the number of tasks.
+// The requests in flight are given, or follow from Little's law: arrivals per second times seconds per request. At most
+// `max_responding` of them hold buffers at the same time, for example as many as there are database sessions; the
+// others wait.
 
 #include "base/error.hpp"
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -26,6 +29,8 @@ struct task_weight {
 /// Measured on Linux 6.18 with 18,000 sockets; docs/tools.md has the command.
 inline constexpr double kernel_bytes_per_socket = 3900;
 
+inline constexpr double infinite = std::numeric_limits<double>::infinity();
+
 struct plan_request {
   task_weight task;
   std::uint64_t memory = 0;                       ///< of the machine or the container
@@ -35,7 +40,10 @@ struct plan_request {
   double rate = 0;                                ///< requests per second of all tasks together
   double rate_per_task = 0;                       ///< or per task
   double latency = 0;                             ///< seconds that a request takes
-  double buffer_bytes = 0;                        ///< what a request holds during that time
+  double in_flight = 0;                           ///< requests in flight; 0: as rate and latency say
+  double max_responding = infinite;               ///< requests that hold buffers at the same time
+  double buffer_bytes = 0;                        ///< what a responding request holds
+  double waiting_bytes = 0;                       ///< what a request in flight holds that is not responding
   std::uint64_t descriptors = 0;                  ///< descriptors that the process may have open; 0: not considered
   std::uint64_t other_descriptors = 64;           ///< open for other purposes
 };
@@ -46,10 +54,11 @@ struct memory_shares {
   double tasks = 0;
   double page_tables = 0;
   double sockets = 0;
+  double waiting = 0;
   double buffers = 0;
 
-  [[nodiscard]] double resident() const noexcept { return base + tasks + buffers; }
-  [[nodiscard]] double total() const noexcept { return base + tasks + page_tables + sockets + buffers; }
+  [[nodiscard]] double resident() const noexcept { return base + tasks + waiting + buffers; }
+  [[nodiscard]] double total() const noexcept { return resident() + page_tables + sockets; }
 };
 
 enum class limited_by : std::uint8_t { memory, descriptors, nothing };
@@ -60,6 +69,7 @@ struct plan_answer {
   std::uint64_t by_memory = 0;
   std::optional<std::uint64_t> by_descriptors;  ///< empty if not considered
   double in_flight = 0;                         ///< requests in flight at that number of tasks
+  double responding = 0;                        ///< those of them that hold buffers
   memory_shares shares;                         ///< at that number of tasks
   // Settings that enforce the plan.
   /// runtime_options::frame_limit, in steps of 64 KiB: a hard limit behind admission, so it includes room for the arena

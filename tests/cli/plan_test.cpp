@@ -27,6 +27,14 @@ TEST(plan_command_test, tells_what_fits_and_what_to_set) {
   EXPECT_THAT(ended.output, HasSubstr("ulimit -n"));
 }
 
+TEST(plan_command_test, tells_requests_that_wait_from_those_that_respond) {
+  const auto ended = run_tare({"plan", "--memory", "64M", "--weight", "100", "--base", "12M", "--in-flight", "12000",
+                               "--responding", "16", "--waiting", "2K", "--buffer", "128K", "--predict", "12000"});
+  EXPECT_EQ(ended.status, 0) << ended.errors;
+  EXPECT_THAT(ended.output, HasSubstr("requests that wait            24.5 MB"));
+  EXPECT_THAT(ended.output, HasSubstr("requests that read or respond  2.1 MB"));
+}
+
 TEST(plan_command_test, says_what_is_wrong_in_one_line) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{}, "--memory"},

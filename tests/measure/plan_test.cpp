@@ -73,6 +73,29 @@ TEST(plan_test, lays_buffers_by_for_what_is_in_flight_by_littles_law) {
   EXPECT_DOUBLE_EQ(shares_at(asked, 10).buffers, 10 * 50'000);
 }
 
+TEST(plan_test, sizes_requests_that_wait_and_that_respond_separately) {
+  auto asked = request();
+  asked.in_flight = 12'000;
+  asked.max_responding = 16;
+  asked.waiting_bytes = 2'000;
+  asked.buffer_bytes = 100'000;
+  const auto shares = shares_at(asked, 50'000);
+  EXPECT_DOUBLE_EQ(shares.waiting, (12'000 - 16) * 2'000.0);
+  EXPECT_DOUBLE_EQ(shares.buffers, 16 * 100'000.0);
+  EXPECT_DOUBLE_EQ(shares.resident(), 10e6 + 50'000 * 1'000.0 + shares.waiting + shares.buffers);
+  // No task has more than one request in flight.
+  EXPECT_DOUBLE_EQ(shares_at(asked, 100).waiting, (100 - 16) * 2'000.0);
+  EXPECT_DOUBLE_EQ(shares_at(asked, 10).waiting, 0);
+  EXPECT_DOUBLE_EQ(shares_at(asked, 10).buffers, 10 * 100'000.0);
+
+  const auto answer = plan(asked);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_DOUBLE_EQ(answer->in_flight, 12'000);
+  EXPECT_DOUBLE_EQ(answer->responding, 16);
+  EXPECT_LE(answer->shares.total(), 90e6);
+  EXPECT_GE(static_cast<double>(answer->frame_limit), answer->shares.tasks + answer->shares.waiting);
+}
+
 TEST(plan_test, refuses_figures_that_make_no_sense) {
   const auto refused = [](auto change) {
     auto asked = request();
@@ -85,6 +108,8 @@ TEST(plan_test, refuses_figures_that_make_no_sense) {
   EXPECT_THAT(refused([](auto& asked) { asked.rate = -1; }), HasSubstr("rate"));
   EXPECT_THAT(refused([](auto& asked) { asked.latency = std::nan(""); }), HasSubstr("latency"));
   EXPECT_THAT(refused([](auto& asked) { asked.reserve = 1; }), HasSubstr("reserve"));
+  EXPECT_THAT(refused([](auto& asked) { asked.max_responding = -1; }), HasSubstr("responding"));
+  EXPECT_THAT(refused([](auto& asked) { asked.waiting_bytes = std::nan(""); }), HasSubstr("waiting"));
   EXPECT_THAT(refused([](auto& asked) { asked.buffer_bytes = std::numeric_limits<double>::infinity(); }),
               HasSubstr("buffers"));
 }

@@ -6,8 +6,10 @@
 #include <tare/net/tls.hpp>
 
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -300,6 +302,44 @@ std::string shown_by(const tls_peer& peer) {
   ::X509_NAME_oneline(::X509_get_subject_name(::SSL_get0_peer_certificate(peer.get())), text.data(),
                       static_cast<int>(text.size()));
   return text.data();
+}
+
+TEST(tls_reload, may_come_from_several_threads_during_handshakes) {
+  const tls::server_options api{.certificate = all_files().api.certificate, .key = all_files().api.key};
+  auto with = tls::context::server(usual()).value();
+  std::atomic<bool> ends = false;
+  const auto handshakes = [&with, &ends] {
+    int count = 0;
+    for (; count < 3 || !ends; ++count) {
+      const tls_peer_options options{.version = count % 2 == 0 ? TLS1_2_VERSION : TLS1_3_VERSION};
+      const auto made = attempt_with(with, options);
+      EXPECT_TRUE(made.done);
+      if (!made.server_certificate) continue;
+      const std::string& name = made.server_certificate->common_name;
+      EXPECT_TRUE(name == "plain" || name == "api") << name;
+    }
+    return count;
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) threads.emplace_back(handshakes);
+  // Either rereads the files of whichever options are in force, and must not bring former options back.
+  std::thread rereads([&with, &ends] {
+    while (!ends) EXPECT_TRUE(with.reload());
+  });
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_TRUE(with.reload(i % 2 == 0 ? usual() : api));
+    (void)with.erase_old_ticket_keys();
+  }
+  EXPECT_TRUE(with.reload(usual()));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(with.reload(api));
+    EXPECT_TRUE(with.reload());
+    EXPECT_EQ(shown_to(with, {}), "api");
+    EXPECT_TRUE(with.reload(usual()));
+  }
+  ends = true;
+  rereads.join();
+  for (auto& thread : threads) thread.join();
 }
 
 TEST(tls_reload, leaves_handshakes_and_connections_what_they_have) {

@@ -36,8 +36,6 @@ bool is_gone(std::error_code error) noexcept {
          error == std::errc::connection_aborted;
 }
 
-nanoseconds limited(nanoseconds limit) noexcept { return limit.count() <= 0 ? nanoseconds::max() : limit; }
-
 std::chrono::steady_clock::time_point after(nanoseconds time) {
   using clock = std::chrono::steady_clock;
   const auto present = now();
@@ -47,26 +45,6 @@ std::chrono::steady_clock::time_point after(nanoseconds time) {
 }  // namespace
 
 // --- a connection ---------------------------------------------------------------------------------------------------
-
-client_core::client_core(client_options options)
-    : options_(std::move(options)),
-      connections_({.per_host = std::max<std::size_t>(1, options_.max_connections_per_host),
-                    .idle = options_.max_idle_connections,
-                    .idle_timeout = limited(options_.idle_timeout)}) {
-  for (nanoseconds* limit :
-       {&options_.call_timeout, &options_.connect_timeout, &options_.read_timeout, &options_.write_timeout}) {
-    *limit = limited(*limit);
-  }
-}
-
-net::result<net::tls::context> client_core::tls() {
-  if (!options_.tls) {
-    auto made = net::tls::context::client({.alpn = {"http/1.1"}});
-    if (!made) return std::unexpected(made.error());
-    options_.tls = std::move(*made);
-  }
-  return *options_.tls;
-}
 
 client_call::client_call(client_core& core, client_request request, url to)
     : core_(core),

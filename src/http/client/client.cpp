@@ -4,10 +4,44 @@
 #include "http/client/call.hpp"
 #include "http/client/url.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <stdexcept>
 #include <utility>
 
 namespace tare::http {
+
+namespace detail {
+namespace {
+
+using std::chrono::nanoseconds;
+
+/// A limit of 0 or less means none.
+nanoseconds limited(nanoseconds limit) noexcept { return limit.count() <= 0 ? nanoseconds::max() : limit; }
+
+}  // namespace
+
+client_core::client_core(client_options options)
+    : options_(std::move(options)),
+      connections_({.per_host = std::max<std::size_t>(1, options_.max_connections_per_host),
+                    .idle = options_.max_idle_connections,
+                    .idle_timeout = limited(options_.idle_timeout)}) {
+  for (nanoseconds* limit :
+       {&options_.call_timeout, &options_.connect_timeout, &options_.read_timeout, &options_.write_timeout}) {
+    *limit = limited(*limit);
+  }
+}
+
+net::result<net::tls::context> client_core::tls() {
+  if (!options_.tls) {
+    auto made = net::tls::context::client({.alpn = {"http/1.1"}});
+    if (!made) return std::unexpected(made.error());
+    options_.tls = std::move(*made);
+  }
+  return *options_.tls;
+}
+
+}  // namespace detail
 
 client_response::client_response(std::unique_ptr<detail::client_call> call) noexcept : call_(std::move(call)) {}
 client_response::client_response(client_response&&) noexcept = default;

@@ -213,14 +213,23 @@ void context_state::replace(std::shared_ptr<SSL_CTX> by, any_options options) {
   std::swap(options_, options);
 }
 
-std::expected<void, context_error> context_state::load(const client_options& options) {
+template <class Options>
+std::expected<void, context_error> context_state::load(const Options& options) {
+  const std::scoped_lock one_at_a_time(loading_);
+  return load_locked(options);
+}
+
+template std::expected<void, context_error> context_state::load(const client_options& options);
+template std::expected<void, context_error> context_state::load(const server_options& options);
+
+std::expected<void, context_error> context_state::load_locked(const client_options& options) {
   auto made = context_core::make(options);
   if (!made) return std::unexpected(made.error());
   replace(std::move(*made), options);
   return {};
 }
 
-std::expected<void, context_error> context_state::load(const server_options& options) {
+std::expected<void, context_error> context_state::load_locked(const server_options& options) {
   auto made = context_core::make(options, keys_);
   if (!made) return std::unexpected(made.error());
   keys_->set_times(options.ticket_key_period, options.ticket_lifetime);
@@ -229,12 +238,14 @@ std::expected<void, context_error> context_state::load(const server_options& opt
 }
 
 std::expected<void, context_error> context_state::reload() {
+  // Otherwise options that another thread loads meanwhile would be replaced by the former ones.
+  const std::scoped_lock one_at_a_time(loading_);
   any_options options;
   {
     const std::scoped_lock guard(lock_);
     options = options_;
   }
-  return std::visit([this](const auto& those) { return load(those); }, options);
+  return std::visit([this](const auto& those) { return load_locked(those); }, options);
 }
 
 std::expected<context, context_error> context::client(const client_options& options) {

@@ -81,8 +81,8 @@ class context_state {
   explicit context_state(server_options options);
 
   /// Creates a new OpenSSL context from these options. If that fails, nothing changes.
-  [[nodiscard]] std::expected<void, context_error> load(const client_options& options);
-  [[nodiscard]] std::expected<void, context_error> load(const server_options& options);
+  template <class Options>
+  [[nodiscard]] std::expected<void, context_error> load(const Options& options);
   [[nodiscard]] std::expected<void, context_error> reload();
   [[nodiscard]] std::shared_ptr<SSL_CTX> current() const;
   [[nodiscard]] const std::shared_ptr<ticket_keys>& keys() const noexcept { return keys_; }
@@ -90,8 +90,11 @@ class context_state {
 
  private:
   using any_options = std::variant<client_options, server_options>;
+  [[nodiscard]] std::expected<void, context_error> load_locked(const client_options& options);
+  [[nodiscard]] std::expected<void, context_error> load_locked(const server_options& options);
   void replace(std::shared_ptr<SSL_CTX> by, any_options options);
 
+  std::mutex loading_;       ///< held while files are read; locked before lock_
   mutable std::mutex lock_;  ///< protects the next two
   std::shared_ptr<SSL_CTX> current_;
   any_options options_;
