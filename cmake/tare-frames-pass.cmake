@@ -23,7 +23,7 @@ function(tare_frames_pass target)
     find_file(TARE_FRAMES_PASS tare-frames-pass.so
       PATHS ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../tare NO_DEFAULT_PATH)
     if(NOT TARE_FRAMES_PASS)
-      message(FATAL_ERROR "tare_frames_pass: tare-frames-pass.so was not found; set TARE_FRAMES_PASS to where it is")
+      message(FATAL_ERROR "tare_frames_pass: tare-frames-pass.so was not found; set TARE_FRAMES_PASS to its path")
     endif()
     set(plugin ${TARE_FRAMES_PASS})
   endif()

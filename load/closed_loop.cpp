@@ -56,7 +56,7 @@ task<> run(connection& asked, const target& what, const closed_loop_options& opt
       times.next();
     }
     const auto outcome = co_await timeout(options.time_limit, asked.exchange(what));
-    found.exchanges.add(outcome ? *outcome : std::unexpected(failure("no answer in time")));
+    found.exchanges.add(outcome ? *outcome : std::unexpected(failure("no response in time")));
     if (!outcome || !*outcome) co_return;  // the connection cannot be used any more
     found.answered->add(now() - began);
   }
@@ -71,7 +71,7 @@ task<closed_loop_result> drive(target what, closed_loop_options options) {
   for (std::size_t i = 0; i < options.connections; ++i) {
     auto opened = co_await timeout(options.time_limit, open_asked(what, static_cast<unsigned>(i) % options.sources));
     if (opened && *opened) connections.push_back(std::move(**opened));
-    found.opened.add(!opened   ? std::unexpected(failure("no answer in time"))
+    found.opened.add(!opened   ? std::unexpected(failure("no response in time"))
                      : *opened ? std::expected<void, failure>()
                                : std::unexpected(opened->error()));
     if (found.opened.failed != 0) co_return found;

@@ -56,7 +56,7 @@ int bind_source(int fd, const net::endpoint& to, unsigned source) noexcept {
 
 task<std::expected<connection, failure>> connection::open(const target& to, unsigned source) {
   socket_owner socket(::socket(to.address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (socket.get() < 0) co_return std::unexpected(fmt::format("cannot make a socket: {}", reason(errno)));
+  if (socket.get() < 0) co_return std::unexpected(fmt::format("cannot create a socket: {}", reason(errno)));
   if (const int wrong = bind_source(socket.get(), to.address, source); wrong != 0) {
     co_return std::unexpected(fmt::format("cannot connect from another loopback address: {}", reason(wrong)));
   }
@@ -92,23 +92,24 @@ task<std::expected<void, failure>> connection::exchange(const target& what) {
     auto got = co_await way.read();
     if (!got) co_return std::unexpected(fmt::format("cannot receive: {}", got.error().message()));
     if (got->empty()) {
-      co_return std::unexpected(failure(reader.under_way() ? "the answer was cut off" : "closed without an answer"));
+      co_return std::unexpected(
+          failure(reader.under_way() ? "the response was truncated" : "closed without a response"));
     }
     const auto bytes = got->bytes();
     std::string_view left(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     for (;;) {
       const auto progress = reader.feed(left);
       left.remove_prefix(reader.consumed());
-      if (progress == response_reader::progress::failed) co_return std::unexpected(failure("the answer is no HTTP"));
+      if (progress == response_reader::progress::failed) co_return std::unexpected(failure("the response is not HTTP"));
       if (progress == response_reader::progress::incomplete) break;
       if (progress != response_reader::progress::complete) continue;
       if (reader.status() < 200) {  // an interim response; the final one follows
         reader.next("GET");
         continue;
       }
-      if (reader.status() != what.status) co_return std::unexpected(fmt::format("answered {}", reader.status()));
-      if (!left.empty()) co_return std::unexpected(failure("sent more than the answer"));
-      if (!reader.keep_alive()) co_return std::unexpected(failure("does not keep the connection"));
+      if (reader.status() != what.status) co_return std::unexpected(fmt::format("responded with {}", reader.status()));
+      if (!left.empty()) co_return std::unexpected(failure("sent more than the response"));
+      if (!reader.keep_alive()) co_return std::unexpected(failure("does not keep the connection open"));
       co_return std::expected<void, failure>();
     }
   }

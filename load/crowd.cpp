@@ -25,7 +25,7 @@ task<tally> crowd::for_each(std::size_t count, One one, const std::function<void
       // If nothing responds, a few hundred attempts are as informative as many thousands.
       if (all.succeeded == 0 && all.failed >= options_.at_a_time) co_return;
       auto outcome = co_await timeout(options_.time_limit, one(next++));
-      all.add(outcome ? *outcome : std::unexpected(failure("no answer in time")));
+      all.add(outcome ? *outcome : std::unexpected(failure("no response in time")));
       if (progress) progress(all.succeeded + all.failed);
     }
   };

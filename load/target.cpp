@@ -52,7 +52,7 @@ base::result<target> over_tls(target plain, bool verify) {
 base::result<target> parse_target(std::string_view url, bool verify) {
   const auto parsed = boost::urls::parse_uri({url.data(), url.size()});
   if (!parsed || parsed->host().empty()) {
-    return base::input_error(fmt::format("'{}' is no URL such as http://127.0.0.1:8080/", url));
+    return base::input_error(fmt::format("'{}' is not a URL such as http://127.0.0.1:8080/", url));
   }
   const std::string scheme = parsed->scheme();
   const bool secret = scheme == "https";

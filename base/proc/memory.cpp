@@ -41,7 +41,7 @@ result<memory> read_one(pid_t process) {
     const auto value = find_kilobytes(item.text, item.key);
     if (!value) {
       return std::unexpected(
-          error{fault::system, fmt::format("the kernel does not tell {} of process {}", item.key, process)});
+          error{fault::system, fmt::format("the kernel does not report {} of process {}", item.key, process)});
     }
     item.value = *value;
   }
@@ -82,7 +82,7 @@ result<std::uint64_t> available_memory() {
   const auto text = read_proc_file("/proc/meminfo");
   if (!text) return std::unexpected(text.error());
   const auto value = find_kilobytes(*text, "MemAvailable");
-  if (!value) return std::unexpected(error{fault::system, "the kernel does not tell MemAvailable"});
+  if (!value) return std::unexpected(error{fault::system, "the kernel does not report MemAvailable"});
   return *value;
 }
 

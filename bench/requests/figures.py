@@ -39,7 +39,7 @@ def is_there(peer):
 
 
 class Server:
-    """One server, for one run."""
+    """A server for the duration of one run."""
 
     def __init__(self, peer):
         self.port = free_port()

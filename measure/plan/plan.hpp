@@ -72,7 +72,7 @@ struct plan_answer {
   double responding = 0;                        ///< those of them that hold buffers
   memory_shares shares;                         ///< at that number of tasks
   // Settings that enforce the plan.
-  /// runtime_options::frame_limit, in steps of 64 KiB: a hard limit behind admission, so it includes room for the arena
+  /// runtime_options::frame_limit, in steps of 64 KiB: a hard limit beyond admission, so it includes room for the arena
   /// itself and for requests in progress.
   std::uint64_t frame_limit = 0;
   std::uint64_t buffer_budget = 0;  ///< bytes for a byte_budget used by requests

@@ -22,9 +22,11 @@ double without_tasks(double resident, double bytes, double tasks) { return std::
 std::unexpected<base::error> unknown_program(std::string_view file, std::string_view name,
                                              const std::vector<std::string>& known) {
   if (name.empty()) {
-    return base::input_error(fmt::format("{} holds several programs; name one of: {}", file, fmt::join(known, ", ")));
+    return base::input_error(
+        fmt::format("{} contains several programs; name one of: {}", file, fmt::join(known, ", ")));
   }
-  return base::input_error(fmt::format("{} holds no program '{}'; there are: {}", file, name, fmt::join(known, ", ")));
+  return base::input_error(
+      fmt::format("{} contains no program '{}'; there are: {}", file, name, fmt::join(known, ", ")));
 }
 
 base::result<task_weight> from_race(std::string_view text, std::string_view file, const weight_choice& which) {
@@ -42,7 +44,7 @@ base::result<task_weight> from_race(std::string_view text, std::string_view file
   const race_entry* entry = results->find(peer->name, which.workload);
   if (entry == nullptr || !entry->weight) {
     return base::input_error(
-        fmt::format("{} holds no weight of {} in the workload '{}'", file, peer->name, which.workload));
+        fmt::format("{} contains no weight of {} in the workload '{}'", file, peer->name, which.workload));
   }
   const auto& first = entry->points.front();
   return task_weight{.bytes = entry->weight->median,
@@ -65,7 +67,7 @@ base::result<task_weight> from_weighing(const json& all, std::string_view file, 
   if (found == nullptr) return unknown_program(file, which.program, names);
   const auto name = found->at("name").get<std::string>();
   if (found->at("slope_bytes").is_null()) {
-    return base::input_error(fmt::format("{} holds no weight of {}: it takes two numbers of tasks", file, name));
+    return base::input_error(fmt::format("{} contains no weight of {}: it takes two numbers of tasks", file, name));
   }
   const auto bytes = found->at("slope_bytes").get<double>();
   const auto& first = found->at("points").at(0);
@@ -81,7 +83,7 @@ base::result<task_weight> parse_weight(std::string_view text, std::string_view f
   try {
     const json all = json::parse(text);
     if (!all.is_object() || !all.contains("schema") || !all.contains("results")) {
-      return base::input_error(fmt::format("{}: it holds no results of tare weigh or tare race", file));
+      return base::input_error(fmt::format("{}: it contains no results of tare weigh or tare race", file));
     }
     return all.contains("kind") ? from_race(text, file, which) : from_weighing(all, file, which);
   } catch (const json::exception& wrong) {

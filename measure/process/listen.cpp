@@ -66,7 +66,7 @@ base::result<heard> listen(const process& speaker, process::clock::time_point de
 
   int status = 0;
   if (::read(watched[report].fd, &status, sizeof status) != static_cast<ssize_t>(sizeof status))
-    return base::system_error("the supervisor of a process has gone", ECHILD);
+    return base::system_error("the supervisor of a process has ended", ECHILD);
   so_far.ended = process_exit(status);
   // A pipe holds 1 MiB at most unless its owner is privileged; a descendant that continues to write must not block us.
   constexpr int pieces = 16;

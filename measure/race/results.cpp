@@ -66,14 +66,14 @@ struct wrong_file {
 /// A number that a file may hold where a count or bytes belong.
 std::uint64_t whole_number(const ordered_json& json, const char* key) {
   const auto& value = json.at(key);
-  if (!value.is_number_unsigned()) throw wrong_file{fmt::format("'{}' is no whole number", key)};
+  if (!value.is_number_unsigned()) throw wrong_file{fmt::format("'{}' is not a whole number", key)};
   return value.get<std::uint64_t>();
 }
 
 std::chrono::nanoseconds time(const ordered_json& json, const char* key) {
   constexpr double longest = 1e9;
   const double value = json.at(key).get<double>();
-  if (!(value >= 0 && value <= longest)) throw wrong_file{fmt::format("'{}' is no time", key)};
+  if (!(value >= 0 && value <= longest)) throw wrong_file{fmt::format("'{}' is not a time", key)};
   return std::chrono::nanoseconds(std::llround(value * 1e9));
 }
 
@@ -103,14 +103,14 @@ race_entry entry_of(const ordered_json& json) {
   }
   for (const auto& point : json.at("points")) entry.points.push_back(sample_of(point));
   if (!std::ranges::is_sorted(entry.points, std::less_equal{}, &sample::n)) {
-    throw wrong_file{fmt::format("the points of {} in {} do not grow", entry.peer, entry.workload)};
+    throw wrong_file{fmt::format("the points of {} in {} are not in increasing order", entry.peer, entry.workload)};
   }
   if (json.contains("notes")) entry.notes = json.at("notes").get<std::vector<std::string>>();
   return entry;
 }
 
 race_results results_of(const ordered_json& json) {
-  if (!json.is_object() || json.value("kind", "") != kind) throw wrong_file{"it holds no results of tare race"};
+  if (!json.is_object() || json.value("kind", "") != kind) throw wrong_file{"it contains no results of tare race"};
   if (const int schema = json.at("schema").get<int>(); schema != race_schema) {
     throw wrong_file{fmt::format("it has schema {}, and this command reads {}; {}", schema, race_schema,
                                  schema < race_schema ? "run tare race again" : "use a newer tare")};

@@ -63,10 +63,10 @@ class reader {
     for (const auto& element : *array) {
       const auto word = element.value_exact<std::string>();
       if (!word) {
-        complain(element, fmt::format("'{}' must hold strings only", key));
+        complain(element, fmt::format("'{}' must contain only strings", key));
         return words;
       }
-      if (word->contains('\0')) complain(element, fmt::format("'{}' holds a zero byte", key));
+      if (word->contains('\0')) complain(element, fmt::format("'{}' contains a zero byte", key));
       words.push_back(*word);
     }
     if (words.front().empty()) complain(node, fmt::format("'{}' begins with an empty string", key));
@@ -83,7 +83,7 @@ need read_need(reader& in, const toml::node& node) {
   need wanted;
   const auto* table = node.as_table();
   if (table == nullptr) {
-    in.complain(node, R"('needs' must hold tables such as { program = "...", hint = "..." })");
+    in.complain(node, R"('needs' must contain tables such as { program = "...", hint = "..." })");
     return wanted;
   }
   in.allow_keys(*table, keys, "'needs'");
@@ -238,7 +238,7 @@ bool is_there(const need& wanted, const std::filesystem::path& root, stop_signal
 
 }  // namespace
 
-std::string need::text() const { return what == kind::check ? hint : fmt::format("{} is not there; {}", name, hint); }
+std::string need::text() const { return what == kind::check ? hint : fmt::format("{} is missing; {}", name, hint); }
 
 bool peer::is_server() const {
   const command program{run, {}};
@@ -285,7 +285,7 @@ base::result<peer_list> read_peers(const std::filesystem::path& file) {
   auto list = parse_peers(*text, file);
   std::error_code ignored;
   if (list && !std::filesystem::is_directory(list->root, ignored)) {
-    return base::input_error(fmt::format("{}: root is no folder: {}", file.string(), list->root.string()));
+    return base::input_error(fmt::format("{}: root is not a folder: {}", file.string(), list->root.string()));
   }
   return list;
 }

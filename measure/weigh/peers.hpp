@@ -2,23 +2,23 @@
 
 // A list of programs to weigh and compare, as a TOML file:
 //
-//   root = ".."                             # where commands run, from the file's folder; default: that folder
-//   page = "build/page.html"                # the empty page of `tare race`, from root; optional
+//   root = ".."                             # where commands run, relative to the file's folder; default: that folder
+//   page = "build/page.html"                # the empty page of `tare race`, relative to root; optional
 //
 //   [[peer]]
 //   name = "asyncio"
-//   title = "Python asyncio"                # what a report calls it; default: the name
+//   title = "Python asyncio"                # its name in reports; default: the name
 //   language = "Python"                     # optional
-//   subject = false                         # the others are compared with those where it is true
-//   floor = false                           # no runtime, but what the hardware would allow; in reports beside the rest
+//   subject = false                         # true: the others are compared with this one
+//   floor = false                           # true: not a runtime, but a lower bound; reports list it separately
 //   version = ["python3", "--version"]      # a command, or the version itself as a string; optional
 //   build = ["make", "-C", "bench/x"]       # run first, quietly; optional
 //   run = ["python3", "bench/main.py", "{workload}", "{n}"]
-//   workloads = ["empty", "churn"]          # default: with {workload} in `run` all of them, else only "empty"
-//   max_n = 100000                          # larger numbers of tasks are left out; optional
-//   limits = { churn = 1000000 }            # the same for one workload, in place of max_n; optional
-//   needs = [{ program = "python3", hint = "apt-get install python3" }]   # or file = "...", from root; or
-//                                           # check = ["a", "command"], which succeeds where it is there; optional
+//   workloads = ["empty", "churn"]          # default: all if `run` contains {workload}, else only "empty"
+//   max_n = 100000                          # larger numbers of tasks are omitted; optional
+//   limits = { churn = 1000000 }            # the same for one workload, instead of max_n; optional
+//   needs = [{ program = "python3", hint = "apt-get install python3" }]   # or file = "...", relative to root; or
+//                                           # check = ["a", "command"], which succeeds if it is present; optional
 
 #include "base/error.hpp"
 #include "measure/process/command.hpp"
@@ -43,7 +43,7 @@ struct need {
   std::vector<std::string> check = {};  ///< the command; empty for the others
   std::string hint;
 
-  /// "python3 is not there; apt-get install python3"; of a check, the hint alone.
+  /// "python3 is missing; apt-get install python3"; for a check, the hint alone.
   [[nodiscard]] std::string text() const;
 };
 

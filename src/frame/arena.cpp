@@ -130,7 +130,7 @@ slab* arena::take(std::size_t count) noexcept {
       taken_[taken / word_bits] |= std::uint64_t{1} << (taken % word_bits);
     }
     in_use_ += count;
-    // A single slab is the lowest free one; a run may be behind others.
+    // A single slab is always the lowest free one; a run of slabs may come after free ones.
     if (count == 1 || first == first_free_) first_free_ = at;
     return table_ + first;
   }

@@ -87,7 +87,7 @@ std::vector<group> groups_of_process(const std::string& root) {
     if (!v2 && (type != "cgroup" || !names(options, "cpu"))) continue;
     std::optional<std::string> path = path_of_process(root, v2);
     if (!path) continue;
-    // A container may see the host's path, but the folder of its own group.
+    // In a container the host's path may be visible, but only the folder of the container's own group.
     if (mounted_root != "/" && path->starts_with(mounted_root)) path->erase(0, mounted_root.size());
     if (*path == "/" || path->find("/..") != std::string::npos) path->clear();
     found.push_back({.mounted_at = root + mounted_at, .path = std::move(*path), .is_v2 = v2});

@@ -201,13 +201,13 @@ needs = [{ program = "tare-no-such-command", hint = "apt-get install it" }]
   const auto json_file = folder_ / "result.json";
   const auto ended = run_tare({"weigh", "--peers", file, "--n", "1", "--runs", "1", "--json", json_file.string()});
   EXPECT_EQ(ended.status, 0);
-  EXPECT_EQ(ended.errors, "tare: absent is left out: tare-no-such-command is not there; apt-get install it\n");
+  EXPECT_EQ(ended.errors, "tare: absent is left out: tare-no-such-command is missing; apt-get install it\n");
   EXPECT_THAT(ended.output, testing::ContainsRegex("\nhere +1\\.2\\.3 "));
   const auto results = json::parse(support::read_file(json_file)).at("results");
   ASSERT_EQ(results.size(), 2U);
   EXPECT_EQ(results[0].at("version"), "1.2.3");
   EXPECT_EQ(results[1].at("name"), "absent");
-  EXPECT_EQ(results[1].at("error"), "left out: tare-no-such-command is not there; apt-get install it");
+  EXPECT_EQ(results[1].at("error"), "left out: tare-no-such-command is missing; apt-get install it");
 }
 
 TEST_F(peers_command_test, one_that_fails_does_not_stop_the_others) {

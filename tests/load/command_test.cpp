@@ -54,13 +54,16 @@ TEST(weigh_connections_test, says_what_went_wrong_in_one_line) {
     int status;
   } cases[] = {
       {{}, {TARE_TEST_SERVER, "8080"}, "the command has no {port}", 2},
-      {{"--n", "5"}, {TARE_TEST_SERVER, "{port}", "500"}, "failed 5 of 5 connections at opening: answered 500", 1},
+      {{"--n", "5"},
+       {TARE_TEST_SERVER, "{port}", "500"},
+       "failed 5 of 5 connections at opening: responded with 500",
+       1},
       {{"--n", "5"}, {"false", "{port}"}, "false ended while its connections were weighed with n = 5", 1},
       {{"--n", "5", "--timeout", "0.1"}, {"sleep", "100", "0{port}"}, "does not listen on port", 1},
       {{"--n", "5"}, {"sh", "-c", "echo no config >&2; exit 3", "{port}"}, ": no config", 1},
       {{"--n", "5"}, {"/does/not/exist", "{port}"}, "/does/not/exist: no such file", 1},
       {{"--n", "2000000000"}, {TARE_TEST_SERVER, "{port}"}, "raise it with ulimit", 2},
-      {{"--path", "/x", "--n", "5"}, {TARE_TEST_SERVER, "{port}", "404"}, "answered 404", 1},
+      {{"--path", "/x", "--n", "5"}, {TARE_TEST_SERVER, "{port}", "404"}, "responded with 404", 1},
   };
   for (const auto& each : cases) {
     const auto ended = run_tare(weigh_server(each.options, each.server));
@@ -73,7 +76,7 @@ TEST(weigh_connections_test, says_what_went_wrong_in_one_line) {
 TEST(hold_command_test, says_what_went_wrong_in_one_line) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{"hold"}, "url"},
-      {{"hold", "127.0.0.1"}, "is no URL"},
+      {{"hold", "127.0.0.1"}, "is not a URL"},
       {{"hold", "ftp://127.0.0.1/"}, "only http:// and https://"},
       {{"hold", "--connections", "0", "http://127.0.0.1:1/"}, "--connections"},
       {{"hold", "--seconds", "nan", "http://127.0.0.1:1/"}, "is no time"},

@@ -90,7 +90,7 @@ TEST(crowd, counts_an_answer_that_is_not_the_right_one_as_a_failure) {
     crowd all(at, {.at_a_time = 4});
     const tally opened = co_await all.open(1000);
     EXPECT_EQ(opened.succeeded, 0U);
-    EXPECT_EQ(opened.first, "answered 503");
+    EXPECT_EQ(opened.first, "responded with 503");
     EXPECT_LT(opened.failed, 20U) << "it gives up early";
     EXPECT_EQ(all.size(), 0U);
   });
@@ -98,12 +98,12 @@ TEST(crowd, counts_an_answer_that_is_not_the_right_one_as_a_failure) {
 
 TEST(crowd, says_how_a_server_failed) {
   const std::pair<std::string_view, std::string_view> cases[] = {
-      {"", "closed without an answer"},
-      {"HTTP/1.1 200 OK\r\nContent-Le", "the answer was cut off"},
-      {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "the answer was cut off"},
-      {"220 mail.example ESMTP\r\n\r\n", "the answer is no HTTP"},
-      {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "does not keep the connection"},
-      {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n", "sent more than the answer"},
+      {"", "closed without a response"},
+      {"HTTP/1.1 200 OK\r\nContent-Le", "the response was truncated"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "the response was truncated"},
+      {"220 mail.example ESMTP\r\n\r\n", "the response is not HTTP"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "does not keep the connection open"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n", "sent more than the response"},
   };
   for (const auto& [text, failure] : cases) {
     with_server(saying(text), [&](const target& at) -> task<> {
@@ -128,7 +128,7 @@ TEST(crowd, waits_no_longer_than_it_is_told_to) {
   };
   with_server(silent, [](const target& at) -> task<> {
     crowd all(at, {.time_limit = 20ms});
-    EXPECT_EQ((co_await all.open(1)).first, "no answer in time");
+    EXPECT_EQ((co_await all.open(1)).first, "no response in time");
   });
 }
 

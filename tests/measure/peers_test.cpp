@@ -124,9 +124,9 @@ TEST(peers_test, values_have_their_types) {
             "dir/peers.toml:4: 'version' must be a list of strings, the command and its arguments");
   EXPECT_EQ(complaint_about("build = \"make\""),
             "dir/peers.toml:4: 'build' must be a list of strings, the command and its arguments");
-  EXPECT_EQ(complaint_about("build = [\n\"make\", 1]"), "dir/peers.toml:5: 'build' must hold strings only");
+  EXPECT_EQ(complaint_about("build = [\n\"make\", 1]"), "dir/peers.toml:5: 'build' must contain only strings");
   EXPECT_EQ(complaint_about("build = [\"\"]"), "dir/peers.toml:4: 'build' begins with an empty string");
-  EXPECT_EQ(complaint_about("build = [\"a\", \"\\u0000\"]"), "dir/peers.toml:4: 'build' holds a zero byte");
+  EXPECT_EQ(complaint_about("build = [\"a\", \"\\u0000\"]"), "dir/peers.toml:4: 'build' contains a zero byte");
   for (const std::string_view number : {"0", "-1", "1.0", "\"1\""}) {
     EXPECT_EQ(complaint_about("max_n = " + std::string(number)),
               "dir/peers.toml:4: 'max_n' must be a whole number above 0");
@@ -138,7 +138,7 @@ TEST(peers_test, values_have_their_types) {
 TEST(peers_test, a_need_is_a_program_or_a_file_with_a_hint) {
   EXPECT_EQ(complaint_about("needs = \"python3\""), "dir/peers.toml:4: 'needs' must be a list");
   EXPECT_EQ(complaint_about("needs = [\"python3\"]"),
-            "dir/peers.toml:4: 'needs' must hold tables such as { program = \"...\", hint = \"...\" }");
+            "dir/peers.toml:4: 'needs' must contain tables such as { program = \"...\", hint = \"...\" }");
   EXPECT_EQ(complaint_about("needs = [{ hint = \"a\" }]"),
             "dir/peers.toml:4: a need has one of 'program', 'file' and 'check'");
   EXPECT_EQ(complaint_about("needs = [{ program = \"a\", file = \"b\", hint = \"c\" }]"),
@@ -201,7 +201,7 @@ TEST_F(peers_file_test, says_why_it_cannot) {
 TEST_F(peers_file_test, the_root_is_a_folder) {
   const auto file =
       folder_.write("peers.toml", "root = \"nowhere\"\n[[peer]]\nname = \"a\"\nrun = [\"{n}\"]\n").string();
-  EXPECT_EQ(complaint("peers.toml"), file + ": root is no folder: " + (folder_ / "nowhere").string());
+  EXPECT_EQ(complaint("peers.toml"), file + ": root is not a folder: " + (folder_ / "nowhere").string());
 }
 
 TEST(select_peers_test, gives_those_asked_for_in_the_order_of_the_list) {

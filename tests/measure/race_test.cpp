@@ -83,7 +83,7 @@ TEST_F(race_test, a_peer_that_fails_is_marked_and_the_others_go_on) {
   EXPECT_TRUE(any_failed(results));
   EXPECT_THAT(results.find("crashes", "empty")->failed, testing::HasSubstr("exited with status 3 before READY"));
   EXPECT_THAT(results.find("unbuilt")->failed, testing::HasSubstr("no compiler"));
-  EXPECT_EQ(results.find("absent")->absent, "tare-no-such-command is not there; make one");
+  EXPECT_EQ(results.find("absent")->absent, "tare-no-such-command is missing; make one");
   EXPECT_EQ(results.find("absent", "empty"), nullptr);
   EXPECT_EQ(results.find("sound", "empty")->points.size(), 2U);
   EXPECT_THAT(complaints_, testing::SizeIs(3));

@@ -37,7 +37,7 @@ race_results example() {
                            .version = "",
                            .subject = false,
                            .floor = true,
-                           .absent = "b is not there",
+                           .absent = "b is missing",
                            .failed = "it fell"});
   const sample point{
       .n = 1,
@@ -97,7 +97,7 @@ TEST(results_test, another_schema_is_refused_with_what_to_do) {
 }
 
 TEST(results_test, something_else_is_refused) {
-  constexpr const char* other = "file.json: it holds no results of tare race";
+  constexpr const char* other = "file.json: it contains no results of tare race";
   EXPECT_EQ(complaint("[]"), other);
   EXPECT_EQ(complaint(R"({"schema": 1, "results": []})"), other);
   EXPECT_THAT(complaint("{"), testing::StartsWith("file.json: parse error"));
@@ -107,11 +107,11 @@ TEST(results_test, something_else_is_refused) {
 TEST(results_test, what_is_missing_or_wrong_is_named) {
   EXPECT_EQ(complaint_about([](auto& json) { json.erase("date"); }), "file.json: key 'date' not found");
   EXPECT_EQ(complaint_about([](auto& json) { json["results"][0]["points"][0]["n"] = -1; }),
-            "file.json: 'n' is no whole number");
+            "file.json: 'n' is not a whole number");
   EXPECT_EQ(complaint_about([](auto& json) { json["results"][0]["points"][0]["ready_seconds"] = -1; }),
-            "file.json: 'ready_seconds' is no time");
+            "file.json: 'ready_seconds' is not a time");
   EXPECT_EQ(complaint_about([](auto& json) { json["results"][0]["points"][1]["n"] = 1; }),
-            "file.json: the points of a in empty do not grow");
+            "file.json: the points of a in empty are not in increasing order");
   EXPECT_EQ(complaint_about([](auto& json) { json["results"][0]["peer"] = "z"; }), "file.json: there is no peer 'z'");
   EXPECT_THAT(complaint_about([](auto& json) { json["peers"] = 5; }), testing::StartsWith("file.json: "));
 }

@@ -41,7 +41,7 @@ task<> again_and_again(Once once, progress& made) {
   while (made.turns < turns_of_the_sibling && made.rounds < max_rounds) {
     try {
       (void)co_await once();
-      // NOLINTNEXTLINE(bugprone-empty-catch): it goes on whatever happens
+      // NOLINTNEXTLINE(bugprone-empty-catch): it continues whatever happens
     } catch (...) {
     }
     ++made.rounds;

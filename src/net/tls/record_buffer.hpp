@@ -9,8 +9,8 @@
 
 namespace tare::net::tls {
 
-/// Sits at the front of its own memory, which is one of the shard's warm buffers if that is large enough, else heap
-/// memory.
+/// At the front of its own memory, which is one of the shard's warm buffers if that is large enough, else from the
+/// heap.
 class record_buffer {
  public:
   struct give_back {
