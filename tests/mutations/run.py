@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Brings defects back that were mended once, and sees which tests find them.
+"""Brings back defects that have been fixed, and checks that the tests find them.
 
-    tests/mutations/run.py [--preset PRESET] [--work FOLDER] NAME...   build and test with each of these mutations
-    tests/mutations/run.py [--preset PRESET] [--work FOLDER] --all     with each of all
-    tests/mutations/run.py --check                                     whether all of them apply; builds nothing
+    tests/mutations/run.py [--preset PRESET] [--work FOLDER] NAME...   builds and tests with each of these mutations
+    tests/mutations/run.py [--preset PRESET] [--work FOLDER] --all     with each mutation
+    tests/mutations/run.py --check                                     checks that all of them apply; builds nothing
     tests/mutations/run.py --list
 
-A mutation is a patch in this folder, NAME.patch, whose first lines say which finding it brings back (Finding), what it
-does (What), which tests have to find it (Found-by, a regular expression for `ctest -R`), in which build (Preset,
-release if it is not there), and which targets that takes (Targets). It is applied to a copy of the checkout in FOLDER
-(build/mutations), which is compiled there; one after the other, each alone.
+A mutation is a patch in this folder, NAME.patch. Its first lines say which finding it brings back (Finding), what it does
+(What), which tests must find it (Found-by, a regular expression for `ctest -R`), in which build (Preset, default release),
+and which targets must be built (Targets). The mutations are applied one at a time to a copy of the checkout in FOLDER
+(build/mutations), which is compiled there.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def all_mutations() -> list[Mutation]:
 
 
 def copy_checkout(work: pathlib.Path) -> None:
-    """What has not changed is left alone, so that nothing is compiled without need."""
+    """Unchanged files are not touched, so that nothing is compiled unnecessarily."""
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
                             capture_output=True, text=True, check=True).stdout
     names = {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
@@ -72,7 +72,7 @@ def copy_checkout(work: pathlib.Path) -> None:
 
 
 def outcome(mutation: Mutation, preset: str | None, work: pathlib.Path) -> str:
-    """"found by ...", "not found", or why it could not be tried."""
+    """"found by ...", "not found", or why it could not be tested."""
     preset = preset or mutation.fields.get("Preset", "release")
     if mutation.patch(work).returncode:
         return "does not apply"

@@ -238,7 +238,7 @@ std::expected<void, context_error> context_state::load_locked(const server_optio
 }
 
 std::expected<void, context_error> context_state::reload() {
-  // Otherwise options that another thread loads meanwhile would be replaced by the former ones.
+  // Otherwise, if another thread loads options in the meantime, the older options would replace them.
   const std::scoped_lock one_at_a_time(loading_);
   any_options options;
   {
