@@ -6,10 +6,10 @@
     tests/mutations/run.py --check                                     checks that all of them apply; builds nothing
     tests/mutations/run.py --list
 
-A mutation is a patch in this folder, NAME.patch. Its first lines say which finding it brings back (Finding), what it does
-(What), which tests must find it (Found-by, a regular expression for `ctest -R`), in which build (Preset, default release),
-and which targets must be built (Targets). The mutations are applied one at a time to a copy of the checkout in FOLDER
-(build/mutations), which is compiled there.
+A mutation is a patch in this folder, NAME.patch. Its first lines say which finding it brings back (Finding), what it
+does (What), which tests must find it (Found-by, a regular expression for `ctest -R`), in which build (Preset, default
+release), and which targets must be built (Targets). The mutations are applied one at a time to a copy of the checkout
+in FOLDER (build/mutations), which is compiled there.
 """
 
 import argparse
