@@ -3,7 +3,7 @@
 # prints an error when a page is requested.
 file(MAKE_DIRECTORY ${FOLDER})
 file(COPY ${SOURCE}/package.json ${SOURCE}/package-lock.json ${SOURCE}/build.mjs ${SOURCE}/src DESTINATION ${FOLDER})
-set(problem "npm is not there")
+set(problem "npm was not found")
 if(NPM AND NODE)
   execute_process(
     COMMAND ${NPM} ci --no-audit --no-fund --prefer-offline --fetch-retries=0

@@ -100,13 +100,13 @@ build_page() {
 if command -v apt-get >/dev/null && [[ -r $keyring && -n $(mirror) ]]; then
   fetch_from_debian_13
 else
-  say "Debian 13's packages cannot be fetched here: that takes apt with Debian 12's sources"
+  say "Debian 13's packages cannot be fetched: this needs apt with Debian 12's sources"
 fi
 if [[ -f ../report/package.json ]]; then
   if command -v npm >/dev/null; then
     try "building the page of tare race" build_page
   else
-    say "npm is not there, so tare race will write no page; apt-get install npm"
+    say "npm is not installed, so tare race will not write a page; apt-get install npm"
   fi
 fi
 if command -v cargo >/dev/null && ./rust/build.sh --check 2>/dev/null; then
@@ -119,12 +119,12 @@ if ./go/build.sh --check 2>/dev/null; then try "building the Go peers" ./go/buil
 if ./java/build.sh --check 2>/dev/null; then
   try "building the Java peer" ./java/build.sh
 else
-  say "no JDK of version 21 or newer, which Debian 12 does not have: Java will be left out"
+  say "no JDK of version 21 or newer, which Debian 12 does not have: Java will be omitted"
 fi
 if ./dotnet/build.sh --check 2>/dev/null; then
   try "building the .NET peer" ./dotnet/build.sh jit
   try "building the .NET peer, native" ./dotnet/build.sh aot
 else
-  say "no .NET SDK, which Debian does not have: .NET will be left out"
+  say "no .NET SDK, which Debian does not have: .NET will be omitted"
 fi
 exit "$failed"

@@ -87,7 +87,7 @@ TEST_P(tls_handshake_test, an_alert_at_any_byte_is_none) {
         auto [taken, unsaid] = co_await tare::when_all(is_taken(std::move(end), server, with),
                                                        say_until(std::move(wire), peer, until, alert));
         was_cut = unsaid;
-        EXPECT_FALSE(taken && unsaid) << "behind " << until << " bytes";
+        EXPECT_FALSE(taken && unsaid) << "after " << until << " bytes";
         if (taken && unsaid) co_return;
       }
       EXPECT_GT(until, 200U);

@@ -152,7 +152,7 @@ if (churned.length > 0) {
 }
 
 const notes = [
-  ...results.missing.map((peer) => `${peer.title}: ${peer.failed ? `failed: ${peer.failed}` : `left out: ${peer.absent}`}`),
+  ...results.missing.map((peer) => `${peer.title}: ${peer.failed ? `failed: ${peer.failed}` : `omitted: ${peer.absent}`}`),
   ...json.results.flatMap((one) => {
     const title = json.peers.find((peer) => peer.name === one.peer)?.title ?? one.peer;
     return [
