@@ -35,7 +35,7 @@ std::unexpected<context_error> bad_option(const char* name) {
   return std::unexpected(context_error(std::make_error_code(std::errc::invalid_argument), name));
 }
 
-/// For TLS 1.2: ciphers with forward secrecy; no CBC, and no separate digest.
+/// For TLS 1.2: only AEAD ciphers with forward secrecy, so no CBC.
 constexpr const char* default_ciphers =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
