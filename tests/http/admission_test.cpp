@@ -4,6 +4,7 @@
 
 #include "http/loopback.hpp"
 
+#include <tare/event.hpp>
 #include <tare/net/idle.hpp>
 
 #include <gtest/gtest.h>
@@ -216,11 +217,13 @@ class http_admission_in_vain : public testing::TestWithParam<vain_wait> {};
 TEST_P(http_admission_in_vain, leaves_the_request_with_what_it_held) {
   std::size_t before = 0;
   std::size_t after = 0;
+  tare::event waits;
   auto handler = [&](http::request& asked, http::response& answer) -> task<> {
     before = tare::memory().promised();
     {
       tare::memory_share all = take_all_room();
       all.shrink_to(all.bytes() - GetParam().free_bytes);
+      waits.set();
       const auto fits = co_await tare::timeout(GetParam().is_cancelled ? 20ms : 10s, GetParam().waits(asked));
       EXPECT_EQ(fits.has_value(), !GetParam().is_cancelled);
       EXPECT_FALSE(fits && *fits);
@@ -235,7 +238,7 @@ TEST_P(http_admission_in_vain, leaves_the_request_with_what_it_held) {
   serve(handler, {.request_bytes = 1, .room_timeout = 50ms}, [&](std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     co_await client.send(head);
-    co_await tare::sleep_for(5ms);  // so that no part of the body is read together with the head
+    co_await waits.wait();  // so that no part of the body is read together with the head
     co_await client.send(std::string(body_bytes, 'b'));
     (void)co_await client.read_through("0\r\n\r\n");
   });
