@@ -4,6 +4,7 @@
 #include "net/on_reactors.hpp"
 #include "net/tls_contexts.hpp"
 #include "net/tls_peer.hpp"
+#include "support/sanitizers.hpp"
 
 #include <tare/net/tls.hpp>
 
@@ -21,17 +22,7 @@ using namespace tare::testing;
 using tare::task;
 namespace tls = tare::net::tls;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool is_sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool is_sanitized = true;
-#else
-constexpr bool is_sanitized = false;
-#endif
-#else
-constexpr bool is_sanitized = false;
-#endif
+constexpr bool is_sanitized = support::has_address_sanitizer || support::has_thread_sanitizer;
 
 /// Which splits are tried: a selection, or all of them if TARE_TEST_EVERY_SPLIT is set, which takes minutes.
 const bool tries_all = std::getenv("TARE_TEST_EVERY_SPLIT") != nullptr;  // NOLINT(concurrency-mt-unsafe)

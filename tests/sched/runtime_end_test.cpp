@@ -3,6 +3,7 @@
 #include "frame/arena.hpp"
 #include "frame/heap.hpp"
 #include "frame/poison.hpp"
+#include "support/sanitizers.hpp"
 
 #include <tare/tare.hpp>
 
@@ -178,16 +179,10 @@ int in_child(const std::function<int()>& act) {
   return -1;
 }
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TARE_TESTS_THREADS
-#endif
-#endif
-
 TEST(fork, of_a_process_in_whose_arena_a_thread_is) {
-#if defined(TARE_TESTS_THREADS)
-  GTEST_SKIP() << "ThreadSanitizer reports the parent's thread as leaked by the child";
-#endif
+  if (support::has_thread_sanitizer) {
+    GTEST_SKIP() << "ThreadSanitizer reports the parent's thread as leaked by the child";
+  }
   std::atomic<bool> locked = false;
   std::thread other([&] {
     const std::scoped_lock guard(tare::detail::arena::instance().shared_heap());

@@ -3,6 +3,8 @@
 
 #include "sched/stall.hpp"
 
+#include "support/sanitizers.hpp"
+
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
@@ -22,16 +24,7 @@ using tare::task;
 constexpr tare::clock_kind simulated = tare::clock_kind::virtual_time;
 
 /// ThreadSanitizer has its own thread, even in a forked process, so it is never certain that no other thread is left.
-bool is_certain_here() {
-#if defined(__SANITIZE_THREAD__)
-  return false;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-  return false;
-#endif
-#endif
-  return tare::detail::count_threads() == 1;
-}
+bool is_certain_here() { return !support::has_thread_sanitizer && tare::detail::count_threads() == 1; }
 
 task<> waits(tare::event& on) { co_await on.wait(); }
 

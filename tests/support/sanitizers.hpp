@@ -1,0 +1,27 @@
+#pragma once
+
+// Which sanitizers the tests are built with. Both compilers are asked in the way that they know.
+
+#if defined(__has_feature)
+#define TARE_TEST_HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define TARE_TEST_HAS_FEATURE(feature) 0
+#endif
+
+namespace support {
+
+#if defined(__SANITIZE_ADDRESS__) || TARE_TEST_HAS_FEATURE(address_sanitizer)
+inline constexpr bool has_address_sanitizer = true;
+#else
+inline constexpr bool has_address_sanitizer = false;
+#endif
+
+#if defined(__SANITIZE_THREAD__) || TARE_TEST_HAS_FEATURE(thread_sanitizer)
+inline constexpr bool has_thread_sanitizer = true;
+#else
+inline constexpr bool has_thread_sanitizer = false;
+#endif
+
+}  // namespace support
+
+#undef TARE_TEST_HAS_FEATURE
