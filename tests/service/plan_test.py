@@ -20,7 +20,6 @@ FEW = (1000, 5000)
 MANY = 15000
 WAITING_FEW = (500, 2000)
 WAITING_MANY = 8000
-SESSIONS = 16
 WITHIN = 0.1
 
 
@@ -86,14 +85,14 @@ def resident_while_waiting(service, idle, waiting):
 
 
 def waiting_requests(tare, service, folder, weights):
-    """Idle connections and requests that wait for their database."""
+    """Idle connections and requests that wait for their database. No request responds meanwhile."""
     few, more = (resident_while_waiting(service, 0, count) for count in WAITING_FEW)
     slope = (more[1] - few[1]) / (WAITING_FEW[1] - WAITING_FEW[0])
     weight = json.loads(pathlib.Path(weights).read_text())["results"][0]["slope_bytes"]
     idle = MANY - WAITING_MANY
     predicted = predicted_bytes(
         tare, folder, "--weight", str(weight), "--base", str(few[0]), "--in-flight", str(WAITING_MANY),
-        "--responding", str(SESSIONS), "--buffer", "128K", "--waiting", str(round(slope - weight)),
+        "--responding", "0", "--waiting", str(round(slope - weight)),
         "--predict", str(MANY))
     _, measured = resident_while_waiting(service, idle, WAITING_MANY)
     compare(f"{idle} idle connections and {WAITING_MANY} waiting requests of {slope:.0f} bytes", predicted, measured)
