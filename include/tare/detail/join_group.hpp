@@ -112,6 +112,10 @@ template <>
 struct await_result<yield_request> {
   using type = void;
 };
+template <>
+struct await_result<checkpoint_request> {
+  using type = void;
+};
 template <class A>
 using await_result_t = typename await_result<A>::type;
 

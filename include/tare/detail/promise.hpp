@@ -36,6 +36,7 @@ struct sleep_request {
   bool absolute;
 };
 struct yield_request {};
+struct checkpoint_request {};
 
 template <class T>
 struct shielded {
@@ -180,12 +181,25 @@ struct yield_awaiter {
   static void await_resume() { current_shard->throw_if_cancelled(); }
 };
 
+struct checkpoint_awaiter {
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  static bool await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    wait_state& state = self.promise();
+    if (state.cancelled) [[unlikely]]
+      return current_shard->refuse(state);
+    return current_shard->end_at_once(state);
+  }
+  static void await_resume() { current_shard->throw_if_cancelled(); }
+};
+
 class promise_base : public wait_state,
                      private initial_awaiter,
                      private final_awaiter,
                      private void_child_awaiter,
                      private sleep_awaiter,
-                     private yield_awaiter {
+                     private yield_awaiter,
+                     private checkpoint_awaiter {
  public:
   // With -fcoro-aligned-allocation, clang passes the alignment that the frame needs. Without it, and with g++, the
   // compiler relies on 16.
@@ -238,6 +252,11 @@ class promise_base : public wait_state,
   }
 
   yield_awaiter& await_transform(yield_request /*request*/) noexcept {
+    current_shard->check_await();
+    return *this;
+  }
+
+  checkpoint_awaiter& await_transform(checkpoint_request /*request*/) noexcept {
     current_shard->check_await();
     return *this;
   }

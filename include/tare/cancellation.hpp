@@ -1,0 +1,127 @@
+#pragma once
+
+// To see and use the cancellation of the current task.
+//
+//   while (auto block = next_block()) {
+//     hash.update(*block);
+//     co_await tare::checkpoint();                              // throws `cancelled`; lets other tasks run now and
+//     then
+//   }
+//   co_await tare::on_cancel(perform(handle), [&]() noexcept { curl_abort(handle); });
+//
+// Cancellation comes from other tasks of the shard or from its mailbox, so it reaches a task only while the task is
+// suspended or queued. A loop that never suspends cannot be cancelled; `checkpoint` and `cancel_requested` suspend it
+// from time to time. Bytes: nothing in tasks that use none of this; `checkpoint` needs none either.
+
+#include <tare/detail/join_group.hpp>
+#include <tare/detail/promise.hpp>
+#include <tare/task.hpp>
+
+#include <concepts>
+#include <coroutine>
+#include <exception>
+#include <type_traits>
+#include <utility>
+
+namespace tare {
+
+namespace detail {
+
+class cancel_query_awaiter;
+
+struct cancel_query {
+  using tare_awaiter = cancel_query_awaiter;
+};
+
+class cancel_query_awaiter {
+ public:
+  cancel_query_awaiter(cancel_query /*request*/, wait_state& task) noexcept : task_(to_link(&task)) {}
+
+  [[nodiscard]] bool await_ready() const noexcept { return task().cancelled != 0 || --current_shard->budget >= 0; }
+  void await_suspend(std::coroutine_handle<> /*self*/) const noexcept {
+    current_shard->make_ready(task(), wait_kind::ready);
+  }
+  [[nodiscard]] bool await_resume() const noexcept { return task().cancelled != 0; }
+
+ private:
+  [[nodiscard]] wait_state& task() const noexcept { return *from_link<wait_state>(task_); }
+
+  link task_;
+};
+
+template <class T, class F>
+class on_cancel_awaiter;
+
+template <class T, class F>
+struct on_cancel_request {
+  using tare_awaiter = on_cancel_awaiter<T, F>;
+  task<T> body;
+  F function;
+};
+
+template <class T, class F>
+class on_cancel_awaiter {
+  struct watched_group : join_group {
+    explicit watched_group(F&& when_cancelled)
+        : join_group(group_policy::nothing_decides), function(std::move(when_cancelled)) {
+      give_up = [](wait_node& self) noexcept {
+        auto& group = static_cast<watched_group&>(self);
+        group.function();
+        detail::cancel_children(group);
+      };
+    }
+    F function;
+  };
+
+ public:
+  on_cancel_awaiter(on_cancel_request<T, F>&& request, wait_state& /*waiting*/) : group_(std::move(request.function)) {
+    member_.child = request.body.release("on_cancel");
+    member_.result = room_.place();
+  }
+
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    group_.start(self.promise(), {&member_, 1});
+  }
+  T await_resume() {
+    if (member_.error) std::rethrow_exception(member_.error);
+    if constexpr (!std::is_void_v<T>) return room_.take();
+  }
+
+ private:
+  watched_group group_;
+  group_member member_;
+  [[no_unique_address]] result_room<T> room_;
+};
+
+}  // namespace detail
+
+/// Whether the current task has been cancelled; inside `shield`, whether the shielded part has been. Await it: the
+/// result is a bool. Every 128th call in a row lets the shard's other tasks run first, so that a loop on it ends.
+///
+/// **Errors** None. **Cancellation** Does not throw `cancelled`. **Threads** Any shard. **Bytes** 4 in the frame.
+[[nodiscard]] constexpr detail::cancel_query cancel_requested() noexcept { return {}; }
+
+/// A cancellation point for computations: throws `cancelled` if the task has been cancelled. Every 128th call in a row
+/// lets the shard's other tasks run first; the others cost a few instructions.
+///
+/// **Errors** None. **Cancellation** Throws `cancelled`. **Threads** Any shard. **Bytes** 0.
+[[nodiscard]] constexpr detail::checkpoint_request checkpoint() noexcept { return {}; }
+
+/// Awaits `awaitable`, a task or request, and returns its result. If the current task is cancelled meanwhile, calls
+/// `function` once, before the cancellation reaches `awaitable`: use it to interrupt a library that the cancellation
+/// alone does not reach. If the task is cancelled before, neither is started.
+///
+/// **Errors** Those of `awaitable`; `function` must not throw. **Cancellation** `awaitable` decides: its result or
+/// error is delivered when it has ended. **Threads** `function` runs on the shard of the awaiting task, inside the call
+/// that cancels it, and must not block; after the await has returned it is not called. **Bytes** 128, the function
+/// and the result in the awaiting frame, and the frame of the awaited task.
+template <class A, std::invocable F>
+  requires std::is_nothrow_invocable_v<F&>
+[[nodiscard]] auto on_cancel(A awaitable, F function) {
+  return detail::on_cancel_request<detail::await_result_t<A>, F>{.body = detail::as_task(std::move(awaitable)),
+                                                                 .function = std::move(function)};
+}
+
+}  // namespace tare
