@@ -22,6 +22,7 @@
 #include <expected>
 #include <mutex>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace tare {
@@ -98,9 +99,9 @@ class channel {
  private:
   /// Moves `value` to the longest-waiting receiver, or into the buffer. Requires the lock.
   bool put(T& value, detail::wake_last& woken) {
-    if (auto* first = static_cast<receive_awaiter*>(receivers_.front()); first != nullptr) {
+    if (auto* first = static_cast<receive_awaiter*>(detail::queued_wait::claim_first(receivers_)); first != nullptr) {
       first->value_.emplace(std::move(value));
-      woken.grant_first(receivers_);
+      woken.grant(*first, receivers_);
       return true;
     }
     if (buffer_.size() >= capacity_) return false;
@@ -111,31 +112,41 @@ class channel {
   /// Moves the oldest value into `value`, and the value of the longest-waiting sender into the buffer. If a move
   /// throws, every other value is where it was, or in the buffer.
   void get(std::optional<T>& value, detail::wake_last& woken) {
-    auto* first = static_cast<send_awaiter*>(senders_.front());
     if (buffer_.empty()) {
+      auto* first = static_cast<send_awaiter*>(detail::queued_wait::claim_first(senders_));
       if (first == nullptr) return;
       value.emplace(std::move(first->value_));
-      woken.grant_first(senders_);
+      woken.grant(*first, senders_);
       return;
     }
-    if (first != nullptr) {
-      // The buffer briefly exceeds its capacity by one, so that every value is always in one of the two places.
-      buffer_.push_back(std::move(first->value_));
-      woken.grant_first(senders_);
-    }
+    refill(woken);
     value.emplace(std::move(buffer_.front()));
     buffer_.pop_front();
   }
 
+  /// Moves the value of the longest-waiting sender into the buffer, which then briefly exceeds its capacity by one, so
+  /// that every value is always in one of the two places.
+  void refill(detail::wake_last& woken) {
+    while (auto* first = static_cast<send_awaiter*>(senders_.front())) {
+      buffer_.push_back(std::move(first->value_));
+      if (first->claim()) {
+        woken.grant(*first, senders_);
+        return;
+      }
+      first->value_ = std::move(buffer_.back());
+      buffer_.pop_back();
+      first->leave(senders_);
+    }
+  }
+
   template <class Awaiter>
   static void give_up(detail::wait_node& node) noexcept {
-    auto& waiter = static_cast<Awaiter&>(node);
-    {
-      const std::scoped_lock guard(waiter.at_.lock_);
-      if (waiter.granted) return;
-      waiter.queue().remove(waiter);
-    }
-    waiter.wake_here(detail::wait_kind::ready_cancelled);
+    if (static_cast<Awaiter&>(node).withdraw()) node.wake_here(detail::wait_kind::ready_cancelled);
+  }
+  /// A value must not get lost between a select that gives it and one that takes it.
+  static void check_selectable() noexcept {
+    static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T>,
+                  "select over a channel requires values that can be moved without throwing");
   }
 
   mutable detail::brief_lock lock_;
@@ -147,7 +158,7 @@ class channel {
 };
 
 template <std::movable T>
-class channel<T>::send_awaiter : private detail::queued_wait {
+class channel<T>::send_awaiter : public detail::queued_wait {
  public:
   send_awaiter(send_request&& request, detail::wait_state& /*task*/) noexcept(std::is_nothrow_move_constructible_v<T>)
       : at_(request.into), value_(std::move(request.value)) {}
@@ -178,6 +189,26 @@ class channel<T>::send_awaiter : private detail::queued_wait {
     return {};
   }
 
+  // For `select`. The first two require the lock.
+  [[nodiscard]] bool try_now(detail::wake_last& woken) {
+    refused_ = at_.closed_;
+    return refused_ || at_.put(value_, woken);
+  }
+  [[nodiscard]] bool enqueue() noexcept {
+    check_selectable();
+    queue().push_back(*this);
+    return true;
+  }
+  [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &at_.lock_; }
+  /// False if it is not in the queue.
+  [[nodiscard]] bool withdraw() noexcept {
+    const std::scoped_lock guard(at_.lock_);
+    if (granted) return false;
+    leave(queue());
+    return true;
+  }
+  void give_back(send_request& to) noexcept { to.value = std::move(value_); }
+
  private:
   friend class channel;
   [[nodiscard]] detail::wait_list& queue() noexcept { return at_.senders_; }
@@ -188,7 +219,7 @@ class channel<T>::send_awaiter : private detail::queued_wait {
 };
 
 template <std::movable T>
-class channel<T>::receive_awaiter : private detail::queued_wait {
+class channel<T>::receive_awaiter : public detail::queued_wait {
  public:
   receive_awaiter(receive_request request, detail::wait_state& /*task*/) noexcept : at_(request.from) {}
 
@@ -216,6 +247,25 @@ class channel<T>::receive_awaiter : private detail::queued_wait {
     detail::current_shard->throw_if_cancelled();
     if (!value_) return std::unexpected(closed());
     return std::move(*value_);
+  }
+
+  // For `select`. The first two require the lock.
+  [[nodiscard]] bool try_now(detail::wake_last& woken) {
+    at_.get(value_, woken);
+    return value_ || at_.closed_;
+  }
+  [[nodiscard]] bool enqueue() noexcept {
+    check_selectable();
+    queue().push_back(*this);
+    return true;
+  }
+  [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &at_.lock_; }
+  /// False if it is not in the queue.
+  [[nodiscard]] bool withdraw() noexcept {
+    const std::scoped_lock guard(at_.lock_);
+    if (granted) return false;
+    leave(queue());
+    return true;
   }
 
  private:

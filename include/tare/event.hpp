@@ -53,7 +53,7 @@ class event {
   detail::waiters waiters_;
 };
 
-class event::wait_awaiter : private detail::queued_wait {
+class event::wait_awaiter : public detail::queued_wait {
  public:
   wait_awaiter(wait_request request, detail::wait_state& /*task*/) noexcept : on_(request.on) {}
 
@@ -63,6 +63,16 @@ class event::wait_awaiter : private detail::queued_wait {
     return suspend(self.promise());
   }
   static void await_resume() { detail::current_shard->throw_if_cancelled(); }
+
+  // For `select`. The first two require the lock.
+  [[nodiscard]] bool try_now(detail::wake_last& /*woken*/) const noexcept { return on_.is_set(); }
+  [[nodiscard]] bool enqueue() noexcept {
+    on_.waiters_.queue.push_back(*this);
+    return true;
+  }
+  [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &on_.waiters_.lock; }
+  /// False if it is not in the queue.
+  [[nodiscard]] bool withdraw() noexcept;
 
  private:
   friend class event;

@@ -109,14 +109,18 @@ class oneshot_state {
     waiters_.queue.push_back(node);
     return true;
   }
-  void give_up(queued_wait& node) noexcept {
-    {
-      const std::scoped_lock guard(waiters_.lock);
-      if (node.granted) return;
-      waiters_.queue.remove(node);
-    }
-    node.wake_here(wait_kind::ready_cancelled);
+  /// False if it is not in the queue.
+  [[nodiscard]] bool withdraw(queued_wait& node) noexcept {
+    const std::scoped_lock guard(waiters_.lock);
+    if (node.granted) return false;
+    node.leave(waiters_.queue);
+    return true;
   }
+
+  // For `select`. Both require the lock.
+  [[nodiscard]] brief_lock* lock() noexcept { return &waiters_.lock; }
+  [[nodiscard]] bool has_finished() const noexcept { return finished_; }
+  void enqueue(queued_wait& node) noexcept { waiters_.queue.push_back(node); }
 
  private:
   void finish(wake_list& woken) noexcept {
@@ -252,7 +256,7 @@ class [[nodiscard]] oneshot_receiver {
 };
 
 template <std::movable T>
-class oneshot_receiver<T>::receive_awaiter : private detail::queued_wait {
+class oneshot_receiver<T>::receive_awaiter : public detail::queued_wait {
  public:
   receive_awaiter(receive_request request, detail::wait_state& /*task*/) noexcept : from_(request.from) {
     if (from_) from_->retain();
@@ -264,8 +268,7 @@ class oneshot_receiver<T>::receive_awaiter : private detail::queued_wait {
     detail::wait_state& task = self.promise();
     if (!from_) return detail::current_shard->end_at_once(task);
     detail::wait_node::give_up = [](detail::wait_node& node) noexcept {
-      auto& waiter = static_cast<receive_awaiter&>(node);
-      waiter.from_->give_up(waiter);
+      if (static_cast<receive_awaiter&>(node).withdraw()) node.wake_here(detail::wait_kind::ready_cancelled);
     };
     return from_->wait(*this, task);
   }
@@ -275,6 +278,16 @@ class oneshot_receiver<T>::receive_awaiter : private detail::queued_wait {
     if (!taken) return std::unexpected(closed());
     return std::move(*taken);
   }
+
+  // For `select`. The first two require the lock.
+  [[nodiscard]] bool try_now(detail::wake_last& /*woken*/) const noexcept { return !from_ || from_->has_finished(); }
+  [[nodiscard]] bool enqueue() noexcept {
+    from_->enqueue(*this);
+    return true;
+  }
+  [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return from_ ? from_->lock() : nullptr; }
+  /// False if it is not in the queue.
+  [[nodiscard]] bool withdraw() noexcept { return from_ && from_->withdraw(*this); }
 
  private:
   detail::oneshot_share<T> from_;
@@ -341,7 +354,7 @@ class oneshot {
 };
 
 template <std::movable T>
-class oneshot<T>::receive_awaiter : private detail::queued_wait {
+class oneshot<T>::receive_awaiter : public detail::queued_wait {
  public:
   receive_awaiter(receive_request request, detail::wait_state& /*task*/) noexcept : from_(request.from) {}
 
@@ -353,13 +366,7 @@ class oneshot<T>::receive_awaiter : private detail::queued_wait {
     if (from_.finished_) return detail::current_shard->end_at_once(task);
     if (const auto refused = detail::refuse_if_cancelled(task)) return *refused;
     detail::wait_node::give_up = [](detail::wait_node& node) noexcept {
-      auto& waiter = static_cast<receive_awaiter&>(node);
-      {
-        const std::scoped_lock relocked(waiter.from_.waiters_.lock);
-        if (waiter.granted) return;
-        waiter.from_.waiters_.queue.remove(waiter);
-      }
-      waiter.wake_here(detail::wait_kind::ready_cancelled);
+      if (static_cast<receive_awaiter&>(node).withdraw()) node.wake_here(detail::wait_kind::ready_cancelled);
     };
     begin(task);
     from_.waiters_.queue.push_back(*this);
@@ -369,6 +376,21 @@ class oneshot<T>::receive_awaiter : private detail::queued_wait {
     detail::current_shard->throw_if_cancelled();
     if (!from_.value_) return std::unexpected(closed());
     return std::move(*from_.value_);
+  }
+
+  // For `select`. The first two require the lock.
+  [[nodiscard]] bool try_now(detail::wake_last& /*woken*/) const noexcept { return from_.finished_; }
+  [[nodiscard]] bool enqueue() noexcept {
+    from_.waiters_.queue.push_back(*this);
+    return true;
+  }
+  [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &from_.waiters_.lock; }
+  /// False if it is not in the queue.
+  [[nodiscard]] bool withdraw() noexcept {
+    const std::scoped_lock guard(from_.waiters_.lock);
+    if (granted) return false;
+    leave(from_.waiters_.queue);
+    return true;
   }
 
  private:

@@ -86,7 +86,6 @@ class semaphore {
 
  private:
   friend class acquire_awaiter;
-  [[nodiscard]] bool enqueue(acquire_awaiter& waiter) noexcept;
   void grant(detail::wake_list& woken) noexcept;
   static void give_up(detail::wait_node& node) noexcept;
 
@@ -94,7 +93,7 @@ class semaphore {
   detail::waiters waiters_;
 };
 
-class semaphore::acquire_awaiter : private detail::queued_wait {
+class semaphore::acquire_awaiter : public detail::queued_wait {
  public:
   acquire_awaiter(acquire_request request, detail::wait_state& /*task*/) noexcept
       : from_(request.from), count_(request.count) {}
@@ -111,6 +110,13 @@ class semaphore::acquire_awaiter : private detail::queued_wait {
     detail::current_shard->throw_if_cancelled();
     return {from_, count_};
   }
+
+  // For `select`. The first two require the lock.
+  [[nodiscard]] bool try_now(detail::wake_last& /*woken*/) noexcept { return from_.free_.take(count_); }
+  [[nodiscard]] bool enqueue() noexcept;
+  [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &from_.waiters_.lock; }
+  /// False if it is not in the queue.
+  [[nodiscard]] bool withdraw() noexcept;
 
  private:
   friend class semaphore;

@@ -215,8 +215,8 @@ template <class T>
 /// and errors are dropped. Returns a std::variant whose index is the winner's.
 ///
 /// **Not for channels**: a loser may have received a value before it was cancelled; that value is dropped with its
-/// result. The same holds for permits and for bytes read from a stream. To receive from two channels, use two tasks,
-/// for example in a scope, each of which handles what it receives.
+/// result. The same holds for permits and for bytes read from a stream. To wait for the first of several channels,
+/// semaphores or events, use `select`, which takes nothing from the others.
 template <class... T>
   requires(sizeof...(T) > 0)
 [[nodiscard]] auto when_any(task<T>... tasks) noexcept {

@@ -367,10 +367,11 @@ void shard::move_away(wait_state& leaf, shard& target) {
 }
 
 void wake(wait_node& node) noexcept {
+  wait_state& task = *from_link<wait_state>(node.owner);
   if (node.home == current_shard) {
-    node.wake_here(wait_kind::ready);
+    from_link<wait_node>(task.prev)->wake_here(wait_kind::ready);  // which is not `node` in a select
   } else {
-    static_cast<shard*>(node.home)->post(*from_link<wait_state>(node.owner));
+    static_cast<shard*>(node.home)->post(task);
   }
 }
 

@@ -11,6 +11,13 @@ void arm(timer_node& timer, std::int64_t nanoseconds) noexcept {
   here.timers().insert(timer, tick_at_or_after(deadline_after(here.not_before(), nanoseconds)));
 }
 
+void arm_at(timer_node& timer, std::int64_t deadline) noexcept {
+  shard& here = shard::current();
+  // Later than the last possible deadline is later than any time.
+  const std::int64_t at = deadline > end_of_time ? deadline_after(here.now(), deadline) : deadline;
+  here.timers().insert(timer, tick_at_or_after(at));
+}
+
 void disarm(timer_node& timer) noexcept {
   if (timer.asleep) wheel::remove(timer);
 }

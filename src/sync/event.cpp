@@ -34,14 +34,16 @@ void event::set() noexcept {
   woken.wake_all();
 }
 
+bool event::wait_awaiter::withdraw() noexcept {
+  const std::scoped_lock guard(on_.waiters_.lock);
+  if (granted) return false;
+  leave(on_.waiters_.queue);
+  return true;
+}
+
 void event::give_up(detail::wait_node& node) noexcept {
   auto& waiter = static_cast<wait_awaiter&>(node);
-  {
-    const std::scoped_lock guard(waiter.on_.waiters_.lock);
-    if (waiter.granted) return;
-    waiter.on_.waiters_.queue.remove(waiter);
-  }
-  waiter.wake_here(detail::wait_kind::ready_cancelled);
+  if (waiter.withdraw()) waiter.wake_here(detail::wait_kind::ready_cancelled);
 }
 
 }  // namespace tare

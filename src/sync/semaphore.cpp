@@ -12,15 +12,17 @@ bool semaphore::acquire_awaiter::suspend(detail::wait_state& task) noexcept {
   if (const auto refused = detail::refuse_if_cancelled(task)) return *refused;
   detail::wait_node::give_up = &semaphore::give_up;
   begin(task);
-  if (from_.enqueue(*this)) return true;
+  {
+    const std::scoped_lock guard(from_.waiters_.lock);
+    if (enqueue()) return true;
+  }
   end();
   return false;
 }
 
-bool semaphore::enqueue(acquire_awaiter& waiter) noexcept {
-  const std::scoped_lock guard(waiters_.lock);
-  if (free_.take_or_announce(waiter.count_)) return false;
-  waiters_.queue.push_back(waiter);
+bool semaphore::acquire_awaiter::enqueue() noexcept {
+  if (from_.free_.take_or_announce(count_)) return false;
+  from_.waiters_.queue.push_back(*this);
   return true;
 }
 
@@ -36,25 +38,38 @@ void semaphore::release(std::size_t count) noexcept {
 }
 
 void semaphore::grant(detail::wake_list& woken) noexcept {
-  while (detail::wait_node* first = waiters_.queue.front()) {
-    if (!free_.take_for_waiter(static_cast<acquire_awaiter&>(*first).count_)) return;
-    woken.push(*detail::queued_wait::grant_first(waiters_.queue));
+  while (auto* first = static_cast<acquire_awaiter*>(waiters_.queue.front())) {
+    if (first->is_stale()) {
+      first->leave(waiters_.queue);
+      continue;
+    }
+    if (!free_.take_for_waiter(first->count_)) return;
+    const bool claimed = first->claim();
+    first->leave(waiters_.queue);
+    if (claimed) {
+      woken.push(*first);
+    } else {
+      free_.add_for_waiters(first->count_);
+    }
   }
   free_.nobody_waits();
 }
 
-void semaphore::give_up(detail::wait_node& node) noexcept {
-  auto& waiter = static_cast<acquire_awaiter&>(node);
-  semaphore& from = waiter.from_;
+bool semaphore::acquire_awaiter::withdraw() noexcept {
   detail::wake_list woken;
   {
-    const std::scoped_lock guard(from.waiters_.lock);
-    if (waiter.granted) return;  // it has its permits and is about to be woken
-    from.waiters_.queue.remove(waiter);
-    from.grant(woken);  // later waiters may want less
+    const std::scoped_lock guard(from_.waiters_.lock);
+    if (granted) return false;  // it has its permits and is about to be woken
+    leave(from_.waiters_.queue);
+    from_.grant(woken);  // later waiters may want less
   }
-  waiter.wake_here(detail::wait_kind::ready_cancelled);
   woken.wake_all();
+  return true;
+}
+
+void semaphore::give_up(detail::wait_node& node) noexcept {
+  auto& waiter = static_cast<acquire_awaiter&>(node);
+  if (waiter.withdraw()) waiter.wake_here(detail::wait_kind::ready_cancelled);
 }
 
 }  // namespace tare

@@ -5,6 +5,7 @@
 #include <tare/detail/brief_lock.hpp>
 #include <tare/detail/wait_node.hpp>
 
+#include <atomic>
 #include <optional>
 
 namespace tare::detail {
@@ -15,16 +16,58 @@ struct waiters {
   wait_list queue;
 };
 
-struct queued_wait : wait_node {
-  bool granted = false;  ///< removed from the queue by the primitive, which wakes the task; guarded by the lock
+/// The wait of a task for the first of several primitives (select.hpp). The task is suspended on this node; each
+/// primitive has a node of its own in its queue. Whoever ends the wait must claim it first.
+struct select_core : wait_node {
+  /// False if the wait has already been claimed. `by` is a link to the node that ends it.
+  [[nodiscard]] bool claim(link by) noexcept {
+    link nobody = no_link;
+    return claimed.compare_exchange_strong(nobody, by, std::memory_order_acq_rel, std::memory_order_acquire);
+  }
+  std::atomic<link> claimed = no_link;
+};
 
-  /// Removes the first node from the queue; the caller must wake it. Requires the lock.
+struct queued_wait : wait_node {
+  bool granted = false;    ///< not in the queue: removed by the primitive, which wakes the task; guarded by the lock
+  bool in_select = false;  ///< one of several waits of the task, which is suspended on a select_core
+
+  // The rest requires the lock of the primitive whose queue the node is in. A node of a select stays in the queue after
+  // the select has been claimed elsewhere, until its task resumes; primitives remove and skip such a node.
+
+  /// True if the task may be given what it waits for. The caller must then do so and remove the node from the queue.
+  [[nodiscard]] bool claim() noexcept { return !in_select || core().claim(to_link(static_cast<wait_node*>(this))); }
+  /// True if the task has been given something else.
+  [[nodiscard]] bool is_stale() const noexcept {
+    return in_select && core().claimed.load(std::memory_order_acquire) != no_link;
+  }
+  void leave(wait_list& queue) noexcept {
+    queue.remove(*this);
+    granted = true;
+  }
+
+  /// The first node that could be claimed, still in the queue; nullptr if there is none.
+  static queued_wait* claim_first(wait_list& queue) noexcept {
+    while (auto* first = static_cast<queued_wait*>(queue.front())) {
+      if (first->claim()) return first;
+      first->leave(queue);
+    }
+    return nullptr;
+  }
+  /// The same, but removes the node from the queue; the caller must wake it.
   static queued_wait* grant_first(wait_list& queue) noexcept {
-    auto* first = static_cast<queued_wait*>(queue.pop_front());
-    if (first != nullptr) first->granted = true;
+    queued_wait* first = claim_first(queue);
+    if (first != nullptr) first->leave(queue);
     return first;
   }
+
+ private:
+  /// The task's own link to the node it is suspended on: it changes only after the task has removed its nodes from all
+  /// queues.
+  [[nodiscard]] select_core& core() const noexcept {
+    return static_cast<select_core&>(*from_link<wait_node>(from_link<wait_state>(owner)->prev));
+  }
 };
+static_assert(sizeof(queued_wait) == 40);
 
 /// For `await_ready`: true if the awaited condition holds and the task has steps left. A task that finds everything
 /// ready goes to the end of the run queue from time to time, so that other tasks get their turn.
@@ -48,7 +91,11 @@ class wake_last {
   ~wake_last() {
     if (granted_ != nullptr) wake(*granted_);
   }
-  void grant_first(wait_list& queue) noexcept { granted_ = queued_wait::grant_first(queue); }
+  /// `claimed` comes from `claim_first`.
+  void grant(queued_wait& claimed, wait_list& queue) noexcept {
+    claimed.leave(queue);
+    granted_ = &claimed;
+  }
 
  private:
   queued_wait* granted_ = nullptr;

@@ -1,0 +1,235 @@
+#pragma once
+
+// The waits that a select consists of. An awaiter of a primitive can be one if it is a queued_wait with these functions
+// (channel.hpp):
+//
+//   try_now(woken)   completes the wait if that is possible immediately. Requires the lock
+//   enqueue()        puts the node into the queue; false if it has completed the wait instead. Requires the lock
+//   select_lock()    the lock that guards the queue
+//   withdraw()       takes the lock and removes the node from the queue; false if it is not in the queue
+
+#include <tare/detail/join_group.hpp>
+#include <tare/detail/promise.hpp>
+#include <tare/detail/queued_wait.hpp>
+#include <tare/detail/timer_node.hpp>
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace tare::detail {
+
+/// Not with a time limit of its own: `sleep_for` is an arm.
+template <class Awaiter>
+concept selectable_awaiter = !std::is_base_of_v<timer_node, Awaiter> && requires(Awaiter& wait, wake_last& woken) {
+  static_cast<queued_wait&>(wait);
+  { wait.try_now(woken) } -> std::same_as<bool>;
+  { wait.enqueue() } -> std::same_as<bool>;
+  { wait.select_lock() } -> std::same_as<brief_lock*>;
+  { wait.withdraw() } -> std::same_as<bool>;
+};
+
+/// A request that can be an arm of a select.
+template <class A>
+concept selectable = std::same_as<A, sleep_request> ||
+                     (requires { typename A::tare_awaiter; } && selectable_awaiter<typename A::tare_awaiter>);
+
+/// What an arm is made of. A is a request, or a reference to one of the caller, which gets back what was not sent.
+template <class A>
+struct arm_source {
+  std::remove_reference_t<A>* request;
+  wait_state* task;
+};
+
+template <class A>
+class select_arm {
+  using request = std::remove_reference_t<A>;
+
+ public:
+  using result = decltype(std::declval<typename request::tare_awaiter&>().await_resume());
+
+  explicit select_arm(arm_source<A> source) : wait_(std::move(*source.request), *source.task) {
+    if constexpr (std::is_reference_v<A>) origin_.from = source.request;
+    wait_.granted = true;  // not in a queue
+  }
+  select_arm(const select_arm&) = delete;
+  select_arm& operator=(const select_arm&) = delete;
+  ~select_arm() = default;
+
+  [[nodiscard]] brief_lock* lock() const noexcept { return wait_.select_lock(); }
+  [[nodiscard]] bool try_now(wake_last& woken) { return wait_.try_now(woken); }
+  [[nodiscard]] bool enqueue(select_core& core) noexcept {
+    wait_.home = core.home;
+    wait_.owner = core.owner;
+    wait_.in_select = true;
+    wait_.granted = false;
+    if (wait_.enqueue()) return true;
+    wait_.granted = true;
+    return false;
+  }
+  /// For an arm that has not been chosen.
+  void withdraw() noexcept {
+    (void)wait_.withdraw();
+    if constexpr (std::is_reference_v<A> && requires { wait_.give_back(*origin_.from); }) {
+      wait_.give_back(*origin_.from);
+    }
+  }
+  [[nodiscard]] link id() noexcept { return to_link(static_cast<wait_node*>(&wait_)); }
+  result take() { return wait_.await_resume(); }
+
+ private:
+  struct nothing {};
+  struct origin {
+    request* from = nullptr;
+  };
+
+  typename request::tare_awaiter wait_;
+  [[no_unique_address]] std::conditional_t<std::is_reference_v<A>, origin, nothing> origin_;
+};
+
+template <class A>
+  requires std::same_as<std::remove_reference_t<A>, sleep_request>
+class select_arm<A> {
+ public:
+  using result = void;
+
+  explicit select_arm(arm_source<A> source) noexcept : time_(*source.request) {
+    timer_.expired = [](timer_node& self) noexcept {
+      auto& rung = static_cast<alarm&>(self);
+      if (rung.core->claim(to_link(static_cast<wait_state*>(&rung)))) rung.core->wake_here(wait_kind::ready);
+    };
+  }
+  select_arm(const select_arm&) = delete;
+  select_arm& operator=(const select_arm&) = delete;
+  ~select_arm() = default;
+
+  [[nodiscard]] static brief_lock* lock() noexcept { return nullptr; }
+  /// A time that has come does not precede the other arms: `sleep_for(0s)` is "if nothing else is ready".
+  [[nodiscard]] static bool try_now(wake_last& /*woken*/) noexcept { return false; }
+  [[nodiscard]] bool enqueue(select_core& core) noexcept {
+    timer_.core = &core;
+    if (time_.nanoseconds <= 0) return false;
+    if (time_.absolute) {
+      arm_at(timer_, time_.nanoseconds);
+    } else {
+      arm(timer_, time_.nanoseconds);
+    }
+    return true;
+  }
+  void withdraw() noexcept { disarm(timer_); }
+  [[nodiscard]] link id() noexcept { return to_link(static_cast<wait_state*>(&timer_)); }
+  static void take() noexcept {}
+
+ private:
+  struct alarm : timer_node {
+    select_core* core = nullptr;
+  };
+
+  alarm timer_;
+  sleep_request time_;
+};
+
+/// What all selects have in common.
+class select_wait : public select_core {
+ public:
+  select_wait() noexcept {
+    give_up = [](wait_node& self) noexcept {
+      auto& core = static_cast<select_wait&>(self);
+      if (core.claim(to_link(&self))) core.wake_here(wait_kind::ready_cancelled);
+    };
+  }
+
+  /// What await_suspend returns. `locks` has room for the lock of each arm. `first` is the arm that is tried first.
+  template <class Arms>
+  [[nodiscard]] bool suspend(wait_state& task, Arms& arms, brief_lock** locks, std::size_t first) {
+    bool chosen = false;
+    {
+      wake_last woken;
+      const held_locks held(arms, locks);
+      chosen = try_all(arms, first, woken);
+      if (!chosen) {
+        if (const auto refused = refuse_if_cancelled(task)) return *refused;
+        begin(task);
+        if (enqueue_all(arms)) return true;
+        end();
+      }
+    }
+    return current_shard->end_at_once(task);
+  }
+
+  /// Call it first in await_resume: removes the other arms from their queues. Throws `cancelled`.
+  template <class Arms>
+  void finish(Arms& arms) {
+    const bool was_cancelled = current_shard->take_cancelled();
+    const link winner = claimed.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < arms.size(); ++i) {
+      arms.visit(i, [&](auto& arm) noexcept {
+        if (arm.id() != winner) arm.withdraw();
+      });
+    }
+    if (was_cancelled) throw_cancelled();
+  }
+
+ private:
+  /// The locks of all arms, taken in the order of their addresses: the only place where a task holds several. Nobody
+  /// waits for a lock while holding one, except here, so there is no circle.
+  class held_locks {
+   public:
+    template <class Arms>
+    held_locks(Arms& arms, brief_lock** room) noexcept : locks_(room) {
+      for (std::size_t i = 0; i < arms.size(); ++i) {
+        arms.visit(i, [&](auto& arm) noexcept {
+          if (brief_lock* lock = arm.lock(); lock != nullptr) locks_[count_++] = lock;
+        });
+      }
+      lock();
+    }
+    held_locks(const held_locks&) = delete;
+    held_locks& operator=(const held_locks&) = delete;
+    ~held_locks();
+
+   private:
+    void lock() noexcept;
+
+    brief_lock** locks_;
+    std::size_t count_ = 0;
+  };
+
+  [[noreturn]] static void throw_cancelled();
+
+  template <class Arms>
+  [[nodiscard]] bool try_all(Arms& arms, std::size_t first, wake_last& woken) {
+    for (std::size_t i = 0; i < arms.size(); ++i) {
+      const std::size_t at = first + i < arms.size() ? first + i : first + i - arms.size();
+      bool done = false;
+      arms.visit(at, [&](auto& arm) {
+        done = arm.try_now(woken);
+        if (done) claimed.store(arm.id(), std::memory_order_release);
+      });
+      if (done) return true;
+    }
+    return false;
+  }
+  /// False if an arm has been completed instead.
+  template <class Arms>
+  [[nodiscard]] bool enqueue_all(Arms& arms) noexcept {
+    for (std::size_t i = 0; i < arms.size(); ++i) {
+      bool queued = true;
+      arms.visit(i, [&](auto& arm) noexcept {
+        queued = arm.enqueue(*this);
+        // The arms before it remain in their queues, where others skip them, until the task resumes.
+        if (!queued) claimed.store(arm.id(), std::memory_order_release);
+      });
+      if (!queued) return false;
+    }
+    return true;
+  }
+};
+
+/// For the arm that a select tries first. Not a good random number, but not predictable by those who wait.
+[[nodiscard]] std::size_t random_below(std::size_t count) noexcept;
+
+}  // namespace tare::detail
