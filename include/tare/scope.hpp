@@ -11,13 +11,16 @@
 // its tasks run there; `spawn_on` starts tasks on other shards.
 
 #include <tare/detail/scope_core.hpp>
+#include <tare/error.hpp>
 #include <tare/shard_id.hpp>
 #include <tare/task.hpp>
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -29,8 +32,25 @@ enum class on_error : std::uint8_t {
 };
 
 class scope;
+template <class T>
+class handle;
+
+namespace detail {
+
+template <class R>
+struct body_value;
+template <class T>
+struct body_value<task<T>> {
+  using type = T;
+};
+/// The T of the task<T> that the body of with_scope returns.
+template <class Body>
+using body_value_t = body_value<std::invoke_result_t<Body&, scope&>>::type;
+
+}  // namespace detail
+
 template <std::invocable<scope&> Body>
-task<> with_scope(Body body, on_error policy = on_error::cancel_siblings);
+task<detail::body_value_t<Body>> with_scope(Body body, on_error policy = on_error::cancel_siblings);
 
 /// Make it a local variable of a coroutine, or a member of one. Tasks may spawn into the scope they run in.
 ///
@@ -64,6 +84,19 @@ class scope {
           [this, shard](detail::wait_state& state) { core_.adopt_on(shard, state); });
   }
 
+  /// Like `spawn_on`, on the less loaded of two randomly chosen shards.
+  template <class T>
+  void spawn_balanced(task<T> spawned) {
+    core_.check_shard();
+    spawn_on(detail::less_loaded_shard(), std::move(spawned));
+  }
+
+  /// Like `spawn`, and returns a handle of the task: include <tare/handle.hpp>.
+  ///
+  /// **Errors** Throws std::bad_alloc, and destroys the task. **Bytes** About 400, and the task's own frame.
+  template <class T>
+  [[nodiscard("without a handle, use spawn")]] handle<T> spawn_handle(task<T> spawned);
+
   /// Cancels all tasks of the scope, including the body of `with_scope`. Tasks spawned later, until the next join has
   /// returned, are cancelled from the start. Costs O(tasks).
   ///
@@ -95,7 +128,7 @@ class scope {
 
  private:
   template <std::invocable<scope&> Body>
-  friend task<> with_scope(Body body, on_error policy);
+  friend task<detail::body_value_t<Body>> with_scope(Body body, on_error policy);
 
   template <class T>
   void spawn_body(task<T> body) {
@@ -140,18 +173,46 @@ class scope::join_awaiter {
 
 inline scope::join_request scope::join() noexcept { return join_request(core_); }
 
+namespace detail {
+
+template <class T>
+task<> keep_value(task<T> body, std::optional<T>& kept) {
+  kept.emplace(co_await std::move(body));
+}
+
+}  // namespace detail
+
 /// Runs `body(scope&)`, which must return a task, as a task of the scope: its error counts like any other, and an error
-/// of another task cancels it. Returns when all tasks have ended. If `body` throws before it returns a task, the tasks
-/// it has spawned are cancelled.
+/// of another task cancels it. Returns the body's result when all tasks have ended. If `body` throws before it returns
+/// a task, the tasks it has spawned are cancelled.
+///
+/// **Errors** As for `scope::join`. Throws `cancelled` if the body was to return a value and has been cancelled, by
+/// `scope::cancel`, instead. **Cancellation** Cancels all tasks and waits for them.
 template <std::invocable<scope&> Body>
-task<> with_scope(Body body, on_error policy) {
-  scope s(policy);
-  try {
-    s.spawn_body(std::invoke(body, s));
-  } catch (...) {
-    s.fail(std::current_exception());
+task<detail::body_value_t<Body>> with_scope(Body body, on_error policy) {
+  using value = detail::body_value_t<Body>;
+  if constexpr (std::is_void_v<value>) {
+    scope s(policy);
+    try {
+      s.spawn_body(std::invoke(body, s));
+    } catch (...) {
+      s.fail(std::current_exception());
+    }
+    co_await s.join();
+  } else {
+    std::optional<value> kept;
+    {
+      scope s(policy);
+      try {
+        s.spawn_body(detail::keep_value<value>(std::invoke(body, s), kept));
+      } catch (...) {
+        s.fail(std::current_exception());
+      }
+      co_await s.join();
+    }
+    if (!kept) throw cancelled();
+    co_return std::move(*kept);
   }
-  co_await s.join();
 }
 
 }  // namespace tare

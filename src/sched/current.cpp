@@ -29,6 +29,21 @@ void empty_task(const char* call) noexcept {
   std::abort();
 }
 
+shard_id less_loaded_shard() {
+  shard& here = shard::current();
+  runtime_core& runtime = here.runtime();
+  const std::uint64_t count = runtime.shard_count();
+  if (count == 1) return here.number();
+  // xorshift (Marsaglia, 2003): it only decides which two shards to compare.
+  static thread_local std::uint64_t state = 0x9E3779B97F4A7C15U;
+  state ^= state << 13U;
+  state ^= state >> 7U;
+  state ^= state << 17U;
+  const auto one = static_cast<shard_id>(state % count);
+  const auto other = static_cast<shard_id>((one + 1 + (state >> 32U) % (count - 1)) % count);
+  return runtime.shard_at(one).load() <= runtime.shard_at(other).load() ? one : other;
+}
+
 void destroy_unstarted(link frame) noexcept {
   // Deeper ones wait in a list until the outermost call has returned, so the stack does not grow with the depth.
   constexpr int max_depth = 64;
@@ -80,21 +95,7 @@ void spawn_on(shard_id shard, task<> detached) {
 
 void spawn_balanced(task<> detached) {
   detail::shard& here = detail::shard_for("tare::spawn_balanced", detail::instead_of_spawn);
-  detail::runtime_core& runtime = here.runtime();
-  const std::uint64_t count = runtime.shard_count();
-  if (count == 1) {
-    here.start_detached(*detail::from_link<detail::wait_state>(detached.release()));
-    return;
-  }
-  // xorshift (Marsaglia, 2003): it only decides which two shards to compare.
-  static thread_local std::uint64_t state = 0x9E3779B97F4A7C15U;
-  state ^= state << 13U;
-  state ^= state >> 7U;
-  state ^= state << 17U;
-  const auto one = static_cast<shard_id>(state % count);
-  const auto other = static_cast<shard_id>((one + 1 + (state >> 32U) % (count - 1)) % count);
-  const bool first = runtime.shard_at(one).load() <= runtime.shard_at(other).load();
-  detail::spawn_from(here, first ? one : other, std::move(detached));
+  detail::spawn_from(here, detail::less_loaded_shard(), std::move(detached));
 }
 
 memory_budget& memory() noexcept {

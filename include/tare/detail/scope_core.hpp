@@ -20,6 +20,9 @@ namespace tare::detail {
 
 struct member_chunk;
 
+/// The less loaded of two randomly chosen shards of the current runtime.
+[[nodiscard]] shard_id less_loaded_shard();
+
 class scope_core : public waiting_parent {
  public:
   explicit scope_core(bool collecting) noexcept;
