@@ -4,9 +4,12 @@
 //
 //   co_await tare::shield(connection.say_goodbye());
 //
-// Costs nothing in addition to the awaited task's frame.
+// Costs nothing in addition to the awaited task's frame; a request such as `m.lock()` needs a frame of its own.
 
+#include <tare/detail/join_group.hpp>
 #include <tare/task.hpp>
+
+#include <utility>
 
 namespace tare {
 
@@ -14,6 +17,12 @@ namespace tare {
 template <class T>
 [[nodiscard]] detail::shielded<T> shield(task<T> inner) noexcept {
   return {std::move(inner)};
+}
+
+/// The same for a request: `auto guard = co_await tare::shield(m.lock());`.
+template <detail::request A>
+[[nodiscard]] detail::shielded<detail::await_result_t<A>> shield(A request) {
+  return {detail::as_task(std::move(request))};
 }
 
 }  // namespace tare

@@ -29,5 +29,6 @@
 #include <tare/suspend.hpp>
 #include <tare/task.hpp>
 #include <tare/timeout.hpp>
+#include <tare/timer.hpp>
 #include <tare/version.hpp>
 #include <tare/when.hpp>

@@ -31,7 +31,8 @@ template <class T>
 struct timeout_request {
   using tare_awaiter = timeout_awaiter<T>;
   task<T> body;
-  std::int64_t nanoseconds;
+  std::int64_t nanoseconds;  ///< from now, or since the clock's epoch
+  bool absolute = false;
 };
 
 template <class T>
@@ -39,11 +40,13 @@ class timeout_awaiter {
   struct alarm : timer_node {
     join_group* group = nullptr;
     bool rung = false;
+    bool absolute = false;
   };
 
  public:
   timeout_awaiter(timeout_request<T>&& request, wait_state& /*waiting*/) noexcept
       : group_(group_policy::nothing_decides), nanoseconds_(request.nanoseconds) {
+    alarm_.absolute = request.absolute;
     member_.child = request.body.release("timeout");
     member_.result = room_.place();
     alarm_.group = &group_;
@@ -57,11 +60,15 @@ class timeout_awaiter {
   [[nodiscard]] static bool await_ready() noexcept { return false; }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> self) noexcept {
-    arm(alarm_, nanoseconds_);
+    if (alarm_.absolute) {
+      arm_at(alarm_, nanoseconds_);
+    } else {
+      arm(alarm_, nanoseconds_);
+    }
     group_.start(self.promise(), {&member_, 1});
   }
 
-  std::expected<T, timed_out> await_resume() {
+  std::expected<storable_t<T>, timed_out> await_resume() {
     disarm(alarm_);
     if (member_.error) {
       if (alarm_.rung && is_cancellation(member_.error)) return std::unexpected(timed_out());
@@ -85,11 +92,22 @@ class timeout_awaiter {
 }  // namespace detail
 
 /// Awaits `awaitable` for at most `time`, then cancels it, waits until it has ended, and returns `timed_out`. If it
-/// still delivers a result after the time limit, the result is returned; an error other than `cancelled` is thrown.
+/// still delivers a result after the time limit, the result is returned; an error other than `cancelled` is thrown. A
+/// result that is a reference is returned as std::reference_wrapper.
 template <class Rep, class Period, class A>
 [[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> time, A awaitable) {
   return detail::timeout_request<detail::await_result_t<A>>{.body = detail::as_task(std::move(awaitable)),
                                                             .nanoseconds = detail::saturated_nanoseconds(time)};
+}
+
+/// The same, until a point in time of `tare::now()`: for several steps that share a limit. If it has passed, the
+/// awaitable is started, and cancelled at its first wait.
+template <class A>
+[[nodiscard]] auto timeout_at(std::chrono::steady_clock::time_point deadline, A awaitable) {
+  return detail::timeout_request<detail::await_result_t<A>>{
+      .body = detail::as_task(std::move(awaitable)),
+      .nanoseconds = detail::saturated_nanoseconds(deadline.time_since_epoch()),
+      .absolute = true};
 }
 
 }  // namespace tare

@@ -18,6 +18,7 @@
 #include <array>
 #include <cstddef>
 #include <exception>
+#include <expected>
 #include <optional>
 #include <stdexcept>
 #include <tuple>
@@ -35,6 +36,16 @@ template <group_policy Policy>
 inline constexpr const char* when_call = "when_all";
 template <>
 inline constexpr const char* when_call<group_policy::first_end_decides> = "when_any";
+template <>
+inline constexpr const char* when_call<group_policy::nothing_decides> = "when_all_settled";
+
+/// How a task has ended.
+template <class T>
+using settled = std::expected<storable_t<T>, std::exception_ptr>;
+
+/// Tasks and requests, but not tasks alone.
+template <class... A>
+concept mixed_awaitables = ((is_task<A> || request<A>) && ...) && !(is_task<A> && ...);
 
 /// Results are moved out one by one; if a move throws, this calls `drop(i)` for the remaining results.
 template <class Drop>
@@ -51,12 +62,24 @@ class drop_rest {
     ++next_;
     return from.take();
   }
+  void skip() noexcept { ++next_; }
 
  private:
   std::size_t next_ = 0;
   std::size_t count_;
   Drop drop_;
 };
+
+template <class T, class Drop>
+settled<T> settle(group_member& member, result_room<T>& room, drop_rest<Drop>& rest) {
+  if (member.error || std::is_void_v<T>) rest.skip();
+  if (member.error) return settled<T>(std::unexpect, member.error);
+  if constexpr (std::is_void_v<T>) {
+    return {};
+  } else {
+    return rest.take(room);
+  }
+}
 
 template <group_policy Policy, class... T>
 class when_awaiter;
@@ -108,11 +131,18 @@ class when_awaiter {
           return std::tuple<regular_t<T>...>{rest.take(std::get<I>(rooms_))...};
         }(indices);
       }
+    } else if constexpr (Policy == group_policy::nothing_decides) {
+      drop_rest rest(count, [this](std::size_t at) noexcept {
+        if (!members_[at].error) drop(at);
+      });
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return std::tuple<settled<T>...>{settle<T>(members_[I], std::get<I>(rooms_), rest)...};
+      }(indices);
     } else {
       const auto winner = static_cast<std::size_t>(decisive - members_.data());
       drop_all_but(winner);
       if (decisive->error) std::rethrow_exception(decisive->error);
-      std::optional<std::variant<regular_t<T>...>> result;
+      std::optional<std::variant<regular_t<storable_t<T>>...>> result;
       [&]<std::size_t... I>(std::index_sequence<I...>) {
         ((I == winner ? (void)result.emplace(std::in_place_index<I>, std::get<I>(rooms_).take()) : (void)0), ...);
       }(indices);
@@ -169,7 +199,7 @@ class when_range_awaiter {
       }
       if constexpr (!std::is_void_v<T>) {
         drop_rest rest(members_.size(), [this](std::size_t at) noexcept { rooms_[at].drop(); });
-        std::vector<T> results;
+        std::vector<storable_t<T>> results;
         results.reserve(members_.size());
         for (result_room<T>& room : rooms_.all()) results.push_back(rest.take(room));
         return results;
@@ -178,7 +208,7 @@ class when_range_awaiter {
       const auto winner = static_cast<std::size_t>(decisive - members_.all().data());
       drop_all_but(winner);
       if (decisive->error) std::rethrow_exception(decisive->error);
-      return std::pair<std::size_t, regular_t<T>>(winner, rooms_[winner].take());
+      return std::pair<std::size_t, regular_t<storable_t<T>>>(winner, rooms_[winner].take());
     }
   }
 
@@ -204,9 +234,17 @@ template <class... T>
   return detail::when_request<detail::group_policy::first_error_decides, T...>{std::tuple(std::move(tasks)...)};
 }
 
-/// The same for a number of tasks known only at run time: returns a std::vector of the results (void for task<void>).
+/// The same for requests, or requests and tasks: `when_all(m.lock(), sleep_for(1s), query(7))`. Each request needs a
+/// frame.
+template <class... A>
+  requires detail::mixed_awaitables<A...>
+[[nodiscard]] auto when_all(A... awaitables) {
+  return when_all(detail::as_task(std::move(awaitables))...);
+}
+
+/// The same for a number of tasks known only at run time: returns a std::vector of the results (void for task<void>,
+/// std::reference_wrapper for references).
 template <class T>
-  requires(!std::is_reference_v<T>)
 [[nodiscard]] auto when_all(std::vector<task<T>> tasks) noexcept {
   return detail::when_range_request<detail::group_policy::first_error_decides, T>{std::move(tasks)};
 }
@@ -223,12 +261,31 @@ template <class... T>
   return detail::when_request<detail::group_policy::first_end_decides, T...>{std::tuple(std::move(tasks)...)};
 }
 
+/// The same for requests, or requests and tasks. Of several requests, `select` drops nothing and needs no frames.
+template <class... A>
+  requires detail::mixed_awaitables<A...>
+[[nodiscard]] auto when_any(A... awaitables) {
+  return when_any(detail::as_task(std::move(awaitables))...);
+}
+
 /// The same for a vector: returns the winner's index and its result. Throws std::invalid_argument if the vector is
 /// empty.
 template <class T>
-  requires(!std::is_reference_v<T>)
 [[nodiscard]] auto when_any(std::vector<task<T>> tasks) noexcept {
   return detail::when_range_request<detail::group_policy::first_end_decides, T>{std::move(tasks)};
+}
+
+/// Awaits all tasks or requests, whatever happens to the others, and returns a std::tuple that says how each has ended:
+/// std::expected<T, std::exception_ptr>.
+///
+/// **Errors** None of its own; those of the tasks are in the result. **Cancellation** Cancels all of them; the result
+/// then says which have ended by that, and the next await throws `cancelled`. **Threads** The current shard. **Bytes**
+/// As for `when_all`.
+template <class... A>
+  requires((detail::is_task<A> || detail::request<A>) && ...)
+[[nodiscard]] auto when_all_settled(A... awaitables) {
+  return detail::when_request<detail::group_policy::nothing_decides, detail::await_result_t<A>...>{
+      std::tuple(detail::as_task(std::move(awaitables))...)};
 }
 
 }  // namespace tare

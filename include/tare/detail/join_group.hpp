@@ -9,9 +9,11 @@
 #include <tare/detail/wait_node.hpp>
 #include <tare/task.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -90,6 +92,25 @@ class result_room<void> {
 /// The type that represents a result of type T in tuples and variants.
 template <class T>
 using regular_t = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+/// What stands for a T in a variant or an expected, which cannot hold references.
+template <class T>
+using storable_t =
+    std::conditional_t<std::is_lvalue_reference_v<T>, std::reference_wrapper<std::remove_reference_t<T>>, T>;
+
+template <class A>
+inline constexpr bool is_task = false;
+template <class T>
+inline constexpr bool is_task<task<T>> = true;
+template <class A>
+inline constexpr bool is_shielded = false;
+template <class T>
+inline constexpr bool is_shielded<shielded<T>> = true;
+
+/// A request of the library, as opposed to a task.
+template <class A>
+concept request = leaf_awaitable<A> || is_shielded<A> || std::same_as<A, sleep_request> ||
+                  std::same_as<A, yield_request> || std::same_as<A, checkpoint_request>;
 
 /// The result type of awaiting an A.
 template <class A>

@@ -32,10 +32,16 @@ concept selectable_awaiter = !std::is_base_of_v<timer_node, Awaiter> && requires
   { wait.withdraw() } -> std::same_as<bool>;
 };
 
+/// True for requests with a select_arm of their own.
+template <class A>
+inline constexpr bool has_own_arm = false;
+template <>
+inline constexpr bool has_own_arm<sleep_request> = true;
+
 /// A request that can be an arm of a select.
 template <class A>
-concept selectable = std::same_as<A, sleep_request> ||
-                     (requires { typename A::tare_awaiter; } && selectable_awaiter<typename A::tare_awaiter>);
+concept selectable =
+    has_own_arm<A> || (requires { typename A::tare_awaiter; } && selectable_awaiter<typename A::tare_awaiter>);
 
 /// What an arm is made of. A is a request, or a reference to one of the caller, which gets back what was not sent.
 template <class A>
