@@ -17,9 +17,11 @@
 #include <tare/detail/promise.hpp>
 #include <tare/task.hpp>
 
+#include <chrono>
 #include <concepts>
 #include <coroutine>
 #include <exception>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -47,6 +49,27 @@ class cancel_query_awaiter {
   [[nodiscard]] wait_state& task() const noexcept { return *from_link<wait_state>(task_); }
 
   link task_;
+};
+
+/// Until the next deadline of a `timeout` around the task; out of line (src/sched/deadline.cpp).
+[[nodiscard]] std::optional<std::chrono::nanoseconds> remaining_of(const wait_state& task) noexcept;
+
+class deadline_query_awaiter;
+
+struct deadline_query {
+  using tare_awaiter = deadline_query_awaiter;
+};
+
+class deadline_query_awaiter {
+ public:
+  deadline_query_awaiter(deadline_query /*request*/, const wait_state& task) noexcept : left_(remaining_of(task)) {}
+
+  [[nodiscard]] static bool await_ready() noexcept { return true; }
+  static void await_suspend(std::coroutine_handle<> /*self*/) noexcept {}
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> await_resume() const noexcept { return left_; }
+
+ private:
+  std::optional<std::chrono::nanoseconds> left_;
 };
 
 template <class T, class F>
@@ -108,6 +131,17 @@ class on_cancel_awaiter {
 ///
 /// **Errors** None. **Cancellation** Throws `cancelled`. **Threads** Any shard. **Bytes** 0.
 [[nodiscard]] constexpr detail::checkpoint_request checkpoint() noexcept { return {}; }
+
+/// The time that is left until the nearest deadline of a `timeout` or `timeout_at` around the current task: for limits
+/// of other libraries, and to begin nothing that cannot end in time. Await it: the result is a
+/// std::optional<std::chrono::nanoseconds>, without a value if there is no deadline; zero or less if it has passed.
+///
+/// A task finds the deadlines by walking up the tasks that await it, so nobody stores them. It sees those of its
+/// scope's joiner while that joins, as with `with_scope`. The walk ends where a task has moved to another shard.
+///
+/// **Errors** None. **Cancellation** Not a cancellation point. **Threads** Any shard. **Bytes** 0; time in proportion
+/// to the depth.
+[[nodiscard]] constexpr detail::deadline_query remaining() noexcept { return {}; }
 
 /// Awaits `awaitable`, a task or request, and returns its result. If the current task is cancelled meanwhile, calls
 /// `function` once, before the cancellation reaches `awaitable`: use it to interrupt a library that the cancellation

@@ -40,13 +40,11 @@ class timeout_awaiter {
   struct alarm : timer_node {
     join_group* group = nullptr;
     bool rung = false;
-    bool absolute = false;
   };
 
  public:
-  timeout_awaiter(timeout_request<T>&& request, wait_state& /*waiting*/) noexcept
-      : group_(group_policy::nothing_decides), nanoseconds_(request.nanoseconds) {
-    alarm_.absolute = request.absolute;
+  timeout_awaiter(timeout_request<T>&& request, wait_state& /*waiting*/) noexcept : absolute_(request.absolute) {
+    group_.deadline = request.nanoseconds;
     member_.child = request.body.release("timeout");
     member_.result = room_.place();
     alarm_.group = &group_;
@@ -60,10 +58,10 @@ class timeout_awaiter {
   [[nodiscard]] static bool await_ready() noexcept { return false; }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> self) noexcept {
-    if (alarm_.absolute) {
-      arm_at(alarm_, nanoseconds_);
+    if (absolute_) {
+      arm_at(alarm_, group_.deadline);
     } else {
-      arm(alarm_, nanoseconds_);
+      group_.deadline = arm(alarm_, group_.deadline);
     }
     group_.start(self.promise(), {&member_, 1});
   }
@@ -82,10 +80,10 @@ class timeout_awaiter {
   }
 
  private:
-  join_group group_;
+  timed_group group_;
   group_member member_;
   alarm alarm_;
-  std::int64_t nanoseconds_;
+  bool absolute_;
   [[no_unique_address]] result_room<T> room_;
 };
 

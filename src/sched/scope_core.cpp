@@ -175,6 +175,8 @@ void scope_core::enter(wait_state& added) {
   if (cancelling) added.cancelled = 1;
 }
 
+link scope_core::joiner_of(link slots) noexcept { return member_chunk::of(from_link<link>(slots)).owner->owner; }
+
 void scope_core::replace(link slots, link before, link after) noexcept {
   link* pair = from_link<link>(slots);
   pair[member_chunk::slot_in_pair(pair, before)] = after;

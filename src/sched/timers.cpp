@@ -6,9 +6,11 @@
 
 namespace tare::detail {
 
-void arm(timer_node& timer, std::int64_t nanoseconds) noexcept {
+std::int64_t arm(timer_node& timer, std::int64_t nanoseconds) noexcept {
   shard& here = shard::current();
-  here.timers().insert(timer, tick_at_or_after(deadline_after(here.not_before(), nanoseconds)));
+  const std::int64_t deadline = deadline_after(here.not_before(), nanoseconds);
+  here.timers().insert(timer, tick_at_or_after(deadline));
+  return deadline;
 }
 
 void arm_at(timer_node& timer, std::int64_t deadline) noexcept {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -193,6 +194,55 @@ TEST_F(cancellation_test, the_function_may_end_the_wait_itself) {
   };
   rt_.run(tare::test::run_then_cancel(worker()));
   EXPECT_TRUE(returned);
+}
+
+task<std::optional<std::chrono::nanoseconds>> ask_remaining() {
+  const auto left = co_await tare::remaining();
+  co_return left;
+}
+
+TEST_F(cancellation_test, remaining_is_the_time_to_the_nearest_deadline_around) {
+  auto in_scope = []() -> task<std::optional<std::chrono::nanoseconds>> {
+    auto left = co_await tare::with_scope([](tare::scope& s) -> task<std::optional<std::chrono::nanoseconds>> {
+      auto h = s.spawn_handle(ask_remaining());
+      co_await tare::yield();
+      co_return co_await h;
+    });
+    co_return left;
+  };
+  auto body = [&]() -> task<> {
+    const auto none = co_await ask_remaining();
+    EXPECT_FALSE(none.has_value());
+    const auto one = co_await tare::timeout(5s, ask_remaining());
+    EXPECT_EQ(one.value(), std::optional<std::chrono::nanoseconds>(5s));
+    auto later = []() -> task<std::optional<std::chrono::nanoseconds>> {
+      co_await tare::sleep_for(1s);
+      auto inner = co_await tare::timeout(1h, ask_remaining());
+      co_return inner.value();
+    };
+    const auto nearest = co_await tare::timeout(5s, later());
+    EXPECT_EQ(nearest.value(), std::optional<std::chrono::nanoseconds>(4s));
+    const auto at = co_await tare::timeout_at(tare::now() + 7s, in_scope());
+    EXPECT_EQ(at.value(), std::optional<std::chrono::nanoseconds>(7s));
+    const auto both = co_await tare::timeout(9s, tare::on_cancel(ask_remaining(), []() noexcept {}));
+    EXPECT_EQ(both.value(), std::optional<std::chrono::nanoseconds>(9s));
+  };
+  rt_.run(body());
+}
+
+TEST(cancellation_on_two_shards_test, remaining_ends_at_a_task_that_has_moved) {
+  tare::runtime rt({.shards = 2});
+  auto moved = []() -> task<bool> {
+    co_await tare::resume_on(1);
+    auto left = co_await tare::remaining();
+    auto own = co_await tare::timeout(1h, ask_remaining());
+    co_return !left.has_value() && own.value().has_value();
+  };
+  auto body = [&]() -> task<bool> {
+    auto ended = co_await tare::timeout(1h, moved());
+    co_return ended.value();
+  };
+  EXPECT_TRUE(rt.run(body()));
 }
 
 TEST(cancellation_on_two_shards_test, reaches_a_loop_and_a_moved_branch) {

@@ -50,8 +50,12 @@ TEST(spawn_future_test, a_shard_that_does_not_exist_is_refused_and_nothing_is_ca
   EXPECT_THROW(tare::spawn_then(rt, 1, boxed(7), [&](auto&& /*outcome*/) noexcept { called = true; }),
                std::out_of_range);
   EXPECT_FALSE(called);
+}
+
+TEST(spawn_future_test, an_empty_task_aborts_with_a_message) {
   EXPECT_DEATH(
       {
+        tare::runtime rt({.shards = 1});
         task<> moved = nothing();
         const task<> taken(std::move(moved));
         tare::spawn_then(rt, 0, std::move(moved), [](auto&& /*outcome*/) noexcept {});

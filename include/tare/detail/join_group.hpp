@@ -33,6 +33,7 @@ enum class group_policy : std::uint8_t {
   first_error_decides,  ///< the others are cancelled then
   first_end_decides,
   nothing_decides,
+  time_decides,  ///< nothing, in a timed_group
 };
 
 class join_group : public waiting_parent {
@@ -45,6 +46,12 @@ class join_group : public waiting_parent {
   /// The member that decided the outcome; nullptr if none has.
   [[nodiscard]] group_member* decisive() const noexcept { return decisive_; }
 
+  /// The group that `waiting` is a member of; nullptr if it is a branch of something else.
+  [[nodiscard]] static const join_group* of(const branch& waiting) noexcept {
+    return waiting.ended == &join_group::member_ended ? static_cast<const group_member&>(waiting).group : nullptr;
+  }
+  [[nodiscard]] group_policy policy() const noexcept { return policy_; }
+
  private:
   static void member_ended(branch& self, std::exception_ptr error) noexcept;
 
@@ -52,6 +59,13 @@ class join_group : public waiting_parent {
   std::size_t running_ = 0;
   group_member* decisive_ = nullptr;
   group_policy policy_;
+};
+
+/// A group with a time limit.
+class timed_group : public join_group {
+ public:
+  timed_group() noexcept : join_group(group_policy::time_decides) {}
+  std::int64_t deadline = 0;  ///< of the shard's clock
 };
 
 /// Storage for the result of a task, constructed by the task.

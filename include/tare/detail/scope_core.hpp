@@ -37,6 +37,9 @@ class scope_core : public waiting_parent {
   /// Adds the task and queues it on another shard of the runtime. Throws std::bad_alloc or std::out_of_range.
   void adopt_on(shard_id number, wait_state& added);
 
+  /// The task that waits for the end of the tasks whose parents are `slots`; no_link if none does yet.
+  [[nodiscard]] static link joiner_of(link slots) noexcept;
+
   /// Replaces `before` by `after` in its slot.
   static void replace(link slots, link before, link after) noexcept;
 

@@ -121,7 +121,7 @@ class select_arm<A> {
     if (time_.absolute) {
       arm_at(timer_, time_.nanoseconds);
     } else {
-      arm(timer_, time_.nanoseconds);
+      (void)arm(timer_, time_.nanoseconds);
     }
     return true;
   }

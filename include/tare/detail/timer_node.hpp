@@ -16,8 +16,8 @@ struct alignas(8) timer_node : wait_state {
 };
 
 /// Inserts the node, which must not be in a wheel, into the current shard's wheel. The time counts from now or slightly
-/// later.
-void arm(timer_node& timer, std::int64_t nanoseconds) noexcept;
+/// later. Returns the deadline.
+std::int64_t arm(timer_node& timer, std::int64_t nanoseconds) noexcept;
 /// The same, until a time of the shard's clock.
 void arm_at(timer_node& timer, std::int64_t deadline) noexcept;
 /// Removes the node if it is in a wheel. Call it on the same shard.
