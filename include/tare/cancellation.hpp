@@ -149,7 +149,7 @@ class on_cancel_awaiter {
 ///
 /// **Errors** Those of `awaitable`; `function` must not throw. **Cancellation** `awaitable` decides: its result or
 /// error is delivered when it has ended. **Threads** `function` runs on the shard of the awaiting task, inside the call
-/// that cancels it, and must not block; after the await has returned it is not called. **Bytes** 128, the function
+/// that cancels it, and must not block; after the await has returned it is not called. **Bytes** 136, the function
 /// and the result in the awaiting frame, and the frame of the awaited task.
 template <class A, std::invocable F>
   requires std::is_nothrow_invocable_v<F&>

@@ -262,7 +262,7 @@ class [[nodiscard]] handle {
   /// Waits for the end of the task and returns its result; `co_await h` does the same.
   ///
   /// **Errors** Throws the task's exception, or `task_cancelled`. The result can be taken once; later it throws
-  /// std::logic_error. **Cancellation** Ends the wait only: the task continues, and can be awaited again. **Bytes** 64
+  /// std::logic_error. **Cancellation** Ends the wait only: the task continues, and can be awaited again. **Bytes** 48
   /// in the frame.
   [[nodiscard]] join_request join() const noexcept { return {record_}; }
 

@@ -12,8 +12,8 @@
 // latch, `receive` of a oneshot, `sleep_for`, `sleep_until`. For tasks, see `when_any`, which drops what the losers
 // deliver.
 //
-// Bytes: 56, and per request what waiting for it alone takes, in the awaiting frame; a sleep takes 56. The overloads
-// for a vector keep the same in a record. Nothing is allocated while waiting.
+// Bytes: 40, and per request what waiting for it alone takes, in the awaiting frame; a sleep takes 48. The overloads
+// for a vector keep the waits in a record. Nothing is allocated while waiting.
 
 #include <tare/detail/join_group.hpp>
 #include <tare/detail/select_arm.hpp>
@@ -215,7 +215,7 @@ inline constexpr bool is_vector<std::vector<A>> = true;
 ///
 /// **Errors** As each request reports them in its result, such as std::expected<T, closed>. **Cancellation** A
 /// cancelled select has taken and given nothing, and throws `cancelled`. **Threads** Any shard; the primitives may be
-/// used on other shards and threads as usual. **Bytes** 56 and the waits in the frame.
+/// used on other shards and threads as usual. **Bytes** 40 and the waits in the frame.
 template <class... A>
   requires(sizeof...(A) > 0 && !(detail::is_vector<std::remove_cvref_t<A>> || ...))
 [[nodiscard]] auto select(A&&... requests) {
@@ -237,7 +237,7 @@ template <class... A>
 /// result.
 ///
 /// **Errors** Throws std::invalid_argument if the vector is empty, and std::bad_alloc; nothing has been taken then.
-/// **Cancellation**, **Threads** As for `select`. **Bytes** 80 in the frame, and the waits in a record of the arena.
+/// **Cancellation**, **Threads** As for `select`. **Bytes** 72 in the frame, and the waits in a record of the arena.
 template <detail::selectable A>
 [[nodiscard]] auto select(std::vector<A> requests) noexcept {
   return detail::select_range_request<false, A>{std::move(requests)};

@@ -183,7 +183,7 @@ class suspend_awaiter : private queued_wait {
 /// **Errors** Returns std::expected<void, closed>: `closed` if all copies were destroyed without a call. Throws
 /// std::bad_alloc, and what `start` throws. **Cancellation** Ends the wait; the waker then wakes nothing. What `start`
 /// has begun continues: pass `on_cancel` to stop it. If the task is cancelled before, `start` is not called.
-/// **Threads** `start` runs on the task's shard. **Bytes** An allocation of 32; 56 and `start` in the frame.
+/// **Threads** `start` runs on the task's shard. **Bytes** An allocation of 24; 48 and `start` in the frame.
 template <std::invocable<waker> F>
 [[nodiscard]] detail::suspend_request<F> suspend(F start) noexcept(std::is_nothrow_move_constructible_v<F>) {
   return {std::move(start)};

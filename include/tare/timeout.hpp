@@ -40,10 +40,12 @@ class timeout_awaiter {
   struct alarm : timer_node {
     join_group* group = nullptr;
     bool rung = false;
+    bool absolute = false;  ///< the deadline is a point in time
   };
 
  public:
-  timeout_awaiter(timeout_request<T>&& request, wait_state& /*waiting*/) noexcept : absolute_(request.absolute) {
+  timeout_awaiter(timeout_request<T>&& request, wait_state& /*waiting*/) noexcept {
+    alarm_.absolute = request.absolute;
     group_.deadline = request.nanoseconds;
     member_.child = request.body.release("timeout");
     member_.result = room_.place();
@@ -58,7 +60,7 @@ class timeout_awaiter {
   [[nodiscard]] static bool await_ready() noexcept { return false; }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> self) noexcept {
-    if (absolute_) {
+    if (alarm_.absolute) {
       arm_at(alarm_, group_.deadline);
     } else {
       group_.deadline = arm(alarm_, group_.deadline);
@@ -83,7 +85,6 @@ class timeout_awaiter {
   timed_group group_;
   group_member member_;
   alarm alarm_;
-  bool absolute_;
   [[no_unique_address]] result_room<T> room_;
 };
 

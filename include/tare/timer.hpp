@@ -7,7 +7,7 @@
 //   co_await idle.wait();                                   // returns when nobody has reset it for 30 s
 //   auto got = co_await tare::select(line.receive(), idle.wait());
 //
-// Bytes: 24, and 80 in the frame of a waiting task. Moving it is O(1) and wakes nobody.
+// Bytes: 24, and 72 in the frame of a waiting task. Moving it is O(1) and wakes nobody.
 
 #include <tare/detail/select_arm.hpp>
 #include <tare/detail/timer_node.hpp>
@@ -51,7 +51,7 @@ class timer {
   /// Waits until the time is up; immediately if it is.
   ///
   /// **Errors** Throws std::logic_error if another task is waiting. **Cancellation** Ends the wait; the timer runs on.
-  /// **Bytes** 80 in the frame.
+  /// **Bytes** 72 in the frame.
   [[nodiscard]] wait_request wait() noexcept { return {*this}; }
 
  private:
