@@ -24,7 +24,7 @@ link awaiting(const wait_state& task, std::optional<std::int64_t>& deadline) noe
       return scope_core::joiner_of(task.parent);
     case parent_kind::branch: {
       const join_group* const group = join_group::of(*from_link<branch>(task.parent));
-      if (group == nullptr) return no_link;  // of a task that has moved, whose parents belong to another thread
+      if (group == nullptr) return no_link;  // the task has moved, and its parents belong to another thread
       if (group->policy() == group_policy::time_decides) {
         const std::int64_t limit = static_cast<const timed_group*>(group)->deadline;
         deadline = std::min(deadline.value_or(limit), limit);

@@ -80,7 +80,8 @@ TEST_P(tls_handshake_test, an_alert_at_any_byte_is_none) {
           std::string_view("\x15\x03\x01\x00\x02\x01\x00", 7), std::string_view("\x15\x03\x03\x00\x02\x01\x5a", 7),
           std::string_view("\x15\x03\x03\x00\x02\x01\x5a\x15\x03\x03\x00\x02\x01\x00", 14)}) {
       std::size_t until = 0;
-      // The first alert at every byte, the others at some bytes; under ThreadSanitizer at few, as there is one thread.
+      // The first alert at every byte, the others at some bytes; at few with ThreadSanitizer, because there is one
+      // thread.
       const std::size_t stride = (alert == first ? 1 : 7) * (support::has_thread_sanitizer ? 13 : 1);
       for (bool was_cut = true; was_cut; until += stride) {
         auto [wire, end] = tare::net::stream::pair().value();

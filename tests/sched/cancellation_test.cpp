@@ -87,7 +87,7 @@ TEST_F(cancellation_test, a_task_that_ignores_checkpoints_does_not_hold_up_other
       ++rounds;
       try {
         co_await tare::checkpoint();
-      } catch (const tare::cancelled&) {  // which is wrong of it
+      } catch (const tare::cancelled&) {  // a mistake in the task
       }
     }
   };

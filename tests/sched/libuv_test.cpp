@@ -1,5 +1,5 @@
-// A C library that calls back on threads of its own: libuv's loop in one thread, its pool beside it. Chosen because it
-// needs no server, and its loop ends when asked.
+// A C library that calls back on its own threads: libuv's loop in one thread, and its pool. Chosen because it needs no
+// server, and its loop ends on request.
 
 #include <tare/tare.hpp>
 

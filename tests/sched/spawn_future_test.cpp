@@ -67,7 +67,7 @@ TEST(spawn_future_test, the_end_of_the_runtime_ends_every_future) {
   std::vector<std::future<int>> futures;
   {
     tare::runtime rt({.shards = 2});
-    // Of those of shard 0, none ever begins.
+    // None of shard 0's tasks ever begins.
     for (int i = 0; i < 20; ++i) futures.push_back(tare::spawn_future(rt, static_cast<unsigned>(i % 2), for_ever()));
   }
   for (std::future<int>& each : futures) EXPECT_THROW(each.get(), tare::cancelled);
@@ -95,7 +95,7 @@ TEST(spawn_future_test, from_many_threads) {
   EXPECT_EQ(sum, 200);
 }
 
-/// A coroutine of another library: starts at once, and sets a promise.
+/// A coroutine of another library: starts immediately, and sets a promise.
 struct foreign {
   struct promise_type {
     std::promise<std::string> result;
@@ -142,7 +142,7 @@ TEST(on_test, the_end_of_the_runtime_resumes_the_coroutine) {
   }
 }
 
-/// What the other library awaits, tare awaits in turn.
+/// An awaitable of another library, which a task of tare awaits through `adapt`.
 struct resumed_by_thread {
   std::jthread* on;
   [[nodiscard]] static bool await_ready() noexcept { return false; }

@@ -1,4 +1,4 @@
-// Selects against selects on several shards, with random cancellation: no message is lost or doubled, and no permit.
+// Concurrent selects on several shards, with random cancellation: no message is lost or duplicated, and no permit.
 
 #include <tare/tare.hpp>
 

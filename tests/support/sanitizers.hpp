@@ -1,6 +1,6 @@
 #pragma once
 
-// Which sanitizers the tests are built with. Both compilers are asked in the way that they know.
+// Which sanitizers the tests are built with. The two compilers define different macros.
 
 #if defined(__has_feature)
 #define TARE_TEST_HAS_FEATURE(feature) __has_feature(feature)
