@@ -107,8 +107,14 @@ class [[nodiscard("the task wakes when its waker is called or destroyed")]] wake
     if (record_ != nullptr) record_->add_waker();
   }
   waker(waker&& other) noexcept : record_(std::exchange(other.record_, nullptr)) {}
-  waker& operator=(waker other) noexcept {
-    std::swap(record_, other.record_);
+  waker& operator=(const waker& other) noexcept {
+    waker copy(other);
+    std::swap(record_, copy.record_);
+    return *this;
+  }
+  waker& operator=(waker&& other) noexcept {
+    waker taken(std::move(other));
+    std::swap(record_, taken.record_);
     return *this;
   }
   ~waker() {

@@ -16,6 +16,7 @@
 #include <tare/offload.hpp>
 #include <tare/oneshot.hpp>
 #include <tare/resume_on.hpp>
+#include <tare/retry.hpp>
 #include <tare/runtime.hpp>
 #include <tare/scope.hpp>
 #include <tare/select.hpp>
