@@ -7,7 +7,8 @@
 //                                    [](const error& e) { return e.kind() == error_kind::unavailable; });
 //
 // Pauses grow exponentially and are shortened at random, so that many clients of a server that has failed do not come
-// back at the same moment: "full jitter" (Marc Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015).
+// back at the same moment. Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ ("full
+// jitter").
 //
 // Bytes: 96 and the operation in its frame while it pauses; the result of a failed attempt is destroyed before.
 
