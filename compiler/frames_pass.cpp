@@ -35,7 +35,7 @@ std::string quoted(llvm::StringRef text) {
 }
 
 /// The records of the file being compiled.
-class notebook {
+class frame_notes {
  public:
   void before(const llvm::LazyCallGraph::SCC& functions) {
     open_.clear();
@@ -67,7 +67,7 @@ class notebook {
 
 class write_pass : public llvm::PassInfoMixin<write_pass> {
  public:
-  explicit write_pass(std::shared_ptr<notebook> from) : from_(std::move(from)) {}
+  explicit write_pass(std::shared_ptr<frame_notes> from) : from_(std::move(from)) {}
   // NOLINTNEXTLINE(readability-identifier-naming): LLVM's name
   static bool isRequired() { return true; }
   llvm::PreservedAnalyses run(llvm::Module& module, llvm::ModuleAnalysisManager&) {
@@ -76,13 +76,13 @@ class write_pass : public llvm::PassInfoMixin<write_pass> {
   }
 
  private:
-  std::shared_ptr<notebook> from_;
+  std::shared_ptr<frame_notes> from_;
 };
 
 void watch(llvm::PassBuilder& builder) {
   auto* passes = builder.getPassInstrumentationCallbacks();
   if (passes == nullptr) return;
-  const auto notes = std::make_shared<notebook>();
+  const auto notes = std::make_shared<frame_notes>();
   passes->registerBeforeNonSkippedPassCallback([notes](llvm::StringRef pass, llvm::Any what) {
     if (pass != split) return;
     if (const auto* functions = llvm::any_cast<const llvm::LazyCallGraph::SCC*>(&what)) notes->before(**functions);

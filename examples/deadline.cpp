@@ -10,9 +10,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-tare::task<> say_goodbye() {
+tare::task<> close_session() {
   co_await tare::sleep_for(2ms);
-  std::puts("  said goodbye");
+  std::puts("  closed the session");
 }
 
 tare::task<int> session(std::chrono::milliseconds server) {
@@ -25,7 +25,7 @@ tare::task<int> session(std::chrono::milliseconds server) {
   } catch (const tare::cancelled&) {
     left = std::current_exception();
   }
-  co_await tare::shield(say_goodbye());  // runs to completion in any case
+  co_await tare::shield(close_session());  // runs to completion in any case
   if (left) std::rethrow_exception(left);
   co_return answer;
 }

@@ -2,7 +2,7 @@
 
 // Cleanup that must await even though the task is being cancelled.
 //
-//   co_await tare::shield(connection.say_goodbye());
+//   co_await tare::shield(connection.close());
 //
 // Costs nothing in addition to the awaited task's frame; a request such as `m.lock()` needs a frame of its own.
 

@@ -94,15 +94,15 @@ task<result<void>> pool_core::connect(session& lent) {
 namespace {
 
 /// Returns a session to the pool whatever happens to the task that cleans it.
-class homecoming {
+class returned_session {
  public:
-  homecoming(std::shared_ptr<pool_core> home, std::unique_ptr<session> returned) noexcept
+  returned_session(std::shared_ptr<pool_core> home, std::unique_ptr<session> returned) noexcept
       : home_(std::move(home)), session_(std::move(returned)) {}
-  homecoming(homecoming&&) noexcept = default;
-  homecoming& operator=(homecoming&&) = delete;
-  homecoming(const homecoming&) = delete;
-  homecoming& operator=(const homecoming&) = delete;
-  ~homecoming() {
+  returned_session(returned_session&&) noexcept = default;
+  returned_session& operator=(returned_session&&) = delete;
+  returned_session(const returned_session&) = delete;
+  returned_session& operator=(const returned_session&) = delete;
+  ~returned_session() {
     if (home_ == nullptr) return;
     if (session_ != nullptr && !session_->clean()) session_->close();
     home_->put_back(std::move(session_));
@@ -115,7 +115,7 @@ class homecoming {
   std::unique_ptr<session> session_;
 };
 
-task<> clean(homecoming returned) {
+task<> clean(returned_session returned) {
   auto done = co_await (*returned).reset();
   if (!done) (*returned).close();
 }
@@ -126,7 +126,7 @@ void retain(session& lent) noexcept { lent.references.fetch_add(1, std::memory_o
 
 void let_go(session& lent) noexcept {
   if (lent.references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  homecoming returned(std::move(lent.home), std::unique_ptr<session>(&lent));
+  returned_session returned(std::move(lent.home), std::unique_ptr<session>(&lent));
   if (lent.clean() || tare::detail::current_shard == nullptr) return;
   try {
     tare::spawn(clean(std::move(returned)));

@@ -88,8 +88,8 @@ class exchange {
   /// frame, because anything that followed would be taken for part of it.
   [[nodiscard]] task<result<void>> send_raw(std::span<const std::byte> head, std::string_view payload);
   /// For a WebSocket: it has been closed, or the peer has disconnected.
-  void say_no_goodbye() noexcept { goodbye_due_ = false; }
-  [[nodiscard]] bool goodbye_due() const noexcept { return goodbye_due_ && complete(); }
+  void skip_close_frame() noexcept { close_frame_due_ = false; }
+  [[nodiscard]] bool close_frame_due() const noexcept { return close_frame_due_ && complete(); }
 
   // Memory. The share equals what is held: frames, the head, a non-empty buffer, parts of records, and what the handler
   // holds or has reserved.
@@ -233,7 +233,7 @@ class exchange {
   bool body_complete_ = false;
   bool head_limited_ = false;  ///< its timeout has begun
   bool upgraded_ = false;
-  bool goodbye_due_ = false;
+  bool close_frame_due_ = false;
   bool admitted_ = true;
   bool waits_for_peer_ = false;
   bool reads_ = false;  ///< a buffer is about to be borrowed

@@ -80,7 +80,7 @@ task<> complete_response(exchange& x, const request_guard& guard) {
 }
 
 /// Tells the peer of a WebSocket that its handler has ended, if these four bytes can be sent without waiting.
-void say_goodbye(transport connection, bool going_away) noexcept {
+void send_close_frame(transport connection, bool going_away) noexcept {
   const close_code code = going_away ? close_code::going_away : close_code::normal;
   const frame_head head(opcode::close, 2);
   const std::array<std::byte, 4> frame{head.bytes()[0], head.bytes()[1],
@@ -143,7 +143,7 @@ task<afterwards> serve_arrived(transport connection, server_core& server, memory
       if (x.upgraded()) {
         if (guard.error() && !x.timed_out) server.report(guard.error());
         connection.expires_after(1s);
-        if (x.goodbye_due()) say_goodbye(connection, guard.error() != nullptr);
+        if (x.close_frame_due()) send_close_frame(connection, guard.error() != nullptr);
         break;
       }
       if (!x.complete() || guard.error()) co_await complete_response(x, guard);

@@ -45,7 +45,7 @@ task<result<stream>> connect(endpoint to) {
 namespace {
 
 /// RFC 8305, section 4: the address families alternate, beginning with the family of the best address.
-std::vector<endpoint> taking_turns(const std::vector<endpoint>& sorted) {
+std::vector<endpoint> alternating_families(const std::vector<endpoint>& sorted) {
   std::vector<endpoint> first;
   std::vector<endpoint> others;
   for (const endpoint& each : sorted) (each.family() == sorted.front().family() ? first : others).push_back(each);
@@ -90,7 +90,7 @@ task<> start_attempts(scope& attempts, race& in, const std::vector<endpoint>& ca
 }  // namespace
 
 task<result<stream>> connect(std::vector<endpoint> candidates, connect_options options) {
-  candidates = taking_turns(candidates);
+  candidates = alternating_families(candidates);
   race in;
   co_await with_scope([&](scope& attempts) { return start_attempts(attempts, in, candidates, options.attempt_delay); });
   co_return std::move(in.outcome);

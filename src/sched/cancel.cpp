@@ -47,7 +47,7 @@ void cancel(wait_state& task) noexcept {
         current_shard->io->give_up(*at);
         return;
       case wait_kind::away:
-        at = static_cast<visit*>(at)->cancel_or_send_word();
+        at = static_cast<visit*>(at)->cancel_or_send();
         if (at == nullptr) return;
         continue;
       default:

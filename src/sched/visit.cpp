@@ -63,7 +63,7 @@ void visit::move(wait_state& mail, shard& target) noexcept {
   target.post(mail);
 }
 
-wait_state* visit::cancel_or_send_word() noexcept {
+wait_state* visit::cancel_or_send() noexcept {
   const std::scoped_lock guard(lock_);
   if (location_ == nullptr) return nullptr;
   if (location_ == current_shard) return from_link<wait_state>(child);

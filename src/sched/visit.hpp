@@ -39,7 +39,7 @@ class visit : public branch, public aligned_wait_state {
 
   /// On the home shard: returns the root if it is here, so that the caller can cancel it; otherwise sends a message to
   /// it.
-  [[nodiscard]] wait_state* cancel_or_send_word() noexcept;
+  [[nodiscard]] wait_state* cancel_or_send() noexcept;
 
   /// Undoes begin_without_parent if the task is not started after all.
   void abandon() noexcept;

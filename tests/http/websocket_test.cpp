@@ -125,7 +125,7 @@ TEST_P(http_websocket, agrees_on_a_protocol) {
   });
 }
 
-TEST_P(http_websocket, says_goodbye_when_the_handler_ends) {
+TEST_P(http_websocket, sends_a_close_frame_when_the_handler_ends) {
   auto once = [](request& asked, response& answer) -> task<> {
     auto socket = co_await websocket::accept(asked, answer);
     if (asked.query() == "close") {
@@ -156,7 +156,7 @@ TEST_P(http_websocket, says_goodbye_when_the_handler_ends) {
   });
 }
 
-TEST_P(http_websocket, says_goodbye_when_the_server_drains) {
+TEST_P(http_websocket, sends_a_close_frame_when_the_server_drains) {
   with_server(echo_messages, {.drain_timeout = 50ms}, [](server& serving, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     co_await client.send(handshake);

@@ -248,7 +248,7 @@ TEST_P(tls_test, certificates_of_clients_can_be_asked_for) {
   }());
 }
 
-TEST_P(tls_test, an_end_without_farewell_is_an_error) {
+TEST_P(tls_test, an_end_without_close_notify_is_an_error) {
   run([]() -> task<> {
     auto [client, server] = co_await shake_hands(client_context(), server_context());
     // Read everything first, because a reset would discard what was sent.

@@ -19,7 +19,7 @@ constexpr std::size_t max_skipped = 256U << 10U;
 constexpr std::chrono::nanoseconds max_skip_time = std::chrono::seconds(1);
 
 /// The error of a non-blocking read that finds nothing, or is not supported.
-bool is_to_be_waited_for(std::error_code error) noexcept {
+bool must_wait_for(std::error_code error) noexcept {
   return error == std::errc::operation_would_block || error == std::errc::operation_not_supported;
 }
 
@@ -55,7 +55,7 @@ std::optional<exchange::arrival> exchange::try_read_head() {
       }
     }
     auto more = connection_.try_read();
-    if (!more && is_to_be_waited_for(more.error())) {
+    if (!more && must_wait_for(more.error())) {
       // Part of a record counts as the beginning of a head, whatever it contains.
       const bool has_begun = head_limited_ || connection_.buffered_bytes() != 0;
       if (!has_begun && more.error() == std::errc::operation_would_block) return arrival::none;
@@ -152,7 +152,7 @@ task<net::result<net::lease>> exchange::read_admitted(std::chrono::nanoseconds l
     }
     if (!fits) co_return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     auto more = connection_.try_read();
-    if (more || !is_to_be_waited_for(more.error())) co_return more;
+    if (more || !must_wait_for(more.error())) co_return more;
     (void)account();
     const peer_wait waiting(*this);
     const auto begun = now();

@@ -213,7 +213,7 @@ task<result<void>> exchange::upgrade(const fields& with) {
   auto sent = co_await send_scratch({});
   if (sent) {
     stage_ = stage::complete;
-    upgraded_ = goodbye_due_ = true;
+    upgraded_ = close_frame_due_ = true;
   }
   co_return sent;
 }

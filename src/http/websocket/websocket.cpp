@@ -72,7 +72,7 @@ class websocket_core {
       }
       if (more->empty()) {
         failed_ = true;
-        exchange_.say_no_goodbye();
+        exchange_.skip_close_frame();
         co_return std::unexpected(errc::truncated);
       }
       input_ = std::move(*more);
@@ -86,7 +86,7 @@ class websocket_core {
     auto sent = co_await exchange_.send_raw(head.bytes(), payload);
     if (sent && as == opcode::close) {
       close_sent_ = true;
-      exchange_.say_no_goodbye();
+      exchange_.skip_close_frame();
     }
     co_return sent;
   }

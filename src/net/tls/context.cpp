@@ -262,7 +262,7 @@ std::expected<context, context_error> context::server(const server_options& opti
 
 namespace {
 
-[[noreturn]] void of_the_other_kind(const char* options) noexcept {
+[[noreturn]] void reject_options(const char* options) noexcept {
   std::fprintf(stderr,
                "tare: net::tls::context::reload was called with %s: pass the kind of options that the context was "
                "created with\n",
@@ -275,12 +275,12 @@ namespace {
 std::expected<void, context_error> context::reload() { return state_->reload(); }
 
 std::expected<void, context_error> context::reload(const client_options& options) {
-  if (state_->is_server()) of_the_other_kind("client_options for a server");
+  if (state_->is_server()) reject_options("client_options for a server");
   return state_->load(options);
 }
 
 std::expected<void, context_error> context::reload(const server_options& options) {
-  if (!state_->is_server()) of_the_other_kind("server_options for a client");
+  if (!state_->is_server()) reject_options("server_options for a client");
   return state_->load(options);
 }
 

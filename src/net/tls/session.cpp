@@ -51,10 +51,10 @@ struct session::names {
   std::uint8_t server_bytes;
 
   [[nodiscard]] char* text() noexcept { return reinterpret_cast<char*>(this + 1); }
-  [[nodiscard]] char* behind_text() noexcept { return text() + alpn_bytes + server_bytes; }
+  [[nodiscard]] char* after_text() noexcept { return text() + alpn_bytes + server_bytes; }
   [[nodiscard]] kept_certificate peer() noexcept {
     kept_certificate there;
-    std::memcpy(&there, behind_text(), sizeof(there));
+    std::memcpy(&there, after_text(), sizeof(there));
     return there;
   }
 };
@@ -184,7 +184,7 @@ bool session::keep_names() noexcept {
                                           .server_bytes = static_cast<std::uint8_t>(host.size())};
     std::ranges::copy(protocol, kept->text());
     std::ranges::copy(host, kept->text() + protocol.size());
-    if (has_peer) std::memcpy(kept->behind_text(), &*peer, sizeof(kept_certificate));
+    if (has_peer) std::memcpy(kept->after_text(), &*peer, sizeof(kept_certificate));
     has_certificate_ = has_peer;
     names_ = tare::detail::to_link(kept);
     return true;
