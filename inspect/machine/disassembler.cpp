@@ -14,6 +14,7 @@
 #include <llvm/MC/MCTargetOptions.h>
 #include <llvm/Support/raw_ostream.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -97,10 +98,45 @@ operation classify(std::string_view name) {
   if (name.starts_with("JMP")) return operation::jump;
   if (name.starts_with("RET") || name.starts_with("IRET")) return operation::ret;
   if (name == "TRAP" || name.starts_with("UD1") || name.starts_with("UD2") || name == "HLT") return operation::trap;
-  if (name.starts_with("REP_STOS")) return operation::string_store;
-  if (name.starts_with("REP_MOVS")) return operation::string_move;
   if (name.starts_with("NOOP") || name.starts_with("ENDBR") || name == "PAUSE") return operation::nothing;
   return operation::other;
+}
+
+/// How many bytes "STOSQ" stores: not MOVSSrm, which is of another kind. 0 for other instructions.
+std::uint32_t string_width(std::string_view name, std::string_view stem) {
+  if (!name.starts_with(stem) || name.size() != stem.size() + 1) return 0;
+  switch (name.back()) {
+    case 'B':
+      return 1;
+    case 'W':
+      return 2;
+    case 'L':
+      return 4;
+    case 'Q':
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+bool has_repeat_prefix(std::span<const std::uint8_t> bytes) {
+  static constexpr std::array<std::uint8_t, 11> prefixes{0xf2, 0xf3, 0x66, 0x67, 0xf0, 0x2e,
+                                                         0x36, 0x3e, 0x26, 0x64, 0x65};
+  const auto opcode =
+      std::ranges::find_if(bytes, [](std::uint8_t one) { return std::ranges::find(prefixes, one) == prefixes.end(); });
+  return std::any_of(bytes.begin(), opcode, [](std::uint8_t one) { return one == 0xf2 || one == 0xf3; });
+}
+
+/// "rep stosq" is STOSQ with a prefix. Its memory is named by registers alone.
+void describe_string_operation(instruction& one, std::string_view name, std::span<const std::uint8_t> bytes) {
+  if (!has_repeat_prefix(bytes)) return;
+  for (const auto& [stem, what] :
+       {std::pair("STOS", operation::string_store), std::pair("MOVS", operation::string_move)}) {
+    const std::uint32_t width = string_width(name, stem);
+    if (width == 0) continue;
+    one.what = what;
+    one.memory.bytes = width;
+  }
 }
 
 /// The width of a memory operand as Intel's syntax writes it: "mov dword ptr [rax], 1".
@@ -177,6 +213,8 @@ std::optional<instruction> disassembler::decode(std::span<const std::uint8_t> by
   one.what = t.operations[raw.getOpcode()];
   one.loads = description.mayLoad();
   one.stores = description.mayStore();
+  const llvm::StringRef name = t.instructions->getName(raw.getOpcode());
+  describe_string_operation(one, {name.data(), name.size()}, bytes.first(size));
   const auto described = [&](llvm::MCRegister number) {
     return number.id() < t.register_descriptions.size() ? t.register_descriptions[number.id()] : register_description{};
   };
@@ -255,7 +293,6 @@ std::optional<instruction> disassembler::decode(std::span<const std::uint8_t> by
     case operation::test:
       // "add eax, 1" has a form in which the register is not named.
       if (one.operand_count == 1 && one.operands[0].what == operand::kind::immediate) {
-        const std::string_view name(t.instructions->getName(raw.getOpcode()));
         const std::uint8_t width = name.contains("64i") ? 8 : name.contains("32i") ? 4 : name.contains("16i") ? 2 : 1;
         one.operands[1] = one.operands[0];
         one.operands[0] = {.what = operand::kind::in_register, .number = rax, .bytes = width};

@@ -62,6 +62,23 @@ task in_try(int n) {
   co_return mix(mix(n, *kept), sum(text));
 }
 
+/// g++ -O0 and -Os: arrays that are cleared and copied by "rep stos" and "rep movs", which name no memory.
+task cleared(std::size_t which, int n) {
+  int numbers[96] = {};
+  co_await step{};
+  co_return mix(numbers[which % 96], n);
+}
+
+struct wide {
+  int numbers[96];
+};
+
+task copied(const wide& from, std::size_t which) {
+  wide mine = from;
+  co_await step{};
+  co_return mine.numbers[which % 96];
+}
+
 /// The ramp of a lazy coroutine that is inlined.
 template <class... T>
 task all_of(std::shared_ptr<int> event, std::tuple<T...> all) {
@@ -87,6 +104,12 @@ std::vector<entry> entries() {
       {"reference", [] { return reference({1, 2, 3}); }},
       {"one_of_two", [] { return one_of_two({1, 2, 3}, {4, 5, 6}); }},
       {"in_try", [] { return in_try(3); }},
+      {"cleared", [] { return cleared(5, 3); }},
+      {"copied",
+       [] {
+         static constexpr wide from{{1, 2, 3}};
+         return copied(from, 3);
+       }},
       {"start", [] { return start(std::make_shared<int>(1), std::make_unique<int>(2), std::make_unique<int>(3)); }},
   };
 }
