@@ -32,7 +32,7 @@ TEST_F(cancellation_test, cancel_requested_tells_whether_the_task_is_cancelled) 
     before = co_await tare::cancel_requested();
     try {
       co_await tare::sleep_for(1h);
-    } catch (const tare::cancelled&) {
+    } catch (const tare::cancelled&) {  // NOLINT(bugprone-empty-catch): it continues
     }
     after = co_await tare::cancel_requested();
     shielded = co_await tare::shield(ask());
@@ -87,7 +87,7 @@ TEST_F(cancellation_test, a_task_that_ignores_checkpoints_does_not_hold_up_other
       ++rounds;
       try {
         co_await tare::checkpoint();
-      } catch (const tare::cancelled&) {  // a mistake in the task
+      } catch (const tare::cancelled&) {  // NOLINT(bugprone-empty-catch): it continues
       }
     }
   };
@@ -150,7 +150,7 @@ TEST_F(cancellation_test, on_cancel_in_a_cancelled_task_starts_nothing) {
   auto worker = [&]() -> task<> {
     try {
       co_await tare::sleep_for(1h);
-    } catch (const tare::cancelled&) {
+    } catch (const tare::cancelled&) {  // NOLINT(bugprone-empty-catch): it continues
     }
     try {
       co_await tare::on_cancel(inner(), [&]() noexcept { ++calls; });
@@ -171,7 +171,7 @@ TEST_F(cancellation_test, on_cancel_nests_and_passes_errors_on) {
   auto fails = []() -> task<int> {
     try {
       co_await tare::sleep_for(1h);
-    } catch (const tare::cancelled&) {
+    } catch (const tare::cancelled&) {  // NOLINT(bugprone-empty-catch): it continues
     }
     throw std::runtime_error("flush failed");
   };

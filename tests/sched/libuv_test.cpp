@@ -123,12 +123,12 @@ TEST(libuv_test, delivers_values_and_wakes_tasks_of_two_shards) {
 
 TEST(libuv_test, calls_back_after_tasks_were_cancelled_and_the_runtime_has_ended) {
   uv_thread uv;
+  auto worker = [&](int number) -> task<> {
+    (void)co_await doubled_by_uv(uv, number);
+    (void)co_await woken_by_uv(uv);
+  };
   for (int round = 0; round < 50; ++round) {
     tare::runtime rt({.shards = 2});
-    auto worker = [&](int number) -> task<> {
-      (void)co_await doubled_by_uv(uv, number);
-      (void)co_await woken_by_uv(uv);
-    };
     auto body = [&]() -> task<> {
       tare::scope s;
       for (int i = 0; i < 10; ++i) s.spawn_on(static_cast<unsigned>(i % 2), worker(i));

@@ -58,6 +58,7 @@ TEST(spawn_future_test, an_empty_task_aborts_with_a_message) {
         tare::runtime rt({.shards = 1});
         task<> moved = nothing();
         const task<> taken(std::move(moved));
+        // NOLINTNEXTLINE(bugprone-use-after-move): that is the mistake
         tare::spawn_then(rt, 0, std::move(moved), [](auto&& /*outcome*/) noexcept {});
       },
       "spawn_then of an empty task");
@@ -76,6 +77,7 @@ TEST(spawn_future_test, the_end_of_the_runtime_ends_every_future) {
 TEST(spawn_future_test, a_dropped_future_does_not_wait) {
   tare::runtime rt({.shards = 2});
   {
+    // NOLINTNEXTLINE(bugprone-unused-local-non-trivial-variable): it is dropped
     const std::future<int> dropped = tare::spawn_future(rt, 1, for_ever());
   }
   EXPECT_EQ(rt.detached_tasks(), 1U);

@@ -61,14 +61,14 @@ TEST_F(stop_token_test, errors_and_results_of_a_stopped_task_are_delivered) {
   auto stubborn = []() -> task<int> {
     try {
       co_await tare::sleep_for(1h);
-    } catch (const tare::cancelled&) {
+    } catch (const tare::cancelled&) {  // NOLINT(bugprone-empty-catch): it continues
     }
     co_return 7;
   };
   auto fails = []() -> task<int> {
     try {
       co_await tare::sleep_for(1h);
-    } catch (const tare::cancelled&) {
+    } catch (const tare::cancelled&) {  // NOLINT(bugprone-empty-catch): it continues
     }
     throw std::runtime_error("flush failed");
   };

@@ -108,7 +108,7 @@ TEST_F(suspend_test, in_a_cancelled_task_the_start_is_not_called) {
   auto worker = [&]() -> task<> {
     try {
       co_await tare::sleep_for(1h);
-    } catch (const tare::cancelled&) {
+    } catch (const tare::cancelled&) {  // NOLINT(bugprone-empty-catch): it continues
     }
     (void)co_await tare::suspend([&](const tare::waker& /*unused*/) { started = true; });
   };
@@ -160,22 +160,22 @@ TEST(suspend_on_threads_test, wakes_from_threads_race_with_cancellation_and_the_
     std::vector<std::jthread> wakers;
     std::atomic<int> woken = 0;
     std::atomic<int> closed = 0;
+    auto worker = [&](int number) -> task<> {
+      const auto how = co_await tare::suspend([&](tare::waker w) {
+        wakers.emplace_back([kept = std::move(w), number]() mutable {
+          if (number % 2 == 0) std::this_thread::yield();
+          if (number % 3 == 0) {
+            kept = tare::waker();
+          } else {
+            const tare::waker copy(kept);
+            copy.wake();
+          }
+        });
+      });
+      ++(how ? woken : closed);
+    };
     {
       tare::runtime rt({.shards = 2});
-      auto worker = [&](int number) -> task<> {
-        const auto how = co_await tare::suspend([&](tare::waker w) {
-          wakers.emplace_back([kept = std::move(w), number]() mutable {
-            if (number % 2 == 0) std::this_thread::yield();
-            if (number % 3 == 0) {
-              kept = tare::waker();
-            } else {
-              const tare::waker copy(kept);
-              copy.wake();
-            }
-          });
-        });
-        ++(how ? woken : closed);
-      };
       auto body = [&]() -> task<> {
         tare::scope s;
         for (int i = 0; i < 4; ++i) s.spawn(worker(i));
