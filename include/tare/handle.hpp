@@ -82,9 +82,13 @@ class handle_record {
     std::exception_ptr undelivered;
     {
       const std::scoped_lock guard(waiters_.lock);
-      if (dropped_ && !result.has_value()) undelivered = result.error();
-      outcome_.emplace(std::move(result));
-      while (queued_wait* next = queued_wait::grant_first(waiters_.queue)) woken.push(*next);
+      store(std::move(result));
+      bool somebody_waits = false;  // a join keeps the record when the handle is gone
+      while (queued_wait* next = queued_wait::grant_first(waiters_.queue)) {
+        somebody_waits = true;
+        woken.push(*next);
+      }
+      if (dropped_ && !somebody_waits && !outcome_->has_value()) undelivered = outcome_->error();
     }
     woken.wake_all();
     return undelivered;
@@ -150,6 +154,15 @@ class handle_record {
   void enqueue(queued_wait& node) noexcept { waiters_.queue.push_back(node); }
 
  private:
+  /// A result whose move throws becomes that error.
+  void store(outcome&& result) noexcept {
+    try {
+      outcome_.emplace(std::move(result));
+    } catch (...) {
+      outcome_.emplace(std::unexpect, std::current_exception());
+    }
+  }
+
   waiters waiters_;
   std::atomic<std::uint32_t> references_ = 2;
   std::atomic<std::uint32_t> cancelling_ = 0;  ///< calls of `cancel` that use the scope
@@ -215,7 +228,11 @@ task<> run_for_handle(task<T> body, handle_end<T> end) {
     };
     const bool begins = end.record().begin(around);
     const leaving last(end.record());
-    if (begins) around.spawn(keep_outcome_of<T>(std::move(body), kept));
+    try {
+      if (begins) around.spawn(keep_outcome_of<T>(std::move(body), kept));
+    } catch (...) {
+      kept.emplace(std::unexpect, std::current_exception());  // without memory it does not begin
+    }
     try {
       co_await around.join();
     } catch (const cancelled&) {  // NOLINT(bugprone-empty-catch): the task has its own opinion, which is in `kept`
@@ -228,7 +245,8 @@ task<> run_for_handle(task<T> body, handle_end<T> end) {
 }  // namespace detail
 
 /// Move-only. Destroying it leaves the task running; then the task's error goes where it goes without a handle: to its
-/// scope, or to the runtime's `unhandled`. While the handle exists, an error goes to the handle alone.
+/// scope, or to the runtime's `unhandled`. While the handle exists, an error goes to the handle alone, and is dropped
+/// with the handle if nobody has awaited it.
 ///
 /// **Threads** `cancel` and `has_ended` may be called from any thread, and the task may be awaited on any shard.
 template <class T>
@@ -262,8 +280,9 @@ class [[nodiscard]] handle {
   /// Waits for the end of the task and returns its result; `co_await h` does the same.
   ///
   /// **Errors** Throws the task's exception, or `task_cancelled`. The result can be taken once; later it throws
-  /// std::logic_error. **Cancellation** Ends the wait only: the task continues, and can be awaited again. **Bytes** 48
-  /// in the frame.
+  /// std::logic_error, as it does for all but one of several tasks that await it. **Cancellation** Ends the wait only:
+  /// the task continues, and can be awaited again. **Threads** Any shard. Begin the await while the handle exists.
+  /// **Bytes** 48 in the frame.
   [[nodiscard]] join_request join() const noexcept { return {record_}; }
 
   /// Cancels the task. Does nothing if it has ended. **Threads** Any.

@@ -7,6 +7,8 @@
 // Bytes: `limit` frames, each with the frame of one task, and the results. Elements that wait for their turn cost
 // nothing.
 
+#include <tare/cancellation.hpp>
+#include <tare/error.hpp>
 #include <tare/scope.hpp>
 #include <tare/task.hpp>
 
@@ -40,8 +42,10 @@ using mapped_t = mapped<std::invoke_result_t<F&, std::ranges::range_reference_t<
 template <class Iterator, class End, class F, class Slot>
 task<> map_worker(Iterator& next, const End& end, F& function, std::vector<Slot>& results) {
   while (next != end) {
-    decltype(auto) element = *next;
-    auto body = std::invoke(function, static_cast<decltype(element)>(element));
+    co_await checkpoint();  // begins nothing after an error of another worker
+    if (next == end) co_return;
+    decltype(auto) element = *next;  // lives until the task has ended, which may refer to it
+    auto body = std::invoke(function, std::forward<decltype(element)>(element));
     ++next;  // before the await, during which other workers continue
     if constexpr (std::same_as<Slot, char>) {
       co_await std::move(body);
@@ -66,16 +70,20 @@ auto map_all(Range items, std::size_t limit, F function)
   {
     scope workers;
     try {
-      for (std::size_t i = 0; i < limit; ++i) {
-        if constexpr (std::ranges::sized_range<Range>) {
-          if (i >= static_cast<std::size_t>(std::ranges::size(items))) break;
-        }
+      auto ahead = next;
+      for (std::size_t i = 0; i < limit && ahead != end; ++i, ++ahead) {
         workers.spawn(map_worker<decltype(next), decltype(end), F, slot>(next, end, function, results));
       }
     } catch (...) {
       workers.fail(std::current_exception());
     }
-    co_await workers.join();
+    try {
+      co_await workers.join();
+    } catch (const cancelled&) {
+      // Not an error of the tasks: results that have all been delivered must not be lost.
+      if constexpr (std::is_void_v<value>) throw;
+      if (next != end || std::ranges::any_of(results, [](const slot& each) { return !each; })) throw;
+    }
   }
   if constexpr (!std::is_void_v<value>) {
     std::vector<value> all;
@@ -92,8 +100,9 @@ auto map_all(Range items, std::size_t limit, F function)
 /// temporary range is kept until the end; a range of the caller must exist until then.
 ///
 /// **Errors** The first error cancels the other tasks and is thrown when they have ended; no further element is begun.
-/// Throws std::invalid_argument if `limit` is 0. **Cancellation** Cancels all tasks and waits for them. **Threads** Use
-/// it on one shard. **Bytes** A frame of about 250, `limit` frames of about 100, and the results.
+/// Throws std::invalid_argument if `limit` is 0. **Cancellation** Cancels all tasks and waits for them; then throws
+/// `cancelled`, unless every element has its result: then it is returned. **Threads** Use it on one shard. **Bytes** A
+/// frame of about 250, `limit` frames of about 100, and the results.
 template <class Range, class F>
   requires std::ranges::forward_range<std::remove_reference_t<Range>>
 [[nodiscard]] auto map(Range&& items, std::size_t limit, F function) {

@@ -187,7 +187,8 @@ task<> keep_value(task<T> body, std::optional<T>& kept) {
 /// a task, the tasks it has spawned are cancelled.
 ///
 /// **Errors** As for `scope::join`. Throws `cancelled` if the body was to return a value and has been cancelled, by
-/// `scope::cancel`, instead. **Cancellation** Cancels all tasks and waits for them.
+/// `scope::cancel`, instead. **Cancellation** Cancels all tasks and waits for them. A result that the body delivers
+/// nevertheless is returned, and the next await throws `cancelled`.
 template <std::invocable<scope&> Body>
 task<detail::body_value_t<Body>> with_scope(Body body, on_error policy) {
   using value = detail::body_value_t<Body>;
@@ -208,7 +209,11 @@ task<detail::body_value_t<Body>> with_scope(Body body, on_error policy) {
       } catch (...) {
         s.fail(std::current_exception());
       }
-      co_await s.join();
+      try {
+        co_await s.join();
+      } catch (const cancelled&) {
+        if (!kept) throw;  // a result that the body has delivered must not be lost
+      }
     }
     if (!kept) throw cancelled();
     co_return std::move(*kept);

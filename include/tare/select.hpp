@@ -118,17 +118,19 @@ class select_arm_array {
   select_arm_array(std::vector<A>& requests, wait_state& task)
       : arms_(static_cast<select_arm<A>*>(allocate_record(requests.size() * sizeof(select_arm<A>)))) {
     static_assert(alignof(select_arm<A>) <= 64);
-    for (A& each : requests) {
-      ::new (static_cast<void*>(arms_ + size_)) select_arm<A>(arm_source<A>{.request = &each, .task = &task});
-      ++size_;
+    try {
+      for (A& each : requests) {
+        ::new (static_cast<void*>(arms_ + size_)) select_arm<A>(arm_source<A>{.request = &each, .task = &task});
+        ++size_;
+      }
+    } catch (...) {
+      clear();
+      throw;
     }
   }
   select_arm_array(const select_arm_array&) = delete;
   select_arm_array& operator=(const select_arm_array&) = delete;
-  ~select_arm_array() {
-    std::destroy_n(arms_, size_);
-    free_record(arms_);
-  }
+  ~select_arm_array() { clear(); }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   template <class F>
@@ -138,6 +140,11 @@ class select_arm_array {
   [[nodiscard]] select_arm<A>& operator[](std::size_t at) noexcept { return arms_[at]; }
 
  private:
+  void clear() noexcept {
+    std::destroy_n(arms_, size_);
+    free_record(arms_);
+  }
+
   select_arm<A>* arms_;
   std::size_t size_ = 0;
 };

@@ -52,7 +52,7 @@ class last_call {
     place_ = nullptr;
     armed_ = true;
   }
-  void call(task_outcome<T> outcome) noexcept {
+  void call(task_outcome<T>&& outcome) noexcept {
     armed_ = false;
     std::move(function_)(std::move(outcome));
   }
@@ -115,13 +115,17 @@ template <class T>
                                                                                           task<T> body) {
   std::promise<T> promise;
   std::future<T> future = promise.get_future();
-  spawn_then(rt, shard, std::move(body), [kept = std::move(promise)](task_outcome<T> outcome) mutable noexcept {
+  spawn_then(rt, shard, std::move(body), [kept = std::move(promise)](task_outcome<T>&& outcome) mutable noexcept {
     if (!outcome) {
       kept.set_exception(std::move(outcome.error()));
     } else if constexpr (std::is_void_v<T>) {
       kept.set_value();
     } else {
-      kept.set_value(std::move(*outcome));
+      try {
+        kept.set_value(std::move(*outcome));
+      } catch (...) {  // a move has thrown
+        kept.set_exception(std::current_exception());
+      }
     }
   });
   return future;
@@ -151,8 +155,12 @@ class on_awaiter {
   [[nodiscard]] static bool await_ready() noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiting) {
     // May have resumed the coroutine, and destroyed this, when it returns.
-    spawn_then(runtime_, shard_, std::move(body_), [this, waiting](task_outcome<T> outcome) noexcept {
-      outcome_.emplace(std::move(outcome));
+    spawn_then(runtime_, shard_, std::move(body_), [this, waiting](task_outcome<T>&& outcome) noexcept {
+      try {
+        outcome_.emplace(std::move(outcome));
+      } catch (...) {  // a move has thrown
+        outcome_.emplace(std::unexpect, std::current_exception());
+      }
       waiting.resume();
     });
   }

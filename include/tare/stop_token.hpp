@@ -52,19 +52,25 @@ struct task_value<task<T>> {
 /// Awaits `body`, and cancels it when a stop is requested on `token`.
 ///
 /// **Errors** Returns std::expected<T, stopped>: `stopped` if a stop was requested and the task has ended by its
-/// cancellation. A result that the task delivers nevertheless is returned, and another error is thrown.
-/// **Cancellation** Cancels the task and waits for it; then throws `cancelled`, or its error. **Threads** A stop may be
-/// requested on any thread; the call does not wait for the task. **Bytes** A frame of about 400 and the result.
+/// cancellation. A result that the task delivers nevertheless is returned, and another error is thrown; so is a
+/// `cancelled` without a request. **Cancellation** Cancels the task and waits for it; then returns its result, or
+/// throws its error or `cancelled`. **Threads** A stop may be requested on any thread; the call does not wait for the
+/// task. **Bytes** A frame of about 400 and the result.
 template <class T>
 task<std::expected<T, stopped>> with_stop_token(std::stop_token token, task<T> body) {
   std::optional<std::expected<T, stopped>> kept;
   scope s;
   s.spawn(detail::keep_result<T>(std::move(body), kept));
   // Destroyed first, and only when no call is in progress.
-  const std::stop_callback on_stop(std::move(token), [&s] { s.cancel(); });
-  co_await s.join();
-  if (!kept) co_return std::unexpected(stopped());
-  co_return std::move(*kept);
+  const std::stop_callback on_stop(token, [&s] { s.cancel(); });
+  try {
+    co_await s.join();
+  } catch (const cancelled&) {
+    if (!kept) throw;  // a result that the task has delivered must not be lost
+  }
+  if (kept) co_return std::move(*kept);
+  if (!token.stop_requested()) throw cancelled();  // of its own accord
+  co_return std::unexpected(stopped());
 }
 
 /// Awaits `body(stop)`, where `stop` is a std::stop_token on which a stop is requested when the current task is

@@ -146,10 +146,10 @@ class select_arm<A> {
     on_.check_free();
     return false;
   }
-  [[nodiscard]] bool enqueue(select_core& core) {
+  [[nodiscard]] bool enqueue(select_core& core) noexcept {
     if (on_.has_expired()) return false;
     alarm_.core = &core;
-    on_.start(alarm_);
+    if (on_.armed_ == nullptr) on_.start(alarm_);  // otherwise it is by another arm of this select, which ends with it
     return true;
   }
   void withdraw() noexcept { on_.stop(alarm_); }

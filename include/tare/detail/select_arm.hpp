@@ -63,7 +63,12 @@ class select_arm {
   }
   select_arm(const select_arm&) = delete;
   select_arm& operator=(const select_arm&) = delete;
-  ~select_arm() = default;
+  /// Not chosen, or an exception before a choice was possible.
+  ~select_arm() {
+    if constexpr (std::is_reference_v<A> && requires { wait_.give_back(*origin_.from); }) {
+      if (origin_.from != nullptr) wait_.give_back(*origin_.from);
+    }
+  }
 
   [[nodiscard]] brief_lock* lock() const noexcept { return wait_.select_lock(); }
   [[nodiscard]] bool try_now(wake_last& woken) { return wait_.try_now(woken); }
@@ -77,14 +82,12 @@ class select_arm {
     return false;
   }
   /// For an arm that has not been chosen.
-  void withdraw() noexcept {
-    (void)wait_.withdraw();
-    if constexpr (std::is_reference_v<A> && requires { wait_.give_back(*origin_.from); }) {
-      wait_.give_back(*origin_.from);
-    }
-  }
+  void withdraw() noexcept { (void)wait_.withdraw(); }
   [[nodiscard]] link id() noexcept { return to_link(static_cast<wait_node*>(&wait_)); }
-  result take() { return wait_.await_resume(); }
+  result take() {
+    if constexpr (std::is_reference_v<A>) origin_.from = nullptr;
+    return wait_.await_resume();
+  }
 
  private:
   struct nothing {};
