@@ -152,8 +152,14 @@ task<of_servers> ask_servers(application& app) {
   co_return sum;
 }
 
-task<unsigned> get_metrics(application& app, request& /*asked*/, response& to) {
+/// What the texts for operators hold while they are made and sent.
+constexpr std::size_t report_bytes = std::size_t{16} << 10U;
+
+task<unsigned> get_metrics(application& app, request& asked, response& to) {
   const of_servers servers = co_await ask_servers(app);
+  const auto seen = co_await app.tasks.look();
+  const bool fits = co_await asked.reserve(report_bytes);
+  if (!fits) co_return co_await refuse(to, 503, "busy");
   const auto put = [text = std::string()](std::string_view name, std::string_view type, std::string_view help,
                                           auto value) mutable -> std::string& {
     if (!name.empty()) metrics::write_value(text, name, type, help, static_cast<double>(value));
@@ -177,14 +183,15 @@ task<unsigned> get_metrics(application& app, request& /*asked*/, response& to) {
   std::string& text =
       values("db_connections_lent", "gauge", "Database connections in use.", app.items.database().lent());
   app.measured.write(text);
-  const auto seen = co_await app.tasks.look();
   write_tasks(text, *seen);
   (void)co_await to.send("text/plain; version=0.0.4; charset=utf-8", text);
   co_return 200;
 }
 
 /// For operators: what the service's coroutines wait for.
-task<unsigned> get_tasks(application& app, request& /*asked*/, response& to) {
+task<unsigned> get_tasks(application& app, request& asked, response& to) {
+  const bool fits = co_await asked.reserve(report_bytes);
+  if (!fits) co_return co_await refuse(to, 503, "busy");
   json described = co_await app.tasks.describe();
   co_return co_await answer(to, 200, std::move(described));
 }

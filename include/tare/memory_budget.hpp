@@ -56,7 +56,7 @@ class [[nodiscard]] memory_share {
 
   /// Releases the share now.
   void release() noexcept;
-  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_and_flags_ & ~(has_reserve_flag | lasts_flag); }
+  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_and_flags_ & (urgent_flag - 1); }
   /// False if nothing was admitted.
   [[nodiscard]] explicit operator bool() const noexcept { return of_ != nullptr; }
 
@@ -93,6 +93,7 @@ class [[nodiscard]] memory_share {
 
   static constexpr std::uint64_t has_reserve_flag = std::uint64_t{1} << 63U;
   static constexpr std::uint64_t lasts_flag = std::uint64_t{1} << 62U;
+  static constexpr std::uint64_t urgent_flag = std::uint64_t{1} << 61U;
   [[nodiscard]] bool has(std::uint64_t flag) const noexcept { return (bytes_and_flags_ & flag) != 0; }
 
   memory_budget* of_ = nullptr;
@@ -112,7 +113,7 @@ class memory_budget {
   [[nodiscard]] memory_share try_admit(std::size_t bytes) noexcept;
 
   /// For the few requests that must be answered when all others are refused, such as health checks: 128 KiB of the
-  /// reserve are set aside for them, and they do not queue behind others.
+  /// reserve are set aside for them, and they do not queue behind others, also when the share grows.
   [[nodiscard]] memory_share try_admit_urgent(std::size_t bytes) noexcept;
 
   /// Waits for room for at most `patience`; returns an empty share if there was none.

@@ -47,7 +47,8 @@ void memory_share::release() noexcept {
 }
 
 bool memory_share::try_grow_to(std::size_t bytes) noexcept {
-  return bytes <= this->bytes() || (of_ != nullptr && of_->grow(*this, bytes, memory_budget::asker::anyone));
+  const auto by = has(urgent_flag) ? memory_budget::asker::urgent : memory_budget::asker::anyone;
+  return bytes <= this->bytes() || (of_ != nullptr && of_->grow(*this, bytes, by));
 }
 
 bool memory_share::try_grow_for_good(std::size_t bytes) noexcept {
@@ -220,6 +221,7 @@ memory_share memory_budget::try_admit(std::size_t bytes) noexcept {
 
 memory_share memory_budget::try_admit_urgent(std::size_t bytes) noexcept {
   memory_share share(*this);
+  share.bytes_and_flags_ |= memory_share::urgent_flag;
   if (grow(share, bytes, asker::urgent) || (make_room() && grow(share, bytes, asker::urgent))) return share;
   refusals_.fetch_add(1, std::memory_order_relaxed);
   return {};

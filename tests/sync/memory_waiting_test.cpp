@@ -206,8 +206,10 @@ TEST(memory_waiting, urgent_requests_have_room_of_their_own) {
     tare::spawn(wait());
     co_await tare::sleep_for(10ms);
     EXPECT_EQ(budget.waiting(), 1U);
-    memory_share one = budget.try_admit_urgent(urgent / 2);
+    memory_share one = budget.try_admit_urgent(urgent / 4);
     EXPECT_TRUE(one);
+    EXPECT_TRUE(one.try_grow_to(urgent / 2));
+    EXPECT_FALSE(one.try_grow_to(urgent + 1));
     memory_share other = budget.try_admit_urgent(urgent / 2);
     EXPECT_TRUE(other);
     EXPECT_FALSE(budget.try_admit_urgent(1));
