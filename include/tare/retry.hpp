@@ -10,7 +10,7 @@
 // back at the same moment. Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ ("full
 // jitter").
 //
-// Bytes: 96 and the operation in its frame while it pauses; the result of a failed attempt is destroyed before.
+// Bytes: a frame of 160, the operation, and a result. The result of a failed attempt is destroyed before the pause.
 
 #include <tare/sleep.hpp>
 #include <tare/task.hpp>

@@ -4,7 +4,7 @@
 //
 //   if (auto row = co_await tare::timeout(50ms, query(id))) use(*row); else give_up();
 //
-// Bytes: 144 and the result in the awaiting frame, in addition to the task's own frame. Setting and clearing the timer
+// Bytes: 184 and the result in the awaiting frame, in addition to the task's own frame. Setting and clearing the timer
 // is O(1).
 
 #include <tare/detail/join_group.hpp>
