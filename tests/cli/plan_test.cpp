@@ -29,11 +29,19 @@ TEST(plan_command_test, tells_what_fits_and_what_to_set) {
 }
 
 TEST(plan_command_test, tells_requests_that_wait_from_those_that_respond) {
-  const auto ended = run_tare({"plan", "--memory", "64M", "--weight", "100", "--base", "12M", "--in-flight", "12000",
-                               "--responding", "16", "--waiting", "2K", "--buffer", "128K", "--predict", "12000"});
-  EXPECT_EQ(ended.status, 0) << ended.errors;
-  EXPECT_THAT(ended.output, HasSubstr("requests that wait            24.5 MB"));
-  EXPECT_THAT(ended.output, HasSubstr("requests that read or respond  2.1 MB"));
+  std::vector<std::string> arguments{"plan", "--memory",    "64M",   "--weight",     "100",  "--base",
+                                     "12M",  "--in-flight", "12000", "--responding", "16",   "--waiting",
+                                     "2K",   "--buffer",    "128K",  "--predict",    "12000"};
+  const auto shown = run_tare(arguments);
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  EXPECT_THAT(shown.output, HasSubstr("requests that wait"));
+  EXPECT_THAT(shown.output, HasSubstr("requests that read or respond"));
+  arguments.insert(arguments.end(), {"--json", "-"});
+  const auto planned = run_tare(arguments);
+  ASSERT_EQ(planned.status, 0) << planned.errors;
+  const json memory = json::parse(planned.output).at("memory");
+  EXPECT_EQ(memory.at("waiting_bytes"), (12'000 - 16) * 2048);
+  EXPECT_EQ(memory.at("buffer_bytes"), 16 * 131'072);
 }
 
 TEST(plan_command_test, says_what_is_wrong_in_one_line) {
