@@ -8,7 +8,6 @@
 #include <chrono>
 #include <expected>
 #include <limits>
-#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -20,7 +19,7 @@ using namespace std::chrono_literals;
 using tare::retry_policy;
 using tare::task;
 using time_point = std::chrono::steady_clock::time_point;
-using outcome = std::expected<std::unique_ptr<int>, std::string>;
+using outcome = std::expected<int, std::string>;
 
 class retry_test : public testing::Test {
  protected:
@@ -30,7 +29,7 @@ class retry_test : public testing::Test {
       calls_.push_back(tare::now());
       if (std::cmp_less_equal(calls_.size(), failures))
         co_return std::unexpected("failure " + std::to_string(calls_.size()));
-      co_return std::make_unique<int>(7);
+      co_return 7;
     };
   }
   std::vector<std::chrono::nanoseconds> pauses() const {
@@ -48,7 +47,7 @@ TEST_F(retry_test, stops_with_the_first_value) {
     calls_.clear();
     const auto got = rt_.run(tare::retry({.max_attempts = 5}, failing(failures)));
     ASSERT_TRUE(got.has_value());
-    EXPECT_EQ(**got, 7);
+    EXPECT_EQ(*got, 7);
     EXPECT_EQ(calls_.size(), static_cast<std::size_t>(failures) + 1);
   }
 }
