@@ -112,17 +112,22 @@ TEST(http_admission, connections_that_have_been_idle_longest_are_shed_first) {
 }
 
 /// Takes all the room that is not kept in reserve.
-tare::memory_share take_all_room() {
+task<tare::memory_share> take_all_room() {
   tare::memory_share all = tare::memory().try_admit(1);
-  for (std::size_t step = limit; step != 0; step /= 2) (void)all.try_grow_to(all.bytes() + step);
-  return all;
+  // The process may hold more than when the runtime began, as under sanitizers. That leaves room once the kernel's
+  // figure has been read again, after a millisecond, because the share's memory is never touched.
+  for (int look = 0; look < 2; ++look) {
+    for (std::size_t step = limit; step != 0; step /= 2) (void)all.try_grow_to(all.bytes() + step);
+    co_await tare::sleep_for(5ms);
+  }
+  co_return all;
 }
 
 TEST(http_admission, where_there_is_no_room_requests_are_refused_and_urgent_ones_are_answered) {
   serve(hello, {.urgent_paths = {"/healthz"}}, [](std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     {
-      const tare::memory_share all = take_all_room();
+      const tare::memory_share all = co_await take_all_room();
       const auto refused = co_await client.ask(get);
       EXPECT_EQ(refused.status, 503U);
       EXPECT_NE(refused.head.find("retry-after: 1\r\n"), std::string::npos) << refused.head;
@@ -221,7 +226,7 @@ TEST_P(http_admission_in_vain, leaves_the_request_with_what_it_held) {
   auto handler = [&](http::request& asked, http::response& answer) -> task<> {
     before = tare::memory().promised();
     {
-      tare::memory_share all = take_all_room();
+      tare::memory_share all = co_await take_all_room();
       all.shrink_to(all.bytes() - GetParam().free_bytes);
       waits.set();
       const auto fits = co_await tare::timeout(GetParam().is_cancelled ? 20ms : 10s, GetParam().waits(asked));
