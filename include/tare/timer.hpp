@@ -71,8 +71,8 @@ class timer {
   void check_free() const {
     if (armed_ != nullptr) throw std::logic_error("tare::timer: another task is already waiting for it");
   }
-  void start(detail::timer_node& alarm) {
-    check_free();
+  /// No other task may be waiting.
+  void start(detail::timer_node& alarm) noexcept {
     armed_ = &alarm;
     detail::arm_at(alarm, detail::saturated_nanoseconds(deadline_.time_since_epoch()));
   }
@@ -110,6 +110,7 @@ class timer::wait_awaiter : private detail::wait_node, private detail::timer_nod
       waiter.on_.stop(waiter);
       waiter.wake_here(detail::wait_kind::ready);
     };
+    on_.check_free();
     on_.start(*this);
     begin(task);
     return true;
