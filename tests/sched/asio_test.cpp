@@ -50,6 +50,7 @@ auto async_task(tare::runtime& rt, tare::shard_id shard, task<T> body, Token&& t
         auto work = asio::make_work_guard(asio::get_associated_executor(handler));
         tare::spawn_then(
             rt, shard, std::move(started),
+            // NOLINTNEXTLINE(bugprone-exception-escape): of an executor that is empty, which this one is not
             [kept = std::move(handler), at = std::move(work)](tare::task_outcome<T> outcome) mutable noexcept {
               auto executor = at.get_executor();
               asio::post(executor, [last = std::move(kept), got = std::move(outcome)]() mutable {

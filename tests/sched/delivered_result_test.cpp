@@ -129,6 +129,7 @@ TEST_F(delivered_result_test, map_begins_no_more_workers_than_there_are_elements
 /// Throws when it is moved for the n-th time.
 struct throws_when_moved {
   explicit throws_when_moved(int moves) noexcept : left(moves) {}
+  // NOLINTNEXTLINE(performance-noexcept-move-constructor,bugprone-exception-escape): it throws
   throws_when_moved(throws_when_moved&& other) : left(other.left - 1) {
     if (left < 0) throw std::runtime_error("moved");
   }
