@@ -167,6 +167,7 @@ TEST(suspend_on_threads_test, wakes_from_threads_race_with_cancellation_and_the_
           if (number % 3 == 0) {
             kept = tare::waker();
           } else {
+            // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): what a copy does is tested
             const tare::waker copy(kept);
             copy.wake();
           }

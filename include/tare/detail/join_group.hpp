@@ -176,7 +176,7 @@ class arena_array {
   arena_array& operator=(const arena_array&) = delete;
   ~arena_array() {
     std::destroy_n(data_, size_);
-    if (data_ != nullptr) free_record(data_);
+    if (data_ != nullptr) free_record(static_cast<void*>(data_));
   }
 
   [[nodiscard]] std::span<T> all() noexcept { return {data_, size_}; }
