@@ -102,6 +102,7 @@ task<bool> waits_in_asio(asio::io_context& loop, std::chrono::milliseconds time)
       tare::suspend([&](tare::waker w) {
         asio::post(loop, [timer, w = std::move(w)] { timer->async_wait([timer, w](auto /*error*/) { w.wake(); }); });
       }),
+      // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory
       [&]() noexcept { asio::post(loop, [timer] { timer->cancel(); }); });
   co_return woken.has_value();
 }
@@ -139,7 +140,7 @@ TEST(asio_test, a_coroutine_of_asio_delivers_a_value_to_a_task) {
       auto halves = tare::make_oneshot<int>();
       asio::co_spawn(asio_loop.loop(), in_asio(asio_loop.loop(), value),
                      [sender = std::move(halves.sender)](const std::exception_ptr& error, int got) mutable {
-                       if (!error) sender.send(std::move(got));
+                       if (!error) sender.send(int{got});
                      });
       const auto got = co_await halves.receiver.receive();
       value = got.value();

@@ -69,7 +69,7 @@ class uv_thread {
           [](uv_work_t* work, int /*status*/) {
             auto* mine = static_cast<job*>(work->data);
             if (mine->waker != nullptr) tare::waker::from(mine->waker).wake();
-            mine->reply.send(mine->input);
+            mine->reply.send(int{mine->input});
             delete mine;
           });
     }
