@@ -166,14 +166,16 @@ TEST(adapt_on_threads_test, resumed_from_other_threads) {
     std::atomic<int> sum = 0;
     std::mutex lock;
     auto worker = [&](int number) -> task<> {
-      const int got = co_await tare::adapt(calls{[&, number](std::coroutine_handle<> waiting) {
-                                                   const std::scoped_lock guard(lock);
-                                                   threads.emplace_back([waiting, number] {
-                                                     for (int i = 0; i < number; ++i) std::this_thread::yield();
-                                                     waiting.resume();
-                                                   });
-                                                 },
-                                                 number});
+      // Not made in the co_await expression: g++ 12 destroys it twice.
+      calls starting{[&, number](std::coroutine_handle<> waiting) {
+                       const std::scoped_lock guard(lock);
+                       threads.emplace_back([waiting, number] {
+                         for (int i = 0; i < number; ++i) std::this_thread::yield();
+                         waiting.resume();
+                       });
+                     },
+                     number};
+      const int got = co_await tare::adapt(std::move(starting));
       sum += got;
     };
     auto body = [&]() -> task<> {
