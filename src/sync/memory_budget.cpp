@@ -235,10 +235,13 @@ task<memory_share> memory_budget::admit(std::size_t bytes, std::chrono::nanoseco
 }
 
 /// During its lifetime, only waiting requests are admitted. Shares that are never lent the reserve have a separate
-/// queue: its first may wait for a long time, and no other request must wait for that.
+/// queue: its first may wait for a long time, and no other request must wait for that. An urgent share is in no queue.
 class memory_budget::place_in_queue {
  public:
-  place_in_queue(memory_budget& of, bool lasting) noexcept : of_(of), lasting_(lasting) { change(1); }
+  place_in_queue(memory_budget& of, const memory_share& share) noexcept
+      : of_(of), lasting_(share.has(memory_share::lasts_flag)), urgent_(share.has(memory_share::urgent_flag)) {
+    change(1);
+  }
   place_in_queue(const place_in_queue&) = delete;
   place_in_queue& operator=(const place_in_queue&) = delete;
   ~place_in_queue() { change(SIZE_MAX); }
@@ -248,11 +251,12 @@ class memory_budget::place_in_queue {
  private:
   void change(std::size_t by) noexcept {
     of_.waiting_.fetch_add(by, std::memory_order_relaxed);
-    if (!lasting_) of_.preceding_.fetch_add(by, std::memory_order_relaxed);
+    if (!lasting_ && !urgent_) of_.preceding_.fetch_add(by, std::memory_order_relaxed);
   }
 
   memory_budget& of_;
   bool lasting_;
+  bool urgent_;
 };
 
 task<bool> memory_budget::wait_for_room(memory_share& share, std::size_t bytes, std::chrono::nanoseconds patience) {
@@ -261,16 +265,17 @@ task<bool> memory_budget::wait_for_room(memory_share& share, std::size_t bytes, 
     co_return false;
   }
   const std::int64_t until = present() + std::min<std::int64_t>(patience.count(), std::int64_t{1} << 60U);
-  const place_in_queue place(*this, share.has(memory_share::lasts_flag));
+  const place_in_queue place(*this, share);
   semaphore_permit turn;
+  const bool is_urgent = share.has(memory_share::urgent_flag);
   // All others wait for the share that has the reserve.
-  if (!share.has_reserve()) {
+  if (!share.has_reserve() && !is_urgent) {
     auto come = co_await timeout(patience, place.turn().acquire());
     if (come) turn = std::move(*come);
   }
-  if (turn || share.has_reserve()) {
+  if (turn || share.has_reserve() || is_urgent) {
     for (;;) {
-      if (grow(share, bytes, asker::first_in_queue)) co_return true;
+      if (grow(share, bytes, is_urgent ? asker::urgent : asker::first_in_queue)) co_return true;
       const std::int64_t left = until - present();
       if (left <= 0) break;
       (void)make_room();

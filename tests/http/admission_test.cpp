@@ -140,6 +140,25 @@ TEST(http_admission, where_there_is_no_room_requests_are_refused_and_urgent_ones
   });
 }
 
+TEST(http_admission, what_an_urgent_request_reserves_later_is_urgent_too) {
+  constexpr std::size_t more = 16'000;
+  for (const bool is_urgent : {true, false}) {
+    // Admitted while there is room; it is gone when the handler asks for more.
+    auto reserves = [&](http::request& asked, http::response& answer) -> task<> {
+      const tare::memory_share all = co_await take_all_room();
+      const tare::memory_share reserve = co_await tare::memory().admit(1, 1s);
+      EXPECT_TRUE(reserve.has_reserve());
+      const bool fits = co_await asked.reserve(more);
+      (void)co_await answer.status(fits ? 200 : 503).send("text/plain", "");
+    };
+    serve(reserves, {.room_timeout = 50ms, .urgent_paths = {"/healthz"}}, [&](std::uint16_t port) -> task<> {
+      auto client = co_await raw_client::connect(port);
+      const auto got = co_await client.ask(is_urgent ? "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n" : get);
+      EXPECT_EQ(got.status, is_urgent ? 200U : 503U);
+    });
+  }
+}
+
 TEST(http_admission, a_stream_that_may_last_for_ever_keeps_room_for_what_it_holds_only) {
   std::size_t before = 0;
   std::size_t meanwhile = 0;

@@ -195,29 +195,6 @@ TEST(memory_waiting, what_may_last_for_ever_gets_none_of_the_reserve) {
   });
 }
 
-TEST(memory_waiting, urgent_requests_have_room_of_their_own) {
-  in_virtual_time([]() -> task<> {
-    memory_budget budget(1000 * kib + urgent, [] { return std::size_t{0}; });
-    budget.keep_reserve(400 * kib);
-    memory_share rest = budget.try_admit(600 * kib);
-    memory_share reserve = co_await budget.admit(400 * kib, 1s);
-    EXPECT_TRUE(reserve.has_reserve());
-    auto wait = [&]() -> task<> { EXPECT_FALSE(co_await budget.admit(1, 100ms)); };
-    tare::spawn(wait());
-    co_await tare::sleep_for(10ms);
-    EXPECT_EQ(budget.waiting(), 1U);
-    memory_share one = budget.try_admit_urgent(urgent / 4);
-    EXPECT_TRUE(one);
-    EXPECT_TRUE(one.try_grow_to(urgent / 2));
-    EXPECT_FALSE(one.try_grow_to(urgent + 1));
-    memory_share other = budget.try_admit_urgent(urgent / 2);
-    EXPECT_TRUE(other);
-    EXPECT_FALSE(budget.try_admit_urgent(1));
-    EXPECT_EQ(budget.promised(), budget.limit());
-    co_await tare::sleep_for(200ms);
-  });
-}
-
 /// Cancelled after each millisecond of its life in turn: first in the queue, behind another, with the reserve, done.
 TEST(memory_waiting, whoever_is_cancelled_in_whatever_state_loses_nothing) {
   for (int cancelled_at = 0; cancelled_at < 40; ++cancelled_at) {

@@ -61,10 +61,13 @@ exchange::arrival exchange::accept_head() noexcept {
   body_complete_ = !reader_.has_body();
   // A client that has begun to send its body does not wait (RFC 9110, 10.1.1).
   continue_due_ = head().expects_continue && input_.empty();
-  admitted_ = account();
-  if (!admitted_ && server_.is_urgent(head().path)) {
-    share_ = server_.budget()->try_admit_urgent(held_bytes());
+  memory_budget* const budget = server_.budget();
+  if (budget != nullptr && server_.is_urgent(head().path)) {
+    // Even if there is room now, so that what the request holds later is urgent, too.
+    share_ = budget->try_admit_urgent(held_bytes());
     admitted_ = static_cast<bool>(share_);
+  } else {
+    admitted_ = account();
   }
   if (!admitted_) share_.release();
   return arrival::head;
