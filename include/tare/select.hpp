@@ -16,6 +16,7 @@
 // for a vector keep the waits in a record. Nothing is allocated while waiting.
 
 #include <tare/detail/join_group.hpp>
+#include <tare/detail/random.hpp>
 #include <tare/detail/select_arm.hpp>
 
 #include <array>

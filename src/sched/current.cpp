@@ -2,6 +2,7 @@
 #include "sched/runtime_core.hpp"
 #include "sched/usage.hpp"
 
+#include <tare/detail/random.hpp>
 #include <tare/resume_on.hpp>
 #include <tare/runtime.hpp>
 #include <tare/sleep.hpp>
@@ -32,16 +33,13 @@ void empty_task(const char* call) noexcept {
 shard_id less_loaded_shard() {
   shard& here = shard::current();
   runtime_core& runtime = here.runtime();
-  const std::uint64_t count = runtime.shard_count();
+  const std::size_t count = runtime.shard_count();
   if (count == 1) return here.number();
-  // xorshift (Marsaglia, 2003): it only decides which two shards to compare.
-  static thread_local std::uint64_t state = 0x9E3779B97F4A7C15U;
-  state ^= state << 13U;
-  state ^= state >> 7U;
-  state ^= state << 17U;
-  const auto one = static_cast<shard_id>(state % count);
-  const auto other = static_cast<shard_id>((one + 1 + (state >> 32U) % (count - 1)) % count);
-  return runtime.shard_at(one).load() <= runtime.shard_at(other).load() ? one : other;
+  const std::size_t one = random_below(count);
+  const std::size_t other = (one + 1 + random_below(count - 1)) % count;
+  const bool is_first =
+      runtime.shard_at(static_cast<shard_id>(one)).load() <= runtime.shard_at(static_cast<shard_id>(other)).load();
+  return static_cast<shard_id>(is_first ? one : other);
 }
 
 void destroy_unstarted(link frame) noexcept {

@@ -1,6 +1,6 @@
 #include <tare/retry.hpp>
 
-#include <tare/detail/select_arm.hpp>
+#include <tare/detail/random.hpp>
 
 #include <algorithm>
 #include <stdexcept>
