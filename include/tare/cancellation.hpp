@@ -4,8 +4,7 @@
 //
 //   while (auto block = next_block()) {
 //     hash.update(*block);
-//     co_await tare::checkpoint();                              // throws `cancelled`; lets other tasks run now and
-//     then
+//     co_await tare::checkpoint();                              // throws `cancelled`; lets other tasks run
 //   }
 //   co_await tare::on_cancel(perform(handle), [&]() noexcept { curl_abort(handle); });
 //

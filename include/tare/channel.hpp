@@ -201,12 +201,7 @@ class channel<T>::send_awaiter : public detail::queued_wait {
   }
   [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &at_.lock_; }
   /// False if it is not in the queue.
-  [[nodiscard]] bool withdraw() noexcept {
-    const std::scoped_lock guard(at_.lock_);
-    if (granted) return false;
-    leave(queue());
-    return true;
-  }
+  [[nodiscard]] bool withdraw() noexcept { return withdraw_from(at_.lock_, queue()); }
   void give_back(send_request& to) noexcept { to.value = std::move(value_); }
 
  private:
@@ -261,12 +256,7 @@ class channel<T>::receive_awaiter : public detail::queued_wait {
   }
   [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &at_.lock_; }
   /// False if it is not in the queue.
-  [[nodiscard]] bool withdraw() noexcept {
-    const std::scoped_lock guard(at_.lock_);
-    if (granted) return false;
-    leave(queue());
-    return true;
-  }
+  [[nodiscard]] bool withdraw() noexcept { return withdraw_from(at_.lock_, queue()); }
 
  private:
   friend class channel;

@@ -137,18 +137,9 @@ class handle_record {
   /// What await_suspend returns.
   [[nodiscard]] bool wait(queued_wait& node, wait_state& task) noexcept {
     const std::scoped_lock guard(waiters_.lock);
-    if (outcome_) return current_shard->end_at_once(task);
-    if (const auto refused = refuse_if_cancelled(task)) return *refused;
-    node.begin(task);
-    waiters_.queue.push_back(node);
-    return true;
+    return node.wait_unless(outcome_.has_value(), task, waiters_.queue);
   }
-  [[nodiscard]] bool withdraw(queued_wait& node) noexcept {
-    const std::scoped_lock guard(waiters_.lock);
-    if (node.granted) return false;
-    node.leave(waiters_.queue);
-    return true;
-  }
+  [[nodiscard]] bool withdraw(queued_wait& node) noexcept { return node.withdraw_from(waiters_.lock, waiters_.queue); }
   [[nodiscard]] brief_lock* lock() noexcept { return &waiters_.lock; }
   [[nodiscard]] bool has_outcome() const noexcept { return outcome_.has_value(); }
   void enqueue(queued_wait& node) noexcept { waiters_.queue.push_back(node); }

@@ -103,19 +103,10 @@ class oneshot_state {
   /// What await_suspend returns.
   [[nodiscard]] bool wait(queued_wait& node, wait_state& task) noexcept {
     const std::scoped_lock guard(waiters_.lock);
-    if (finished_) return current_shard->end_at_once(task);
-    if (const auto refused = refuse_if_cancelled(task)) return *refused;
-    node.begin(task);
-    waiters_.queue.push_back(node);
-    return true;
+    return node.wait_unless(finished_, task, waiters_.queue);
   }
   /// False if it is not in the queue.
-  [[nodiscard]] bool withdraw(queued_wait& node) noexcept {
-    const std::scoped_lock guard(waiters_.lock);
-    if (node.granted) return false;
-    node.leave(waiters_.queue);
-    return true;
-  }
+  [[nodiscard]] bool withdraw(queued_wait& node) noexcept { return node.withdraw_from(waiters_.lock, waiters_.queue); }
 
   // For `select`. Both require the lock.
   [[nodiscard]] brief_lock* lock() noexcept { return &waiters_.lock; }
@@ -386,12 +377,7 @@ class oneshot<T>::receive_awaiter : public detail::queued_wait {
   }
   [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &from_.waiters_.lock; }
   /// False if it is not in the queue.
-  [[nodiscard]] bool withdraw() noexcept {
-    const std::scoped_lock guard(from_.waiters_.lock);
-    if (granted) return false;
-    leave(from_.waiters_.queue);
-    return true;
-  }
+  [[nodiscard]] bool withdraw() noexcept { return withdraw_from(from_.waiters_.lock, from_.waiters_.queue); }
 
  private:
   oneshot& from_;

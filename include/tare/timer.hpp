@@ -38,7 +38,7 @@ class timer {
   timer& operator=(const timer&) = delete;
   ~timer() = default;
 
-  /// Starts anew, with the same duration or another.
+  /// Restarts the timer now, with the same duration or another.
   void reset() noexcept { move_to(later(time_)); }
   void reset(clock::duration time) noexcept {
     time_ = time;
@@ -132,12 +132,7 @@ class select_arm<A> {
  public:
   using result = void;
 
-  explicit select_arm(arm_source<A> source) noexcept : on_(source.request->on) {
-    alarm_.expired = [](timer_node& self) noexcept {
-      auto& rung = static_cast<alarm&>(self);
-      if (rung.core->claim(to_link(static_cast<wait_state*>(&rung)))) rung.core->wake_here(wait_kind::ready);
-    };
-  }
+  explicit select_arm(arm_source<A> source) noexcept : on_(source.request->on) {}
   select_arm(const select_arm&) = delete;
   select_arm& operator=(const select_arm&) = delete;
   ~select_arm() = default;
@@ -150,19 +145,15 @@ class select_arm<A> {
   [[nodiscard]] bool enqueue(select_core& core) noexcept {
     if (on_.has_expired()) return false;
     alarm_.core = &core;
-    if (on_.armed_ == nullptr) on_.start(alarm_);  // otherwise it is by another arm of this select, which ends with it
+    if (on_.armed_ == nullptr) on_.start(alarm_);  // otherwise armed by another arm of this select
     return true;
   }
   void withdraw() noexcept { on_.stop(alarm_); }
-  [[nodiscard]] link id() noexcept { return to_link(static_cast<wait_state*>(&alarm_)); }
+  [[nodiscard]] link id() noexcept { return alarm_.id(); }
   void take() noexcept { on_.stop(alarm_); }
 
  private:
-  struct alarm : timer_node {
-    select_core* core = nullptr;
-  };
-
-  alarm alarm_;
+  select_alarm alarm_;
   timer& on_;
 };
 

@@ -34,12 +34,7 @@ void event::set() noexcept {
   woken.wake_all();
 }
 
-bool event::wait_awaiter::withdraw() noexcept {
-  const std::scoped_lock guard(on_.waiters_.lock);
-  if (granted) return false;
-  leave(on_.waiters_.queue);
-  return true;
-}
+bool event::wait_awaiter::withdraw() noexcept { return withdraw_from(on_.waiters_.lock, on_.waiters_.queue); }
 
 void event::give_up(detail::wait_node& node) noexcept {
   auto& waiter = static_cast<wait_awaiter&>(node);

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -40,6 +41,38 @@ TEST_F(select_twice_test, over_one_timer_ends_when_it_expires) {
     co_await idle.wait();  // nothing has remained
   };
   rt_.run(body());
+}
+
+TEST_F(select_twice_test, over_one_timer_leaves_no_alarm_if_another_request_or_a_cancellation_ends_it) {
+  auto body = [&](bool cancelled) -> task<> {
+    tare::timer idle(1s);
+    for (int round = 0; round < 4; ++round) {
+      tare::event other;
+      std::optional<std::size_t> chosen;
+      auto waits = [&]() -> task<> {
+        const auto got = co_await tare::select(idle.wait(), idle.wait(), other.wait());
+        chosen = got.index();
+      };
+      idle.reset();
+      const auto began = tare::now();
+      co_await tare::with_scope([&](tare::scope& s) -> task<> {
+        s.spawn(waits());
+        co_await tare::sleep_for(500ms);
+        if (cancelled) {
+          s.cancel();
+        } else {
+          other.set();
+        }
+      });
+      EXPECT_EQ(chosen, cancelled ? std::nullopt : std::optional<std::size_t>(2));
+      EXPECT_LT(tare::now() - began, 600ms);
+      // An alarm that had remained would expire in this wait, in whichever round uses its memory.
+      co_await idle.wait();
+      EXPECT_GE(tare::now() - began, 1s);
+      EXPECT_LT(tare::now() - began, 1100ms);
+    }
+  };
+  for (const bool cancelled : {false, true}) rt_.run(body(cancelled));
 }
 
 TEST_F(select_twice_test, a_value_to_be_sent_comes_back_if_another_request_is_refused) {

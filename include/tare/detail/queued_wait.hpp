@@ -6,6 +6,7 @@
 #include <tare/detail/wait_node.hpp>
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 
 namespace tare::detail {
@@ -44,6 +45,17 @@ struct queued_wait : wait_node {
     queue.remove(*this);
     granted = true;
   }
+  /// What `await_suspend` returns: the wait ends at once if it is `complete`, and otherwise begins, unless the task is
+  /// cancelled.
+  [[nodiscard]] bool wait_unless(bool complete, wait_state& task, wait_list& queue) noexcept;
+
+  /// The only one that takes the lock itself: leaves the queue. False if the node is not in the queue.
+  [[nodiscard]] bool withdraw_from(brief_lock& lock, wait_list& queue) noexcept {
+    const std::scoped_lock guard(lock);
+    if (granted) return false;
+    leave(queue);
+    return true;
+  }
 
   /// The first node that could be claimed, still in the queue; nullptr if there is none.
   static queued_wait* claim_first(wait_list& queue) noexcept {
@@ -79,6 +91,14 @@ static_assert(sizeof(queued_wait) == 40);
   if (!task.cancelled) [[likely]]
     return std::nullopt;
   return current_shard->refuse(task);
+}
+
+inline bool queued_wait::wait_unless(bool complete, wait_state& task, wait_list& queue) noexcept {
+  if (complete) return current_shard->end_at_once(task);
+  if (const auto refused = refuse_if_cancelled(task)) return *refused;
+  begin(task);
+  queue.push_back(*this);
+  return true;
 }
 
 /// A node removed under a lock, to be woken after unlocking. Declare it before the lock's guard, so that it is

@@ -99,18 +99,26 @@ class select_arm {
   [[no_unique_address]] std::conditional_t<std::is_reference_v<A>, origin, nothing> origin_;
 };
 
+/// The timer of an arm: ends the select when it expires.
+struct select_alarm : timer_node {
+  select_alarm() noexcept {
+    expired = [](timer_node& self) noexcept {
+      auto& rung = static_cast<select_alarm&>(self);
+      if (rung.core->claim(rung.id())) rung.core->wake_here(wait_kind::ready);
+    };
+  }
+  [[nodiscard]] link id() noexcept { return to_link(static_cast<wait_state*>(this)); }
+
+  select_core* core = nullptr;
+};
+
 template <class A>
   requires std::same_as<std::remove_reference_t<A>, sleep_request>
 class select_arm<A> {
  public:
   using result = void;
 
-  explicit select_arm(arm_source<A> source) noexcept : time_(*source.request) {
-    timer_.expired = [](timer_node& self) noexcept {
-      auto& rung = static_cast<alarm&>(self);
-      if (rung.core->claim(to_link(static_cast<wait_state*>(&rung)))) rung.core->wake_here(wait_kind::ready);
-    };
-  }
+  explicit select_arm(arm_source<A> source) noexcept : time_(*source.request) {}
   select_arm(const select_arm&) = delete;
   select_arm& operator=(const select_arm&) = delete;
   ~select_arm() = default;
@@ -129,15 +137,11 @@ class select_arm<A> {
     return true;
   }
   void withdraw() noexcept { disarm(timer_); }
-  [[nodiscard]] link id() noexcept { return to_link(static_cast<wait_state*>(&timer_)); }
+  [[nodiscard]] link id() noexcept { return timer_.id(); }
   static void take() noexcept {}
 
  private:
-  struct alarm : timer_node {
-    select_core* core = nullptr;
-  };
-
-  alarm timer_;
+  select_alarm timer_;
   sleep_request time_;
 };
 
@@ -169,7 +173,7 @@ class select_wait : public select_core {
     return current_shard->end_at_once(task);
   }
 
-  /// Call it first in await_resume: removes the other arms from their queues. Throws `cancelled`.
+  /// Call this first in await_resume. It removes the other arms from their queues. Throws `cancelled`.
   template <class Arms>
   void finish(Arms& arms) {
     const bool was_cancelled = current_shard->take_cancelled();
@@ -184,7 +188,7 @@ class select_wait : public select_core {
 
  private:
   /// The locks of all arms, taken in the order of their addresses: the only place where a task holds several. Nobody
-  /// waits for a lock while holding one, except here, so there is no circle.
+  /// else waits for a lock while holding one, so a deadlock is impossible.
   class held_locks {
    public:
     template <class Arms>
@@ -237,8 +241,5 @@ class select_wait : public select_core {
     return true;
   }
 };
-
-/// For the arm that a select tries first. Not a good random number, but not predictable by those who wait.
-[[nodiscard]] std::size_t random_below(std::size_t count) noexcept;
 
 }  // namespace tare::detail
