@@ -19,10 +19,17 @@ constexpr double frame_base = 4.0 * 1024 * 1024;
 /// For the frames of running tasks, which are larger than those of suspended ones.
 constexpr double frame_headroom = 1.125;
 
-double in_flight_at(const plan_request& asked, double tasks) {
+struct request_counts {
+  double in_flight = 0;
+  double responding = 0;  ///< those of them that hold buffers
+};
+
+request_counts requests_at(const plan_request& asked, double tasks) {
   // Each task has at most one request in flight.
-  if (asked.in_flight > 0) return std::min(asked.in_flight, tasks);
-  return std::min(asked.rate * asked.latency, tasks) + std::min(asked.rate_per_task * asked.latency, 1.0) * tasks;
+  const double in_flight = asked.in_flight > 0 ? std::min(asked.in_flight, tasks)
+                                               : std::min(asked.rate * asked.latency, tasks) +
+                                                     std::min(asked.rate_per_task * asked.latency, 1.0) * tasks;
+  return {.in_flight = in_flight, .responding = std::min(in_flight, asked.max_responding)};
 }
 
 std::optional<std::string> nonsense(const plan_request& asked) {
@@ -70,13 +77,12 @@ std::uint64_t max_that(Fits fits) {
 }  // namespace
 
 memory_shares shares_at(const plan_request& asked, double tasks) {
-  const double in_flight = in_flight_at(asked, tasks);
-  const double responding = std::min(in_flight, asked.max_responding);
+  const request_counts requests = requests_at(asked, tasks);
   memory_shares shares{.base = asked.task.base_bytes,
                        .tasks = tasks * asked.task.bytes,
                        .sockets = tasks * asked.sockets * asked.kernel_bytes,
-                       .waiting = (in_flight - responding) * asked.waiting_bytes,
-                       .buffers = responding * asked.buffer_bytes};
+                       .waiting = (requests.in_flight - requests.responding) * asked.waiting_bytes,
+                       .buffers = requests.responding * asked.buffer_bytes};
   shares.page_tables = shares.resident() * page_table_share;
   return shares;
 }
@@ -105,8 +111,9 @@ base::result<plan_answer> plan(const plan_request& asked) {
   }
 
   const auto tasks = static_cast<double>(answer.tasks);
-  answer.in_flight = in_flight_at(asked, tasks);
-  answer.responding = std::min(answer.in_flight, asked.max_responding);
+  const request_counts requests = requests_at(asked, tasks);
+  answer.in_flight = requests.in_flight;
+  answer.responding = requests.responding;
   answer.shares = shares_at(asked, tasks);
   const double frames =
       frame_base + (answer.shares.tasks + answer.shares.waiting + answer.shares.buffers) * frame_headroom;

@@ -3,7 +3,9 @@
 // The database that the tests of this program use.
 
 #include <tare/db.hpp>
+#include <tare/task.hpp>
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -43,6 +45,15 @@ T must(tare::db::result<T> made) {
 
 inline tare::db::pool open(const backend& on, tare::db::pool_options options = {}) {
   return must(tare::db::pool::open(on.uri(), options));
+}
+
+/// A table of items without rows, and the number of its rows.
+inline tare::task<> make_items(tare::db::pool& in) {
+  must(co_await in.execute(std::string("CREATE TABLE items (id ") + backend::numbering +
+                           ", name TEXT NOT NULL, price DOUBLE PRECISION)"));
+}
+inline tare::task<std::int64_t> count_items(tare::db::pool& in) {
+  co_return must(co_await in.query_one<std::int64_t>("SELECT count(*) FROM items")).value();
 }
 
 }  // namespace db_test

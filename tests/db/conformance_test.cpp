@@ -21,6 +21,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using db_test::backend;
+using db_test::count_items;
+using db_test::make_items;
 using db_test::must;
 using tare::task;
 using tare::db::error_kind;
@@ -30,15 +32,6 @@ class db : public testing::Test {
  protected:
   backend on_;
 };
-
-task<std::int64_t> count_of(pool& in) {
-  co_return must(co_await in.query_one<std::int64_t>("SELECT count(*) FROM items")).value();
-}
-
-task<> make_items(pool& in) {
-  must(co_await in.execute(std::string("CREATE TABLE items (id ") + backend::numbering +
-                           ", name TEXT NOT NULL, price DOUBLE PRECISION)"));
-}
 
 TEST_F(db, values_come_back_as_they_were) {
   auto body = [&]() -> task<> {
@@ -124,7 +117,7 @@ TEST_F(db, a_statement_that_gives_what_it_has_inserted) {
     co_await make_items(in);
     const auto id = must(co_await in.query_one<std::int64_t>("INSERT INTO items (name) VALUES ($1) RETURNING id", "a"));
     EXPECT_EQ(id, 1);
-    EXPECT_EQ(co_await count_of(in), 1);
+    EXPECT_EQ(co_await count_items(in), 1);
   };
   tare::run(body());
 }
@@ -194,7 +187,7 @@ TEST_F(db, errors_have_kinds) {
     EXPECT_EQ(too_many.error().kind(), error_kind::syntax) << too_many.error().message();
 
     // None of this has damaged the connection.
-    EXPECT_EQ(co_await count_of(in), 1);
+    EXPECT_EQ(co_await count_items(in), 1);
   };
   tare::run(body());
 }
@@ -255,7 +248,7 @@ TEST_F(db, no_more_connections_than_the_cap_and_everybody_gets_a_turn) {
       for (int i = 0; i < 200; ++i) s.spawn_on(static_cast<unsigned>(i) % 2, client(i));
       co_return;
     });
-    EXPECT_EQ(co_await count_of(in), 200);
+    EXPECT_EQ(co_await count_items(in), 200);
     EXPECT_EQ(in.lent(), 0U);
     co_await in.close();
   };
@@ -345,7 +338,7 @@ TEST_F(db, outlives_the_runtime_that_it_was_used_in) {
   };
   tare::run(first());
   left.reset();  // outside any shard, so the connection is closed
-  auto second = [&]() -> task<> { EXPECT_EQ(co_await count_of(in), 0); };
+  auto second = [&]() -> task<> { EXPECT_EQ(co_await count_items(in), 0); };
   tare::run(second());
 }
 

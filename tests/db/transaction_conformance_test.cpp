@@ -17,6 +17,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using db_test::backend;
+using db_test::count_items;
+using db_test::make_items;
 using db_test::must;
 using tare::task;
 using tare::db::error_kind;
@@ -28,15 +30,6 @@ class db_transaction : public testing::Test {
   backend on_;
 };
 
-task<std::int64_t> count_of(pool& in) {
-  co_return must(co_await in.query_one<std::int64_t>("SELECT count(*) FROM items")).value();
-}
-
-task<> make_items(pool& in) {
-  must(co_await in.execute(std::string("CREATE TABLE items (id ") + backend::numbering +
-                           ", name TEXT NOT NULL, price DOUBLE PRECISION)"));
-}
-
 TEST_F(db_transaction, a_transaction_counts_when_it_is_committed) {
   auto body = [&]() -> task<> {
     pool in = db_test::open(on_);
@@ -44,18 +37,18 @@ TEST_F(db_transaction, a_transaction_counts_when_it_is_committed) {
     {
       auto tx = must(co_await in.begin());
       must(co_await tx.execute("INSERT INTO items (name) VALUES ('a')"));
-      EXPECT_EQ(co_await count_of(in), 0);
+      EXPECT_EQ(co_await count_items(in), 0);
       must(co_await tx.commit());
       EXPECT_FALSE(tx.open());
       EXPECT_THROW((void)co_await tx.execute("SELECT 1"), std::logic_error);
     }
-    EXPECT_EQ(co_await count_of(in), 1);
+    EXPECT_EQ(co_await count_items(in), 1);
     {
       auto tx = must(co_await in.begin());
       must(co_await tx.execute("INSERT INTO items (name) VALUES ('b')"));
       must(co_await tx.rollback());
     }
-    EXPECT_EQ(co_await count_of(in), 1);
+    EXPECT_EQ(co_await count_items(in), 1);
     EXPECT_EQ(in.lent(), 0U);
   };
   tare::run(body());
@@ -70,7 +63,7 @@ TEST_F(db_transaction, a_transaction_that_is_dropped_is_rolled_back) {
       must(co_await tx.execute("INSERT INTO items (name) VALUES ('a')"));
     }
     // There is only one connection, so this waits until it is clean.
-    EXPECT_EQ(co_await count_of(in), 0);
+    EXPECT_EQ(co_await count_items(in), 0);
   };
   tare::run(body());
 }
@@ -87,7 +80,7 @@ TEST_F(db_transaction, a_transaction_with_a_failed_statement_cannot_be_committed
     EXPECT_FALSE(done);
     EXPECT_EQ(done.error().kind(), error_kind::constraint);
     EXPECT_FALSE(tx.open());
-    EXPECT_EQ(co_await count_of(in), 0);
+    EXPECT_EQ(co_await count_items(in), 0);
   };
   tare::run(body());
 }
@@ -101,7 +94,7 @@ TEST_F(db_transaction, transact_commits_or_rolls_back) {
       co_return 7;
     };
     EXPECT_EQ(must(co_await in.transact(add)), 7);
-    EXPECT_EQ(co_await count_of(in), 1);
+    EXPECT_EQ(co_await count_items(in), 1);
 
     auto refuse = [](tare::db::transaction& tx) -> task<result<int>> {
       must(co_await tx.execute("INSERT INTO items (name) VALUES ('b')"));
@@ -110,7 +103,7 @@ TEST_F(db_transaction, transact_commits_or_rolls_back) {
     auto refused = co_await in.transact(refuse);
     EXPECT_EQ(refused.error().message(), "changed my mind");
     EXPECT_EQ(in.lent(), 0U);
-    EXPECT_EQ(co_await count_of(in), 1);
+    EXPECT_EQ(co_await count_items(in), 1);
 
     auto fail = [](tare::db::transaction& tx) -> task<result<void>> {
       must(co_await tx.execute("INSERT INTO items (name) VALUES ('c')"));
@@ -118,7 +111,7 @@ TEST_F(db_transaction, transact_commits_or_rolls_back) {
     };
     EXPECT_THROW((void)co_await in.transact(fail), std::runtime_error);
     EXPECT_EQ(in.lent(), 0U);
-    EXPECT_EQ(co_await count_of(in), 1);
+    EXPECT_EQ(co_await count_items(in), 1);
   };
   tare::run(body());
 }
@@ -141,7 +134,7 @@ TEST_F(db_transaction, a_transaction_left_by_cancellation_is_rolled_back) {
       s.cancel();
     });
     EXPECT_EQ(in.lent(), 0U);
-    EXPECT_EQ(co_await count_of(in), 0);
+    EXPECT_EQ(co_await count_items(in), 0);
   };
   tare::run(body());
 }
@@ -163,7 +156,7 @@ TEST_F(db_transaction, a_read_only_transaction_cannot_write) {
       must(co_await tx.commit());
     }
     must(co_await in.execute("INSERT INTO items (name) VALUES ('a')"));
-    EXPECT_EQ(co_await count_of(in), 1);
+    EXPECT_EQ(co_await count_items(in), 1);
   };
   tare::run(body());
 }
@@ -181,7 +174,7 @@ TEST_F(db_transaction, a_batch_counts_together_or_not_at_all) {
     EXPECT_EQ(changes.size(), 501U);
     EXPECT_EQ(changes.front(), 1U);
     EXPECT_EQ(changes.back(), 10U);
-    EXPECT_EQ(co_await count_of(in), 500);
+    EXPECT_EQ(co_await count_items(in), 500);
 
     tare::db::batch wrong;
     wrong.add("DELETE FROM items");
@@ -190,7 +183,7 @@ TEST_F(db_transaction, a_batch_counts_together_or_not_at_all) {
     const auto failed = co_await in.execute(std::move(wrong));
     EXPECT_FALSE(failed);
     EXPECT_EQ(failed.error().kind(), error_kind::constraint);
-    EXPECT_EQ(co_await count_of(in), 500);
+    EXPECT_EQ(co_await count_items(in), 500);
     EXPECT_EQ(must(co_await in.execute(tare::db::batch())).size(), 0U);
   };
   tare::run(body());
@@ -203,11 +196,11 @@ TEST_F(db_transaction, a_script_counts_together_or_not_at_all) {
         co_await in.execute_script("CREATE TABLE items (name TEXT NOT NULL); INSERT INTO items VALUES ('a');\n"
                                    "-- a comment\n"
                                    "INSERT INTO items VALUES ('b;b');"));
-    EXPECT_EQ(co_await count_of(in), 2);
+    EXPECT_EQ(co_await count_items(in), 2);
     auto failed = co_await in.execute_script("DELETE FROM items; INSERT INTO nowhere VALUES (1)");
     EXPECT_FALSE(failed);
     EXPECT_EQ(failed.error().kind(), error_kind::syntax);
-    EXPECT_EQ(co_await count_of(in), 2);
+    EXPECT_EQ(co_await count_items(in), 2);
   };
   tare::run(body());
 }

@@ -4,12 +4,11 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import time
 
 from harness import Postgresql, Service, Skipped, check, locked_table, raise_descriptor_limit
-from load import gather_statuses
+from load import gather_statuses, request_item
 
 
 def disk_full(program, folder):
@@ -81,9 +80,7 @@ def database_locked(program, folder, connections=3000, budget=32, seconds=5):
             with locked_table(database):
                 began = time.monotonic()
                 for i in range(connections):
-                    client = socket.create_connection(("127.0.0.1", service.port), timeout=20)
-                    client.sendall(b"GET /items/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (i % 1000 + 1))
-                    clients.append(client)
+                    clients.append(request_item(service.port, i))
                 time.sleep(max(0, began + seconds - time.monotonic()))
                 meanwhile = service.resident()
                 status, _, body = service.ask("GET", "/metrics")

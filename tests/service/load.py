@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import select
+import socket
 import threading
 import time
 
@@ -98,6 +99,13 @@ def patient_clients(port, connections):
         return await asyncio.gather(*(patient(port) for _ in range(connections)))
 
     return sum(asyncio.run(all_of_them()))
+
+
+def request_item(port, number):
+    """A new connection that has requested an item, and from which nothing has been read."""
+    client = socket.create_connection(("127.0.0.1", port), timeout=20)
+    client.sendall(b"GET /items/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (number % 1000 + 1))
+    return client
 
 
 def gather_statuses(clients, seconds):

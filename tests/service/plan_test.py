@@ -14,7 +14,7 @@ import tempfile
 import time
 
 from harness import Postgresql, Service, Skipped, locked_table, raise_descriptor_limit
-from load import gather_statuses
+from load import gather_statuses, request_item
 
 FEW = (1000, 5000)
 MANY = 15000
@@ -68,10 +68,10 @@ def resident_while_waiting(service, idle, waiting):
                 started.wait_for(200)
                 before = started.resident()
                 with locked_table(database):
-                    for i in range(idle + waiting):
+                    for _ in range(idle):
                         clients.append(socket.create_connection(("127.0.0.1", started.port), timeout=20))
-                        if i >= idle:
-                            clients[-1].sendall(b"GET /items/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (i % 1000 + 1))
+                    for i in range(waiting):
+                        clients.append(request_item(started.port, i))
                     time.sleep(1)
                     meanwhile = started.resident()
                 counts = gather_statuses(clients[idle:], 20)
