@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <span>
 #include <string>
 #include <utility>
@@ -156,9 +157,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       case 5:
         line.in.insert(line.in.end(), plain.begin(), plain.end());
         break;
-      case 7:
-        seal(static_cast<content_type>(what + 1));
+      case 7: {
+        const auto type = static_cast<content_type>(what + 1);
+        seal(type);
+        // A type of 0 is padding: the type is then the last byte that is not 0 (RFC 8446, 5.4).
+        const auto last =
+            std::find_if(plain.rbegin(), plain.rend(), [](std::byte each) { return each != std::byte{0}; });
+        if (type == content_type::none && last != plain.rend() &&
+            *last == static_cast<std::byte>(content_type::application_data)) {
+          sent.insert(sent.end(), plain.begin(), std::prev(last.base()));
+        }
         break;
+      }
       default: {
         line.writable += bytes;
         wanted next{};
