@@ -13,7 +13,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <iterator>
 #include <span>
 #include <string>
 #include <utility>
@@ -98,6 +97,78 @@ void set_up(traffic_keys& keys, std::uint8_t letter) {
   check(keys.set_secret(secret));
 }
 
+/// What a record of this type is for the reader: an inner type of 0 is padding, and the type is then the last byte that
+/// is not 0 (RFC 8446, 5.4).
+std::span<const std::byte> application_data_in(content_type type, std::span<const std::byte> plain) {
+  if (type == content_type::application_data) return plain;
+  if (type != content_type::none) return {};
+  while (!plain.empty() && plain.back() == std::byte{0}) plain = plain.first(plain.size() - 1);
+  if (plain.empty() || plain.back() != static_cast<std::byte>(content_type::application_data)) return {};
+  return plain.first(plain.size() - 1);
+}
+
+/// The other side, which has the keys.
+class peer {
+ public:
+  explicit peer(wire& line) : line_(&line) {
+    set_up(keys_, 's');
+    check(keys_.derive(suite));
+  }
+
+  /// What the reader may get, in this order.
+  [[nodiscard]] const std::vector<std::byte>& sent() const { return sent_; }
+
+  void send(content_type type, std::span<const std::byte> plain) {
+    const std::size_t sealed = keys_.seal(suite, type, plain, record_);
+    check(sealed == plain.size() + traffic_keys::overhead_bytes);
+    send_raw(std::span(record_).first(sealed));
+    const auto data = application_data_in(type, plain);
+    sent_.insert(sent_.end(), data.begin(), data.end());
+  }
+
+  void send_raw(std::span<const std::byte> bytes) { line_->in.insert(line_->in.end(), bytes.begin(), bytes.end()); }
+
+  void update_keys(bool also_the_readers) {
+    send(content_type::handshake, std::array{std::byte{24}, std::byte{0}, std::byte{0}, std::byte{1},
+                                             std::byte{also_the_readers ? std::uint8_t{1} : std::uint8_t{0}}});
+    check(keys_.update(suite));
+  }
+
+ private:
+  wire* line_;
+  traffic_keys keys_;
+  std::vector<std::byte> sent_;
+  std::vector<std::byte> record_ = std::vector<std::byte>(traffic_keys::max_record_bytes);
+};
+
+void write(record_layer& writer, wire& line, std::span<const std::byte> plain) {
+  line.writable += plain.size();
+  wanted next{};
+  const auto written = writer.write(plain, next);
+  if (written && next == wanted::nothing) check(*written <= plain.size());
+  check(next != wanted::readable);
+}
+
+void perform(unsigned what, std::span<const std::byte> plain, peer& sender, record_layer& reader, wire& line) {
+  switch (what % 8) {
+    case 0:
+    case 1:
+      return sender.send(content_type::application_data, plain);
+    case 2:
+      return sender.send(content_type::handshake, plain);
+    case 3:
+      return sender.update_keys(plain.size() % 2 != 0);
+    case 4:
+      return sender.send(content_type::alert, plain);
+    case 5:
+      return sender.send_raw(plain);
+    case 7:
+      return sender.send(static_cast<content_type>(what + 1), plain);
+    default:
+      return write(reader, line, plain);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -113,13 +184,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   set_up(reader.receiving(), 's');
   set_up(reader.sending(), 'r');
   check(reader.start(suite));
-  traffic_keys sender;
-  set_up(sender, 's');
-  check(sender.derive(suite));
+  peer sender(line);
 
-  std::vector<std::byte> sent;
   std::vector<std::byte> read;
-  std::vector<std::byte> record(traffic_keys::max_record_bytes);
   bool goes_on = true;
   while (input.size() >= 3 && goes_on) {
     const unsigned what = input[0];
@@ -130,59 +197,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t given = std::min(bytes, input.size());
     std::ranges::transform(input.first(given), plain.begin(), [](std::uint8_t each) { return std::byte{each}; });
     input = input.subspan(given);
-    const auto seal = [&](content_type type) {
-      const std::size_t sealed = sender.seal(suite, type, plain, record);
-      check(sealed == bytes + traffic_keys::overhead_bytes);
-      line.in.insert(line.in.end(), record.begin(), record.begin() + static_cast<std::ptrdiff_t>(sealed));
-    };
-    switch (what % 8) {
-      case 0:
-      case 1:
-        seal(content_type::application_data);
-        sent.insert(sent.end(), plain.begin(), plain.end());
-        break;
-      case 2:
-        seal(content_type::handshake);
-        break;
-      case 3:
-        plain = {std::byte{24}, std::byte{0}, std::byte{0}, std::byte{1},
-                 std::byte{static_cast<std::uint8_t>(bytes % 2)}};
-        check(sender.seal(suite, content_type::handshake, plain, record) == 5 + traffic_keys::overhead_bytes);
-        line.in.insert(line.in.end(), record.begin(), record.begin() + 5 + traffic_keys::overhead_bytes);
-        check(sender.update(suite));
-        break;
-      case 4:
-        seal(content_type::alert);
-        break;
-      case 5:
-        line.in.insert(line.in.end(), plain.begin(), plain.end());
-        break;
-      case 7: {
-        const auto type = static_cast<content_type>(what + 1);
-        seal(type);
-        // A type of 0 is padding: the type is then the last byte that is not 0 (RFC 8446, 5.4).
-        const auto last =
-            std::find_if(plain.rbegin(), plain.rend(), [](std::byte each) { return each != std::byte{0}; });
-        if (type == content_type::none && last != plain.rend() &&
-            *last == static_cast<std::byte>(content_type::application_data)) {
-          sent.insert(sent.end(), plain.begin(), std::prev(last.base()));
-        }
-        break;
-      }
-      default: {
-        line.writable += bytes;
-        wanted next{};
-        const auto written = reader.write(plain, next);
-        if (written && next == wanted::nothing) check(*written <= plain.size());
-        check(next != wanted::readable);
-        break;
-      }
-    }
+    perform(what, plain, sender, reader, line);
     goes_on = read_all(reader, read);
   }
   wanted next{};
   line.writable += 100;
   (void)reader.send_close_notify(next);
+  const auto& sent = sender.sent();
   check(read.size() <= sent.size() && std::equal(read.begin(), read.end(), sent.begin()));
   return 0;
 }
