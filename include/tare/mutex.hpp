@@ -9,6 +9,8 @@
 
 #include <tare/semaphore.hpp>
 
+#include <chrono>
+
 namespace tare {
 
 /// Must outlive its guards and waiters.
@@ -22,6 +24,14 @@ class mutex {
   [[nodiscard]] auto lock() noexcept { return free_.acquire(1); }
   /// An empty guard if the mutex is locked.
   [[nodiscard]] guard try_lock() noexcept { return free_.try_acquire(1); }
+  /// Waits for the lock for at most `time`; then returns an empty guard.
+  ///
+  /// **Errors** None. **Cancellation** A cancelled wait has not locked. **Threads** Any shard. **Bytes** 112 in the
+  /// frame.
+  template <class Rep, class Period>
+  [[nodiscard]] auto try_lock_for(std::chrono::duration<Rep, Period> time) noexcept {
+    return free_.try_acquire_for(time, 1);
+  }
 
  private:
   semaphore free_;

@@ -3,16 +3,20 @@
 // The whole core library.
 
 #include <tare/adapt.hpp>
+#include <tare/barrier.hpp>
 #include <tare/byte_budget.hpp>
 #include <tare/cancellation.hpp>
 #include <tare/channel.hpp>
+#include <tare/condition_variable.hpp>
 #include <tare/error.hpp>
 #include <tare/event.hpp>
+#include <tare/guarded.hpp>
 #include <tare/handle.hpp>
 #include <tare/interval.hpp>
 #include <tare/map.hpp>
 #include <tare/memory_budget.hpp>
 #include <tare/mutex.hpp>
+#include <tare/notify.hpp>
 #include <tare/offload.hpp>
 #include <tare/oneshot.hpp>
 #include <tare/resume_on.hpp>
@@ -22,6 +26,7 @@
 #include <tare/select.hpp>
 #include <tare/semaphore.hpp>
 #include <tare/shard_id.hpp>
+#include <tare/shared_mutex.hpp>
 #include <tare/shield.hpp>
 #include <tare/sleep.hpp>
 #include <tare/snapshot.hpp>

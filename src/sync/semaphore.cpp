@@ -1,6 +1,9 @@
 #include <tare/semaphore.hpp>
 
+#include <tare/detail/misuse.hpp>
+
 #include <mutex>
+#include <utility>
 
 namespace tare {
 
@@ -10,7 +13,7 @@ bool semaphore::acquire_awaiter::suspend(detail::wait_state& task) noexcept {
     return true;
   }
   if (const auto refused = detail::refuse_if_cancelled(task)) return *refused;
-  detail::wait_node::give_up = &semaphore::give_up;
+  give_up = &detail::give_up_queued<acquire_awaiter>;
   begin(task);
   {
     const std::scoped_lock guard(from_.waiters_.lock);
@@ -21,7 +24,11 @@ bool semaphore::acquire_awaiter::suspend(detail::wait_state& task) noexcept {
 }
 
 bool semaphore::acquire_awaiter::enqueue() noexcept {
-  if (from_.free_.take_or_announce(count_)) return false;
+  if (from_.closed_ || from_.free_.take_or_announce(count_)) {
+    refused_ = from_.closed_;
+    granted = true;
+    return false;
+  }
   from_.waiters_.queue.push_back(*this);
   return true;
 }
@@ -52,7 +59,33 @@ void semaphore::grant(detail::wake_list& woken) noexcept {
       free_.add_for_waiters(first->count_);
     }
   }
-  free_.nobody_waits();
+  if (!closed_) free_.nobody_waits();
+}
+
+void semaphore::close() noexcept {
+  detail::wake_list woken;
+  {
+    const std::scoped_lock guard(waiters_.lock);
+    closed_ = true;
+    free_.announce();  // and it stays: every later call goes through the lock
+    while (detail::queued_wait* next = detail::queued_wait::grant_first(waiters_.queue)) {
+      static_cast<acquire_awaiter*>(next)->refused_ = true;
+      woken.push(*next);
+    }
+  }
+  woken.wake_all();
+}
+
+bool semaphore::is_closed() const noexcept {
+  const std::scoped_lock guard(waiters_.lock);
+  return closed_;
+}
+
+semaphore_permit semaphore_permit::split(std::size_t count) noexcept {
+  if (count > this->count()) detail::misuse("semaphore_permit::split: more permits than are held");
+  if (count == this->count()) return std::move(*this);
+  count_ -= count;
+  return {*from_, count};
 }
 
 bool semaphore::acquire_awaiter::withdraw() noexcept {
@@ -65,11 +98,6 @@ bool semaphore::acquire_awaiter::withdraw() noexcept {
   }
   woken.wake_all();
   return true;
-}
-
-void semaphore::give_up(detail::wait_node& node) noexcept {
-  auto& waiter = static_cast<acquire_awaiter&>(node);
-  if (waiter.withdraw()) waiter.wake_here(detail::wait_kind::ready_cancelled);
 }
 
 }  // namespace tare

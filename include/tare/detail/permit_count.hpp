@@ -51,6 +51,9 @@ class basic_permit_count {
     }
   }
 
+  /// Requires the lock. From now on `take` and `add` fail.
+  void announce() noexcept { word_.fetch_or(somebody_waits, std::memory_order_acq_rel); }
+
   // The rest requires the lock, and that a task waits. Then only threads that find that a task has stopped waiting also
   // change the word.
   void add_for_waiters(std::size_t count) noexcept {

@@ -187,8 +187,9 @@ class select_wait : public select_core {
   }
 
  private:
-  /// The locks of all arms, taken in the order of their addresses: the only place where a task holds several. Nobody
-  /// else waits for a lock while holding one, so a deadlock is impossible.
+  /// The locks of all arms, taken in the order of their addresses. Nobody else waits for one of these locks while
+  /// holding another, so a deadlock is impossible: the only other code that holds two locks, that of
+  /// condition_variable, takes one that is never among these, and then that of a mutex.
   class held_locks {
    public:
     template <class Arms>
