@@ -1,23 +1,28 @@
 #pragma once
 
-// A bounded queue between tasks: many senders and many receivers, on any shard.
+// A queue between tasks, bounded or not: many senders and many receivers, on any shard.
 //
-//   tare::channel<job> jobs(128);
+//   tare::channel<job> jobs(128);                     // or tare::unbounded
 //   co_await jobs.send(job{...});                     // waits while the channel is full
 //   while (auto next = co_await jobs.receive()) ...   // until closed and empty
 //
 // First come, first served on both sides. A value has either been delivered or is still with its sender: cancelling a
 // waiting send drops the value with the sender's frame; cancelling a waiting receive loses nothing.
 //
+// Threads outside the runtime use `try_send`, `try_receive`, `blocking_send` and `blocking_receive`. `make_channel`
+// (<tare/channel_halves.hpp>) makes a channel that closes by itself when its last sender or receiver is destroyed.
+//
 // Bytes: the buffer grows with the values in it, up to `capacity`; a waiting send or receive holds 64 and the value in
 // its frame. A channel of capacity 0 is a rendezvous.
 
 #include <tare/detail/queued_wait.hpp>
+#include <tare/detail/run_outside.hpp>
 #include <tare/error.hpp>
 
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <expected>
 #include <mutex>
@@ -26,6 +31,9 @@
 #include <utility>
 
 namespace tare {
+
+/// As a channel's capacity: sends never wait, and only the memory limits how many values it holds.
+inline constexpr std::size_t unbounded = SIZE_MAX;
 
 /// Must outlive its waiters. `close`, `try_send` and `try_receive` may be called from any thread.
 template <std::movable T>
@@ -74,6 +82,28 @@ class channel {
     return value;
   }
 
+  /// `send` for a thread that runs no task: blocks the thread while the channel is full. In the order of arrival with
+  /// tasks that send.
+  ///
+  /// **Errors** Returns `closed` like `send`. Throws std::bad_alloc. Aborts the program if called in a task.
+  /// **Threads** Any that runs no task. **Bytes** While it waits, a runtime of one shard.
+  std::expected<void, closed> blocking_send(T value) {
+    if (try_send(value)) return {};
+    std::expected<void, closed> sent;
+    detail::run_outside("channel::blocking_send", "send", forward_send(*this, value, sent));
+    return sent;
+  }
+  /// `receive` for a thread that runs no task: blocks the thread while the channel is empty.
+  ///
+  /// **Errors** Returns `closed` like `receive`. Throws std::bad_alloc. Aborts the program if called in a task.
+  /// **Threads**, **Bytes** As for `blocking_send`.
+  std::expected<T, closed> blocking_receive() {
+    std::optional<T> value = try_receive();
+    if (!value) detail::run_outside("channel::blocking_receive", "receive", forward_receive(*this, value));
+    if (!value) return std::unexpected(closed());
+    return std::move(*value);
+  }
+
   /// From now on no value is accepted: waiting sends fail, and receives continue until the channel is empty.
   void close() noexcept {
     detail::wake_list woken;
@@ -95,8 +125,20 @@ class channel {
     return buffer_.size();
   }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] bool is_closed() const {
+    const std::scoped_lock guard(lock_);
+    return closed_;
+  }
 
  private:
+  static task<> forward_send(channel& into, T& value, std::expected<void, closed>& sent) {
+    sent = co_await into.send(std::move(value));
+  }
+  static task<> forward_receive(channel& from, std::optional<T>& value) {
+    auto received = co_await from.receive();
+    if (received) value.emplace(std::move(*received));
+  }
+
   /// Moves `value` to the longest-waiting receiver, or into the buffer. Requires the lock.
   bool put(T& value, detail::wake_last& woken) {
     if (auto* first = static_cast<receive_awaiter*>(detail::queued_wait::claim_first(receivers_)); first != nullptr) {
@@ -202,7 +244,10 @@ class channel<T>::send_awaiter : public detail::queued_wait {
   [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &at_.lock_; }
   /// False if it is not in the queue.
   [[nodiscard]] bool withdraw() noexcept { return withdraw_from(at_.lock_, queue()); }
-  void give_back(send_request& to) noexcept { to.value = std::move(value_); }
+  template <class Request>
+  void give_back(Request& to) noexcept {
+    to.value = std::move(value_);
+  }
 
  private:
   friend class channel;

@@ -8,9 +8,9 @@
 //     case 1: co_return;                            // `jobs` still has what it had
 //   }
 //
-// Requests: `receive` and `send` of a channel, `acquire` of a semaphore, `lock` of a mutex, `wait` of an event or
-// latch, `receive` of a oneshot, `sleep_for`, `sleep_until`. For tasks, see `when_any`, which drops what the losers
-// deliver.
+// Requests: `receive` and `send` of a channel, `receive` of a broadcast or oneshot, `changed` of a watch, `acquire` of
+// a semaphore, `lock` of a mutex, shared_mutex or guarded value, `wait` of an event, latch or notify, `sleep_for`,
+// `sleep_until`. For tasks, see `when_any`, which drops what the losers deliver.
 //
 // Bytes: 40, and per request what waiting for it alone takes, in the awaiting frame; a sleep takes 48. The overloads
 // for a vector keep the waits in a record. Nothing is allocated while waiting.

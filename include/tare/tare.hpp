@@ -4,9 +4,11 @@
 
 #include <tare/adapt.hpp>
 #include <tare/barrier.hpp>
+#include <tare/broadcast.hpp>
 #include <tare/byte_budget.hpp>
 #include <tare/cancellation.hpp>
 #include <tare/channel.hpp>
+#include <tare/channel_halves.hpp>
 #include <tare/condition_variable.hpp>
 #include <tare/error.hpp>
 #include <tare/event.hpp>
@@ -37,4 +39,5 @@
 #include <tare/timeout.hpp>
 #include <tare/timer.hpp>
 #include <tare/version.hpp>
+#include <tare/watch.hpp>
 #include <tare/when.hpp>

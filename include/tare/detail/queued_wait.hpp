@@ -8,6 +8,7 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 namespace tare::detail {
 
@@ -125,6 +126,9 @@ class wake_last {
 class wake_list {
  public:
   void push(queued_wait& granted) noexcept { granted_.push_back(granted); }
+  /// All nodes of a queue, in constant time, for a primitive whose waiters find out by its state that they have been
+  /// granted what they wait for. The list must be empty.
+  void take(wait_list& queue) noexcept { granted_ = std::exchange(queue, wait_list()); }
   /// Each node may be destroyed as soon as it is woken.
   void wake_all() noexcept {
     while (wait_node* next = granted_.pop_front()) wake(*next);
