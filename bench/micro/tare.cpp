@@ -1,4 +1,5 @@
-// The cost of individual task operations. Each has a counterpart of the same name in asio.cpp, except the snapshot.
+// The cost of individual task operations. Each has a counterpart of the same name in asio.cpp, except what Asio does
+// not have.
 
 #include <tare/tare.hpp>
 #ifdef TARE_AWAIT_TABLE
@@ -8,6 +9,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -22,6 +24,17 @@ task<int> answer(int n) { co_return n; }
 task<> await_child_loop(benchmark::State& state) {
   int n = 0;
   for (auto _ : state) n = co_await answer(n);
+  benchmark::DoNotOptimize(n);
+}
+
+tare::value_or_task<int> answer_at_once(int n) {
+  if (n < 0) return answer(n);
+  return n;
+}
+
+task<> await_value_loop(benchmark::State& state) {
+  int n = 0;
+  for (auto _ : state) n = co_await answer_at_once(n);
   benchmark::DoNotOptimize(n);
 }
 
@@ -43,6 +56,57 @@ task<> channel_loop(benchmark::State& state) {
     (void)co_await numbers.send(1);
     benchmark::DoNotOptimize(co_await numbers.receive());
   }
+}
+
+struct kilobyte {
+  std::array<std::byte, 1024> bytes{};
+};
+
+task<> receive_one(tare::broadcast<kilobyte>::receiver from, tare::latch& got) {
+  const auto value = co_await from.receive();
+  benchmark::DoNotOptimize(value);
+  got.count_down();
+}
+
+task<> sleep_and_count(tare::latch& woken) {
+  co_await tare::sleep_for(std::chrono::milliseconds(100));
+  woken.count_down();
+}
+
+/// One value to a crowd of waiting receivers; with which to compare: a crowd of sleepers that wake.
+task<> fan_out_loop(benchmark::State& state) {
+  using clock = std::chrono::steady_clock;
+  const auto receivers = static_cast<std::size_t>(state.range(0));
+  for (auto _ : state) {
+    tare::broadcast<kilobyte> news(1);
+    tare::latch got(receivers);
+    co_await tare::with_scope([&](tare::scope& s) -> task<> {
+      for (std::size_t i = 0; i < receivers; ++i) s.spawn(receive_one(news.subscribe(), got));
+      for (int i = 0; i < 3; ++i) co_await tare::yield();
+      const auto start = clock::now();
+      (void)co_await news.send(kilobyte());
+      co_await got.wait();
+      state.SetIterationTime(std::chrono::duration<double>(clock::now() - start).count());
+    });
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+
+/// In virtual time, so that from the jump to the end nothing else is measured.
+task<> wake_sleepers_loop(benchmark::State& state) {
+  using clock = std::chrono::steady_clock;
+  const auto sleepers = static_cast<std::size_t>(state.range(0));
+  for (auto _ : state) {
+    tare::latch woken(sleepers);
+    co_await tare::with_scope([&](tare::scope& s) -> task<> {
+      for (std::size_t i = 0; i < sleepers; ++i) s.spawn(sleep_and_count(woken));
+      for (int i = 0; i < 3; ++i) co_await tare::yield();
+      const auto start = clock::now();
+      co_await woken.wait();
+      state.SetIterationTime(std::chrono::duration<double>(clock::now() - start).count());
+    });
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
 /// From the call to the first suspension or, in another benchmark, from there to the end.
@@ -106,6 +170,12 @@ task<> snapshot_loop(benchmark::State& state, const tare::await_table* awaits) {
 }
 
 void await_child(benchmark::State& state) { tare::run(await_child_loop(state)); }
+void await_value(benchmark::State& state) { tare::run(await_value_loop(state)); }
+void broadcast_fan_out(benchmark::State& state) { tare::run(fan_out_loop(state)); }
+void wake_sleepers(benchmark::State& state) {
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+  rt.run(wake_sleepers_loop(state));
+}
 void yield(benchmark::State& state) { tare::run(yield_loop(state)); }
 void lock_unlock(benchmark::State& state) { tare::run(lock_loop(state)); }
 void channel_send_receive(benchmark::State& state) { tare::run(channel_loop(state)); }
@@ -131,6 +201,9 @@ void read_awaits(benchmark::State& state) {
 #endif
 
 BENCHMARK(await_child)->Name("await_child/tare");
+BENCHMARK(await_value)->Name("await_value/tare");
+BENCHMARK(broadcast_fan_out)->Name("broadcast_fan_out/tare")->Arg(100'000)->UseManualTime();
+BENCHMARK(wake_sleepers)->Name("wake_sleepers/tare")->Arg(100'000)->UseManualTime();
 BENCHMARK(yield)->Name("yield/tare");
 BENCHMARK(lock_unlock)->Name("lock_unlock/tare");
 BENCHMARK(channel_send_receive)->Name("channel_send_receive/tare");

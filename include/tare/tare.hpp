@@ -34,10 +34,13 @@
 #include <tare/snapshot.hpp>
 #include <tare/spawn_future.hpp>
 #include <tare/stop_token.hpp>
+#include <tare/stream.hpp>
+#include <tare/stream_adapters.hpp>
 #include <tare/suspend.hpp>
 #include <tare/task.hpp>
 #include <tare/timeout.hpp>
 #include <tare/timer.hpp>
+#include <tare/value_or_task.hpp>
 #include <tare/version.hpp>
 #include <tare/watch.hpp>
 #include <tare/when.hpp>

@@ -1,6 +1,6 @@
 // The workloads of bench/README.md on tare, one shard.
 //
-//   peer_tare [--detached] WORKLOAD N
+//   peer_tare [--detached | --value-or-task] WORKLOAD N
 //   peer_tare --version
 
 #include <tare/tare.hpp>
@@ -145,11 +145,21 @@ tare::task<std::uint64_t> look_up(std::uint64_t i) {
   co_return i;
 }
 
+tare::task<std::uint64_t> look_up_slowly(std::uint64_t i) {
+  co_await tare::yield();
+  co_return i;
+}
+tare::value_or_task<std::uint64_t> look_up_value(std::uint64_t i) {
+  if (i % 100 == 0) return look_up_slowly(i);
+  return i;
+}
+
+template <auto LookUp>
 tare::task<> mostly_ready(std::uint64_t n) {
   const std::uint64_t allocations_before = allocations;
   const std::uint64_t bytes_before = allocated_bytes;
   const auto start = stopwatch::now();
-  for (std::uint64_t i = 0; i < n; ++i) checksum += co_await look_up(i);
+  for (std::uint64_t i = 0; i < n; ++i) checksum += co_await LookUp(i);
   const double seconds = seconds_since(start);
   std::printf("seconds=%.9f\nallocations=%llu\nallocated_bytes=%llu\n", seconds,
               static_cast<unsigned long long>(allocations - allocations_before),
@@ -192,6 +202,7 @@ struct job {
   std::string_view workload;
   std::uint64_t n = 0;
   bool detached = false;
+  bool value_or_task = false;
 };
 
 /// A task of a workload that measures weight.
@@ -230,8 +241,12 @@ tare::task<> detached(job what) {
   co_await tare::sleep_for(for_ever);
 }
 
-tare::task<> awaits(std::uint64_t n) {
-  co_await mostly_ready(n);
+tare::task<> awaits(job what) {
+  if (what.value_or_task) {
+    co_await mostly_ready<look_up_value>(what.n);
+  } else {
+    co_await mostly_ready<look_up>(what.n);
+  }
   say_ready();
   co_await tare::sleep_for(for_ever);
 }
@@ -255,6 +270,9 @@ std::optional<job> parse(std::vector<std::string_view> arguments) {
   if (!arguments.empty() && arguments.front() == "--detached") {
     what.detached = true;
     arguments.erase(arguments.begin());
+  } else if (!arguments.empty() && arguments.front() == "--value-or-task") {
+    what.value_or_task = true;
+    arguments.erase(arguments.begin());
   }
   if (arguments.size() != 2 || !known(arguments[0])) return std::nullopt;
   const auto n = count(arguments[1]);
@@ -274,12 +292,12 @@ int main(int argc, char** argv) {
   }
   const auto what = parse(arguments);
   if (!what) {
-    std::fputs("usage: peer_tare [--detached] WORKLOAD N\n", stderr);
+    std::fputs("usage: peer_tare [--detached | --value-or-task] WORKLOAD N\n", stderr);
     return 2;
   }
   tare::runtime rt({.shards = 1});
   if (what->workload == "mostly-ready") {
-    rt.run(awaits(what->n));
+    rt.run(awaits(*what));
   } else {
     rt.run(what->detached ? detached(*what) : in_a_scope(*what));
   }
