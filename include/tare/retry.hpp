@@ -2,8 +2,8 @@
 
 // Repeats an operation that may fail for a while, with growing pauses.
 //
-//   auto row = co_await tare::retry({.max_attempts = 5}, [&] { return fetch(id); });   // task<std::expected<row,
-//   error>> auto sent = co_await tare::retry({.max_time = 1min}, [&] { return push(message); },
+//   auto row = co_await tare::retry({.max_attempts = 5}, [&] { return fetch(id); });  // std::expected<row, error>
+//   auto sent = co_await tare::retry({.max_time = 1min}, [&] { return push(message); },
 //                                    [](const error& e) { return e.kind() == error_kind::unavailable; });
 //
 // Pauses grow exponentially and are shortened at random, so that many clients of a server that has failed do not come

@@ -7,6 +7,7 @@
 #include "http/request_reader.hpp"
 #include "http/route.hpp"
 
+#include <tare/http/detail/connection_group.hpp>
 #include <tare/http/detail/transport.hpp>
 #include <tare/http/error.hpp>
 #include <tare/http/fields.hpp>
@@ -36,7 +37,7 @@ class exchange {
   static constexpr std::size_t frames_bytes = 4096;  // g++ keeps more in a frame
 #endif
 
-  exchange(transport connection, server_core& server) noexcept;
+  exchange(transport connection, connection_group& group) noexcept;
   exchange(const exchange&) = delete;
   exchange& operator=(const exchange&) = delete;
   ~exchange();
@@ -122,7 +123,8 @@ class exchange {
   void set_route(const matched_route& found) noexcept { route_ = found; }
   [[nodiscard]] const matched_route& route() const noexcept { return route_; }
   [[nodiscard]] transport connection() const noexcept { return connection_; }
-  [[nodiscard]] server_core& server() const noexcept { return server_; }
+  [[nodiscard]] server_core& server() const noexcept { return group_.server(); }
+  [[nodiscard]] const connection_group& group() const noexcept { return group_; }
   /// Resets the state for the next request of the connection.
   void next() noexcept;
 
@@ -205,7 +207,7 @@ class exchange {
   [[nodiscard]] bool may_have_body() const noexcept;
 
   transport connection_;
-  server_core& server_;
+  connection_group& group_;
   request_reader reader_;
   net::lease input_;
   std::size_t piece_bytes_ = 0;  ///< at the front of `input_`: still in use by the reader of the body

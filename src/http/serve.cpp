@@ -112,8 +112,8 @@ task<> call_handler(server_core& server, request& asked, response& answer) {
 }
 
 /// Serves the requests that have arrived. Nothing of them remains when the connection is closed.
-task<afterwards> serve_arrived(transport connection, server_core& server, memory_share& left) {
-  exchange x(connection, server);
+task<afterwards> serve_arrived(transport connection, connection_group& group, memory_share& left) {
+  exchange x(connection, group);
   for (;;) {
     auto arrived = x.try_read_head();
     if (!arrived) arrived = co_await x.read_head();
@@ -126,7 +126,7 @@ task<afterwards> serve_arrived(transport connection, server_core& server, memory
       // Immediately and without an await, because no other task may run while the request is held.
       x.refuse_for_memory();
       if (!x.keeps_connection()) break;
-      connection.expires_after(server.options().idle_timeout, net::direction::read);
+      connection.expires_after(x.server().options().idle_timeout, net::direction::read);
       co_return afterwards::idle;
     }
     if (arrived == exchange::arrival::refused) {
@@ -137,11 +137,11 @@ task<afterwards> serve_arrived(transport connection, server_core& server, memory
       request asked(x);
       response answer(x);
       request_guard guard;
-      server.begin_handler(x, guard);
-      co_await guard.run(call_handler(server, asked, answer));
-      server.end_handler(x);
+      x.server().begin_handler(x, guard);
+      co_await guard.run(call_handler(x.server(), asked, answer));
+      x.server().end_handler(x);
       if (x.upgraded()) {
-        if (guard.error() && !x.timed_out) server.report(guard.error());
+        if (guard.error() && !x.timed_out) x.server().report(guard.error());
         connection.expires_after(1s);
         if (x.close_frame_due()) send_close_frame(connection, guard.error() != nullptr);
         break;
@@ -152,7 +152,7 @@ task<afterwards> serve_arrived(transport connection, server_core& server, memory
     if (!x.body_complete() && !co_await x.skip_body()) break;
     x.next();
     if (!x.has_input()) {
-      connection.expires_after(server.options().idle_timeout, net::direction::read);
+      connection.expires_after(x.server().options().idle_timeout, net::direction::read);
       co_return afterwards::idle;
     }
   }
@@ -165,13 +165,13 @@ task<afterwards> serve_arrived(transport connection, server_core& server, memory
 
 std::chrono::nanoseconds first_wait(const server_core& server) noexcept { return server.options().head_timeout; }
 
-task<bool> serve_requests(transport connection, server_core& server) {
+task<bool> serve_requests(transport connection, connection_group& group) {
   memory_share left;
-  const afterwards then = co_await serve_arrived(connection, server, left);
+  const afterwards then = co_await serve_arrived(connection, group, left);
   if (then != afterwards::linger) co_return then == afterwards::idle;
   left.keep_from_reserve();
   left.shrink_to(exchange::frames_bytes);
-  if (server.budget() != nullptr && !left) {
+  if (group.server().budget() != nullptr && !left) {
     drop_input(connection);
   } else {
     co_await linger(connection);
@@ -225,23 +225,24 @@ task<> wait_for_connections(scope& connections) { co_await connections.join(); }
 }  // namespace
 
 // What the handshake needs is not kept for the life of the connection.
-task<> server::serve_tls(net::stream below, net::tls::context with, detail::server_core& core, scope& connections) {
+task<> server::serve_tls(net::stream below, net::tls::context with, detail::connection_group& group,
+                         scope& connections) {
   try {
-    below.expires_after(detail::first_wait(core));
+    below.expires_after(detail::first_wait(group.server()));
     auto bytes = co_await net::tls::wait_for_client_hello(below);
     if (!bytes) co_return;
     memory_share share;
-    if (core.budget() != nullptr) {
+    if (group.server().budget() != nullptr) {
       // Not queued, because an admitted client that does nothing soon makes room for others.
       for (int i = 0; i < 100 && !share; ++i) {
         if (i != 0) co_await sleep_for(accept_retry * 2);
-        share = core.budget()->try_admit(*bytes);
-        if (!share) core.end_stalled_handshakes();
+        share = group.server().budget()->try_admit(*bytes);
+        if (!share) group.server().end_stalled_handshakes();
       }
       if (!share) co_return;
     }
     net::result<net::tls::stream> agreed = co_await net::tls::stream::accept(std::move(below), std::move(with));
-    if (agreed) connections.spawn(serve_connection(std::move(*agreed), core));
+    if (agreed) connections.spawn(serve_connection(std::move(*agreed), group));
   } catch (const std::bad_alloc&) {
     co_return;  // this connection is closed; the others continue
   }
@@ -249,15 +250,17 @@ task<> server::serve_tls(net::stream below, net::tls::context with, detail::serv
 
 task<net::result<void>> server::serve(net::listener listener) {
   return accept_all(std::move(listener),
-                    [this](net::stream client, scope&) { return serve_connection(std::move(client), *core_); });
+                    [](net::stream client, scope& /*connections*/, detail::connection_group& group) {
+                      return serve_connection(std::move(client), group);
+                    });
 }
 
 task<net::result<void>> server::serve(net::listener listener, net::tls::context with) {
   const ticket_key_timer timer(with);
-  auto serving =
-      accept_all(std::move(listener), [this, with = std::move(with)](net::stream client, scope& connections) {
-        return serve_tls(std::move(client), with, *core_, connections);
-      });
+  auto serving = accept_all(std::move(listener), [with = std::move(with)](net::stream client, scope& connections,
+                                                                          detail::connection_group& group) {
+    return serve_tls(std::move(client), with, group, connections);
+  });
   co_return co_await std::move(serving);
 }
 
@@ -267,6 +270,7 @@ task<net::result<void>> server::serve(net::listener listener, net::tls::context 
 template <class Serve>
 task<net::result<void>> server::accept_all(net::listener listener, Serve serve) {
   scope connections;
+  detail::connection_group group(*core_);
   task<> ending = wait_for_connections(connections);
   detail::server_core::acceptor self{.listening = &listener, .connections = &connections};
   core_->add(self);
@@ -285,7 +289,7 @@ task<net::result<void>> server::accept_all(net::listener listener, Serve serve) 
       bool no_memory = false;
       if (client) {
         try {
-          connections.spawn(serve(std::move(*client), connections));
+          connections.spawn(serve(std::move(*client), connections, group));
         } catch (const std::bad_alloc&) {
           no_memory = true;  // this connection is closed; the others continue
         }
@@ -304,7 +308,7 @@ task<net::result<void>> server::accept_all(net::listener listener, Serve serve) 
     was_cancelled = true;
   }
   listener.close();
-  core_->begin_drain();
+  group.begin_drain();
   connections.cancel();
   co_await shield(std::move(ending));
   core_->remove(self);

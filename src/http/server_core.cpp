@@ -168,11 +168,15 @@ void server_core::stop() noexcept {
   for (const acceptor* each : acceptors_) each->listening->close();
 }
 
-void server_core::begin_drain() noexcept {
+std::uint32_t server_core::sweeps_to_drain() const noexcept { return in_sweeps(options_.drain_timeout); }
+
+void connection_group::begin_drain() noexcept {
   if (draining_) return;
   draining_ = true;
-  drained_at_ = sweeps_ + in_sweeps(options_.drain_timeout);
+  over_at_ = server_.sweeps() + server_.sweeps_to_drain();
 }
+
+bool connection_group::is_over() const noexcept { return draining_ && server_.sweeps() >= over_at_; }
 
 void server_core::sweep_later() noexcept {
   if (timer_.asleep == 0) tare::detail::arm(timer_, between_sweeps.count());
@@ -183,12 +187,12 @@ void server_core::sweep() noexcept {
   if (first_ == nullptr) return;
   sweep_later();
   if (budget_ != nullptr && budget_->waiting() != 0) (void)make_room();
-  const bool end_all = draining_ && sweeps_ >= drained_at_;
   for (exchange* each = first_; each != nullptr; each = each->next_) {
-    if (end_all) each->connection().expires_after(std::chrono::nanoseconds(1));
+    const bool is_over = each->group().is_over();
+    if (is_over) each->connection().expires_after(std::chrono::nanoseconds(1));
     if (each->guard == nullptr) continue;
     const std::uint32_t age = sweeps_ - each->began;
-    if (end_all || (sweeps_a_request_ != 0 && age >= sweeps_a_request_ && !each->upgraded())) {
+    if (is_over || (sweeps_a_request_ != 0 && age >= sweeps_a_request_ && !each->upgraded())) {
       each->timed_out = true;
       each->guard->cancel();
     } else if (options_.cancel_if_client_leaves && age >= 2 && each->body_complete() && !each->upgraded() &&

@@ -63,7 +63,6 @@ class server_core {
 
   /// Counts tenths of a second while requests are in progress.
   [[nodiscard]] std::uint32_t sweeps() const noexcept { return sweeps_; }
-  [[nodiscard]] bool draining() const noexcept { return draining_; }
   [[nodiscard]] std::size_t handlers() const noexcept { return handlers_; }
   [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
 
@@ -76,8 +75,7 @@ class server_core {
   void remove(acceptor& accepting) noexcept { std::erase(acceptors_, &accepting); }
   [[nodiscard]] std::size_t connections() const noexcept;
   void stop() noexcept;
-  /// From now on requests have this much time to end.
-  void begin_drain() noexcept;
+  [[nodiscard]] std::uint32_t sweeps_to_drain() const noexcept;
 
  private:
   struct sweep_timer : tare::detail::timer_node {
@@ -104,8 +102,6 @@ class server_core {
   std::uint64_t requests_ = 0;
   std::uint32_t sweeps_ = 0;
   std::uint32_t sweeps_a_request_ = 0;  ///< 0: no limit
-  std::uint32_t drained_at_ = 0;        ///< the sweep that ends the remaining requests
-  bool draining_ = false;
 };
 
 }  // namespace tare::http::detail

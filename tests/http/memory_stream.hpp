@@ -145,6 +145,7 @@ class memory_stream {
   void expires_after(std::chrono::nanoseconds time) noexcept {
     deadline_ =
         time == std::chrono::nanoseconds::max() ? std::chrono::nanoseconds::max() : now().time_since_epoch() + time;
+    wire_->change();  // who waits follows the new deadline
   }
   void expires_never() noexcept { deadline_ = std::chrono::nanoseconds::max(); }
 

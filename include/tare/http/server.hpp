@@ -21,7 +21,9 @@
 // Requests that are malformed, ambiguous, too large, truncated or too slow get the appropriate 4xx or 5xx, and the
 // connection is closed (docs/architecture.md, "HTTP").
 
+#include <tare/cancellation.hpp>
 #include <tare/error.hpp>
+#include <tare/http/detail/connection_group.hpp>
 #include <tare/http/detail/transport.hpp>
 #include <tare/http/handler.hpp>
 #include <tare/net/byte_stream.hpp>
@@ -86,7 +88,7 @@ struct server_core_deleter {
 };
 
 /// Serves the requests that have arrived. True if the connection is to be kept open, idle (src/http/serve.cpp).
-[[nodiscard]] task<bool> serve_requests(transport connection, server_core& server);
+[[nodiscard]] task<bool> serve_requests(transport connection, connection_group& group);
 [[nodiscard]] std::chrono::nanoseconds first_wait(const server_core& server) noexcept;
 /// Passes an exception of a connection to `server_options::on_error`.
 void report(const server_core& server, const std::exception_ptr& error) noexcept;
@@ -111,11 +113,15 @@ class server {
   /// `with.reload()` takes effect for the next client. Ticket keys are erased when they expire.
   [[nodiscard]] task<net::result<void>> serve(net::listener listener, net::tls::context with);
 
-  /// Serves a single connection of any kind to its end, or until the task is cancelled; then it drains like `serve`.
+  /// Serves a single connection of any kind to its end.
+  ///
+  /// **Cancellation** Closes the connection if it is idle; a request in progress has `drain_timeout` to complete. Other
+  /// connections are not affected. **Bytes** A frame beside that of the connection.
   template <net::byte_stream Stream>
     requires requires(Stream& s) { s.readable(); }
   [[nodiscard]] task<> serve_stream(Stream stream) {
-    return serve_connection(std::move(stream), *core_);
+    detail::connection_group alone(*core_);
+    co_await on_cancel(serve_connection(std::move(stream), alone), [&alone]() noexcept { alone.begin_drain(); });
   }
 
   /// Call it from a task of the server's shard.
@@ -131,27 +137,28 @@ class server {
  private:
   template <class Serve>
   [[nodiscard]] task<net::result<void>> accept_all(net::listener listener, Serve serve);
-  static task<> serve_tls(net::stream below, net::tls::context with, detail::server_core& core, scope& connections);
+  static task<> serve_tls(net::stream below, net::tls::context with, detail::connection_group& group,
+                          scope& connections);
 
-  /// This is the frame of an idle connection, parked in readable(): only the stream and the server live across that
+  /// This is the frame of an idle connection, parked in readable(): only the stream and the group live across that
   /// await. Cancellation takes effect only there: a request is served to its end.
   template <class Stream>
-  static task<> serve_connection(Stream stream, detail::server_core& core) {
+  static task<> serve_connection(Stream stream, detail::connection_group& group) {
     try {
-      detail::transport::of(stream).expires_after(detail::first_wait(core));
+      detail::transport::of(stream).expires_after(detail::first_wait(group.server()));
       do {
         if (!co_await stream.readable()) {
           (void)stream.shutdown_write();  // over TLS, close_notify
           co_return;
         }
-      } while (co_await shield(detail::serve_requests(detail::transport::of(stream), core)));
+      } while (co_await shield(detail::serve_requests(detail::transport::of(stream), group)));
     } catch (const std::bad_alloc&) {
       co_return;  // No memory for a frame: this connection ends, the others continue.
     } catch (const cancelled&) {
       (void)stream.shutdown_write();
       throw;
     } catch (...) {
-      detail::report(core, std::current_exception());  // ends only this connection, too
+      detail::report(group.server(), std::current_exception());  // ends only this connection, too
     }
   }
 

@@ -4,15 +4,15 @@
 
 namespace tare::http::detail {
 
-exchange::exchange(transport connection, server_core& server) noexcept
-    : connection_(connection), server_(server), reader_(server.limits()) {
-  server_.enter(*this);
-  moved_ = server_.sweeps();
+exchange::exchange(transport connection, connection_group& group) noexcept
+    : connection_(connection), group_(group), reader_(server().limits()) {
+  server().enter(*this);
+  moved_ = server().sweeps();
 }
 
 exchange::~exchange() {
-  if (guard != nullptr) server_.end_handler(*this);
-  server_.leave(*this);
+  if (guard != nullptr) server().end_handler(*this);
+  server().leave(*this);
 }
 
 void exchange::next() noexcept {
@@ -20,7 +20,7 @@ void exchange::next() noexcept {
   share_.release();
   admitted_bytes_ = reserved_bytes_ = body_bytes_ = 0;
   admitted_ = true;
-  reader_.next(server_.limits());
+  reader_.next(server().limits());
   fields_.clear();
   refusal_.reset();
   read_error_ = {};

@@ -17,7 +17,7 @@ std::size_t exchange::held_bytes() const noexcept {
 }
 
 bool exchange::account() noexcept {
-  memory_budget* const budget = server_.budget();
+  memory_budget* const budget = server().budget();
   if (budget == nullptr || !admitted_) return true;
   const std::size_t bytes = held_bytes();
   bool fits = true;
@@ -28,11 +28,13 @@ bool exchange::account() noexcept {
     share_ = budget->try_admit(bytes);
     fits = static_cast<bool>(share_);
   }
-  if (!fits) (void)server_.make_room();
+  if (!fits) (void)server().make_room();
   return fits;
 }
 
-task<bool> exchange::wait_for_room() { co_return co_await share_.resize(held_bytes(), server_.options().room_timeout); }
+task<bool> exchange::wait_for_room() {
+  co_return co_await share_.resize(held_bytes(), server().options().room_timeout);
+}
 
 exchange::arrival exchange::refuse_head() noexcept {
   reader_.drop_head();
@@ -46,7 +48,7 @@ void exchange::refuse_for_memory() {
   if (!body_complete_ || has_input()) keep_ = false;
   status_ = 503;
   fields_.add("retry-after", "1").add("content-type", "text/plain");
-  compose_head(server_.scratch(), why.size());
+  compose_head(server().scratch(), why.size());
   const auto sent = try_send_scratch(may_have_body() ? why : std::string_view());
   if (!sent || !*sent) {
     (void)fail(std::make_error_code(std::errc::not_enough_memory));
@@ -57,12 +59,12 @@ void exchange::refuse_for_memory() {
 
 exchange::arrival exchange::accept_head() noexcept {
   connection_.expires_never(net::direction::read);
-  keep_ = head().keep_alive && !server_.draining();
+  keep_ = head().keep_alive && !group_.draining();
   body_complete_ = !reader_.has_body();
   // A client that has begun to send its body does not wait (RFC 9110, 10.1.1).
   continue_due_ = head().expects_continue && input_.empty();
-  memory_budget* const budget = server_.budget();
-  if (budget != nullptr && server_.is_urgent(head().path)) {
+  memory_budget* const budget = server().budget();
+  if (budget != nullptr && server().is_urgent(head().path)) {
     // Even if there is room now, so that what the request holds later is urgent, too.
     share_ = budget->try_admit_urgent(held_bytes());
     admitted_ = static_cast<bool>(share_);
@@ -96,12 +98,12 @@ task<bool> exchange::reserve(std::size_t bytes) {
 }
 
 bool exchange::try_reserve_all(std::size_t bytes) noexcept {
-  if (server_.budget() == nullptr) return true;
-  server_.budget()->keep_reserve(bytes);
+  if (server().budget() == nullptr) return true;
+  server().budget()->keep_reserve(bytes);
   admitted_bytes_ = std::max(admitted_bytes_, bytes);
   if (share_.try_grow_for_good(held_bytes())) return true;
   admitted_bytes_ = 0;
-  (void)server_.make_room();
+  (void)server().make_room();
   return false;
 }
 
@@ -123,12 +125,12 @@ void exchange::become_lasting() noexcept {
   (void)account();
 }
 
-void exchange::note_progress() noexcept { moved_ = server_.sweeps(); }
+void exchange::note_progress() noexcept { moved_ = server().sweeps(); }
 
 bool exchange::is_stalled() const noexcept {
   // A WebSocket that holds nothing may stay silent.
   const bool is_silent = upgraded_ && body_bytes_ == 0;
-  return waits_for_peer_ && !shed_ && !is_silent && server_.sweeps() - moved_ >= 2;
+  return waits_for_peer_ && !shed_ && !is_silent && server().sweeps() - moved_ >= 2;
 }
 
 void exchange::shed() noexcept {

@@ -51,7 +51,7 @@ std::optional<exchange::arrival> exchange::try_read_head() {
       if (!account()) return refuse_head();
       // Only a head that does not arrive completely with its first bytes needs a timeout.
       if (!std::exchange(head_limited_, true)) {
-        connection_.expires_after(server_.options().head_timeout, net::direction::read);
+        connection_.expires_after(server().options().head_timeout, net::direction::read);
       }
     }
     auto more = connection_.try_read();
@@ -61,7 +61,7 @@ std::optional<exchange::arrival> exchange::try_read_head() {
       if (!has_begun && more.error() == std::errc::operation_would_block) return arrival::none;
       if (has_begun && !account()) return refuse_head();
       if (has_begun && !std::exchange(head_limited_, true))
-        connection_.expires_after(server_.options().head_timeout, net::direction::read);
+        connection_.expires_after(server().options().head_timeout, net::direction::read);
       return std::nullopt;
     }
     if (const auto ended = take_for_head(more)) return ended;
@@ -115,7 +115,7 @@ task<result<std::span<const std::byte>>> exchange::read_body() {
         break;
     }
     if (continue_due_ && stage_ == stage::open) {
-      server_.scratch().assign("HTTP/1.1 100 Continue\r\n\r\n");
+      server().scratch().assign("HTTP/1.1 100 Continue\r\n\r\n");
       auto sent = co_await send_scratch({});
       if (!sent) co_return std::unexpected(read_error_ = sent.error());
       stage_ = stage::open;
@@ -214,7 +214,7 @@ task<bool> exchange::skip_body() {
 
 std::chrono::nanoseconds exchange::time_for_body() const noexcept {
   using std::chrono::nanoseconds;
-  const server_options& options = server_.options();
+  const server_options& options = server().options();
   nanoseconds left = options.body_timeout;
   if (skipping_) {
     left = std::min<nanoseconds>(left, max_skip_time - waited_);

@@ -55,7 +55,7 @@ void exchange::compose_head(std::string& into, std::optional<std::uint64_t> leng
     append_number(into, status_);
     into.append(" ").append(reason_phrase(status_)).append("\r\n");
   }
-  if (server_.options().send_date) into.append(server_.date_line());
+  if (server().options().send_date) into.append(server().date_line());
   into.append(fields_.view().text());
   if (has_no_body(status_)) {
     // Neither a length nor a coding.
@@ -70,7 +70,7 @@ void exchange::compose_head(std::string& into, std::optional<std::uint64_t> leng
     until_close_ = true;
   }
   // A client that did not get "100 Continue" may or may not send its body, so the connection cannot be reused.
-  if (continue_due_ || server_.draining()) keep_ = false;
+  if (continue_due_ || group_.draining()) keep_ = false;
   if (!keep_) {
     into.append("connection: close\r\n");
   } else if (head().minor_version == 0) {
@@ -80,7 +80,7 @@ void exchange::compose_head(std::string& into, std::optional<std::uint64_t> leng
 }
 
 std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
-  std::string& scratch = server_.scratch();
+  std::string& scratch = server().scratch();
   const bool together = body.size() <= max_copied;
   if (together) scratch.append(body);
   stage_ = stage::failed;
@@ -95,7 +95,7 @@ std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
 task<result<void>> exchange::send_rest(std::string_view body) {
   const peer_wait waiting(*this);
   // When this suspends, the next response may use the scratch buffer.
-  const std::string rest = server_.scratch().substr(sent_);
+  const std::string rest = server().scratch().substr(sent_);
   const bool together = body.size() <= max_copied;
   const std::array<std::span<const std::byte>, 2> list{bytes_of(rest),
                                                        together ? std::span<const std::byte>() : bytes_of(body)};
@@ -104,7 +104,7 @@ task<result<void>> exchange::send_rest(std::string_view body) {
       // A client whose connection must make room accepts the response immediately or not at all.
       if (shed_) co_return fail(std::make_error_code(std::errc::not_enough_memory));
       const std::array<std::span<const std::byte>, 1> piece{left.first(std::min(left.size(), max_piece_bytes))};
-      connection_.expires_after(server_.options().write_timeout, net::direction::write);
+      connection_.expires_after(server().options().write_timeout, net::direction::write);
       auto sent = co_await connection_.write(piece);
       if (!sent) co_return fail(sent.error());
       note_progress();
@@ -122,7 +122,7 @@ task<result<void>> exchange::send_scratch(std::string_view body) {
 
 task<result<void>> exchange::send(std::string_view body) {
   if (stage_ != stage::open) co_return std::unexpected(errc::already_sent);
-  compose_head(server_.scratch(), body.size());
+  compose_head(server().scratch(), body.size());
   if (!may_have_body()) body = {};
   auto sent = try_send_scratch(body);
   if (!sent) sent = co_await send_rest(body);
@@ -136,7 +136,7 @@ task<result<void>> exchange::start(std::optional<std::uint64_t> length) {
   left_ = length.value_or(0);
   chunked_ = !counted_ && head().minor_version > 0;
   if (!counted_) become_lasting();
-  compose_head(server_.scratch(), length);
+  compose_head(server().scratch(), length);
   auto sent = co_await send_scratch({});
   if (sent) stage_ = stage::streaming;
   co_return sent;
@@ -159,7 +159,7 @@ task<result<void>> exchange::write(std::string_view piece) {
 }
 
 task<result<void>> exchange::send_piece(std::string_view piece) {
-  std::string& scratch = server_.scratch();
+  std::string& scratch = server().scratch();
   scratch.clear();
   if (!chunked_) co_return co_await send_scratch(piece);
   append_number(scratch, piece.size(), 16);
@@ -170,7 +170,7 @@ task<result<void>> exchange::send_piece(std::string_view piece) {
   }
   auto sent = co_await send_scratch(piece);
   if (!sent) co_return sent;
-  server_.scratch().assign("\r\n");
+  server().scratch().assign("\r\n");
   co_return co_await send_scratch({});
 }
 
@@ -180,7 +180,7 @@ task<result<void>> exchange::finish() {
   if (stage_ == stage::open) co_return co_await send({});
   if (counted_ && left_ != 0) co_return fail(errc::wrong_length);
   if (chunked_ && may_have_body()) {
-    server_.scratch().assign("0\r\n\r\n");
+    server().scratch().assign("0\r\n\r\n");
     auto sent = co_await send_scratch({});
     if (!sent) co_return sent;
   }
@@ -206,9 +206,9 @@ task<result<void>> exchange::upgrade(const fields& with) {
   if (guard != nullptr) guard->stop_watching();
   become_lasting();
   keep_ = false;
-  std::string& scratch = server_.scratch();
+  std::string& scratch = server().scratch();
   scratch.assign("HTTP/1.1 101 Switching Protocols\r\n");
-  if (server_.options().send_date) scratch.append(server_.date_line());
+  if (server().options().send_date) scratch.append(server().date_line());
   scratch.append(with.view().text()).append("\r\n");
   auto sent = co_await send_scratch({});
   if (sent) {
@@ -220,7 +220,7 @@ task<result<void>> exchange::upgrade(const fields& with) {
 
 task<result<void>> exchange::send_raw(std::span<const std::byte> head, std::string_view payload) {
   if (stage_ != stage::complete) co_return std::unexpected(errc::already_sent);
-  server_.scratch().assign(reinterpret_cast<const char*>(head.data()), head.size());
+  server().scratch().assign(reinterpret_cast<const char*>(head.data()), head.size());
   auto sent = co_await send_scratch(payload);
   if (sent) stage_ = stage::complete;
   co_return sent;

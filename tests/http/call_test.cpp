@@ -1,0 +1,210 @@
+#include <tare/http.hpp>
+#include <tare/http/test.hpp>
+#include <tare/tare.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace {
+
+using namespace std::chrono_literals;
+using tare::task;
+using tare::http::handler;
+using tare::http::request;
+using tare::http::response;
+using tare::http::router;
+using tare::http::server_options;
+using tare::http::test::call;
+using tare::http::test::reply;
+using testing::HasSubstr;
+
+reply reply_of(handler answer, tare::http::test::request asked, server_options options = {}) {
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+  return rt.run(call(std::move(answer), std::move(asked), std::move(options)));
+}
+
+/// Responds with what it was asked.
+task<> describe(request& asked, response& answer) {
+  auto body = co_await asked.body().read_all();
+  if (!body) co_return;
+  std::string text(asked.method());
+  text += ' ' + std::string(asked.target()) + ' ' + std::string(asked.authority()) + ' ' + *body;
+  if (const auto type = asked.fields().find("content-type")) text += ' ' + std::string(*type);
+  answer.set("x-one", "1").add("x-two", "2");
+  (void)co_await answer.status(201).send("text/plain", text);
+}
+
+TEST(http_call, gives_the_handler_the_request_and_returns_its_response) {
+  const reply got = reply_of(describe, {.method = "POST",
+                                        .target = "/items?a=b",
+                                        .fields = tare::http::fields().add("content-type", "text/csv"),
+                                        .body = "one,two"});
+  EXPECT_EQ(got.status, 201U);
+  EXPECT_EQ(got.body, "POST /items?a=b localhost one,two text/csv");
+  EXPECT_EQ(got.fields.find("content-type"), "text/plain");
+  EXPECT_EQ(got.fields.find("X-One"), "1");
+  EXPECT_EQ(got.fields.find("x-two"), "2");
+  EXPECT_EQ(got.fields.find("connection"), std::nullopt);
+  EXPECT_TRUE(got.is_complete);
+}
+
+TEST(http_call, asks_a_router) {
+  router routes;
+  routes.get("/items/{id}", [](request& asked, response& answer) -> task<> {
+    (void)co_await answer.send("text/plain", asked.param("id"));
+  });
+  EXPECT_EQ(reply_of(routes, {.target = "/items/a%20b"}).body, "a b");
+  EXPECT_EQ(reply_of(routes, {.target = "/nothing"}).status, 404U);
+  const reply refused = reply_of(routes, {.method = "DELETE", .target = "/items/7"});
+  EXPECT_EQ(refused.status, 405U);
+  EXPECT_THAT(std::string(refused.fields.find("allow").value_or("")), HasSubstr("GET"));
+}
+
+TEST(http_call, sends_chunks_and_a_host_of_the_callers_own) {
+  const reply got =
+      reply_of(describe, {.method = "PUT",
+                          .fields = tare::http::fields().add("host", "example.com").add("transfer-encoding", "chunked"),
+                          .body = "3\r\nabc\r\n0\r\n\r\n"});
+  EXPECT_EQ(got.body, "PUT / example.com abc");
+}
+
+TEST(http_call, skips_interim_responses) {
+  const reply got = reply_of(
+      describe, {.method = "POST", .fields = tare::http::fields().add("expect", "100-continue"), .body = "abc"});
+  EXPECT_EQ(got.status, 201U);
+  EXPECT_EQ(got.body, "POST / localhost abc");
+}
+
+TEST(http_call, has_no_body_where_http_has_none) {
+  const reply head = reply_of(describe, {.method = "HEAD", .target = "/"});
+  EXPECT_EQ(head.status, 201U);
+  EXPECT_EQ(head.body, "");
+  EXPECT_TRUE(head.is_complete);
+  const auto nothing = [](request& /*asked*/, response& answer) -> task<> { (void)co_await answer.status(204).send(); };
+  const reply empty = reply_of(nothing, {});
+  EXPECT_EQ(empty.status, 204U);
+  EXPECT_TRUE(empty.is_complete);
+}
+
+TEST(http_call, large_bodies_pass_both_ways) {
+  const std::string much(1'000'000, 'x');
+  const auto echo = [](request& asked, response& answer) -> task<> {
+    for (;;) {
+      auto piece = co_await asked.body().read();
+      if (!piece || piece->empty()) break;
+      (void)co_await answer.write({reinterpret_cast<const char*>(piece->data()), piece->size()});
+    }
+  };
+  const reply got = reply_of(echo, {.method = "POST", .body = much});
+  EXPECT_EQ(got.body, much);
+  EXPECT_TRUE(got.is_complete);
+}
+
+TEST(http_call, limits_are_those_of_the_server) {
+  EXPECT_EQ(reply_of(describe, {.method = "POST", .body = "abc"}, {.max_body_bytes = 2}).status, 413U);
+  EXPECT_EQ(reply_of(describe, {.target = '/' + std::string(20'000, 'x')}).status, 414U);
+  EXPECT_EQ(reply_of(describe, {.fields = tare::http::fields().add("content-length", "x")}).status, 400U);
+}
+
+TEST(http_call, a_handler_that_fails) {
+  std::string thrown;
+  server_options noted;
+  noted.on_error = [&](const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::runtime_error& caught) {
+      thrown = caught.what();
+    }
+  };
+  const auto fail = [](request& asked, response& answer) -> task<> {
+    if (asked.path() == "/late") (void)co_await answer.write("half");
+    throw std::runtime_error("broken");
+  };
+  const reply before = reply_of(fail, {}, noted);
+  EXPECT_EQ(before.status, 500U);
+  EXPECT_TRUE(before.is_complete);
+  EXPECT_EQ(thrown, "broken");
+  const reply after = reply_of(fail, {.target = "/late"}, noted);
+  EXPECT_EQ(after.status, 200U);
+  EXPECT_EQ(after.body, "half");
+  EXPECT_FALSE(after.is_complete);
+}
+
+TEST(http_call, waits_in_virtual_time) {
+  const auto wait = [](request& /*asked*/, response& answer) -> task<> {
+    co_await tare::sleep_for(1h);
+    (void)co_await answer.send("text/plain", "late");
+  };
+  EXPECT_EQ(reply_of(wait, {}).body, "late");
+  const reply limited = reply_of(wait, {}, {.request_timeout = 1min});
+  EXPECT_EQ(limited.status, 503U);
+}
+
+TEST(http_call, is_cancelled_with_the_handler) {
+  bool was_cancelled = false;
+  const auto wait = [&](request& /*asked*/, response& /*answer*/) -> task<> {
+    try {
+      co_await tare::sleep_for(24h);
+    } catch (const tare::cancelled&) {
+      was_cancelled = true;
+      throw;
+    }
+  };
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+  rt.run([&]() -> task<> {
+    const auto began = tare::now();
+    const auto got = co_await tare::timeout(1min, call(wait, {}, {.drain_timeout = 10s}));
+    EXPECT_TRUE(was_cancelled);
+    EXPECT_EQ(got.value_or(reply{}).status, 503U);
+    EXPECT_LE(tare::now() - began, 1min + 13s);
+  }());
+}
+
+TEST(http_call, a_handler_that_takes_the_connection_reads_its_end) {
+  std::error_code error;
+  const auto chat = [&](request& asked, response& answer) -> task<> {
+    auto socket = co_await tare::http::websocket::accept(asked, answer);
+    if (!socket) co_return;
+    auto message = co_await socket->receive();
+    if (!message) error = message.error();
+  };
+  const reply got = reply_of(chat, {.fields = tare::http::fields()
+                                                  .add("upgrade", "websocket")
+                                                  .add("connection", "upgrade")
+                                                  .add("sec-websocket-version", "13")
+                                                  .add("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")});
+  EXPECT_EQ(got.status, 101U);
+  EXPECT_TRUE(error);
+}
+
+TEST(http_call, counts_in_the_memory_budget) {
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time, .memory_limit = std::size_t{1} << 40U});
+  const std::size_t held_before = rt.memory().promised();
+  std::size_t held = 0;
+  const auto look = [&](request& asked, response& answer) -> task<> {
+    EXPECT_TRUE(co_await asked.reserve(1U << 20U));
+    held = rt.memory().promised() - held_before;
+    (void)co_await answer.send("text/plain", "held");
+  };
+  EXPECT_EQ(rt.run(call(look, {})).status, 200U);
+  EXPECT_GE(held, std::size_t{1} << 20U);
+  EXPECT_EQ(rt.memory().promised(), held_before);
+}
+
+TEST(http_call, refuses_what_no_client_can_send) {
+  for (const std::string_view bad : {"", "GET ", "G\r\nX: y", "\x7f"}) {
+    EXPECT_THROW((void)reply_of(describe, {.method = std::string(bad)}), std::invalid_argument) << bad;
+    EXPECT_THROW((void)reply_of(describe, {.target = std::string(bad)}), std::invalid_argument) << bad;
+  }
+  EXPECT_EQ(reply_of(describe, {.target = "no-path"}).status, 400U);
+}
+
+}  // namespace
