@@ -21,6 +21,7 @@
 #include <tare/notify.hpp>
 #include <tare/offload.hpp>
 #include <tare/oneshot.hpp>
+#include <tare/rate_limiter.hpp>
 #include <tare/resume_on.hpp>
 #include <tare/retry.hpp>
 #include <tare/runtime.hpp>

@@ -162,4 +162,20 @@ bool operator==(const endpoint& left, const endpoint& right) noexcept {
   }
 }
 
+std::uint64_t client_key(const endpoint& peer) noexcept {
+  // No IPv6 network begins like this: it would be in the range that is kept for mapped addresses.
+  constexpr std::uint64_t ipv4 = std::uint64_t{0xffff} << 32U;
+  if (peer.family() == AF_INET) {
+    return ipv4 | ntohl(reinterpret_cast<const sockaddr_in*>(peer.data())->sin_addr.s_addr);
+  }
+  if (peer.family() != AF_INET6) return 0;
+  const in6_addr& address = reinterpret_cast<const sockaddr_in6*>(peer.data())->sin6_addr;
+  const auto number_at = [&](std::size_t from, std::size_t to) {
+    std::uint64_t number = 0;
+    for (std::size_t i = from; i < to; ++i) number = number << 8U | address.s6_addr[i];
+    return number;
+  };
+  return IN6_IS_ADDR_V4MAPPED(&address) ? ipv4 | number_at(12, 16) : number_at(0, 8);
+}
+
 }  // namespace tare::net

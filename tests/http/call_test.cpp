@@ -161,7 +161,8 @@ TEST(http_call, is_cancelled_with_the_handler) {
   tare::runtime rt({.clock = tare::clock_kind::virtual_time});
   rt.run([&]() -> task<> {
     const auto began = tare::now();
-    const auto got = co_await tare::timeout(1min, call(wait, {}, {.drain_timeout = 10s}));
+    auto calling = call(wait, {}, {.drain_timeout = 10s});
+    const auto got = co_await tare::timeout(1min, std::move(calling));
     EXPECT_TRUE(was_cancelled);
     EXPECT_EQ(got.value_or(reply{}).status, 503U);
     EXPECT_LE(tare::now() - began, 1min + 13s);

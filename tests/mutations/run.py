@@ -84,8 +84,8 @@ def outcome(mutation: Mutation, preset: str | None, work: pathlib.Path) -> str:
                 return "does not compile:\n" + (made.stdout + made.stderr)[-2000:]
         ran = subprocess.run(["ctest", "--preset", preset, "-R", mutation.fields["Found-by"], "--timeout", "120"],
                              cwd=work, capture_output=True, text=True)
-        failed = re.findall(r"^\s*\d+ - (\S+) \((?:Failed|Timeout|SEGFAULT|Subprocess aborted|ILLEGAL|.*)\)",
-                            ran.stdout, re.MULTILINE)
+        # GoogleTest's parameter may follow the name.
+        failed = re.findall(r"^\s*\d+ - (\S+) .*\([^()]+\)$", ran.stdout, re.MULTILINE)
         if failed:
             return "found by " + ", ".join(failed)
         return "not found" if ran.returncode == 0 else "no test has run:\n" + ran.stdout[-500:]

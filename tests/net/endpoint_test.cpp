@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -65,6 +66,17 @@ TEST(endpoint, tells_its_parts) {
   EXPECT_EQ(at.port(), 65535);
   EXPECT_NE(at, endpoint::loopback(1));
   EXPECT_NE(endpoint::any(1), endpoint::loopback(1));
+}
+
+TEST(endpoint, is_one_client_with_all_ports_and_with_all_addresses_of_its_network) {
+  const auto key = [](std::string_view text) { return tare::net::client_key(endpoint::parse(text).value()); };
+  EXPECT_EQ(key("192.0.2.7:1"), key("192.0.2.7:2"));
+  EXPECT_EQ(key("192.0.2.7:1"), key("[::ffff:192.0.2.7]:1"));
+  EXPECT_NE(key("192.0.2.7:1"), key("192.0.2.8:1"));
+  EXPECT_EQ(key("[2001:db8:1:2::7]:1"), key("[2001:db8:1:2:3:4:5:6]:9"));
+  EXPECT_NE(key("[2001:db8:1:2::7]:1"), key("[2001:db8:1:3::7]:1"));
+  EXPECT_NE(key("[::1]:1"), key("127.0.0.1:1"));
+  EXPECT_EQ(key("unix:/run/tare.sock"), 0U);
 }
 
 }  // namespace
