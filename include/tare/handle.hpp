@@ -9,6 +9,7 @@
 // Only tasks that are spawned this way pay for it: about 400 bytes in two frames and a shared record. `spawn` costs
 // what it costs without this header.
 
+#include <tare/detail/kept_callable.hpp>
 #include <tare/detail/queued_wait.hpp>
 #include <tare/error.hpp>
 #include <tare/runtime.hpp>
@@ -348,6 +349,12 @@ handle<T> spawn_handle(task<T> spawned) {
   auto [made, started] = handle<T>::prepare(std::move(spawned));
   spawn(std::move(started));
   return std::move(made);
+}
+
+/// The same for a callable without parameters that returns a task: it is kept until the task has ended.
+template <detail::makes_task F>
+[[nodiscard("without a handle, use spawn")]] auto spawn_handle(F make) {
+  return spawn_handle(detail::keep_and_call(std::move(make)));
 }
 
 template <class T>

@@ -11,6 +11,7 @@
 // shard starts no thread. With `runtime_options::background`, shard 0 has its own thread too: its tasks, and the locks
 // they hold, make progress even when no `run` is in progress, and `run` only submits a task and waits for it.
 
+#include <tare/detail/kept_callable.hpp>
 #include <tare/memory_budget.hpp>
 #include <tare/shard_id.hpp>
 #include <tare/task.hpp>
@@ -124,8 +125,19 @@ class runtime {
     if constexpr (!std::is_void_v<T>) return std::move(*kept.value);
   }
 
+  /// The same for a callable without parameters that returns a task, such as a lambda with captures.
+  template <detail::makes_task F>
+  auto run(F make) {
+    return run(std::invoke(make));
+  }
+
   /// Starts a detached task on a shard, from any thread.
   void spawn_on(shard_id shard, task<> detached);
+  /// The same for a callable, which is kept until its task has ended (`tare::spawn`).
+  template <detail::makes_task F>
+  void spawn_on(shard_id shard, F make) {
+    spawn_on(shard, detail::keep_and_call(std::move(make)));
+  }
 
   [[nodiscard]] unsigned shards() const noexcept;
 
@@ -152,16 +164,38 @@ T run(task<T> body) {
   return rt.run(std::move(body));
 }
 
+template <detail::makes_task F>
+auto run(F make) {
+  detail::refuse_run_in_task();
+  return run(std::invoke(make));
+}
+
 /// Starts a detached task on the current shard. Nothing waits for it; an exception goes to the runtime's `unhandled`.
 /// It weighs its frame and nothing else.
 void spawn(task<> detached) noexcept;
 
+/// The same for a callable without parameters that returns a task, such as a lambda with captures: it is called when
+/// the task begins, and kept until the task has ended. Throws std::bad_alloc. **Bytes** A frame with the callable, and
+/// that of the task.
+template <detail::makes_task F>
+void spawn(F make) {
+  spawn(detail::keep_and_call(std::move(make)));
+}
+
 /// Starts a detached task on another shard of the current runtime. Throws std::out_of_range.
 void spawn_on(shard_id shard, task<> detached);
+template <detail::makes_task F>
+void spawn_on(shard_id shard, F make) {
+  spawn_on(shard, detail::keep_and_call(std::move(make)));
+}
 
 /// Starts a detached task on the less loaded of two randomly chosen shards (Mitzenmacher, "The Power of Two Choices in
 /// Randomized Load Balancing", 2001).
 void spawn_balanced(task<> detached);
+template <detail::makes_task F>
+void spawn_balanced(F make) {
+  spawn_balanced(detail::keep_and_call(std::move(make)));
+}
 
 /// The shard that is running the calling task.
 [[nodiscard]] shard_id this_shard() noexcept;

@@ -10,6 +10,7 @@
 // Bytes: 4.3 per task in addition to its frame; the scope itself is 112. A scope belongs to the shard that made it, and
 // its tasks run there; `spawn_on` starts tasks on other shards.
 
+#include <tare/detail/kept_callable.hpp>
 #include <tare/detail/scope_core.hpp>
 #include <tare/error.hpp>
 #include <tare/shard_id.hpp>
@@ -76,12 +77,26 @@ class scope {
     enter(spawned.release("scope::spawn"), [this](detail::wait_state& state) { core_.adopt(state); });
   }
 
+  /// The same for a callable without parameters that returns a task, such as a lambda with captures: it is called when
+  /// the task begins, and kept until the task has ended.
+  ///
+  /// **Bytes** A frame with the callable, and that of the task.
+  template <detail::makes_task F>
+  void spawn(F make) {
+    spawn(detail::keep_and_call(std::move(make)));
+  }
+
   /// Like `spawn`, on another shard of the runtime; costs an additional record of 128 bytes. Throws std::out_of_range
   /// if the shard does not exist.
   template <class T>
   void spawn_on(shard_id shard, task<T> spawned) {
     enter(spawned.release("scope::spawn_on"),
           [this, shard](detail::wait_state& state) { core_.adopt_on(shard, state); });
+  }
+
+  template <detail::makes_task F>
+  void spawn_on(shard_id shard, F make) {
+    spawn_on(shard, detail::keep_and_call(std::move(make)));
   }
 
   /// Like `spawn_on`, on the less loaded of two randomly chosen shards.
@@ -91,11 +106,20 @@ class scope {
     spawn_on(detail::less_loaded_shard(), std::move(spawned));
   }
 
+  template <detail::makes_task F>
+  void spawn_balanced(F make) {
+    spawn_balanced(detail::keep_and_call(std::move(make)));
+  }
+
   /// Like `spawn`, and returns a handle of the task: include <tare/handle.hpp>.
   ///
   /// **Errors** Throws std::bad_alloc, and destroys the task. **Bytes** About 400, and the task's own frame.
   template <class T>
   [[nodiscard("without a handle, use spawn")]] handle<T> spawn_handle(task<T> spawned);
+  template <detail::makes_task F>
+  [[nodiscard("without a handle, use spawn")]] auto spawn_handle(F make) {
+    return spawn_handle(detail::keep_and_call(std::move(make)));
+  }
 
   /// Cancels all tasks of the scope, including the body of `with_scope`. Tasks spawned later, until the next join has
   /// returned, are cancelled from the start. Costs O(tasks).

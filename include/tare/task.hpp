@@ -108,6 +108,11 @@ class task<void>::promise_type : public detail::promise_base {
 
 namespace detail {
 
+template <class>
+inline constexpr bool is_task = false;
+template <class T>
+inline constexpr bool is_task<task<T>> = true;
+
 inline void_child_awaiter& promise_base::await_transform(task<void>&& child) noexcept {
   current_shard->check_await();
   prev = child.release();

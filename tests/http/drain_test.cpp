@@ -128,7 +128,10 @@ ending cancel_stream(std::string_view input, tare::http::handler answer) {
 /// A minute for "/slow", for ever for "/for-ever".
 task<> answer_by_path(request& asked, response& answer) {
   if (asked.path() == "/slow") co_await tare::sleep_for(1min);
-  if (asked.path() == "/body" && !co_await asked.body().read_all()) co_return;
+  if (asked.path() == "/body") {
+    const auto body = co_await asked.body().read_all();
+    if (!body) co_return;
+  }
   if (asked.path() == "/streamed") (void)co_await answer.write("half");
   if (asked.path() == "/for-ever" || asked.path() == "/streamed") co_await tare::sleep_for(24h);
   (void)co_await answer.send("text/plain", "done");

@@ -113,10 +113,6 @@ using storable_t =
     std::conditional_t<std::is_lvalue_reference_v<T>, std::reference_wrapper<std::remove_reference_t<T>>, T>;
 
 template <class A>
-inline constexpr bool is_task = false;
-template <class T>
-inline constexpr bool is_task<task<T>> = true;
-template <class A>
 inline constexpr bool is_shielded = false;
 template <class T>
 inline constexpr bool is_shielded<shielded<T>> = true;
