@@ -1,43 +1,24 @@
 #include "cli/live_screen.hpp"
 
-#include "cli/figures.hpp"
 #include "cli/live_report.hpp"
-#include "cli/short_name.hpp"
-#include "cli/text_width.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
+#include <iterator>
+#include <map>
 #include <ranges>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace tare::cli {
 namespace {
 
 using inspect::live_site;
-using look = screen_line::look;
 using key = screen_key::kind;
 using namespace std::chrono_literals;
 
 constexpr std::array<std::chrono::milliseconds, 8> intervals{200ms, 500ms, 1s, 2s, 5s, 10s, 30s, 60s};
-constexpr std::size_t min_height = 5;
-constexpr std::size_t min_width = 24;
-
-constexpr std::array<std::string_view, 11> help{
-    "Up, Down, Page Up, Page Down, Home, End: select a place",
-    "Enter, Right: who waits for what is suspended there; Left closes it",
-    "t  sort by the bytes of all frames of a place",
-    "c  sort by their number",
-    "e  sort by the bytes of each",
-    "g  sort by growth since the beginning",
-    "n  sort by name",
-    "/  show only places whose function or file has this text; Escape shows all",
-    "p  pause, go on",
-    "+ -  look less often, more often",
-    "q  quit",
-};
 
 void append_utf8(std::string& text, char32_t character) {
   const auto byte = [&](char32_t bits) { text += static_cast<char>(static_cast<unsigned char>(bits)); };
@@ -69,41 +50,7 @@ bool has(std::string_view text, std::string_view part) {
   return !std::ranges::search(text, part, {}, lower, lower).empty() || part.empty();
 }
 
-/// "server.cpp:42", or nothing.
-std::string base_place(const inspect::source_line& where) {
-  if (where.line == 0) return {};
-  return fmt::format("{}:{}", std::filesystem::path(where.file).filename().string(), where.line);
-}
-
-/// A function and its place in so many columns; the place goes first where both do not fit.
-std::string named(const live_site& site, std::size_t columns) {
-  constexpr std::size_t min_name = 12;
-  std::string behind;
-  if (const auto place = base_place(site.where); !place.empty()) behind += "  " + short_name(place);
-  if (const auto state = state_of(site); !state.empty()) behind += fmt::format(" ({})", state);
-  if (text_width(behind) + min_name > columns) behind.clear();
-  return short_name(site.function, columns - std::min(columns, text_width(behind))) + behind;
-}
-
-std::string right(std::string_view text, std::size_t columns) { return fmt::format("{:>{}}", text, columns); }
-
 }  // namespace
-
-/// Which figures are shown, and how wide; 0: not at all.
-struct live_screen::columns {
-  std::size_t bytes = 0;
-  std::size_t share = 0;
-  std::size_t count = 0;
-  std::size_t each = 0;
-  std::size_t growth = 0;
-
-  static constexpr std::size_t gap = 2;
-  [[nodiscard]] std::size_t width() const {
-    std::size_t all = 0;
-    for (const std::size_t one : {bytes, share, count, each, growth}) all += one == 0 ? 0 : one + gap;
-    return all;
-  }
-};
 
 live_screen::identity live_screen::identity_of(const live_site& site) {
   return {site.function, site.where.file, site.where.line, site.kind, site.image};
@@ -318,137 +265,10 @@ void live_screen::move(std::ptrdiff_t by) {
   select(to < 0 ? 0 : static_cast<std::size_t>(to));
 }
 
-std::vector<std::string> live_screen::header() const {
-  std::vector<std::string> all;
-  for (const auto line : std::views::split(live_head(snapshot_), '\n')) {
-    if (!line.empty()) all.emplace_back(line.begin(), line.end());
-  }
-  // On a low screen the places matter more than the figures.
-  constexpr std::size_t low = 12;
-  if (height_ < low) all.resize(1);
-  return all;
-}
-
 std::size_t live_screen::body_height() const {
   constexpr std::size_t others = 3;  // status, head, footer
   const std::size_t used = header().size() + others;
   return height_ > used ? height_ - used : 0;
-}
-
-std::string live_screen::status() const {
-  constexpr std::array<std::string_view, 5> orders{"bytes", "number", "bytes each", "name", "growth"};
-  std::string text = paused_ ? "paused" : fmt::format("every {:g} s", static_cast<double>(interval_.count()) / 1e3);
-  text += fmt::format(", by {}", orders.at(static_cast<std::size_t>(order_)));
-  if (!filter_.empty()) {
-    text += fmt::format(", {} of {} places have '{}'", matching_, snapshot_.sites.size(), short_name(filter_));
-  }
-  return text;
-}
-
-std::string live_screen::footer() const {
-  if (editing_filter_) return fmt::format("show only: {}_", filter_);
-  if (helping_) return "? closes this";
-  return "q quit  ? help  / filter  Enter who waits  t c e g n sort  p pause  + - interval";
-}
-
-live_screen::columns live_screen::columns_that_fit() const {
-  columns shown{.bytes = 5, .share = 7, .count = 5, .each = 4, .growth = 6};
-  for (std::size_t i = 0; i < snapshot_.sites.size(); ++i) {
-    const auto& site = snapshot_.sites[i];
-    shown.bytes = std::max(shown.bytes, with_commas(site.total_bytes).size());
-    shown.count = std::max(shown.count, with_commas(site.count).size());
-    shown.each = std::max(shown.each, with_commas(site.frame_bytes).size());
-    shown.growth = std::max(shown.growth, with_sign(growth_[i]).size());
-  }
-  // The name of a function is worth more than its figures, apart from those that it is sorted by.
-  constexpr std::size_t room_for_names = 36;
-  const auto leave_out = [&](std::size_t& column, bool needed) {
-    if (!needed && shown.width() + room_for_names > width_) column = 0;
-  };
-  leave_out(shown.share, false);
-  leave_out(shown.growth, order_ == order::growth);
-  leave_out(shown.each, order_ == order::each);
-  leave_out(shown.count, order_ == order::count);
-  return shown;
-}
-
-std::string live_screen::head_text(const columns& shown) const {
-  std::string text;
-  const auto add = [&](std::string_view title, std::size_t wide) {
-    if (wide != 0) text += right(title, wide) + std::string(columns::gap, ' ');
-  };
-  add("bytes", shown.bytes);
-  add("share", shown.share);
-  add("count", shown.count);
-  add("each", shown.each);
-  add("growth", shown.growth);
-  return text + "suspended in";
-}
-
-std::string live_screen::row_text(const row& of, const columns& shown) const {
-  const auto& site = snapshot_.sites[of.site];
-  std::string text;
-  const auto add = [&](const std::string& figure, std::size_t wide) {
-    if (wide != 0) text += right(figure, wide) + std::string(columns::gap, ' ');
-  };
-  const std::size_t room = width_ - std::min(width_, shown.width());
-  if (!of.waiter) {
-    add(with_commas(site.total_bytes), shown.bytes);
-    add(percent(site.total_bytes, snapshot_.frame_bytes), shown.share);
-    add(with_commas(site.count), shown.count);
-    add(site.frame_bytes == 0 ? "?" : with_commas(site.frame_bytes), shown.each);
-    add(growth_[of.site] == 0 ? "" : with_sign(growth_[of.site]), shown.growth);
-    return text + named(site, room);
-  }
-  add(with_commas(of.waiter->bytes), shown.bytes);
-  add("", shown.share);
-  add(with_commas(of.waiter->count), shown.count);
-  add("", shown.each);
-  add("", shown.growth);
-  constexpr std::size_t deepest_indent = 10;
-  const std::string lead = std::string(2 * std::min(of.waiter->level, deepest_indent), ' ') + "└ ";
-  if (!of.waiter->site) return text + lead + "no coroutine waits for these";
-  return text + lead + named(snapshot_.sites[*of.waiter->site], room - std::min(room, text_width(lead)));
-}
-
-void live_screen::add_body(std::vector<screen_line>& to) const {
-  const std::size_t body = body_height();
-  if (helping_) {
-    for (const auto line : help | std::views::take(body)) to.push_back({std::string(line), look::plain});
-    return;
-  }
-  const auto shown = columns_that_fit();
-  if (rows_.empty()) {
-    to.push_back({snapshot_.sites.empty() ? "no suspended coroutine found" : "nothing has this text", look::dim});
-    return;
-  }
-  for (std::size_t i = top_; i < rows_.size() && i < top_ + body; ++i) {
-    to.push_back({row_text(rows_[i], shown), i == selected_    ? look::selected
-                                             : rows_[i].waiter ? look::dim
-                                                               : look::plain});
-  }
-}
-
-std::vector<screen_line> live_screen::lines() const {
-  std::vector<screen_line> all;
-  if (height_ < min_height || width_ < min_width) {
-    all.push_back({"the terminal is too small", look::plain});
-  } else {
-    for (auto& line : header()) all.push_back({std::move(line), all.empty() ? look::bold : look::plain});
-    all.push_back({status(), look::dim});
-    all.push_back({helping_ ? std::string("keys") : head_text(columns_that_fit()), look::head});
-    add_body(all);
-    all.resize(height_ - 1);
-    all.push_back({footer(), editing_filter_ ? look::bold : look::dim});
-  }
-  all.resize(std::min(all.size(), height_));
-  for (auto& line : all) {
-    const std::size_t width = text_width(line.text);
-    line.text = std::string(clipped(line.text, width_));
-    const bool bar = line.how == look::head || line.how == look::selected;
-    if (bar && width < width_) line.text += std::string(width_ - width, ' ');
-  }
-  return all;
 }
 
 }  // namespace tare::cli

@@ -1,6 +1,7 @@
 #include "inspect/coroutine/awaits.hpp"
 #include "inspect/coroutine/code_line.hpp"
 #include "inspect/coroutine/compiler_view.hpp"
+#include "inspect/coroutine/frame_access.hpp"
 #include "inspect/coroutine/frame_source.hpp"
 #include "inspect/coroutine/layout.hpp"
 #include "inspect/coroutine/liveness.hpp"
@@ -67,17 +68,17 @@ void find_frame_in_ramp(frame_function& ramp, const frame_source& source) {
   for (const auto& body : source.functions) {
     if (body.role != function_role::resume || body.ranges.empty()) continue;
     const std::uint64_t resume = body.ranges.front().begin;
-    for (std::size_t i = 0; i < ramp.flow->instructions().size(); ++i) {
-      for (const auto& access : ramp.flow->accesses(i)) {
-        if (access.what != memory_access::kind::write || access.bytes != 8 || access.base == stack_origin) continue;
-        const bool is_resume =
-            std::ranges::any_of(access.written, [&](const constant& one) { return one.value == resume; });
-        if (!is_resume) continue;
-        ramp.frame = value::of(access.base, access.offset);
-        ramp.frame_known = true;
+    const auto is_resume = [resume](const constant& one) { return one.value == resume; };
+    bool found = false;
+    for_each_access(ramp, [&](std::size_t, const memory_access& access) {
+      if (found || access.what != memory_access::kind::write || access.bytes != 8 || access.base == stack_origin ||
+          std::ranges::none_of(access.written, is_resume)) {
         return;
       }
-    }
+      ramp.frame = value::of(access.base, access.offset);
+      ramp.frame_known = found = true;
+    });
+    if (found) return;
   }
 }
 
@@ -104,16 +105,15 @@ void add_child(std::string_view name, const source_line& where, std::vector<foun
 /// Whether the frame of a coroutine was merged into this one: then the second word of it leads to the function that
 /// destroys without freeing.
 bool is_merged(const unit_context& unit, const frame_function& function, std::string_view child) {
-  for (std::size_t i = 0; i < function.flow->instructions().size(); ++i) {
-    for (const auto& access : function.flow->accesses(i)) {
-      if (access.what != memory_access::kind::write || access.bytes != 8) continue;
-      for (const auto& number : access.written) {
-        const auto part = part_symbol_of(unit.file.name_at(number.value));
-        if (part && part->role == function_role::cleanup && part->coroutine == child) return true;
-      }
-    }
-  }
-  return false;
+  bool merged = false;
+  for_each_access(function, [&](std::size_t, const memory_access& access) {
+    if (merged || access.what != memory_access::kind::write || access.bytes != 8) return;
+    merged = std::ranges::any_of(access.written, [&](const constant& one) {
+      const auto part = part_symbol_of(unit.file.name_at(one.value));
+      return part && part->role == function_role::cleanup && part->coroutine == child;
+    });
+  });
+  return merged;
 }
 
 /// Coroutines whose beginning was inlined here, with the line of the call in this coroutine.

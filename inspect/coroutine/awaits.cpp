@@ -2,6 +2,7 @@
 
 #include "inspect/coroutine/await_places.hpp"
 #include "inspect/coroutine/code_line.hpp"
+#include "inspect/coroutine/frame_access.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
 #include <llvm/DebugInfo/DWARF/DWARFUnit.h>
@@ -68,25 +69,21 @@ class await_finder {
   }
 
   void find_stores(const frame_function& function) {
-    const auto instructions = function.flow->instructions();
-    for (std::size_t i = 0; i < instructions.size(); ++i) {
-      for (const auto& access : function.flow->accesses(i)) {
-        if (!is_index(function, access)) continue;
-        for (const auto& number : access.written) {
-          if (number.value >= max_awaits) continue;
-          // g++: 0 is "not started", odd numbers are "being destroyed".
-          if (gcc_ && (number.value == 0 || (number.value & 1U) != 0)) continue;
-          const std::uint64_t place = function.flow->contains(number.address) ? number.address : access.instruction;
-          auto& sites = at(number.value).sites;
-          if (std::ranges::find(sites, place, &suspend_site::address) == sites.end()) {
-            sites.push_back({.function = &function,
-                             .address = place,
-                             .store = access.instruction,
-                             .alone = access.written.size() == 1});
-          }
-        }
-      }
-    }
+    for_each_frame_access(function, [&](std::size_t, const memory_access& access, std::int64_t) {
+      if (!is_index(function, access)) return;
+      for (const auto& number : access.written) add_store(function, access, number);
+    });
+  }
+
+  void add_store(const frame_function& function, const memory_access& access, const constant& number) {
+    if (number.value >= max_awaits) return;
+    // g++: 0 is "not started", odd numbers are "being destroyed".
+    if (gcc_ && (number.value == 0 || (number.value & 1U) != 0)) return;
+    const std::uint64_t place = function.flow->contains(number.address) ? number.address : access.instruction;
+    auto& sites = at(number.value).sites;
+    if (std::ranges::find(sites, place, &suspend_site::address) != sites.end()) return;
+    sites.push_back(
+        {.function = &function, .address = place, .store = access.instruction, .alone = access.written.size() == 1});
   }
 
   /// clang: "__coro_resume_3" stands where the third await goes on, with the await's own line.
@@ -175,17 +172,12 @@ class await_finder {
           function.role == function_role::cleanup) {
         continue;
       }
-      const auto instructions = function.flow->instructions();
-      for (std::size_t i = 0; i < instructions.size(); ++i) {
-        for (const auto& access : function.flow->accesses(i)) {
-          if (access.what != memory_access::kind::write || access.base != function.frame.base ||
-              access.offset != function.frame.offset || access.bytes != 8 || access.written.size() != 1 ||
-              access.written.front().value != 0) {
-            continue;
-          }
+      for_each_frame_access(function, [&](std::size_t i, const memory_access& access, std::int64_t offset) {
+        if (access.what == memory_access::kind::write && offset == 0 && access.bytes == 8 &&
+            access.written.size() == 1 && access.written.front().value == 0) {
           mark_final(function, i);
         }
-      }
+      });
     }
   }
 

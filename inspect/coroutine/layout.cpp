@@ -7,6 +7,7 @@
 #include <llvm/DebugInfo/DWARF/DWARFUnit.h>
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <tuple>
 
@@ -129,18 +130,41 @@ std::uint64_t uncovered_bytes(const std::vector<frame_field>& fields, std::uint6
   return uncovered + (frame_bytes > covered_to ? frame_bytes - covered_to : 0);
 }
 
-void read_layout(const frame_source& source, coroutine& into) {
-  if (!source.type.isValid()) return;
-  const auto declared_bytes = dwarf::toUnsigned(source.type.find(dwarf::DW_AT_byte_size));
-  llvm::DWARFDie promise;
-  std::uint64_t end = 0;
-  bool before_index = true;
-  for (const auto& member : source.type.children()) {
-    if (member.getTag() != dwarf::DW_TAG_member) continue;
+namespace {
+
+/// Reads the members of the frame's type.
+class layout_reader {
+ public:
+  layout_reader(const frame_source& source, coroutine& into)
+      : source_(source), into_(into), gcc_(source.made_by == producer::gcc) {}
+
+  void read() {
+    for (const auto& member : source_.type.children()) {
+      if (member.getTag() == dwarf::DW_TAG_member) add(member);
+    }
+    const auto declared_bytes = dwarf::toUnsigned(source_.type.find(dwarf::DW_AT_byte_size));
+    if (end_ == 0 && !declared_bytes) return;
+    if (gcc_) {
+      into_.frame_bytes = declared_bytes.value_or(end_);
+    } else {
+      // The type's own size is rounded up to its alignment; what is asked for ends with the last field.
+      into_.frame_bytes = (end_ + 7) / 8 * 8;
+      add_clang_promise();
+    }
+    if (is_damaged()) {
+      into_.frame_bytes.reset();
+      into_.fields.clear();
+    } else {
+      complete();
+    }
+  }
+
+ private:
+  void add(const llvm::DWARFDie& member) {
     const auto offset = member_offset(member);
     const auto type = type_of(member);
     const std::uint64_t bytes = type_bytes(type);
-    if (!offset || *offset > max_part || bytes > max_part || into.fields.size() >= max_fields) continue;
+    if (!offset || *offset > max_part || bytes > max_part || into_.fields.size() >= max_fields) return;
     frame_field field{.name = std::string(short_name(member)),
                       .type = without_noise(type_text(type)),
                       .offset = *offset,
@@ -148,81 +172,99 @@ void read_layout(const frame_source& source, coroutine& into) {
                       .kind = field_kind::unnamed,
                       .declared = {},
                       .type_entry = entry_of(type)};
-    end = std::max(end, *offset + bytes);
-    if (source.made_by == producer::gcc) {
-      if (field.name == "_Coro_resume_index") {
-        into.index_offset = field.offset;
-        into.index_bytes = static_cast<std::uint32_t>(bytes);
-      }
-      if (field.name == "_Coro_promise") {
-        into.promise_offset = field.offset;
-        into.promise_bytes = bytes;
-        promise = without_aliases(type);
-        into.promise_type = without_noise(type_text(promise));
-      }
-      name_gcc_field(field, before_index);
+    end_ = std::max(end_, *offset + bytes);
+    if (gcc_) {
+      describe_for_gcc(field, type);
     } else {
-      if (field.name == "__coro_index") {
-        into.index_offset = field.offset;
-        into.index_bytes = static_cast<std::uint32_t>(bytes == 0 ? 1 : bytes);
-      }
-      if (field.name == "__resume_fn" || field.name == "__destroy_fn" || field.name == "__coro_index") {
-        field.kind = field_kind::abi;
-      }
-      name_merged_child(field, short_name(type));
+      describe_for_clang(field, type);
     }
-    into.fields.push_back(std::move(field));
+    into_.fields.push_back(std::move(field));
   }
-  if (end == 0 && !declared_bytes) return;
 
-  if (source.made_by == producer::gcc) {
-    into.frame_bytes = declared_bytes.value_or(end);
-  } else {
-    // The type's own size is rounded up to its alignment; what is asked for ends with the last field.
-    into.frame_bytes = (end + 7) / 8 * 8;
-    promise = promise_type(source);
-    if (const auto type = promise; type.isValid()) {
-      into.promise_bytes = type_bytes(type);
-      into.promise_type = without_noise(type_text(type));
-      // It comes first, behind the two pointers, as far as its alignment allows.
-      std::uint64_t first = ~std::uint64_t{0};
-      for (const auto& field : into.fields) {
-        if (field.offset >= 16 && field.kind != field_kind::abi) first = std::min(first, field.offset);
-      }
-      into.promise_offset = first == ~std::uint64_t{0} || into.promise_bytes <= 1 ? 16 : first;
-      std::erase_if(into.fields, [&](const frame_field& field) {
-        return field.offset == into.promise_offset && field.kind == field_kind::unnamed &&
-               field.bytes <= into.promise_bytes;
-      });
-      into.fields.push_back({.name = "promise",
-                             .type = into.promise_type,
-                             .offset = into.promise_offset,
-                             .bytes = into.promise_bytes,
-                             .kind = field_kind::promise,
-                             .declared = {},
-                             .type_entry = entry_of(promise)});
+  void describe_for_gcc(frame_field& field, const llvm::DWARFDie& type) {
+    if (field.name == "_Coro_resume_index") {
+      into_.index_offset = field.offset;
+      into_.index_bytes = static_cast<std::uint32_t>(field.bytes);
     }
+    if (field.name == "_Coro_promise") {
+      into_.promise_offset = field.offset;
+      into_.promise_bytes = field.bytes;
+      promise_ = without_aliases(type);
+      into_.promise_type = without_noise(type_text(promise_));
+    }
+    name_gcc_field(field, before_index_);
   }
-  const std::uint64_t frame = *into.frame_bytes;
-  const bool inside = std::ranges::all_of(into.fields, [&](const frame_field& field) {
-    return field.offset <= frame && field.bytes <= frame - field.offset;
-  });
-  if (!is_frame_size(frame) || !inside) {  // The description is damaged: the size is unknown.
-    into.frame_bytes.reset();
-    into.fields.clear();
-    return;
+
+  void describe_for_clang(frame_field& field, const llvm::DWARFDie& type) {
+    if (field.name == "__coro_index") {
+      into_.index_offset = field.offset;
+      into_.index_bytes = static_cast<std::uint32_t>(field.bytes == 0 ? 1 : field.bytes);
+    }
+    if (field.name == "__resume_fn" || field.name == "__destroy_fn" || field.name == "__coro_index") {
+      field.kind = field_kind::abi;
+    }
+    name_merged_child(field, short_name(type));
   }
-  into.links = find_promise_links(promise, into.promise_offset);
-  std::erase_if(into.links, [&](const promise_link& one) { return one.offset + 8 > frame; });
-  into.allocated_by = allocation_of(promise, into.promise_type);
-  into.allocated_bytes = allocated_bytes(into.allocated_by, frame);
-  std::ranges::sort(into.fields, [](const frame_field& a, const frame_field& b) {
-    return std::tie(a.offset, b.bytes, a.name) < std::tie(b.offset, a.bytes, b.name);
-  });
-  for (const auto& field : into.fields) {
-    if (field.kind == field_kind::abi) into.abi_bytes += field.bytes;
+
+  /// It comes first, behind the two pointers, as far as its alignment allows.
+  void add_clang_promise() {
+    promise_ = promise_type(source_);
+    if (!promise_.isValid()) return;
+    into_.promise_bytes = type_bytes(promise_);
+    into_.promise_type = without_noise(type_text(promise_));
+    std::optional<std::uint64_t> first;
+    for (const auto& field : into_.fields) {
+      if (field.offset < frame_head_bytes || field.kind == field_kind::abi) continue;
+      first = std::min(first.value_or(field.offset), field.offset);
+    }
+    into_.promise_offset = into_.promise_bytes <= 1 ? frame_head_bytes : first.value_or(frame_head_bytes);
+    std::erase_if(into_.fields, [&](const frame_field& field) {
+      return field.offset == into_.promise_offset && field.kind == field_kind::unnamed &&
+             field.bytes <= into_.promise_bytes;
+    });
+    into_.fields.push_back({.name = "promise",
+                            .type = into_.promise_type,
+                            .offset = into_.promise_offset,
+                            .bytes = into_.promise_bytes,
+                            .kind = field_kind::promise,
+                            .declared = {},
+                            .type_entry = entry_of(promise_)});
   }
-  into.padding_bytes = uncovered_bytes(into.fields, *into.frame_bytes);
+
+  [[nodiscard]] bool is_damaged() const {
+    const std::uint64_t frame = *into_.frame_bytes;
+    return !is_frame_size(frame) || !std::ranges::all_of(into_.fields, [&](const frame_field& field) {
+      return field.offset <= frame && field.bytes <= frame - field.offset;
+    });
+  }
+
+  void complete() {
+    const std::uint64_t frame = *into_.frame_bytes;
+    into_.links = find_promise_links(promise_, into_.promise_offset);
+    std::erase_if(into_.links, [&](const promise_link& one) { return one.offset + 8 > frame; });
+    into_.allocated_by = allocation_of(promise_, into_.promise_type);
+    into_.allocated_bytes = allocated_bytes(into_.allocated_by, frame);
+    std::ranges::sort(into_.fields, [](const frame_field& a, const frame_field& b) {
+      return std::tie(a.offset, b.bytes, a.name) < std::tie(b.offset, a.bytes, b.name);
+    });
+    for (const auto& field : into_.fields) {
+      if (field.kind == field_kind::abi) into_.abi_bytes += field.bytes;
+    }
+    into_.padding_bytes = uncovered_bytes(into_.fields, frame);
+  }
+
+  const frame_source& source_;
+  coroutine& into_;
+  bool gcc_;
+  llvm::DWARFDie promise_;
+  std::uint64_t end_ = 0;
+  bool before_index_ = true;
+};
+
+}  // namespace
+
+void read_layout(const frame_source& source, coroutine& into) {
+  if (source.type.isValid()) layout_reader(source, into).read();
 }
 
 }  // namespace tare::inspect

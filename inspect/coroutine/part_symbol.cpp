@@ -68,4 +68,9 @@ std::optional<part_symbol> part_symbol_of(std::string_view symbol) {
   return part;
 }
 
+std::optional<part_symbol> body_of(std::string_view symbol) {
+  const auto part = part_symbol_of(symbol);
+  return part && part->whole && part->role == function_role::resume ? part : std::nullopt;
+}
+
 }  // namespace tare::inspect

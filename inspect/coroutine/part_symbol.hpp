@@ -32,4 +32,7 @@ struct part_symbol {
 /// other functions, ramps among them.
 [[nodiscard]] std::optional<part_symbol> part_symbol_of(std::string_view symbol);
 
+/// The symbol's coroutine, if it is the whole function that resumes one.
+[[nodiscard]] std::optional<part_symbol> body_of(std::string_view symbol);
+
 }  // namespace tare::inspect

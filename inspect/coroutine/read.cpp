@@ -1,15 +1,15 @@
 #include "inspect/coroutine/read.hpp"
 
 #include "inspect/coroutine/await_table.hpp"
+#include "inspect/coroutine/budget_marks.hpp"
 #include "inspect/coroutine/frame_source.hpp"
 #include "inspect/coroutine/part_symbol.hpp"
 #include "inspect/coroutine/readable_name.hpp"
 #include "inspect/coroutine/requested_bytes.hpp"
 #include "inspect/dwarf/line_rows.hpp"
-#include "inspect/object/image.hpp"
+#include "inspect/object/image_file.hpp"
 
 #include <tare/abi/await_section.hpp>
-#include <tare/abi/frame_budget.hpp>
 
 #include <fmt/format.h>
 #include <llvm/DebugInfo/DWARF/DWARFCompileUnit.h>
@@ -44,12 +44,6 @@ std::vector<std::uint64_t> coroutine_addresses(const image& file) {
   return addresses;
 }
 
-/// The symbol's coroutine, if it is of the whole function that goes on with one.
-std::optional<part_symbol> body_of(std::string_view symbol) {
-  const auto part = part_symbol_of(symbol);
-  return part && part->whole && part->role == function_role::resume ? part : std::nullopt;
-}
-
 bool is_rust(const llvm::DWARFDie& unit) {
   const auto language = dwarf::toUnsigned(unit.find(dwarf::DW_AT_language), 0);
   constexpr std::uint64_t old_rust = 0x9000;
@@ -78,7 +72,7 @@ class reader {
     if (!file.has_debug_information()) file.find_debug_file(options_.debug_folders);
     const auto bodies = only_.empty() ? coroutine_addresses(file) : only_;
     const std::size_t before = report_.coroutines.size();
-    budgets_ = budget_marks(file);
+    budgets_ = read_budget_marks(file);
     told_ = {};
     missing_split_files_.clear();
     for (const auto section : file.unloaded_sections_named(".tare.frames")) told_.add(section);
@@ -101,8 +95,8 @@ class reader {
     if (options_.await_tables && !file.has_debug_information()) add_from_await_table(file);
     if (only_.empty()) add_unknown(file, before);
     if (!file.has_debug_information() && !file.has_symbols() && !has_await_table_) note_stripped(file);
-    add_budgets_by_symbols(file, before);
-    if (only_.empty()) add_idle_budgets(file);
+    add_budgets_by_symbols(file, budgets_, std::span(report_.coroutines).subspan(before));
+    if (only_.empty()) add_idle_budgets(file, budgets_, report_.idle_budgets);
     for (const auto& problem : file.dwarf_problems()) note(fmt::format("{}: {}", file.name(), problem));
   }
 
@@ -238,41 +232,6 @@ class reader {
     if (seen.emplace(one.linkage_name, address).second) report_.coroutines.push_back(std::move(one));
   }
 
-  /// TARE_FRAME_BUDGET: the distance to a place in the coroutine's code, a number of bytes, the line and the file.
-  static std::vector<budget_mark> budget_marks(const image& file) {
-    std::vector<budget_mark> marks;
-    for (const auto& section : file.sections_named(".tare.budgets")) {
-      std::array<std::int32_t, 4> words{};
-      for (std::size_t at = 0; at + sizeof words <= section.content.size(); at += sizeof words) {
-        std::memcpy(words.data(), section.content.data() + at, sizeof words);
-        if (words[1] <= 0) continue;
-        marks.push_back({.address = section.address + at + static_cast<std::uint64_t>(std::int64_t{words[0]}),
-                         .bytes = static_cast<std::uint64_t>(words[1]),
-                         .line = static_cast<std::uint32_t>(words[2]),
-                         .file = static_cast<std::uint32_t>(words[3])});
-      }
-    }
-    return marks;
-  }
-
-  /// Where the debug information does not say whose code it is, the symbols do.
-  void add_budgets_by_symbols(const image& file, std::size_t before) {
-    for (auto& mark : budgets_) {
-      const auto* function = file.function_at(mark.address);
-      if (function == nullptr) continue;
-      const auto body = body_of(function->name);
-      for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
-        auto& one = report_.coroutines[i];
-        if (one.is_described()) continue;
-        const bool same = one.resume_address == function->address || one.linkage_name == function->name ||
-                          (body && body->coroutine == one.linkage_name);
-        if (!same) continue;
-        one.declared_budget = mark.bytes;
-        mark.holds = true;
-      }
-    }
-  }
-
   void add_from_await_table(const image& file) {
     const auto sections = file.unloaded_sections_named(abi::await_section::name);
     if (sections.empty()) return;
@@ -286,36 +245,6 @@ class reader {
       report_.coroutines.push_back(std::move(one));
     }
     has_await_table_ = true;
-  }
-
-  /// Code may be there several times, in the coroutine and where it was inlined: once is enough for its budget to hold.
-  void add_idle_budgets(image& file) {
-    for (const auto& mark : budgets_) {
-      const bool holds = std::ranges::any_of(budgets_, [&](const budget_mark& other) {
-        return other.holds && other.line == mark.line && other.file == mark.file && other.bytes == mark.bytes;
-      });
-      if (holds) continue;
-      idle_budget one{.where = {.file = file_of(mark, file), .line = mark.line}, .function = {}, .bytes = mark.bytes};
-      if (const auto* function = file.function_at(mark.address)) one.function = readable_function(function->name);
-      auto& known = report_.idle_budgets;
-      if (std::ranges::find(known, one) == known.end()) known.push_back(std::move(one));
-    }
-  }
-
-  /// The source file of a mark, from the functions that are inlined there: the one that the mark is for.
-  static std::string file_of(const budget_mark& mark, image& file) {
-    if (!file.has_debug_information()) return {};
-    using kind = llvm::DILineInfoSpecifier;
-    const kind how(kind::FileLineInfoKind::AbsoluteFilePath, kind::FunctionNameKind::None);
-    // A mark takes no space: it may stand at the end of its code.
-    for (const std::uint64_t address : {mark.address, mark.address - 1}) {
-      const auto inlined = file.dwarf().getInliningInfoForAddress({address}, how);
-      for (std::uint32_t i = 0; i < inlined.getNumberOfFrames(); ++i) {
-        const std::string& name = inlined.getFrame(i).FileName;
-        if (abi::file_mark(name.c_str()) == mark.file) return name;
-      }
-    }
-    return {};
   }
 
   /// Where a function is declared, if the debug information knows it.

@@ -2,6 +2,8 @@
 
 #include "inspect/coroutine/awaits.hpp"
 #include "inspect/coroutine/code_line.hpp"
+#include "inspect/coroutine/frame_access.hpp"
+#include "inspect/coroutine/llvm_names.hpp"
 #include "inspect/coroutine/readable_name.hpp"
 #include "inspect/coroutine/scopes.hpp"
 #include "inspect/dwarf/location.hpp"
@@ -45,56 +47,6 @@ struct slot {
   std::string type_stem;
   std::vector<std::pair<std::uint64_t, source_line>> uses;  ///< instructions, and their lines
 };
-
-std::string_view without_number(std::string_view name) {
-  const auto at = name.find_last_not_of("0123456789");
-  return at == std::string_view::npos || at + 1 == name.size() || name[at] != '_' ? name : name.substr(0, at);
-}
-
-/// "std::vector<int>" is "std__vector": LLVM's names of types have no arguments, and its frames no colons.
-std::string llvm_spelling(std::string_view type) {
-  std::string stem;
-  int depth = 0;
-  for (const char c : type) {
-    if (c == '<') ++depth;
-    if (depth == 0) stem += c == ':' || c == '.' ? '_' : c;
-    if (c == '>' && depth > 0) --depth;
-  }
-  return stem;
-}
-
-/// What is behind "struct_" in a field's type, which may end with a number; empty for other types.
-std::string_view stem_of_field(std::string_view type) {
-  if (const auto scope = type.rfind(".coro_frame_ty::"); scope != std::string_view::npos)
-    type.remove_prefix(scope + 16);
-  for (const std::string_view head : {"struct_", "class_", "union_"}) {
-    if (type.starts_with(head)) return type.substr(head.size());
-  }
-  return {};
-}
-
-/// "std____cxx11__basic_string" as a person would write it.
-std::string readable_stem(std::string_view stem) {
-  std::string text(without_number(stem));
-  for (std::size_t at = 0; (at = text.find("__", at)) != std::string::npos; at += 2) {
-    // Of four the last two belong to the name that follows: std::__cxx11.
-    text.replace(at, 2, "::");
-    if (text.compare(at + 2, 2, "__") == 0) at += 2;
-  }
-  return without_noise(std::move(text));
-}
-
-bool same_stem(std::string_view of_field, std::string_view of_variable) {
-  // The type of a function's own class has no scope in LLVM; a name that is not unique ends with a number.
-  for (const auto name : {of_field, without_number(of_field)}) {
-    if (name == of_variable) return true;
-    if (of_variable.size() > name.size() + 2 && of_variable.ends_with(name) &&
-        of_variable.substr(of_variable.size() - name.size() - 2, 2) == "__") {
-      return true;
-    }
-  }
-  return false;
-}
 
 bool is_array(llvm::DWARFDie type) {
   constexpr int deepest = 7;
@@ -184,7 +136,7 @@ class slot_namer {
     for (const auto& access : function.flow->accesses(instruction)) {
       if (access.what != what || access.base != function.frame.base || access.bytes != bytes || !access.whole) continue;
       const std::int64_t offset = access.offset - function.frame.offset;
-      if (offset >= 16) return static_cast<std::uint64_t>(offset);
+      if (std::cmp_greater_equal(offset, frame_head_bytes)) return static_cast<std::uint64_t>(offset);
     }
     return std::nullopt;
   }
@@ -268,23 +220,20 @@ class slot_namer {
     if (slots_.empty()) return;
     for (const auto& function : source_.functions) {
       if (!function.frame_known || function.flow == nullptr) continue;
-      const auto instructions = function.flow->instructions();
-      for (std::size_t i = 0; i < instructions.size(); ++i) {
-        for (const auto& access : function.flow->accesses(i)) {
-          if (access.base != function.frame.base) continue;
-          const std::int64_t offset = access.offset - function.frame.offset;
-          if (offset < 16) continue;
-          for (auto& one : slots_) {
-            const auto& field = into_.fields[one.field];
-            if (std::cmp_less(offset, field.offset) || std::cmp_greater_equal(offset, field.offset + field.bytes)) {
-              continue;
-            }
-            const std::uint64_t address = instructions[i].address;
-            if (one.uses.empty() || one.uses.back().first != address) {
-              one.uses.emplace_back(address, line_of(unit_, function, address));
-            }
-          }
+      for_each_frame_access(function, [&](std::size_t i, const memory_access&, std::int64_t offset) {
+        if (std::cmp_greater_equal(offset, frame_head_bytes)) {
+          add_use(function, function.flow->instructions()[i].address, static_cast<std::uint64_t>(offset));
         }
+      });
+    }
+  }
+
+  void add_use(const frame_function& function, std::uint64_t address, std::uint64_t offset) {
+    for (auto& one : slots_) {
+      const auto& field = into_.fields[one.field];
+      if (offset < field.offset || offset >= field.offset + field.bytes) continue;
+      if (one.uses.empty() || one.uses.back().first != address) {
+        one.uses.emplace_back(address, line_of(unit_, function, address));
       }
     }
   }
@@ -372,9 +321,7 @@ class slot_namer {
       if (field.kind != field_kind::unnamed) continue;
       const auto stem = stem_of_field(field.type);
       if (stem.empty()) {
-        if (const auto scope = field.type.rfind(".coro_frame_ty::"); scope != std::string::npos) {
-          field.type.erase(0, scope + 16);
-        }
+        field.type = std::string(without_frame_scope(field.type));
         continue;
       }
       field.type = readable_stem(stem);

@@ -92,7 +92,9 @@ class variable_finder {
         if (piece.address.is_constant() || piece.address.base != function_->frame.base) continue;
         const std::int64_t offset = piece.address.offset - function_->frame.offset;
         const std::uint64_t bytes = piece.bytes == 0 ? whole : piece.bytes;
-        if (offset < 16 || bytes == 0 || static_cast<std::uint64_t>(offset) + bytes > frame_bytes_) continue;
+        if (std::cmp_less(offset, frame_head_bytes) || bytes == 0 ||
+            static_cast<std::uint64_t>(offset) + bytes > frame_bytes_)
+          continue;
         keep(variable, name, type, static_cast<std::uint64_t>(offset), bytes, scope, inlined, temporary);
       }
     }

@@ -4,25 +4,15 @@
 #include <llvm/DebugInfo/DWARF/LowLevel/DWARFExpression.h>
 
 #include <array>
+#include <cstdint>
+#include <utility>
 
 namespace tare::inspect {
 namespace {
 
 namespace dwarf = llvm::dwarf;
 
-constexpr std::size_t deepest_stack = 64;
-
-struct evaluation {
-  std::vector<std::optional<value>> stack;
-  bool is_value = false;  ///< what is on the stack is the variable itself, not where it is
-  bool in_register = false;
-
-  /// Where in memory the variable is; nothing if it is not there.
-  [[nodiscard]] std::optional<value> address() const {
-    if (stack.empty() || is_value || in_register) return std::nullopt;
-    return stack.back();
-  }
-};
+constexpr std::size_t max_stack = 64;
 
 std::optional<value> plus(const std::optional<value>& from, std::int64_t distance) {
   if (!from) return std::nullopt;
@@ -35,6 +25,138 @@ std::optional<value> plus(const std::optional<value>& from, std::int64_t distanc
   return sum;
 }
 
+/// Follows the operations of a location expression.
+class evaluation {
+ public:
+  evaluation(const machine_state& state, const std::optional<value>& frame_base)
+      : state_(state), frame_base_(frame_base) {}
+
+  enum class outcome : std::uint8_t {
+    followed,
+    not_of_the_frame,  ///< an operation that says nothing about memory of this frame
+    damaged,
+  };
+  outcome step(const llvm::DWARFExpression::Operation& operation) {
+    if (operation.isError() || stack_.size() > max_stack) return outcome::damaged;
+    const unsigned code = operation.getCode();
+    const auto number = [&](unsigned which) {
+      return which < operation.getNumOperands() ? operation.getRawOperand(which) : std::uint64_t{0};
+    };
+    if (code >= dwarf::DW_OP_breg0 && code <= dwarf::DW_OP_breg31) {
+      push(from_register(code - dwarf::DW_OP_breg0, static_cast<std::int64_t>(number(0))));
+    } else if (code >= dwarf::DW_OP_reg0 && code <= dwarf::DW_OP_reg31) {
+      in_register_ = true;
+      push(std::nullopt);
+    } else if (code >= dwarf::DW_OP_lit0 && code <= dwarf::DW_OP_lit31) {
+      push(value::of(constant{code - dwarf::DW_OP_lit0, 0}));
+    } else {
+      return step(code, number(0), number(1));
+    }
+    return outcome::followed;
+  }
+
+  [[nodiscard]] std::vector<located_piece> finish() && {
+    if (const auto where = address(); where && !in_pieces_) pieces_.push_back({.address = *where});
+    return std::move(pieces_);
+  }
+  [[nodiscard]] std::vector<located_piece> pieces() && { return std::move(pieces_); }
+
+ private:
+  outcome step(unsigned code, std::uint64_t first, std::uint64_t second) {
+    switch (code) {
+      case dwarf::DW_OP_bregx:
+        push(from_register(first, static_cast<std::int64_t>(second)));
+        break;
+      case dwarf::DW_OP_fbreg:
+        push(plus(frame_base_, static_cast<std::int64_t>(first)));
+        break;
+      case dwarf::DW_OP_call_frame_cfa:
+        push(value::of(stack_origin, 8));
+        break;
+      case dwarf::DW_OP_const1u:
+      case dwarf::DW_OP_const2u:
+      case dwarf::DW_OP_const4u:
+      case dwarf::DW_OP_const8u:
+      case dwarf::DW_OP_const1s:
+      case dwarf::DW_OP_const2s:
+      case dwarf::DW_OP_const4s:
+      case dwarf::DW_OP_const8s:
+      case dwarf::DW_OP_constu:
+      case dwarf::DW_OP_consts:
+        push(value::of(constant{first, 0}));
+        break;
+      case dwarf::DW_OP_stack_value:
+      case dwarf::DW_OP_implicit_value:
+        is_value_ = true;
+        if (code == dwarf::DW_OP_implicit_value) push(std::nullopt);
+        break;
+      case dwarf::DW_OP_piece:
+        end_piece(first);
+        break;
+      case dwarf::DW_OP_plus_uconst:
+      case dwarf::DW_OP_plus:
+      case dwarf::DW_OP_minus:
+      case dwarf::DW_OP_deref:
+        return compute(code, first);
+      default:
+        return outcome::not_of_the_frame;
+    }
+    return outcome::followed;
+  }
+
+  outcome compute(unsigned code, std::uint64_t first) {
+    const bool binary = code == dwarf::DW_OP_plus || code == dwarf::DW_OP_minus;
+    if (stack_.size() < (binary ? 2U : 1U)) return outcome::damaged;
+    if (code == dwarf::DW_OP_plus_uconst) {
+      stack_.back() = plus(stack_.back(), static_cast<std::int64_t>(first));
+    } else if (code == dwarf::DW_OP_deref) {
+      const auto& from = stack_.back();
+      const cell* content = from ? state_.load(*from, 8) : nullptr;
+      stack_.back() = content != nullptr ? std::optional(content->content) : std::nullopt;
+    } else {
+      const auto right = std::move(stack_.back());
+      stack_.pop_back();
+      const auto known = right ? right->known() : std::nullopt;
+      const auto distance = static_cast<std::int64_t>(known.value_or(0));
+      stack_.back() = known ? plus(stack_.back(), code == dwarf::DW_OP_plus ? distance : -distance) : std::nullopt;
+    }
+    return outcome::followed;
+  }
+
+  void end_piece(std::uint64_t bytes) {
+    in_pieces_ = true;
+    if (const auto where = address()) {
+      pieces_.push_back({.address = *where, .first_byte = located_bytes_, .bytes = bytes});
+    }
+    located_bytes_ += bytes;
+    stack_.clear();
+    is_value_ = in_register_ = false;
+  }
+
+  void push(std::optional<value> one) { stack_.push_back(std::move(one)); }
+
+  [[nodiscard]] std::optional<value> from_register(std::uint64_t number, std::int64_t distance) const {
+    const auto which = register_of_dwarf(number);
+    if (which == no_register) return std::nullopt;
+    return plus(state_.registers[register_index(which)], distance);
+  }
+
+  /// Where in memory the variable is; empty if it is elsewhere.
+  [[nodiscard]] std::optional<value> address() const {
+    if (stack_.empty() || is_value_ || in_register_) return std::nullopt;
+    return stack_.back();
+  }
+
+  const machine_state& state_;
+  const std::optional<value>& frame_base_;
+  std::vector<std::optional<value>> stack_;
+  bool is_value_ = false;  ///< what is on the stack is the variable itself, not where it is
+  bool in_register_ = false;
+  bool in_pieces_ = false;
+  std::uint64_t located_bytes_ = 0;
+  std::vector<located_piece> pieces_;
+};
+
 }  // namespace
 
 std::int8_t register_of_dwarf(std::uint64_t number) {
@@ -45,99 +167,21 @@ std::int8_t register_of_dwarf(std::uint64_t number) {
 
 std::vector<located_piece> locate(llvm::ArrayRef<std::uint8_t> expression, const machine_state& state,
                                   const std::optional<value>& frame_base, std::uint8_t address_bytes) {
-  std::vector<located_piece> pieces;
   const llvm::DataExtractor data(llvm::StringRef(reinterpret_cast<const char*>(expression.data()), expression.size()),
                                  /*IsLittleEndian=*/true, address_bytes);
-  const llvm::DWARFExpression steps(data, address_bytes, dwarf::DWARF32);
-  evaluation now;
-  std::uint64_t done = 0;
-  bool in_pieces = false;
-  const auto push = [&](std::optional<value> one) { now.stack.push_back(std::move(one)); };
-  const auto from_register = [&](std::uint64_t number, std::int64_t distance) -> std::optional<value> {
-    const auto which = register_of_dwarf(number);
-    if (which == no_register) return std::nullopt;
-    return plus(state.registers[register_index(which)], distance);
-  };
-  for (const auto& step : steps) {
-    if (step.isError() || now.stack.size() > deepest_stack) return {};
-    const unsigned code = step.getCode();
-    const auto number = [&](unsigned which) {
-      return which < step.getNumOperands() ? step.getRawOperand(which) : std::uint64_t{0};
-    };
-    if (code >= dwarf::DW_OP_breg0 && code <= dwarf::DW_OP_breg31) {
-      push(from_register(code - dwarf::DW_OP_breg0, static_cast<std::int64_t>(number(0))));
-    } else if (code >= dwarf::DW_OP_reg0 && code <= dwarf::DW_OP_reg31) {
-      now.in_register = true;
-      push(std::nullopt);
-    } else if (code >= dwarf::DW_OP_lit0 && code <= dwarf::DW_OP_lit31) {
-      push(value::of(constant{code - dwarf::DW_OP_lit0, 0}));
-    } else {
-      switch (code) {
-        case dwarf::DW_OP_bregx:
-          push(from_register(number(0), static_cast<std::int64_t>(number(1))));
-          break;
-        case dwarf::DW_OP_fbreg:
-          push(plus(frame_base, static_cast<std::int64_t>(number(0))));
-          break;
-        case dwarf::DW_OP_call_frame_cfa:
-          push(value::of(stack_origin, 8));
-          break;
-        case dwarf::DW_OP_plus_uconst:
-          if (now.stack.empty()) return {};
-          now.stack.back() = plus(now.stack.back(), static_cast<std::int64_t>(number(0)));
-          break;
-        case dwarf::DW_OP_const1u:
-        case dwarf::DW_OP_const2u:
-        case dwarf::DW_OP_const4u:
-        case dwarf::DW_OP_const8u:
-        case dwarf::DW_OP_const1s:
-        case dwarf::DW_OP_const2s:
-        case dwarf::DW_OP_const4s:
-        case dwarf::DW_OP_const8s:
-        case dwarf::DW_OP_constu:
-        case dwarf::DW_OP_consts:
-          push(value::of(constant{number(0), 0}));
-          break;
-        case dwarf::DW_OP_plus:
-        case dwarf::DW_OP_minus: {
-          if (now.stack.size() < 2) return {};
-          const auto right = now.stack.back();
-          now.stack.pop_back();
-          const auto known = right ? right->known() : std::nullopt;
-          const auto distance = static_cast<std::int64_t>(known.value_or(0));
-          now.stack.back() =
-              known ? plus(now.stack.back(), code == dwarf::DW_OP_plus ? distance : -distance) : std::nullopt;
-          break;
-        }
-        case dwarf::DW_OP_deref: {
-          if (now.stack.empty()) return {};
-          const auto& from = now.stack.back();
-          const cell* content = from ? state.load(*from, 8) : nullptr;
-          now.stack.back() = content != nullptr ? std::optional(content->content) : std::nullopt;
-          break;
-        }
-        case dwarf::DW_OP_stack_value:
-        case dwarf::DW_OP_implicit_value:
-          now.is_value = true;
-          if (code == dwarf::DW_OP_implicit_value) push(std::nullopt);
-          break;
-        case dwarf::DW_OP_piece: {
-          in_pieces = true;
-          const std::uint64_t size = number(0);
-          if (const auto where = now.address()) {
-            pieces.push_back({.address = *where, .first_byte = done, .bytes = size});
-          }
-          done += size;
-          now = {};
-          break;
-        }
-        default:
-          return pieces;  // an operation that says nothing about memory of this frame
-      }
+  const llvm::DWARFExpression operations(data, address_bytes, dwarf::DWARF32);
+  evaluation all(state, frame_base);
+  for (const auto& one : operations) {
+    switch (all.step(one)) {
+      case evaluation::outcome::followed:
+        break;
+      case evaluation::outcome::not_of_the_frame:
+        return std::move(all).pieces();
+      case evaluation::outcome::damaged:
+        return {};
     }
   }
-  if (const auto where = now.address(); where && !in_pieces) pieces.push_back({.address = *where});
-  return pieces;
+  return std::move(all).finish();
 }
 
 std::optional<value> frame_base_of(const llvm::DWARFDie& function, const machine_state& state) {

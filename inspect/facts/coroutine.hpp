@@ -34,6 +34,9 @@ enum class producer : std::uint8_t { clang, gcc, rustc };
   return "";
 }
 
+/// What a frame begins with: the resume and destroy pointers.
+inline constexpr std::uint64_t frame_head_bytes = 16;
+
 /// What a range of a frame is for.
 enum class field_kind : std::uint8_t {
   abi,        ///< the resume and destroy pointers, the suspend index, the compiler's flags
@@ -150,7 +153,7 @@ struct coroutine {
   std::uint64_t resume_address = 0;   ///< 0: not there
   std::uint64_t destroy_address = 0;  ///< in the second word
   std::uint64_t cleanup_address = 0;  ///< in the second word of a frame that was merged into its caller's
-  std::uint64_t promise_offset = 16;
+  std::uint64_t promise_offset = frame_head_bytes;
   std::optional<std::uint64_t> index_offset;
   std::uint32_t index_bytes = 0;
   std::vector<promise_link> links;  ///< the most telling first

@@ -3,7 +3,7 @@
 #include "inspect/coroutine/read.hpp"
 #include "inspect/dwarf/value_text.hpp"
 #include "inspect/live/group.hpp"
-#include "inspect/object/image.hpp"
+#include "inspect/object/image_file.hpp"
 
 #include <algorithm>
 #include <utility>

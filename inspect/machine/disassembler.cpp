@@ -128,14 +128,14 @@ bool has_repeat_prefix(std::span<const std::uint8_t> bytes) {
 }
 
 /// "rep stosq" is STOSQ with a prefix. Its memory is named by registers alone.
-void describe_string_operation(instruction& one, std::string_view name, std::span<const std::uint8_t> bytes) {
+void describe_string_operation(instruction& insn, std::string_view name, std::span<const std::uint8_t> bytes) {
   if (!has_repeat_prefix(bytes)) return;
   for (const auto& [stem, what] :
        {std::pair("STOS", operation::string_store), std::pair("MOVS", operation::string_move)}) {
     const std::uint32_t width = string_width(name, stem);
     if (width == 0) continue;
-    one.what = what;
-    one.memory.bytes = width;
+    insn.what = what;
+    insn.memory.bytes = width;
   }
 }
 
@@ -197,58 +197,106 @@ disassembler::disassembler() : tables_(std::make_unique<tables>()) {
 
 disassembler::~disassembler() = default;
 
-std::optional<instruction> disassembler::decode(std::span<const std::uint8_t> bytes, std::uint64_t address) const {
-  tables& t = *tables_;
-  llvm::MCInst raw;
-  std::uint64_t size = 0;
-  if (t.decoder->getInstruction(raw, size, {bytes.data(), bytes.size()}, address, llvm::nulls()) !=
-          llvm::MCDisassembler::Success ||
-      size == 0 || size > 15) {
-    return std::nullopt;
+namespace {
+
+/// The condition is an operand of its own.
+void take_condition(instruction& insn) {
+  if (insn.operand_count > 0 && insn.operands[insn.operand_count - 1].what == operand::kind::immediate) {
+    insn.when = condition_from(insn.operands[--insn.operand_count].value);
   }
-  const llvm::MCInstrDesc& description = t.instructions->get(raw.getOpcode());
-  instruction one;
-  one.address = address;
-  one.size = static_cast<std::uint8_t>(size);
-  one.what = t.operations[raw.getOpcode()];
-  one.loads = description.mayLoad();
-  one.stores = description.mayStore();
-  const llvm::StringRef name = t.instructions->getName(raw.getOpcode());
-  describe_string_operation(one, {name.data(), name.size()}, bytes.first(size));
-  const auto described = [&](llvm::MCRegister number) {
-    return number.id() < t.register_descriptions.size() ? t.register_descriptions[number.id()] : register_description{};
-  };
-  const auto defines = [&](llvm::MCRegister number) {
+}
+
+/// "add eax, 1" has a form in which the register is not named.
+void add_accumulator(instruction& insn, std::string_view name) {
+  if (insn.operand_count != 1 || insn.operands[0].what != operand::kind::immediate) return;
+  const std::uint8_t width = name.contains("64i") ? 8 : name.contains("32i") ? 4 : name.contains("16i") ? 2 : 1;
+  insn.operands[1] = insn.operands[0];
+  insn.operands[0] = {.what = operand::kind::in_register, .number = rax, .bytes = width};
+  insn.operand_count = 2;
+  if (insn.what != operation::compare && insn.what != operation::test) insn.defines |= 1U;
+}
+
+void complete(instruction& insn, std::string_view name) {
+  switch (insn.what) {
+    case operation::set_condition:
+    case operation::conditional_move:
+    case operation::conditional_jump:
+      return take_condition(insn);
+    case operation::add:
+    case operation::subtract:
+    case operation::bit_and:
+    case operation::bit_or:
+    case operation::bit_xor:
+    case operation::compare:
+    case operation::test:
+      return add_accumulator(insn, name);
+    default:
+      return;
+  }
+}
+
+}  // namespace
+
+/// Translates LLVM's operands.
+class disassembler::operand_reader {
+ public:
+  operand_reader(const tables& from, const llvm::MCInst& raw, instruction& into)
+      : tables_(from), description_(from.instructions->get(raw.getOpcode())), raw_(raw), insn_(into) {}
+
+  /// Whether one of them is in memory.
+  bool read() {
+    bool has_memory = false;
+    for (unsigned i = 0; i < raw_.getNumOperands(); ++i) {
+      const llvm::MCOperand& value = raw_.getOperand(i);
+      if (value.isReg() && i < description_.getNumDefs()) define(value.getReg());
+      if (description_.getOperandConstraint(i, llvm::MCOI::TIED_TO) != -1) continue;
+      if (!has_memory && is_memory(i)) {
+        has_memory = true;
+        read_memory(i);
+        i += 4;
+      } else {
+        read_value(value);
+      }
+    }
+    for (const llvm::MCPhysReg implicit : description_.implicit_defs()) define(implicit);
+    return has_memory;
+  }
+
+ private:
+  [[nodiscard]] register_description described(llvm::MCRegister number) const {
+    const auto& all = tables_.register_descriptions;
+    return number.id() < all.size() ? all[number.id()] : register_description{};
+  }
+
+  void define(llvm::MCRegister number) {
     const auto found = described(number);
     if (found.number >= 0 && found.number < register_count) {
-      one.defines = static_cast<std::uint16_t>(one.defines | (1U << static_cast<unsigned>(found.number)));
+      insn_.defines = static_cast<std::uint16_t>(insn_.defines | (1U << static_cast<unsigned>(found.number)));
     }
-  };
-  const auto add = [&](const operand& value) {
-    if (one.operand_count < one.operands.size()) one.operands[one.operand_count++] = value;
-  };
+  }
 
-  const unsigned count = raw.getNumOperands();
-  bool has_memory = false;
-  for (unsigned i = 0; i < count; ++i) {
-    const llvm::MCOperand& value = raw.getOperand(i);
-    if (value.isReg() && i < description.getNumDefs()) defines(value.getReg());
-    if (description.getOperandConstraint(i, llvm::MCOI::TIED_TO) != -1) continue;
-    // lea only computes with its memory operand, so the tables do not call it one.
-    const bool memory = i < description.getNumOperands() && i + 5 <= count && !has_memory &&
-                        (description.operands()[i].OperandType == llvm::MCOI::OPERAND_MEMORY ||
-                         (one.what == operation::load_address && i == 1));
-    if (memory) {
-      has_memory = true;
-      one.memory.base = described(raw.getOperand(i).getReg()).number;
-      one.memory.scale = static_cast<std::uint8_t>(raw.getOperand(i + 1).getImm());
-      one.memory.index = described(raw.getOperand(i + 2).getReg()).number;
-      if (raw.getOperand(i + 3).isImm()) one.memory.displacement = raw.getOperand(i + 3).getImm();
-      one.memory.in_segment = raw.getOperand(i + 4).getReg().isValid();
-      add({.what = operand::kind::in_memory});
-      i += 4;
-      continue;
-    }
+  void add(const operand& value) {
+    if (insn_.operand_count < insn_.operands.size()) insn_.operands[insn_.operand_count++] = value;
+  }
+
+  /// lea only computes with its memory operand, so LLVM's tables do not call it one.
+  [[nodiscard]] bool is_memory(unsigned i) const {
+    return i < description_.getNumOperands() && i + 5 <= raw_.getNumOperands() &&
+           (description_.operands()[i].OperandType == llvm::MCOI::OPERAND_MEMORY ||
+            (insn_.what == operation::load_address && i == 1));
+  }
+
+  void read_memory(unsigned first) {
+    insn_.memory.base = described(raw_.getOperand(first).getReg()).number;
+    insn_.memory.scale = static_cast<std::uint8_t>(raw_.getOperand(first + 1).getImm());
+    insn_.memory.index = described(raw_.getOperand(first + 2).getReg()).number;
+    const llvm::MCOperand& displacement = raw_.getOperand(first + 3);
+    if (displacement.isImm()) insn_.memory.displacement = displacement.getImm();
+    insn_.memory.in_segment = raw_.getOperand(first + 4).getReg().isValid();
+    add({.what = operand::kind::in_memory});
+  }
+
+  void read_value(const llvm::MCOperand& value) {
     if (value.isReg() && value.getReg().isValid()) {
       const auto found = described(value.getReg());
       add({.what = operand::kind::in_register,
@@ -260,50 +308,50 @@ std::optional<instruction> disassembler::decode(std::span<const std::uint8_t> by
       add({.what = operand::kind::immediate, .value = value.getImm()});
     }
   }
-  for (const llvm::MCPhysReg implicit : description.implicit_defs()) defines(implicit);
 
-  if (has_memory) {
-    std::int16_t& width = t.widths[raw.getOpcode()];
-    if (width < 0) {
-      std::string text;
-      llvm::raw_string_ostream out(text);
-      t.printer->printInst(&raw, address, "", *t.features, out);
-      width = static_cast<std::int16_t>(written_width(text));
-    }
-    one.memory.bytes = static_cast<std::uint32_t>(width);
-    for (auto& value : one.operands) {
-      if (value.what == operand::kind::in_memory) value.bytes = static_cast<std::uint8_t>(width);
+  const tables& tables_;
+  const llvm::MCInstrDesc& description_;
+  const llvm::MCInst& raw_;
+  instruction& insn_;
+};
+
+std::uint32_t disassembler::memory_width(const llvm::MCInst& raw, std::uint64_t address) const {
+  std::int16_t& width = tables_->widths[raw.getOpcode()];
+  if (width < 0) {
+    std::string text;
+    llvm::raw_string_ostream out(text);
+    tables_->printer->printInst(&raw, address, "", *tables_->features, out);
+    width = static_cast<std::int16_t>(written_width(text));
+  }
+  return static_cast<std::uint32_t>(width);
+}
+
+std::optional<instruction> disassembler::decode(std::span<const std::uint8_t> bytes, std::uint64_t address) const {
+  const tables& t = *tables_;
+  llvm::MCInst raw;
+  std::uint64_t size = 0;
+  if (t.decoder->getInstruction(raw, size, {bytes.data(), bytes.size()}, address, llvm::nulls()) !=
+          llvm::MCDisassembler::Success ||
+      size == 0 || size > 15) {
+    return std::nullopt;
+  }
+  const llvm::MCInstrDesc& description = t.instructions->get(raw.getOpcode());
+  instruction insn;
+  insn.address = address;
+  insn.size = static_cast<std::uint8_t>(size);
+  insn.what = t.operations[raw.getOpcode()];
+  insn.loads = description.mayLoad();
+  insn.stores = description.mayStore();
+  const llvm::StringRef name = t.instructions->getName(raw.getOpcode());
+  describe_string_operation(insn, {name.data(), name.size()}, bytes.first(size));
+  if (operand_reader(t, raw, insn).read()) {
+    insn.memory.bytes = memory_width(raw, address);
+    for (auto& value : insn.operands) {
+      if (value.what == operand::kind::in_memory) value.bytes = static_cast<std::uint8_t>(insn.memory.bytes);
     }
   }
-
-  switch (one.what) {
-    case operation::set_condition:
-    case operation::conditional_move:
-    case operation::conditional_jump:
-      if (one.operand_count > 0 && one.operands[one.operand_count - 1].what == operand::kind::immediate) {
-        one.condition = static_cast<std::uint8_t>(one.operands[--one.operand_count].value & 0xf);
-      }
-      break;
-    case operation::add:
-    case operation::subtract:
-    case operation::bit_and:
-    case operation::bit_or:
-    case operation::bit_xor:
-    case operation::compare:
-    case operation::test:
-      // "add eax, 1" has a form in which the register is not named.
-      if (one.operand_count == 1 && one.operands[0].what == operand::kind::immediate) {
-        const std::uint8_t width = name.contains("64i") ? 8 : name.contains("32i") ? 4 : name.contains("16i") ? 2 : 1;
-        one.operands[1] = one.operands[0];
-        one.operands[0] = {.what = operand::kind::in_register, .number = rax, .bytes = width};
-        one.operand_count = 2;
-        if (one.what != operation::compare && one.what != operation::test) one.defines |= 1U;
-      }
-      break;
-    default:
-      break;
-  }
-  return one;
+  complete(insn, {name.data(), name.size()});
+  return insn;
 }
 
 }  // namespace tare::inspect

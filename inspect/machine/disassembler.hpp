@@ -7,9 +7,13 @@
 #include <optional>
 #include <span>
 
+namespace llvm {
+class MCInst;
+}
+
 namespace tare::inspect {
 
-/// Decodes x86-64 by LLVM's tables. Costs some milliseconds to make and is meant to be kept.
+/// Decodes x86-64 with LLVM's tables. Constructing one takes a few milliseconds; keep it.
 class disassembler {
  public:
   disassembler();
@@ -17,11 +21,14 @@ class disassembler {
   disassembler(const disassembler&) = delete;
   disassembler& operator=(const disassembler&) = delete;
 
-  /// The instruction at the beginning of `bytes`; nothing if there is none.
+  /// The instruction at the beginning of `bytes`; empty if there is none.
   [[nodiscard]] std::optional<instruction> decode(std::span<const std::uint8_t> bytes, std::uint64_t address) const;
 
  private:
   struct tables;
+  class operand_reader;
+  [[nodiscard]] std::uint32_t memory_width(const llvm::MCInst& raw, std::uint64_t address) const;
+
   std::unique_ptr<tables> tables_;
 };
 

@@ -1,8 +1,10 @@
 #include "inspect/machine/function_flow.hpp"
 
+#include "inspect/machine/execution.hpp"
+#include "inspect/machine/lost_pointers.hpp"
+
 #include <algorithm>
 #include <deque>
-#include <map>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -85,11 +87,11 @@ std::vector<std::uint64_t> function_flow::jump_targets(std::size_t block_first, 
   std::vector<std::uint64_t> found;
   const auto inside = [this](std::uint64_t address) { return contains(address); };
   if (target.what == operand::kind::in_memory) {
-    found = interpreter_.targets(one, inside);
+    found = interpreter_.tables().targets(one, inside);
   } else if (target.number >= 0 && target.number < register_count) {
     machine_state state = machine_state::at_entry();
     for (std::size_t i = block_first; i < jump; ++i) interpreter_.step(state, instructions_[i], ignore);
-    found = interpreter_.targets(state.registers[register_index(target.number)], inside);
+    found = interpreter_.tables().targets(state.registers[register_index(target.number)], inside);
   }
   std::erase_if(found, [&](std::uint64_t address) { return !contains(address); });
   std::ranges::sort(found);
@@ -200,7 +202,9 @@ void function_flow::solve() {
   if (gave_up_) return;
   list_accesses();
   find_gap();
-  pass_lost_pointers();
+  for (auto& one : find_lost_pointers(*this, interpreter_)) {
+    accesses_[one.instruction_index].push_back(std::move(one.access));
+  }
 }
 
 void function_flow::run(std::size_t entry) {
@@ -273,117 +277,6 @@ void function_flow::find_gap() {
   }
 }
 
-namespace {
-
-/// What a name stands for: pointers that are only known to have been one of several things, or that were loaded from a
-/// place on the stack that held one of several.
-class lost_pointers {
- public:
-  struct source {
-    origin name = 0;  ///< of the value that it became
-    value content;    ///< what it was
-    std::size_t instruction = 0;
-  };
-
-  void add(origin name, const value& content, std::size_t instruction) {
-    if (content.is_constant() || content.base == stack_origin || content.base == name) return;
-    sources_.push_back({name, content, instruction});
-  }
-  void load(origin name, std::int64_t place) { loads_[place].push_back(name); }
-  void store(std::int64_t place, const value& content, std::size_t instruction) {
-    stores_.push_back({place, content, instruction});
-  }
-
-  void resolve_loads() {
-    for (const auto& one : stores_) {
-      const auto names = loads_.find(one.place);
-      if (names == loads_.end()) continue;
-      for (const origin name : names->second) add(name, one.content, one.instruction);
-    }
-  }
-
-  /// Those that are used although it is not known any more what they are.
-  template <class F>
-  void for_each_used(std::set<origin> used, F&& visit) const {
-    std::vector<bool> seen(sources_.size(), false);
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (std::size_t i = 0; i < sources_.size(); ++i) {
-        if (seen[i] || !used.contains(sources_[i].name)) continue;
-        seen[i] = changed = true;
-        used.insert(sources_[i].content.base);
-        visit(sources_[i]);
-      }
-    }
-  }
-
- private:
-  struct stored {
-    std::int64_t place = 0;
-    value content;
-    std::size_t instruction = 0;
-  };
-  std::vector<source> sources_;
-  std::map<std::int64_t, std::vector<origin>> loads_;  ///< by place on the stack
-  std::vector<stored> stores_;
-};
-
-void compare_ways(const machine_state& from, const machine_state& to, std::size_t instruction, lost_pointers& into) {
-  for (std::size_t i = 0; i < to.registers.size(); ++i) {
-    if (to.registers[i].is_meeting() && to.registers[i] != from.registers[i]) {
-      into.add(to.registers[i].base, from.registers[i], instruction);
-    }
-  }
-  for (const auto& [place, kept] : to.memory) {
-    const auto known = from.memory.find(place);
-    if (!kept.content.is_meeting() || known == from.memory.end() || known->second.content == kept.content) continue;
-    into.add(kept.content.base, known->second.content, instruction);
-  }
-}
-
-}  // namespace
-
-/// A pointer that is lost where ways meet is used by what follows: it counts as passed on where it is lost.
-void function_flow::pass_lost_pointers() {
-  lost_pointers lost;
-  std::set<origin> used;    // to read or to write there
-  std::set<origin> passed;  // perhaps: what a call takes is not known
-  for (const auto& block : blocks_) {
-    if (!block.reached) continue;
-    machine_state state = block.entry;
-    for (std::size_t i = block.first; i < block.last; ++i) {
-      const auto& one = instructions_[i];
-      for (const auto& access : accesses_[i]) {
-        (access.what == memory_access::kind::passed && !access.indexed ? passed : used).insert(access.base);
-      }
-      const bool in_memory = one.loads || one.stores || one.what == operation::pop;
-      const value place = !in_memory                   ? value{}
-                          : one.what == operation::pop ? state.registers[rsp]
-                                                       : interpreter_.address_of(state, one);
-      const bool on_stack = in_memory && place.base == stack_origin;
-      if (on_stack && (one.loads || one.what == operation::pop) && state.load(place, 8) == nullptr) {
-        lost.load(interpreter::name_of_result(one), place.offset);
-      }
-      interpreter_.step(state, one, ignore);
-      const value written = one.what == operation::push ? state.registers[rsp] : place;
-      if (written.base != stack_origin || (!one.stores && one.what != operation::push)) continue;
-      if (const cell* kept = state.load(written, 8)) lost.store(written.offset, kept->content, i);
-    }
-    for (const std::size_t next : block.successors) compare_ways(state, blocks_[next].entry, block.last - 1, lost);
-  }
-  const auto pass = [&](const lost_pointers::source& one, bool indexed) {
-    accesses_[one.instruction].push_back({.what = memory_access::kind::passed,
-                                          .base = one.content.base,
-                                          .offset = one.content.offset,
-                                          .whole = false,
-                                          .indexed = indexed,
-                                          .instruction = instructions_[one.instruction].address});
-  };
-  lost.resolve_loads();
-  lost.for_each_used(std::move(used), [&](const auto& one) { pass(one, true); });
-  lost.for_each_used(std::move(passed), [&](const auto& one) { pass(one, false); });
-}
-
 std::span<const memory_access> function_flow::accesses(std::size_t instruction) const {
   if (instruction >= accesses_.size()) return {};
   return accesses_[instruction];
@@ -422,7 +315,7 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
     std::uint64_t next = one.next();
     bool decided = false;
     if (one.what == operation::conditional_jump) {
-      const auto taken = interpreter::decide(state.last, one.condition);
+      const auto taken = decide(state.last, one.when);
       if (!taken || one.operand_count == 0) break;
       if (*taken) next += static_cast<std::uint64_t>(one.operands[0].value);
       decided = true;
@@ -437,8 +330,8 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
         next = *place;
         decided = true;
       } else if (target.what == operand::kind::in_memory) {
-        const auto slot = interpreter_.address_of(state, one).known();
-        const auto place = slot ? interpreter_.constant_at(*slot, 8) : std::nullopt;
+        const auto slot = address_of(state, one).known();
+        const auto place = slot ? interpreter_.tables().constant_at(*slot, 8) : std::nullopt;
         if (!place) break;
         next = *place;
         decided = true;

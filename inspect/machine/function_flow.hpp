@@ -1,6 +1,6 @@
 #pragma once
 
-// A function's instructions, the ways between them, and what is known before each.
+// A function's instructions, the paths between them, and what is known before each.
 
 #include "inspect/machine/disassembler.hpp"
 #include "inspect/machine/interpreter.hpp"
@@ -34,8 +34,8 @@ struct direct_call {
 
 class function_flow {
  public:
-  /// Decodes the ranges, which are the function and the parts that were split off it, and follows its ways.
-  /// What cannot be decoded ends a way.
+  /// Decodes the ranges, which are the function and the parts that were split off it, and follows its paths.
+  /// What cannot be decoded ends a path.
   function_flow(const image& code, const disassembler& decoder, const landing_pads& pads,
                 std::vector<code_range> ranges);
 
@@ -77,7 +77,6 @@ class function_flow {
   void run(std::size_t entry);
   void list_accesses();
   void find_gap();
-  void pass_lost_pointers();
   [[nodiscard]] std::vector<std::uint64_t> jump_targets(std::size_t block_first, std::size_t jump) const;
 
   const image& code_;

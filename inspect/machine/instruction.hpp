@@ -2,9 +2,12 @@
 
 // An x86-64 instruction in the few terms that following pointers and constants through a function takes.
 
+#include "inspect/machine/condition.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace tare::inspect {
 
@@ -87,14 +90,19 @@ struct instruction {
   std::uint64_t address = 0;
   std::uint8_t size = 0;
   operation what = operation::other;
-  std::uint8_t condition = 0;  ///< the encoding's four bits
-  bool loads = false;          ///< reads its memory operand
-  bool stores = false;         ///< writes it
+  condition when = condition::overflow;  ///< only of a conditional instruction
+  bool loads = false;                    ///< reads its memory operand
+  bool stores = false;                   ///< writes it
   std::array<operand, 3> operands;
   std::uint8_t operand_count = 0;
   memory_operand memory;
   std::uint16_t defines = 0;  ///< a bit for each register that it changes
   [[nodiscard]] std::uint64_t next() const noexcept { return address + size; }
+  /// Where a jump or a call leads whose target is part of the instruction.
+  [[nodiscard]] std::optional<std::uint64_t> direct_target() const noexcept {
+    if (operand_count == 0 || operands[0].what != operand::kind::immediate) return std::nullopt;
+    return next() + static_cast<std::uint64_t>(operands[0].value);
+  }
 };
 
 }  // namespace tare::inspect

@@ -3,6 +3,7 @@
 // What a register or a word of memory holds, as far as the code tells: one of a few constants, or a distance from
 // something whose own value is not known.
 
+#include "inspect/machine/flags.hpp"
 #include "inspect/machine/instruction.hpp"
 
 #include <array>
@@ -53,15 +54,6 @@ struct cell {
   value content;
   std::uint32_t bytes = 8;
   friend bool operator==(const cell&, const cell&) = default;
-};
-
-/// What the last comparison compared, for the branch after it.
-struct flags {
-  enum class kind : std::uint8_t { unknown, difference, conjunction, result, bit };
-  kind what = kind::unknown;
-  std::uint8_t bytes = 8;
-  std::optional<std::uint64_t> left;
-  std::optional<std::uint64_t> right;
 };
 
 struct machine_state {

@@ -2,16 +2,17 @@
 
 #include "inspect/machine/x86_64.hpp"
 #include "inspect/object/damage.hpp"
+#include "inspect/object/debug_file.hpp"
+#include "inspect/object/relocation.hpp"
+#include "inspect/object/sections.hpp"
 
 #include <fmt/format.h>
 #include <llvm/MC/MCSubtargetInfo.h>
 #include <llvm/Object/ELF.h>
-#include <llvm/Support/CRC.h>
-#include <llvm/Support/MemoryBuffer.h>
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
+#include <iterator>
 #include <utility>
 
 namespace tare::inspect {
@@ -20,6 +21,7 @@ namespace fs = std::filesystem;
 namespace object = llvm::object;
 
 struct image::section {
+  std::string name;
   std::uint64_t address = 0;
   std::uint64_t bytes = 0;
   std::span<const std::uint8_t> content;  ///< empty for .bss
@@ -41,63 +43,13 @@ class image::addresses final : public llvm::LoadedObjectInfoHelper<image::addres
 namespace {
 
 constexpr std::uint64_t first_section_address = 0x10000;
-constexpr std::uint64_t import_bytes = 16;
+/// A .bss of any size takes no more room than this needs to tell addresses apart.
+constexpr std::uint64_t max_section_room = std::uint64_t{1} << 32;
 
 std::string text_of(llvm::Error error) { return llvm::toString(std::move(error)); }
 
 std::span<const std::uint8_t> as_bytes(llvm::StringRef text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
-std::optional<llvm::StringRef> section_named(const object::ObjectFile& file, llvm::StringRef name) {
-  for (const auto& section : file.sections()) {
-    auto its_name = section.getName();
-    if (!its_name) {
-      llvm::consumeError(its_name.takeError());
-      continue;
-    }
-    if (*its_name != name) continue;
-    auto content = section.getContents();
-    if (content) return *content;
-    llvm::consumeError(content.takeError());
-  }
-  return std::nullopt;
-}
-
-bool has_section(const object::ObjectFile& file, llvm::StringRef name) {
-  const auto content = section_named(file, name);
-  return content && !content->empty();
-}
-
-std::string build_id_of(const object::ObjectFile& file) {
-  const auto note = section_named(file, ".note.gnu.build-id");
-  // Name length, descriptor length, type, then "GNU\0" and the id.
-  if (!note || note->size() < 17) return {};
-  std::uint32_t bytes = 0;
-  std::memcpy(&bytes, note->data() + 4, sizeof bytes);
-  if (bytes < 2 || bytes > note->size() - 16) return {};
-  std::string text;
-  for (const char c : note->substr(16, bytes)) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return text;
-}
-
-struct debug_link {
-  std::string name;
-  std::uint32_t checksum = 0;
-};
-
-std::optional<debug_link> read_debug_link(const object::ObjectFile& file) {
-  const auto content = section_named(file, ".gnu_debuglink");
-  if (!content) return std::nullopt;
-  const std::size_t end = content->find('\0');
-  if (end == llvm::StringRef::npos || end == 0) return std::nullopt;
-  const std::size_t at = (end + 4) / 4 * 4;
-  if (at + 4 > content->size()) return std::nullopt;
-  debug_link link{.name = content->substr(0, end).str()};
-  std::memcpy(&link.checksum, content->data() + at, sizeof link.checksum);
-  // Only a name, never a way out of the folders that are searched.
-  if (link.name.contains('/')) return std::nullopt;
-  return link;
 }
 
 /// LLVM's own question asserts that a broken file tells a power of two.
@@ -134,6 +86,11 @@ void image::lay_out() {
     }
     section one;
     one.reference = reference;
+    if (auto its_name = reference.getName()) {
+      one.name = its_name->str();
+    } else {
+      llvm::consumeError(its_name.takeError());
+    }
     one.bytes = reference.getSize();
     one.writable = (elf_section.getFlags() & llvm::ELF::SHF_WRITE) != 0;
     if (elf_section.getType() != llvm::ELF::SHT_NOBITS) {
@@ -150,8 +107,7 @@ void image::lay_out() {
       const std::uint64_t alignment = alignment_of(*object_, reference);
       next = (next + alignment - 1) / alignment * alignment;
       one.address = next;
-      // A .bss of any size takes no more room than this needs to tell addresses apart.
-      next += std::min<std::uint64_t>(one.bytes, std::uint64_t{1} << 32) + 16;
+      next += std::min<std::uint64_t>(one.bytes, max_section_room) + 16;
       addresses_->of_section[reference.getIndex()] = one.address;
     }
     sections_.push_back(std::move(one));
@@ -217,100 +173,23 @@ void image::read_imports() {
 
 void image::relocate() {
   if (!is_relocatable() || !is_x86_64()) return;
-  std::uint64_t next_import = sections_.empty() ? first_section_address : sections_.back().address;
-  if (!sections_.empty()) next_import += std::min<std::uint64_t>(sections_.back().bytes, std::uint64_t{1} << 32);
-  next_import = (next_import + 0xffff) / 0x10000 * 0x10000;
-  std::unordered_map<std::string, std::uint64_t> import_addresses;
-
-  const auto address_of = [&](const object::SymbolRef& symbol) -> std::optional<std::uint64_t> {
-    auto where = symbol.getSection();
-    auto address = symbol.getAddress();
-    auto name = symbol.getName();
-    if (!where || !address || !name) {
-      if (!where) llvm::consumeError(where.takeError());
-      if (!address) llvm::consumeError(address.takeError());
-      if (!name) llvm::consumeError(name.takeError());
-      return std::nullopt;
-    }
-    if (*where != elf_->section_end()) {
-      const auto base = addresses_->of_section.find((*where)->getIndex());
-      if (base == addresses_->of_section.end()) return std::nullopt;
-      return *address + base->second - (*where)->getAddress();
-    }
-    const auto [place, is_new] = import_addresses.try_emplace(name->str(), next_import);
-    if (is_new) {
-      imports_.emplace(next_import, name->str());
-      next_import += import_bytes;
-    }
-    return place->second;
-  };
-
-  for (const auto& reference : elf_->sections()) {
-    auto target = reference.getRelocatedSection();
-    if (!target) {
-      llvm::consumeError(target.takeError());
-      continue;
-    }
-    if (*target == elf_->section_end()) continue;
-    const auto found = std::ranges::find_if(sections_, [&](const auto& one) { return one.reference == **target; });
-    if (found == sections_.end() || found->content.empty()) continue;
+  std::uint64_t first_import = sections_.empty() ? first_section_address : sections_.back().address;
+  if (!sections_.empty()) first_import += std::min<std::uint64_t>(sections_.back().bytes, max_section_room);
+  first_import = (first_import + 0xffff) / 0x10000 * 0x10000;
+  relocator relocations(*elf_, addresses_->of_section, first_import);
+  relocations.apply([this](const object::SectionRef& of) -> std::optional<relocator::target> {
+    const auto found = std::ranges::find_if(sections_, [&](const section& one) { return one.reference == of; });
+    if (found == sections_.end() || found->content.empty()) return std::nullopt;
     if (found->relocated.empty()) {
       found->relocated.assign(found->content.begin(), found->content.end());
       found->content = found->relocated;
     }
-    for (const auto& entry : reference.relocations()) {
-      const object::ELFRelocationRef relocation(entry);
-      auto addend = relocation.getAddend();
-      if (!addend) {
-        llvm::consumeError(addend.takeError());
-        continue;
-      }
-      if (relocation.getSymbol() == elf_->symbol_end()) continue;
-      const auto symbol = address_of(*relocation.getSymbol());
-      if (!symbol) continue;
-      const std::uint64_t offset = relocation.getOffset();
-      const std::uint64_t absolute = *symbol + static_cast<std::uint64_t>(*addend);
-      const std::uint64_t relative = absolute - (found->address + offset);
-      std::uint64_t word = 0;
-      std::size_t width = 4;
-      switch (relocation.getType()) {
-        case llvm::ELF::R_X86_64_64:
-          word = absolute;
-          width = 8;
-          break;
-        case llvm::ELF::R_X86_64_32:
-        case llvm::ELF::R_X86_64_32S:
-          word = absolute;
-          break;
-        case llvm::ELF::R_X86_64_PC64:
-          word = relative;
-          width = 8;
-          break;
-        // What goes through the global offset table has no table here: the place itself is what is named.
-        case llvm::ELF::R_X86_64_PC32:
-        case llvm::ELF::R_X86_64_PLT32:
-        case llvm::ELF::R_X86_64_GOTPCREL:
-        case llvm::ELF::R_X86_64_GOTPCRELX:
-        case llvm::ELF::R_X86_64_REX_GOTPCRELX:
-          word = relative;
-          break;
-        default:
-          continue;
-      }
-      if (offset > found->relocated.size() || found->relocated.size() - offset < width) continue;
-      // "mov rax, [symbol@GOTPCREL]" becomes "lea rax, [symbol]", as linkers make it.
-      const bool through_table = relocation.getType() == llvm::ELF::R_X86_64_GOTPCREL ||
-                                 relocation.getType() == llvm::ELF::R_X86_64_GOTPCRELX ||
-                                 relocation.getType() == llvm::ELF::R_X86_64_REX_GOTPCRELX;
-      constexpr std::uint8_t mov = 0x8b;
-      constexpr std::uint8_t lea = 0x8d;
-      if (through_table && offset >= 2 && found->relocated[offset - 2] == mov) found->relocated[offset - 2] = lea;
-      std::memcpy(found->relocated.data() + offset, &word, width);
-    }
-  }
+    return relocator::target{.address = found->address, .content = found->relocated};
+  });
+  imports_.merge(std::move(relocations).imports());
 }
 
-base::result<void> image::use_debug_file(const fs::path& path, const fs::path&) {
+base::result<void> image::use_debug_file(const fs::path& path) {
   auto opened = object::ObjectFile::createObjectFile(path.string());
   if (!opened) return base::input_error(fmt::format("{}: {}", path.string(), text_of(opened.takeError())));
   const auto* file = llvm::dyn_cast<object::ELFObjectFileBase>(opened->getBinary());
@@ -333,36 +212,9 @@ base::result<void> image::use_debug_file(const fs::path& path, const fs::path&) 
 }
 
 bool image::find_debug_file(std::span<const fs::path> folders) {
-  const fs::path folder = fs::path(name_).parent_path();
-  std::vector<fs::path> places;
-  std::vector<fs::path> roots(folders.begin(), folders.end());
-  roots.emplace_back("/usr/lib/debug");
-  if (const std::string id = build_id(); !id.empty()) {
-    for (const auto& root : roots) {
-      places.push_back(root / ".build-id" / id.substr(0, 2) / (id.substr(2) + ".debug"));
-    }
-  }
-  std::error_code ignored;
-  if (const auto link = read_debug_link(*elf_)) {
-    std::vector<fs::path> named{folder / link->name, folder / ".debug" / link->name};
-    for (const auto& root : roots) {
-      named.push_back(root / link->name);
-      named.push_back(root / fs::absolute(folder, ignored).relative_path() / link->name);
-    }
-    for (const auto& place : named) {
-      if (!fs::is_regular_file(place, ignored) || fs::equivalent(place, name_, ignored)) continue;
-      auto content = llvm::MemoryBuffer::getFile(place.string(), false, false);
-      if (content && llvm::crc32(llvm::arrayRefFromStringRef((*content)->getBuffer())) == link->checksum) {
-        places.push_back(place);
-      } else {
-        problems_.push_back(fmt::format("{} is not the debug information of {}", place.string(), name_));
-      }
-    }
-  }
-  for (const auto& place : places) {
-    if (fs::is_regular_file(place, ignored) && use_debug_file(place, folder)) return true;
-  }
-  return false;
+  auto found = find_debug_files(name_, *elf_, folders);
+  std::ranges::move(found.problems, std::back_inserter(problems_));
+  return std::ranges::any_of(found.places, [&](const fs::path& place) { return use_debug_file(place).has_value(); });
 }
 
 bool image::has_debug_information() const {
@@ -413,12 +265,7 @@ std::uint64_t image::address_of(const object::SectionRef& of) const {
 std::vector<image::section_view> image::sections_named(std::string_view name) const {
   std::vector<section_view> found;
   for (const auto& one : sections_) {
-    auto its_name = one.reference.getName();
-    if (!its_name) {
-      llvm::consumeError(its_name.takeError());
-    } else if (*its_name == llvm::StringRef(name.data(), name.size())) {
-      found.push_back({.address = one.address, .content = one.content});
-    }
+    if (one.name == name) found.push_back({.address = one.address, .content = one.content});
   }
   return found;
 }
@@ -426,20 +273,15 @@ std::vector<image::section_view> image::sections_named(std::string_view name) co
 std::vector<std::string_view> image::unloaded_sections_named(std::string_view name) const {
   std::vector<std::string_view> found;
   const auto look_through = [&](const object::ObjectFile& file) {
-    for (const auto& one : file.sections()) {
-      auto its_name = one.getName();
-      if (!its_name || *its_name != llvm::StringRef(name.data(), name.size())) {
-        if (!its_name) llvm::consumeError(its_name.takeError());
-        continue;
-      }
-      if ((object::ELFSectionRef(one).getFlags() & llvm::ELF::SHF_ALLOC) != 0) continue;
+    for_each_section_named(file, {name.data(), name.size()}, [&](const object::SectionRef& one) {
+      if ((object::ELFSectionRef(one).getFlags() & llvm::ELF::SHF_ALLOC) != 0) return;
       auto content = one.getContents();
       if (content) {
         found.emplace_back(content->data(), content->size());
       } else {
         llvm::consumeError(content.takeError());
       }
-    }
+    });
   };
   look_through(*object_);
   if (found.empty() && debug_file_) look_through(*debug_file_->getBinary());
@@ -475,98 +317,6 @@ std::string_view image::name_at(std::uint64_t address) const {
   if (const auto found = imports_.find(address); found != imports_.end()) return found->second;
   const function_symbol* function = function_at(address);
   return function != nullptr && function->address == address ? function->name : std::string_view();
-}
-
-image_file::image_file() = default;
-image_file::image_file(image_file&&) noexcept = default;
-image_file& image_file::operator=(image_file&&) noexcept = default;
-image_file::~image_file() = default;
-
-base::result<image_file> image_file::open(const fs::path& path) {
-  std::error_code failed;
-  const auto status = fs::status(path, failed);
-  if (fs::is_directory(status)) return base::input_error(fmt::format("{} is a folder, not a binary", path.string()));
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    return base::input_error(fmt::format("{} is not a regular file", path.string()));
-  }
-  auto buffer = llvm::MemoryBuffer::getFile(path.string(), false, false);
-  if (!buffer) return base::system_error(fmt::format("cannot read {}", path.string()), buffer.getError().value());
-  return open(path.string(), std::move(*buffer));
-}
-
-base::result<image_file> image_file::open(std::string name, std::span<const std::uint8_t> content) {
-  const llvm::StringRef bytes(reinterpret_cast<const char*>(content.data()), content.size());
-  auto buffer = llvm::MemoryBuffer::getMemBuffer(bytes, name, /*RequiresNullTerminator=*/false);
-  return open(std::move(name), std::move(buffer));
-}
-
-base::result<image_file> image_file::open(std::string name, std::unique_ptr<llvm::MemoryBuffer> buffer) {
-  const fs::path path = name;
-  image_file opened;
-  opened.path_ = std::move(name);
-  opened.buffer_ = std::move(buffer);
-  const llvm::StringRef content = opened.buffer_->getBuffer();
-  if (content.starts_with("!<arch>\n") || content.starts_with("!<thin>\n")) {
-    auto archive = object::Archive::create(opened.buffer_->getMemBufferRef());
-    if (!archive) {
-      return base::input_error(fmt::format("{}: damaged archive: {}", path.string(), text_of(archive.takeError())));
-    }
-    opened.archive_ = std::move(*archive);
-    return opened;
-  }
-  if (!content.starts_with("\x7f"
-                           "ELF")) {
-    return base::input_error(fmt::format("{} is not an ELF file", path.string()));
-  }
-  opened.members_ = 1;
-  return opened;
-}
-
-base::result<void> image_file::for_each(const std::function<void(image&)>& use,
-                                        const std::function<void(std::string)>& refuse) {
-  const auto read = [&](const std::string& name, llvm::MemoryBufferRef content) -> base::result<void> {
-    auto file = object::ObjectFile::createELFObjectFile(content);
-    if (!file) {
-      return base::input_error(fmt::format("{} is truncated or damaged: {}", name, text_of(file.takeError())));
-    }
-    const auto* elf = llvm::dyn_cast<object::ELFObjectFileBase>(file->get());
-    if (elf == nullptr) return base::input_error(fmt::format("{} is not an ELF file", name));
-    if (elf->getBytesInAddress() != 8 || !elf->isLittleEndian()) {
-      return base::input_error(fmt::format("{} is for {}: only 64-bit little-endian programs can be read", name,
-                                           elf->getFileFormatName().str()));
-    }
-    // A file cut short keeps its head but loses the table of sections, which stands at its end.
-    if (elf->sections().empty()) {
-      return base::input_error(fmt::format("{} is truncated or damaged: it has no sections", name));
-    }
-    if (const auto damage = damage_of(*elf)) {
-      return base::input_error(fmt::format("{} is truncated or damaged: {}", name, *damage));
-    }
-    image one(name, std::move(*file));
-    use(one);
-    return {};
-  };
-  if (archive_ == nullptr) return read(path_, buffer_->getMemBufferRef());
-  llvm::Error damaged = llvm::Error::success();
-  for (const auto& child : archive_->children(damaged)) {
-    auto content = child.getMemoryBufferRef();
-    if (!content) {
-      refuse(fmt::format("{}: {}", path_, text_of(content.takeError())));
-      continue;
-    }
-    if (!content->getBuffer().starts_with("\x7f"
-                                          "ELF")) {
-      continue;
-    }
-    ++members_;
-    if (auto done = read(
-            fmt::format("{}({})", path_, fs::path(content->getBufferIdentifier().str()).filename().string()), *content);
-        !done) {
-      refuse(done.error().message);
-    }
-  }
-  if (damaged) return base::input_error(fmt::format("{}: damaged archive: {}", path_, text_of(std::move(damaged))));
-  return {};
 }
 
 }  // namespace tare::inspect

@@ -10,12 +10,10 @@
 #include "base/error.hpp"
 
 #include <llvm/DebugInfo/DWARF/DWARFContext.h>
-#include <llvm/Object/Archive.h>
 #include <llvm/Object/ELFObjectFile.h>
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,7 +46,7 @@ class image {
   [[nodiscard]] bool is_x86_64() const noexcept { return elf_->getArch() == llvm::Triple::x86_64; }
 
   /// Takes the debug information from this file in place of its own, if they belong together.
-  base::result<void> use_debug_file(const std::filesystem::path& path, const std::filesystem::path& folder_of_binary);
+  base::result<void> use_debug_file(const std::filesystem::path& path);
   /// Looks for a separate debug file in the places where debuggers do, and in `folders`. False if there is none.
   bool find_debug_file(std::span<const std::filesystem::path> folders);
 
@@ -108,36 +106,6 @@ class image {
   bool has_local_functions_ = false;  ///< every linked program has some, of the code that starts it
   std::unordered_map<std::string_view, std::size_t> by_name_;
   std::map<std::uint64_t, std::string> imports_;
-};
-
-/// A file that may hold several images: an archive.
-class image_file {
- public:
-  /// Everything that is an ELF file in it. An error names the file: not an ELF file, truncated, unreadable.
-  [[nodiscard]] static base::result<image_file> open(const std::filesystem::path& path);
-  /// The same from memory, which must stay; `name` is for messages, and for what stands beside the file.
-  [[nodiscard]] static base::result<image_file> open(std::string name, std::span<const std::uint8_t> content);
-
-  image_file(const image_file&) = delete;
-  image_file& operator=(const image_file&) = delete;
-  image_file(image_file&&) noexcept;
-  image_file& operator=(image_file&&) noexcept;
-  ~image_file();
-
-  [[nodiscard]] std::size_t size() const noexcept { return members_; }
-  [[nodiscard]] bool is_archive() const noexcept { return archive_ != nullptr; }
-  /// Calls `use(image&)` for each in turn; an image lives as long as the call, so that an archive of a thousand members
-  /// needs the memory of one. Members that cannot be read are told to `refuse`.
-  base::result<void> for_each(const std::function<void(image&)>& use, const std::function<void(std::string)>& refuse);
-
- private:
-  image_file();
-  static base::result<image_file> open(std::string name, std::unique_ptr<llvm::MemoryBuffer> buffer);
-
-  std::string path_;
-  std::size_t members_ = 0;
-  std::unique_ptr<llvm::MemoryBuffer> buffer_;
-  std::unique_ptr<llvm::object::Archive> archive_;
 };
 
 }  // namespace tare::inspect

@@ -1,7 +1,7 @@
 // Programs of the corpus that clang compiled with tare-frames-pass.so, beside the same without it.
 
 #include "inspect/coroutine/read.hpp"
-#include "inspect/object/image.hpp"
+#include "inspect/object/image_file.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>

@@ -1,0 +1,44 @@
+#pragma once
+
+// The frame, divided into stretches that are used as one. Internal to inspect/coroutine/.
+
+#include "inspect/coroutine/frame_source.hpp"
+#include "inspect/coroutine/variables.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace tare::inspect {
+
+struct byte_range {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+class frame_atoms {
+ public:
+  /// Cut where a field, a variable or an access begins or ends.
+  frame_atoms(const frame_source& source, const std::vector<scoped_variable>& variables, const coroutine& of);
+
+  [[nodiscard]] unsigned count() const { return static_cast<unsigned>(atoms_.size()); }
+  [[nodiscard]] const byte_range& operator[](unsigned number) const { return atoms_[number]; }
+  [[nodiscard]] std::uint64_t frame_bytes() const { return frame_bytes_; }
+  /// The one that has the byte, which must be in the frame.
+  [[nodiscard]] unsigned at(std::uint64_t offset) const;
+
+  /// The object that a pointer to this place may be used for: the widest field there.
+  [[nodiscard]] byte_range object_at(std::uint64_t offset) const;
+  /// What may be touched with an index: an array, which may begin a little later, as of "numbers[i - 1]", or end a
+  /// little earlier, where a loop counts up to zero. From the head of the frame, which has no array, the index may lead
+  /// anywhere: it is the offset of one of several fields.
+  [[nodiscard]] byte_range indexed_from(std::uint64_t offset, std::uint64_t bytes) const;
+
+ private:
+  const std::vector<scoped_variable>& variables_;
+  const coroutine& of_;
+  std::uint64_t frame_bytes_;
+  std::vector<byte_range> atoms_;
+};
+
+}  // namespace tare::inspect

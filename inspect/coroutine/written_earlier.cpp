@@ -1,0 +1,202 @@
+#include "inspect/coroutine/written_earlier.hpp"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+#include <utility>
+
+namespace tare::inspect {
+namespace {
+
+void step_forward(const function_effects& of, std::size_t instruction, earlier_use& use) {
+  for (const auto& one : of.at[instruction]) {
+    if (one.what == effect::kind::write) use.touched.set(one.first, one.last);
+    if (one.what == effect::kind::passed) {
+      use.touched.set(one.first, one.last);
+      use.passed.set(one.first, one.last);
+      use.passed_since.set(one.first, one.last);
+    }
+  }
+}
+
+class solver {
+ public:
+  solver(const frame_source& source, const std::vector<found_await>& awaits, const coroutine& of,
+         const frame_effects& effects, work_limit& work)
+      : source_(source),
+        awaits_(awaits),
+        of_(of),
+        effects_(effects),
+        work_(work),
+        atoms_(effects.atoms().count()),
+        earlier_(awaits.size(), earlier_use(atoms_)) {}
+
+  bool solve() {
+    const auto start = from_ramp();
+    if (!start) return false;
+    for (std::size_t number = 0; number < awaits_.size(); ++number) {
+      // Where it is suspended was not found, or that is in a ramp that was inlined: anything may have been touched.
+      if (awaits_[number].sites.empty()) earlier_[number] = everything();
+    }
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (const auto& of : effects_.functions()) {
+        if (of.function->role == function_role::resume && !go_through(of, *start, changed)) return false;
+      }
+    }
+    return true;
+  }
+
+  [[nodiscard]] std::vector<earlier_use> result() && { return std::move(earlier_); }
+
+ private:
+  [[nodiscard]] earlier_use everything() const {
+    earlier_use all(atoms_);
+    all.touched.set();
+    all.passed.set();
+    all.passed_since.set();
+    return all;
+  }
+
+  [[nodiscard]] bool is_gcc() const { return source_.made_by == producer::gcc; }
+
+  /// What the ramp put into the frame for the first resumption; empty if that takes too much work.
+  std::optional<earlier_use> from_ramp() {
+    earlier_use found(atoms_);
+    bool ramp_known = false;
+    bool ignored = false;
+    for (const auto& of : effects_.functions()) {
+      if (of.function->role != function_role::ramp) continue;
+      ramp_known = true;
+      if (is_gcc()) {
+        // It only fills the frame and calls the actor.
+        for (std::size_t i = 0; i < of.at.size(); ++i) step_forward(of, i, found);
+      } else if (!go_forward(of, {.address = of.function->ranges.front().begin, .path = {}}, earlier_use(atoms_),
+                             ignored)) {
+        return std::nullopt;
+      }
+    }
+    // Was the ramp inlined somewhere, anything may have been put into the frame before the first await.
+    return ramp_known ? found : everything();
+  }
+
+  bool go_through(const function_effects& of, const earlier_use& start, bool& changed) {
+    if (is_gcc() && !go_forward(of, first_entry(of_, *of.function), start, changed)) return false;
+    for (std::size_t number = 0; number < awaits_.size(); ++number) {
+      for (const auto& entry : entries_of(source_, of_, *of.function, awaits_[number].point)) {
+        if (!go_forward(of, entry, earlier_[number], changed)) return false;
+      }
+    }
+    return true;
+  }
+
+  /// What may be touched after a suspension began, before the function is left.
+  void touch_after(const function_effects& of, std::size_t instruction, std::size_t number, earlier_use& use) const {
+    const auto& flow = *of.function->flow;
+    const auto first = flow.block_of(flow.instructions()[instruction].address);
+    if (!first) return;
+    // Where the next suspension begins, this one is over.
+    const auto is_over = [&](std::size_t i) {
+      const auto begins = of.begins.find(i);
+      return i != instruction && begins != of.begins.end() &&
+             std::ranges::find(begins->second, number) == begins->second.end();
+    };
+    std::vector<bool> seen(flow.blocks().size(), false);
+    std::vector<std::pair<std::size_t, std::size_t>> waiting{{*first, instruction}};
+    while (!waiting.empty()) {
+      const auto [block, from] = waiting.back();
+      waiting.pop_back();
+      std::size_t i = from;
+      for (; i < flow.blocks()[block].last && !is_over(i); ++i) step_forward(of, i, use);
+      if (i < flow.blocks()[block].last) continue;
+      for (const std::size_t next : flow.blocks()[block].successors) {
+        if (seen[next]) continue;
+        seen[next] = true;
+        waiting.emplace_back(next, flow.blocks()[next].first);
+      }
+    }
+  }
+
+  /// Where a suspension begins, with what was touched until then.
+  void begin_suspension(const function_effects& of, std::size_t instruction, const earlier_use& use, bool& changed) {
+    const auto begins = of.begins.find(instruction);
+    if (begins == of.begins.end()) return;
+    for (const std::size_t number : begins->second) {
+      changed |= earlier_[number].join(use);
+      if (touched_after_.emplace(&of, instruction, number).second) {
+        earlier_use after(atoms_);
+        touch_after(of, instruction, number, after);
+        changed |= earlier_[number].join(after);
+      }
+    }
+  }
+
+  bool go_forward(const function_effects& of, const function_flow::entry_point& entry, earlier_use start,
+                  bool& changed) {
+    const auto& flow = *of.function->flow;
+    const auto first = flow.block_of(entry.address);
+    const auto begin = flow.index_of(entry.address);
+    if (!first || !begin) return true;
+    start.passed_since.reset();
+    for (const std::size_t i : entry.path) {
+      begin_suspension(of, i, start, changed);
+      step_forward(of, i, start);
+    }
+    std::vector<std::optional<earlier_use>> at(flow.blocks().size());
+    std::vector<std::size_t> waiting;
+    const auto run = [&](std::size_t number, std::size_t from, earlier_use use) {
+      const auto& block = flow.blocks()[number];
+      for (std::size_t i = from; i < block.last; ++i) {
+        begin_suspension(of, i, use, changed);
+        step_forward(of, i, use);
+      }
+      for (const std::size_t next : block.successors) {
+        if (!at[next]) {
+          at[next] = use;
+          waiting.push_back(next);
+        } else if (at[next]->join(use)) {
+          waiting.push_back(next);
+        }
+      }
+    };
+    run(*first, *begin, start);
+    while (!waiting.empty()) {
+      if (!work_.spend(1)) return false;
+      const std::size_t number = waiting.back();
+      waiting.pop_back();
+      if (const auto& use = at[number]) run(number, flow.blocks()[number].first, earlier_use(*use));
+    }
+    return true;
+  }
+
+  const frame_source& source_;
+  const std::vector<found_await>& awaits_;
+  const coroutine& of_;
+  const frame_effects& effects_;
+  work_limit& work_;
+  unsigned atoms_;
+  std::vector<earlier_use> earlier_;
+  std::set<std::tuple<const function_effects*, std::size_t, std::size_t>> touched_after_;
+};
+
+}  // namespace
+
+bool earlier_use::join(const earlier_use& other) {
+  const bool changed =
+      other.touched.test(touched) || other.passed.test(passed) || other.passed_since.test(passed_since);
+  touched |= other.touched;
+  passed |= other.passed;
+  passed_since |= other.passed_since;
+  return changed;
+}
+
+std::optional<std::vector<earlier_use>> find_written_earlier(const frame_source& source,
+                                                             const std::vector<found_await>& awaits,
+                                                             const coroutine& of, const frame_effects& effects,
+                                                             work_limit& work) {
+  solver solving(source, awaits, of, effects, work);
+  if (!solving.solve()) return std::nullopt;
+  return std::move(solving).result();
+}
+
+}  // namespace tare::inspect

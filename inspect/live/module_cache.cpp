@@ -1,0 +1,106 @@
+#include "inspect/live/module_cache.hpp"
+
+#include "inspect/coroutine/read.hpp"
+#include "inspect/object/image_file.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace tare::inspect {
+namespace {
+
+/// Which code a process has mapped where: when it loads a library, this changes.
+std::vector<std::pair<std::uint64_t, std::string>> mapped_code(const address_space& memory) {
+  std::vector<std::pair<std::uint64_t, std::string>> code;
+  for (const auto& region : memory.regions()) {
+    if (region.executable && region.path.starts_with('/')) code.emplace_back(region.where.begin, region.path);
+  }
+  return code;
+}
+
+/// Whether rustc has made a part of it: it writes that down beside the code, and strip leaves it there.
+bool is_rust_program(const std::filesystem::path& file) {
+  bool found = false;
+  const auto look = [&](const image& one) {
+    for (const auto comment : one.unloaded_sections_named(".comment")) found = found || comment.contains("rustc");
+    // Symbols say so, too: of the standard library, which is linked into each program.
+    found = found || one.function_named("rust_eh_personality") != nullptr;
+  };
+  if (auto opened = image_file::open(file); opened) (void)opened->for_each(look, [](const std::string&) {});
+  return found;
+}
+
+}  // namespace
+
+const std::filesystem::path& known_modules::binary_of(std::uint32_t coroutine) const {
+  const auto after = std::ranges::upper_bound(binaries, coroutine, {}, &binary::first_coroutine);
+  return std::prev(after)->file;
+}
+
+base::result<void> module_cache::refresh(const address_space& memory) {
+  auto code = mapped_code(memory);
+  if (read_ && code == code_) return {};
+  read_ = false;
+  known_ = {};
+  const auto modules = find_modules(memory, search_, known_.notes);
+  if (!modules) return std::unexpected(modules.error());
+  known_.command = modules->front().name;
+  // The program of a core file may be none of the files that could be read.
+  const bool elsewhere = search_.entry != 0 && !modules->front().code.contains(search_.entry);
+  if (elsewhere && !core_command_.empty()) known_.command = core_command_;
+  bool program = true;
+  for (const auto& one : *modules) {
+    read(one, program);
+    program = false;
+  }
+  known_.frames.finish();
+  known_.vtables.finish();
+  add_notes(*modules);
+  code_ = std::move(code);
+  read_ = true;
+  return {};
+}
+
+void module_cache::add_notes(std::span<const module> modules) {
+  auto& notes = known_.notes;
+  if (known_.coroutines.empty() && !options_.rust &&
+      std::ranges::any_of(modules, [](const module& one) { return is_rust_program(one.file); })) {
+    notes.emplace_back("it runs code that is written in Rust: --rust shows the futures that it holds in boxes");
+  } else if (known_.coroutines.empty() && notes.empty()) {
+    notes.emplace_back("the process runs no code of coroutines");
+  }
+  if (!options_.rust) return;
+  notes.emplace_back(known_.vtables.empty()
+                         ? "--rust: the program is not known to have a dyn Future: build it with -g "
+                           "(debug = true for cargo)"
+                         : "--rust is an experiment: it sees futures that are held as Box<dyn "
+                           "Future>; not those that a task holds by value, as tokio::spawn's do, nor "
+                           "those in other futures or on stacks");
+}
+
+void module_cache::read(const module& one, bool program) {
+  read_options how;
+  how.debug_folders = options_.debug_folders;
+  how.liveness = false;
+  how.await_tables = true;
+  how.rust = options_.rust;
+  how.future_vtables = options_.rust;
+  auto report = read_coroutines(one.file, how);
+  if (!report) {
+    if (program) known_.notes.push_back(report.error().message);
+    return;
+  }
+  // What is wrong with libraries that have nothing to do with coroutines is of no interest.
+  if (program || !report->coroutines.empty()) {
+    for (auto& note : report->notes) known_.notes.push_back(std::move(note));
+  }
+  for (const auto address : report->arenas) known_.arenas.push_back(one.load_bias + address);
+  for (auto& of : report->coroutines) of.image = one.name;
+  known_.binaries.push_back(
+      {.first_coroutine = static_cast<std::uint32_t>(known_.coroutines.size()), .file = one.file});
+  known_.frames.add(report->coroutines, static_cast<std::uint32_t>(known_.coroutines.size()), one.load_bias);
+  known_.vtables.add(report->vtables, static_cast<std::uint32_t>(known_.coroutines.size()), one.load_bias);
+  std::ranges::move(report->coroutines, std::back_inserter(known_.coroutines));
+}
+
+}  // namespace tare::inspect

@@ -1,0 +1,88 @@
+#pragma once
+
+// Arithmetic on values of which only something is known. Internal to inspect/machine/.
+
+#include "inspect/machine/instruction.hpp"
+#include "inspect/machine/value.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace tare::inspect {
+
+/// Which of the values that one instruction makes: each is unknown, and different from the others.
+enum class product : std::uint8_t {
+  result,
+  vector_register,
+  high_byte_read,
+  no_operand,
+  high_byte_written,
+  stored,
+  indexed_address,
+  segment_address,
+  string_destination,
+  string_source,
+  first_register = 16,  ///< what it leaves in rax; the other registers follow
+};
+inline constexpr unsigned products_per_instruction = 32;
+static_assert(static_cast<unsigned>(product::first_register) + register_count <= products_per_instruction,
+              "an instruction's values have different names");
+static_assert(static_cast<unsigned>(product::string_source) < static_cast<unsigned>(product::first_register));
+
+[[nodiscard]] constexpr product register_product(int number) noexcept {
+  return static_cast<product>(static_cast<int>(product::first_register) + number);
+}
+
+/// The names of the values that instructions make lie above those of what a function begins with.
+inline constexpr origin first_made_origin = 128;
+static_assert(first_made_origin > last_fixed_origin);
+
+/// A value that is only known by the instruction that made it.
+[[nodiscard]] inline value made_by(const instruction& insn, product which = product::result) {
+  return value::of(insn.address * products_per_instruction + first_made_origin + static_cast<origin>(which));
+}
+
+/// Marks the name of a value that was loaded from a table of jump targets.
+inline constexpr origin from_table = origin{1} << 62;
+
+/// Whether the value is a pointer whose uses are of interest: not a constant, and neither a place on the stack nor an
+/// entry of a table.
+[[nodiscard]] inline bool follows_pointer(const value& content) {
+  return !content.is_constant() && content.base != stack_origin && (content.base & from_table) == 0;
+}
+
+[[nodiscard]] std::uint64_t width_mask(std::uint32_t bytes);
+[[nodiscard]] std::int64_t sign_extended(std::uint64_t number, std::uint32_t bytes);
+
+/// Replaces each of the constants.
+template <class F>
+void map_constants(value& content, F&& compute) {
+  for (auto& each : content.constants) each.value = compute(each.value);
+  std::ranges::sort(content.constants);
+}
+
+/// The value in this many of its lower bytes.
+[[nodiscard]] value truncated(value from, std::uint32_t bytes);
+
+/// Both operands constant: each with each, as long as there are few.
+template <class F>
+[[nodiscard]] std::optional<value> combine(const value& left, const value& right, const instruction& insn,
+                                           F&& compute) {
+  constexpr std::size_t max_results = 64;
+  if (!left.is_constant() || !right.is_constant() || left.constants.empty() || right.constants.empty() ||
+      left.constants.size() * right.constants.size() > max_results) {
+    return std::nullopt;
+  }
+  value result;
+  for (const auto& a : left.constants) {
+    for (const auto& b : right.constants) result.constants.push_back({compute(a.value, b.value), insn.address});
+  }
+  std::ranges::sort(result.constants);
+  const auto [first, last] = std::ranges::unique(result.constants);
+  result.constants.erase(first, last);
+  return result;
+}
+
+}  // namespace tare::inspect
