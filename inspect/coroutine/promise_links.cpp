@@ -36,6 +36,12 @@ bool is_or_derives_from(llvm::DWARFDie type, const llvm::DWARFDie& wanted, int d
   return false;
 }
 
+/// With -gsimple-template-names the name has no arguments, or they stand behind it.
+bool is_handle(std::string_view type_name) {
+  return type_name == "coroutine_handle" || type_name.starts_with("coroutine_handle<") ||
+         type_name.starts_with("_STN|coroutine_handle|");
+}
+
 class finder {
  public:
   finder(const llvm::DWARFDie& promise, std::uint64_t offset) : promise_(promise) { look_into(promise, offset, {}, 0); }
@@ -67,7 +73,7 @@ class finder {
       if (!its_type.isValid() || links_.size() >= max_links) continue;
       const std::string_view own_name = short_name(child);
       const std::string_view name = rank(inside) == 0 && !inside.empty() ? inside : own_name;
-      if (short_name(its_type).starts_with("coroutine_handle<")) {
+      if (is_handle(short_name(its_type))) {
         links_.push_back({.name = std::string(name), .offset = at, .telling = rank(name) == 0});
       } else if (its_type.getTag() == dwarf::DW_TAG_pointer_type) {
         const auto to = without_aliases(type_of(its_type), true);

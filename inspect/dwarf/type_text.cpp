@@ -16,8 +16,8 @@ namespace dwarf = llvm::dwarf;
 
 constexpr int deepest = 64;
 
-/// Whether the type printer, which does not look, can be let go from here: following DW_AT_type and the parents comes
-/// to an end, and clang's short form of a template's name ("_STN|name|<int>") has all its parts.
+/// Whether the type printer, which does not check, may start here: following DW_AT_type and the parents comes to an
+/// end, and clang's short form of a template's name ("_STN|name|<int>") has all its parts.
 bool is_bounded(llvm::DWARFDie type, int depth) {
   for (int steps = 0; type.isValid(); ++steps) {
     if (steps > depth) return false;
@@ -26,18 +26,18 @@ bool is_bounded(llvm::DWARFDie type, int depth) {
     if (name.starts_with(short_form) && !name.substr(short_form.size()).contains('|')) return false;
     if (type.getTag() == dwarf::DW_TAG_subroutine_type) {
       for (const auto& child : type.children()) {
-        if (!is_bounded(child.getAttributeValueAsReferencedDie(dwarf::DW_AT_type), depth / 2)) return false;
+        if (!is_bounded(child.resolveReferencedType(dwarf::DW_AT_type), depth / 2)) return false;
       }
     }
     if (type.getTag() == dwarf::DW_TAG_structure_type || type.getTag() == dwarf::DW_TAG_class_type ||
         type.getTag() == dwarf::DW_TAG_union_type) {
       for (const auto& child : type.children()) {
         if (child.getTag() != dwarf::DW_TAG_template_type_parameter) continue;
-        if (!is_bounded(child.getAttributeValueAsReferencedDie(dwarf::DW_AT_type), depth / 2)) return false;
+        if (!is_bounded(child.resolveReferencedType(dwarf::DW_AT_type), depth / 2)) return false;
       }
       return true;
     }
-    type = type.getAttributeValueAsReferencedDie(dwarf::DW_AT_type);
+    type = type.resolveReferencedType(dwarf::DW_AT_type);
   }
   return true;
 }
@@ -51,7 +51,7 @@ std::uint64_t bytes_of(llvm::DWARFDie type, int depth) {
     case dwarf::DW_TAG_rvalue_reference_type:
       return 8;
     case dwarf::DW_TAG_ptr_to_member_type: {
-      const auto target = type.getAttributeValueAsReferencedDie(dwarf::DW_AT_type);
+      const auto target = type.resolveReferencedType(dwarf::DW_AT_type);
       return target.isValid() && target.getTag() == dwarf::DW_TAG_subroutine_type ? 16 : 8;
     }
     case dwarf::DW_TAG_const_type:
@@ -59,7 +59,7 @@ std::uint64_t bytes_of(llvm::DWARFDie type, int depth) {
     case dwarf::DW_TAG_restrict_type:
     case dwarf::DW_TAG_atomic_type:
     case dwarf::DW_TAG_typedef:
-      return bytes_of(type.getAttributeValueAsReferencedDie(dwarf::DW_AT_type), depth + 1);
+      return bytes_of(type.resolveReferencedType(dwarf::DW_AT_type), depth + 1);
     case dwarf::DW_TAG_array_type: {
       std::uint64_t count = 1;
       for (const auto& child : type.children()) {
@@ -72,7 +72,7 @@ std::uint64_t bytes_of(llvm::DWARFDie type, int depth) {
           return 0;
         }
       }
-      return count * bytes_of(type.getAttributeValueAsReferencedDie(dwarf::DW_AT_type), depth + 1);
+      return count * bytes_of(type.resolveReferencedType(dwarf::DW_AT_type), depth + 1);
     }
     default:
       return 0;
@@ -93,6 +93,11 @@ llvm::DWARFDie holder_of(const llvm::DWARFDie& die, dwarf::Attribute attribute, 
 }  // namespace
 
 std::string type_text(llvm::DWARFDie type) {
+  // g++ describes a type with a unit of its own outside of its namespace, and refers to its declaration inside.
+  if (type.isValid() && type.getDwarfUnit()->isTypeUnit()) {
+    const auto declaration = type.getAttributeValueAsReferencedDie(dwarf::DW_AT_specification);
+    if (declaration.isValid()) type = declaration;
+  }
   if (!type.isValid() || !is_bounded(type, deepest)) return "?";
   std::string text;
   llvm::raw_string_ostream out(text);
@@ -116,7 +121,7 @@ std::string_view linkage_name(const llvm::DWARFDie& die) {
 llvm::DWARFDie type_of(const llvm::DWARFDie& die) {
   llvm::DWARFDie at = die;
   for (int steps = 0; steps < 8 && at.isValid(); ++steps) {
-    const auto type = at.getAttributeValueAsReferencedDie(dwarf::DW_AT_type);
+    const auto type = at.resolveReferencedType(dwarf::DW_AT_type);
     if (type.isValid()) return type;
     auto next = at.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
     if (!next.isValid()) next = at.getAttributeValueAsReferencedDie(dwarf::DW_AT_specification);

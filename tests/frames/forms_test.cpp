@@ -92,6 +92,8 @@ TEST_P(forms, all_are_found_where_they_are_declared_with_their_size) {
     EXPECT_TRUE(known) << describe(one);
     EXPECT_TRUE(one.frame_bytes) << describe(one);
     EXPECT_TRUE(one.is_described()) << describe(one);
+    EXPECT_GT(one.promise_bytes, 0U) << describe(one);
+    EXPECT_TRUE(one.promise_type.starts_with("forms::")) << describe(one) << ": " << one.promise_type;
   }
 }
 
@@ -141,7 +143,8 @@ TEST_P(forms, names_are_whole) {
 }
 
 INSTANTIATE_TEST_SUITE_P(of, forms,
-                         ::testing::Values("clang-O0.o", "clang-O2.o", "clang-lto", "gcc-O0.o", "gcc-O2.o", "gcc-lto"),
+                         ::testing::Values("clang-O0.o", "clang-O2.o", "clang-types.o", "clang-lto", "gcc-O0.o",
+                                           "gcc-O2.o", "gcc-types.o", "gcc-lto"),
                          [](const auto& of) {
                            std::string name = of.param;
                            std::ranges::replace_if(name, [](char c) { return c == '-' || c == '.'; }, '_');

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace tare::inspect {
 namespace {
@@ -21,6 +22,12 @@ const coroutine* find(const coroutine_report& report, const std::string& name) {
   const auto found = std::ranges::find_if(
       report.coroutines, [&](const coroutine& one) { return one.name.starts_with("corpus::" + name); });
   return found == report.coroutines.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> link_names(const coroutine& of) {
+  std::vector<std::string> names;
+  for (const auto& one : of.links) names.push_back(one.name);
+  return names;
 }
 
 class objects : public ::testing::TestWithParam<const char*> {
@@ -44,6 +51,14 @@ TEST_P(objects, have_sizes_fields_lines_and_liveness) {
   EXPECT_EQ(leaf->frame_bytes, same->frame_bytes);
   EXPECT_EQ(leaf->declared, same->declared);
   EXPECT_TRUE(leaf->declared.file.ends_with("small.cpp")) << leaf->declared.file;
+  EXPECT_GT(leaf->promise_bytes, 0U);
+  EXPECT_EQ(leaf->promise_bytes, same->promise_bytes);
+  EXPECT_EQ(leaf->promise_type, same->promise_type);
+  EXPECT_EQ(leaf->allocated_by, same->allocated_by);
+  EXPECT_EQ(leaf->allocated_bytes, same->allocated_bytes);
+  EXPECT_EQ(leaf->padding_bytes, same->padding_bytes);
+  EXPECT_EQ(link_names(*leaf), link_names(*same));
+  EXPECT_THAT(link_names(*leaf), ::testing::Contains("parent"));
   EXPECT_NE(leaf->resume_address, 0U);
   EXPECT_NE(leaf->destroy_address, 0U);
   ASSERT_EQ(leaf->awaits.size(), 3U);
@@ -75,7 +90,8 @@ TEST_P(objects, have_the_budgets_of_the_source) {
 
 INSTANTIATE_TEST_SUITE_P(forms, objects,
                          ::testing::Values("object.o", "sections.o", "archive.a", "static", "pie", "shared.so",
-                                           "compressed", "dwarf4", "split", "packed", "linked"),
+                                           "compressed", "dwarf4", "type_units", "type_units_4", "simple_names",
+                                           "split", "packed", "linked"),
                          [](const auto& of) {
                            std::string name = of.param;
                            std::ranges::replace(name, '.', '_');

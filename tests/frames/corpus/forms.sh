@@ -9,6 +9,9 @@ cd -- "$folder"
 flags=(-std=c++23 -g -w)  # with -flto g++ takes frames of one name for one type
 for level in O0 O2; do "$compiler" "${flags[@]}" -$level -c "$sources/forms.cpp" -o "$kind-$level.o"; done
 
+# Types in units of their own.
+"$compiler" "${flags[@]}" -O2 -fdebug-types-section -c "$sources/forms.cpp" -o "$kind-types.o"
+
 # Two units and what they share, put together by the linker.
 together=(-O2 -flto)
 linker=()

@@ -20,6 +20,9 @@ link=(-fuse-ld=lld -Wl,--build-id=sha1)
 "$clang" "${flags[@]}" -g -fPIC -shared "$source" -o shared.so "${link[@]}"
 "$clang" "${flags[@]}" -g -gz=zlib "$source" -o compressed "${link[@]}"
 "$clang" "${flags[@]}" -g -gdwarf-4 "$source" -o dwarf4 "${link[@]}"
+"$clang" "${flags[@]}" -g -fdebug-types-section "$source" -o type_units "${link[@]}"
+"$clang" "${flags[@]}" -g -gdwarf-4 -fdebug-types-section "$source" -o type_units_4 "${link[@]}"
+"$clang" "${flags[@]}" -g -gsimple-template-names "$source" -o simple_names "${link[@]}"
 "$clang" "${flags[@]}" -g1 "$source" -o lines_only "${link[@]}"
 "$clang" "${flags[@]}" "$source" -o symbols_only "${link[@]}"
 
