@@ -3,6 +3,7 @@
 #include "inspect/facts/coroutine.hpp"
 #include "inspect/live/areas.hpp"
 #include "inspect/live/frame_extents.hpp"
+#include "inspect/live/shared_states.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -44,7 +45,7 @@ class frame_memory {
 };
 
 /// How much a candidate says, from the least on.
-enum class strength : std::uint8_t { word, handle, telling };
+enum class strength : std::uint8_t { state, word, handle, telling };
 
 struct candidate {
   std::uint32_t frame = none;
@@ -54,7 +55,12 @@ struct candidate {
 class waiter_finder {
  public:
   waiter_finder(const address_space& memory, std::span<const coroutine> coroutines, std::vector<found_frame>& frames)
-      : memory_(memory), coroutines_(coroutines), frames_(frames), extents_(frames, coroutines), near_(memory) {}
+      : memory_(memory),
+        coroutines_(coroutines),
+        frames_(frames),
+        extents_(frames, coroutines),
+        near_(memory),
+        states_(memory, extents_) {}
 
   void run(std::span<const address_range> known, const std::function<void()>& after_block) {
     chosen_.resize(frames_.size());
@@ -100,12 +106,27 @@ class waiter_finder {
       if (!holds(frame, to)) return {.frame = to, .by = strength::handle};
     }
     std::vector<std::uint64_t> words;
+    std::vector<std::uint64_t> others;
     const std::uint64_t end = std::min<std::uint64_t>(content.size(), extents_.head(frame).bytes());
     for (std::uint64_t at = of.promise_offset; at + word <= end; at += word) {
       if (std::ranges::find(of.links, at, &promise_link::offset) != of.links.end()) continue;
-      if (target(frame, word_at(at)) != none) words.push_back(word_at(at));
+      (target(frame, word_at(at)) != none ? words : others).push_back(word_at(at));
     }
-    return {.frame = best_of(frame, words), .by = strength::word};
+    if (const std::uint32_t best = best_of(frame, words); best != none) return {.frame = best, .by = strength::word};
+    return {.frame = through_state(frame, others), .by = strength::state};
+  }
+
+  /// Several coroutines that are awaited at once may share a state on the heap, which has the handle of the frame that
+  /// waits. That frame holds the state, too: what leads to other frames otherwise is a queue or a list.
+  std::uint32_t through_state(std::uint32_t frame, const std::vector<std::uint64_t>& words) {
+    for (const std::uint64_t value : words) {
+      const shared_state* const state = states_.at(value);
+      if (state == nullptr || state->frame == none) continue;
+      const std::uint32_t to = state->frame;
+      if (target(frame, frames_[to].address) != to || holds(frame, to)) continue;
+      if (leads_into(extents_.body(to), state->bytes)) return to;
+    }
+    return none;
   }
 
   /// Of the words of a promise that lead into other frames: to where one begins; to the promise of one that holds this
@@ -133,15 +154,17 @@ class waiter_finder {
   /// Whether among the variables of one frame, not in its promise, there is the address of another's beginning or
   /// promise: a handle, a task, a generator. A frame that was merged into it is one of its variables.
   bool holds(std::uint32_t holder, std::uint32_t other) {
-    if (extents_.is_inside(other, holder)) return true;
-    constexpr std::uint64_t most = std::uint64_t{64} << 10U;
-    address_range body = extents_.body(holder);
+    return extents_.is_inside(other, holder) || leads_into(extents_.body(holder), extents_.head(other));
+  }
+
+  /// Whether there is an address of this range among the words of a frame's body.
+  bool leads_into(address_range body, const address_range& there) {
+    constexpr std::uint64_t max_bytes = std::uint64_t{64} << 10U;
     body.begin = (body.begin + word - 1) / word * word;
-    body.end = std::max(body.begin, std::min(body.end, body.begin + most));
-    const auto head = extents_.head(other);
+    body.end = std::max(body.begin, std::min(body.end, body.begin + max_bytes));
     const auto leads_there = [&](std::span<const std::byte> content) {
       for (std::size_t at = 0; at + word <= content.size(); at += word) {
-        if (head.contains(word_of(content.subspan(at), 0))) return true;
+        if (there.contains(word_of(content.subspan(at), 0))) return true;
       }
       return false;
     };
@@ -194,6 +217,7 @@ class waiter_finder {
   std::vector<found_frame>& frames_;
   frame_extents extents_;
   frame_memory near_;
+  shared_states states_;
   std::vector<candidate> chosen_;                               ///< by frame
   std::set<std::pair<std::uint32_t, std::uint32_t>> rejected_;  ///< which do not wait for which
   std::vector<std::byte> body_;

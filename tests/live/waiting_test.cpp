@@ -33,6 +33,9 @@ TEST_P(live_waiting, is_seen_in_each_promise) {
   }
   expected["gather"] = n;
   expected["gather/leaf<counted>"] = 3 * n;
+  // Through the state that they share on the heap, and not through the scheduler's queue.
+  expected["collect"] = n;
+  expected["collect/leaf<in_heap>"] = 2 * n;
   expected["waits_for_shared"] = 2 * n;
   expected["waits_for_shared/leaf<shared>"] = n;
   // In a list of each other: that is no waiting.

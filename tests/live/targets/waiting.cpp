@@ -201,6 +201,50 @@ task<counted> gather(unsigned long number) {
   sink = sink + number;
 }
 
+/// Several at once that share a state on the heap: it has the handle of the frame that waits for all of them, behind
+/// its references. All of them know the scheduler, too, which knows one of them.
+struct scheduler {
+  std::vector<void*> queue;
+  std::coroutine_handle<> last{};
+};
+scheduler the_scheduler;
+
+struct shared_state {
+  std::atomic<long> references{1};
+  std::atomic<long> open{0};
+  std::coroutine_handle<> waiting;
+};
+
+struct in_heap {
+  struct slot {};
+  scheduler* runs_on = &the_scheduler;
+  shared_state* state = nullptr;
+  void attach(std::coroutine_handle<>, in_heap&, slot&) {}
+};
+
+struct all_in_heap {
+  std::vector<task<in_heap>> tasks;
+  std::unique_ptr<shared_state> state = std::make_unique<shared_state>();
+  static bool await_ready() noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiting) {
+    state->waiting = waiting;
+    state->open = static_cast<long>(tasks.size());
+    for (auto& one : tasks) {
+      one.frame.promise().state = state.get();
+      one.frame.resume();
+      the_scheduler.last = one.frame;
+    }
+  }
+  static void await_resume() noexcept {}
+};
+
+task<in_heap> collect(unsigned long number) {
+  std::vector<task<in_heap>> two;
+  for (int i = 0; i < 2; ++i) two.push_back(leaf<in_heap>(number));
+  co_await all_in_heap{std::move(two)};
+  sink = sink + number;
+}
+
 /// One that several wait for: a list of their awaiters.
 struct shared {
   struct slot {
@@ -298,6 +342,8 @@ int main(int argc, char** argv) {
   const auto six = roots<both_ways>(n);
   std::vector<std::shared_ptr<task<counted>>> gathers;
   for (unsigned long i = 0; i < n; ++i) start(gathers, gather(i));
+  std::vector<std::shared_ptr<task<in_heap>>> collections;
+  for (unsigned long i = 0; i < n; ++i) start(collections, collect(i));
   std::vector<std::unique_ptr<task<shared>>> commons;
   std::vector<std::shared_ptr<task<shared>>> waiters;
   for (unsigned long i = 0; i < n; ++i) {
