@@ -105,13 +105,11 @@ std::uint64_t arena::records_in(const address_range& where) const noexcept {
   return bytes;
 }
 
-void arena::walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters,
-                 const std::function<void()>& after_block, found_frames& into) {
+void arena::walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters, found_frames& into) {
   std::vector<std::byte> buffer(abi_.slab_bytes);
   for (std::size_t i = 0; i < table_.size(); ++i) {
     const slab& one = table_[i];
     if (!one.frames || one.objects == 0) continue;
-    if (after_block) after_block();
     const std::uint64_t start = abi_.base + i * abi_.slab_bytes;
     const std::size_t wanted = std::min<std::uint64_t>(std::uint64_t{one.objects} * one.object_bytes, buffer.size());
     const auto content = std::span(buffer).first(memory_.read(start, std::span(buffer).first(wanted)));

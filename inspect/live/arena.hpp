@@ -34,9 +34,8 @@ class arena {
   /// Bytes of the objects in a range that are no frames, and were given out at least once.
   [[nodiscard]] std::uint64_t records_in(const address_range& where) const noexcept;
 
-  /// Adds all frames, by address; with `waiters` also who waits for each. Calls `after_block`, if it is one, often.
-  void walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters,
-            const std::function<void()>& after_block, found_frames& into);
+  /// Adds all frames, by address; with `waiters` also who waits for each.
+  void walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters, found_frames& into);
 
  private:
   struct slab {

@@ -91,7 +91,6 @@ class searcher {
         if (const auto* vtable = known_.find(value); vtable != nullptr)
           note(number(i - 1), at + (i - 1) * word, *vtable);
       }
-      if (how_.after_block) how_.after_block();
     });
   }
 
@@ -145,7 +144,6 @@ class searcher {
       if (asked.empty()) return;
       chunks.feed(at, block.first(bytes));
       answer();
-      if (how_.after_block) how_.after_block();
     });
     chunks.finish();
     answer();

@@ -14,15 +14,13 @@
 #include "inspect/memory/address_space.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
 namespace tare::inspect {
 
 struct rust_roots_options {
-  bool waiters = false;                    ///< also which future awaits the box, where it is inside of one
-  std::function<void()> after_block = {};  ///< called often
+  bool waiters = false;  ///< also which future awaits the box, where it is inside of one
 };
 
 struct rust_roots {

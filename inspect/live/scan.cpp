@@ -82,7 +82,6 @@ class scanner {
         walk->feed(at, block.first(bytes));
         decide(*walk);
       }
-      if (how_.after_block) how_.after_block();
     });
   }
 
@@ -270,7 +269,7 @@ void settle_merged(found_frames& found, std::span<const coroutine> coroutines) {
 found_frames scan(const address_space& memory, const frame_index& known, std::span<const coroutine> coroutines,
                   std::span<arena> arenas, const scan_options& how) {
   found_frames all;
-  for (auto& one : arenas) one.walk(known, coroutines, how.waiters, how.after_block, all);
+  for (auto& one : arenas) one.walk(known, coroutines, how.waiters, all);
   if (!known.empty()) {
     scanner rest(memory, known, coroutines, how);
     const auto areas = find_areas(memory, covered_by(arenas));
@@ -288,7 +287,7 @@ found_frames scan(const address_space& memory, const frame_index& known, std::sp
     std::ranges::sort(all.frames, {}, &found_frame::address);
   }
   settle_merged(all, coroutines);
-  if (how.waiters) find_waiters(memory, coroutines, covered_by(arenas), how.after_block, all.frames);
+  if (how.waiters) find_waiters(memory, coroutines, covered_by(arenas), all.frames);
   return all;
 }
 

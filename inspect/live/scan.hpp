@@ -7,7 +7,6 @@
 #include "inspect/live/frame_index.hpp"
 #include "inspect/memory/address_space.hpp"
 
-#include <functional>
 #include <span>
 #include <vector>
 
@@ -16,7 +15,6 @@ namespace tare::inspect {
 struct scan_options {
   bool waiters = false;  ///< also who waits for each frame
   bool pools = false;    ///< count what lies inside of other objects, too: frames that a pool has placed there
-  std::function<void()> after_block = {};  ///< called often
 };
 
 /// Everything but what the arenas cover, which are walked exactly. By address.

@@ -34,14 +34,14 @@ void add_notes(const found_frames& found, live_snapshot& taken) {
 
 }  // namespace
 
-live_snapshot snapshot_taker::take(const std::function<void()>& after_block) {
+live_snapshot snapshot_taker::take() {
   using clock = std::chrono::steady_clock;
   live_snapshot taken;
   taken.command = known_.command;
   taken.notes = known_.notes;
   const auto began = clock::now();
   auto arenas = open_arenas(taken.notes);
-  const auto found = find(arenas, after_block, taken.notes);
+  const auto found = find(arenas, taken.notes);
   taken.memory = account_for(memory_, found, arenas);
   taken.seconds = std::chrono::duration<double>(clock::now() - began).count();
   taken.scanned_bytes = found.scanned_bytes;
@@ -55,7 +55,7 @@ live_snapshot snapshot_taker::take(const std::function<void()>& after_block) {
 found_frames snapshot_taker::find() {
   std::vector<std::string> ignored;
   auto arenas = open_arenas(ignored);
-  return find(arenas, {}, ignored);
+  return find(arenas, ignored);
 }
 
 std::vector<arena> snapshot_taker::open_arenas(std::vector<std::string>& notes) const {
@@ -68,17 +68,16 @@ std::vector<arena> snapshot_taker::open_arenas(std::vector<std::string>& notes) 
   return arenas;
 }
 
-found_frames snapshot_taker::find(std::span<arena> arenas, const std::function<void()>& after_block,
-                                  std::vector<std::string>& notes) const {
-  const scan_options how{.waiters = options_.stacks, .pools = options_.pools, .after_block = after_block};
+found_frames snapshot_taker::find(std::span<arena> arenas, std::vector<std::string>& notes) const {
+  const scan_options how{.waiters = options_.stacks, .pools = options_.pools};
   auto found = scan(memory_, known_.frames, known_.coroutines, arenas, how);
-  if (options_.rust) add_rust_roots(arenas, after_block, found, notes);
+  if (options_.rust) add_rust_roots(arenas, found, notes);
   return found;
 }
 
-void snapshot_taker::add_rust_roots(std::span<arena> arenas, const std::function<void()>& after_block,
-                                    found_frames& into, std::vector<std::string>& notes) const {
-  const rust_roots_options how{.waiters = options_.stacks, .after_block = after_block};
+void snapshot_taker::add_rust_roots(std::span<arena> arenas, found_frames& into,
+                                    std::vector<std::string>& notes) const {
+  const rust_roots_options how{.waiters = options_.stacks};
   const auto found = find_rust_roots(memory_, known_.vtables, known_.coroutines, covered_by(arenas), how);
   into.frames.insert(into.frames.end(), found.futures.begin(), found.futures.end());
   std::ranges::sort(into.frames, {}, &found_frame::address);

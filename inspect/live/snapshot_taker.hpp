@@ -9,7 +9,6 @@
 #include "inspect/live/snapshot.hpp"
 #include "inspect/memory/address_space.hpp"
 
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,17 +25,14 @@ class snapshot_taker {
   snapshot_taker(const address_space& memory, const known_modules& known, options how)
       : memory_(memory), known_(known), options_(how) {}
 
-  /// `after_block` is called after each block of memory that was read.
-  [[nodiscard]] live_snapshot take(const std::function<void()>& after_block);
+  [[nodiscard]] live_snapshot take();
   /// The frames alone, by address.
   [[nodiscard]] found_frames find();
 
  private:
   [[nodiscard]] std::vector<arena> open_arenas(std::vector<std::string>& notes) const;
-  [[nodiscard]] found_frames find(std::span<arena> arenas, const std::function<void()>& after_block,
-                                  std::vector<std::string>& notes) const;
-  void add_rust_roots(std::span<arena> arenas, const std::function<void()>& after_block, found_frames& into,
-                      std::vector<std::string>& notes) const;
+  [[nodiscard]] found_frames find(std::span<arena> arenas, std::vector<std::string>& notes) const;
+  void add_rust_roots(std::span<arena> arenas, found_frames& into, std::vector<std::string>& notes) const;
 
   const address_space& memory_;
   const known_modules& known_;

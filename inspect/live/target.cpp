@@ -20,9 +20,7 @@ namespace tare::inspect {
 
 namespace {
 
-using clock = std::chrono::steady_clock;
-
-double seconds(clock::duration time) { return std::chrono::duration<double>(time).count(); }
+double seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
 
 }  // namespace
 
@@ -43,26 +41,13 @@ class live_target::state {
     if (!memory) return std::unexpected(memory.error());
     if (auto read = modules_.refresh(**memory); !read) return std::unexpected(read.error());
     std::optional<pause> stopped;
-    bool continued = false;
-    std::chrono::nanoseconds paused{};
     if (options_.longest_pause.count() != 0) {
-      auto begun = pause::begin(pid);
+      auto begun = pause::begin(pid, options_.longest_pause);
       if (!begun) return std::unexpected(begun.error());
       stopped.emplace(std::move(*begun));
     }
-    const auto until = clock::now() + options_.longest_pause;
-    live_snapshot taken = taker(**memory).take([&] {
-      if (!stopped || continued || clock::now() < until) return;
-      paused = stopped->end();
-      continued = true;
-    });
-    if (stopped && !continued) paused = stopped->end();
-    taken.paused_seconds = seconds(paused);
-    if (continued) {
-      taken.notes.push_back(fmt::format(
-          "the process went on before all was read, as it may be stopped for {:.0f} ms only: allow more with --pause",
-          seconds(options_.longest_pause) * 1000));
-    }
+    live_snapshot taken = taker(**memory).take();
+    if (stopped) add_pause(stopped->end(), taken);
     taken.pid = pid_;
     taken.rss_bytes = taken.memory.sum();
     if (taken.rss_bytes == 0) {
@@ -76,7 +61,7 @@ class live_target::state {
 
   base::result<live_snapshot> of_core() {
     if (auto read = modules_.refresh(*core_); !read) return std::unexpected(read.error());
-    live_snapshot taken = taker(*core_).take({});
+    live_snapshot taken = taker(*core_).take();
     taken.pid = core_->pid();
     taken.rss_bytes = taken.memory.sum();
     if (core_->is_truncated()) taken.notes.emplace_back("the core file was cut short: what is missing is not seen");
@@ -139,6 +124,14 @@ class live_target::state {
   [[nodiscard]] const core_file& core() const noexcept { return *core_; }
 
  private:
+  void add_pause(const pause::outcome& paused, live_snapshot& to) const {
+    to.paused_seconds = seconds(paused.lasted);
+    if (!paused.timed_out) return;
+    to.notes.push_back(fmt::format(
+        "the process continued before all was read, as it may be stopped for {:.0f} ms only: allow more with --pause",
+        seconds(options_.longest_pause) * 1000));
+  }
+
   /// The memory as it is now, with the binaries read.
   base::result<std::shared_ptr<const address_space>> open_memory() {
     if (core_) return std::shared_ptr<const address_space>(core_.get(), [](const address_space*) {});

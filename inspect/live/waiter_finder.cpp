@@ -62,11 +62,9 @@ class waiter_finder {
         near_(memory),
         states_(memory, extents_) {}
 
-  void run(std::span<const address_range> known, const std::function<void()>& after_block) {
+  void run(std::span<const address_range> known) {
     chosen_.resize(frames_.size());
     for (std::uint32_t i = 0; i < frames_.size(); ++i) {
-      constexpr std::uint32_t often = 4096;
-      if (i % often == 0 && after_block) after_block();
       if (!is_known(known, i)) chosen_[i] = choose(i);
     }
     cut_circles();
@@ -226,9 +224,8 @@ class waiter_finder {
 }  // namespace
 
 void find_waiters(const address_space& memory, std::span<const coroutine> coroutines,
-                  std::span<const address_range> known, const std::function<void()>& after_block,
-                  std::vector<found_frame>& frames) {
-  waiter_finder(memory, coroutines, frames).run(known, after_block);
+                  std::span<const address_range> known, std::vector<found_frame>& frames) {
+  waiter_finder(memory, coroutines, frames).run(known);
 }
 
 }  // namespace tare::inspect

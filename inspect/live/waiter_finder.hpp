@@ -21,7 +21,6 @@ struct coroutine;
 /// Fills in `waiter` of frames: the address at which the frame that waits begins, or 0. Frames are by address; those in
 /// `known` ranges have their waiters already.
 void find_waiters(const address_space& memory, std::span<const coroutine> coroutines,
-                  std::span<const address_range> known, const std::function<void()>& after_block,
-                  std::vector<found_frame>& frames);
+                  std::span<const address_range> known, std::vector<found_frame>& frames);
 
 }  // namespace tare::inspect

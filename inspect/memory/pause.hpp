@@ -7,38 +7,36 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <vector>
+#include <memory>
 
 namespace tare::inspect {
 
-/// While it lives, all threads of the process stand still. They go on when it ends, and also if this process dies
-/// meanwhile: stopping is done by ptrace, without signals that the process or its parent could see. A process that a
-/// debugger is at cannot be stopped.
+/// While it lives, all threads of the process stand still, but for no longer than was asked for: a thread of its own
+/// lets them continue then. They also continue if this process dies: stopping is done by ptrace, without signals that
+/// the process or its parent could see. A process under a debugger cannot be stopped.
 class pause {
  public:
-  [[nodiscard]] static base::result<pause> begin(pid_t pid);
+  [[nodiscard]] static base::result<pause> begin(pid_t pid, std::chrono::nanoseconds max_time);
 
   pause(pause&& other) noexcept;
   pause& operator=(pause&&) = delete;
   pause(const pause&) = delete;
   pause& operator=(const pause&) = delete;
-  ~pause() { end(); }
+  ~pause();
 
-  /// Lets it go on; returns for how long it stood still. A second time returns the same.
-  std::chrono::nanoseconds end() noexcept;
+  struct outcome {
+    std::chrono::nanoseconds lasted{};
+    bool timed_out = false;  ///< the process continued before end() was called
+  };
+  /// Lets the process continue. A second call returns the same.
+  outcome end() noexcept;
 
  private:
-  pause() = default;
+  class tracer;
+  explicit pause(std::unique_ptr<tracer> running);
 
-  struct stopped_thread {
-    pid_t number = 0;
-    int signal = 0;  ///< that was about to be delivered, and is when the thread goes on; 0: none
-  };
-  static bool wait_until_stopped(stopped_thread& thread);
-
-  std::vector<stopped_thread> threads_;
-  std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
-  std::chrono::nanoseconds lasted_{};
+  std::unique_ptr<tracer> tracer_;
+  outcome outcome_{};
 };
 
 }  // namespace tare::inspect

@@ -48,7 +48,7 @@ class live_arena : public testing::Test {
   found_frames walk() {
     found_frames found;
     std::vector<std::string> notes;
-    if (auto opened = arena::open(memory_, abi_, notes)) opened->walk(frame_index(), {}, true, {}, found);
+    if (auto opened = arena::open(memory_, abi_, notes)) opened->walk(frame_index(), {}, true, found);
     return found;
   }
 

@@ -49,7 +49,7 @@ TEST(live_process, stands_still_only_as_long_as_it_may_and_loses_no_signal) {
     const auto snapshot = running->snapshot();
     ASSERT_TRUE(snapshot) << snapshot.error().message;
     EXPECT_GT(snapshot->paused_seconds, 0);
-    EXPECT_THAT(snapshot->notes, testing::Not(testing::Contains(HasSubstr("went on before all was read"))));
+    EXPECT_THAT(snapshot->notes, testing::Not(testing::Contains(HasSubstr("continued before all was read"))));
   }
   ASSERT_EQ(::kill(program.running.pid(), SIGTERM), 0);
   std::string said;
@@ -68,7 +68,7 @@ TEST(live_process, goes_on_before_all_is_read_if_it_may_stand_still_for_a_moment
   ASSERT_TRUE(running) << running.error().message;
   const auto snapshot = running->snapshot();
   ASSERT_TRUE(snapshot) << snapshot.error().message;
-  EXPECT_THAT(snapshot->notes, testing::Contains(HasSubstr("went on before all was read")));
+  EXPECT_THAT(snapshot->notes, testing::Contains(HasSubstr("continued before all was read")));
   EXPECT_EQ(seen(*snapshot, program.told), program.told);
 }
 
