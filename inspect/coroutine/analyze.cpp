@@ -240,6 +240,16 @@ void name_fields(const std::vector<scoped_variable>& variables, coroutine& into)
   });
 }
 
+/// g++ describes the copies of parameters as variables: the order of the frame's fields tells which these are.
+void mark_parameters(const coroutine& of, std::vector<scoped_variable>& variables) {
+  for (auto& one : variables) {
+    const bool is_copy = std::ranges::any_of(of.fields, [&](const frame_field& field) {
+      return field.kind == field_kind::parameter && field.offset == one.field.offset && field.name == one.field.name;
+    });
+    if (is_copy && one.field.kind == field_kind::local) one.field.kind = field_kind::parameter;
+  }
+}
+
 /// libstdc++ rounds the size up to the alignment that is asked for.
 void align_allocation(const unit_context& unit, const frame_source& source, coroutine& into) {
   if (into.allocated_by != allocation::malloc || !into.frame_bytes) return;
@@ -318,7 +328,7 @@ coroutine analyze(unit_context& unit, frame_source& source) {
     if (function.role == function_role::destroy) one.destroy_address = address;
     if (function.role == function_role::cleanup) one.cleanup_address = address;
   }
-  read_layout(source, one);
+  read_layout(unit, source, one);
   const compiler_record* told = source.made_by == producer::clang ? unit.told.of(one) : nullptr;
   find_budget(unit, source, one);
   if (!one.frame_bytes || !unit.code || !unit.file.is_x86_64()) return one;
@@ -327,6 +337,7 @@ coroutine analyze(unit_context& unit, frame_source& source) {
   align_allocation(unit, source, one);
   find_frames(source);
   auto variables = find_variables(source, *one.frame_bytes);
+  if (source.made_by == producer::gcc) mark_parameters(one, variables);
   if (told != nullptr) add_told_variables(*told, source, one, variables);
   if (source.made_by == producer::clang) name_slots(unit, source, variables, one);
   name_fields(variables, one);

@@ -4,7 +4,10 @@
 #include "inspect/coroutine/readable_name.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
+#include <llvm/ADT/STLExtras.h>
+#include <llvm/DebugInfo/DWARF/DWARFTypeUnit.h>
 #include <llvm/DebugInfo/DWARF/DWARFUnit.h>
+#include <llvm/Support/Casting.h>
 
 #include <algorithm>
 #include <optional>
@@ -57,22 +60,43 @@ llvm::DWARFDie promise_type(const frame_source& source) {
   return {};
 }
 
-/// Whether the class or one of its bases has this member function.
-bool declares(llvm::DWARFDie type, std::string_view member, int depth = 0) {
-  constexpr int deepest = 16;
+/// Whether there is this member function, or an instance of a template of it.
+bool has_member(const llvm::DWARFDie& type, std::string_view member) {
+  return llvm::any_of(type.children(), [member](const llvm::DWARFDie& child) {
+    const std::string_view name = short_name(child);
+    const bool same = name == member || (name.starts_with(member) && name.substr(member.size()).starts_with('<'));
+    return same && child.getTag() == dwarf::DW_TAG_subprogram;
+  });
+}
+
+/// A type with a unit of its own does not have the instances of its templates: the units that use them describe them,
+/// in a declaration that has the type's signature.
+bool declares_instance(llvm::DWARFUnit& user, const llvm::DWARFDie& type, std::string_view member) {
+  const auto* unit = llvm::dyn_cast<llvm::DWARFTypeUnit>(type.getDwarfUnit());
+  if (unit == nullptr) return false;
+  return llvm::any_of(user.dies(), [&](const llvm::DWARFDebugInfoEntry& entry) {
+    if (entry.getTag() != dwarf::DW_TAG_structure_type && entry.getTag() != dwarf::DW_TAG_class_type) return false;
+    const llvm::DWARFDie declaration(&user, &entry);
+    const auto signature = declaration.find(dwarf::DW_AT_signature);
+    return signature && signature->getAsSignatureReference() == unit->getTypeHash() && has_member(declaration, member);
+  });
+}
+
+/// Whether the class or one of its bases has this member function, as far as the unit of the coroutine knows.
+bool declares(llvm::DWARFUnit& user, llvm::DWARFDie type, std::string_view member, int depth = 0) {
+  constexpr int max_depth = 16;
   type = without_aliases(type);
-  if (!type.isValid() || depth > deepest) return false;
-  for (const auto& child : type.children()) {
-    if (child.getTag() == dwarf::DW_TAG_subprogram && short_name(child) == member) return true;
-    if (child.getTag() == dwarf::DW_TAG_inheritance && declares(type_of(child), member, depth + 1)) return true;
-  }
-  return false;
+  if (!type.isValid() || depth > max_depth) return false;
+  if (has_member(type, member) || declares_instance(user, type, member)) return true;
+  return llvm::any_of(type.children(), [&](const llvm::DWARFDie& child) {
+    return child.getTag() == dwarf::DW_TAG_inheritance && declares(user, type_of(child), member, depth + 1);
+  });
 }
 
 /// A promise with an operator new of its own: only this library's and Asio's are known.
-allocation allocation_of(const llvm::DWARFDie& promise, std::string_view promise_type) {
+allocation allocation_of(llvm::DWARFUnit& user, const llvm::DWARFDie& promise, std::string_view promise_type) {
   if (!promise.isValid()) return allocation::unknown;
-  if (!declares(promise, "operator new")) return allocation::malloc;
+  if (!declares(user, promise, "operator new")) return allocation::malloc;
   if (promise_type.starts_with("tare::")) return allocation::arena;
   if (promise_type.starts_with("asio::detail::awaitable_frame")) return allocation::asio;
   return allocation::unknown;
@@ -135,8 +159,8 @@ namespace {
 /// Reads the members of the frame's type.
 class layout_reader {
  public:
-  layout_reader(const frame_source& source, coroutine& into)
-      : source_(source), into_(into), gcc_(source.made_by == producer::gcc) {}
+  layout_reader(const unit_context& unit, const frame_source& source, coroutine& into)
+      : unit_(unit), source_(source), into_(into), gcc_(source.made_by == producer::gcc) {}
 
   void read() {
     for (const auto& member : source_.type.children()) {
@@ -242,7 +266,7 @@ class layout_reader {
     const std::uint64_t frame = *into_.frame_bytes;
     into_.links = find_promise_links(promise_, into_.promise_offset);
     std::erase_if(into_.links, [&](const promise_link& one) { return one.offset + 8 > frame; });
-    into_.allocated_by = allocation_of(promise_, into_.promise_type);
+    into_.allocated_by = allocation_of(unit_.unit, promise_, into_.promise_type);
     into_.allocated_bytes = allocated_bytes(into_.allocated_by, frame);
     std::ranges::sort(into_.fields, [](const frame_field& a, const frame_field& b) {
       return std::tie(a.offset, b.bytes, a.name) < std::tie(b.offset, a.bytes, b.name);
@@ -253,6 +277,7 @@ class layout_reader {
     into_.padding_bytes = uncovered_bytes(into_.fields, frame);
   }
 
+  const unit_context& unit_;
   const frame_source& source_;
   coroutine& into_;
   bool gcc_;
@@ -263,8 +288,8 @@ class layout_reader {
 
 }  // namespace
 
-void read_layout(const frame_source& source, coroutine& into) {
-  if (source.type.isValid()) layout_reader(source, into).read();
+void read_layout(const unit_context& unit, const frame_source& source, coroutine& into) {
+  if (source.type.isValid()) layout_reader(unit, source, into).read();
 }
 
 }  // namespace tare::inspect

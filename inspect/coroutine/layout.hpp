@@ -19,7 +19,7 @@ namespace tare::inspect {
 }
 
 /// Fills in the sizes, the promise, the index and the fields of a frame.
-void read_layout(const frame_source& source, coroutine& into);
+void read_layout(const unit_context& unit, const frame_source& source, coroutine& into);
 
 /// What glibc's malloc takes for a request: a multiple of 16 with 8 bytes of its own, at least 32.
 [[nodiscard]] constexpr std::uint64_t malloc_bytes(std::uint64_t request) noexcept {

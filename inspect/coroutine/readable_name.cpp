@@ -124,6 +124,28 @@ void fold_frames(std::string& text) {
   }
 }
 
+/// Of a lambda in a function template the demangler writes the template's return type in front: "task<int>
+/// f<int>(int)::{lambda}::operator()". The name begins behind the last blank before the first parameters.
+void drop_return_type(std::string& text) {
+  constexpr std::string_view nameless = "(anonymous namespace)";
+  const std::string_view all = text;
+  std::size_t name = 0;
+  std::size_t at = 0;
+  int depth = 0;
+  for (; at < all.size() && (depth != 0 || all[at] != '('); ++at) {
+    const char c = all[at];
+    if (c == '<' || c == '(' || c == '[' || c == '{') ++depth;
+    if (c == '>' || c == ')' || c == ']' || c == '}') --depth;
+    if (depth != 0 || c != ' ') continue;
+    // What is behind it belongs to the name: "operator bool".
+    if (all.substr(0, at).ends_with("operator")) break;
+    name = at + 1;
+  }
+  // "void (*f<int>(int))(char)::{lambda}::operator()": the return type is around the name.
+  const bool around = at == name && !all.substr(name).starts_with(nameless);
+  if (name != 0 && at < all.size() && !around) text.erase(0, name);
+}
+
 std::string taken(char* text) {
   const std::unique_ptr<char, void (*)(void*)> owner(text, std::free);
   return text == nullptr ? std::string() : text;
@@ -170,6 +192,7 @@ std::string readable_function(std::string_view name) {
       taken(demangler.getFunctionName(nullptr, nullptr)) + taken(demangler.getFunctionParameters(nullptr, nullptr));
   fold_lambdas(text);
   fold_frames(text);
+  drop_return_type(text);
   return without_noise(std::move(text));
 }
 

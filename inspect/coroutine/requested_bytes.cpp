@@ -12,10 +12,10 @@
 namespace tare::inspect {
 namespace {
 
-/// The global one, or a class's.
+/// The global one, or a class's, which may be a template.
 bool is_operator_new(std::string_view symbol) {
   const std::string name = llvm::demangle(symbol);
-  return name.starts_with("operator new(") || name.contains("::operator new(");
+  return name.starts_with("operator new(") || name.contains("::operator new(") || name.contains("::operator new<");
 }
 
 /// A coroutine allocates its frame before it calls anything else.

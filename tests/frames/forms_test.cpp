@@ -136,10 +136,31 @@ TEST_P(forms, names_are_whole) {
   };
   ends_with("inner", "around(int)::{lambda}::operator()(int, long)");
   ends_with("local", "::{lambda}::operator()(int)");
+  ends_with("in_template", "forms::has_lambda<int>(int)::{lambda}::operator()(int)");
   ends_with("on_local_type",
             "on_local_type<forms::member_of_local_class(int)::local_class>(forms::member_of_local_class("
             "int)::local_class)");
   ends_with("member", "forms::member_of_local_class(int)::local_class::member(int)");
+}
+
+TEST_P(forms, allocators_of_promises_are_seen) {
+  for (const auto* one : at("from_pool")) EXPECT_EQ(one->allocated_by, allocation::unknown) << describe(*one);
+  for (const auto* one : at("of_unit")) EXPECT_EQ(one->allocated_by, allocation::malloc) << describe(*one);
+}
+
+TEST_P(forms, parameters_of_gcc_are_no_variables_of_the_body) {
+  if (!std::string_view(GetParam()).starts_with("gcc")) GTEST_SKIP() << "clang keeps no names of these";
+  for (const auto* one : at("from_pool")) {
+    std::set<std::string> seen;
+    for (const auto& await : one->awaits) {
+      for (const auto& variable : await.variables) {
+        if (variable.name != "first" && variable.name != "second") continue;
+        EXPECT_EQ(variable.kind, field_kind::parameter) << describe(*one) << ": " << variable.name;
+        seen.insert(variable.name);
+      }
+    }
+    EXPECT_THAT(seen, ::testing::ElementsAre("first", "second")) << describe(*one);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(of, forms,

@@ -16,6 +16,19 @@ TEST(readable_function, lambdas_are_folded_with_all_their_parameters) {
   EXPECT_EQ(readable_function("_Z1gIZ1fiEUlilE_EvT_"), "g<f(int)::{lambda}>(f(int)::{lambda})");
 }
 
+TEST(readable_function, lambdas_in_templates_have_no_return_type) {
+  EXPECT_EQ(readable_function("_ZZ5outerIiESt6vectorIT_SaIS1_EES1_ENKUliE_clEi"),
+            "outer<int>(int)::{lambda}::operator()(int)");
+  EXPECT_EQ(readable_function("_ZZZ5thirdIiEPKmT_ENKUlS2_E_clIiEE4taskS2_ENKUlS2_E_clIiEES5_S2_"),
+            "third<int>(int)::{lambda}::operator()<int>(int) const::{lambda}::operator()<int>(int)");
+  EXPECT_EQ(readable_function("_ZZN12_GLOBAL__N_15fifthImEET_S1_ENKUlmE_clEm"),
+            "fifth<unsigned long>(unsigned long)::{lambda}::operator()(unsigned long)");
+  EXPECT_EQ(readable_function("_ZZ6fourthIiEPFvcET_ENKUliE_clEi"),
+            "void (*fourth<int>(int))(char)::{lambda}::operator()(int)");
+  EXPECT_EQ(readable_function("_ZZN1AcvmEvENKUlvE_clEv"), "A::operator unsigned long()::{lambda}::operator()()");
+  EXPECT_EQ(readable_function("_ZN1AcvmEv"), "A::operator unsigned long()");
+}
+
 TEST(readable_function, copies_have_the_name_of_the_function) {
   EXPECT_EQ(readable_function("_ZL1fi.llvm.1107887426159334850"), "f(int)");
   EXPECT_EQ(readable_function("_ZL1fi.lto_priv.0"), "f(int)");

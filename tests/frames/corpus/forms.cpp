@@ -90,6 +90,26 @@ static detached unattended(int n) {  // coroutine unattended
   co_await event{};  // await unattended
 }
 
+static pooled from_pool(int first, long second) {  // coroutine from_pool
+  co_await event{};                                // await from_pool
+  use(&first);
+  use(&second);
+  co_await event{};  // await from_pool
+}
+
+template <class T>
+static const T* has_lambda(T value) {
+  auto inside = [](T k) -> task {  // coroutine in_template
+    co_await event{};              // await in_template
+    use(&k);
+    co_await event{};  // await in_template
+  };
+  auto started = inside(value);
+  started.handle.resume();
+  use(&started);
+  return nullptr;
+}
+
 template <class T>
 task on_local_type(T kept) {  // coroutine on_local_type
   co_await event{};           // await on_local_type
@@ -134,6 +154,7 @@ void START(int n) {
     co_await event{};  // await generic
     use(&with);
   };
+  use(has_lambda(n));
   const auto run = [](auto started) {
     started.handle.resume();
     use(&started);
@@ -149,6 +170,7 @@ void START(int n) {
   run(terminates(n));
   run(fails(n));
   run(unattended(n));
+  run(from_pool(n, 3L));
   run(member_of_local_class(n));
   run(in_both_units(n));
 }

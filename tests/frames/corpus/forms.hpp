@@ -3,6 +3,7 @@
 // What the units of forms.cpp share: a coroutine that both have, and what they wait with.
 
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <new>
 
@@ -36,6 +37,23 @@ struct final_task {
     }
   };
   [[noreturn]] static void fail() noexcept;
+  std::coroutine_handle<promise_type> handle;
+};
+
+/// Its promise has an operator new that is a template, as some libraries have for an allocator among the arguments.
+struct pooled {
+  struct promise_type {
+    template <class... Arguments>
+    static void* operator new(std::size_t bytes, Arguments&&...) {
+      return ::operator new(bytes + 32);
+    }
+    static void operator delete(void* frame, std::size_t) { ::operator delete(frame); }
+    pooled get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    std::suspend_always final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() {}
+  };
   std::coroutine_handle<promise_type> handle;
 };
 
