@@ -19,6 +19,14 @@ std::int64_t sign_extended(std::uint64_t number, std::uint32_t bytes) {
   }
 }
 
+void advance(value& pointer, std::uint64_t distance) {
+  if (pointer.is_constant()) {
+    for (auto& each : pointer.constants) each.value += distance;
+  } else {
+    pointer.offset += static_cast<std::int64_t>(distance);
+  }
+}
+
 value truncated(value from, std::uint32_t bytes) {
   if (from.is_constant() && bytes < 8) {
     map_constants(from, [bytes](std::uint64_t number) { return number & width_mask(bytes); });

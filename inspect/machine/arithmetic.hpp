@@ -63,6 +63,9 @@ void map_constants(value& content, F&& compute) {
   std::ranges::sort(content.constants);
 }
 
+/// Adds a distance to a pointer or a number.
+void advance(value& pointer, std::uint64_t distance);
+
 /// The value in this many of its lower bytes.
 [[nodiscard]] value truncated(value from, std::uint32_t bytes);
 

@@ -67,6 +67,31 @@ bool is_integer_form(std::string_view name, std::string_view stem) {
   return name.starts_with(stem) && name.size() > stem.size() && name[stem.size()] >= '1' && name[stem.size()] <= '8';
 }
 
+/// How many bytes "STOSQ" stores: not MOVSSrm, which is of another kind. 0 for other instructions.
+std::uint32_t string_width(std::string_view name, std::string_view stem) {
+  if (!name.starts_with(stem) || name.size() != stem.size() + 1) return 0;
+  switch (name.back()) {
+    case 'B':
+      return 1;
+    case 'W':
+      return 2;
+    case 'L':
+      return 4;
+    case 'Q':
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+bool has_repeat_prefix(std::span<const std::uint8_t> bytes) {
+  static constexpr std::array<std::uint8_t, 11> prefixes{0xf2, 0xf3, 0x66, 0x67, 0xf0, 0x2e,
+                                                         0x36, 0x3e, 0x26, 0x64, 0x65};
+  const auto opcode =
+      std::ranges::find_if(bytes, [](std::uint8_t one) { return std::ranges::find(prefixes, one) == prefixes.end(); });
+  return std::any_of(bytes.begin(), opcode, [](std::uint8_t one) { return one == 0xf2 || one == 0xf3; });
+}
+
 operation classify(std::string_view name) {
   static constexpr std::array<std::pair<std::string_view, operation>, 19> stems{{
       {"MOV", operation::move},
@@ -98,45 +123,13 @@ operation classify(std::string_view name) {
   if (name.starts_with("JMP")) return operation::jump;
   if (name.starts_with("RET") || name.starts_with("IRET")) return operation::ret;
   if (name == "TRAP" || name.starts_with("UD1") || name.starts_with("UD2") || name == "HLT") return operation::trap;
+  if (string_width(name, "STOS") != 0) return operation::string_store;
+  if (string_width(name, "MOVS") != 0) return operation::string_move;
+  for (const std::string_view stem : {"CMPS", "SCAS", "LODS"}) {
+    if (string_width(name, stem) != 0) return operation::string_read;
+  }
   if (name.starts_with("NOOP") || name.starts_with("ENDBR") || name == "PAUSE") return operation::nothing;
   return operation::other;
-}
-
-/// How many bytes "STOSQ" stores: not MOVSSrm, which is of another kind. 0 for other instructions.
-std::uint32_t string_width(std::string_view name, std::string_view stem) {
-  if (!name.starts_with(stem) || name.size() != stem.size() + 1) return 0;
-  switch (name.back()) {
-    case 'B':
-      return 1;
-    case 'W':
-      return 2;
-    case 'L':
-      return 4;
-    case 'Q':
-      return 8;
-    default:
-      return 0;
-  }
-}
-
-bool has_repeat_prefix(std::span<const std::uint8_t> bytes) {
-  static constexpr std::array<std::uint8_t, 11> prefixes{0xf2, 0xf3, 0x66, 0x67, 0xf0, 0x2e,
-                                                         0x36, 0x3e, 0x26, 0x64, 0x65};
-  const auto opcode =
-      std::ranges::find_if(bytes, [](std::uint8_t one) { return std::ranges::find(prefixes, one) == prefixes.end(); });
-  return std::any_of(bytes.begin(), opcode, [](std::uint8_t one) { return one == 0xf2 || one == 0xf3; });
-}
-
-/// "rep stosq" is STOSQ with a prefix. Its memory is named by registers alone.
-void describe_string_operation(instruction& insn, std::string_view name, std::span<const std::uint8_t> bytes) {
-  if (!has_repeat_prefix(bytes)) return;
-  for (const auto& [stem, what] :
-       {std::pair("STOS", operation::string_store), std::pair("MOVS", operation::string_move)}) {
-    const std::uint32_t width = string_width(name, stem);
-    if (width == 0) continue;
-    insn.what = what;
-    insn.memory.bytes = width;
-  }
 }
 
 /// The width of a memory operand as Intel's syntax writes it: "mov dword ptr [rax], 1".
@@ -230,6 +223,12 @@ void complete(instruction& insn, std::string_view name) {
     case operation::compare:
     case operation::test:
       return add_accumulator(insn, name);
+    case operation::string_store:
+      insn.memory.bytes = string_width(name, "STOS");
+      return;
+    case operation::string_move:
+      insn.memory.bytes = string_width(name, "MOVS");
+      return;
     default:
       return;
   }
@@ -342,14 +341,14 @@ std::optional<instruction> disassembler::decode(std::span<const std::uint8_t> by
   insn.what = t.operations[raw.getOpcode()];
   insn.loads = description.mayLoad();
   insn.stores = description.mayStore();
-  const llvm::StringRef name = t.instructions->getName(raw.getOpcode());
-  describe_string_operation(insn, {name.data(), name.size()}, bytes.first(size));
+  insn.repeats = has_repeat_prefix(bytes.first(size));
   if (operand_reader(t, raw, insn).read()) {
     insn.memory.bytes = memory_width(raw, address);
     for (auto& value : insn.operands) {
       if (value.what == operand::kind::in_memory) value.bytes = static_cast<std::uint8_t>(insn.memory.bytes);
     }
   }
+  const llvm::StringRef name = t.instructions->getName(raw.getOpcode());
   complete(insn, {name.data(), name.size()});
   return insn;
 }

@@ -6,17 +6,6 @@
 #include <utility>
 
 namespace tare::inspect {
-namespace {
-
-void advance(value& pointer, std::uint64_t distance) {
-  if (pointer.is_constant()) {
-    for (auto& each : pointer.constants) each.value += distance;
-  } else {
-    pointer.offset += static_cast<std::int64_t>(distance);
-  }
-}
-
-}  // namespace
 
 value address_of(const machine_state& state, const instruction& insn) {
   const memory_operand& memory = insn.memory;
@@ -102,6 +91,7 @@ bool execution::run_family() {
     case operation::nothing:
     case operation::trap:
       return true;
+    case operation::string_read:
     case operation::ret:
     case operation::other:
       break;
@@ -225,6 +215,7 @@ void execution::pass_pointer(const value& content) {
 
 /// Everything else: what it reads and writes in memory, and that its results are not known.
 void execution::run_unknown() {
+  const bool through_registers = insn_.what == operation::string_read;
   for (std::uint8_t i = 0; i < insn_.operand_count; ++i) {
     const operand& each = insn_.operands[i];
     if (each.what == operand::kind::in_memory) {
@@ -241,7 +232,8 @@ void execution::run_unknown() {
         report_(access);
         state_.store(address, std::max(insn_.memory.bytes, 1U), made_by(insn_, product::stored));
       }
-    } else if (each.what == operand::kind::in_register && each.general && each.number < register_count && i > 0) {
+    } else if (each.what == operand::kind::in_register && each.general && each.number < register_count &&
+               (i > 0 || through_registers)) {
       pass_pointer(state_.registers[register_index(each.number)]);
     }
   }
@@ -250,6 +242,7 @@ void execution::run_unknown() {
       state_.registers[static_cast<std::size_t>(i)] = made_by(insn_, register_product(i));
     }
   }
+  if (through_registers && insn_.repeats) state_.registers[rcx] = made_by(insn_, register_product(rcx));
   if (insn_.what != operation::ret) state_.last = {};
 }
 

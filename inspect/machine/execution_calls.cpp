@@ -2,6 +2,7 @@
 #include "inspect/machine/execution.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace tare::inspect {
@@ -109,18 +110,26 @@ void execution::pass_stack_arguments() {
 }
 
 void execution::string_operation() {
-  const auto count = state_.registers[rcx].known();
-  const std::uint64_t bytes = count ? *count * std::max<std::uint64_t>(insn_.memory.bytes, 1) : 0;
-  if (insn_.what == operation::string_move && !state_.registers[rsi].is_constant()) pass(state_.registers[rsi]);
-  const value to = state_.registers[rdi];
-  if (!to.is_constant()) {
-    // Which of its widths it has is not known here, so it may write more; it counts as a use of the whole.
-    pass(to, bytes);
-    std::erase_if(state_.memory, [&](const auto& entry) { return entry.first.first == to.base; });
+  const bool moves = insn_.what == operation::string_move;
+  const auto count = insn_.repeats ? state_.registers[rcx].known() : std::optional<std::uint64_t>(1);
+  value& to = state_.registers[rdi];
+  value& from = state_.registers[rsi];
+  if (count) {
+    // The direction flag is clear, as the ABI wants it.
+    const std::uint64_t bytes = *count * insn_.memory.bytes;
+    if (bytes != 0) fill_or_copy(moves, bytes);
+    advance(to, bytes);
+    if (moves) advance(from, bytes);
+  } else {
+    if (moves && !from.is_constant()) pass(from);
+    if (!to.is_constant()) {
+      pass(to);
+      std::erase_if(state_.memory, [&](const auto& entry) { return entry.first.first == to.base; });
+    }
+    to = made_by(insn_, product::string_destination);
+    if (moves) from = made_by(insn_, product::string_source);
   }
-  state_.registers[rdi] = made_by(insn_, product::string_destination);
-  state_.registers[rsi] = made_by(insn_, product::string_source);
-  state_.registers[rcx] = value::of(constant{0, insn_.address});
+  if (insn_.repeats) state_.registers[rcx] = value::of(constant{0, insn_.address});
 }
 
 }  // namespace tare::inspect

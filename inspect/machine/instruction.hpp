@@ -37,8 +37,9 @@ enum class operation : std::uint8_t {
   call,
   ret,
   trap,
-  string_store,  ///< rep stos: writes at rdi
-  string_move,   ///< rep movs: reads at rsi, writes at rdi
+  string_store,  ///< stos: writes at rdi
+  string_move,   ///< movs: reads at rsi, writes at rdi
+  string_read,   ///< cmps, scas, lods: reads at rsi, at rdi, or both
   nothing,       ///< nop, endbr64
   other,         ///< only what it defines, reads and writes is known
 };
@@ -93,6 +94,7 @@ struct instruction {
   condition when = condition::overflow;  ///< only of a conditional instruction
   bool loads = false;                    ///< reads its memory operand
   bool stores = false;                   ///< writes it
+  bool repeats = false;                  ///< has a rep prefix: rcx says how often
   std::array<operand, 3> operands;
   std::uint8_t operand_count = 0;
   memory_operand memory;
