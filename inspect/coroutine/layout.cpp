@@ -168,18 +168,15 @@ class layout_reader {
     }
     const auto declared_bytes = dwarf::toUnsigned(source_.type.find(dwarf::DW_AT_byte_size));
     if (end_ == 0 && !declared_bytes) return;
-    if (gcc_) {
-      into_.frame_bytes = declared_bytes.value_or(end_);
-    } else {
-      // The type's own size is rounded up to its alignment; what is asked for ends with the last field.
-      into_.frame_bytes = (end_ + 7) / 8 * 8;
-      add_clang_promise();
-    }
-    if (is_damaged()) {
+    // clang: the type's own size is rounded up to its alignment; what is asked for ends with the last field.
+    const std::uint64_t frame = gcc_ ? declared_bytes.value_or(end_) : (end_ + 7) / 8 * 8;
+    into_.frame_bytes = frame;
+    if (!gcc_) add_clang_promise();
+    if (is_damaged(frame)) {
       into_.frame_bytes.reset();
       into_.fields.clear();
     } else {
-      complete();
+      complete(frame);
     }
   }
 
@@ -255,15 +252,13 @@ class layout_reader {
                             .type_entry = entry_of(promise_)});
   }
 
-  [[nodiscard]] bool is_damaged() const {
-    const std::uint64_t frame = *into_.frame_bytes;
+  [[nodiscard]] bool is_damaged(std::uint64_t frame) const {
     return !is_frame_size(frame) || !std::ranges::all_of(into_.fields, [&](const frame_field& field) {
       return field.offset <= frame && field.bytes <= frame - field.offset;
     });
   }
 
-  void complete() {
-    const std::uint64_t frame = *into_.frame_bytes;
+  void complete(std::uint64_t frame) {
     into_.links = find_promise_links(promise_, into_.promise_offset);
     std::erase_if(into_.links, [&](const promise_link& one) { return one.offset + 8 > frame; });
     into_.allocated_by = allocation_of(unit_.unit, promise_, into_.promise_type);

@@ -24,24 +24,30 @@ enum class product : std::uint8_t {
   segment_address,
   string_destination,
   string_source,
-  first_register = 16,  ///< what it leaves in rax; the other registers follow
 };
-inline constexpr unsigned products_per_instruction = 32;
-static_assert(static_cast<unsigned>(product::first_register) + register_count <= products_per_instruction,
+/// The names of what it leaves in rax and the other registers follow.
+inline constexpr origin first_register_product = 16;
+inline constexpr origin products_per_instruction = 32;
+static_assert(first_register_product + register_count <= products_per_instruction,
               "an instruction's values have different names");
-static_assert(static_cast<unsigned>(product::string_source) < static_cast<unsigned>(product::first_register));
-
-[[nodiscard]] constexpr product register_product(int number) noexcept {
-  return static_cast<product>(static_cast<int>(product::first_register) + number);
-}
+static_assert(static_cast<origin>(product::string_source) < first_register_product);
 
 /// The names of the values that instructions make lie above those of what a function begins with.
 inline constexpr origin first_made_origin = 128;
 static_assert(first_made_origin > last_fixed_origin);
 
+[[nodiscard]] constexpr origin first_origin_of(const instruction& insn) noexcept {
+  return insn.address * products_per_instruction + first_made_origin;
+}
+
 /// A value that is only known by the instruction that made it.
 [[nodiscard]] inline value made_by(const instruction& insn, product which = product::result) {
-  return value::of(insn.address * products_per_instruction + first_made_origin + static_cast<origin>(which));
+  return value::of(first_origin_of(insn) + static_cast<origin>(which));
+}
+
+/// The same for what it leaves in a register.
+[[nodiscard]] inline value made_in_register(const instruction& insn, int number) {
+  return value::of(first_origin_of(insn) + first_register_product + static_cast<origin>(number));
 }
 
 /// Marks the name of a value that was loaded from a table of jump targets.

@@ -8,7 +8,7 @@
 #include <span>
 
 namespace llvm {
-class MCInst;
+class MCInst;  // NOLINT(readability-identifier-naming): LLVM's
 }
 
 namespace tare::inspect {

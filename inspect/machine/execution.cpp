@@ -239,10 +239,10 @@ void execution::run_unknown() {
   }
   for (int i = 0; i < register_count; ++i) {
     if (i != rsp && (insn_.defines & (1U << static_cast<unsigned>(i))) != 0) {
-      state_.registers[static_cast<std::size_t>(i)] = made_by(insn_, register_product(i));
+      state_.registers[static_cast<std::size_t>(i)] = made_in_register(insn_, i);
     }
   }
-  if (through_registers && insn_.repeats) state_.registers[rcx] = made_by(insn_, register_product(rcx));
+  if (through_registers && insn_.repeats) state_.registers[rcx] = made_in_register(insn_, rcx);
   if (insn_.what != operation::ret) state_.last = {};
 }
 

@@ -152,7 +152,8 @@ bool execution::conditional_move() {
   value left = destination();
   const value right = source();
   if (const auto decided = decide(state_.last, insn_.when)) {
-    assign(*decided ? right : std::move(left));
+    if (*decided) left = right;
+    assign(std::move(left));
     return true;
   }
   if (left.is_constant() && right.is_constant()) {

@@ -41,7 +41,7 @@ void execution::call() {
   const unsigned changed = (target ? changed_.by(*target) : changed_by_convention) | (1U << static_cast<unsigned>(rax));
   for (const auto which : {rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11}) {
     if ((changed & (1U << static_cast<unsigned>(which))) == 0) continue;
-    state_.registers[register_index(which)] = which == rax ? made_by(insn_) : made_by(insn_, register_product(which));
+    state_.registers[register_index(which)] = which == rax ? made_by(insn_) : made_in_register(insn_, which);
   }
   state_.last = {};
 }

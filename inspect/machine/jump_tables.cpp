@@ -74,6 +74,7 @@ std::vector<std::uint64_t> jump_tables::targets(const value& target,
     return known == tables_.end() ? std::vector<std::uint64_t>{} : entries(known->second, target.offset, inside);
   }
   std::vector<std::uint64_t> found;
+  found.reserve(target.constants.size());
   for (const auto& each : target.constants) found.push_back(each.value);
   return found;
 }

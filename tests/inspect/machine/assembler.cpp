@@ -21,7 +21,8 @@ std::vector<std::uint8_t> object_content(const std::string& source) {
   std::ofstream(text) << ".intel_syntax noprefix\n" << source << "\n";
   const std::string command = std::string(TARE_LLVM_MC) + " --triple=x86_64-linux-gnu --filetype=obj -o " +
                               object.string() + " " + text.string();
-  if (std::system(command.c_str()) != 0) return {};  // NOLINT(cert-env33-c): a fixed program on a file of our own
+  // NOLINTNEXTLINE(bugprone-command-processor,concurrency-mt-unsafe): of our own words, in the only thread
+  if (std::system(command.c_str()) != 0) return {};
   std::ifstream file(object, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
