@@ -28,15 +28,9 @@ namespace tare {
 
 namespace detail {
 
-template <class R>
-struct mapped;
-template <class T>
-struct mapped<task<T>> {
-  using type = T;
-};
 /// The T of the task<T> that F returns for an element of Range.
 template <class Range, class F>
-using mapped_t = mapped<std::invoke_result_t<F&, std::ranges::range_reference_t<Range>>>::type;
+using mapped_t = task_value_t<std::invoke_result_t<F&, std::ranges::range_reference_t<Range>>>;
 
 /// Takes one element after the other until none is left.
 template <class Iterator, class End, class F, class Slot>

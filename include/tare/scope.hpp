@@ -38,15 +38,9 @@ class handle;
 
 namespace detail {
 
-template <class R>
-struct body_value;
-template <class T>
-struct body_value<task<T>> {
-  using type = T;
-};
 /// The T of the task<T> that the body of with_scope returns.
 template <class Body>
-using body_value_t = body_value<std::invoke_result_t<Body&, scope&>>::type;
+using body_value_t = task_value_t<std::invoke_result_t<Body&, scope&>>;
 
 }  // namespace detail
 
@@ -94,6 +88,7 @@ class scope {
           [this, shard](detail::wait_state& state) { core_.adopt_on(shard, state); });
   }
 
+  /// The same for a callable, which is kept until its task has ended (see `spawn`).
   template <detail::makes_task F>
   void spawn_on(shard_id shard, F make) {
     spawn_on(shard, detail::keep_and_call(std::move(make)));
@@ -106,6 +101,7 @@ class scope {
     spawn_on(detail::less_loaded_shard(), std::move(spawned));
   }
 
+  /// The same for a callable, which is kept until its task has ended (see `spawn`).
   template <detail::makes_task F>
   void spawn_balanced(F make) {
     spawn_balanced(detail::keep_and_call(std::move(make)));
@@ -116,6 +112,7 @@ class scope {
   /// **Errors** Throws std::bad_alloc, and destroys the task. **Bytes** About 400, and the task's own frame.
   template <class T>
   [[nodiscard("without a handle, use spawn")]] handle<T> spawn_handle(task<T> spawned);
+  /// The same for a callable, which is kept until its task has ended (see `spawn`).
   template <detail::makes_task F>
   [[nodiscard("without a handle, use spawn")]] auto spawn_handle(F make) {
     return spawn_handle(detail::keep_and_call(std::move(make)));

@@ -40,13 +40,6 @@ task<> keep_result(task<T> body, std::optional<std::expected<T, stopped>>& kept)
   }
 }
 
-template <class R>
-struct task_value;
-template <class T>
-struct task_value<task<T>> {
-  using type = T;
-};
-
 }  // namespace detail
 
 /// Awaits `body`, and cancels it when a stop is requested on `token`.
@@ -81,7 +74,7 @@ task<std::expected<T, stopped>> with_stop_token(std::stop_token token, task<T> b
 /// 200, the result, and an allocation by std::stop_source.
 template <std::invocable<std::stop_token> Body>
 auto with_stop_token(Body body) -> std::invoke_result_t<Body, std::stop_token> {
-  using result = detail::task_value<std::invoke_result_t<Body, std::stop_token>>::type;
+  using result = detail::task_value_t<std::invoke_result_t<Body, std::stop_token>>;
   std::stop_source source;
   if constexpr (std::is_void_v<result>) {
     co_await on_cancel(std::invoke(body, source.get_token()), [&source]() noexcept { source.request_stop(); });

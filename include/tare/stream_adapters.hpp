@@ -37,34 +37,31 @@ namespace tare {
 
 namespace detail {
 
-template <class T>
-struct unwrap_task {
-  using type = std::remove_cvref_t<T>;
-  static constexpr bool is_task = false;
-};
-template <class T>
-struct unwrap_task<task<T>> {
-  using type = std::remove_cvref_t<T>;
-  static constexpr bool is_task = true;
+template <class F, class... Args>
+inline constexpr bool returns_task = is_task<std::invoke_result_t<F&, Args...>>;
+
+/// What calling F gives, after the task has been awaited if it returns one.
+template <class F, class... Args>
+struct called {
+  using type = std::remove_cvref_t<std::invoke_result_t<F&, Args...>>;
 };
 template <class F, class... Args>
-using call_of = unwrap_task<std::invoke_result_t<F&, Args...>>;
-
-struct merge_state {
-  event stop;
+  requires returns_task<F, Args...>
+struct called<F, Args...> {
+  using type = std::remove_cvref_t<task_value_t<std::invoke_result_t<F&, Args...>>>;
 };
 
 /// Stops the sources of a merged stream, whichever way it ends.
 class merge_owner {
  public:
-  merge_owner() : state_(std::make_shared<merge_state>()) {}
+  merge_owner() : stop_(std::make_shared<event>()) {}
   merge_owner(const merge_owner&) = delete;
   merge_owner& operator=(const merge_owner&) = delete;
-  ~merge_owner() { state_->stop.set(); }
-  [[nodiscard]] const std::shared_ptr<merge_state>& state() const noexcept { return state_; }
+  ~merge_owner() { stop_->set(); }
+  [[nodiscard]] const std::shared_ptr<event>& stop() const noexcept { return stop_; }
 
  private:
-  std::shared_ptr<merge_state> state_;
+  std::shared_ptr<event> stop_;
 };
 
 template <class T>
@@ -87,12 +84,12 @@ task<> pump(stream<T> from, channel_sender<merged_value<T>> into) {
   (void)co_await into.send(std::unexpected(std::move(error)));
 }
 
-inline task<> wait_for_stop(std::shared_ptr<merge_state> of) { co_await of->stop.wait(); }
+inline task<> wait_for_stop(std::shared_ptr<event> stop) { co_await stop->wait(); }
 
 template <class T>
-task<> pump_until_stopped(stream<T> from, channel_sender<merged_value<T>> into, std::shared_ptr<merge_state> of) {
+task<> pump_until_stopped(stream<T> from, channel_sender<merged_value<T>> into, std::shared_ptr<event> stop) {
   auto pumping = pump(std::move(from), std::move(into));
-  auto stopped = wait_for_stop(std::move(of));
+  auto stopped = wait_for_stop(std::move(stop));
   (void)co_await when_any(std::move(pumping), std::move(stopped));
 }
 
@@ -101,9 +98,9 @@ task<> pump_until_stopped(stream<T> from, channel_sender<merged_value<T>> into, 
 /// Each value, changed by `f(T)`.
 template <class T, class F>
   requires std::invocable<F&, T>
-stream<typename detail::call_of<F, T>::type> map(stream<T> from, F f) {
+stream<typename detail::called<F, T>::type> map(stream<T> from, F f) {
   while (auto next = co_await from.next()) {
-    if constexpr (detail::call_of<F, T>::is_task) {
+    if constexpr (detail::returns_task<F, T>) {
       auto changed = co_await f(std::move(*next));
       co_yield std::move(changed);
     } else {
@@ -118,7 +115,7 @@ template <class T, class F>
 stream<T> filter(stream<T> from, F keep) {
   while (auto next = co_await from.next()) {
     bool kept = false;
-    if constexpr (detail::call_of<F, const T&>::is_task) {
+    if constexpr (detail::returns_task<F, const T&>) {
       kept = co_await keep(std::as_const(*next));
     } else {
       kept = keep(std::as_const(*next));
@@ -178,7 +175,7 @@ template <class T>
 stream<T> merge(std::vector<stream<T>> sources) {
   const detail::merge_owner owner;
   auto [sender, receiver] = make_channel<detail::merged_value<T>>(0);
-  for (stream<T>& each : sources) spawn(detail::pump_until_stopped(std::move(each), sender, owner.state()));
+  for (stream<T>& each : sources) spawn(detail::pump_until_stopped(std::move(each), sender, owner.stop()));
   sources.clear();
   sender = {};
   while (auto next = co_await receiver.receive()) {

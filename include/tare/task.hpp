@@ -113,6 +113,16 @@ inline constexpr bool is_task = false;
 template <class T>
 inline constexpr bool is_task<task<T>> = true;
 
+template <class>
+struct task_value;
+template <class T>
+struct task_value<task<T>> {
+  using type = T;
+};
+/// The T of a task<T>.
+template <class A>
+using task_value_t = task_value<A>::type;
+
 inline void_child_awaiter& promise_base::await_transform(task<void>&& child) noexcept {
   current_shard->check_await();
   prev = child.release();

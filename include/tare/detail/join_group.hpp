@@ -128,9 +128,7 @@ struct await_result {
   using type = decltype(std::declval<typename A::tare_awaiter&>().await_resume());
 };
 template <class T>
-struct await_result<task<T>> {
-  using type = T;
-};
+struct await_result<task<T>> : task_value<task<T>> {};
 template <class T>
 struct await_result<shielded<T>> {
   using type = T;
