@@ -2,6 +2,8 @@
 
 // A connection whose client has sent all it sends, and accepts everything at once.
 
+#include "io/buffer_pool.hpp"
+
 #include <tare/detail/frame_memory.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/net/result.hpp>
@@ -34,7 +36,7 @@ class recorded_stream {
   task<net::result<std::size_t>> read(std::span<std::byte> into) { co_return take(into); }
   net::result<net::lease> try_read() noexcept {
     if (client_->unread.empty()) return {};
-    constexpr std::size_t buffer_bytes = 8192;
+    constexpr std::size_t buffer_bytes = tare::detail::buffer_pool::buffer_bytes;
     try {
       auto* const buffer = static_cast<std::byte*>(tare::detail::allocate_record(buffer_bytes));
       return net::lease(buffer, take({buffer, buffer_bytes}));

@@ -1,5 +1,6 @@
 #include "http/server_core.hpp"
 
+#include "io/buffer_pool.hpp"
 #include "sched/report.hpp"
 
 #include <tare/detail/frame_memory.hpp>
@@ -22,7 +23,6 @@ namespace {
 constexpr std::chrono::nanoseconds between_sweeps = std::chrono::milliseconds(100);
 // For an unlimited body, only this much is kept in reserve.
 constexpr std::uint64_t default_body_bytes = 1U << 20U;
-constexpr std::size_t net_buffer_bytes = 8192;
 
 /// Rounded up, plus one, because the first sweep may come at any moment.
 std::uint32_t in_sweeps(std::chrono::nanoseconds time) noexcept {
@@ -48,7 +48,8 @@ server_core::server_core(handler answer, server_options options)
     const auto body = static_cast<std::size_t>(std::min<std::uint64_t>(options_.max_body_bytes, default_body_bytes));
     budget_->keep_reserve(options_.request_bytes != 0
                               ? options_.request_bytes
-                              : exchange::frames_bytes + 2 * net_buffer_bytes + options_.max_head_bytes + body);
+                              : exchange::frames_bytes + 2 * tare::detail::buffer_pool::buffer_bytes +
+                                    options_.max_head_bytes + body);
   }
   timer_.of = this;
   timer_.expired = [](tare::detail::timer_node& timer) noexcept { static_cast<sweep_timer&>(timer).of->sweep(); };

@@ -1,10 +1,9 @@
 #include <tare/http/test.hpp>
 
+#include "http/characters.hpp"
 #include "http/recorded_stream.hpp"
 #include "http/response_reader.hpp"
 
-#include <algorithm>
-#include <cstdint>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -18,8 +17,8 @@ namespace {
 using detail::response_reader;
 
 void require_word(std::string_view text, const char* what) {
-  const auto is_visible = [](char letter) { return letter > ' ' && letter != '\x7f'; };
-  if (text.empty() || !std::ranges::all_of(text, [&](char each) { return each < 0 || is_visible(each); })) {
+  if (text.empty() || !detail::all(text, detail::value_character) ||
+      text.find_first_of(" \t") != std::string_view::npos) {
     throw std::invalid_argument("http::test::call: the " + std::string(what) + " \"" + std::string(text) +
                                 "\" is empty or contains whitespace or control characters");
   }

@@ -6,6 +6,7 @@
 #include "sched/visit.hpp"
 
 #include <tare/detail/frame_memory.hpp>
+#include <tare/detail/misuse.hpp>
 #include <tare/error.hpp>
 
 #include <array>
@@ -150,8 +151,7 @@ void scope_core::adopt_on(shard_id number, wait_state& added) {
 
 void scope_core::require_frame() const noexcept {
   if (from_link<const scope_core>(to_link(this)) == this) return;
-  std::fputs("tare: a scope must be in a task's frame: make it a local variable of a coroutine\n", stderr);
-  std::abort();
+  misuse("a scope must be in a task's frame: make it a local variable of a coroutine");
 }
 
 void scope_core::enter(wait_state& added) {
@@ -298,10 +298,7 @@ void scope_core::await_cancel_mail() noexcept {
 
 void scope_core::fail(std::exception_ptr error) noexcept {
   require_shard("fail");
-  if (!error) {
-    std::fputs("tare: scope::fail called without an error: use scope::cancel\n", stderr);
-    std::abort();
-  }
+  if (!error) misuse("scope::fail called without an error: use scope::cancel");
   note(std::move(error));
   cancel_here();
 }

@@ -3,6 +3,8 @@
 // A connection in memory, for a server without sockets. The test decides what the client sends, how many bytes it
 // accepts, and what happens after that. With the virtual clock, deadlines pass immediately.
 
+#include "io/buffer_pool.hpp"
+
 #include <tare/detail/frame_memory.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/net/result.hpp>
@@ -165,7 +167,7 @@ class memory_stream {
   }
 
   net::lease take_input() {
-    constexpr std::size_t buffer_bytes = 8192;
+    constexpr std::size_t buffer_bytes = tare::detail::buffer_pool::buffer_bytes;
     const std::size_t count = std::min(buffer_bytes, wire_->input.size());
     if (count == 0) return {};
     auto* const buffer = static_cast<std::byte*>(tare::detail::allocate_record(buffer_bytes));

@@ -2,6 +2,7 @@
 
 #include "http/exchange.hpp"
 #include "http/server_core.hpp"
+#include "io/buffer_pool.hpp"
 
 #include <tare/sleep.hpp>
 
@@ -11,7 +12,7 @@
 namespace tare::http::detail {
 
 std::size_t exchange::held_bytes() const noexcept {
-  constexpr std::size_t buffer_bytes = 8192;
+  constexpr std::size_t buffer_bytes = tare::detail::buffer_pool::buffer_bytes;
   return frames_bytes + reader_.held_bytes() + (input_.empty() && !reads_ ? 0 : buffer_bytes) +
          connection_.buffered_bytes() + std::max({admitted_bytes_, reserved_bytes_, body_bytes_});
 }

@@ -4,6 +4,7 @@
 #include "http/exchange.hpp"
 #include "http/server_core.hpp"
 #include "http/websocket/frame.hpp"
+#include "io/buffer_pool.hpp"
 
 #include <tare/mutex.hpp>
 
@@ -107,7 +108,7 @@ class websocket_core {
   [[nodiscard]] std::string_view protocol() const noexcept { return protocol_; }
 
  private:
-  static constexpr std::size_t buffer_bytes = 8192;
+  static constexpr std::size_t buffer_bytes = tare::detail::buffer_pool::buffer_bytes;
 
   void hold_what_is_here() noexcept {
     (void)exchange_.try_hold_body(reader_.held_bytes() + (input_.empty() ? 0 : buffer_bytes));
