@@ -1,3 +1,6 @@
+#include "frame/heap.hpp"
+
+#include <tare/detail/frame_memory.hpp>
 #include <tare/http.hpp>
 #include <tare/http/test.hpp>
 #include <tare/tare.hpp>
@@ -7,7 +10,9 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -198,6 +203,41 @@ TEST(http_call, counts_in_the_memory_budget) {
   EXPECT_EQ(rt.run(call(look, {})).status, 200U);
   EXPECT_GE(held, std::size_t{1} << 20U);
   EXPECT_EQ(rt.memory().promised(), held_before);
+}
+
+/// Whichever allocation of a frame or buffer is refused: an error of some kind, never a wrong response; and then it
+/// works again.
+TEST(http_call, each_allocation_in_turn_may_fail) {
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+  rt.run([]() -> task<> {
+    const server_options silent{.on_error = [](const std::exception_ptr& /*error*/) {}};
+    auto& frames = *tare::detail::current_heap;
+    int failed = 0;
+    for (std::uint64_t nth = 1; nth <= 40; ++nth) {
+      auto* const shelves = std::exchange(tare::detail::current_shelves, nullptr);
+      frames.trim();
+      frames.fail_at(nth);
+      reply got;
+      bool thrown = false;
+      try {
+        auto calling = call(describe, {.method = "POST", .body = "abc"}, silent);
+        got = co_await std::move(calling);
+      } catch (const std::bad_alloc&) {
+        thrown = true;
+      }
+      frames.fail_at(0);
+      tare::detail::current_shelves = shelves;
+      const bool answered = got.is_complete && got.status == 201;
+      failed += answered ? 0 : 1;
+      if (answered) EXPECT_EQ(got.body, "POST / localhost abc") << nth;
+      if (!answered && !thrown) EXPECT_TRUE(!got.is_complete || got.status >= 500) << nth << ": " << got.status;
+      auto again = call(describe, {});
+      const reply after = co_await std::move(again);
+      EXPECT_EQ(after.status, 201U) << "after allocation " << nth;
+    }
+    EXPECT_GE(failed, 3);
+    EXPECT_LT(failed, 40) << "40 are not all";
+  });
 }
 
 TEST(http_call, refuses_what_no_client_can_send) {

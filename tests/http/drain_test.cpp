@@ -96,15 +96,17 @@ struct ending {
   std::string sent;
 };
 
-/// Beside it, the same server serves another request to its end.
-ending cancel_stream(std::string_view input, tare::http::handler answer) {
+/// Beside it, the same server serves another request to its end. The client accepts `room` bytes.
+ending cancel_stream(std::string_view input, tare::http::handler answer, std::size_t room = wire::unlimited) {
   ending seen;
   tare::runtime rt({.clock = tare::clock_kind::virtual_time});
   auto all = [&]() -> task<> {
-    server serving(std::move(answer),
-                   {.head_timeout = 1h, .body_timeout = 1h, .body_min_rate = 0, .drain_timeout = 10s});
+    server serving(
+        std::move(answer),
+        {.head_timeout = 1h, .body_timeout = 1h, .body_min_rate = 0, .write_timeout = 1h, .drain_timeout = 10s});
     wire client;
     client.input = input;
+    client.room = room;
     wire other;
     other.input = "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n";
     other.input_ends = true;
@@ -159,6 +161,41 @@ TEST(http_stream_drain, ends_a_request_in_every_state_when_its_time_is_up) {
       EXPECT_THAT(seen.sent, StartsWith("HTTP/1.1 503 ")) << input;
     }
   }
+}
+
+TEST(http_stream_drain, ends_a_response_that_the_client_does_not_accept_when_its_time_is_up) {
+  const auto answer = [](request& asked, response& to) -> task<> {
+    if (asked.path() == "/slow") co_await tare::sleep_for(1min);
+    const std::string body(100'000, 'x');
+    (void)co_await to.send("text/plain", body);
+  };
+  const ending seen = cancel_stream("GET / HTTP/1.1\r\nHost: a\r\n\r\n", answer, 100);
+  EXPECT_GE(seen.lasted, 10s);
+  EXPECT_LE(seen.lasted, 13s);
+  EXPECT_EQ(seen.sent.size(), 100U);
+}
+
+TEST(http_stream_drain, ends_a_websocket_when_its_time_is_up) {
+  bool was_cancelled = false;
+  const auto answer = [&](request& asked, response& to) -> task<> {
+    if (asked.path() == "/slow") co_return co_await answer_by_path(asked, to);
+    auto socket = co_await tare::http::websocket::accept(asked, to);
+    if (!socket) co_return;
+    try {
+      (void)co_await socket->receive();
+    } catch (const tare::cancelled&) {
+      was_cancelled = true;
+      throw;
+    }
+  };
+  const ending seen = cancel_stream(
+      "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+      answer);
+  EXPECT_TRUE(was_cancelled);
+  EXPECT_GE(seen.lasted, 10s);
+  EXPECT_LE(seen.lasted, 13s);
+  EXPECT_THAT(seen.sent, StartsWith("HTTP/1.1 101 "));
 }
 
 TEST(http_stream_drain, ends_an_incomplete_head_when_its_time_is_up) {

@@ -1,5 +1,8 @@
 // Lambdas with captures that are spawned: the closure lives as long as its task, however that ends.
 
+#include "frame/heap.hpp"
+
+#include <tare/detail/frame_memory.hpp>
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
@@ -8,6 +11,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -103,6 +107,42 @@ TEST(captures, are_destroyed_with_the_runtime) {
   }
   EXPECT_EQ(living, 0);
   EXPECT_EQ(ended, 0);
+}
+
+/// Whatever spawns, and fails: the closure is destroyed, nothing runs, and later tasks do.
+TEST(captures, are_destroyed_if_there_is_no_memory_for_the_frame) {
+  tare::runtime rt({.shards = 2});
+  std::atomic<int> living = 0;
+  std::atomic<int> ended = 0;
+  rt.run([&]() -> task<> {
+    tare::scope s;
+    const std::function<void()> all[] = {
+        [&] { s.spawn(waiting(living, ended, 1ms)); },
+        [&] { s.spawn_on(1, waiting(living, ended, 1ms)); },
+        [&] { s.spawn_balanced(waiting(living, ended, 1ms)); },
+        [&] { (void)s.spawn_handle(waiting(living, ended, 1ms)); },
+        [&] { tare::spawn(waiting(living, ended, 1ms)); },
+        [&] { tare::spawn_on(1, waiting(living, ended, 1ms)); },
+        [&] { tare::spawn_balanced(waiting(living, ended, 1ms)); },
+        [&] { (void)tare::spawn_handle(waiting(living, ended, 1ms)); },
+    };
+    auto& frames = *tare::detail::current_heap;
+    for (const auto& spawn : all) {
+      auto* const shelves = std::exchange(tare::detail::current_shelves, nullptr);
+      frames.fail_at(1);
+      EXPECT_THROW(spawn(), std::bad_alloc);
+      frames.fail_at(0);
+      tare::detail::current_shelves = shelves;
+      EXPECT_EQ(living, 0);
+    }
+    EXPECT_THROW(s.spawn_on(2, waiting(living, ended, 1ms)), std::out_of_range);
+    EXPECT_THROW(tare::spawn_on(2, waiting(living, ended, 1ms)), std::out_of_range);
+    EXPECT_EQ(living, 0);
+    EXPECT_EQ(ended, 0);
+    s.spawn(waiting(living, ended, 1ms));
+    co_await s.join();
+    EXPECT_EQ(ended, 1);
+  });
 }
 
 TEST(captures, errors_of_the_call_are_those_of_the_task) {
