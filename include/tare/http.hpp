@@ -1,6 +1,6 @@
 #pragma once
 
-// All headers of tare::http.
+// All headers of tare::http, except <tare/http/test.hpp>.
 
 #include <tare/http/admission.hpp>
 #include <tare/http/client.hpp>

@@ -37,23 +37,23 @@ struct rate_limit {
 
 namespace detail {
 
-/// What is permitted to one key. A key is described by the time from which on it may do its whole burst.
+/// What is permitted to one key, of which only one thing is remembered: when it may do its whole burst again.
 class rate_rule {
  public:
   /// Throws std::invalid_argument for a limit that is out of range.
   explicit rate_rule(const rate_limit& limit);
 
-  /// 0, and advances `rested_at`; or the time that is missing. Throws std::invalid_argument if `count` exceeds the
+  /// 0, and advances `full_at`; or the time that is missing. Throws std::invalid_argument if `count` exceeds the
   /// burst.
-  [[nodiscard]] std::chrono::nanoseconds take(std::int64_t& rested_at, std::int64_t present, std::uint32_t count) const;
+  [[nodiscard]] std::chrono::nanoseconds take(std::int64_t& full_at, std::int64_t present, std::uint32_t count) const;
 
  private:
   std::int64_t interval_;  ///< nanoseconds for one
   std::uint32_t burst_;
 };
 
-/// Which of `count` places a key belongs to. `seed` makes that unpredictable for clients.
-[[nodiscard]] std::size_t place_of(std::size_t hash, std::uint64_t seed, std::size_t count) noexcept;
+/// Which of the table's rows a key belongs to. `seed` makes that unpredictable for clients.
+[[nodiscard]] std::size_t row_of(std::size_t hash, std::uint64_t seed, std::size_t rows) noexcept;
 [[nodiscard]] std::uint64_t random_seed() noexcept;
 
 }  // namespace detail
@@ -80,10 +80,11 @@ class rate_limiter {
                                                                                   std::uint32_t count = 1) {
     const std::int64_t present = now().time_since_epoch().count();
     entry& found = find(key, present);
-    entry changed = found.key == key ? found : entry{.key = key};
-    const auto missing = rule_.take(changed.rested_at, present, count);
+    const bool is_known = found.key == key;
+    entry changed = is_known ? found : entry{.key = key};
+    const auto missing = rule_.take(changed.full_at, present, count);
     if (missing.count() != 0) return missing;
-    if (found.rested_at > present && !(found.key == key)) ++forgotten_;
+    if (!is_known && found.full_at > present) ++forgotten_;
     found = changed;
     return missing;
   }
@@ -96,9 +97,9 @@ class rate_limiter {
  private:
   struct entry {
     Key key{};
-    std::int64_t rested_at = 0;
+    std::int64_t full_at = 0;
   };
-  /// A key can be in the entries of one row.
+  /// A key belongs to one row of the table and is in any of its entries.
   static constexpr std::size_t row_entries = 8;
 
   static std::size_t rows(std::size_t max_bytes) {
@@ -109,11 +110,11 @@ class rate_limiter {
 
   /// The entry of the key; otherwise the one to replace.
   entry& find(const Key& key, std::int64_t present) {
-    const std::size_t row = detail::place_of(hash_(key), seed_, entries_.size() / row_entries);
+    const std::size_t row = detail::row_of(hash_(key), seed_, entries_.size() / row_entries);
     const std::span<entry> places = std::span(entries_).subspan(row * row_entries, row_entries);
     const auto same =
-        std::ranges::find_if(places, [&](const entry& each) { return each.rested_at > present && each.key == key; });
-    return same != places.end() ? *same : *std::ranges::min_element(places, {}, &entry::rested_at);
+        std::ranges::find_if(places, [&](const entry& each) { return each.full_at > present && each.key == key; });
+    return same != places.end() ? *same : *std::ranges::min_element(places, {}, &entry::full_at);
   }
 
   detail::rate_rule rule_;

@@ -164,9 +164,9 @@ T run(task<T> body) {
   return rt.run(std::move(body));
 }
 
+/// The same for a callable without parameters that returns a task, such as a lambda with captures.
 template <detail::makes_task F>
 auto run(F make) {
-  detail::refuse_run_in_task();
   return run(std::invoke(make));
 }
 
@@ -184,6 +184,7 @@ void spawn(F make) {
 
 /// Starts a detached task on another shard of the current runtime. Throws std::out_of_range.
 void spawn_on(shard_id shard, task<> detached);
+/// The same for a callable, which is kept until its task has ended (see `spawn`).
 template <detail::makes_task F>
 void spawn_on(shard_id shard, F make) {
   spawn_on(shard, detail::keep_and_call(std::move(make)));
@@ -192,6 +193,7 @@ void spawn_on(shard_id shard, F make) {
 /// Starts a detached task on the less loaded of two randomly chosen shards (Mitzenmacher, "The Power of Two Choices in
 /// Randomized Load Balancing", 2001).
 void spawn_balanced(task<> detached);
+/// The same for a callable, which is kept until its task has ended (see `spawn`).
 template <detail::makes_task F>
 void spawn_balanced(F make) {
   spawn_balanced(detail::keep_and_call(std::move(make)));

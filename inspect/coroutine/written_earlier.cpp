@@ -76,7 +76,7 @@ class solver {
         return std::nullopt;
       }
     }
-    // Was the ramp inlined somewhere, anything may have been put into the frame before the first await.
+    // If the ramp was inlined somewhere, anything may have been put into the frame before the first await.
     return ramp_known ? found : everything();
   }
 

@@ -163,7 +163,7 @@ bool operator==(const endpoint& left, const endpoint& right) noexcept {
 }
 
 std::uint64_t client_key(const endpoint& peer) noexcept {
-  // No IPv6 network begins like this: it would be in the range that is kept for mapped addresses.
+  // No IPv6 address of a client begins like this: 0::/8 is reserved (RFC 4291).
   constexpr std::uint64_t ipv4 = std::uint64_t{0xffff} << 32U;
   if (peer.family() == AF_INET) {
     return ipv4 | ntohl(reinterpret_cast<const sockaddr_in*>(peer.data())->sin_addr.s_addr);

@@ -29,21 +29,21 @@ rate_rule::rate_rule(const rate_limit& limit) : burst_(limit.burst) {
   interval_ = std::llround(interval);
 }
 
-std::chrono::nanoseconds rate_rule::take(std::int64_t& rested_at, std::int64_t present, std::uint32_t count) const {
+std::chrono::nanoseconds rate_rule::take(std::int64_t& full_at, std::int64_t present, std::uint32_t count) const {
   if (count > burst_) throw std::invalid_argument("tare::rate_limiter::try_take: count exceeds the burst");
-  const std::int64_t next = std::max(rested_at, present) + interval_ * count;
+  const std::int64_t next = std::max(full_at, present) + interval_ * count;
   const std::int64_t missing = next - present - interval_ * burst_;
   if (missing > 0) return std::chrono::nanoseconds(missing);
-  rested_at = next;
+  full_at = next;
   return std::chrono::nanoseconds::zero();
 }
 
-std::size_t place_of(std::size_t hash, std::uint64_t seed, std::size_t count) noexcept {
+std::size_t row_of(std::size_t hash, std::uint64_t seed, std::size_t rows) noexcept {
   // The finalizer of MurmurHash3, because std::hash of a number is the number.
   std::uint64_t mixed = hash ^ seed;
   mixed = (mixed ^ (mixed >> 33U)) * 0xff51afd7ed558ccdU;
   mixed = (mixed ^ (mixed >> 33U)) * 0xc4ceb9fe1a85ec53U;
-  return static_cast<std::size_t>((mixed >> 32U) * count >> 32U);
+  return static_cast<std::size_t>((mixed >> 32U) * rows >> 32U);
 }
 
 std::uint64_t random_seed() noexcept {

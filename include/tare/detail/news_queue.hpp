@@ -1,10 +1,10 @@
 #pragma once
 
-// The waiters of a primitive that wakes all of them at once, and that they then ask what the news is.
+// The waiters of a primitive that wakes all of them at once; each then asks the primitive what has changed.
 //
-// Tasks that wait for nothing else are removed together, in constant time, so their nodes do not know it: `has_news` of
-// the primitive is true from then on. The waits of a `select` must be claimed one by one, so they have a queue of their
-// own.
+// Tasks that wait for nothing else are removed together, in constant time, so their nodes are not marked as granted:
+// `has_news` of the primitive is true from then on. The waits of a `select` must be claimed one by one, so they have a
+// queue of their own.
 
 #include <tare/detail/cursor.hpp>
 #include <tare/detail/queued_wait.hpp>

@@ -66,9 +66,9 @@ class endpoint {
   socklen_t size_;
 };
 
-/// A number for what one client can hold many connections from: an IPv4 address, also one that is mapped into IPv6, or
-/// the first 64 bits of an IPv6 address, because a client usually has all addresses that begin with them. 0 for Unix
-/// sockets. For limits per client (`rate_limiter`).
+/// A key for limits per client (`rate_limiter`). It is the same for all connections from one IPv4 address, whether the
+/// peer is IPv4 or IPv4 mapped into IPv6, and for all IPv6 addresses with the same first 64 bits, because one client
+/// usually has all of these. 0 for Unix sockets.
 [[nodiscard]] std::uint64_t client_key(const endpoint& peer) noexcept;
 
 }  // namespace tare::net
