@@ -25,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -53,6 +54,13 @@ struct runtime_options {
   std::size_t memory_limit = SIZE_MAX;  ///< memory of the process in bytes, for `memory_budget`
   unsigned blocking_threads = 64;       ///< maximum number of threads that `offload` uses
   bool background = false;              ///< shard 0 has its own thread and also runs between calls of `run`
+  /// Binds each thread that the runtime starts for a shard to one processor, in turn, of those it may use.
+  bool pin = false;
+  /// These threads are called NAME/NUMBER in debuggers and in `top -H`; of the name, at most 11 characters are used.
+  std::string thread_name = "tare";
+  /// Called on each of these threads before its first task and after its last one. Must not throw.
+  std::function<void(shard_id)> on_thread_start = {};
+  std::function<void(shard_id)> on_thread_stop = {};
   /// Called with the exception of a detached task, on the task's shard. If empty, the program aborts with a message.
   std::function<void(std::exception_ptr)> unhandled = {};
 };
@@ -130,6 +138,39 @@ class runtime {
   auto run(F make) {
     return run(std::invoke(make));
   }
+
+  /// For a program with a loop of its own, such as a game or a user interface: runs what is due on shard 0, for at most
+  /// `max_time` and a few tasks, and returns without waiting. Returns true if more is due.
+  ///
+  /// **Errors** Throws std::logic_error if called from a task, or if the runtime has virtual time or `background`. Does
+  /// nothing if another thread runs shard 0. **Threads** Any that runs no task; between the calls, shard 0 stands still
+  /// as between calls of `run`.
+  bool poll(std::chrono::nanoseconds max_time);
+
+  /// A descriptor that is readable when `poll` has something to do: a task that can run, an expired timer, a ready
+  /// socket, work from another shard. Watch it for reading in your own loop, and call `poll` when it is readable. It
+  /// belongs to the runtime: do not read or close it. The first call makes it; from then on, `poll` costs three or four
+  /// system calls more.
+  ///
+  ///   tare::runtime rt;
+  ///   pollfd ready{.fd = rt.poll_descriptor(), .events = POLLIN};
+  ///   while (running) {
+  ///     ::poll(&ready, 1, -1);                                          // or epoll, GLib, Qt, libuv
+  ///     (void)rt.poll(5ms);
+  ///   }
+  ///
+  /// **Errors** As `poll`; throws std::logic_error if another thread runs shard 0 at the first call, and
+  /// std::system_error if the system has no descriptors left. **Threads** The thread that calls `poll`.
+  [[nodiscard]] int poll_descriptor();
+
+  /// Cancels all tasks and waits for their end, for at most `max_time` of the runtime's clock (of the real clock, if
+  /// another thread runs shard 0). Returns true if all have ended; if not, call it again, print `tare::snapshot()`, or
+  /// end the program with std::quick_exit, because the destructor waits without a limit. From then on `run` throws
+  /// std::logic_error, and tasks given to `spawn_on` are destroyed without having run.
+  ///
+  /// **Errors** Throws std::logic_error if called from a task, and std::bad_alloc before anything has been cancelled.
+  /// **Threads** Any that runs no task.
+  [[nodiscard]] bool shutdown(std::chrono::nanoseconds max_time);
 
   /// Starts a detached task on a shard, from any thread.
   void spawn_on(shard_id shard, task<> detached);

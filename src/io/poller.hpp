@@ -38,6 +38,10 @@ class poller {
   /// nullopt: no limit).
   virtual void wait(std::optional<std::chrono::nanoseconds> longest) noexcept = 0;
   virtual void wake() noexcept = 0;
+  /// A descriptor that is readable when `wait` would report something, or after `wake`.
+  [[nodiscard]] virtual int native_handle() const noexcept = 0;
+  /// True if a request that the kernel has not accepted yet has to be made again, by the next `wait`.
+  [[nodiscard]] virtual bool has_to_retry() const noexcept { return false; }
 
   /// True if the kernel closes watched descriptors only some time after the process has ended.
   [[nodiscard]] virtual bool holds_descriptors() const noexcept { return false; }

@@ -64,6 +64,8 @@ class reactor final : public driver {
   void poll() noexcept override;
   void wait(std::optional<std::chrono::nanoseconds> longest) noexcept override;
   void wake() noexcept override { poller_->wake(); }
+  [[nodiscard]] int native_handle() const noexcept override { return poller_->native_handle(); }
+  [[nodiscard]] bool has_to_retry() const noexcept override { return poller_->has_to_retry(); }
   void trim() noexcept override { buffers_.trim(); }
   [[nodiscard]] bool is_trimmed() const noexcept override { return buffers_.is_trimmed(); }
   [[nodiscard]] bool complete(wait_state& task) noexcept override;

@@ -7,6 +7,8 @@
 // descriptor is ready, the driver queues the task as `ready_io`, and the shard calls `complete` when it is the task's
 // turn. Bytes are read only then, so only one task at a time needs a buffer, and the cache is warm.
 
+#include "sched/waker.hpp"
+
 #include <tare/detail/wait_state.hpp>
 
 #include <chrono>
@@ -15,19 +17,23 @@
 namespace tare::detail {
 
 /// All calls except `wake` come from the shard's thread.
-class driver {
+class driver : public waker {
  public:
   driver() = default;
-  virtual ~driver() = default;
   driver(const driver&) = delete;
   driver& operator=(const driver&) = delete;
+  ~driver() override = default;
 
   /// Queues the tasks whose descriptors are ready, without waiting.
   virtual void poll() noexcept = 0;
   /// The same, but first waits for a descriptor, for `wake`, or for at most `longest`; nullopt: no limit.
   virtual void wait(std::optional<std::chrono::nanoseconds> longest) noexcept = 0;
   /// Any thread: makes the current or the next `wait` return.
-  virtual void wake() noexcept = 0;
+  void wake() noexcept override = 0;
+  /// A descriptor that is readable when `poll` would find something, or after `wake`.
+  [[nodiscard]] virtual int native_handle() const noexcept = 0;
+  /// True if `poll` must be called again although the descriptor may not become readable.
+  [[nodiscard]] virtual bool has_to_retry() const noexcept = 0;
 
   /// Returns the memory that it keeps for later use.
   virtual void trim() noexcept = 0;

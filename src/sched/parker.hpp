@@ -31,10 +31,18 @@ class basic_parker {
   /// parking thread wrote before.
   template <class Sleep>
   void park_in(Sleep sleep) noexcept {
-    if (state_.fetch_sub(1, std::memory_order_acq_rel) == notified) return;  // notified -> empty, empty -> parked
+    if (!begin_sleep()) return;
     sleep();
-    state_.exchange(empty, std::memory_order_acquire);
+    end_sleep();
   }
+
+  /// For a thread that sleeps elsewhere, until it calls `end_sleep`: false if there was an unpark since the last sleep,
+  /// which has then not begun. The `rouse` that ends the sleep sees everything the thread wrote before.
+  [[nodiscard]] bool begin_sleep() noexcept {
+    return state_.fetch_sub(1, std::memory_order_acq_rel) != notified;  // notified -> empty, empty -> parked
+  }
+  /// Also if no sleep has begun: forgets an unpark, so look for work afterwards.
+  void end_sleep() noexcept { state_.exchange(empty, std::memory_order_acquire); }
 
   void unpark() noexcept {
     unpark_by([&] { Wait::wake(state_); });

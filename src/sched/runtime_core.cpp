@@ -2,18 +2,27 @@
 
 #include "sched/processors.hpp"
 #include "sched/report.hpp"
+#include "sched/shard_thread.hpp"
 #include "sched/stall.hpp"
 
+#include <tare/detail/frame_memory.hpp>
+#include <tare/detail/timer_node.hpp>
 #include <tare/error.hpp>
 
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <mutex>
+#include <new>
 #include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
 
 namespace tare::detail {
 
@@ -51,10 +60,8 @@ runtime_core::runtime_core(runtime_options options)
   threads_.reserve(shards);
   try {
     for (shard_id number = options_.background ? 0 : 1; number < shards; ++number) {
-      threads_.emplace_back([this, &mine = *shards_[number]] {
-        const shard::occupation here(mine);
-        mine.run_until([this] { return stopped(); });
-      });
+      threads_.emplace_back([this, &mine = *shards_[number]] { run_thread(mine); });
+      if (options_.pin) pin_thread(threads_.back(), number);
     }
   } catch (...) {
     stopped_.store(true, std::memory_order_release);
@@ -64,11 +71,20 @@ runtime_core::runtime_core(runtime_options options)
   }
 }
 
+void runtime_core::run_thread(shard& mine) noexcept {
+  name_this_thread(options_.thread_name, mine.number());
+  if (options_.on_thread_start) options_.on_thread_start(mine.number());
+  {
+    const shard::occupation here(mine);
+    mine.run_until([this] { return stopped(); });
+  }
+  if (options_.on_thread_stop) options_.on_thread_stop(mine.number());
+}
+
 runtime_core::~runtime_core() {
   refuse_end_in_use();
   waiting_callers_.fetch_add(1, std::memory_order_relaxed);
-  stopping_.store(true, std::memory_order_release);
-  for (const auto& each : shards_) each->notify();
+  begin_to_stop();
   if (!options_.background) {
     const shard::occupation here(*shards_[0]);
     shards_[0]->run_until([this] {
@@ -109,7 +125,11 @@ void runtime_core::check_stopped() noexcept {
   // If the last tasks of two shards end at the same time, at least one shard sees that the other's has ended.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (stopped() || detached_tasks() != 0) return;
-  stopped_.store(true, std::memory_order_release);
+  {
+    const std::scoped_lock guard(driving_lock_);
+    stopped_.store(true, std::memory_order_release);
+    driving_changed_.notify_all();  // a thread in `shutdown`
+  }
   for (const auto& each : shards_) each->notify();
 }
 
@@ -131,13 +151,19 @@ void runtime_core::spawn_on(shard_id to, task<> detached) {
   target.post(state);
 }
 
+void runtime_core::refuse_call(const char* call) const {
+  const std::string name = std::string("tare: runtime::") + call;
+  if (current_shard != nullptr) throw std::logic_error(name + " called from a task");
+  if (threads_.empty() || is_of_this_process()) return;
+  throw std::logic_error(name +
+                         " called after a fork: the child process does not have the runtime's threads; make a runtime "
+                         "in the child");
+}
+
 void runtime_core::drive(const std::function<task<>(completion&)>& make) {
   refuse_run_in_task();
-  if (!threads_.empty() && !is_of_this_process()) {
-    throw std::logic_error(
-        "tare: run called after a fork: the child process does not have the runtime's threads; make a runtime in the "
-        "child");
-  }
+  refuse_call("run");
+  if (stopping()) throw std::logic_error("tare: runtime::run called after shutdown");
   class driven_run final : public completion {
    public:
     explicit driven_run(runtime_core& in) : in_(in) {}
@@ -176,9 +202,124 @@ void runtime_core::drive(const std::function<task<>(completion&)>& make) {
       });
     }
     guard.lock();
-    driven_ = false;
-    driving_changed_.notify_all();
+    leave_shard_0();
+    wake_loop();
   }
+}
+
+class runtime_core::turn_as_shard_0 {
+ public:
+  explicit turn_as_shard_0(runtime_core& in) : in_(in) {
+    const std::scoped_lock guard(in.driving_lock_);
+    is_mine_ = !std::exchange(in.driven_, true);
+  }
+  ~turn_as_shard_0() {
+    if (!is_mine_) return;
+    const std::scoped_lock guard(in_.driving_lock_);
+    in_.leave_shard_0();
+  }
+  turn_as_shard_0(const turn_as_shard_0&) = delete;
+  turn_as_shard_0& operator=(const turn_as_shard_0&) = delete;
+
+  explicit operator bool() const noexcept { return is_mine_; }
+
+ private:
+  runtime_core& in_;
+  bool is_mine_ = false;
+};
+
+void runtime_core::wake_loop() noexcept {
+  if (wakes_loop_ != nullptr) wakes_loop_->wake();
+}
+
+void runtime_core::leave_shard_0() noexcept {
+  driven_ = false;
+  driving_changed_.notify_all();  // a thread in `run` may become shard 0
+}
+
+void runtime_core::refuse_poll(const char* call) const {
+  refuse_call(call);
+  const char* why = nullptr;
+  if (options_.background) why = "runtime_options::background, which gives shard 0 a thread of its own";
+  if (virtual_time_ != nullptr) why = "virtual time, which passes only while all shards wait";
+  if (why == nullptr) return;
+  throw std::logic_error(std::string("tare: runtime::") + call + " called on a runtime with " + why);
+}
+
+bool runtime_core::poll(std::chrono::nanoseconds max_time) {
+  refuse_poll("poll");
+  const turn_as_shard_0 turn(*this);
+  if (!turn) return false;
+  shard& mine = *shards_[0];
+  const shard::occupation here(mine);
+  if (wakes_loop_ != nullptr) wakes_loop_->clear();
+  const auto start = std::chrono::steady_clock::now();
+  bool more = false;
+  do {
+    more = mine.run_once();
+  } while (more && std::chrono::steady_clock::now() - start < max_time);
+  if (wakes_loop_ == nullptr) {
+    if (!more) (void)mine.rest();
+    return more;
+  }
+  if (!more && mine.stand_by(*wakes_loop_)) return false;
+  wakes_loop_->wake();
+  return true;
+}
+
+int runtime_core::native_handle() {
+  refuse_poll("poll_descriptor");
+  const std::scoped_lock guard(driving_lock_);
+  if (wakes_loop_ == nullptr) {
+    if (driven_) throw std::logic_error("tare: runtime::poll_descriptor called while another thread runs shard 0");
+    wakes_loop_ = std::make_unique<poll_descriptor>();
+    wakes_loop_->wake();
+  }
+  return wakes_loop_->get();
+}
+
+void runtime_core::begin_to_stop() noexcept {
+  stopping_.store(true, std::memory_order_release);
+  for (const auto& each : shards_) each->notify();
+}
+
+void runtime_core::stop_as_shard_0(std::chrono::nanoseconds max_time) {
+  struct alarm : timer_node {
+    alarm() noexcept {
+      expired = [](timer_node& self) noexcept { static_cast<alarm&>(self).rung = true; };
+    }
+    ~alarm() { disarm(*this); }
+    alarm(const alarm&) = delete;
+    alarm& operator=(const alarm&) = delete;
+    bool rung = false;
+  };
+  struct destroy {
+    void operator()(alarm* of) const noexcept {
+      of->~alarm();
+      free_record(of);
+    }
+  };
+  const shard::occupation here(*shards_[0]);
+  const std::unique_ptr<alarm, destroy> limit(::new (allocate_record(sizeof(alarm))) alarm);
+  begin_to_stop();
+  arm(*limit, std::max(max_time, std::chrono::nanoseconds(0)).count());
+  shards_[0]->run_until([&] {
+    check_stopped();
+    return stopped() || limit->rung;
+  });
+}
+
+bool runtime_core::shutdown(std::chrono::nanoseconds max_time) {
+  refuse_call("shutdown");
+  if (const turn_as_shard_0 turn(*this); turn) {
+    stop_as_shard_0(max_time);
+    wake_loop();
+    return stopped();
+  }
+  begin_to_stop();
+  std::unique_lock guard(driving_lock_);
+  constexpr std::chrono::nanoseconds year = std::chrono::years(1);  // no deadline overflows
+  return driving_changed_.wait_for(guard, std::min(max_time, year), [this] { return stopped(); });
 }
 
 bool runtime_core::has_all_threads() const noexcept {
@@ -221,6 +362,9 @@ runtime::~runtime() {
 void runtime::drive(const std::function<task<>(detail::completion&)>& make) { core_->drive(make); }
 void runtime::spawn_on(shard_id shard, task<> detached) { core_->spawn_on(shard, std::move(detached)); }
 memory_budget& runtime::memory() noexcept { return core_->memory(); }
+int runtime::poll_descriptor() { return core_->native_handle(); }
+bool runtime::poll(std::chrono::nanoseconds max_time) { return core_->poll(max_time); }
+bool runtime::shutdown(std::chrono::nanoseconds max_time) { return core_->shutdown(max_time); }
 unsigned runtime::shards() const noexcept { return static_cast<unsigned>(core_->shard_count()); }
 std::size_t runtime::detached_tasks() const noexcept { return core_->detached_tasks(); }
 std::size_t runtime::frame_bytes() const noexcept { return core_->ceiling().held.load(std::memory_order_relaxed); }

@@ -4,6 +4,7 @@
 
 #include "frame/heap.hpp"
 #include "sched/blocking_pool.hpp"
+#include "sched/poll_descriptor.hpp"
 #include "sched/shard.hpp"
 #include "timer/virtual_time.hpp"
 
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -30,6 +32,9 @@ class runtime_core {
 
   void drive(const std::function<task<>(completion&)>& make);
   void spawn_on(shard_id to, task<> detached);
+  [[nodiscard]] bool poll(std::chrono::nanoseconds max_time);
+  [[nodiscard]] int native_handle();
+  [[nodiscard]] bool shutdown(std::chrono::nanoseconds max_time);
 
   [[nodiscard]] std::size_t shard_count() const noexcept { return shards_.size(); }
   [[nodiscard]] shard& shard_at(shard_id number) { return *shards_.at(number); }
@@ -40,7 +45,7 @@ class runtime_core {
   [[nodiscard]] io_kind io() const noexcept { return options_.io; }
   [[nodiscard]] virtual_time* simulated_time() noexcept { return virtual_time_.get(); }
 
-  /// True from the moment the destruction of the runtime begins.
+  /// True from the moment `shutdown` or the destruction of the runtime begins.
   [[nodiscard]] bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
   /// Called during shutdown whenever a detached task has ended.
   void check_stopped() noexcept;
@@ -59,6 +64,22 @@ class runtime_core {
   /// True if every thread of the process belongs to the runtime or waits for it.
   [[nodiscard]] bool has_all_threads() const noexcept;
 
+  /// The thread of a shard, from its start to its end.
+  void run_thread(shard& mine) noexcept;
+  /// Throws std::logic_error if called from a task, or in a child process without the runtime's threads.
+  void refuse_call(const char* call) const;
+  /// During its lifetime the calling thread is shard 0, unless another thread already was.
+  class turn_as_shard_0;
+  /// Under the lock.
+  void leave_shard_0() noexcept;
+  /// A loop outside, if any, has to call `poll` again.
+  void wake_loop() noexcept;
+  /// Cancels all tasks, runs shard 0 until they have ended or the time is up.
+  void stop_as_shard_0(std::chrono::nanoseconds max_time);
+  void begin_to_stop() noexcept;
+  /// Throws std::logic_error if shard 0 cannot be run by a loop outside.
+  void refuse_poll(const char* call) const;
+
   [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
 
   pid_t process_ = ::getpid();
@@ -66,6 +87,7 @@ class runtime_core {
   frame_ceiling ceiling_;
   memory_budget memory_;
   std::unique_ptr<virtual_time> virtual_time_;
+  std::unique_ptr<poll_descriptor> wakes_loop_;  ///< null if no loop outside runs shard 0
   std::vector<std::unique_ptr<shard>> shards_;
   blocking_pool blocking_pool_;  ///< its threads wake tasks, so it is destroyed before the shards
   std::vector<std::thread> threads_;

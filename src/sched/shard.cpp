@@ -1,6 +1,7 @@
 #include "sched/shard.hpp"
 
 #include "frame/arena.hpp"
+#include "sched/poll_descriptor.hpp"
 #include "sched/runtime_core.hpp"
 #include "sched/visit.hpp"
 
@@ -124,6 +125,10 @@ void shard::take_last_messages() noexcept {
   for (link next = oldest_first(mailbox_.take_all()); next != no_link;) {
     auto& mail = *from_link<wait_state>(next);
     next = mail.next;
+    if (mail.kind() == wait_kind::fresh) {
+      handle_of(mail).destroy();
+      continue;
+    }
     assert(mail.kind() == wait_kind::mail_cancel);
     visit::receive(mail);
   }
@@ -150,7 +155,7 @@ void shard::notify() noexcept {
     simulated->notify(number_);
   } else {
     parker_.unpark_by([this] {
-      if (driver* const in = woken_by_.load(std::memory_order_acquire); in != nullptr) {
+      if (waker* const in = woken_by_.load(std::memory_order_acquire); in != nullptr) {
         in->wake();
       } else {
         parker_.rouse();
@@ -162,7 +167,7 @@ void shard::notify() noexcept {
 void shard::install(std::unique_ptr<driver> installed) noexcept {
   driver_ = std::move(installed);
   io = driver_.get();
-  woken_by_.store(io, std::memory_order_release);
+  woken_by_.store(driver_.get(), std::memory_order_release);
 }
 
 bool shard::turn() noexcept {
@@ -203,11 +208,50 @@ void shard::trim() noexcept {
   heap_.trim();
 }
 
-void shard::wait_for_work() noexcept {
+std::optional<std::int64_t> shard::next_timer() noexcept {
   const std::optional<std::uint64_t> next = timers_.next_tick();
-  std::optional<std::int64_t> deadline;
-  if (next && *next < never_tick) deadline = static_cast<std::int64_t>(*next) * nanoseconds_per_tick;
+  if (!next || *next >= never_tick) return std::nullopt;
+  return static_cast<std::int64_t>(*next) * nanoseconds_per_tick;
+}
+
+std::optional<std::int64_t> shard::rest() noexcept {
+  const std::optional<std::int64_t> timer = next_timer();
+  if (is_trimmed()) return timer;
+  // Work that arrives in small portions finds its memory still there.
+  const std::int64_t present = clock_.now();
+  if (present < next_trim_) return std::min(timer.value_or(INT64_MAX), next_trim_);
+  trim();
+  next_trim_ = present + trim_period;
+  return timer;
+}
+
+bool shard::run_once() noexcept {
+  end_stand_by();
+  return turn();
+}
+
+bool shard::stand_by(poll_descriptor& wakes) noexcept {
+  if (io != nullptr) {
+    io->poll();  // which also submits what the last tasks have asked for
+    if (!ready.empty() || io->has_to_retry() || !wakes.watch(io->native_handle())) return false;
+  }
+  const std::optional<std::int64_t> deadline = rest();
+  if (deadline && *deadline <= clock_.now()) return false;
+  if (!wakes.set_timer(deadline)) return false;
+  if (io == nullptr) woken_by_.store(&wakes, std::memory_order_release);
+  if (parker_.begin_sleep()) return true;
+  end_stand_by();
+  return false;
+}
+
+void shard::end_stand_by() noexcept {
+  parker_.end_sleep();
+  if (io == nullptr) woken_by_.store(nullptr, std::memory_order_release);
+}
+
+void shard::wait_for_work() noexcept {
   if (virtual_time* simulated = runtime_.simulated_time(); simulated != nullptr) {
+    const std::optional<std::int64_t> deadline = next_timer();
     trim();
     if (io != nullptr) {
       io->poll();
@@ -221,16 +265,7 @@ void shard::wait_for_work() noexcept {
     }
     return;
   }
-  if (!is_trimmed()) {
-    // Work that arrives in small portions finds its memory still there.
-    const std::int64_t present = clock_.now();
-    if (present >= next_trim_) {
-      trim();
-      next_trim_ = present + trim_period;
-    } else {
-      deadline = std::min(deadline.value_or(INT64_MAX), next_trim_);
-    }
-  }
+  const std::optional<std::int64_t> deadline = rest();
   std::optional<std::chrono::nanoseconds> longest;
   if (deadline) {
     const std::int64_t left = *deadline - clock_.now();

@@ -19,9 +19,11 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 
 namespace tare::detail {
 
+class poll_descriptor;
 class runtime_core;
 
 class shard final : public shard_state, private heap_owner {
@@ -61,11 +63,18 @@ class shard final : public shard_state, private heap_owner {
   template <class Done>
   void run_until(Done done);
 
+  /// For a thread with a loop of its own: one round of the shard's loop, without waiting; true if more is due.
+  [[nodiscard]] bool run_once() noexcept;
+  /// Makes `wakes` ready for reading when `run_once` will have something to do. False if it has something to do now.
+  [[nodiscard]] bool stand_by(poll_descriptor& wakes) noexcept;
+  /// What the loop does when nothing is due: returns memory if it is time to. Returns when something is due next.
+  std::optional<std::int64_t> rest() noexcept;
+
   /// Any thread: delivers a message, or a task to be resumed here.
   void post(wait_state& mail) noexcept;
   /// Makes sure that a child process forked inside a task runs no task. Called before there are tasks.
   static void forget_after_fork();
-  /// Called when every task of the runtime has ended: frees the remaining messages.
+  /// Called when every task of the runtime has ended: frees the remaining messages, and tasks that came too late.
   void take_last_messages() noexcept;
   /// Distributes the delivered messages and tasks.
   void take_mail() noexcept;
@@ -113,6 +122,8 @@ class shard final : public shard_state, private heap_owner {
   /// Runs what is due; true if more remains.
   [[nodiscard]] bool turn() noexcept;
   void wait_for_work() noexcept;
+  void end_stand_by() noexcept;
+  [[nodiscard]] std::optional<std::int64_t> next_timer() noexcept;
   [[nodiscard]] bool is_trimmed() const noexcept;
   void trim() noexcept;
   /// True if there is more.
@@ -132,8 +143,8 @@ class shard final : public shard_state, private heap_owner {
   std::int64_t next_trim_ = 0;
   bool events_taken_ = false;  ///< the driver has just waited and need not be asked again
   std::unique_ptr<driver> driver_;
-  /// The same for `notify`: a thread that found the shard asleep may wake it after the shard has got its driver.
-  std::atomic<driver*> woken_by_ = nullptr;
+  /// Used by `notify`: a thread that found the shard asleep may wake it after the shard has got its driver.
+  std::atomic<waker*> woken_by_ = nullptr;
   parker parker_;
 
   alignas(64) remote_stack mailbox_;
@@ -144,6 +155,7 @@ class shard final : public shard_state, private heap_owner {
 
 template <class Done>
 void shard::run_until(Done done) {
+  end_stand_by();
   while (!done()) {
     if (turn() || done()) continue;
     wait_for_work();

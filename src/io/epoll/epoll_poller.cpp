@@ -1,6 +1,6 @@
 #include "frame/heap.hpp"
-#include "io/descriptor.hpp"
 #include "io/reactor.hpp"
+#include "sched/descriptor.hpp"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -76,6 +76,7 @@ class epoll_poller final : public poller {
     (void)!::write(woken_.get(), &once, sizeof(once));
   }
 
+  int native_handle() const noexcept override { return epoll_.get(); }
   const char* name() const noexcept override { return "epoll"; }
 
  private:

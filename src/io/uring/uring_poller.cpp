@@ -15,8 +15,8 @@
 // repeated by the next wait.
 
 #include "frame/heap.hpp"
-#include "io/descriptor.hpp"
 #include "io/reactor.hpp"
+#include "sched/descriptor.hpp"
 
 #include <liburing.h>
 
@@ -72,6 +72,7 @@ class ring {
   ring& operator=(const ring&) = delete;
 
   [[nodiscard]] io_uring* get() noexcept { return &ring_; }
+  [[nodiscard]] int native_handle() const noexcept { return ring_.ring_fd; }
 
  private:
   io_uring ring_{};
@@ -153,6 +154,8 @@ class uring_poller final : public poller {
     (void)!::write(woken_.get(), &once, sizeof(once));
   }
 
+  int native_handle() const noexcept override { return ring_.native_handle(); }
+  bool has_to_retry() const noexcept override { return has_to_retry_; }
   bool holds_descriptors() const noexcept override { return true; }
   const char* name() const noexcept override { return "io_uring"; }
 

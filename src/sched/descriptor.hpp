@@ -1,6 +1,6 @@
 #pragma once
 
-// A descriptor owned by the reactor.
+// A file descriptor that is closed with its owner.
 
 #include <unistd.h>
 
