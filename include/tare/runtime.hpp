@@ -168,7 +168,7 @@ class runtime {
   /// end the program with std::quick_exit, because the destructor waits without a limit. From then on `run` throws
   /// std::logic_error, and tasks given to `spawn_on` are destroyed without having run.
   ///
-  /// **Errors** Throws std::logic_error if called from a task, and std::bad_alloc before anything has been cancelled.
+  /// **Errors** Throws std::logic_error if called from a task.
   /// **Threads** Any that runs no task.
   [[nodiscard]] bool shutdown(std::chrono::nanoseconds max_time);
 

@@ -5,8 +5,6 @@
 #include "sched/shard_thread.hpp"
 #include "sched/stall.hpp"
 
-#include <tare/detail/frame_memory.hpp>
-#include <tare/detail/timer_node.hpp>
 #include <tare/error.hpp>
 
 #include <unistd.h>
@@ -283,40 +281,20 @@ void runtime_core::begin_to_stop() noexcept {
   for (const auto& each : shards_) each->notify();
 }
 
-void runtime_core::stop_as_shard_0(std::chrono::nanoseconds max_time) {
-  struct alarm : timer_node {
-    alarm() noexcept {
-      expired = [](timer_node& self) noexcept { static_cast<alarm&>(self).rung = true; };
-    }
-    ~alarm() { disarm(*this); }
-    alarm(const alarm&) = delete;
-    alarm& operator=(const alarm&) = delete;
-    bool rung = false;
-  };
-  struct destroy {
-    void operator()(alarm* of) const noexcept {
-      of->~alarm();
-      free_record(of);
-    }
-  };
-  const shard::occupation here(*shards_[0]);
-  const std::unique_ptr<alarm, destroy> limit(::new (allocate_record(sizeof(alarm))) alarm);
-  begin_to_stop();
-  arm(*limit, std::max(max_time, std::chrono::nanoseconds(0)).count());
-  shards_[0]->run_until([&] {
-    check_stopped();
-    return stopped() || limit->rung;
-  });
-}
-
 bool runtime_core::shutdown(std::chrono::nanoseconds max_time) {
   refuse_call("shutdown");
+  begin_to_stop();
   if (const turn_as_shard_0 turn(*this); turn) {
-    stop_as_shard_0(max_time);
+    shard& mine = *shards_[0];
+    const shard::occupation here(mine);
+    const auto all_ended = [this] {
+      check_stopped();
+      return stopped();
+    };
+    mine.run_until(all_ended, deadline_after(mine.now(), std::max<std::int64_t>(max_time.count(), 0)));
     wake_loop();
     return stopped();
   }
-  begin_to_stop();
   std::unique_lock guard(driving_lock_);
   constexpr std::chrono::nanoseconds year = std::chrono::years(1);  // no deadline overflows
   return driving_changed_.wait_for(guard, std::min(max_time, year), [this] { return stopped(); });

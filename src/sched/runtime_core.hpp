@@ -74,8 +74,6 @@ class runtime_core {
   void leave_shard_0() noexcept;
   /// A loop outside, if any, has to call `poll` again.
   void wake_loop() noexcept;
-  /// Cancels all tasks, runs shard 0 until they have ended or the time is up.
-  void stop_as_shard_0(std::chrono::nanoseconds max_time);
   void begin_to_stop() noexcept;
   /// Throws std::logic_error if shard 0 cannot be run by a loop outside.
   void refuse_poll(const char* call) const;

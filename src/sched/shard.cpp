@@ -225,6 +225,15 @@ std::optional<std::int64_t> shard::rest() noexcept {
   return timer;
 }
 
+namespace {
+
+std::optional<std::int64_t> earlier(std::optional<std::int64_t> deadline, std::int64_t limit) noexcept {
+  if (limit == never) return deadline;
+  return std::min(deadline.value_or(limit), limit);
+}
+
+}  // namespace
+
 bool shard::run_once() noexcept {
   end_stand_by();
   return turn();
@@ -249,9 +258,9 @@ void shard::end_stand_by() noexcept {
   if (io == nullptr) woken_by_.store(nullptr, std::memory_order_release);
 }
 
-void shard::wait_for_work() noexcept {
+void shard::wait_for_work(std::int64_t limit) noexcept {
   if (virtual_time* simulated = runtime_.simulated_time(); simulated != nullptr) {
-    const std::optional<std::int64_t> deadline = next_timer();
+    const std::optional<std::int64_t> deadline = earlier(next_timer(), limit);
     trim();
     if (io != nullptr) {
       io->poll();
@@ -265,7 +274,7 @@ void shard::wait_for_work() noexcept {
     }
     return;
   }
-  const std::optional<std::int64_t> deadline = rest();
+  const std::optional<std::int64_t> deadline = earlier(rest(), limit);
   std::optional<std::chrono::nanoseconds> longest;
   if (deadline) {
     const std::int64_t left = *deadline - clock_.now();

@@ -59,9 +59,9 @@ class shard final : public shard_state, private heap_owner {
     frame_shelves* outer_shelves_;
   };
 
-  /// Runs the loop until `done()`, which is checked after each round of tasks.
+  /// Runs the loop until `done()`, which is checked after each round of tasks, or until the clock is at `limit`.
   template <class Done>
-  void run_until(Done done);
+  void run_until(Done done, std::int64_t limit = never);
 
   /// For a thread with a loop of its own: one round of the shard's loop, without waiting; true if more is due.
   [[nodiscard]] bool run_once() noexcept;
@@ -121,7 +121,8 @@ class shard final : public shard_state, private heap_owner {
  private:
   /// Runs what is due; true if more remains.
   [[nodiscard]] bool turn() noexcept;
-  void wait_for_work() noexcept;
+  /// Until there is work, or `limit`.
+  void wait_for_work(std::int64_t limit) noexcept;
   void end_stand_by() noexcept;
   [[nodiscard]] std::optional<std::int64_t> next_timer() noexcept;
   [[nodiscard]] bool is_trimmed() const noexcept;
@@ -154,11 +155,11 @@ class shard final : public shard_state, private heap_owner {
 };
 
 template <class Done>
-void shard::run_until(Done done) {
+void shard::run_until(Done done, std::int64_t limit) {
   end_stand_by();
-  while (!done()) {
+  while (!done() && (limit == never || now() < limit)) {
     if (turn() || done()) continue;
-    wait_for_work();
+    wait_for_work(limit);
   }
 }
 

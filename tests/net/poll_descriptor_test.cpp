@@ -38,7 +38,7 @@ task<> echo(net::listener listening) {
 }
 
 task<> ask(net::endpoint server, int& answers) {
-  auto stream = co_await net::stream::connect(server);
+  auto stream = co_await net::connect(server);
   if (!stream) co_return;
   for (int i = 0; i < 10; ++i) {
     const std::string text = "question";

@@ -11,8 +11,10 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -264,6 +266,24 @@ TEST(runtime_shutdown, gives_up_at_the_deadline_and_can_go_on) {
   EXPECT_FALSE(rt.shutdown(20ms));
   EXPECT_EQ(rt.detached_tasks(), 1U);
   EXPECT_TRUE(rt.shutdown(200ms));
+  EXPECT_EQ(rt.detached_tasks(), 0U);
+}
+
+TEST(runtime_shutdown, needs_no_memory) {
+  tare::runtime rt({.frame_limit = std::size_t{64} << 10U});
+  std::atomic<int> cancelled = 0;
+  auto fills = [](std::atomic<int>& counter) -> task<> {
+    try {
+      for (;;) tare::spawn(sleeps_for_long(counter));
+      // NOLINTNEXTLINE(bugprone-empty-catch): the limit is reached
+    } catch (const std::bad_alloc&) {
+    }
+    co_return;
+  };
+  rt.run(fills(cancelled));
+  EXPECT_GT(rt.detached_tasks(), 100U);
+  EXPECT_FALSE(rt.shutdown(0ms)) << "they have had no time to end";
+  EXPECT_TRUE(rt.shutdown(1min));
   EXPECT_EQ(rt.detached_tasks(), 0U);
 }
 
