@@ -31,6 +31,8 @@
 
 namespace tare {
 
+class shard_watch;
+
 enum class clock_kind : std::uint8_t {
   real,
   /// Stands still while any task runs, and jumps to the next deadline when all tasks sleep. If no deadline remains, no
@@ -192,6 +194,7 @@ class runtime {
   [[nodiscard]] memory_budget& memory() noexcept;
 
  private:
+  friend class shard_watch;
   void drive(const std::function<task<>(detail::completion&)>& make);
 
   std::unique_ptr<detail::runtime_core> core_;

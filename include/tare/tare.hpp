@@ -29,6 +29,7 @@
 #include <tare/select.hpp>
 #include <tare/semaphore.hpp>
 #include <tare/shard_id.hpp>
+#include <tare/shard_watch.hpp>
 #include <tare/shared_mutex.hpp>
 #include <tare/shield.hpp>
 #include <tare/sleep.hpp>

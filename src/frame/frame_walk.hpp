@@ -50,9 +50,9 @@ struct frame_glance {
 
 /// A number in a frame, aligned for its type.
 template <std::unsigned_integral T>
-[[nodiscard]] TARE_NO_ASAN [[gnu::no_sanitize_thread]] T number_in(const frame_glance& seen,
+[[nodiscard]] TARE_NO_ASAN [[gnu::no_sanitize_thread]] T number_in(const std::byte* frame,
                                                                    std::size_t offset) noexcept {
-  return *reinterpret_cast<const volatile T*>(seen.place + offset);
+  return *reinterpret_cast<const volatile T*>(frame + offset);
 }
 
 [[nodiscard]] [[gnu::no_sanitize_thread]] inline std::uint16_t owner_of(const slab& any) noexcept {

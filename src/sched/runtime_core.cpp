@@ -226,6 +226,11 @@ class runtime_core::turn_as_shard_0 {
   bool is_mine_ = false;
 };
 
+bool runtime_core::is_shard_0_run() {
+  const std::scoped_lock guard(driving_lock_);
+  return driven_;
+}
+
 void runtime_core::wake_loop() noexcept {
   if (wakes_loop_ != nullptr) wakes_loop_->wake();
 }
@@ -257,7 +262,7 @@ bool runtime_core::poll(std::chrono::nanoseconds max_time) {
     more = mine.run_once();
   } while (more && std::chrono::steady_clock::now() - start < max_time);
   if (wakes_loop_ == nullptr) {
-    if (!more) (void)mine.rest();
+    if (!more) mine.stand_by();
     return more;
   }
   if (!more && mine.stand_by(*wakes_loop_)) return false;

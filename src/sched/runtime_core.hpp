@@ -6,6 +6,7 @@
 #include "sched/blocking_pool.hpp"
 #include "sched/poll_descriptor.hpp"
 #include "sched/shard.hpp"
+#include "sched/shard_meter.hpp"
 #include "timer/virtual_time.hpp"
 
 #include <tare/runtime.hpp>
@@ -50,6 +51,13 @@ class runtime_core {
   /// Called during shutdown whenever a detached task has ended.
   void check_stopped() noexcept;
 
+  /// A meter for each shard, made by the first watch; empty before.
+  [[nodiscard]] std::vector<std::unique_ptr<shard_meter>>& meters() noexcept { return meters_; }
+  /// True if the runtime was not being watched; it is from now on.
+  [[nodiscard]] bool try_begin_watch() noexcept { return !watched_.exchange(true, std::memory_order_acq_rel); }
+  [[nodiscard]] bool is_shard_0_run();
+  void end_watch() noexcept { watched_.store(false, std::memory_order_release); }
+
   /// False in a child process forked after the runtime was made.
   [[nodiscard]] bool is_of_this_process() const noexcept;
 
@@ -85,7 +93,9 @@ class runtime_core {
   frame_ceiling ceiling_;
   memory_budget memory_;
   std::unique_ptr<virtual_time> virtual_time_;
-  std::unique_ptr<poll_descriptor> wakes_loop_;  ///< null if no loop outside runs shard 0
+  std::unique_ptr<poll_descriptor> wakes_loop_;       ///< null if no loop outside runs shard 0
+  std::vector<std::unique_ptr<shard_meter>> meters_;  ///< used by the shards
+  std::atomic<bool> watched_ = false;
   std::vector<std::unique_ptr<shard>> shards_;
   blocking_pool blocking_pool_;  ///< its threads wake tasks, so it is destroyed before the shards
   std::vector<std::thread> threads_;

@@ -3,6 +3,7 @@
 #include "frame/arena.hpp"
 #include "sched/poll_descriptor.hpp"
 #include "sched/runtime_core.hpp"
+#include "sched/shard_meter.hpp"
 #include "sched/visit.hpp"
 
 #include <tare/detail/branch.hpp>
@@ -182,8 +183,27 @@ bool shard::turn() noexcept {
     // Tasks that ended before this shard noticed the shutdown did not check.
     runtime_.check_stopped();
   }
-  for (int ran = 0; ran < tasks_per_turn && !ready.empty(); ++ran) resume(ready.pop());
+  run_ready();
   return !ready.empty() || !mailbox_.empty() || more_timers;
+}
+
+void shard::run_ready() noexcept {
+  if (shard_meter* const meter = meter_.load(std::memory_order_acquire); meter != nullptr) [[unlikely]] {
+    run_ready_measured(*meter);
+    return;
+  }
+  for (int ran = 0; ran < tasks_per_turn && !ready.empty(); ++ran) resume(ready.pop());
+}
+
+void shard::run_ready_measured(shard_meter& meter) noexcept {
+  if (ready.empty()) return;
+  meter.round_begins(ready);
+  for (int ran = 0; ran < tasks_per_turn && !ready.empty(); ++ran) {
+    wait_state& task = ready.pop();
+    meter.slice_begins(task);
+    resume(task);
+  }
+  meter.slices_end();
 }
 
 void shard::resume(wait_state& task) noexcept {
@@ -234,9 +254,23 @@ std::optional<std::int64_t> earlier(std::optional<std::int64_t> deadline, std::i
 
 }  // namespace
 
+void shard::begin_absence() noexcept {
+  if (shard_meter* const meter = meter_.load(std::memory_order_acquire); meter != nullptr) meter->sleep_begins();
+}
+
+void shard::end_absence() noexcept {
+  if (shard_meter* const meter = meter_.load(std::memory_order_acquire); meter != nullptr) meter->sleep_ends();
+}
+
 bool shard::run_once() noexcept {
   end_stand_by();
+  end_absence();
   return turn();
+}
+
+void shard::stand_by() noexcept {
+  (void)rest();
+  begin_absence();
 }
 
 bool shard::stand_by(poll_descriptor& wakes) noexcept {
@@ -248,7 +282,10 @@ bool shard::stand_by(poll_descriptor& wakes) noexcept {
   if (deadline && *deadline <= clock_.now()) return false;
   if (!wakes.set_timer(deadline)) return false;
   if (io == nullptr) woken_by_.store(&wakes, std::memory_order_release);
-  if (parker_.begin_sleep()) return true;
+  if (parker_.begin_sleep()) {
+    begin_absence();
+    return true;
+  }
   end_stand_by();
   return false;
 }
@@ -256,6 +293,12 @@ bool shard::stand_by(poll_descriptor& wakes) noexcept {
 void shard::end_stand_by() noexcept {
   parker_.end_sleep();
   if (io == nullptr) woken_by_.store(nullptr, std::memory_order_release);
+}
+
+void shard::wait_measured(std::int64_t limit) noexcept {
+  begin_absence();
+  wait_for_work(limit);
+  end_absence();
 }
 
 void shard::wait_for_work(std::int64_t limit) noexcept {
@@ -330,7 +373,12 @@ bool shard::expire_timers() noexcept {
       make_ready(entry, wait_kind::ready);
     }
   };
-  return timers_.advance(tick_of(clock_.now()), expire, timers_per_turn);
+  const std::int64_t present = clock_.now();
+  if (shard_meter* const meter = meter_.load(std::memory_order_acquire); meter != nullptr) [[unlikely]] {
+    const std::optional<std::int64_t> due = next_timer();
+    if (due && *due <= present) meter->timers_expired(present - *due);
+  }
+  return timers_.advance(tick_of(present), expire, timers_per_turn);
 }
 
 void shard::sleep(wait_state& task, std::int64_t nanoseconds, bool absolute) noexcept {

@@ -24,6 +24,7 @@
 namespace tare::detail {
 
 class poll_descriptor;
+class shard_meter;
 class runtime_core;
 
 class shard final : public shard_state, private heap_owner {
@@ -67,8 +68,8 @@ class shard final : public shard_state, private heap_owner {
   [[nodiscard]] bool run_once() noexcept;
   /// Makes `wakes` ready for reading when `run_once` will have something to do. False if it has something to do now.
   [[nodiscard]] bool stand_by(poll_descriptor& wakes) noexcept;
-  /// What the loop does when nothing is due: returns memory if it is time to. Returns when something is due next.
-  std::optional<std::int64_t> rest() noexcept;
+  /// The same without a descriptor: call `run_once` from time to time.
+  void stand_by() noexcept;
 
   /// Any thread: delivers a message, or a task to be resumed here.
   void post(wait_state& mail) noexcept;
@@ -96,6 +97,9 @@ class shard final : public shard_state, private heap_owner {
   [[nodiscard]] std::int64_t now() noexcept { return clock_.now(); }
   /// The time that a delay counts from: now or slightly later.
   [[nodiscard]] std::int64_t not_before() noexcept { return clock_.not_before(); }
+  /// Any thread: from now on the shard is measured; nullptr: no longer. The meter must exist until the runtime ends.
+  void measure_with(shard_meter* meter) noexcept { meter_.store(meter, std::memory_order_release); }
+
   [[nodiscard]] wheel& timers() noexcept { return timers_; }
   [[nodiscard]] heap& frames() noexcept { return heap_; }
   [[nodiscard]] runtime_core& runtime() noexcept { return runtime_; }
@@ -123,12 +127,21 @@ class shard final : public shard_state, private heap_owner {
   [[nodiscard]] bool turn() noexcept;
   /// Until there is work, or `limit`.
   void wait_for_work(std::int64_t limit) noexcept;
+  void wait_measured(std::int64_t limit) noexcept;
+  /// What the loop does when nothing is due: returns memory if it is time to. Returns when something is due next.
+  std::optional<std::int64_t> rest() noexcept;
+  /// The thread leaves the loop, and returns to it.
+  void begin_absence() noexcept;
+  void end_absence() noexcept;
   void end_stand_by() noexcept;
   [[nodiscard]] std::optional<std::int64_t> next_timer() noexcept;
   [[nodiscard]] bool is_trimmed() const noexcept;
   void trim() noexcept;
   /// True if there is more.
   [[nodiscard]] bool expire_timers() noexcept;
+  /// Runs what is in the run queue, but only so many.
+  void run_ready() noexcept;
+  void run_ready_measured(shard_meter& meter) noexcept;
   void resume(wait_state& task) noexcept;
   /// False for threads of other runtimes and for threads that run no shard.
   [[nodiscard]] bool belongs_here(const shard_state* poster) const noexcept;
@@ -144,6 +157,7 @@ class shard final : public shard_state, private heap_owner {
   std::int64_t next_trim_ = 0;
   bool events_taken_ = false;  ///< the driver has just waited and need not be asked again
   std::unique_ptr<driver> driver_;
+  std::atomic<shard_meter*> meter_ = nullptr;  ///< null unless the shard is watched
   /// Used by `notify`: a thread that found the shard asleep may wake it after the shard has got its driver.
   std::atomic<waker*> woken_by_ = nullptr;
   parker parker_;
@@ -157,10 +171,12 @@ class shard final : public shard_state, private heap_owner {
 template <class Done>
 void shard::run_until(Done done, std::int64_t limit) {
   end_stand_by();
+  end_absence();
   while (!done() && (limit == never || now() < limit)) {
     if (turn() || done()) continue;
-    wait_for_work(limit);
+    wait_measured(limit);
   }
+  begin_absence();
 }
 
 }  // namespace tare::detail

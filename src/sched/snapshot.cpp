@@ -6,6 +6,7 @@
 #include "sched/runtime_core.hpp"
 #include "sched/shard.hpp"
 #include "sched/snapshot_at_rest.hpp"
+#include "sched/suspend_index.hpp"
 
 #include <tare/await_table.hpp>
 #include <tare/detail/wait_state.hpp>
@@ -77,12 +78,7 @@ constexpr std::uint32_t no_index = std::numeric_limits<std::uint32_t>::max();
 std::uint32_t suspend_index_in(const frame_glance& seen, std::size_t frame_bytes,
                                const abi::await_section::coroutine& of) noexcept {
   if (std::size_t{of.index_offset} + of.index_bytes > frame_bytes) return no_index;
-  std::uint32_t index = no_index;
-  if (of.index_bytes == 1) index = detail::number_in<std::uint8_t>(seen, of.index_offset);
-  if (of.index_bytes == 2) index = detail::number_in<std::uint16_t>(seen, of.index_offset);
-  if (of.index_bytes == 4) index = detail::number_in<std::uint32_t>(seen, of.index_offset);
-  // g++ marks frames that are being destroyed in this way.
-  return of.made_by == 'g' && index % 2 != 0 ? no_index : index;
+  return detail::suspend_index_of(seen.place, of).value_or(no_index);
 }
 
 struct group_key {

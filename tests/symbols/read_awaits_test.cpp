@@ -6,9 +6,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <map>
+#include <optional>
+#include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -70,6 +74,30 @@ TEST(read_awaits, gives_the_lines_of_this_program) {
   EXPECT_EQ(seen_with(known.table), (counts{{{tare::awaited::start, line_of_visit}, 5},
                                             {{tare::awaited::timer, line_of_first}, 30},
                                             {{tare::awaited::timer, line_of_second}, 70}}));
+}
+
+constexpr unsigned line_before_work = __LINE__ + 2;
+tare::task<> work_without_an_await(std::atomic<bool>& seen) {
+  co_await tare::sleep_for(1ms);
+  for (int i = 0; i < 10'000 && !seen; ++i) std::this_thread::sleep_for(1ms);
+}
+
+TEST(read_awaits, gives_a_shard_watch_the_line_at_which_a_long_slice_began) {
+  if (!has_table) GTEST_SKIP() << "the command that makes the table is not built";
+  const tare::program_awaits known = tare::read_awaits();
+  std::atomic<bool> seen = false;
+  std::optional<tare::suspension_point> at;
+  const auto take = [&](const tare::long_slice& found) {
+    at = known.table.place(found.resume, found.suspend_index);
+    seen = true;
+  };
+  tare::runtime rt;
+  const tare::shard_watch watch(rt, {.max_slice = 20ms, .on_long_slice = take, .awaits = &known.table});
+  rt.run(work_without_an_await(seen));
+  ASSERT_TRUE(seen && at);
+  EXPECT_THAT(std::string(at->function), testing::HasSubstr("museum::work_without_an_await("));
+  EXPECT_EQ(at->line, line_before_work);
+  EXPECT_TRUE(at->is_await);
 }
 
 TEST(read_awaits, is_the_same_each_time) {
