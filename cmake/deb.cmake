@@ -23,8 +23,9 @@ tells the command more.")
 # dpkg-shlibdeps finds the libraries of the command; a compiler is needed only to use the library.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "clang-22 | g++-12, libstdc++-12-dev")
-# For tare::net and tare::http; for tare::db; for tare::symbols.
+# For tare::net and tare::http; for tare::db; for tare::symbols; for tare::metrics.
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS
-  "liburing-dev, libc-ares-dev, libssl-dev, libsqlite3-dev, libpq-dev, libdw-dev, libelf-dev")
+  "liburing-dev, libc-ares-dev, libssl-dev, libsqlite3-dev, libpq-dev, libdw-dev, libelf-dev,\
+ prometheus-cpp-dev")
 
 include(CPack)

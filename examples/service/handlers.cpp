@@ -1,6 +1,7 @@
 #include "handlers.hpp"
 
 #include <tare/http/router.hpp>
+#include <tare/metrics.hpp>
 #include <tare/scope.hpp>
 #include <tare/sleep.hpp>
 
@@ -126,6 +127,11 @@ task<unsigned> get_health(application& app, request& /*asked*/, response& to) {
   co_return co_await answer(to, 200, std::move(ok));
 }
 
+std::string text_of_metrics(application& app) {
+  const tare::runtime_collector figures(app.runtime, &app.watch);
+  return tare::metrics_text({&app.measured.registry(), &figures});
+}
+
 struct of_servers {
   std::size_t connections = 0;
   std::size_t active = 0;
@@ -153,38 +159,23 @@ task<of_servers> ask_servers(application& app) {
 }
 
 /// What the texts for operators hold while they are made and sent.
-constexpr std::size_t report_bytes = std::size_t{16} << 10U;
+constexpr std::size_t report_bytes = std::size_t{64} << 10U;
 
 task<unsigned> get_metrics(application& app, request& asked, response& to) {
   const of_servers servers = co_await ask_servers(app);
   const auto seen = co_await app.tasks.look();
   const bool fits = co_await asked.reserve(report_bytes);
   if (!fits) co_return co_await refuse(to, 503, "busy");
-  const auto put = [text = std::string()](std::string_view name, std::string_view type, std::string_view help,
-                                          auto value) mutable -> std::string& {
-    if (!name.empty()) metrics::write_value(text, name, type, help, static_cast<double>(value));
-    return text;
-  };
-  auto values = put;
-  tare::memory_budget& memory = app.runtime.memory();
-  values("http_connections", "gauge", "Connections, idle ones included.", servers.connections);
-  values("http_requests_active", "gauge", "Requests whose handlers have not ended.", servers.active);
-  values("tare_tasks", "gauge", "Live tasks: one per connection, and detached tasks.",
-         servers.connections + app.runtime.detached_tasks());
-  values("tare_frame_bytes", "gauge", "Memory for frames, buffers and descriptors.", app.runtime.frame_bytes());
-  values("process_resident_memory_bytes", "gauge", "Resident memory of the process.", memory.held());
-  values("tare_memory_limit_bytes", "gauge", "The budget.", memory.limit());
-  values("tare_memory_promised_bytes", "gauge", "Memory promised to admitted requests.", memory.promised());
-  values("tare_memory_used_ratio", "gauge", "Resident memory as a fraction of the budget.",
-         static_cast<double>(memory.held()) / static_cast<double>(memory.limit()));
-  values("tare_admissions_refused_total", "counter", "Requests refused with 503 because memory was short.",
-         memory.refusals());
-  values("db_connections_max", "gauge", "Maximum number of database connections.", app.items.database().capacity());
-  std::string& text =
-      values("db_connections_lent", "gauge", "Database connections in use.", app.items.database().lent());
-  app.measured.write(text);
-  write_tasks(text, *seen);
-  (void)co_await to.send("text/plain; version=0.0.4; charset=utf-8", text);
+  metrics& to_set = app.measured;
+  to_set.connections.Set(static_cast<double>(servers.connections));
+  to_set.active.Set(static_cast<double>(servers.active));
+  to_set.tasks.Set(static_cast<double>(servers.connections + app.runtime.detached_tasks()));
+  to_set.database_connections.Set(static_cast<double>(app.items.database().capacity()));
+  to_set.database_lent.Set(static_cast<double>(app.items.database().lent()));
+  to_set.set_tasks(*seen);
+  const std::string text = text_of_metrics(app);
+  (void)co_await asked.reserve(text.capacity());  // what made it has been freed
+  (void)co_await to.send(tare::metrics_content_type, text);
   co_return 200;
 }
 
@@ -208,7 +199,7 @@ task<> measured(application& app, route of, answering how, request& asked, respo
   } catch (...) {
     error = std::current_exception();
   }
-  app.measured.count(tare::this_shard(), of, status, tare::now() - began);
+  app.measured.count(of, status, tare::now() - began);
   if (error) std::rethrow_exception(error);
 }
 

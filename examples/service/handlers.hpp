@@ -9,6 +9,7 @@
 #include <tare/http/handler.hpp>
 #include <tare/http/server.hpp>
 #include <tare/runtime.hpp>
+#include <tare/shard_watch.hpp>
 
 #include <atomic>
 #include <vector>
@@ -18,10 +19,11 @@ namespace service {
 /// Shared by the handlers of all shards.
 struct application {
   application(tare::runtime& in, catalogue of)
-      : runtime(in), items(std::move(of)), measured(in.shards()), servers(in.shards()) {}
+      : runtime(in), items(std::move(of)), watch(in, {.on_long_slice = &report_long_slice}), servers(in.shards()) {}
 
   tare::runtime& runtime;
   catalogue items;
+  tare::shard_watch watch;  ///< reports handlers that hold up their shard
   metrics measured;
   task_watch tasks;
   std::vector<tare::http::server*> servers;  ///< by shard; use each only on its shard

@@ -1,7 +1,5 @@
 #include "task_watch.hpp"
 
-#include "metrics.hpp"
-
 #include <tare/offload.hpp>
 #include <tare/sleep.hpp>
 
@@ -9,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <sstream>
 #include <utility>
 
@@ -133,31 +132,14 @@ task<json> task_watch::describe() {
   co_return all;
 }
 
-void write_tasks(std::string& text, const tare::task_snapshot& seen) {
-  using values = std::vector<std::pair<std::string, double>>;
-  values waiting;
-  for (std::size_t i = 0; i < tare::awaited_count; ++i) {
-    waiting.emplace_back(tare::name_of(static_cast<tare::awaited>(i)), 0);
-  }
-  for (const tare::frame_group& each : seen.groups) {
-    waiting[std::to_underlying(each.waiting_for)].second += static_cast<double>(each.count);
-  }
-  values frames;
-  values bytes;
-  const auto add = [&](const std::string& shard, const tare::walked_heap& of) {
-    frames.emplace_back(shard, static_cast<double>(of.frames));
-    bytes.emplace_back(shard, static_cast<double>(of.frame_bytes));
-  };
-  for (std::size_t shard = 0; shard < seen.shards.size(); ++shard) add(std::to_string(shard), seen.shards[shard]);
-  add("outside", seen.outside);
-  metrics::write_values(text, "tare_suspended_frames", "gauge", "Coroutines, by what they wait for.", "waiting_for",
-                        waiting);
-  metrics::write_values(text, "tare_shard_frames", "gauge", "Coroutines in the memory of each shard.", "shard", frames);
-  metrics::write_values(text, "tare_shard_frame_bytes", "gauge", "Bytes of the frames of these coroutines.", "shard",
-                        bytes);
-  metrics::write_value(text, "tare_snapshot_longest_pause_seconds", "gauge",
-                       "Longest time that a shard has counted its coroutines without running any.",
-                       std::chrono::duration<double>(seen.longest_pause()).count());
+void report_long_slice(const tare::long_slice& found) {
+  // Read when it is first needed: it weighs some memory.
+  static const tare::program_awaits known = tare::read_awaits();
+  const auto at = known.table.place(found.resume);
+  const std::string name = at ? std::string(at->function) : "a coroutine that is not in the await table";
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(found.lasted).count();
+  std::fprintf(stderr, "service: shard %u has been held up for %lld ms by %s\n", static_cast<unsigned>(found.shard),
+               static_cast<long long>(milliseconds), name.c_str());
 }
 
 }  // namespace service

@@ -1,9 +1,10 @@
 #pragma once
 
-// What the coroutines of the service wait for, as JSON and as metrics.
+// What the coroutines of the service wait for.
 
 #include <tare/await_table.hpp>
 #include <tare/mutex.hpp>
+#include <tare/shard_watch.hpp>
 #include <tare/snapshot.hpp>
 #include <tare/symbols.hpp>
 #include <tare/task.hpp>
@@ -52,7 +53,7 @@ class task_watch {
   std::vector<std::string> notes_;                          ///< why names are unknown
 };
 
-/// Gauges of a snapshot, in the Prometheus text format.
-void write_tasks(std::string& text, const tare::task_snapshot& seen);
+/// Prints which coroutine holds up its shard. Called on a thread that runs no shard.
+void report_long_slice(const tare::long_slice& found);
 
 }  // namespace service

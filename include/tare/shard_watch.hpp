@@ -54,7 +54,7 @@ struct shard_figures {
   std::chrono::nanoseconds latest_timer{0};    ///< the longest of these
   /// Tasks that could run, as of the last tenth of a second in which the shard ran any; at most 65,536 are counted.
   std::size_t queued = 0;
-  std::int64_t tasks = 0;  ///< tasks of the shard: detached, of scopes, branches of combinators
+  std::int64_t tasks = 0;  ///< tasks of the shard: detached, of scopes, branches of when_any and the like
 
   /// Between 0 and 1.
   [[nodiscard]] double busy_share() const noexcept;

@@ -19,6 +19,7 @@ LIBRARY = {
     "http": {"frame", "timer", "sched", "sync", "io", "net", "http"},
     "db": {"frame", "timer", "sched", "sync", "io", "net", "db"},
     "symbols": {"sched", "symbols"},
+    "metrics": {"metrics"},
 }
 
 # Layers whose public headers are in their own folders.

@@ -27,8 +27,9 @@ def items(program, folder):
         check(service.ask("GET", "/healthz")[0] == 200, "not healthy")
 
         metrics = service.ask("GET", "/metrics")[2].decode()
-        for line in ("http_connections ", 'http_requests_total{route="/items",code="2xx"} 1', "tare_frame_bytes ",
-                     "tare_memory_limit_bytes 536870912",
+        for line in ("http_connections ", 'http_requests_total{code="2xx",route="/items"} 1', "tare_frame_bytes ",
+                     "tare_memory_limit_bytes 536870912", 'tare_shard_busy_seconds_total{shard="0"} ',
+                     'tare_shard_slice_seconds_bucket{shard="0",le="+Inf"} ',
                      'http_request_duration_seconds_bucket{route="/items",le="+Inf"} 1'):
             check(line in metrics, f"{line} is not in {metrics}")
         for line in metrics.splitlines():
@@ -95,7 +96,7 @@ def shards(program, folder):
         for i in range(1, 101):
             check(service.ask("GET", f"/items/{i}")[0] == 200, i)
         metrics = service.ask("GET", "/metrics")[2].decode()
-        check(any(l.startswith('http_requests_total{route="/items/{id}",code="2xx"} ') and int(l.split()[-1]) >= 100
+        check(any(l.startswith('http_requests_total{code="2xx",route="/items/{id}"} ') and int(l.split()[-1]) >= 100
                   for l in metrics.splitlines()), metrics)
         service.stop()
 
