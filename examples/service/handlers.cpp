@@ -118,66 +118,8 @@ task<unsigned> post_item(application& app, request& asked, response& to) {
   co_return co_await answer(to, 201, described(stored));
 }
 
-/// For load balancers: whether to send requests here.
-task<unsigned> get_health(application& app, request& /*asked*/, response& to) {
-  if (app.draining) co_return co_await refuse(to, 503, "draining");
-  if (!co_await app.items.answers()) co_return co_await refuse(to, 503, "the database does not respond");
-  json ok = json::object();
-  ok["status"] = "ok";
-  co_return co_await answer(to, 200, std::move(ok));
-}
-
-std::string text_of_metrics(application& app) {
-  const tare::runtime_collector figures(app.runtime, &app.watch);
-  return tare::metrics_text({&app.measured.registry(), &figures});
-}
-
-struct of_servers {
-  std::size_t connections = 0;
-  std::size_t active = 0;
-};
-
-/// Queries each server on its own shard.
-task<of_servers> ask_servers(application& app) {
-  of_servers sum;
-  std::mutex guard;
-  auto ask = [&](unsigned shard) -> task<> {
-    const tare::http::server* server = app.servers.at(shard);
-    if (server != nullptr) {
-      const std::scoped_lock locked(guard);
-      sum.connections += server->connections();
-      sum.active += server->active_requests();
-    }
-    co_return;
-  };
-  auto ask_all = [&](tare::scope& s) -> task<> {
-    for (unsigned shard = 0; shard < app.runtime.shards(); ++shard) s.spawn_on(shard, ask(shard));
-    co_return;
-  };
-  co_await tare::with_scope(ask_all);
-  co_return sum;
-}
-
 /// What the texts for operators hold while they are made and sent.
 constexpr std::size_t report_bytes = std::size_t{64} << 10U;
-
-task<unsigned> get_metrics(application& app, request& asked, response& to) {
-  const of_servers servers = co_await ask_servers(app);
-  const auto seen = co_await app.tasks.look();
-  const bool fits = co_await asked.reserve(report_bytes);
-  if (!fits) co_return co_await refuse(to, 503, "busy");
-  metrics& to_set = app.measured;
-  to_set.connections.Set(static_cast<double>(servers.connections));
-  to_set.active.Set(static_cast<double>(servers.active));
-  to_set.tasks.Set(static_cast<double>(servers.connections + app.runtime.detached_tasks()));
-  to_set.database_connections.Set(static_cast<double>(app.items.database().capacity()));
-  to_set.database_lent.Set(static_cast<double>(app.items.database().lent()));
-  to_set.set_tasks(*seen);
-  const std::string text = text_of_metrics(app);
-  (void)co_await asked.reserve(text.capacity());  // what made it has been freed
-  (void)co_await to.send(tare::metrics_content_type, text);
-  co_return 200;
-}
 
 /// For operators: what the service's coroutines wait for.
 task<unsigned> get_tasks(application& app, request& asked, response& to) {
@@ -205,6 +147,19 @@ task<> measured(application& app, route of, answering how, request& asked, respo
 
 }  // namespace
 
+task<std::string> metrics_of(application& app, tare::http::serving_figures servers) {
+  const auto seen = co_await app.tasks.look();
+  metrics& set = app.measured;
+  set.connections.Set(static_cast<double>(servers.connections));
+  set.active.Set(static_cast<double>(servers.active_requests));
+  set.tasks.Set(static_cast<double>(servers.connections + app.runtime.detached_tasks()));
+  set.database_connections.Set(static_cast<double>(app.items.database().capacity()));
+  set.database_lent.Set(static_cast<double>(app.items.database().lent()));
+  set.set_tasks(*seen);
+  const tare::runtime_collector figures(app.runtime, &app.watch);
+  co_return tare::metrics_text({&set.registry(), &figures});
+}
+
 tare::http::handler make_routes(application& app) {
   const auto counted = [&app](route of, answering how) -> tare::http::handler {
     return [&app, of, how](request& asked, response& to) { return measured(app, of, how, asked, to); };
@@ -212,8 +167,6 @@ tare::http::handler make_routes(application& app) {
   tare::http::router routes;
   routes.get("/items/{id}", counted(route::get_item, &get_item));
   routes.post("/items", counted(route::post_item, &post_item));
-  routes.get("/healthz", counted(route::other, &get_health));
-  routes.get("/metrics", counted(route::other, &get_metrics));
   routes.get("/debug/tasks", counted(route::other, &get_tasks));
   return routes;
 }

@@ -7,27 +7,26 @@
 #include "task_watch.hpp"
 
 #include <tare/http/handler.hpp>
-#include <tare/http/server.hpp>
+#include <tare/http/serve.hpp>
 #include <tare/runtime.hpp>
 #include <tare/shard_watch.hpp>
+#include <tare/task.hpp>
 
-#include <atomic>
-#include <vector>
+#include <cstddef>
+#include <string>
 
 namespace service {
 
 /// Shared by the handlers of all shards.
 struct application {
   application(tare::runtime& in, catalogue of)
-      : runtime(in), items(std::move(of)), watch(in, {.on_long_slice = &report_long_slice}), servers(in.shards()) {}
+      : runtime(in), items(std::move(of)), watch(in, {.on_long_slice = &report_long_slice}) {}
 
   tare::runtime& runtime;
   catalogue items;
   tare::shard_watch watch;  ///< reports handlers that hold up their shard
   metrics measured;
   task_watch tasks;
-  std::vector<tare::http::server*> servers;  ///< by shard; use each only on its shard
-  std::atomic<bool> draining = false;
 };
 
 /// Maximum bytes of one request: its body, the item parsed from it, the response, and the frames in between.
@@ -36,5 +35,8 @@ inline constexpr std::size_t max_item_body_bytes = std::size_t{16} << 10U;
 
 /// The application must outlive every user of the handler.
 [[nodiscard]] tare::http::handler make_routes(application& app);
+
+/// The text of `/metrics`. The application must outlive the task.
+[[nodiscard]] tare::task<std::string> metrics_of(application& app, tare::http::serving_figures servers);
 
 }  // namespace service

@@ -59,18 +59,6 @@ task<> prepare(application& app, bool seed) {
   if (!complained.empty()) std::fputs("service: the database is ready\n", stderr);
 }
 
-/// Reads the certificate again on SIGHUP; existing connections keep the old one.
-task<> reload_on_hangup(tare::net::tls::context identity) {
-  auto hangup = tare::net::signal_set::of({SIGHUP});
-  if (!hangup) throw std::system_error(hangup.error(), "waiting for SIGHUP");
-  for (;;) {
-    const auto came = co_await hangup->next();
-    if (!came) co_return;
-    const auto loaded = identity.reload();
-    std::fprintf(stderr, "service: --tls: %s\n", loaded ? "loaded anew" : loaded.error().message().c_str());
-  }
-}
-
 tare::http::server_options server_options(bool tls) {
   tare::http::server_options chosen;
   chosen.max_body_bytes = max_item_body_bytes;
@@ -83,8 +71,6 @@ tare::http::server_options server_options(bool tls) {
   chosen.connection_bytes = std::size_t{tls ? 64U : 16U} << 10U;
   chosen.shed_idle = true;
   chosen.request_bytes = request_bytes;
-  // These are served under any load, because they report the load.
-  chosen.urgent_paths = {"/healthz", "/metrics"};
   chosen.on_error = [](const std::exception_ptr& error) {
     try {
       std::rethrow_exception(error);
@@ -97,35 +83,6 @@ tare::http::server_options server_options(bool tls) {
   return chosen;
 }
 
-/// Serves on the current shard until `stopping` is set.
-task<> serve(application& app, tare::net::listener listener, std::optional<tare::net::tls::context> tls,
-             tare::event& stopping) {
-  tare::http::server server(make_routes(app), server_options(tls.has_value()));
-  app.servers.at(tare::this_shard()) = &server;
-  auto stop = [&]() -> task<> {
-    co_await stopping.wait();
-    server.stop();
-  };
-  auto run = [&](tare::scope& s) -> task<> {
-    s.spawn(stop());
-    tare::net::result<void> ended;
-    if (tls) {
-      ended = co_await server.serve(std::move(listener), *tls);
-    } else {
-      ended = co_await server.serve(std::move(listener));
-    }
-    if (!ended) throw std::system_error(ended.error(), "accepting connections");
-  };
-  std::exception_ptr error;
-  try {
-    co_await tare::with_scope(run);
-  } catch (...) {
-    error = std::current_exception();
-  }
-  app.servers.at(tare::this_shard()) = nullptr;
-  if (error) std::rethrow_exception(error);
-}
-
 /// The address to type into curl.
 std::string url_of(const tare::net::endpoint& at, bool tls) {
   const std::string scheme = tls ? "https://" : "http://";
@@ -133,61 +90,54 @@ std::string url_of(const tare::net::endpoint& at, bool tls) {
   return scheme + at.to_string();
 }
 
-task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool database) {
-  auto signals = tare::net::signal_set::of({SIGTERM, SIGINT});
-  if (!signals) throw std::system_error(signals.error(), "waiting for signals");
-
-  // The first listener checks whether the address is available; the others share its port.
-  const bool one_listener = chosen.listen.is_unix() || chosen.socket_passed;
-  const tare::net::listen_options shared{.reuse_port = runtime.shards() > 1 && !one_listener};
+tare::http::serve_options serve_options(application& app, const options& chosen) {
   constexpr int first_passed = 3;
-  auto first = chosen.socket_passed ? tare::net::listener::adopt(first_passed)
-                                    : tare::net::listener::bind(chosen.listen, shared);
-  if (!first) {
-    std::fprintf(stderr, "service: cannot listen on %s: %s\n",
-                 chosen.socket_passed ? "the socket of systemd" : chosen.listen.to_string().c_str(),
-                 first.error().message().c_str());
-    co_return failed;
-  }
-  auto bound = first->local();
-  if (!bound) throw std::system_error(bound.error(), "asking for the address");
-  const tare::net::endpoint address = *bound;
+  tare::http::serve_options serving;
+  serving.listen = chosen.listen;
+  if (chosen.socket_passed) serving.adopted_socket = first_passed;
+  serving.tls = chosen.tls;
+  serving.server = server_options(chosen.tls.has_value());
+  serving.grace = chosen.grace;
+  serving.health_path = "/healthz";
+  serving.is_healthy = [&app] { return app.items.answers(); };
+  serving.metrics_path = "/metrics";
+  serving.metrics = [&app](const tare::http::serving_figures& of) { return metrics_of(app, of); };
+  serving.on_stopping = [] { std::fputs("service: stopping\n", stderr); };
+  serving.on_reloaded = [](const tare::net::result<void>& loaded) {
+    std::fprintf(stderr, "service: --tls: %s\n", loaded ? "loaded anew" : loaded.error().message().c_str());
+  };
+  return serving;
+}
 
+void say_where(const tare::net::endpoint& address, const options& chosen) {
+  const std::string url = url_of(address, chosen.tls.has_value());
+  std::printf("listening on %s\n", url.c_str());
+  if (chosen.seed) std::printf("try: curl -s %s/items/1\n", url.c_str());
+  std::fflush(stdout);
+}
+
+task<int> run(tare::runtime& runtime, const options& chosen, tare::db::pool database) {
   application app(runtime, catalogue(std::move(database), chosen.database.starts_with("postgres")));
-  tare::event stopping;
-  auto serve_another = [&]() -> task<> {
-    auto another = tare::net::listener::bind(address, shared);
-    if (!another) throw std::system_error(another.error(), "listening on another shard");
-    co_await serve(app, std::move(*another), chosen.tls, stopping);
+  bool listening = false;
+  tare::http::serve_options serving = serve_options(app, chosen);
+  serving.on_listening = [&](const tare::net::endpoint& address) {
+    listening = true;
+    say_where(address, chosen);
   };
-  auto wait_for_signal = [&]() -> task<> {
-    (void)co_await signals->next();
-    std::fputs("service: stopping\n", stderr);
-    app.draining = true;
-    // A second signal ends the grace period.
-    if (chosen.grace.count() > 0) (void)co_await tare::timeout(chosen.grace, signals->next());
-    stopping.set();
-  };
-  auto serve_all = [&](tare::scope& servers) -> task<> {
-    const unsigned shards = one_listener ? 1 : runtime.shards();
-    for (unsigned shard = 1; shard < shards; ++shard) servers.spawn_on(shard, serve_another());
-    servers.spawn(serve(app, std::move(*first), chosen.tls, stopping));
-    servers.spawn(wait_for_signal());
-    const std::string url = url_of(address, chosen.tls.has_value());
-    std::printf("listening on %s\n", url.c_str());
-    if (chosen.seed) std::printf("try: curl -s %s/items/1\n", url.c_str());
-    std::fflush(stdout);
-    co_return;
-  };
+  tare::net::result<void> ended;
   auto prepare_and_serve = [&](tare::scope& preparing) -> task<> {
     preparing.spawn(prepare(app, chosen.seed));
-    if (chosen.tls) preparing.spawn(reload_on_hangup(*chosen.tls));
-    co_await tare::with_scope(serve_all);
+    auto serve = tare::http::serve_until_stopped(make_routes(app), std::move(serving));
+    ended = co_await std::move(serve);
     preparing.cancel();
   };
   co_await tare::with_scope(prepare_and_serve);
   co_await app.items.database().close();
-  co_return 0;
+  if (ended) co_return 0;
+  const std::string at = chosen.socket_passed ? "the socket of systemd" : chosen.listen.to_string();
+  std::fprintf(stderr, "service: %s on %s: %s\n", listening ? "cannot accept" : "cannot listen", at.c_str(),
+               ended.error().message().c_str());
+  co_return failed;
 }
 
 int start(const options& chosen) {

@@ -10,6 +10,7 @@
 #include <tare/http/request.hpp>
 #include <tare/http/response.hpp>
 #include <tare/http/router.hpp>
+#include <tare/http/serve.hpp>
 #include <tare/http/server.hpp>
 #include <tare/http/status.hpp>
 #include <tare/http/upgraded_stream.hpp>

@@ -15,6 +15,7 @@
 #include <tare/net/idle.hpp>
 #include <tare/sleep.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <exception>
@@ -191,6 +192,10 @@ server::~server() = default;
 void server::stop() noexcept {
   tare::detail::require_task("tare::http::server::stop");
   core_->stop();
+}
+void server::stop(std::chrono::nanoseconds drain_timeout) noexcept {
+  stop();
+  core_->end_drains_after(std::max(drain_timeout, std::chrono::nanoseconds(0)));
 }
 std::size_t server::connections() const noexcept { return core_->connections(); }
 std::size_t server::active_requests() const noexcept { return core_->handlers(); }

@@ -169,6 +169,8 @@ void server_core::stop() noexcept {
   for (const acceptor* each : acceptors_) each->listening->close();
 }
 
+void server_core::end_drains_after(std::chrono::nanoseconds time) noexcept { drains_end_ = sweeps_ + in_sweeps(time); }
+
 std::uint32_t server_core::sweeps_to_drain() const noexcept { return in_sweeps(options_.drain_timeout); }
 
 void connection_group::begin_drain() noexcept {
@@ -177,7 +179,9 @@ void connection_group::begin_drain() noexcept {
   over_at_ = server_.sweeps() + server_.sweeps_to_drain();
 }
 
-bool connection_group::is_over() const noexcept { return draining_ && server_.sweeps() >= over_at_; }
+bool connection_group::is_over() const noexcept {
+  return draining_ && (server_.sweeps() >= over_at_ || server_.drains_are_over());
+}
 
 void server_core::sweep_later() noexcept {
   if (timer_.asleep == 0) tare::detail::arm(timer_, between_sweeps.count());

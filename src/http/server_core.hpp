@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,11 +72,17 @@ class server_core {
     net::listener* listening;
     scope* connections;
   };
-  void add(acceptor& accepting) { acceptors_.push_back(&accepting); }
+  void add(acceptor& accepting) {
+    acceptors_.push_back(&accepting);
+    drains_end_ = std::nullopt;
+  }
   void remove(acceptor& accepting) noexcept { std::erase(acceptors_, &accepting); }
   [[nodiscard]] std::size_t connections() const noexcept;
   void stop() noexcept;
+  void end_drains_after(std::chrono::nanoseconds time) noexcept;
   [[nodiscard]] std::uint32_t sweeps_to_drain() const noexcept;
+  /// Whether the time given by `end_drains_after` has passed.
+  [[nodiscard]] bool drains_are_over() const noexcept { return drains_end_ && sweeps_ >= *drains_end_; }
 
  private:
   struct sweep_timer : tare::detail::timer_node {
@@ -101,7 +108,8 @@ class server_core {
   std::size_t handlers_ = 0;
   std::uint64_t requests_ = 0;
   std::uint32_t sweeps_ = 0;
-  std::uint32_t sweeps_a_request_ = 0;  ///< 0: no limit
+  std::optional<std::uint32_t> drains_end_;  ///< the sweep that ends what remains of a drain
+  std::uint32_t sweeps_a_request_ = 0;       ///< 0: no limit
 };
 
 }  // namespace tare::http::detail

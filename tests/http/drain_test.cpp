@@ -73,6 +73,34 @@ TEST_P(http_drain, a_cancelled_listener_leaves_those_of_another) {
   }());
 }
 
+TEST_P(http_drain, can_be_shortened_before_and_while_it_lasts) {
+  for (const bool at_once : {false, true}) {
+    run([&]() -> task<> {
+      auto never = [](request& /*asked*/, response& /*answer*/) -> task<> { co_await tare::sleep_for(1h); };
+      server serving(never, {.drain_timeout = 1h});
+      auto listener = bind();
+      const std::uint16_t port = listener.local()->port();
+      auto body = [&](tare::scope& in) -> task<> {
+        in.spawn(serve(serving, std::move(listener)));
+        auto client = co_await raw_client::connect(port);
+        co_await client.send(get);
+        while (serving.active_requests() == 0) co_await tare::sleep_for(1ms);
+        if (at_once) {
+          serving.stop(0ns);
+        } else {
+          serving.stop();
+          co_await tare::sleep_for(300ms);
+          EXPECT_EQ(serving.active_requests(), 1U);
+          serving.stop(0ns);
+        }
+        const std::string got = co_await client.read_all();
+        EXPECT_THAT(got, StartsWith("HTTP/1.1 503 "));
+      };
+      co_await tare::with_scope(body);
+    }());
+  }
+}
+
 TEST_P(http_drain, a_server_that_was_stopped_serves_again) {
   run([&]() -> task<> {
     server serving(answer_slowly, {.drain_timeout = 100ms});

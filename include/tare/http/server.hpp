@@ -124,8 +124,11 @@ class server {
     co_await on_cancel(serve_connection(std::move(stream), alone), [&alone]() noexcept { alone.begin_drain(); });
   }
 
-  /// Call it from a task of the server's shard.
+  /// Makes `serve` stop. Call it from a task of the server's shard.
   void stop() noexcept;
+  /// The same, and requests in progress have at most this long to complete, from now. During a drain it shortens the
+  /// rest of it. A later `serve` drains with `drain_timeout` again.
+  void stop(std::chrono::nanoseconds drain_timeout) noexcept;
 
   /// Number of connections of `serve`, including idle ones.
   [[nodiscard]] std::size_t connections() const noexcept;
