@@ -1,5 +1,7 @@
 #include "handlers.hpp"
 
+#include <tare/http/json.hpp>
+#include <tare/http/parameters.hpp>
 #include <tare/http/router.hpp>
 #include <tare/metrics.hpp>
 #include <tare/scope.hpp>
@@ -7,12 +9,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <exception>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,13 +27,9 @@ using tare::http::response;
 
 namespace {
 
-constexpr std::string_view json_type = "application/json";
-
 /// Sends a JSON object, and returns the status for the metrics.
 task<unsigned> answer(response& to, unsigned status, json body) {
-  // Other clients may have stored bytes that are not UTF-8; they are replaced instead of causing an exception.
-  const std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-  (void)co_await to.status(status).send(json_type, text);
+  (void)co_await tare::http::send_json(to, std::move(body), status);
   co_return status;
 }
 
@@ -63,15 +59,8 @@ task<unsigned> fail(response& to, const tare::db::error& why) {
   }
 }
 
-std::optional<std::int64_t> number_of(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 task<unsigned> get_item(application& app, request& asked, response& to) {
-  const auto id = number_of(asked.param("id"));
+  const auto id = tare::http::param<std::int64_t>(asked, "id");
   if (!id) co_return co_await refuse(to, 400, "the id of an item is an integer");
   auto found = co_await app.items.find(*id);
   if (!found) co_return co_await fail(to, found.error());
@@ -85,17 +74,15 @@ struct new_item {
 };
 
 /// The item that a body describes, or an error message.
-std::expected<new_item, std::string_view> read_item(std::string_view body) {
-  const json parsed = json::parse(body, nullptr, false);
-  if (!parsed.is_object()) return std::unexpected("the body is not a JSON object");
-  const auto name = parsed.find("name");
-  const auto price = parsed.find("price");
-  if (name == parsed.end() || !name->is_string() || name->get_ref<const std::string&>().empty() ||
+std::expected<new_item, std::string_view> read_item(const json& body) {
+  if (!body.is_object()) return std::unexpected("the body is not a JSON object");
+  const auto name = body.find("name");
+  const auto price = body.find("price");
+  if (name == body.end() || !name->is_string() || name->get_ref<const std::string&>().empty() ||
       name->get_ref<const std::string&>().find('\0') != std::string::npos) {
     return std::unexpected("'name' must be a non-empty string");
   }
-  if (price == parsed.end() || !price->is_number() || !std::isfinite(price->get<double>()) ||
-      price->get<double>() < 0) {
+  if (price == body.end() || !price->is_number() || !std::isfinite(price->get<double>()) || price->get<double>() < 0) {
     return std::unexpected("'price' must be a non-negative number");
   }
   return new_item{.name = name->get<std::string>(), .price = price->get<double>()};
@@ -104,8 +91,8 @@ std::expected<new_item, std::string_view> read_item(std::string_view body) {
 task<unsigned> post_item(application& app, request& asked, response& to) {
   std::expected<new_item, std::string_view> made;
   {
-    auto body = co_await asked.body().read_all();
-    if (!body) co_return 400;  // the server responds to the client
+    auto body = co_await tare::http::read_json(asked);
+    if (!body) co_return co_await refuse(to, body.error().status, body.error().message);
     made = read_item(*body);
   }
   if (!made) co_return co_await refuse(to, 400, made.error());

@@ -7,7 +7,7 @@
 #include "task_watch.hpp"
 
 #include <tare/http/handler.hpp>
-#include <tare/http/serve.hpp>
+#include <tare/http/serve_until_stopped.hpp>
 #include <tare/runtime.hpp>
 #include <tare/shard_watch.hpp>
 #include <tare/task.hpp>

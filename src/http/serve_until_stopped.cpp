@@ -1,3 +1,5 @@
+#include <tare/http/serve_until_stopped.hpp>
+
 #include "sched/runtime_core.hpp"
 #include "sched/shard.hpp"
 #include "sched/usage.hpp"
@@ -5,7 +7,6 @@
 #include <tare/cancellation.hpp>
 #include <tare/error.hpp>
 #include <tare/event.hpp>
-#include <tare/http/serve.hpp>
 #include <tare/net/signal_set.hpp>
 #include <tare/runtime.hpp>
 #include <tare/scope.hpp>
