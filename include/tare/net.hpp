@@ -9,6 +9,8 @@
 #include <tare/net/idle.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/net/listener.hpp>
+#include <tare/net/pipe.hpp>
+#include <tare/net/process.hpp>
 #include <tare/net/readiness.hpp>
 #include <tare/net/resolve.hpp>
 #include <tare/net/result.hpp>
