@@ -58,6 +58,55 @@ task<> channel_loop(benchmark::State& state) {
   }
 }
 
+/// The second of two channels has a value; with which to compare: a receive from a channel that has one.
+task<> receive_ready_loop(benchmark::State& state) {
+  tare::channel<int> numbers(1);
+  for (auto _ : state) {
+    (void)numbers.try_send(1);
+    benchmark::DoNotOptimize(co_await numbers.receive());
+  }
+}
+
+task<> select_ready_loop(benchmark::State& state) {
+  tare::channel<int> empty(1);
+  tare::channel<int> numbers(1);
+  for (auto _ : state) {
+    (void)numbers.try_send(1);
+    auto got = co_await tare::select(empty.receive(), numbers.receive());
+    benchmark::DoNotOptimize(got);
+  }
+}
+
+task<> send_for_ever(tare::channel<int>& into) {
+  for (int i = 0;; ++i) (void)co_await into.send(i);
+}
+
+/// Waits each time until another task sends.
+task<> receive_waits_loop(benchmark::State& state, tare::scope& with) {
+  tare::channel<int> numbers(0);
+  with.spawn(send_for_ever(numbers));
+  for (auto _ : state) benchmark::DoNotOptimize(co_await numbers.receive());
+  with.cancel();
+  co_await with.join();
+}
+
+task<> select_waits_loop(benchmark::State& state, tare::scope& with) {
+  tare::channel<int> empty(0);
+  tare::channel<int> numbers(0);
+  with.spawn(send_for_ever(numbers));
+  for (auto _ : state) {
+    auto got = co_await tare::select(empty.receive(), numbers.receive());
+    benchmark::DoNotOptimize(got);
+  }
+  with.cancel();
+  co_await with.join();
+}
+
+task<> with_sender(benchmark::State& state, task<> (*loop)(benchmark::State&, tare::scope&)) {
+  tare::scope senders;
+  co_await loop(state, senders);
+}
+
 struct kilobyte {
   std::array<std::byte, 1024> bytes{};
 };
@@ -177,6 +226,10 @@ void wake_sleepers(benchmark::State& state) {
   rt.run(wake_sleepers_loop(state));
 }
 void yield(benchmark::State& state) { tare::run(yield_loop(state)); }
+void receive_ready(benchmark::State& state) { tare::run(receive_ready_loop(state)); }
+void select_ready(benchmark::State& state) { tare::run(select_ready_loop(state)); }
+void receive_waits(benchmark::State& state) { tare::run(with_sender(state, &receive_waits_loop)); }
+void select_waits(benchmark::State& state) { tare::run(with_sender(state, &select_waits_loop)); }
 void lock_unlock(benchmark::State& state) { tare::run(lock_loop(state)); }
 void channel_send_receive(benchmark::State& state) { tare::run(channel_loop(state)); }
 void spawn_to_suspension(benchmark::State& state) { tare::run(crowd_loop(state, true)); }
@@ -205,6 +258,10 @@ BENCHMARK(await_value)->Name("await_value/tare");
 BENCHMARK(broadcast_fan_out)->Name("broadcast_fan_out/tare")->Arg(100'000)->UseManualTime();
 BENCHMARK(wake_sleepers)->Name("wake_sleepers/tare")->Arg(100'000)->UseManualTime();
 BENCHMARK(yield)->Name("yield/tare");
+BENCHMARK(receive_ready)->Name("receive_ready/tare");
+BENCHMARK(select_ready)->Name("select_ready/tare");
+BENCHMARK(receive_waits)->Name("receive_waits/tare");
+BENCHMARK(select_waits)->Name("select_waits/tare");
 BENCHMARK(lock_unlock)->Name("lock_unlock/tare");
 BENCHMARK(channel_send_receive)->Name("channel_send_receive/tare");
 BENCHMARK(spawn_to_suspension)->Name("spawn_to_suspension/tare")->UseManualTime();

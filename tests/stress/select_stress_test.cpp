@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <random>
 #include <utility>
@@ -129,28 +130,40 @@ task<> round(world& w) {
   co_await others.join();
 }
 
+/// Returns the number of operations.
+std::uint64_t check_round(std::uint64_t seed) {
+  world w(seed);
+  {
+    tare::runtime rt({.shards = shards});
+    rt.run(round(w));
+  }
+  std::uint64_t left = 0;
+  for (auto& line : w.lines) {
+    while (const auto value = line->try_receive()) left += *value;
+  }
+  EXPECT_EQ(w.sent, w.received + left) << "seed " << seed;
+  EXPECT_EQ(w.pool.available(), permits) << "seed " << seed;
+  EXPECT_TRUE(w.pool.try_acquire(permits)) << "seed " << seed;
+  EXPECT_TRUE(w.lock.try_lock()) << "seed " << seed;
+  EXPECT_EQ(w.guarded, w.guarded_expected) << "seed " << seed;
+  return w.operations;
+}
+
 TEST(select_stress_test, nothing_is_lost) {
   const auto until = std::chrono::steady_clock::now() + 4s;
   std::uint64_t operations = 0;
-  for (std::uint64_t seed = 1; seed <= 200 && std::chrono::steady_clock::now() < until; ++seed) {
-    world w(seed);
-    {
-      tare::runtime rt({.shards = shards});
-      rt.run(round(w));
-    }
-    std::uint64_t left = 0;
-    for (auto& line : w.lines) {
-      while (const auto value = line->try_receive()) left += *value;
-    }
-    ASSERT_EQ(w.sent, w.received + left) << "seed " << seed;
-    ASSERT_EQ(w.pool.available(), permits) << "seed " << seed;
-    ASSERT_TRUE(w.pool.try_acquire(permits)) << "seed " << seed;
-    ASSERT_TRUE(w.lock.try_lock()) << "seed " << seed;
-    ASSERT_EQ(w.guarded, w.guarded_expected) << "seed " << seed;
-    operations += w.operations;
+  for (std::uint64_t seed = 1; seed <= 200 && std::chrono::steady_clock::now() < until && !HasFailure(); ++seed) {
+    operations += check_round(seed);
   }
   RecordProperty("operations", static_cast<int>(operations));
   EXPECT_GT(operations, 1000U);
+}
+
+// By name: select_stress_test --gtest_also_run_disabled_tests --gtest_filter='*ten_million*'
+TEST(select_stress_test, DISABLED_nothing_is_lost_in_ten_million_operations) {
+  std::uint64_t operations = 0;
+  for (std::uint64_t seed = 1'000; operations < 10'000'000 && !HasFailure(); ++seed) operations += check_round(seed);
+  std::printf("%llu operations\n", static_cast<unsigned long long>(operations));
 }
 
 }  // namespace

@@ -47,6 +47,17 @@ struct shielded {
 template <class A>
 concept leaf_awaitable = requires { typename std::remove_cvref_t<A>::tare_awaiter; };
 
+template <class>
+inline constexpr bool can_be_awaited = false;
+/// Of an await that is an error: its result fits everywhere, so that the compiler reports nothing else.
+struct refused_awaiter : std::suspend_never {
+  struct result {
+    template <class T>
+    operator T() const;
+  };
+  [[nodiscard]] static result await_resume() noexcept { return {}; }
+};
+
 // Out of line (src/sched/current.cpp).
 [[nodiscard]] bool sleep_begin(wait_state& task) noexcept;
 [[nodiscard]] std::coroutine_handle<> end_root(wait_state& task) noexcept;
@@ -265,6 +276,23 @@ class promise_base : public wait_state,
   auto await_transform(A&& awaitable) {
     current_shard->check_await();
     return typename std::remove_cvref_t<A>::tare_awaiter(std::forward<A>(awaitable), *this);
+  }
+
+  // Everything else cannot be awaited: these say what to write instead.
+  template <class T>
+  decltype(auto) await_transform(task<T>& child) noexcept {
+    static_assert(can_be_awaited<T&>,
+                  "tare: a task can be awaited only once, so pass it on: co_await std::move(the_task)");
+    return await_transform(std::move(child));
+  }
+  template <class A>
+    requires(!leaf_awaitable<A>)
+  static refused_awaiter await_transform(A&& /*awaitable*/) {
+    static_assert(can_be_awaited<A>,
+                  "tare: a task cannot await this. For an awaitable of another library, write "
+                  "co_await tare::adapt(it), with <tare/adapt.hpp>; for a callback, co_await tare::suspend(...); for a "
+                  "call that blocks, co_await tare::offload(...)");
+    return {};
   }
 
  protected:
