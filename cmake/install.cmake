@@ -12,7 +12,7 @@ install(TARGETS tare EXPORT tare-targets
 install(EXPORT tare-targets NAMESPACE tare:: DESTINATION ${package_dir})
 
 # Each component that was built, for find_package(tare COMPONENTS net ...).
-foreach(layer net http db symbols metrics)
+foreach(layer net http db symbols metrics sim)
   if(TARGET tare_${layer})
     install(TARGETS tare_${layer} EXPORT tare-${layer}-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
     install(EXPORT tare-${layer}-targets NAMESPACE tare:: DESTINATION ${package_dir})

@@ -229,4 +229,17 @@ void arena::release_heap(heap& unused) noexcept {
   unused_heaps_.push_back(unused.number());
 }
 
+std::uint64_t arena::live_objects() noexcept {
+  const std::scoped_lock guard(heaps_lock_);
+  std::uint64_t live = 0;
+  for (std::size_t number = shared_heap_number; number < heap_count_; ++number) {
+    heap& each = *heaps_[number];
+    if (!each.try_lock()) continue;
+    each.collect();
+    live += each.live();
+    each.unlock();
+  }
+  return live;
+}
+
 }  // namespace tare::detail

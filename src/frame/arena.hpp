@@ -66,6 +66,9 @@ class arena {
   static constexpr std::uint16_t shared_heap_number = 1;  // 0 means no owner
   [[nodiscard]] heap& shared_heap() noexcept { return *heaps_[shared_heap_number]; }
 
+  /// Objects alive in all heaps, except in those that a thread is using at this moment.
+  [[nodiscard]] std::uint64_t live_objects() noexcept;
+
   static constexpr std::size_t max_heaps = 4096;
 
  private:

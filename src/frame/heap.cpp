@@ -44,11 +44,8 @@ heap::size_class heap::class_of(std::size_t bytes, bool record) noexcept {
 }
 
 void* heap::allocate(std::size_t bytes, std::size_t alignment, bool record) {
-  if (++allocations_ == failing_) [[unlikely]] {
-    --allocations_;
-    failing_ = 0;
-    throw std::bad_alloc();
-  }
+  if (++allocations_ == failing_) [[unlikely]]
+    check_allocation();
   // A slab starts at a multiple of 64 KiB, so objects whose size is a multiple of the alignment are aligned.
   const std::size_t size = frame_size(bytes + redzone, alignment);
   try {
@@ -69,6 +66,17 @@ void* heap::allocate(std::size_t bytes, std::size_t alignment, bool record) {
     --allocations_;
     throw;
   }
+}
+
+void heap::check_allocation() {
+  failing_ = 0;
+  if (gate != nullptr) {
+    failing_ = allocations_ + 1;
+    if (gate()) return;
+    --failing_;
+  }
+  --allocations_;
+  throw std::bad_alloc();
 }
 
 void* heap::take_from(slab& from) noexcept {
@@ -261,6 +269,12 @@ void heap::clear_shelves() noexcept {
 void heap::trim() noexcept {
   asked_to_trim_.store(false, std::memory_order_relaxed);
   clear_shelves();
+  if (gate != nullptr) {
+    // What one simulation has freed must not be seen by the next.
+    for (std::size_t i = 0; i < quarantine::size; ++i) {
+      if (void* const object = quarantine_.exchange(nullptr); object != nullptr) put_back(object);
+    }
+  }
   trim_slabs();
 }
 
@@ -326,6 +340,7 @@ void heap::charge_to(frame_ceiling* ceiling) noexcept {
     ceiling_->held.fetch_sub(held_, std::memory_order_relaxed);
   }
   ceiling_ = ceiling;
+  failing_ = gate != nullptr && ceiling_ != nullptr ? allocations_ + 1 : 0;
   if (ceiling_ != nullptr) {
     const std::scoped_lock guard(ceiling_->lock);
     next_of_ceiling_ = std::exchange(ceiling_->first, this);

@@ -105,6 +105,10 @@ class heap {
   /// Makes the `nth` allocation from now on fail (1: the next); 0: none. Frames from the shelves do not count.
   void fail_at(std::uint64_t nth) noexcept { failing_ = nth == 0 ? 0 : allocations_ + nth; }
 
+  /// For simulations (src/sim/): asked before each allocation of the heaps of shards that are made from now on; an
+  /// allocation that it refuses fails. While it is set, no frame is put on a shelf.
+  static inline bool (*gate)() noexcept = nullptr;
+
   [[nodiscard]] std::uint16_t number() const noexcept { return number_; }
   [[nodiscard]] std::uint64_t allocations() const noexcept { return allocations_; }
   [[nodiscard]] std::uint64_t live() const noexcept { return allocations_ - frees_ - shelves_.frames(); }
@@ -136,6 +140,8 @@ class heap {
   };
   [[nodiscard]] static size_class class_of(std::size_t bytes, bool record) noexcept;
 
+  /// Throws std::bad_alloc if this allocation has to fail.
+  void check_allocation();
   [[nodiscard]] void* take_from(slab& from) noexcept;
   [[nodiscard]] void* allocate_slowly(size_class size, slab_use use);
   [[nodiscard]] void* allocate_large(std::size_t bytes, slab_use use);

@@ -48,6 +48,8 @@ TARE_NO_ASAN inline void mark_as_free(void* object) noexcept { *(static_cast<voi
 /// Freed objects wait here, poisoned, before their memory is reused.
 class quarantine {
  public:
+  static constexpr std::size_t size = 256;
+
   /// Adds `freed` and returns the object that has waited longest, or nullptr.
   void* exchange(void* freed) noexcept {
     void* oldest = waiting_[at_];
@@ -57,12 +59,13 @@ class quarantine {
   }
 
  private:
-  std::array<void*, 256> waiting_{};
+  std::array<void*, size> waiting_{};
   std::size_t at_ = 0;
 };
 #else
 class quarantine {
  public:
+  static constexpr std::size_t size = 0;
   static void* exchange(void* freed) noexcept { return freed; }
 };
 #endif

@@ -1,6 +1,7 @@
 #include "sched/shard.hpp"
 
 #include "frame/arena.hpp"
+#include "sched/root.hpp"
 #include "sched/runtime_core.hpp"
 #include "sched/shard_meter.hpp"
 #include "sched/visit.hpp"
@@ -46,14 +47,6 @@ constexpr std::size_t timers_per_turn = 4096;
 // Number of steps (children started, waits that ended immediately) that a task may take before others get their turn.
 constexpr std::int32_t steps_per_task = 128;
 
-wait_state& root_of(wait_state& leaf) noexcept {
-  wait_state* root = &leaf;
-  while (root->parent != no_link && root->kind_of_parent() == parent_kind::frame) {
-    root = from_link<wait_state>(root->parent);
-  }
-  return *root;
-}
-
 void cancel_if_detached(wait_state& leaf) noexcept {
   wait_state& root = root_of(leaf);
   if (root.kind_of_parent() == parent_kind::frame) cancel(root);
@@ -92,7 +85,7 @@ shard::occupation::occupation(shard& by) noexcept
   innermost = this;
   current_shard = &by;
   current_heap = &by.heap_;
-  if (!poisoning) current_shelves = &by.heap_.shelves();
+  if (!poisoning && heap::gate == nullptr) current_shelves = &by.heap_.shelves();
 }
 
 shard::occupation::~occupation() {
@@ -215,7 +208,11 @@ void shard::resume(wait_state& task) noexcept {
   if (how == wait_kind::ready_io && !io->complete(task)) return;
   if (how == wait_kind::ready_failed && io != nullptr) io->fail_call(static_cast<int>(task.prev));
   task.set_kind(wait_kind::none);
-  handle_of(task).resume();
+  if (observer != nullptr) [[unlikely]] {
+    resume_observed(task);
+  } else {
+    handle_of(task).resume();
+  }
 }
 
 void shard::take_mail() noexcept {
@@ -286,6 +283,7 @@ void shard::start_detached(wait_state& task) noexcept {
 }
 
 void shard::end_root(wait_state& task, std::exception_ptr error) noexcept {
+  if (observed_ == &task) observed_ = nullptr;
   const link self = to_link(&task);
   const link parent = task.parent;
   const parent_kind kind = task.kind_of_parent();
@@ -326,6 +324,7 @@ void shard::cancel_detached() noexcept {
 }
 
 void shard::move_away(wait_state& leaf, shard& target) {
+  observed_ = nullptr;
   wait_state& root = root_of(leaf);
   leaf.set_kind(wait_kind::ready);
   if (root.kind_of_parent() == parent_kind::frame) {

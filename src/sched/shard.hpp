@@ -27,6 +27,17 @@ class poll_descriptor;
 class shard_meter;
 class runtime_core;
 
+/// Sees every step of every task. Only simulations have one (src/sim/).
+class step_observer {
+ public:
+  step_observer() = default;
+  step_observer(const step_observer&) = delete;
+  step_observer& operator=(const step_observer&) = delete;
+  virtual ~step_observer() = default;
+  /// On the task's shard, outside its frames: `root` has been suspended, and may be cancelled.
+  virtual void suspended(wait_state& root) noexcept = 0;
+};
+
 class shard final : public shard_state, private heap_owner {
  public:
   shard(runtime_core& runtime, shard_id number);
@@ -105,6 +116,8 @@ class shard final : public shard_state, private heap_owner {
   [[nodiscard]] runtime_core& runtime() noexcept { return runtime_; }
   [[nodiscard]] shard_id number() const noexcept { return number_; }
 
+  static inline constinit step_observer* observer = nullptr;
+
   /// Called once, on the shard's thread: from now on the shard waits in the driver.
   void install(std::unique_ptr<driver> installed) noexcept;
 
@@ -143,6 +156,7 @@ class shard final : public shard_state, private heap_owner {
   void run_ready() noexcept;
   void run_ready_measured(shard_meter& meter) noexcept;
   void resume(wait_state& task) noexcept;
+  void resume_observed(wait_state& task) noexcept;
   /// False for threads of other runtimes and for threads that run no shard.
   [[nodiscard]] bool belongs_here(const shard_state* poster) const noexcept;
 
@@ -161,6 +175,7 @@ class shard final : public shard_state, private heap_owner {
   /// Used by `notify`: a thread that found the shard asleep may wake it after the shard has got its driver.
   std::atomic<waker*> woken_by_ = nullptr;
   parker parker_;
+  wait_state* observed_ = nullptr;  ///< the root of the running task, if there is an observer
 
   alignas(64) remote_stack mailbox_;
   std::atomic<std::uint64_t> started_elsewhere_ = 0;

@@ -30,7 +30,7 @@ std::int64_t clock::read_anew(std::uint64_t cycles) noexcept {
   if (const std::int64_t passed = read_ - rate_from_; passed >= min_for_rate) {
     // Over hours the product would overflow, and a new rate is as good as that of the last hour.
     constexpr std::int64_t max_for_rate = 1'000'000'000;
-    const bool known = passed <= max_for_rate && cycles > rate_at_;
+    const bool known = counts_cycles && passed <= max_for_rate && cycles > rate_at_;
     fresh_cycles_ = known ? (cycles - rate_at_) * (late_by / 2) / static_cast<std::uint64_t>(passed) : 0;
     rate_from_ = read_;
     rate_at_ = cycles;

@@ -21,6 +21,9 @@ class clock {
 
   static constexpr std::int64_t late_by = 100'000;
 
+  /// False in simulations (src/sim/): no time may come from the processor.
+  static inline constinit bool counts_cycles = true;
+
  private:
   [[nodiscard]] std::int64_t read_anew(std::uint64_t cycles) noexcept;
 

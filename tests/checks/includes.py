@@ -20,10 +20,11 @@ LIBRARY = {
     "db": {"frame", "timer", "sched", "sync", "io", "net", "db"},
     "symbols": {"sched", "symbols"},
     "metrics": {"metrics"},
+    "sim": {"frame", "timer", "sched", "sim"},
 }
 
 # Layers whose public headers are in their own folders.
-LAYERS = ("net", "http", "db")
+LAYERS = ("net", "http", "db", "sim")
 
 # Interfaces that a lower folder calls and a higher one implements.
 INTERFACES = {("timer", "sched/driver.hpp")}

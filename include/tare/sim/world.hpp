@@ -1,0 +1,123 @@
+#pragma once
+
+// The simulated world: hosts and the network between them.
+
+#include <tare/detail/kept_callable.hpp>
+#include <tare/runtime.hpp>
+#include <tare/task.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace tare::sim {
+
+namespace detail {
+
+class world_core;
+struct host_core;
+
+}  // namespace detail
+
+struct host_options {
+  unsigned shards = 1;
+  unsigned blocking_threads = 4;          ///< of its runtime (`runtime_options`)
+  std::size_t memory_limit = SIZE_MAX;    ///< likewise
+  std::size_t max_descriptors = 100'000;  ///< when so many are open, calls fail with EMFILE
+  std::chrono::nanoseconds clock_offset{0};
+  /// How much faster than true time its clocks run, in millionths; may be negative.
+  std::int64_t clock_drift_ppm = 0;
+};
+
+/// One direction between two hosts.
+struct link_options {
+  std::chrono::nanoseconds latency = std::chrono::microseconds(200);
+  std::chrono::nanoseconds jitter = std::chrono::microseconds(100);  ///< up to this much is added
+  std::int64_t bytes_per_second = 0;                                 ///< 0: no limit
+  std::size_t buffer_bytes = std::size_t{256} << 10U;  ///< what a connection holds that its receiver has not read
+  std::uint64_t lost_datagrams = 0;                    ///< one in so many is lost, and half as many arrive twice
+};
+
+/// A machine with its own address, clocks, descriptors and runtime. It lives until its world ends.
+class host {
+ public:
+  explicit host(std::unique_ptr<detail::host_core> core);
+  ~host();
+  host(const host&) = delete;
+  host& operator=(const host&) = delete;
+
+  [[nodiscard]] const std::string& name() const noexcept;
+  /// Its IPv4 address as text; its name resolves to it on all hosts.
+  [[nodiscard]] std::string address() const;
+
+  /// Starts a detached task on the first shard of the host's runtime, which is cancelled when the scenario ends. An
+  /// exception that leaves it fails the simulation. What the task refers to must outlive the scenario.
+  void spawn(task<> detached);
+  /// The same for a callable, which is kept until its task has ended.
+  template <tare::detail::makes_task F>
+  void spawn(F make) {
+    spawn(tare::detail::keep_and_call(std::move(make)));
+  }
+
+  /// Stops in the middle of whatever it does: no task is cancelled, nothing is destroyed, no peer is told. Call it from
+  /// the scenario. Throws std::logic_error if it is the scenario's own host.
+  void crash();
+  /// Starts it again with a new runtime, without tasks.
+  void restart();
+
+  /// Its runtime; nullptr after a crash.
+  [[nodiscard]] runtime* system() noexcept;
+  /// From now on its clocks differ from true time by `offset`; timers do not change.
+  void set_clock(std::chrono::nanoseconds offset) noexcept;
+  void limit_descriptors(std::size_t most) noexcept;
+  [[nodiscard]] std::size_t open_descriptors() const noexcept;
+
+ private:
+  friend class world;
+  friend class detail::world_core;
+  std::unique_ptr<detail::host_core> core_;
+};
+
+/// What a scenario acts on.
+class world {
+ public:
+  explicit world(detail::world_core& core) noexcept : core_(core) {}
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+  ~world() = default;
+
+  /// Throws std::invalid_argument if there is a host of that name.
+  host& add_host(std::string name, host_options options = {});
+  /// The host that the scenario runs on, named `world`.
+  [[nodiscard]] host& here() noexcept;
+  /// Throws std::out_of_range.
+  [[nodiscard]] host& at(std::string_view name);
+
+  /// Nothing arrives from one host at the other, in both directions. Connections notice as TCP does: what they send is
+  /// repeated, for 15 minutes.
+  void partition(const host& one, const host& other);
+  void partition_one_way(const host& from, const host& to);
+  /// Ends the partitions between two hosts, or all of them.
+  void heal(const host& one, const host& other);
+  void heal();
+  /// Both directions. Applies to what is sent from now on.
+  void set_link(const host& one, const host& other, const link_options& options);
+  void set_link_one_way(const host& from, const host& to, const link_options& options);
+  /// Every connection between the hosts ends with ECONNRESET on both sides.
+  void reset_connections(const host& one, const host& other);
+
+  /// A number below `count` that the seed determines.
+  [[nodiscard]] std::uint64_t random_below(std::uint64_t count) noexcept;
+  /// Ends the run as failed. **Errors** Does not return: the scenario stays where it is.
+  [[noreturn]] void fail(std::string why);
+  [[nodiscard]] std::uint64_t seed() const noexcept;
+
+ private:
+  detail::world_core& core_;
+};
+
+}  // namespace tare::sim

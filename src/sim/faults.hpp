@@ -1,0 +1,26 @@
+#pragma once
+
+// Single faults that `explore` asks for, counted where they can happen.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tare::sim::detail {
+
+struct faults {
+  /// What happens after a write has been cut.
+  enum class end : std::uint8_t { reset, silence };
+
+  std::uint64_t writes = 0;  ///< calls that sent bytes
+  std::uint64_t reads = 0;   ///< segments that arrived
+
+  std::uint64_t cut_write = 0;  ///< the number of the write that is cut; 0: none
+  std::size_t cut_after = 0;    ///< bytes of it that arrive
+  end then = end::reset;
+  std::uint64_t split_read = 0;  ///< the number of the segment that arrives in two pieces; 0: none
+  std::size_t split_after = 0;
+  std::size_t longest_write = 0;
+  std::size_t longest_read = 0;
+};
+
+}  // namespace tare::sim::detail

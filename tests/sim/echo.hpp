@@ -1,0 +1,73 @@
+#pragma once
+
+// An echo service and its client, for the tests of the simulation.
+
+#include <tare/net.hpp>
+#include <tare/sim.hpp>
+#include <tare/tare.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace tare::testing {
+
+using namespace std::chrono_literals;
+
+[[nodiscard]] inline std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+template <class T>
+void expect_error(const net::result<T>& got, std::errc error) {
+  EXPECT_FALSE(got.has_value());
+  if (!got) {
+    EXPECT_EQ(got.error(), error);
+  }
+}
+
+inline task<> echo_stream(net::stream with) {
+  for (;;) {
+    auto got = co_await with.read();
+    if (!got || got->empty()) co_return;
+    const auto sent = co_await with.write(got->bytes());
+    if (!sent) co_return;
+  }
+}
+
+inline task<> serve_echo(std::uint16_t port = 7) {
+  auto listening = net::listener::bind(net::endpoint::any(port));
+  if (!listening) throw std::system_error(listening.error(), "bind");
+  for (;;) {
+    auto accepted = co_await listening->accept();
+    if (!accepted) throw std::system_error(accepted.error(), "accept");
+    spawn(echo_stream(std::move(*accepted)));
+  }
+}
+
+[[nodiscard]] inline net::endpoint port_of(const sim::host& on, std::uint16_t port = 7) {
+  return net::endpoint::parse(on.address() + ":" + std::to_string(port)).value();
+}
+
+/// Sends a text and reads as many bytes; an error is returned.
+inline task<net::result<std::string>> exchange(net::stream& with, std::string text) {
+  const auto sent = co_await with.write(bytes_of(text));
+  if (!sent) co_return std::unexpected(sent.error());
+  std::string all;
+  while (all.size() < text.size()) {
+    auto got = co_await with.read();
+    if (!got) co_return std::unexpected(got.error());
+    if (got->empty()) break;
+    all.append(reinterpret_cast<const char*>(got->bytes().data()), got->bytes().size());
+  }
+  co_return all;
+}
+
+}  // namespace tare::testing
