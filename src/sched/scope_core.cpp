@@ -144,6 +144,7 @@ void scope_core::adopt_on(shard_id number, wait_state& added) {
     throw;
   }
   added.cancelled = away.cancelled;
+  away.values = value_ref::share(values_around(away));
   added.set_kind(wait_kind::fresh);
   target.count_arrival();
   away.move(added, target);

@@ -35,6 +35,7 @@ visit& visit::begin(wait_state& root) {
   visit& begun = begin_without_parent(root);
   const link stand_in = to_link(static_cast<wait_state*>(&begun));
   begun.set_parent(home_kind, home_parent);
+  begun.values = value_ref::share(values_around(begun));
   if (home_kind == parent_kind::scope) {
     scope_core::replace(home_parent, to_link(&root), stand_in);
   } else {

@@ -11,6 +11,7 @@
 
 #include <tare/detail/branch.hpp>
 #include <tare/detail/brief_lock.hpp>
+#include <tare/detail/task_values.hpp>
 #include <tare/detail/wait_state.hpp>
 
 #include <atomic>
@@ -43,6 +44,9 @@ class visit : public branch, public aligned_wait_state {
 
   /// Undoes begin_without_parent if the task is not started after all.
   void abandon() noexcept;
+
+  /// What the task saw where it came from (task_local.hpp): it cannot look there any more.
+  value_ref values;
 
   /// Handles a message; `mail` is of kind mail_cancel or mail_ended.
   static void receive(wait_state& mail) noexcept;
