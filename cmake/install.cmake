@@ -12,7 +12,7 @@ install(TARGETS tare EXPORT tare-targets
 install(EXPORT tare-targets NAMESPACE tare:: DESTINATION ${package_dir})
 
 # Each component that was built, for find_package(tare COMPONENTS net ...).
-foreach(layer net http db symbols metrics sim)
+foreach(layer net http db symbols metrics tracing sim)
   if(TARGET tare_${layer})
     install(TARGETS tare_${layer} EXPORT tare-${layer}-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
     install(EXPORT tare-${layer}-targets NAMESPACE tare:: DESTINATION ${package_dir})
@@ -36,7 +36,7 @@ cmake_path(RELATIVE_PATH from BASE_DIRECTORY /prefix OUTPUT_VARIABLE from)
 string(REGEX REPLACE "[^/]+" ".." prefix_from_pkgconfig_dir "${from}")
 configure_file(${CMAKE_CURRENT_LIST_DIR}/tare.pc.in ${PROJECT_BINARY_DIR}/tare.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tare.pc DESTINATION ${pkgconfig_dir})
-foreach(layer net http db symbols metrics)
+foreach(layer net http db symbols metrics tracing)
   if(TARGET tare_${layer} AND EXISTS ${CMAKE_CURRENT_LIST_DIR}/tare-${layer}.pc.in)
     configure_file(${CMAKE_CURRENT_LIST_DIR}/tare-${layer}.pc.in ${PROJECT_BINARY_DIR}/tare-${layer}.pc @ONLY)
     install(FILES ${PROJECT_BINARY_DIR}/tare-${layer}.pc DESTINATION ${pkgconfig_dir})

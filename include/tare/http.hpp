@@ -14,5 +14,6 @@
 #include <tare/http/serve_until_stopped.hpp>
 #include <tare/http/server.hpp>
 #include <tare/http/status.hpp>
+#include <tare/http/trace_context.hpp>
 #include <tare/http/upgraded_stream.hpp>
 #include <tare/http/websocket.hpp>

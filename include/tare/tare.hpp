@@ -40,6 +40,7 @@
 #include <tare/stream_adapters.hpp>
 #include <tare/suspend.hpp>
 #include <tare/task.hpp>
+#include <tare/task_local.hpp>
 #include <tare/timeout.hpp>
 #include <tare/timer.hpp>
 #include <tare/value_or_task.hpp>

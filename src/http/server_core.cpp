@@ -4,6 +4,7 @@
 #include "sched/report.hpp"
 
 #include <tare/detail/frame_memory.hpp>
+#include <tare/detail/misuse.hpp>
 #include <tare/net/idle.hpp>
 #include <tare/sleep.hpp>
 #include <tare/timeout.hpp>
@@ -55,7 +56,12 @@ server_core::server_core(handler answer, server_options options)
   timer_.expired = [](tare::detail::timer_node& timer) noexcept { static_cast<sweep_timer&>(timer).of->sweep(); };
 }
 
-server_core::~server_core() { tare::detail::disarm(timer_); }
+server_core::~server_core() {
+  if (!acceptors_.empty()) {
+    tare::detail::misuse("an http::server was destroyed while it serves: keep it until `serve` has returned");
+  }
+  tare::detail::disarm(timer_);
+}
 
 void server_core::report(const std::exception_ptr& error) const noexcept {
   if (tare::detail::is_cancellation(error)) return;  // not a failure of the handler

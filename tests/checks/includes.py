@@ -21,6 +21,7 @@ LIBRARY = {
     "symbols": {"sched", "symbols"},
     "metrics": {"metrics"},
     "sim": {"frame", "timer", "sched", "sim"},
+    "tracing": {"tracing"},
 }
 
 # Layers whose public headers are in their own folders.

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -179,5 +181,20 @@ TEST_P(http_server_end, ends_when_its_task_is_cancelled) {
 }
 
 TARE_ON_ALL_REACTORS(http_server_end);
+
+TEST(http_server_end_death, of_its_object_while_it_serves) {
+  auto body = []() -> task<> {
+    auto answer = [](request& /*asked*/, response& to) -> task<> { (void)co_await to.send(""); };
+    std::optional<server> short_lived(std::in_place, answer);
+    auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
+    auto serve = [&](tare::scope& in) -> task<> {
+      in.spawn([&]() -> task<> { (void)co_await short_lived->serve(std::move(listening)); });
+      co_await tare::sleep_for(1ms);
+      short_lived.reset();
+    };
+    co_await tare::with_scope(serve);
+  };
+  EXPECT_DEATH(tare::run(body()), "an http::server was destroyed while it serves: keep it until `serve` has returned");
+}
 
 }  // namespace

@@ -16,7 +16,7 @@ configure() {
 # The error for a missing component names it, and the existing ones.
 if configure -DTARE_COMPONENTS=htpp >/dev/null 2>"$build.refused"; then exit 1; fi
 tr -s ' \n' ' ' <"$build.refused" |
-  grep -q 'no component "htpp". Those installed here: db, http, metrics, net, symbols.'
+  grep -q 'no component "htpp". Those installed here: db, http, metrics, net, symbols, tracing.'
 rm -rf -- "$build"
 # The package registries are disabled so that no other copy of tare on this machine is found instead.
 configure
@@ -27,5 +27,6 @@ grep -q "^tare_DIR:PATH=$prefix/" "$build/CMakeCache.txt"
 "$build/http_consumer"
 "$build/db_consumer"
 "$build/metrics_consumer"
+"$build/tracing_consumer"
 "$build/symbols_consumer"
 readelf --section-headers --wide "$build/symbols_consumer" | grep -F .tare.awaits

@@ -52,6 +52,7 @@ build_and_run tare-http http
 build_and_run tare-db db
 build_and_run tare-symbols symbols
 build_and_run tare-metrics metrics
+build_and_run tare-tracing tracing
 build_and_load tare main
 build_and_load tare-net net
 build_and_load tare-http http

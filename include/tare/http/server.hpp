@@ -96,7 +96,8 @@ void report(const server_core& server, const std::exception_ptr& error) noexcept
 }  // namespace detail
 
 /// Belongs to the shard that made it. For several shards, make one server on each, with listeners that share the port
-/// (net::listen_options::reuse_port). Must be constructed in a task.
+/// (net::listen_options::reuse_port). Must be constructed in a task, and exist until
+/// `serve` has returned; otherwise the program aborts with a message.
 class server {
  public:
   /// Throws std::bad_alloc.

@@ -4,6 +4,8 @@
 #include "http/client/call.hpp"
 #include "http/client/url.hpp"
 
+#include <tare/http/trace_context.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <stdexcept>
@@ -78,6 +80,9 @@ task<result<client_response>> client::send(client_request request) {
   check(request);
   auto to = detail::parse_url(request.url);
   if (!to) co_return std::unexpected(to.error());
+  if (const trace_context* const trace = co_await current_trace.get()) {
+    if (!request.fields.find("traceparent")) request.fields.add("traceparent", traceparent_of(*trace));
+  }
   auto call = std::make_unique<detail::client_call>(*core_, std::move(request), std::move(*to));
   auto done = co_await call->run();
   if (!done) co_return std::unexpected(done.error());
