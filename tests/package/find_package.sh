@@ -16,7 +16,7 @@ configure() {
 # The error for a missing component names it, and the existing ones.
 if configure -DTARE_COMPONENTS=htpp >/dev/null 2>"$build.refused"; then exit 1; fi
 tr -s ' \n' ' ' <"$build.refused" |
-  grep -q 'no component "htpp". Those installed here: db, http, metrics, net, symbols, tracing.'
+  grep -q 'no component "htpp". Those installed here: db, http, metrics, net, sim, symbols, tracing.'
 rm -rf -- "$build"
 # The package registries are disabled so that no other copy of tare on this machine is found instead.
 configure
