@@ -1,6 +1,7 @@
-#include "frame/arena.hpp"
+// What a snapshot counts: every frame once, by what it waits for.
 
-#include <tare/await_table.hpp>
+#include "sched/snapshots.hpp"
+
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
@@ -8,15 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <chrono>
-#include <coroutine>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <map>
-#include <optional>
-#include <sstream>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -24,94 +18,11 @@
 namespace {
 
 using namespace std::chrono_literals;
+using namespace tare::test;
 using tare::awaited;
 using tare::frame_group;
 using tare::task;
 using tare::task_snapshot;
-
-/// Reports the resume function of the coroutine that awaits it, and the bytes that the heap allocates for its frame.
-struct introduction {
-  const void* resume = nullptr;
-  std::size_t bytes = 0;
-};
-
-class introduce_awaiter;
-struct introduce {
-  using tare_awaiter = introduce_awaiter;
-  introduction& to;
-};
-class introduce_awaiter {
- public:
-  introduce_awaiter(introduce request, tare::detail::wait_state& self) {
-    void* const frame = tare::detail::handle_of(self).address();
-    request.to = {.resume = *static_cast<const void* const*>(frame),
-                  .bytes = tare::detail::arena::instance().slab_of(frame)->object_bytes};
-  }
-  static bool await_ready() noexcept { return true; }
-  static void await_suspend(std::coroutine_handle<> /*self*/) noexcept {}
-  static void await_resume() noexcept {}
-};
-
-/// The number of frames that wait for `what` in the coroutine's group; 0 if there is no such group.
-std::size_t count(const task_snapshot& in, const introduction& of, awaited what) {
-  std::size_t found = 0;
-  std::size_t groups = 0;
-  for (const frame_group& each : in.groups) {
-    if (each.resume != of.resume || each.waiting_for != what) continue;
-    EXPECT_EQ(each.frame_bytes, of.bytes);
-    found = each.count;
-    ++groups;
-  }
-  EXPECT_LE(groups, 1U);
-  return found;
-}
-
-/// The same, whatever they wait for.
-std::size_t count(const task_snapshot& in, const introduction& of) {
-  std::size_t found = 0;
-  for (const frame_group& each : in.groups) {
-    if (each.resume == of.resume) found += each.count;
-  }
-  return found;
-}
-
-/// What is true for every snapshot.
-void expect_consistent(const task_snapshot& seen) {
-  std::size_t frames = 0;
-  std::size_t bytes = 0;
-  std::size_t before = SIZE_MAX;
-  for (const frame_group& each : seen.groups) {
-    frames += each.count;
-    bytes += each.total_bytes();
-    EXPECT_LE(each.total_bytes(), before);
-    before = each.total_bytes();
-  }
-  EXPECT_EQ(frames + seen.ungrouped, seen.frames());
-  EXPECT_EQ(bytes, seen.frame_bytes());
-  EXPECT_EQ(seen.ungrouped, 0U);
-  for (const tare::walked_heap& each : seen.shards) {
-    EXPECT_LE(each.frame_bytes, each.live_bytes);
-    EXPECT_LE(each.live_bytes, each.held_bytes);
-    EXPECT_GE(each.pauses, 1U);
-    EXPECT_GT(each.longest_pause, 0ns);
-    EXPECT_LE(each.longest_pause, seen.longest_pause());
-  }
-}
-
-/// Runs it where sleeping takes no time, so that sleeping tasks need not be cancelled: 10,000 exceptions take seconds
-/// with a sanitizer.
-void run_in_virtual_time(task<> body, unsigned shards = 1) {
-  tare::runtime rt({.shards = shards, .clock = tare::clock_kind::virtual_time});
-  rt.run(std::move(body));
-}
-
-/// Prevents the compiler from removing an array from the frame.
-void use(void* kept) { asm volatile("" : : "r"(kept) : "memory"); }
-
-task<> sleeper(introduction& who) {
-  co_await introduce{who};
-  co_await tare::sleep_for(1h);
-}
 
 struct chain_introductions {
   introduction root;
@@ -339,92 +250,6 @@ TEST(snapshot, every_shard_is_looked_at_and_moved_tasks_are_counted_once) {
   }
 }
 
-std::size_t pauses_with(std::size_t sleepers) {
-  task_snapshot seen;
-  introduction who;
-  auto observe = [&](tare::scope& s) -> task<> {
-    for (std::size_t i = 0; i < sleepers; ++i) s.spawn(sleeper(who));
-    co_await tare::yield();
-    const tare::snapshot_options shortest{.longest_pause = 0ns};
-    seen = co_await tare::snapshot(shortest);
-  };
-  auto body = [&]() -> task<> { co_await tare::with_scope(observe); };
-  run_in_virtual_time(body());
-  expect_consistent(seen);
-  EXPECT_EQ(count(seen, who, awaited::timer), sleepers);
-  return seen.shards.at(0).pauses;
-}
-
-TEST(snapshot, more_frames_take_more_pauses_not_longer_ones) {
-  const std::size_t few = pauses_with(1'000);
-  const std::size_t many = pauses_with(50'000);
-  EXPECT_GE(many, few + 50);
-}
-
-TEST(snapshot, other_tasks_run_between_the_pauses) {
-  std::size_t turns = 0;
-  bool done = false;
-  introduction who;
-  task_snapshot seen;
-  auto neighbour = [&]() -> task<> {
-    while (!done) {
-      ++turns;
-      co_await tare::yield();
-    }
-  };
-  auto observe = [&](tare::scope& s) -> task<> {
-    for (int i = 0; i < 20'000; ++i) s.spawn(sleeper(who));
-    s.spawn(neighbour());
-    co_await tare::yield();
-    const std::size_t before = turns;
-    const tare::snapshot_options shortest{.longest_pause = 0ns};
-    seen = co_await tare::snapshot(shortest);
-    turns -= before;
-    done = true;
-  };
-  auto body = [&]() -> task<> { co_await tare::with_scope(observe); };
-  run_in_virtual_time(body());
-  EXPECT_GE(turns + 1, seen.shards.at(0).pauses);
-}
-
-TEST(snapshot, can_be_cancelled) {
-  introduction who;
-  bool cancelled = false;
-  auto look = [&]() -> task<> {
-    try {
-      const tare::snapshot_options shortest{.longest_pause = 0ns};
-      (void)co_await tare::snapshot(shortest);
-    } catch (const tare::cancelled&) {
-      cancelled = true;
-      throw;
-    }
-  };
-  auto observe = [&](tare::scope& s) -> task<> {
-    for (int i = 0; i < 3'000; ++i) s.spawn(sleeper(who));
-    s.spawn(look());
-    for (int i = 0; i < 5; ++i) co_await tare::yield();
-    s.cancel();
-  };
-  auto body = [&]() -> task<> { co_await tare::with_scope(observe); };
-  tare::run(body());
-  EXPECT_TRUE(cancelled);
-}
-
-TEST(snapshot, leaves_a_virtual_clock_alone) {
-  introduction who;
-  auto observe = [&](tare::scope& s) -> task<> {
-    for (int i = 0; i < 5000; ++i) s.spawn(sleeper(who));
-    co_await tare::yield();
-    const auto before = tare::now();
-    const tare::snapshot_options shortest{.longest_pause = 0ns};
-    const task_snapshot seen = co_await tare::snapshot(shortest);
-    EXPECT_EQ(tare::now(), before);
-    EXPECT_EQ(count(seen, who, awaited::timer), 5000U);
-  };
-  auto body = [&]() -> task<> { co_await tare::with_scope(observe); };
-  run_in_virtual_time(body(), 2);
-}
-
 /// Frames of many sizes that are created and destroyed, some on another shard than they began on.
 task<std::size_t> chain(unsigned depth, unsigned shards) {
   if (depth % 3 == 1) co_await tare::resume_on(depth % shards);
@@ -490,113 +315,6 @@ TEST(snapshot, is_right_about_those_that_stay_while_others_come_and_go) {
     }
   });
   rt.run(body());
-}
-
-/// A frame with a number in it that an artificial table defines as its suspend index.
-struct marked {
-  introduction who;
-  const std::byte* frame = nullptr;
-};
-class find_mark_awaiter;
-struct find_mark {
-  using tare_awaiter = find_mark_awaiter;
-  marked& to;
-};
-class find_mark_awaiter {
- public:
-  find_mark_awaiter(find_mark request, tare::detail::wait_state& self) {
-    introduce_awaiter(introduce{request.to.who}, self);
-    request.to.frame = static_cast<const std::byte*>(tare::detail::handle_of(self).address());
-  }
-  static bool await_ready() noexcept { return true; }
-  static void await_suspend(std::coroutine_handle<> /*self*/) noexcept {}
-  static void await_resume() noexcept {}
-};
-
-constexpr std::uint32_t first_mark = 0x7A12E001;
-constexpr std::uint32_t second_mark = 0x7A12E002;
-
-task<> bears(std::uint32_t mark, marked& self) {
-  const volatile std::uint32_t kept = mark;
-  co_await find_mark{self};
-  co_await tare::sleep_for(1h);
-  EXPECT_EQ(kept, mark);
-}
-
-/// The offset of the mark in the frame.
-std::size_t offset_of_mark(const marked& of) {
-  for (std::size_t at = 24; at + 4 <= of.who.bytes; at += 4) {
-    std::uint32_t number = 0;
-    std::memcpy(&number, of.frame + at, sizeof number);
-    if (number == first_mark) return at;
-  }
-  ADD_FAILURE() << "the mark was not found in the frame";
-  return 0;
-}
-
-/// A table with one coroutine, whose index has 4 bytes at this offset.
-tare::await_table table_of(const void* resume, std::size_t offset, char made_by = 'c') {
-  tare::await_table table;
-  std::ostringstream text;
-  text << "tare awaits 1\nbuild ab\nc " << std::hex << std::bit_cast<std::uintptr_t>(resume) << std::dec << " 0 0 "
-       << made_by << " 64 64 " << offset << " 4 0 0 bears()\nend\n";
-  EXPECT_TRUE(table.add(text.str(), "ab", 0));
-  return table;
-}
-
-TEST(snapshot, groups_by_suspend_index_where_a_table_says_where_it_is) {
-  marked one;
-  marked other;
-  introduction asleep;
-  std::size_t offset = 0;
-  const auto observe_with = [&](auto make_options) {
-    task_snapshot seen;
-    auto observe = [&](tare::scope& s) -> task<> {
-      for (int i = 0; i < 30; ++i) s.spawn(bears(first_mark, one));
-      for (int i = 0; i < 20; ++i) s.spawn(sleeper(asleep));
-      for (int i = 0; i < 50; ++i) s.spawn(bears(second_mark, other));
-      co_await tare::yield();
-      offset = offset_of_mark(one);
-      const tare::snapshot_options options = make_options();
-      seen = co_await tare::snapshot(options);
-    };
-    auto body = [&]() -> task<> { co_await tare::with_scope(observe); };
-    run_in_virtual_time(body());
-    expect_consistent(seen);
-    return seen;
-  };
-  const auto counts = [&](const task_snapshot& in) {
-    std::map<std::optional<std::uint32_t>, std::size_t> all;
-    for (const frame_group& each : in.groups) {
-      if (each.resume == one.who.resume) all[each.suspend_index] += each.count;
-      if (each.resume == asleep.resume) {
-        EXPECT_EQ(each.suspend_index, std::nullopt) << "the table does not contain it";
-      }
-    }
-    return all;
-  };
-  using expected = std::map<std::optional<std::uint32_t>, std::size_t>;
-
-  tare::await_table table;
-  const auto with_table = [&](std::size_t more, char made_by) {
-    return observe_with([&, more, made_by] {
-      table = table_of(one.who.resume, offset + more, made_by);
-      tare::snapshot_options options;
-      options.awaits = &table;
-      return options;
-    });
-  };
-  EXPECT_EQ(counts(with_table(0, 'c')), (expected{{first_mark, 30}, {second_mark, 50}}));
-  EXPECT_EQ(counts(with_table(0, 'g')), (expected{{std::nullopt, 30}, {second_mark, 50}})) << "odd: being destroyed";
-  EXPECT_EQ(counts(with_table(1 << 16, 'c')), (expected{{std::nullopt, 80}})) << "outside the frame";
-  EXPECT_EQ(counts(with_table(one.who.bytes - offset, 'c')), (expected{{std::nullopt, 80}})) << "just after it";
-  EXPECT_EQ(counts(observe_with([] { return tare::snapshot_options(); })), (expected{{std::nullopt, 80}}));
-}
-
-TEST(snapshot, names_what_is_awaited) {
-  EXPECT_EQ(name_of(awaited::start), "start");
-  EXPECT_EQ(name_of(awaited::descriptor), "descriptor");
-  EXPECT_EQ(name_of(awaited::unknown), "unknown");
 }
 
 }  // namespace
