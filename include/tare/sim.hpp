@@ -18,5 +18,6 @@
 //
 // docs/simulation.md says what is simulated and how to read a failure.
 
+#include <tare/sim/explore.hpp>
 #include <tare/sim/run.hpp>
 #include <tare/sim/world.hpp>

@@ -21,6 +21,8 @@ class kernel;
 class epoll_file final : public file {
  public:
   explicit epoll_file(kernel& in) : kernel_(in) {}
+  epoll_file(const epoll_file&) = delete;
+  epoll_file& operator=(const epoll_file&) = delete;
   ~epoll_file() override;
 
   [[nodiscard]] std::uint32_t readiness() const noexcept override;

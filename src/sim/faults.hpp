@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace tare::sim::detail {
 
@@ -11,6 +12,7 @@ struct faults {
   /// What happens after a write has been cut.
   enum class end : std::uint8_t { reset, silence };
 
+  bool counts = false;
   std::uint64_t writes = 0;  ///< calls that sent bytes
   std::uint64_t reads = 0;   ///< segments that arrived
 
@@ -19,8 +21,8 @@ struct faults {
   end then = end::reset;
   std::uint64_t split_read = 0;  ///< the number of the segment that arrives in two pieces; 0: none
   std::size_t split_after = 0;
-  std::size_t longest_write = 0;
-  std::size_t longest_read = 0;
+  std::vector<std::size_t> write_bytes;  ///< of each write, when nothing is injected
+  std::vector<std::size_t> read_bytes;   ///< of each segment
 };
 
 }  // namespace tare::sim::detail

@@ -69,7 +69,7 @@ machine* kernel::at_ip(std::uint32_t ip) noexcept {
 
 std::shared_ptr<stream_socket> kernel::make_stream(machine& on, int family) {
   auto made = std::make_shared<stream_socket>(*this, family);
-  made->own_ = made;
+  made->own = made;
   made->on = &on;
   streams_.push_back(made);
   return made;
@@ -77,12 +77,12 @@ std::shared_ptr<stream_socket> kernel::make_stream(machine& on, int family) {
 
 std::shared_ptr<datagram_socket> kernel::make_datagram(machine& on, int family) {
   auto made = std::make_shared<datagram_socket>(*this, family);
-  made->own_ = made;
+  made->own = made;
   made->on = &on;
   return made;
 }
 
-int kernel::open(std::shared_ptr<file> opened) {
+int kernel::open(const std::shared_ptr<file>& opened) {
   machine& on = here();
   if (on.descriptors >= on.max_descriptors) {
     errno = EMFILE;

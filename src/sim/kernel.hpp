@@ -76,7 +76,7 @@ class kernel {
   [[nodiscard]] std::shared_ptr<stream_socket> make_stream(machine& on, int family);
   [[nodiscard]] std::shared_ptr<datagram_socket> make_datagram(machine& on, int family);
   /// A descriptor for `opened` on the current machine; -1 with EMFILE.
-  int open(std::shared_ptr<file> opened);
+  int open(const std::shared_ptr<file>& opened);
   int close(int descriptor);
   /// nullptr with EBADF.
   [[nodiscard]] std::shared_ptr<file> at(int descriptor) noexcept;

@@ -16,11 +16,12 @@ struct machine;
 
 /// One direction between two machines.
 struct link_quality {
-  std::int64_t latency = 200'000;         ///< nanoseconds
-  std::int64_t jitter = 100'000;          ///< at most this much is added
-  std::int64_t bytes_per_second = 0;      ///< 0: no limit
-  std::size_t buffer_bytes = 256 * 1024;  ///< what a connection holds in transit, unread bytes at the receiver included
-  std::uint64_t lost_datagrams = 0;       ///< one in so many; 0: none
+  std::int64_t latency = 200'000;     ///< nanoseconds
+  std::int64_t jitter = 100'000;      ///< at most this much is added
+  std::int64_t bytes_per_second = 0;  ///< 0: no limit
+  std::size_t buffer_bytes = std::size_t{256}
+                             << 10U;  ///< what a connection holds in transit, unread bytes at the receiver included
+  std::uint64_t lost_datagrams = 0;   ///< one in so many; 0: none
 };
 
 class network {

@@ -16,7 +16,7 @@ namespace tare::sim {
 namespace {
 
 [[nodiscard]] std::optional<std::uint64_t> number_in_environment(const char* name) {
-  const char* const text = std::getenv(name);
+  const char* const text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): there is one thread
   if (text == nullptr) return std::nullopt;
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text, text + std::strlen(text), number);

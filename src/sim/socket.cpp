@@ -73,21 +73,22 @@ bool socket_file::shares_address_with(const socket_file& other) const noexcept {
 }
 
 void socket_file::register_address() {
-  on->bound[key()].push_back(this);
-  registered_ = true;
+  registered_as_ = key();
+  on->bound[registered_as_].push_back(this);
 }
 
-socket_file::~socket_file() {
-  if (registered_ && on != nullptr) std::erase(on->bound[key()], this);
-}
+socket_file::~socket_file() { unregister(); }
 
-void socket_file::closed() {
-  if (registered_) std::erase(on->bound[key()], this);
-  registered_ = false;
+void socket_file::closed() { unregister(); }
+
+void socket_file::unregister() noexcept {
+  if (registered_as_.empty()) return;
+  std::erase(on->bound[registered_as_], this);
+  registered_as_.clear();
 }
 
 int socket_file::bind(const address& at) {
-  if (registered_ || at.family != local.family) {
+  if (!registered_as_.empty() || at.family != local.family) {
     errno = EINVAL;
     return -1;
   }
@@ -112,7 +113,7 @@ int socket_file::bind(const address& at) {
 }
 
 int socket_file::bind_for(const address& to) {
-  if (!registered_ && local.family != AF_UNIX) {
+  if (registered_as_.empty() && local.family != AF_UNIX) {
     address any;
     any.family = local.family;
     if (bind(any) != 0) return -1;
@@ -186,7 +187,7 @@ ssize_t datagram_socket::send(std::span<const char> bytes, int /*flags*/, const 
   const int copies = there == on ? 1 : (random.once_in(lost) ? 0 : 1) + (random.once_in(lost * 2) ? 1 : 0);
   for (int i = 0; i < copies; ++i) {
     const std::int64_t time = kernel_.fibers.now() + kernel_.net.delay(*on, *there);
-    kernel_.fibers.at(time, [self = own_.lock(), target, sent = datagram{from, {bytes.data(), bytes.size()}}] {
+    kernel_.fibers.at(time, [self = own.lock(), target, sent = datagram{from, {bytes.data(), bytes.size()}}] {
       static_cast<datagram_socket&>(*self).arrive(sent, target);
     });
   }

@@ -25,6 +25,8 @@ class kernel;
 class socket_file : public file {
  public:
   explicit socket_file(kernel& in, int family) : kernel_(in) { local.family = family; }
+  socket_file(const socket_file&) = delete;
+  socket_file& operator=(const socket_file&) = delete;
   ~socket_file() override;
 
   int bind(const address& at);
@@ -63,7 +65,9 @@ class socket_file : public file {
 
  private:
   [[nodiscard]] std::string key() const;
-  bool registered_ = false;
+  void unregister() noexcept;
+
+  std::string registered_as_;  ///< empty: not registered
 };
 
 /// The sockets of `kind` that are bound to an address.
@@ -93,7 +97,7 @@ class stream_socket final : public socket_file {
   /// The simulation ends: the two sides of a connection no longer keep each other.
   void forget_peer() noexcept { peer_.reset(); }
 
-  std::weak_ptr<file> own_;  ///< set by the kernel
+  std::weak_ptr<file> own;  ///< set by the kernel
 
  protected:
   [[nodiscard]] const char* kind() const noexcept override { return "stream"; }
@@ -107,7 +111,7 @@ class stream_socket final : public socket_file {
     std::int64_t arrival = 0;
   };
 
-  [[nodiscard]] std::shared_ptr<stream_socket> self() { return std::static_pointer_cast<stream_socket>(own_.lock()); }
+  [[nodiscard]] std::shared_ptr<stream_socket> self() { return std::static_pointer_cast<stream_socket>(own.lock()); }
   [[nodiscard]] std::size_t space() const noexcept;
   void transmit(segment sent);
   void schedule_arrival(std::int64_t time, std::int64_t retry_after);
@@ -146,7 +150,7 @@ class datagram_socket final : public socket_file {
   ssize_t send(std::span<const char> bytes, int flags, const address* to) override;
   ssize_t receive(std::span<char> into, int flags, address* from, std::size_t& whole) override;
 
-  std::weak_ptr<file> own_;
+  std::weak_ptr<file> own;
 
  protected:
   [[nodiscard]] const char* kind() const noexcept override { return "datagram"; }

@@ -1,6 +1,6 @@
 #include "sim/stop_report.hpp"
 
-#include "sim/kernel.hpp"
+#include "sim/injected_fault.hpp"
 
 #include <array>
 #include <cstdio>
@@ -15,8 +15,8 @@ std::array<char, 65536> signal_stack;
 
 void print(int signal) {
   // The handler of one signal runs once; after that the default applies.
-  std::fprintf(stderr, "%s\nthe last steps:\n%s", how_to_repeat(running_seed).c_str(),  // NOLINT(*-vararg)
-               describe_last_steps(*running).c_str());
+  std::fprintf(stderr, "the last steps:\n%s%s\n%s\n", describe_last_steps(*running).c_str(),  // NOLINT(*-vararg)
+               how_to_repeat(running_seed).c_str(), fault_in_progress::text().c_str());
   (void)std::raise(signal);
 }
 

@@ -40,7 +40,7 @@ ssize_t stream_socket::send(std::span<const char> bytes, int flags, const addres
   }
   std::size_t taken = kernel_.net.accepted_of(std::min(bytes.size(), space()));
   faults& injected = kernel_.injected;
-  injected.longest_write = std::max(injected.longest_write, taken);
+  if (injected.counts) injected.write_bytes.push_back(taken);
   const bool is_cut = ++injected.writes == injected.cut_write && injected.cut_after < taken;
   outstanding_ += taken;
   std::string_view left(bytes.data(), is_cut ? injected.cut_after : taken);
@@ -92,7 +92,7 @@ void stream_socket::arrive(std::int64_t retry_after) {
   stalled_since_ = -1;
   segment& next = in_transit_.front();
   faults& injected = kernel_.injected;
-  if (next.what == segment::kind::data) injected.longest_read = std::max(injected.longest_read, next.bytes.size());
+  if (next.what == segment::kind::data && injected.counts) injected.read_bytes.push_back(next.bytes.size());
   if (next.what == segment::kind::data && ++injected.reads == injected.split_read &&
       injected.split_after < next.bytes.size()) {
     // The second part comes after everything else that is under way.

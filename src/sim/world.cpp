@@ -190,6 +190,8 @@ void world::reset_connections(const host& one, const host& other) {
 std::uint64_t world::random_below(std::uint64_t count) noexcept { return core_.random.below(count); }
 std::uint64_t world::seed() const noexcept { return core_.seed; }
 
+bool world::fault_may_fail() const noexcept { return core_.fault_may_fail; }
+
 void world::fail(std::string why) {
   core_.in.fibers.fail(std::move(why));
   std::unreachable();

@@ -48,6 +48,7 @@ class world_core {
   /// Errors that an injected fault explains.
   bool allows_cancelled = false;
   bool allows_bad_alloc = false;
+  bool fault_may_fail = false;
   std::exception_ptr error;
 
  private:

@@ -115,6 +115,9 @@ class world {
   /// Ends the run as failed. **Errors** Does not return: the scenario stays where it is.
   [[noreturn]] void fail(std::string why);
   [[nodiscard]] std::uint64_t seed() const noexcept;
+  /// True if this run of `explore` has a fault that may make what the scenario does fail: a cancelled await, a refused
+  /// allocation, a write that is cut. A late segment or wake-up is none.
+  [[nodiscard]] bool fault_may_fail() const noexcept;
 
  private:
   detail::world_core& core_;

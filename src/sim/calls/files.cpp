@@ -83,7 +83,7 @@ FILE* open_stream(kernel& in, const char* path, const char* mode) {
     FILE* const made = ::fmemopen(nullptr, content->size(), "w+");
     if (made == nullptr) return nullptr;
     (void)std::fwrite(content->data(), 1, content->size(), made);
-    std::rewind(made);
+    (void)std::fseek(made, 0, SEEK_SET);
     return made;
   }
   if (*mode != 'r' || !may_read(path)) kernel::refuse("fopen of this file");

@@ -1,0 +1,60 @@
+#pragma once
+
+// Systematic, not random: runs a scenario once, counts what could go wrong, and runs it again for each.
+//
+//   TEST(queue, survives_every_fault) {
+//     const auto seen = tare::sim::explore({.failed = [] { return ::testing::Test::HasFailure(); }},
+//                                          [](tare::sim::world& w) -> tare::task<> { ... });
+//     EXPECT_GT(seen.awaits.tried, 0);
+//   }
+//
+// After each run, what `tare::sim::run` checks is checked: nothing leaks, nothing waits forever, and what the scenario
+// asserts. A task that ends because its await was cancelled or an allocation was refused is no failure; a scenario asks
+// `world::fault_may_fail` whether it may expect success.
+
+#include <tare/sim/run.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace tare::sim {
+
+struct explore_options {
+  options run = {.twice = false, .time_limit = std::chrono::hours(24)};
+  bool cancel_awaits = true;       ///< each time a task is suspended: it is cancelled there, once
+  bool refuse_allocations = true;  ///< each frame and record: std::bad_alloc, once
+  bool cut_writes = true;          ///< each write, after each byte: then a reset, or silence
+  bool split_reads = true;         ///< each segment, at each byte: the second part arrives later than all else
+  bool delay_wakes = true;         ///< each wake-up of a thread: it runs after all others
+  std::size_t max_bytes = 64;      ///< of a write or segment at which it is cut: the first ones, and the last
+  std::uint64_t max_runs = 50'000;
+  /// Asked after each run; true ends the exploration. For assertions that do not throw.
+  std::function<bool()> failed = {};
+};
+
+/// How many faults of a kind there were, and how many of them have been tried: fewer only if `max_runs` is reached.
+struct explored_faults {
+  std::uint64_t possible = 0;
+  std::uint64_t tried = 0;
+};
+
+struct exploration {
+  explored_faults awaits;
+  explored_faults allocations;
+  explored_faults writes;
+  explored_faults reads;
+  explored_faults wakes;
+  std::uint64_t runs = 0;
+};
+
+/// One line with these counts.
+[[nodiscard]] std::string to_string(const exploration& seen);
+
+/// Runs the scenario with each fault. Throws `failure`, which names the fault and how to repeat it: `TARE_SIM_FAULT` in
+/// the environment makes it one run with that fault.
+exploration explore(const explore_options& chosen, const scenario& body);
+
+}  // namespace tare::sim

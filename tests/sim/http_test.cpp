@@ -1,0 +1,105 @@
+// An HTTP client and server on two hosts, under every single fault, and under many seeds with random ones.
+
+#include <tare/http.hpp>
+
+#include <tare/net.hpp>
+#include <tare/sim.hpp>
+#include <tare/tare.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <utility>
+
+namespace {
+
+using namespace std::chrono_literals;
+using tare::task;
+using tare::sim::world;
+
+task<> serve(const world& w) {
+  auto listening = tare::net::listener::bind(tare::net::endpoint::any(80));
+  if (!listening) {
+    EXPECT_TRUE(w.fault_may_fail()) << listening.error().message();
+    co_return;
+  }
+  tare::http::router routes;
+  routes.get("/short", [](tare::http::request& /*asked*/, tare::http::response& answer) -> task<> {
+    (void)co_await answer.send("text/plain", "short");
+  });
+  routes.get("/pieces", [](tare::http::request& /*asked*/, tare::http::response& answer) -> task<> {
+    for (int i = 0; i < 3; ++i) {
+      auto sent = co_await answer.write("piece ");
+      if (!sent) co_return;
+      co_await tare::sleep_for(1ms);
+    }
+  });
+  routes.post("/echo", [](tare::http::request& asked, tare::http::response& answer) -> task<> {
+    auto body = co_await asked.body().read_all();
+    if (!body) co_return;
+    (void)co_await answer.send("text/plain", *body);
+  });
+  tare::http::server_options options;
+  options.on_error = [](const std::exception_ptr& /*error*/) {};
+  tare::http::server server(std::move(routes), std::move(options));
+  (void)co_await server.serve(std::move(*listening));
+}
+
+/// A response is the right one, or an error, and never a wrong or a short one.
+task<> ask(world& w, tare::http::client& by, tare::http::client_request request, std::string expected) {
+  auto response = co_await by.send(std::move(request));
+  if (!response) {
+    EXPECT_TRUE(w.fault_may_fail()) << response.error().message();
+    co_return;
+  }
+  const auto status = response->status();
+  auto body = co_await response->read_all();
+  if (!body) {
+    EXPECT_TRUE(w.fault_may_fail()) << body.error().message();
+    co_return;
+  }
+  if (status == 200) {
+    EXPECT_EQ(*body, expected);
+  } else {
+    EXPECT_TRUE(w.fault_may_fail()) << status;
+  }
+}
+
+task<> converse(world& w) {
+  auto& server = w.add_host("server");
+  server.spawn(serve(w));
+  co_await tare::sleep_for(1ms);
+  const std::string base = "http://" + server.address();
+  tare::http::client_options options;
+  options.call_timeout = 10min;
+  tare::http::client client(std::move(options));
+  tare::http::client_request post;
+  post.method = "POST";
+  post.url = base + "/echo";
+  post.body = "body";
+  co_await ask(w, client, {.url = base + "/short"}, "short");
+  co_await ask(w, client, {.url = base + "/pieces"}, "piece piece piece ");
+  co_await ask(w, client, std::move(post), "body");
+  if (!w.fault_may_fail()) {
+    EXPECT_EQ(client.idle_connections(), 1U);
+  }
+}
+
+TEST(sim_http, requests_and_responses_under_every_fault) {
+  tare::sim::explore_options chosen;
+  chosen.failed = [] { return ::testing::Test::HasFailure(); };
+  chosen.max_bytes = 200;
+  const auto seen = tare::sim::explore(chosen, converse);
+  std::printf("http: %s\n", tare::sim::to_string(seen).c_str());
+  EXPECT_EQ(seen.awaits.tried, seen.awaits.possible);
+  EXPECT_EQ(seen.allocations.tried, seen.allocations.possible);
+  EXPECT_EQ(seen.writes.tried, seen.writes.possible);
+  EXPECT_EQ(seen.reads.tried, seen.reads.possible);
+  EXPECT_GT(seen.writes.tried, 100U);
+}
+
+TEST(sim_http, requests_and_responses_under_many_seeds) { tare::sim::run_seeds(300, {}, converse); }
+
+}  // namespace
