@@ -8,6 +8,7 @@
 #include "http/route.hpp"
 
 #include <tare/http/detail/connection_group.hpp>
+#include <tare/http/detail/lasting_connection.hpp>
 #include <tare/http/detail/transport.hpp>
 #include <tare/http/error.hpp>
 #include <tare/http/fields.hpp>
@@ -88,8 +89,13 @@ class exchange {
   /// Sends a frame of the other protocol unchanged, in one piece if it is small. `already_sent` after a truncated
   /// frame, because anything that followed would be taken for part of it.
   [[nodiscard]] task<result<void>> send_raw(std::span<const std::byte> head, std::string_view payload);
+  /// The connection leaves this exchange when the handler has returned, and becomes a lasting one.
+  void hand_over(served to) noexcept { handed_over_ = std::move(to); }
+  [[nodiscard]] served& handed_over() noexcept { return handed_over_; }
   /// For a WebSocket: it has been closed, or the peer has disconnected.
   void skip_close_frame() noexcept { close_frame_due_ = false; }
+  /// Sending has stopped in the middle of a frame.
+  void note_cut() noexcept { (void)fail(errc::already_sent); }
   [[nodiscard]] bool close_frame_due() const noexcept { return close_frame_due_ && complete(); }
 
   // Memory. The share equals what is held: frames, the head, a non-empty buffer, parts of records, and what the handler
@@ -124,7 +130,7 @@ class exchange {
   [[nodiscard]] const matched_route& route() const noexcept { return route_; }
   [[nodiscard]] transport connection() const noexcept { return connection_; }
   [[nodiscard]] server_core& server() const noexcept { return group_.server(); }
-  [[nodiscard]] const connection_group& group() const noexcept { return group_; }
+  [[nodiscard]] connection_group& group() const noexcept { return group_; }
   /// Resets the state for the next request of the connection.
   void next() noexcept;
 
@@ -219,6 +225,7 @@ class exchange {
   std::uint64_t left_ = 0;              ///< of the announced length
   std::size_t sent_ = 0;                ///< of the scratch buffer, in the first attempt
   matched_route route_;
+  served handed_over_{false};
   memory_share share_;
   std::size_t admitted_bytes_ = 0;  ///< the maximum that the request may hold, if it was admitted with that
   std::size_t reserved_bytes_ = 0;  ///< what the handler has reserved

@@ -2,6 +2,7 @@
 // serve_requests while there are bytes.
 
 #include "http/exchange.hpp"
+#include "http/linger.hpp"
 #include "http/server_core.hpp"
 #include "http/websocket/frame.hpp"
 #include "net/tls/client_hello.hpp"
@@ -28,8 +29,6 @@ using namespace std::chrono_literals;
 
 namespace detail {
 
-namespace {
-
 /// Closing with unread bytes makes the system reset the connection, which may destroy the response in transit. So the
 /// peer gets a second to read it and to close (RFC 9112, 9.6).
 task<> linger(transport connection) {
@@ -42,7 +41,9 @@ task<> linger(transport connection) {
   }
 }
 
-enum class afterwards : std::uint8_t { idle, close, linger };
+namespace {
+
+enum class afterwards : std::uint8_t { idle, close, linger, last };
 
 /// If the last response is complete, announces the end of the connection, over TLS with close_notify; a truncated
 /// response must not look complete.
@@ -113,7 +114,7 @@ task<> call_handler(server_core& server, request& asked, response& answer) {
 }
 
 /// Serves the requests that have arrived. Nothing of them remains when the connection is closed.
-task<afterwards> serve_arrived(transport connection, connection_group& group, memory_share& left) {
+task<afterwards> serve_arrived(transport connection, connection_group& group, memory_share& left, served& lasting) {
   exchange x(connection, group);
   for (;;) {
     auto arrived = x.try_read_head();
@@ -141,6 +142,10 @@ task<afterwards> serve_arrived(transport connection, connection_group& group, me
       x.server().begin_handler(x, guard);
       co_await guard.run(call_handler(x.server(), asked, answer));
       x.server().end_handler(x);
+      if (x.handed_over().lasts()) {
+        lasting = std::move(x.handed_over());
+        co_return afterwards::last;
+      }
       if (x.upgraded()) {
         if (guard.error() && !x.timed_out) x.server().report(guard.error());
         connection.expires_after(1s);
@@ -166,10 +171,12 @@ task<afterwards> serve_arrived(transport connection, connection_group& group, me
 
 std::chrono::nanoseconds first_wait(const server_core& server) noexcept { return server.options().head_timeout; }
 
-task<bool> serve_requests(transport connection, connection_group& group) {
+task<served> serve_requests(transport connection, connection_group& group) {
   memory_share left;
-  const afterwards then = co_await serve_arrived(connection, group, left);
-  if (then != afterwards::linger) co_return then == afterwards::idle;
+  served lasting(false);
+  const afterwards then = co_await serve_arrived(connection, group, left, lasting);
+  if (then == afterwards::last) co_return std::move(lasting);
+  if (then != afterwards::linger) co_return served(then == afterwards::idle);
   left.keep_from_reserve();
   left.shrink_to(exchange::frames_bytes);
   if (group.server().budget() != nullptr && !left) {
@@ -177,7 +184,7 @@ task<bool> serve_requests(transport connection, connection_group& group) {
   } else {
     co_await linger(connection);
   }
-  co_return false;
+  co_return served(false);
 }
 
 }  // namespace detail
@@ -198,6 +205,7 @@ void server::stop(std::chrono::nanoseconds drain_timeout) noexcept {
   core_->end_drains_after(std::max(drain_timeout, std::chrono::nanoseconds(0)));
 }
 std::size_t server::connections() const noexcept { return core_->connections(); }
+std::size_t server::lasting_connections() const noexcept { return core_->lasting_connections(); }
 std::size_t server::active_requests() const noexcept { return core_->handlers(); }
 std::uint64_t server::requests() const noexcept { return core_->requests(); }
 
@@ -275,7 +283,7 @@ task<net::result<void>> server::serve(net::listener listener, net::tls::context 
 template <class Serve>
 task<net::result<void>> server::accept_all(net::listener listener, Serve serve) {
   scope connections;
-  detail::connection_group group(*core_);
+  detail::connection_group group(*core_, &connections);
   task<> ending = wait_for_connections(connections);
   detail::server_core::acceptor self{.listening = &listener, .connections = &connections};
   core_->add(self);

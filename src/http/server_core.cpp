@@ -1,5 +1,6 @@
 #include "http/server_core.hpp"
 
+#include "http/lasting/lasting.hpp"
 #include "io/buffer_pool.hpp"
 #include "sched/report.hpp"
 
@@ -162,7 +163,7 @@ bool server_core::make_room() noexcept {
     std::push_heap(chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(count), more);
   }
   for (exchange* each : std::span(chosen).first(count)) each->shed();
-  return count != 0;
+  return shed_lasting() || count != 0;
 }
 
 std::size_t server_core::connections() const noexcept {
@@ -195,8 +196,9 @@ void server_core::sweep_later() noexcept {
 
 void server_core::sweep() noexcept {
   ++sweeps_;
-  if (first_ == nullptr) return;
+  if (first_ == nullptr && works_ == nullptr) return;
   sweep_later();
+  retry_hungry(works_);
   if (budget_ != nullptr && budget_->waiting() != 0) (void)make_room();
   for (exchange* each = first_; each != nullptr; each = each->next_) {
     const bool is_over = each->group().is_over();

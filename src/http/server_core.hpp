@@ -7,13 +7,16 @@
 // for too long are cancelled. So a request costs no timer, and a short one no watcher.
 
 #include "http/exchange.hpp"
+#include "http/lasting/lasting_work.hpp"
 
 #include <tare/detail/timer_node.hpp>
 #include <tare/http/handler.hpp>
 #include <tare/http/server.hpp>
 #include <tare/memory_budget.hpp>
 #include <tare/net/listener.hpp>
+#include <tare/runtime.hpp>
 #include <tare/scope.hpp>
+#include <tare/shard_id.hpp>
 
 #include <array>
 #include <chrono>
@@ -62,6 +65,21 @@ class server_core {
   void begin_handler(exchange& of, request_guard& guard) noexcept;
   void end_handler(exchange& of) noexcept;
 
+  // Lasting connections. What they hold is one share of the budget.
+  /// The number of a route; nullopt if there are too many.
+  [[nodiscard]] std::optional<std::uint16_t> number_of(const lasting_route& route);
+  [[nodiscard]] const lasting_route& route(std::uint16_t number) const noexcept { return *lasting_routes_[number]; }
+  [[nodiscard]] bool admit_lasting(std::size_t bytes) noexcept;
+  void release_lasting(std::size_t bytes) noexcept;
+  void count_lasting(std::ptrdiff_t change) noexcept { lasting_ += static_cast<std::size_t>(change); }
+  [[nodiscard]] std::size_t lasting_connections() const noexcept { return lasting_; }
+  [[nodiscard]] shard_id home() const noexcept { return home_; }
+  /// What the receiving task that resumes next has received.
+  [[nodiscard]] socket_event& received() noexcept { return received_; }
+  /// Work that holds admitted memory: the sweep looks whether it can go on.
+  void enter(lasting_work& entering) noexcept;
+  void leave(lasting_work& leaving) noexcept;
+
   /// Counts tenths of a second while requests are in progress.
   [[nodiscard]] std::uint32_t sweeps() const noexcept { return sweeps_; }
   [[nodiscard]] std::size_t handlers() const noexcept { return handlers_; }
@@ -90,6 +108,7 @@ class server_core {
   };
 
   void sweep() noexcept;
+  bool shed_lasting() noexcept;
   void sweep_later() noexcept;
 
   handler answer_;
@@ -101,6 +120,13 @@ class server_core {
   std::string scratch_;
   std::array<char, 40> date_{};
   std::time_t date_of_ = 0;
+
+  shard_id home_ = this_shard();
+  std::vector<const lasting_route*> lasting_routes_;
+  memory_share lasting_share_;
+  std::size_t lasting_ = 0;
+  socket_event received_;
+  lasting_work* works_ = nullptr;
 
   sweep_timer timer_;
   exchange* first_ = nullptr;

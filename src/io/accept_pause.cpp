@@ -45,7 +45,7 @@ void accept_pause::end() noexcept {
     auto& listener = *from_link<io_slot>(each);
     listener.clear(io_paused);
     listener.set(io_readable);
-    reactor_.queue(listener.reader);
+    reactor_.queue(listener, io_direction::read);
   }
   paused_.clear();
 }

@@ -46,6 +46,9 @@ bool reactor::perform(io_slot& slot, io_call call, io_wait& wait) noexcept {
   outcome_.error = 0;
   outcome_.count = 0;
   const io_direction in = direction_of(call);
+  if (call == io_call::attempt_read || call == io_call::attempt_write) {
+    return slot.has(io_abandoned) ? fail(ECANCELED) : attempt_(wait, slot, in);
+  }
   if (slot.has(io_abandoned | expired_flag(in))) [[unlikely]]
     return fail(slot.has(io_abandoned) ? ECANCELED : ETIMEDOUT);
   switch (call) {

@@ -66,7 +66,7 @@ void deadline_sweep::arm_at(std::int64_t unit) noexcept {
 void deadline_sweep::expire(io_slot& slot, io_direction in) noexcept {
   slot.set_deadline(in, 0);
   slot.set(expired_flag(in));
-  reactor_.queue(slot.waiting(in));
+  reactor_.queue(slot, in);
 }
 
 void deadline_sweep::sweep() noexcept {

@@ -90,8 +90,8 @@ void reactor::on_event(io_slot& slot, std::uint32_t events) noexcept {
   if ((events & (event_in | event_error | event_hang_up | event_peer_closed)) != 0) slot.set(io_readable);
   if ((events & (event_error | event_hang_up | event_peer_closed)) != 0) slot.set(io_ended);
   if ((events & (event_out | event_error | event_hang_up)) != 0) slot.set(io_writable);
-  if (slot.has(io_readable)) queue(slot.reader);
-  if (slot.has(io_writable)) queue(slot.writer);
+  if (slot.has(io_readable)) queue(slot, io_direction::read);
+  if (slot.has(io_writable)) queue(slot, io_direction::write);
   if (slot.has(io_foreign)) {
     // Announced once, perhaps for one of two waiting tasks. A failure appears as readiness.
     slot.clear(io_announced);
@@ -113,15 +113,43 @@ void reactor::on_failure(io_slot& slot) noexcept {
   on_event(slot, event_error);
 }
 
-void reactor::queue(link waiting) noexcept {
+void reactor::queue(io_slot& slot, io_direction in) noexcept {
+  const link waiting = slot.waiting(in);
   if (waiting == no_link) return;
-  auto& task = *from_link<wait_state>(from_link<io_wait>(waiting)->owner);
+  auto& wait = *from_link<io_wait>(waiting);
+  if (wait.owner == no_link) {
+    if (!slot.has(io_abandoned)) (void)attempt_(wait, slot, in);
+    return;
+  }
+  auto& task = *from_link<wait_state>(wait.owner);
   if (task.kind() == wait_kind::io) shard_.make_ready(task, wait_kind::ready_io);
 }
 
 void reactor::queue_if_waiting(io_slot& slot) noexcept {
-  queue(slot.reader);
-  queue(slot.writer);
+  queue(slot, io_direction::read);
+  queue(slot, io_direction::write);
+}
+
+bool reactor::wait_without_task(io_wait& wait, io_call call) noexcept {
+  auto& slot = *from_link<io_slot>(wait.slot);
+  const io_direction in = direction_of(call);
+  link& waiting = slot.waiting(in);
+  if (waiting == to_link(&wait)) return true;
+  if (waiting != no_link) return false;
+  if (!slot.has(io_watched)) {
+    if (poller_->watch(slot)) return false;
+    slot.set(io_watched);
+  }
+  wait.owner = no_link;
+  waiting = to_link(&wait);
+  slot.set_call(in, call);
+  return true;
+}
+
+void reactor::end_wait_without_task(io_wait& wait, io_direction in) noexcept {
+  if (wait.slot == no_link) return;
+  auto& slot = *from_link<io_slot>(wait.slot);
+  if (slot.waiting(in) == to_link(&wait)) detach(slot, slot.waiting(in));
 }
 
 bool reactor::complete(wait_state& task) noexcept {
@@ -131,7 +159,12 @@ bool reactor::complete(wait_state& task) noexcept {
   io_wait& wait = *from_link<io_wait>(waiting);
   if (!perform(slot, slot.call(in), wait)) {
     if (!task.cancelled) {
-      task.set_kind(wait_kind::io);
+      // An attempt that has stopped early gets another turn, because no event will follow.
+      if (slot.call(in) == io_call::attempt_read && slot.has(io_readable)) {
+        shard_.make_ready(task, wait_kind::ready_io);
+      } else {
+        task.set_kind(wait_kind::io);
+      }
       return false;
     }
     shard_.refuse_await();
@@ -151,7 +184,7 @@ void reactor::for_each_waiting(void (*visit)(wait_state& task)) noexcept {
     // Both are looked up before the first visit, because the slot may be freed after it.
     const std::array<link, 2> waiting{slot.reader, slot.writer};
     for (const link each : waiting) {
-      if (each == no_link) continue;
+      if (each == no_link || from_link<io_wait>(each)->owner == no_link) continue;
       auto& task = *from_link<wait_state>(from_link<io_wait>(each)->owner);
       if (task.kind() == wait_kind::io) visit(task);
     }
@@ -160,7 +193,10 @@ void reactor::for_each_waiting(void (*visit)(wait_state& task)) noexcept {
 
 bool reactor::is_awaited() noexcept {
   bool found = false;
-  slots_.for_each([&found](const io_slot& slot) { found = found || slot.reader != no_link || slot.writer != no_link; });
+  const auto has_task = [](link waiting) {
+    return waiting != no_link && from_link<io_wait>(waiting)->owner != no_link;
+  };
+  slots_.for_each([&](const io_slot& slot) { found = found || has_task(slot.reader) || has_task(slot.writer); });
   return found;
 }
 
@@ -195,6 +231,9 @@ int reactor::release(io_slot& slot) noexcept {
   slot.read_deadline = 0;
   slot.write_deadline = 0;
   slot.set(io_abandoned);
+  for (link* waiting : {&slot.reader, &slot.writer}) {
+    if (*waiting != no_link && from_link<io_wait>(*waiting)->owner == no_link) *waiting = no_link;
+  }
   queue_if_waiting(slot);
   free_if_unused(slot);
   return fd;

@@ -100,8 +100,20 @@ class reactor final : public driver {
   /// The descriptor cannot be watched.
   void on_failure(io_slot& slot) noexcept;
 
-  /// Queues the waiting task, if any, so that its call is tried.
-  void queue(link waiting) noexcept;
+  /// Queues the waiting task, if any, so that its call is tried. For a wait without a task, makes the call.
+  void queue(io_slot& slot, io_direction in) noexcept;
+
+  /// The function behind `io_call::attempt_read` and `attempt_write`. True if the waiting task is to resume. It is
+  /// called even if the deadline has passed. If it stops while more could be done, it sets the slot's ready flag. A
+  /// call for a wait without a task may come from the poller: it must not close the descriptor, and its result is
+  /// ignored.
+  using attempt = bool (*)(io_wait& wait, io_slot& slot, io_direction in);
+  void attempt_by(attempt function) noexcept { attempt_ = function; }
+  /// Starts a wait without a task; does nothing if there is one. If the slot is already ready, no event may follow, so
+  /// attempt first. False if the kernel refuses to watch the descriptor, or a task waits.
+  [[nodiscard]] bool wait_without_task(io_wait& wait, io_call call) noexcept;
+  /// Takes it back.
+  void end_wait_without_task(io_wait& wait, io_direction in) noexcept;
 
   [[nodiscard]] deadline_sweep& deadlines() noexcept { return deadlines_; }
   [[nodiscard]] shard& owner() noexcept { return shard_; }
@@ -140,6 +152,7 @@ class reactor final : public driver {
   io_outcome outcome_;
   deadline_sweep deadlines_;
   accept_pause accept_pause_;
+  attempt attempt_ = nullptr;
   std::unordered_map<int, link> foreign_;
   std::atomic<bool> has_orphans_ = false;
 };

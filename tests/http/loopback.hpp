@@ -101,6 +101,9 @@ class raw_client {
     co_return co_await read_response();
   }
 
+  /// What has been read but not returned.
+  std::string take_unread() { return std::exchange(unread_, {}); }
+
   net::stream& stream() noexcept { return stream_; }
 
  private:

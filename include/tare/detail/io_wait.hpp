@@ -17,6 +17,10 @@
 namespace tare::detail {
 
 /// The call to make when the descriptor is ready: ready for writing from `writable` on, otherwise ready for reading.
+///
+/// An `attempt` is a function of a protocol above, which reads or writes itself (reactor::attempt_by). Until it has a
+/// result, its task continues to wait, so a protocol needs no frame to read a message that arrives in pieces. Such a
+/// wait may also have no task: it exists in the slot until it is taken back, and its function is called for each event.
 enum class io_call : std::uint8_t {
   none,
   readable,
@@ -24,18 +28,20 @@ enum class io_call : std::uint8_t {
   read_lease,
   accept,
   receive_from,
+  attempt_read,
   writable,
   write_some,
   write,
   write_vector,
   send_to,
+  attempt_write,
 };
 
 struct alignas(8) io_wait {
   explicit io_wait(link of) noexcept : slot(of) {}
 
   link slot;             ///< of the descriptor; no_link if it is closed
-  link owner = no_link;  ///< the waiting task's wait state
+  link owner = no_link;  ///< the waiting task's wait state; no_link if no task waits
 };
 static_assert(sizeof(io_wait) == 8);
 

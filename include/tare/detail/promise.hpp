@@ -38,6 +38,13 @@ struct sleep_request {
 struct yield_request {};
 struct checkpoint_request {};
 
+/// A child that out-of-line code has made: a task returned by such a function would be a variable of the frame, while
+/// this is passed in a register. Owns nothing, so await it at once.
+struct child_request {
+  link child;
+  bool is_shielded;  ///< cancellation does not reach it
+};
+
 template <class T>
 struct shielded {
   task<T> inner;
@@ -236,6 +243,12 @@ class promise_base : public wait_state,
   void_child_awaiter& await_transform(task<void>&& child) noexcept;
   template <class T>
   child_awaiter<T> await_transform(task<T>&& child) noexcept;
+  void_child_awaiter& await_transform(child_request request) noexcept {
+    current_shard->check_await();
+    prev = request.child;
+    set_kind(request.is_shielded ? wait_kind::shielded_child : wait_kind::child);
+    return *this;
+  }
 
   template <class T>
   decltype(auto) await_transform(shielded<T>&& child) noexcept {

@@ -29,6 +29,7 @@ class request_admission;
 
 namespace detail {
 class exchange;
+class upgrade;
 struct route;
 }  // namespace detail
 
@@ -108,6 +109,7 @@ class request {
   friend class request_admission;
   friend class router;
   friend class websocket;
+  friend class detail::upgrade;
   detail::exchange& of_;
 };
 

@@ -13,11 +13,17 @@
 // 404. A path that has routes, but none for the method, gets 405 with Allow, or 204 for OPTIONS. HEAD uses the handler
 // of GET. Routing visits each segment once and allocates nothing.
 
+#include <tare/http/events.hpp>
 #include <tare/http/handler.hpp>
+#include <tare/http/handshake.hpp>
+#include <tare/http/websocket.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace tare::http {
 
@@ -38,6 +44,39 @@ class router {
   router& patch(std::string_view path, handler answer) { return add("PATCH", path, std::move(answer)); }
   router& del(std::string_view path, handler answer) { return add("DELETE", path, std::move(answer)); }
 
+  /// A WebSocket (websocket.hpp): the server responds to the handshake of a GET, and `answer` is called when the
+  /// connection has become a WebSocket. Its parameters are the socket, and the request if it wants that:
+  /// `task<>(websocket, handshake)` or `task<>(websocket)`. A request that is not a valid handshake gets 400, 403 or
+  /// 426.
+  ///
+  /// **Errors** As for `add`. **Cancellation** The task is cancelled when the server drains. **Bytes** docs/bytes.md.
+  template <class Answer>
+  router& websocket(std::string_view path, Answer answer, websocket_options options = {}) {
+    if constexpr (std::is_invocable_r_v<task<>, Answer&, http::websocket, handshake>) {
+      return add_websocket(path, std::move(answer), std::move(options), true);
+    } else {
+      return add_websocket(
+          path, [answer = std::move(answer)](http::websocket socket, handshake) { return answer(std::move(socket)); },
+          std::move(options), false);
+    }
+  }
+
+  /// An event stream (events.hpp): the server responds to a GET, and `answer` is called when the connection has become
+  /// an event stream: `task<>(event_stream, handshake)` or `task<>(event_stream)`.
+  ///
+  /// **Errors** As for `add`. **Cancellation** The task is cancelled when the client leaves or the server drains.
+  /// **Bytes** docs/bytes.md.
+  template <class Answer>
+  router& events(std::string_view path, Answer answer, events_options options = {}) {
+    if constexpr (std::is_invocable_r_v<task<>, Answer&, event_stream, handshake>) {
+      return add_events(path, std::move(answer), options, true);
+    } else {
+      return add_events(
+          path, [answer = std::move(answer)](event_stream out, handshake) { return answer(std::move(out)); }, options,
+          false);
+    }
+  }
+
   /// The handler for requests that match no route; the default responds with 404.
   router& otherwise(handler answer);
 
@@ -45,6 +84,12 @@ class router {
   [[nodiscard]] task<> operator()(request& asked, response& answer) const;
 
  private:
+  using websocket_handler = std::function<task<>(http::websocket, handshake)>;
+  router& add_websocket(std::string_view path, websocket_handler answer, websocket_options options, bool takes_request);
+
+  using events_handler = std::function<task<>(event_stream, handshake)>;
+  router& add_events(std::string_view path, events_handler answer, events_options options, bool takes_request);
+
   struct node;
   struct tree;
   std::shared_ptr<tree> tree_;

@@ -24,6 +24,7 @@
 #include <tare/cancellation.hpp>
 #include <tare/error.hpp>
 #include <tare/http/detail/connection_group.hpp>
+#include <tare/http/detail/lasting_connection.hpp>
 #include <tare/http/detail/transport.hpp>
 #include <tare/http/handler.hpp>
 #include <tare/net/byte_stream.hpp>
@@ -87,8 +88,8 @@ struct server_core_deleter {
   void operator()(server_core* core) const noexcept;
 };
 
-/// Serves the requests that have arrived. True if the connection is to be kept open, idle (src/http/serve.cpp).
-[[nodiscard]] task<bool> serve_requests(transport connection, connection_group& group);
+/// Serves the requests that have arrived (src/http/serve.cpp).
+[[nodiscard]] task<served> serve_requests(transport connection, connection_group& group);
 [[nodiscard]] std::chrono::nanoseconds first_wait(const server_core& server) noexcept;
 /// Passes an exception of a connection to `server_options::on_error`.
 void report(const server_core& server, const std::exception_ptr& error) noexcept;
@@ -135,6 +136,8 @@ class server {
   [[nodiscard]] std::size_t connections() const noexcept;
   /// Number of requests whose handlers have not ended.
   [[nodiscard]] std::size_t active_requests() const noexcept;
+  /// Number of WebSockets and event streams of `router::websocket` and `router::events`.
+  [[nodiscard]] std::size_t lasting_connections() const noexcept;
   /// Number of responses so far.
   [[nodiscard]] std::uint64_t requests() const noexcept;
 
@@ -150,12 +153,20 @@ class server {
   static task<> serve_connection(Stream stream, detail::connection_group& group) {
     try {
       detail::transport::of(stream).expires_after(detail::first_wait(group.server()));
-      do {
+      for (;;) {
         if (!co_await stream.readable()) {
           (void)stream.shutdown_write();  // over TLS, close_notify
           co_return;
         }
-      } while (co_await shield(detail::serve_requests(detail::transport::of(stream), group)));
+        detail::served then = co_await shield(detail::serve_requests(detail::transport::of(stream), group));
+        if (then.is_idle()) continue;
+        if (!then.lasts()) co_return;
+        const tare::detail::link lasting = detail::begin_lasting(stream, group, then);
+        if (lasting != tare::detail::no_link) {
+          co_await tare::detail::child_request{.child = lasting, .is_shielded = false};
+        }
+        co_return;
+      }
     } catch (const std::bad_alloc&) {
       co_return;  // No memory for a frame: this connection ends, the others continue.
     } catch (const cancelled&) {

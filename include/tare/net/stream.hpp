@@ -171,6 +171,9 @@ class stream {
   /// `close`.
   [[nodiscard]] int release() noexcept;
 
+  /// For the library: the slot of the descriptor.
+  [[nodiscard]] tare::detail::link detail_slot() const noexcept { return slot_; }
+
  private:
   friend stream detail::stream_of(detail::link slot) noexcept;
   friend class tls::stream;

@@ -189,6 +189,9 @@ class stream {
   /// Bytes held for partially received records and for records waiting to be sent.
   [[nodiscard]] std::size_t buffered_bytes() const noexcept;
 
+  /// For the library: the slot of the descriptor.
+  [[nodiscard]] tare::detail::link detail_slot() const noexcept { return below_.detail_slot(); }
+
  private:
   stream(net::stream below, detail::session_owner session) noexcept;
   [[nodiscard]] task<result<void>> handshake();

@@ -5,6 +5,8 @@
 
 #include "http/websocket/utf8.hpp"
 
+#include <tare/http/detail/websocket_awaits.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -14,15 +16,6 @@
 
 namespace tare::http::detail {
 
-enum class opcode : std::uint8_t {
-  continuation = 0x0,
-  text = 0x1,
-  binary = 0x2,
-  close = 0x8,
-  ping = 0x9,
-  pong = 0xA,
-};
-
 /// Codes of section 7.4.1 that the server sends itself.
 enum class close_code : std::uint16_t {
   normal = 1000,
@@ -31,6 +24,7 @@ enum class close_code : std::uint16_t {
   no_status = 1005,  ///< never sent: a close frame without a code
   bad_text = 1007,
   too_large = 1009,
+  internal_error = 1011,
   try_again_later = 1013,
 };
 
@@ -53,6 +47,8 @@ class frame_reader {
   [[nodiscard]] progress feed(std::span<std::byte> bytes);
   [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
 
+  /// Between two messages: nothing of the next has arrived.
+  [[nodiscard]] bool is_idle() const noexcept { return head_bytes_ == 0 && !in_frame_ && !in_message_; }
   /// Bytes held by the message being assembled.
   [[nodiscard]] std::size_t held_bytes() const noexcept { return message_.capacity(); }
   /// The complete message; taking it makes room for the next.

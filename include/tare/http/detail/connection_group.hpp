@@ -2,6 +2,8 @@
 
 // Connections that are drained together: those of one listener, or a single one.
 
+#include <tare/scope.hpp>
+
 #include <cstdint>
 
 namespace tare::http::detail {
@@ -10,12 +12,15 @@ class server_core;
 
 class connection_group {
  public:
-  explicit connection_group(server_core& server) noexcept : server_(server) {}
+  /// `connections` is their scope; a single connection has none.
+  explicit connection_group(server_core& server, scope* connections = nullptr) noexcept
+      : server_(server), connections_(connections) {}
   connection_group(const connection_group&) = delete;
   connection_group& operator=(const connection_group&) = delete;
   ~connection_group() = default;
 
   [[nodiscard]] server_core& server() const noexcept { return server_; }
+  [[nodiscard]] scope* connections() const noexcept { return connections_; }
 
   /// From now on requests have `server_options::drain_timeout` to end.
   void begin_drain() noexcept;
@@ -25,6 +30,7 @@ class connection_group {
 
  private:
   server_core& server_;
+  scope* connections_;
   std::uint32_t over_at_ = 0;  ///< the sweep that ends the remaining requests
   bool draining_ = false;
 };

@@ -3,6 +3,7 @@
 // A type-erased connection, for code that should not be a template: a pointer to the stream and a table of operations.
 // 16 bytes, passed by value. The stream must outlive it.
 
+#include <tare/detail/link.hpp>
 #include <tare/net/byte_stream.hpp>
 #include <tare/net/direction.hpp>
 #include <tare/net/endpoint.hpp>
@@ -61,6 +62,8 @@ class transport {
   /// Waits until the peer has closed or more bytes have arrived; true if it has closed. Reads nothing. False
   /// immediately if the stream lacks this operation.
   [[nodiscard]] task<bool> peer_closes() const { return operations_->peer_closes(stream_); }
+  /// The slot of its descriptor, for waits without a frame; no_link if it has none.
+  [[nodiscard]] tare::detail::link slot() const noexcept { return operations_->slot(stream_); }
   [[nodiscard]] net::result<net::endpoint> peer() const { return operations_->peer(stream_); }
   [[nodiscard]] std::optional<net::tls::certificate> peer_certificate() const {
     return operations_->peer_certificate(stream_);
@@ -80,6 +83,7 @@ class transport {
     task<net::result<void>> (*writable)(void* stream);
     std::size_t (*buffered_bytes)(void* stream) noexcept;
     task<bool> (*peer_closes)(void* stream);
+    tare::detail::link (*slot)(void* stream) noexcept;
     net::result<net::endpoint> (*peer)(void* stream);
     std::optional<net::tls::certificate> (*peer_certificate)(void* stream);
   };
@@ -163,6 +167,13 @@ class transport {
         co_return false;
       }
     }
+    static tare::detail::link slot(void* stream) noexcept {
+      if constexpr (requires { at(stream).detail_slot(); }) {
+        return at(stream).detail_slot();
+      } else {
+        return tare::detail::no_link;
+      }
+    }
     static net::result<net::endpoint> peer(void* stream) {
       if constexpr (requires { at(stream).peer(); }) {
         return at(stream).peer();
@@ -193,6 +204,7 @@ class transport {
       .writable = &calls<Stream>::writable,
       .buffered_bytes = &calls<Stream>::buffered_bytes,
       .peer_closes = &calls<Stream>::peer_closes,
+      .slot = &calls<Stream>::slot,
       .peer = &calls<Stream>::peer,
       .peer_certificate = &calls<Stream>::peer_certificate,
   };

@@ -1,0 +1,256 @@
+#include "http/lasting/lasting.hpp"
+
+#include "http/linger.hpp"
+#include "http/server_core.hpp"
+#include "http/websocket/accepted_socket.hpp"
+#include "io/reactor.hpp"
+
+#include <tare/detail/frame_memory.hpp>
+#include <tare/error.hpp>
+#include <tare/resume_on.hpp>
+
+#include <array>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace tare::http::detail {
+
+using namespace std::chrono_literals;
+using tare::detail::from_link;
+using tare::detail::io_slot;
+using tare::detail::no_link;
+using tare::detail::reactor;
+using tare::detail::to_link;
+
+lasting_work& make_work(std::size_t max_message_bytes) {
+  return *::new (tare::detail::allocate_record(sizeof(lasting_work))) lasting_work(max_message_bytes);
+}
+
+void free_work(lasting_work& freed) noexcept {
+  std::destroy_at(&freed);
+  tare::detail::free_record(&freed);
+}
+
+served::served(lasting_work& begins) noexcept : link_(to_link(&begins)) {}
+
+void served::drop() noexcept { free_work(*from_link<lasting_work>(release())); }
+
+// --- the connection -------------------------------------------------------------------------------------------------
+
+lasting_connection::lasting_connection(carrier kind, tare::detail::link slot, connection_group& group,
+                                       served begins) noexcept
+    : io_wait(slot), group_(to_link(&group)), work_(begins.release()), kind_(kind) {
+  if (work_ != no_link) {
+    const auto& first = *from_link<lasting_work>(work_);
+    route_ = first.route_number;
+    protocol_ = first.protocol;
+    is_events_ = first.is_events;
+    is_chunked_ = first.is_chunked;
+  }
+  server().count_lasting(1);
+}
+
+lasting_connection::lasting_connection(lasting_connection&& other) noexcept
+    : io_wait(other.io_wait::slot),
+      group_(std::exchange(other.group_, no_link)),
+      work_(std::exchange(other.work_, no_link)),
+      held_bytes_(std::exchange(other.held_bytes_, 0)),
+      peer_code_(other.peer_code_),
+      route_(other.route_),
+      protocol_(other.protocol_),
+      kind_(other.kind_),
+      is_events_(other.is_events_),
+      is_chunked_(other.is_chunked_) {}
+
+transport lasting_connection::connection() noexcept {
+  switch (kind_) {
+    case carrier::plain:
+      return transport::of(static_cast<carried<net::stream>*>(this)->stream);
+    case carrier::tls:
+      return transport::of(static_cast<carried<net::tls::stream>*>(this)->stream);
+    case carrier::other:
+      break;
+  }
+  auto& other = static_cast<other_lasting_connection&>(*this);
+  return other.find(other);
+}
+
+tare::detail::child_request lasting_connection::run_handler() {
+  const tare::detail::link handler = lasting(*this).begin().release();
+  lasting(*this).set_handler(handler);
+  return {.child = handler, .is_shielded = false};
+}
+void lasting_connection::note_error() noexcept { lasting(*this).note_error(); }
+tare::detail::child_request lasting_connection::finish() {
+  return {.child = lasting::finish(*this).release(), .is_shielded = true};
+}
+void lasting_connection::end() noexcept {
+  if (group_ != no_link) lasting(*this).end();
+}
+
+// --- its life -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+task<> fail_handler(std::exception_ptr error) {
+  std::rethrow_exception(std::move(error));
+  co_return;
+}
+
+}  // namespace
+
+task<> lasting::begin() {
+  lasting_work& first = *work();
+  first.of = &of_;
+  if (reactor* const here = reactor::if_any(); here != nullptr) here->attempt_by(&lasting::on_attempt);
+  const lasting_route& route = *first.route;
+  handshake_owner head = std::move(first.head);
+  settle();
+  if (of_.is_events_) begin_events();
+  try {
+    return route.begin(to_link(&of_), std::move(head));
+  } catch (...) {
+    return fail_handler(std::current_exception());
+  }
+}
+
+void lasting::borrow() noexcept {
+  of_.is_borrowed_ = true;
+  work()->of = &of_;
+  if (reactor* const here = reactor::if_any(); here != nullptr) here->attempt_by(&lasting::on_attempt);
+}
+
+// Perhaps on another shard, to which the handler has moved.
+void lasting::note_error() noexcept {
+  std::exception_ptr error = std::current_exception();
+  if (tare::detail::is_cancellation(error)) {
+    of_.going_away_ = true;
+    return;
+  }
+  of_.has_failed_ = true;
+  try {
+    begin_work().error = std::move(error);
+  } catch (const std::bad_alloc&) {
+    return;  // then it is not reported
+  }
+}
+
+task<> lasting::finish(lasting_connection& of) {
+  lasting self(of);
+  co_await resume_on(self.server().home());
+  of.over_ = true;
+  if (of.is_events_) self.end_events();
+  if (lasting_work* const left = self.work(); left != nullptr) {
+    left->input.release();
+    if (left->error) self.server().report(std::exchange(left->error, nullptr));
+  }
+  if (!of.is_events_ && !of.close_sent_ && !of.cut_ && !of.gone_) {
+    self.send_close(of.has_failed_                            ? std::to_underlying(close_code::internal_error)
+                    : of.going_away_ || of.group().draining() ? std::to_underlying(close_code::going_away)
+                                                              : std::to_underlying(close_code::normal));
+  }
+  of.finished_ = true;
+  if (of.is_events_ && of.has_failed_) {
+    self.connection().abort();  // what has been sent must not look complete
+    co_return;
+  }
+  if (of.cut_) co_return;
+  if (lasting_work* const left = self.work(); left != nullptr && left->is_sending()) {
+    self.connection().expires_after(1s, net::direction::write);
+    const std::error_code error = co_await flush_in_turn(of);
+    if (error) co_return;
+  }
+  self.connection().shutdown_write();
+  if (!of.gone_) co_await linger(self.connection());
+}
+
+void lasting::end() noexcept {
+  if (!of_.finished_ && !of_.close_sent_ && !of_.cut_ && !of_.gone_ && !of_.is_borrowed_) {
+    // It was cancelled before its handler began.
+    if (of_.is_events_) {
+      end_events();
+    } else {
+      send_close(std::to_underlying(close_code::going_away));
+    }
+    if (lasting_work* const left = work(); left == nullptr || !left->is_sending()) connection().shutdown_write();
+  }
+  drop_work();
+  (void)hold(0);
+  if (!of_.is_borrowed_) server().release_lasting(lasting_bytes);
+  server().count_lasting(-1);
+  if (server().received().of == &of_) server().received() = {};
+}
+
+const websocket_options& lasting::options() const noexcept {
+  if (of_.is_borrowed_) return static_cast<const accepted_socket&>(of_).options;
+  return server().route(of_.route_).options();
+}
+
+std::string_view lasting::protocol() const noexcept {
+  if (of_.protocol_ == 0) return {};
+  return options().protocols[of_.protocol_ - 1U];
+}
+
+std::size_t lasting::buffered_bytes() const noexcept {
+  const lasting_work* const now = work();
+  return held_bytes() + connection().buffered_bytes() + (now == nullptr ? 0 : now->unsent.size());
+}
+
+io_slot* lasting::slot() const noexcept {
+  return of_.io_wait::slot == no_link ? nullptr : from_link<io_slot>(of_.io_wait::slot);
+}
+
+// --- its work -------------------------------------------------------------------------------------------------------
+
+lasting_work& lasting::begin_work() {
+  if (lasting_work* const there = work(); there != nullptr) return *there;
+  lasting_work& made = make_work(options().max_message_bytes);
+  made.of = &of_;
+  of_.work_ = to_link(&made);
+  return made;
+}
+
+void lasting::settle() noexcept {
+  const lasting_work* const now = work();
+  if (now == nullptr) return;
+  const bool receives = !now->input.empty() || !now->reader.is_idle() || now->hungry != 0 || now->receives ||
+                        now->outcome.of != nullptr || now->is_shed;
+  if (receives || now->is_sending() || now->behind != no_link || now->head != nullptr) return;
+  drop_work();
+}
+
+void lasting::drop_work() noexcept {
+  lasting_work* const dropped = work();
+  if (dropped == nullptr) return;
+  if (reactor* const here = reactor::if_any(); here != nullptr) {
+    here->end_wait_without_task(*dropped, tare::detail::io_direction::write);
+  }
+  if (dropped->is_listed) server().leave(*dropped);
+  of_.work_ = no_link;
+  free_work(*dropped);
+}
+
+bool lasting::hold(std::size_t bytes) noexcept {
+  if (of_.is_events_ || server().budget() == nullptr || bytes == of_.held_bytes_) return true;
+  if (bytes > of_.held_bytes_) {
+    if (!server().admit_lasting(bytes - of_.held_bytes_)) return false;
+  } else {
+    server().release_lasting(of_.held_bytes_ - bytes);
+  }
+  of_.held_bytes_ = static_cast<std::uint32_t>(bytes);
+  return true;
+}
+
+bool lasting::on_attempt(tare::detail::io_wait& wait, io_slot& slot, tare::detail::io_direction in) {
+  if (in == tare::detail::io_direction::read) {
+    lasting reading(static_cast<lasting_connection&>(wait));
+    if (!reading.of_.is_events_) return reading.attempt_receive();
+    reading.attempt_events(slot);
+    return false;
+  }
+  lasting(*static_cast<lasting_work&>(wait).of).flush_unsent();
+  return false;
+}
+
+}  // namespace tare::http::detail

@@ -1,0 +1,171 @@
+#pragma once
+
+// What a lasting connection does. A handle: make one for each call.
+
+#include "http/lasting/lasting_work.hpp"
+#include "io/slot.hpp"
+
+#include <tare/detail/io_wait.hpp>
+#include <tare/detail/link.hpp>
+#include <tare/detail/wait_state.hpp>
+#include <tare/http/detail/lasting_connection.hpp>
+#include <tare/http/detail/websocket_awaits.hpp>
+#include <tare/semaphore.hpp>
+#include <tare/task.hpp>
+
+#include <chrono>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace tare::http {
+class event_stream;
+class subscription;
+}  // namespace tare::http
+
+namespace tare::http::detail {
+
+class exchange;
+class server_core;
+
+/// What a lasting connection that holds nothing counts as: its frames, those of its handler, and a lasting_work.
+inline constexpr std::size_t lasting_bytes = 1024;
+/// A frame up to this size is copied into one buffer with its head.
+inline constexpr std::size_t max_copied_bytes = 16U << 10U;
+
+class lasting {
+ public:
+  explicit lasting(lasting_connection& of) noexcept : of_(of) {}
+  explicit lasting(tare::detail::link of) noexcept : of_(*tare::detail::from_link<lasting_connection>(of)) {}
+
+  // The life of the connection.
+  [[nodiscard]] task<> begin();
+  void note_error() noexcept;
+  [[nodiscard]] static task<> finish(lasting_connection& of);
+  /// The connection is destroyed. `unfinished`: the peer has not been told.
+  void end() noexcept;
+  [[nodiscard]] lasting_work* work() const noexcept {
+    return of_.work_ == tare::detail::no_link ? nullptr : tare::detail::from_link<lasting_work>(of_.work_);
+  }
+  /// Throws std::bad_alloc.
+  lasting_work& begin_work();
+  /// Frees the work if nothing is under way.
+  void settle() noexcept;
+  [[nodiscard]] server_core& server() const noexcept { return of_.server(); }
+  [[nodiscard]] transport connection() const noexcept { return of_.connection(); }
+  [[nodiscard]] lasting_connection& of() const noexcept { return of_; }
+  [[nodiscard]] const websocket_options& options() const noexcept;
+  [[nodiscard]] std::string_view protocol() const noexcept;
+  [[nodiscard]] std::uint16_t peer_code() const noexcept { return of_.peer_code_; }
+  [[nodiscard]] std::size_t buffered_bytes() const noexcept;
+  /// An exchange owns the stream.
+  void borrow() noexcept;
+  [[nodiscard]] bool is_borrowed() const noexcept { return of_.is_borrowed_; }
+  [[nodiscard]] bool is_cut() const noexcept { return of_.cut_ || (work() != nullptr && work()->is_sending()); }
+  /// The close frame has been sent, or there is nobody to send it to.
+  [[nodiscard]] bool is_closed() const noexcept { return of_.close_sent_ || of_.gone_; }
+  void take_input(net::lease input) noexcept {
+    work()->input = std::move(input);
+    settle();
+  }
+
+  // Receiving (receiving.cpp).
+  [[nodiscard]] bool begin_receive() noexcept;
+  [[nodiscard]] std::coroutine_handle<> wait_to_receive(tare::detail::wait_state& task) noexcept;
+  [[nodiscard]] socket_event take_received() noexcept;
+  /// Reads what has arrived. True if `received` is what the task gets.
+  [[nodiscard]] bool attempt_receive() noexcept;
+  [[nodiscard]] static task<> receive_in_a_task(lasting_connection& of);
+
+  // Sending (sending.cpp).
+  [[nodiscard]] tare::detail::link begin_send(opcode as, std::string_view payload, std::error_code& error) noexcept;
+  /// Without waiting; what the socket does not accept is sent later.
+  void send_control(opcode as, std::string_view payload) noexcept;
+  /// The same for what ends the connection, or else may be left out.
+  void send_small(std::string_view bytes, bool is_end) noexcept;
+  void send_close(std::uint16_t code) noexcept;
+  /// What could not be sent yet.
+  void flush_unsent() noexcept;
+
+  // Topics (topic/deliveries.cpp).
+  enum class encoding : std::uint8_t { frame, chunk, plain };
+  static constexpr std::size_t encodings = 3;
+  [[nodiscard]] encoding encoding_of() const noexcept;
+  /// False once nothing can be sent any more.
+  [[nodiscard]] bool may_send() const noexcept;
+  /// Something can be sent at once.
+  [[nodiscard]] bool is_free() const noexcept;
+  /// False if only a part could be sent, or nothing will be.
+  [[nodiscard]] bool send_shared(published_text text) noexcept;
+  /// `go_on` will deliver to it. False if the connection has been disconnected instead.
+  [[nodiscard]] bool note_behind(subscription& one) noexcept;
+  void forget_behind(subscription& one) noexcept;
+  /// Delivers what topics have published meanwhile.
+  void go_on() noexcept;
+  /// The handler gets an error, or is cancelled.
+  void disconnect() noexcept;
+  [[nodiscard]] static tare::detail::link link_of(const websocket& of) noexcept { return of.connection_; }
+  [[nodiscard]] static tare::detail::link link_of(const event_stream& of) noexcept;
+
+  // Event streams (events/events.cpp).
+  void begin_events() noexcept;
+  /// Drops what the client sends, and finds that it has left.
+  void attempt_events(tare::detail::io_slot& there) noexcept;
+  void cancel_handler() noexcept;
+  void end_events() noexcept;
+  void set_handler(tare::detail::link begun) noexcept {
+    if (of_.is_events_) of_.handler_ = begun;
+  }
+
+  /// Calls of the reactor (io_call::attempt_read and attempt_write).
+  static bool on_attempt(tare::detail::io_wait& wait, tare::detail::io_slot& slot, tare::detail::io_direction in);
+
+  /// Counts what is held for received messages. False if there is no room.
+  [[nodiscard]] bool hold(std::size_t bytes) noexcept;
+  /// Tries again, when others may have released memory.
+  void retry() noexcept;
+  void shed() noexcept;
+  [[nodiscard]] std::uint32_t held_bytes() const noexcept { return of_.is_events_ ? 0 : of_.held_bytes_; }
+
+ private:
+  class sending;
+  [[nodiscard]] tare::detail::io_slot* slot() const noexcept;
+  [[nodiscard]] bool deliver(std::error_code error) noexcept;
+  [[nodiscard]] bool deliver_message(lasting_work& from);
+  [[nodiscard]] bool fail(close_code code, std::error_code error) noexcept;
+  [[nodiscard]] std::optional<bool> pass_deadline() noexcept;
+  [[nodiscard]] std::optional<bool> parse(lasting_work& from);
+  /// What is held for received bytes at present.
+  [[nodiscard]] std::size_t held_now() const noexcept;
+  /// True if it has waited for too long.
+  [[nodiscard]] bool wait_for_room();
+  void set_deadline() noexcept;
+  [[nodiscard]] bool attempt();
+  /// Appends what is sent, and returns the part of the payload that is not copied; nullopt if it cannot be sent.
+  [[nodiscard]] std::optional<std::string_view> compose(std::string& to, opcode as, std::string_view payload);
+  [[nodiscard]] tare::detail::link send_now(opcode as, std::string_view payload, std::error_code& error);
+  [[nodiscard]] static task<std::error_code> send_rest(lasting_connection& of, sending mine, opcode as,
+                                                       std::string rest, std::string_view tail);
+  [[nodiscard]] static task<std::error_code> send_in_turn(lasting_connection& of, opcode as, std::string_view payload);
+  /// Leaves the connection cut if it does not write everything.
+  [[nodiscard]] static task<std::error_code> write_all(lasting_connection& of, std::string_view bytes);
+  [[nodiscard]] static task<std::error_code> write_unsent(lasting_connection& of);
+  [[nodiscard]] static task<std::error_code> flush_in_turn(lasting_connection& of);
+  void flush_later() noexcept;
+  void give_up_sending() noexcept;
+  void note_broken() noexcept;
+  /// True if everything has been sent.
+  [[nodiscard]] bool flush_pinned();
+  /// The peer does not accept a control frame in its time: the receiving task resumes with an error.
+  void note_stalled() noexcept;
+  void drop_work() noexcept;
+
+  lasting_connection& of_;
+};
+
+}  // namespace tare::http::detail

@@ -1,0 +1,234 @@
+#include "http/topic/topic_core.hpp"
+
+#include "http/events/encoding.hpp"
+#include "http/websocket/frame.hpp"
+#include "sched/usage.hpp"
+
+#include <tare/detail/frame_memory.hpp>
+#include <tare/memory_budget.hpp>
+#include <tare/runtime.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace tare::http {
+
+namespace detail {
+
+using tare::detail::from_link;
+using tare::detail::link;
+using tare::detail::no_link;
+using tare::detail::to_link;
+
+// --- what it keeps --------------------------------------------------------------------------------------------------
+
+std::string_view topic_core::entry::data() const noexcept {
+  const std::string& frame = texts[static_cast<std::size_t>(lasting::encoding::frame)]->text;
+  return std::string_view(frame).substr(frame.size() - data_bytes);
+}
+
+std::size_t topic_core::entry::bytes() const noexcept {
+  std::size_t sum = sizeof(entry) + id.size() + name.size();
+  for (const published_text& each : texts) sum += each == nullptr ? 0 : each->text.size();
+  return sum;
+}
+
+published_text topic_core::admit(std::string text) {
+  memory_share share;
+  if (memory().limit() != SIZE_MAX) {
+    share = memory().try_admit(text.capacity() + sizeof(published));
+    if (!share) return nullptr;
+    share.keep_from_reserve();
+  }
+  return std::make_shared<const published>(published{.text = std::move(text), .share = std::move(share)});
+}
+
+published_text topic_core::encoded(entry& of, lasting::encoding as) {
+  published_text& known = of.texts[static_cast<std::size_t>(as)];
+  if (known != nullptr) return known;
+  std::string text;
+  append_event(text, event{.data = of.data(), .name = of.name, .id = of.id, .retry = of.retry});
+  if (as == lasting::encoding::chunk) make_chunk(text, 0);
+  known = admit(std::move(text));
+  if (known != nullptr) kept_bytes_ += known->text.size();
+  return known;
+}
+
+bool topic_core::make_entry(const event& sent, entry& made) {
+  const frame_head head(opcode::text, sent.data.size());
+  std::string frame(reinterpret_cast<const char*>(head.bytes().data()), head.bytes().size());
+  frame.append(sent.data);
+  made.texts[static_cast<std::size_t>(lasting::encoding::frame)] = admit(std::move(frame));
+  if (made.texts[static_cast<std::size_t>(lasting::encoding::frame)] == nullptr) return false;
+  made.id = sent.id;
+  made.name = sent.name;
+  made.retry = sent.retry;
+  made.data_bytes = sent.data.size();
+  return true;
+}
+
+result<void> topic_core::publish(const event& sent) {
+  if (!is_sendable(sent)) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+  try {
+    entry made{.id = {}, .name = {}, .retry = {}, .data_bytes = 0, .texts = {}};
+    if (!make_entry(sent, made)) {
+      relieve();
+      if (!make_entry(sent, made)) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+    }
+    const std::size_t bytes = made.bytes();
+    kept_.push_back(std::move(made));
+    kept_bytes_ += bytes;
+  } catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+  }
+  for (link at = first_subscriber_; at != no_link;) {
+    subscription& each = *from_link<subscription>(at);
+    at = each.next_;
+    if (each.is_behind_ == 0) deliver(each, false);
+  }
+  trim();
+  return {};
+}
+
+void topic_core::drop_oldest() noexcept {
+  kept_bytes_ -= std::min(kept_bytes_, kept_.front().bytes());
+  kept_.pop_front();
+  first_ = (first_ + 1) & number_mask;
+}
+
+void topic_core::trim() noexcept {
+  // If only the latest matters, there is no backlog.
+  const bool only_latest = options_.slow == slow_subscriber::latest_only;
+  const std::size_t backlog = behind_ == 0 || only_latest ? 0 : options_.max_backlog_bytes;
+  const std::size_t limit = std::max(options_.history_bytes, backlog);
+  const std::size_t least = only_latest && behind_ != 0 ? 1 : 0;
+  while (kept_.size() > least && kept_bytes_ > limit) drop_oldest();
+}
+
+// The budget is exhausted: half of what is kept, and those who hold what is no longer kept.
+void topic_core::relieve() noexcept {
+  for (std::size_t left = kept_.size() / 2; left != 0; --left) drop_oldest();
+  for (link at = first_subscriber_; at != no_link; at = from_link<subscription>(at)->next_) {
+    const subscription& each = *from_link<subscription>(at);
+    if (each.is_behind_ != 0 && left_for(each) >= kept_.size()) lasting(each.connection_).disconnect();
+  }
+}
+
+// --- its subscribers ------------------------------------------------------------------------------------------------
+
+void topic_core::enter(subscription& entering, std::string_view last_id) noexcept {
+  if (from_link<subscription>(to_link(&entering)) != &entering) {
+    std::fputs("tare: a http::subscription must be in a task's frame: make it a local variable of the handler\n",
+               stderr);
+    std::abort();
+  }
+  entering.topic_ = to_link(this);
+  entering.next_ = first_subscriber_;
+  if (first_subscriber_ != no_link) from_link<subscription>(first_subscriber_)->previous_ = to_link(&entering);
+  first_subscriber_ = to_link(&entering);
+  ++subscribers_;
+  entering.at_ = next_number() & number_mask;
+  if (last_id.empty()) return;
+  const auto known = std::ranges::find(kept_.rbegin(), kept_.rend(), last_id, &entry::id);
+  if (known == kept_.rend()) {
+    entering.has_gap_ = 1U;
+    return;
+  }
+  const auto after = static_cast<std::uint32_t>(kept_.rend() - known);
+  entering.at_ = (first_ + after) & number_mask;
+  deliver(entering, false);
+}
+
+void topic_core::leave(subscription& leaving) noexcept {
+  if (leaving.is_behind_ != 0) {
+    lasting(leaving.connection_).forget_behind(leaving);
+    --behind_;
+  }
+  if (leaving.next_ != no_link) from_link<subscription>(leaving.next_)->previous_ = leaving.previous_;
+  if (leaving.previous_ != no_link) {
+    from_link<subscription>(leaving.previous_)->next_ = leaving.next_;
+  } else {
+    first_subscriber_ = leaving.next_;
+  }
+  --subscribers_;
+  trim();
+}
+
+void topic_core::mark_behind(subscription& one) noexcept {
+  if (one.is_behind_ != 0) return;
+  if (!lasting(one.connection_).note_behind(one)) return;
+  one.is_behind_ = 1;
+  ++behind_;
+}
+
+void topic_core::resume(subscription& to) noexcept {
+  to.is_behind_ = 0;
+  --behind_;
+  deliver(to, true);
+  trim();
+}
+
+void topic_core::deliver(subscription& to, bool was_behind) noexcept {
+  lasting by(to.connection_);
+  for (;;) {
+    const std::size_t left = left_for(to);
+    if (left == 0 || !by.may_send()) return;
+    if (!by.is_free()) return mark_behind(to);
+    std::size_t skipped = left > kept_.size() ? left - kept_.size() : 0;
+    if (skipped != 0 && options_.slow == slow_subscriber::disconnect) return by.disconnect();
+    if (was_behind && options_.slow == slow_subscriber::latest_only) skipped = left - 1;
+    missed_ += skipped;
+    to.at_ = static_cast<std::uint32_t>(to.at_ + skipped) & number_mask;
+    if (left == skipped) return;
+    entry& next = kept_[(to.at_ - first_) & number_mask];
+    try {
+      published_text text = encoded(next, by.encoding_of());
+      if (text == nullptr) return by.disconnect();
+      to.at_ = (to.at_ + 1U) & number_mask;
+      if (!by.send_shared(std::move(text))) return mark_behind(to);
+    } catch (const std::bad_alloc&) {
+      return by.disconnect();
+    }
+  }
+}
+
+}  // namespace detail
+
+// --- the interface --------------------------------------------------------------------------------------------------
+
+topic::topic(topic_options options)
+    : core_((tare::detail::require_task("tare::http::topic::topic"),
+             ::new (tare::detail::allocate_record(sizeof(detail::topic_core))) detail::topic_core(options))) {}
+
+topic::~topic() {
+  if (!core_->is_unused()) {
+    std::fputs("tare: a http::topic was destroyed before its subscriptions\n", stderr);
+    std::abort();
+  }
+  std::destroy_at(core_);
+  tare::detail::free_record(core_);
+}
+
+result<void> topic::publish(const event& sent) {
+  tare::detail::require_task("tare::http::topic::publish");
+  return core_->publish(sent);
+}
+std::size_t topic::subscribers() const noexcept { return core_->subscribers(); }
+std::size_t topic::behind() const noexcept { return core_->behind(); }
+std::size_t topic::kept_bytes() const noexcept { return core_->kept_bytes(); }
+std::uint64_t topic::missed() const noexcept { return core_->missed(); }
+
+subscription::subscription(topic& to, websocket& by) noexcept : connection_(detail::lasting::link_of(by)) {
+  to.core_->enter(*this, {});
+}
+subscription::subscription(topic& to, event_stream& by, std::string_view last_event_id) noexcept
+    : connection_(detail::lasting::link_of(by)) {
+  to.core_->enter(*this, last_event_id);
+}
+subscription::~subscription() { detail::topic_core::of(*this).leave(*this); }
+
+}  // namespace tare::http
