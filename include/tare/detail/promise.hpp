@@ -60,7 +60,7 @@ inline constexpr bool can_be_awaited = false;
 struct refused_awaiter : std::suspend_never {
   struct result {
     template <class T>
-    operator T() const;
+    operator T() const;  // NOLINT(google-explicit-constructor): it must fit everywhere
   };
   [[nodiscard]] static result await_resume() noexcept { return {}; }
 };

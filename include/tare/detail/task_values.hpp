@@ -31,7 +31,12 @@ class value_ref {
   explicit value_ref(value_node* taken) noexcept : node_(taken) {}
   value_ref(const value_ref& other) noexcept;
   value_ref(value_ref&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
-  value_ref& operator=(value_ref other) noexcept {
+  value_ref& operator=(const value_ref& other) noexcept {
+    value_ref copied(other);
+    std::swap(node_, copied.node_);
+    return *this;
+  }
+  value_ref& operator=(value_ref&& other) noexcept {
     std::swap(node_, other.node_);
     return *this;
   }
