@@ -2,6 +2,8 @@
 
 #include <tare/http.hpp>
 
+#include "sim/server_identity.hpp"
+
 #include <tare/net.hpp>
 #include <tare/sim.hpp>
 #include <tare/tare.hpp>
@@ -9,7 +11,10 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -18,8 +23,20 @@ namespace {
 using namespace std::chrono_literals;
 using tare::task;
 using tare::sim::world;
+using tare::testing::server_identity;
 
-task<> serve(const world& w) {
+enum class scheme : std::uint8_t { http, https };
+
+tare::net::tls::context server_context() {
+  const auto& own = server_identity::shared();
+  return tare::net::tls::context::server({.certificate = own.certificate, .key = own.key}).value();
+}
+
+tare::net::tls::context client_context() {
+  return tare::net::tls::context::client({.authorities = server_identity::shared().certificate}).value();
+}
+
+task<> serve(const world& w, scheme by) {
   auto listening = tare::net::listener::bind(tare::net::endpoint::any(80));
   if (!listening) {
     EXPECT_TRUE(w.fault_may_fail()) << listening.error().message();
@@ -44,7 +61,12 @@ task<> serve(const world& w) {
   tare::http::server_options options;
   options.on_error = [](const std::exception_ptr& /*error*/) {};
   tare::http::server server(std::move(routes), std::move(options));
-  (void)co_await server.serve(std::move(*listening));
+  if (by == scheme::https) {
+    auto with = server_context();
+    (void)co_await server.serve(std::move(*listening), std::move(with));
+  } else {
+    (void)co_await server.serve(std::move(*listening));
+  }
 }
 
 /// A response is the right one, or an error, and never a wrong or a short one.
@@ -67,13 +89,14 @@ task<> ask(world& w, tare::http::client& by, tare::http::client_request request,
   }
 }
 
-task<> converse(world& w) {
+task<> converse(world& w, scheme by) {
   auto& server = w.add_host("server");
-  server.spawn(serve(w));
+  server.spawn(serve(w, by));
   co_await tare::sleep_for(1ms);
-  const std::string base = "http://" + server.address();
+  const std::string base = by == scheme::https ? std::string("https://server:80") : "http://" + server.address();
   tare::http::client_options options;
   options.call_timeout = 10min;
+  if (by == scheme::https) options.tls = client_context();
   tare::http::client client(std::move(options));
   tare::http::client_request post;
   post.method = "POST";
@@ -87,19 +110,31 @@ task<> converse(world& w) {
   }
 }
 
-TEST(sim_http, requests_and_responses_under_every_fault) {
+void explore(scheme by, std::size_t max_bytes, std::size_t min_faults) {
+  (void)server_identity::shared();  // writes files, which a simulation does not
   tare::sim::explore_options chosen;
   chosen.failed = [] { return ::testing::Test::HasFailure(); };
-  chosen.max_bytes = 200;
-  const auto seen = tare::sim::explore(chosen, converse);
-  std::printf("http: %s\n", tare::sim::to_string(seen).c_str());
+  chosen.max_bytes = max_bytes;
+  const auto seen = tare::sim::explore(chosen, [by](world& w) { return converse(w, by); });
+  std::printf("%s\n", tare::sim::to_string(seen).c_str());
   EXPECT_EQ(seen.awaits.tried, seen.awaits.possible);
   EXPECT_EQ(seen.allocations.tried, seen.allocations.possible);
   EXPECT_EQ(seen.writes.tried, seen.writes.possible);
   EXPECT_EQ(seen.reads.tried, seen.reads.possible);
-  EXPECT_GT(seen.writes.tried, 100U);
+  EXPECT_GT(seen.runs, min_faults);
 }
 
-TEST(sim_http, requests_and_responses_under_many_seeds) { tare::sim::run_seeds(300, {}, converse); }
+TEST(sim_http, requests_and_responses_under_every_fault) { explore(scheme::http, 200, 1000); }
+
+TEST(sim_https, requests_and_responses_under_every_fault) { explore(scheme::https, 24, 500); }
+
+TEST(sim_http, requests_and_responses_under_many_seeds) {
+  tare::sim::run_seeds(300, {}, [](world& w) { return converse(w, scheme::http); });
+}
+
+TEST(sim_https, requests_and_responses_under_many_seeds) {
+  (void)server_identity::shared();
+  tare::sim::run_seeds(100, {}, [](world& w) { return converse(w, scheme::https); });
+}
 
 }  // namespace

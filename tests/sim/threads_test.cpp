@@ -317,7 +317,7 @@ TEST(sim_refused, real_calls_abort_with_their_name) {
   };
   EXPECT_DEATH(calling([] { (void)::socket(AF_NETLINK, SOCK_RAW, 0); }), "a socket of this family is not simulated");
   EXPECT_DEATH(calling([] { (void)::open("/tmp/tare-sim-test", O_CREAT | O_WRONLY, 0600); }),
-               "open of this file is not simulated");
+               "open of /tmp/tare-sim-test is not simulated");
   EXPECT_DEATH(calling([] { (void)::fork(); }), "fork is not simulated");
   EXPECT_DEATH(calling([] {
                  char byte = 0;

@@ -68,7 +68,7 @@ int open_content(kernel& in, const std::string& content) {
 
 int open_simulated(kernel& in, const char* path, int flags) {
   if (const auto content = content_of(in, path)) return open_content(in, *content);
-  if ((flags & O_ACCMODE) != O_RDONLY || !may_read(path)) kernel::refuse("open of this file");
+  if ((flags & O_ACCMODE) != O_RDONLY || !may_read(path)) kernel::refuse((std::string("open of ") + path).c_str());
   const int made = TARE_SIM_REAL(open)(path, flags, 0);
   if (made >= 0) in.remember_real_file(made);
   return made;
@@ -86,7 +86,7 @@ FILE* open_stream(kernel& in, const char* path, const char* mode) {
     (void)std::fseek(made, 0, SEEK_SET);
     return made;
   }
-  if (*mode != 'r' || !may_read(path)) kernel::refuse("fopen of this file");
+  if (*mode != 'r' || !may_read(path)) kernel::refuse((std::string("fopen of ") + path).c_str());
   return TARE_SIM_REAL(fopen)(path, mode);
 }
 
