@@ -84,6 +84,8 @@ class lasting {
 
   // Sending (sending.cpp).
   [[nodiscard]] tare::detail::link begin_send(opcode as, std::string_view payload, std::error_code& error) noexcept;
+  /// Writes what the socket accepts, perhaps nothing.
+  [[nodiscard]] net::result<std::size_t> write_now(std::string_view bytes) noexcept;
   /// Without waiting; what the socket does not accept is sent later.
   void send_control(opcode as, std::string_view payload) noexcept;
   /// The same for what ends the connection, or else may be left out.

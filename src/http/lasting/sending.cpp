@@ -85,6 +85,18 @@ link lasting::begin_send(opcode as, std::string_view payload, std::error_code& e
   }
 }
 
+// TLS writes a record at a time. Only when nothing more is accepted is an event certain to follow.
+net::result<std::size_t> lasting::write_now(std::string_view bytes) noexcept {
+  std::size_t sum = 0;
+  while (sum < bytes.size()) {
+    const auto written = connection().try_write(bytes_of(bytes.substr(sum)));
+    if (!written) return written;
+    if (*written == 0) break;
+    sum += *written;
+  }
+  return sum;
+}
+
 std::optional<std::string_view> lasting::compose(std::string& to, opcode as, std::string_view payload) {
   if (as == as_event || as == as_event_data) {
     const event simple{.data = payload, .name = {}, .id = {}, .retry = {}};
@@ -114,7 +126,7 @@ link lasting::send_now(opcode as, std::string_view payload, std::error_code& err
     return no_link;
   }
   of_.cut_ = true;
-  const auto written = connection().try_write(bytes_of(scratch));
+  const auto written = write_now(scratch);
   if (!written) {
     error = written.error();
     return no_link;
@@ -235,7 +247,7 @@ void lasting::send_small(std::string_view bytes, bool is_end) noexcept {
     const bool must_wait = now != nullptr && now->is_sending();
     if (!must_wait) {
       if (of_.cut_) return;
-      const auto written = connection().try_write(bytes_of(bytes));
+      const auto written = write_now(bytes);
       if (!written) {
         of_.cut_ = true;
         return;
@@ -280,7 +292,7 @@ void lasting::flush_unsent() noexcept {
     return note_stalled();
   }
   if (waits.pinned != nullptr && !flush_pinned()) return;
-  const auto written = connection().try_write(bytes_of(waits.unsent));
+  const auto written = write_now(waits.unsent);
   if (!written) return give_up_sending();
   waits.unsent.erase(0, *written);
   if (!waits.unsent.empty()) return;

@@ -8,7 +8,6 @@
 #include <tare/http/topic.hpp>
 
 #include <new>
-#include <span>
 #include <string_view>
 #include <utility>
 
@@ -37,7 +36,7 @@ bool lasting::is_free() const noexcept {
 
 bool lasting::send_shared(published_text text) noexcept {
   of_.cut_ = true;
-  const auto written = connection().try_write(std::as_bytes(std::span(text->text)));
+  const auto written = write_now(text->text);
   if (!written) {
     note_broken();
     return false;
@@ -63,7 +62,7 @@ bool lasting::flush_pinned() {
   lasting_work& waits = *work();
   constexpr std::size_t piece_bytes = 64U << 10U;
   const std::string_view left = std::string_view(waits.pinned->text).substr(waits.pinned_at);
-  const auto written = connection().try_write(std::as_bytes(std::span(left)));
+  const auto written = write_now(left);
   if (!written) {
     give_up_sending();
     return false;
