@@ -35,8 +35,8 @@ namespace tls = tare::net::tls;
 constexpr double max_bytes = 200;
 constexpr double max_tls_bytes = 660;
 #else
-constexpr double max_bytes = 300;  // g++ 12 keeps a handle to the coroutine itself and every local in the frame
-constexpr double max_tls_bytes = 800;
+constexpr double max_bytes = 500;  // g++ 12 keeps a handle to the coroutine itself and every local in the frame
+constexpr double max_tls_bytes = 900;
 #endif
 
 constexpr int few = 200;
