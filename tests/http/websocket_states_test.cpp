@@ -1,5 +1,6 @@
 // A WebSocket of a route is cancelled, refused memory, or left by its peer, in each state of receiving and sending.
 
+#include "frame/heap.hpp"
 #include "http/loopback.hpp"
 #include "http/memory_stream.hpp"
 #include "http/strict_client.hpp"
@@ -9,6 +10,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -321,6 +323,59 @@ TEST(websocket_on_any_stream, understands_frames_cut_at_every_byte_by_a_client_t
       EXPECT_TRUE(got.closed);
     }
   }
+}
+
+/// The nth allocation after the handler has begun is refused. True if the handler, or the end of its connection, has
+/// met that.
+bool refuse(std::uint64_t nth) {
+  bool refused = false;
+  std::string output;
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+  auto all = [&]() -> task<> {
+    wire client;
+    router routes;
+    routes.websocket("/", [&](websocket socket) -> task<> {
+      client.room = 1000;
+      tare::detail::current_heap->fail_at(nth);
+      const std::string large(50'000, 'a');
+      (void)co_await socket.send_binary(large);
+      (void)co_await socket.receive();
+      (void)co_await socket.close(4000, "enough");
+    });
+    server serving(routes, {.on_error = [&](std::exception_ptr) { refused = true; }});
+    client.input = handshake_for("/") + masked_frame(0x01, "a part");
+    auto serve = [&]() -> task<> { co_await serving.serve_stream(memory_stream(client)); };
+    auto behave = [&]() -> task<> {
+      for (int i = 0; i < 200 && !client.closed; ++i) {
+        co_await tare::sleep_for(100ms);
+        client.take(1000);
+        if (i == 100) client.send(masked_frame(0x80, "another"));
+        if (i == 150) client.input_ends = true;
+      }
+      client.change();
+    };
+    co_await tare::when_all(serve(), behave());
+    tare::detail::current_heap->fail_at(0);
+    EXPECT_TRUE(client.closed);
+    EXPECT_EQ(serving.lasting_connections(), 0U);
+    output = client.output;
+  };
+  rt.run(all());
+  strict_client strict(output);
+  EXPECT_EQ(strict.responses().size(), 1U);
+  EXPECT_EQ(strict.error(), "");
+  const auto frames = strict.frames();
+  EXPECT_EQ(strict.error(), "") << "allocation " << nth;
+  if (frames.empty() || !frames.back().complete || frames.back().opcode != 8) refused = true;
+  return refused;
+}
+
+TEST(websocket_on_any_stream, ends_only_itself_whichever_allocation_is_refused) {
+  std::uint64_t nth = 1;
+  int refusals = 0;
+  for (; nth < 80; ++nth) refusals += refuse(nth) ? 1 : 0;
+  EXPECT_GT(refusals, 2);
+  EXPECT_FALSE(refuse(1'000'000));
 }
 
 }  // namespace

@@ -84,8 +84,8 @@ socket_event lasting::take_received() noexcept {
     settle();
     return taken;
   }
-  const reactor* const here = reactor::if_any();
-  const int error = here == nullptr ? EBADF : const_cast<reactor*>(here)->outcome().error;
+  reactor* const here = reactor::if_any();
+  const int error = here == nullptr ? EBADF : here->outcome().error;
   return {.of = nullptr, .data = {}, .is_text = false, .error = std::error_code(error, std::generic_category())};
 }
 

@@ -164,7 +164,11 @@ task<> serve_lasting(carried<Stream> connection) {
   } catch (...) {
     connection.note_error();
   }
-  co_await connection.finish();
+  try {
+    co_await connection.finish();
+  } catch (...) {
+    co_return;  // No memory for a frame: this connection ends, the others continue.
+  }
 }
 
 /// Begins it in the scope of the connections; if they have none, returns the link to a task to await, otherwise
