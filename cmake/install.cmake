@@ -28,6 +28,7 @@ install(
   FILES ${PROJECT_BINARY_DIR}/tare-config.cmake ${PROJECT_BINARY_DIR}/tare-config-version.cmake
     ${CMAKE_CURRENT_LIST_DIR}/tare-await-table.cmake ${CMAKE_CURRENT_LIST_DIR}/tare-check.cmake
     ${CMAKE_CURRENT_LIST_DIR}/tare-command.cmake ${CMAKE_CURRENT_LIST_DIR}/tare-frames-pass.cmake
+    ${CMAKE_CURRENT_LIST_DIR}/tare-sim.cmake
   DESTINATION ${package_dir})
 
 # The library, for pkg-config. The prefix is relative to the file, so the tree can be moved.

@@ -10,6 +10,7 @@ namespace tare::sim::detail {
 namespace {
 
 std::string& current() noexcept {
+  // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory, the program ends
   static auto& text = *new std::string;
   return text;
 }

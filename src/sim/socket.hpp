@@ -58,7 +58,7 @@ class socket_file : public file {
   /// Chooses a port and, for a destination, the own address.
   int bind_for(const address& to);
   /// Blocks a socket that may block; false: the call fails with EAGAIN.
-  bool wait_for(std::uint32_t readiness, const char* in);
+  bool wait_for(std::uint32_t wanted, const char* in);
 
   kernel& kernel_;
   int error_ = 0;

@@ -137,4 +137,67 @@ TEST(sim_https, requests_and_responses_under_many_seeds) {
   tare::sim::run_seeds(100, {}, [](world& w) { return converse(w, scheme::https); });
 }
 
+/// A client that asks until the scenario ends. Any error may happen, but no wrong response.
+task<> keep_asking(std::string base, int& answered) {
+  tare::http::client_options options;
+  options.call_timeout = 20s;
+  tare::http::client client(std::move(options));
+  for (int i = 0; i < 20; ++i) {
+    const std::string body = "body " + std::to_string(i);
+    tare::http::client_request post;
+    post.method = "POST";
+    post.url = base + "/echo";
+    post.body = body;
+    auto response = co_await client.send(std::move(post));
+    if (!response) continue;
+    const auto status = response->status();
+    auto got = co_await response->read_all();
+    if (!got || status != 200) continue;
+    EXPECT_EQ(*got, body);
+    ++answered;
+  }
+}
+
+/// What a seed does to the network while clients ask.
+task<> disturb(world& w, tare::sim::host& server) {
+  for (int i = 0; i < 6; ++i) {
+    co_await tare::sleep_for(std::chrono::microseconds(w.random_below(20'000)));
+    switch (w.random_below(4)) {
+      case 0:
+        w.reset_connections(w.here(), server);
+        break;
+      case 1:
+        w.partition(w.here(), server);
+        co_await tare::sleep_for(std::chrono::milliseconds(w.random_below(30'000)));
+        w.heal();
+        break;
+      case 2:
+        w.partition_one_way(server, w.here());
+        co_await tare::sleep_for(std::chrono::milliseconds(w.random_below(3'000)));
+        w.heal();
+        break;
+      default:
+        server.limit_descriptors(server.open_descriptors() + w.random_below(2));
+        co_await tare::sleep_for(std::chrono::milliseconds(w.random_below(100)));
+        server.limit_descriptors(1000);
+        break;
+    }
+  }
+}
+
+TEST(sim_http, clients_recover_from_resets_partitions_and_a_lack_of_descriptors) {
+  int answered = 0;
+  tare::sim::run_seeds(200, {}, [&](world& w) -> task<> {
+    auto& server = w.add_host("server");
+    server.spawn(serve(w, scheme::http));
+    co_await tare::sleep_for(1ms);
+    const int before = answered;
+    co_await tare::with_scope([&](tare::scope& s) -> task<> {
+      for (int i = 0; i < 3; ++i) s.spawn(keep_asking("http://" + server.address(), answered));
+      co_await disturb(w, server);
+    });
+    EXPECT_GT(answered, before);
+  });
+}
+
 }  // namespace

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Measures the simulation: brings back each defect of mutations.txt, and checks whether the scenarios find it.
 
-    tests/sim/measure.py [--work FOLDER] [--seeds N] [--table FILE] NAME...   these mutations
-    tests/sim/measure.py [--work FOLDER] [--seeds N] [--table FILE] --all     each one
+    tests/sim/measure.py [--work FOLDER] [--seeds N] [--programs A,B] [--table FILE] NAME...   these
+    tests/sim/measure.py [--work FOLDER] [--seeds N] [--programs A,B] [--table FILE] --all     each one
 
 Each mutation (tests/mutations/) is applied to a copy of the checkout in FOLDER (build/mutations), where the test
-programs of the simulation are built and run, with N seeds (10,000) for those that search by seed. It is found if a
+programs of the simulation are built and run, with N seeds (1,000) for those that search by seed. It is found if a
 program fails. --table writes a table in Markdown; rows of mutations that were not run stay as they were.
 """
 
@@ -33,9 +33,9 @@ def listed() -> tuple[list[str], list[str]]:
             [line[1:].split(":")[0].strip() for line in lines if line.startswith("-")])
 
 
-def found_by(work: pathlib.Path, seeds: int) -> str:
+def found_by(work: pathlib.Path, programs: list[str], seeds: int) -> str:
     """The first test that fails; "" if none does."""
-    for program in PROGRAMS:
+    for program in programs:
         path = work / "build" / "release" / "bin" / program
         if not path.exists():
             continue
@@ -57,16 +57,16 @@ def found_by(work: pathlib.Path, seeds: int) -> str:
     return ""
 
 
-def outcome(mutation: "mutations.Mutation", work: pathlib.Path, seeds: int) -> str:
+def outcome(mutation: "mutations.Mutation", work: pathlib.Path, programs: list[str], seeds: int) -> str:
     if mutation.patch(work).returncode:
         return "does not apply"
     try:
         for command in (["cmake", "--preset", "release"],
-                        ["cmake", "--build", "--preset", "release", "--target", *PROGRAMS]):
+                        ["cmake", "--build", "--preset", "release", "--target", *programs]):
             made = subprocess.run(command, cwd=work, capture_output=True, text=True)
             if made.returncode:
                 return "does not compile"
-        return found_by(work, seeds) or "not found"
+        return found_by(work, programs, seeds) or "not found"
     finally:
         mutation.patch(work, "--reverse")
 
@@ -92,7 +92,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--all", action="store_true")
-    parser.add_argument("--seeds", type=int, default=10_000)
+    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--programs", default=",".join(PROGRAMS))
     parser.add_argument("--table", type=pathlib.Path)
     parser.add_argument("--work", type=pathlib.Path, default=mutations.ROOT / "build" / "mutations")
     said = parser.parse_args()
@@ -105,7 +106,7 @@ def main() -> int:
     mutations.copy_checkout(said.work)
     results = {}
     for name in chosen:
-        results[name] = outcome(known[name], said.work, said.seeds)
+        results[name] = outcome(known[name], said.work, said.programs.split(","), said.seeds)
         print(f"{name:24} {results[name]}", flush=True)
         if said.table:
             write_table(said.table, results, what)

@@ -1,0 +1,22 @@
+# tare_sim_test(name COMMAND program [argument...] [SEEDS count] [SEARCH count] [TIMEOUT seconds])
+#
+# Runs a program whose tests call tare::sim::run_seeds with so many seeds (1000) as the test `name`. With SEARCH, the
+# test `name.search` runs so many, but only on request: ctest -C Search -R name.search
+function(tare_sim_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "SEEDS;SEARCH;TIMEOUT" "COMMAND")
+  if(NOT arg_COMMAND)
+    message(FATAL_ERROR "tare_sim_test(${name}): COMMAND is missing")
+  endif()
+  if(NOT DEFINED arg_SEEDS)
+    set(arg_SEEDS 1000)
+  endif()
+  if(NOT DEFINED arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND ${arg_COMMAND})
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "TARE_SIM_SEEDS=${arg_SEEDS}" TIMEOUT ${arg_TIMEOUT})
+  if(DEFINED arg_SEARCH)
+    add_test(NAME ${name}.search COMMAND ${arg_COMMAND} CONFIGURATIONS Search)
+    set_tests_properties(${name}.search PROPERTIES ENVIRONMENT "TARE_SIM_SEEDS=${arg_SEARCH}" TIMEOUT 36000)
+  endif()
+endfunction()
