@@ -29,6 +29,7 @@ int find_variables(dl_phdr_info* of, std::size_t /*size*/, void* into) {
     if (header.p_type != PT_TLS || of->dlpi_tls_data == nullptr) continue;
     found.place = static_cast<std::byte*>(of->dlpi_tls_data);
     found.bytes = header.p_memsz;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): that is how the loader says it
     found.initial = reinterpret_cast<const std::byte*>(of->dlpi_addr + header.p_vaddr);
     found.initial_bytes = header.p_filesz;
   }

@@ -121,8 +121,6 @@ void world_core::crash(host_core& of) {
 
 }  // namespace detail
 
-using detail::machine;
-
 host::host(std::unique_ptr<detail::host_core> core) : core_(std::move(core)) {}
 host::~host() = default;
 

@@ -26,6 +26,18 @@ using tare::scope;
 using tare::task;
 using tare::sim::world;
 
+/// Calls a function when it is destroyed, however a task ends.
+class at_end {
+ public:
+  explicit at_end(std::function<void()> call) : call_(std::move(call)) {}
+  at_end(const at_end&) = delete;
+  at_end& operator=(const at_end&) = delete;
+  ~at_end() { call_(); }
+
+ private:
+  std::function<void()> call_;
+};
+
 void explore_all(const std::string& name, const tare::sim::scenario& body) {
   tare::sim::explore_options chosen;
   chosen.failed = [] { return ::testing::Test::HasFailure(); };
@@ -157,17 +169,13 @@ TEST(explore_primitives, scope_joins_all_and_passes_the_error) {
   explore_all("scope", [](world& w) -> task<> {
     int ended = 0;
     bool failed = false;
-    struct at_end {
-      int& count;
-      ~at_end() { ++count; }
-    };
     int started = 0;
     try {
       co_await tare::with_scope([&](scope& s) -> task<> {
         for (int i = 0; i < 3; ++i) {
           s.spawn([&]() -> task<> {
             ++started;
-            const at_end counted{ended};
+            const at_end counted([&] { ++ended; });
             co_await tare::sleep_for(1h);
           });
         }
@@ -232,9 +240,7 @@ TEST(explore_primitives, tasks_that_move_between_shards) {
     done = false;
     auto& host = w.add_host("host", {.shards = 2});
     host.spawn([]() -> task<> {
-      struct at_end {
-        ~at_end() { done = true; }
-      } const noted;
+      const at_end noted([] { done = true; });
       co_await tare::with_scope([](scope& s) -> task<> {
         for (tare::shard_id to = 0; to < 2; ++to) {
           s.spawn_on(to, []() -> task<> {

@@ -84,7 +84,7 @@ TEST(sim_threads, offload_runs_beside_the_shard) {
 TEST(sim_threads, shards_of_a_host_exchange_tasks) {
   tare::sim::run_seeds(50, {}, [](world& w) -> task<> {
     static int visited;
-    static bool done;
+    static std::atomic<bool> done;
     visited = 0;
     done = false;
     auto& host = w.add_host("host", {.shards = 3});
