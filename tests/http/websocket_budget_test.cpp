@@ -1,5 +1,6 @@
 // What clients make WebSockets hold stays within the memory budget. It is what this process holds plus a few MiB.
 
+#include "frame/heap.hpp"
 #include "frame/resident_memory.hpp"
 #include "http/loopback.hpp"
 #include "http/websocket_frames.hpp"
@@ -26,6 +27,8 @@ using tare::http::websocket_options;
 using tare::test::handshake_for;
 using tare::test::masked_frame;
 using tare::test::raw_client;
+using tare::test::server_close;
+using tare::test::server_frame;
 
 task<raw_client> open(std::uint16_t port) {
   auto client = co_await raw_client::connect(port);
@@ -147,6 +150,32 @@ TEST_P(websocket_budget, who_sends_only_a_part_makes_room_for_others) {
   auto chosen = options();
   chosen.memory_limit = tare::detail::resident_bytes() + (12U << 20U);
   run(all(), chosen);
+}
+
+TEST_P(websocket_budget, without_memory_for_its_end_it_ends_alone) {
+  router routes;
+  routes.websocket("/", [](websocket socket) -> task<> {
+    while (auto got = co_await socket.receive()) {
+      if (!co_await socket.send(got->kind, got->data)) break;
+    }
+  });
+  routes.websocket("/last", [](websocket) -> task<> {
+    tare::detail::current_heap->fail_at(1);
+    co_return;
+  });
+  with_server(routes, {}, [](server& serving, std::uint16_t port) -> task<> {
+    auto other = co_await open(port);
+    auto ending = co_await raw_client::connect(port);
+    const std::string asks = handshake_for("/last");
+    co_await ending.send(asks);
+    (void)co_await ending.read_through("\r\n\r\n");
+    EXPECT_EQ(co_await ending.read_all(), server_close(1001));
+    tare::detail::current_heap->fail_at(0);
+    const std::string frame = masked_frame(0x81, "still here");
+    co_await other.send(frame);
+    EXPECT_EQ(co_await other.read_bytes(12), server_frame(0x81, "still here"));
+    EXPECT_EQ(serving.lasting_connections(), 1U);
+  });
 }
 
 TARE_ON_ALL_REACTORS(websocket_budget);
