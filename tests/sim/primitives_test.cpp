@@ -140,17 +140,20 @@ TEST(explore_primitives, select_takes_from_one_and_leaves_the_others) {
     int taken = 0;
     co_await in_scope([&](scope& s) -> task<> {
       s.spawn([&]() -> task<> {
+        auto held = co_await permits.acquire(1);
+        co_await tare::sleep_for(1ms);
+        // Both in one step, while the other task waits for both.
+        int value = 1;
+        EXPECT_TRUE(one.try_send(value));
+        EXPECT_TRUE(other.try_send(value));
+        co_await tare::sleep_for(1ms);
+      });
+      s.spawn([&]() -> task<> {
         for (int i = 0; i < 4; ++i) {
           auto got = co_await tare::select(one.receive(), other.receive(), permits.acquire(1), tare::sleep_for(10ms));
           if (got.index() == 0 && std::get<0>(got)) ++taken;
           if (got.index() == 1 && std::get<1>(got)) ++taken;
         }
-      });
-      s.spawn([&]() -> task<> {
-        auto held = co_await permits.acquire(1);
-        (void)co_await one.send(1);
-        co_await tare::sleep_for(1ms);
-        (void)co_await other.send(2);
       });
       co_return;
     });
