@@ -25,7 +25,6 @@ using tare::http::router;
 using tare::http::server;
 using tare::test::raw_client;
 using testing::HasSubstr;
-using testing::Not;
 using testing::StartsWith;
 
 constexpr std::string_view get = "GET /feed HTTP/1.1\r\nHost: a\r\n\r\n";

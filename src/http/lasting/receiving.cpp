@@ -14,7 +14,6 @@ namespace tare::http::detail {
 
 using namespace std::chrono_literals;
 using tare::detail::current_shard;
-using tare::detail::from_link;
 using tare::detail::io_call;
 using tare::detail::io_direction;
 using tare::detail::io_slot;

@@ -17,7 +17,6 @@ using tare::detail::io_direction;
 using tare::detail::link;
 using tare::detail::no_link;
 using tare::detail::reactor;
-using tare::detail::to_link;
 
 namespace {
 

@@ -92,8 +92,10 @@ class lasting_connection : private tare::detail::io_wait {
   tare::detail::link group_;  ///< no_link after a move
   tare::detail::link work_;   ///< no_link if nothing is under way
   union {
+    // NOLINTNEXTLINE(readability-identifier-naming): private like any other
     std::uint32_t held_bytes_ = 0;  ///< of a WebSocket: admitted for received messages
-    tare::detail::link handler_;    ///< of an event stream: the handler's task while it runs
+    // NOLINTNEXTLINE(readability-identifier-naming): private like any other
+    tare::detail::link handler_;  ///< of an event stream: the handler's task while it runs
   };
   std::uint16_t peer_code_ = 0;  ///< of a WebSocket: the peer has closed with it
   std::uint16_t route_ = 0;      ///< its number in the server
