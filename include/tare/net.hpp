@@ -9,6 +9,7 @@
 #include <tare/net/idle.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/net/listener.hpp>
+#include <tare/net/peer_state.hpp>
 #include <tare/net/pipe.hpp>
 #include <tare/net/process.hpp>
 #include <tare/net/readiness.hpp>

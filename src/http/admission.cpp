@@ -17,7 +17,7 @@ class request_admission {
       : inner_(std::move(inner)), request_bytes_(request_bytes), retry_after_(std::move(retry_after)) {}
 
   task<> answer(request& asked, response& to) const {
-    if (asked.of_.try_reserve_all(request_bytes_)) return inner_(asked, to);
+    if (asked.of().try_reserve_all(request_bytes_)) return inner_(asked, to);
     return refuse(to);
   }
 

@@ -2,23 +2,32 @@
 
 // One request and its response in progress. Lives in the frame of serve_requests, which does not exist while the
 // connection is idle.
+//
+// A handler may wait for long, so what only reading or responding needs is outside: the parser and the buffers are in
+// an `intake`, and the fields of the response in a record of their own. While the handler waits, the head of the
+// request is one record of its size, until the handler discards it.
 
+#include "http/intake.hpp"
 #include "http/request_guard.hpp"
-#include "http/request_reader.hpp"
-#include "http/route.hpp"
+#include "http/stored_head.hpp"
 
+#include <tare/detail/link.hpp>
 #include <tare/http/detail/connection_group.hpp>
 #include <tare/http/detail/lasting_connection.hpp>
 #include <tare/http/detail/transport.hpp>
 #include <tare/http/error.hpp>
 #include <tare/http/fields.hpp>
+#include <tare/http/request.hpp>
+#include <tare/http/response.hpp>
 #include <tare/memory_budget.hpp>
 #include <tare/net/lease.hpp>
 #include <tare/task.hpp>
 
 #include <chrono>
+#include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,19 +38,36 @@ namespace tare::http::detail {
 
 class server_core;
 
-class exchange {
+class exchange : public request, public response {
  public:
-  /// Frames of a waiting request, including those of its handler.
+  class handler_awaiter;
+  struct handler_request {
+    using tare_awaiter = handler_awaiter;
+    exchange& of;
+  };
+
+  /// Frames of a waiting request, including those of its handler; and of one that is being read, in addition.
 #if defined(__clang__)
-  static constexpr std::size_t frames_bytes = 2048;
+  static constexpr std::size_t frames_bytes = 1024;
+  static constexpr std::size_t reading_frames_bytes = 512;
 #else
-  static constexpr std::size_t frames_bytes = 4096;  // g++ keeps more in a frame
+  static constexpr std::size_t frames_bytes = 2048;
+  static constexpr std::size_t reading_frames_bytes = 1024;  // g++ keeps more in a frame
 #endif
 
-  exchange(transport connection, connection_group& group) noexcept;
+  exchange(transport connection, connection_group& group) noexcept : connection_(connection), group_(group) {}
+  /// Before `enter`, into the frame of the coroutine whose parameter it is.
+  exchange(exchange&& unused) noexcept : exchange(unused.connection_, unused.group_) {}
+  exchange& operator=(exchange&&) = delete;
   exchange(const exchange&) = delete;
   exchange& operator=(const exchange&) = delete;
   ~exchange();
+
+  /// From now on the server's sweep sees it.
+  void enter() noexcept;
+  /// Calls the server's handler, and waits until it has ended; `guard().error()` is its exception. Throws
+  /// std::bad_alloc.
+  [[nodiscard]] handler_request handle() noexcept { return {*this}; }
 
   // Reading.
   enum class arrival : std::uint8_t {
@@ -53,20 +79,34 @@ class exchange {
   /// The next request's head, if it has arrived. Otherwise `read_head` waits for it.
   [[nodiscard]] std::optional<arrival> try_read_head();
   [[nodiscard]] task<arrival> read_head();
-  [[nodiscard]] const request_head& head() const noexcept { return reader_.head(); }
+  /// Aborts the program if the handler has discarded it; `call` is the function of `request` that needs it.
+  [[nodiscard]] stored_head& head(const char* call) const noexcept {
+    if (!head_) [[unlikely]]
+      head_is_discarded(call);
+    return *head_;
+  }
+  void discard_head() noexcept;
+  [[nodiscard]] unsigned minor_version() const noexcept { return is_http_1_0_ ? 0 : 1; }
   [[nodiscard]] task<result<std::span<const std::byte>>> read_body();
   [[nodiscard]] task<result<std::string>> read_whole_body();
-  void limit_body(std::uint64_t bytes) noexcept { reader_.limit_body(bytes); }
+  void limit_body(std::uint64_t bytes) noexcept {
+    if (intake_) intake_->reader.limit_body(bytes);
+  }
   /// Reads the rest of the body, so that the next request can follow; false if the connection must be closed.
   [[nodiscard]] task<bool> skip_body();
   [[nodiscard]] bool body_complete() const noexcept { return body_complete_; }
-  [[nodiscard]] bool has_input() const noexcept { return !input_.empty(); }
+  [[nodiscard]] bool has_input() const noexcept { return intake_ && !intake_->input.empty(); }
   /// Releases what was read beyond the request: it belongs to another protocol.
   [[nodiscard]] net::lease take_input() noexcept;
 
   // Responding.
   void set_status(unsigned status);
-  [[nodiscard]] fields& response_fields() noexcept { return fields_; }
+  /// Throws std::bad_alloc.
+  [[nodiscard]] http::fields& response_fields() {
+    if (!fields_) fields_ = std::make_unique<http::fields>();
+    return *fields_;
+  }
+  [[nodiscard]] fields_view sent_fields() const noexcept { return fields_ ? fields_->view() : fields_view(); }
   [[nodiscard]] bool complete() const noexcept { return stage_ == stage::complete; }
   [[nodiscard]] bool started() const noexcept { return stage_ != stage::open; }
   [[nodiscard]] task<result<void>> send(std::string_view body);
@@ -75,7 +115,10 @@ class exchange {
   [[nodiscard]] task<result<void>> finish();
   /// Sends `status` and a line of text instead of the handler's response.
   [[nodiscard]] task<result<void>> send_instead(unsigned status, std::string_view why);
-  [[nodiscard]] const std::optional<refusal>& refusal_to_send() const noexcept { return refusal_; }
+  /// nullptr if there is none.
+  [[nodiscard]] const refusal* refusal_to_send() const noexcept {
+    return intake_ && intake_->why ? &*intake_->why : nullptr;
+  }
   void close_after() noexcept { keep_ = false; }
   /// Part of the response has been sent, and the rest will not be.
   [[nodiscard]] bool cut_off() const noexcept { return stage_ == stage::failed || stage_ == stage::streaming; }
@@ -84,7 +127,7 @@ class exchange {
   [[nodiscard]] bool keeps_connection() const noexcept { return keep_ && stage_ == stage::complete; }
 
   /// Responds with 101 and switches the connection to another protocol.
-  [[nodiscard]] task<result<void>> upgrade(const fields& with);
+  [[nodiscard]] task<result<void>> upgrade(const http::fields& with);
   [[nodiscard]] bool upgraded() const noexcept { return upgraded_; }
   /// Sends a frame of the other protocol unchanged, in one piece if it is small. `already_sent` after a truncated
   /// frame, because anything that followed would be taken for part of it.
@@ -122,22 +165,23 @@ class exchange {
   /// Ends the connection because others need the memory.
   void shed() noexcept;
   [[nodiscard]] bool is_shed() const noexcept { return shed_; }
-  /// The rest of the share, for the code that closes the connection.
-  [[nodiscard]] memory_share take_share() noexcept { return std::move(share_); }
+  /// The connection is closed while its peer may still read the response: releases all that this does not need. False
+  /// if memory for waiting was not admitted.
+  [[nodiscard]] bool begin_to_linger() noexcept;
 
   // Context.
-  void set_route(const matched_route& found) noexcept { route_ = found; }
-  [[nodiscard]] const matched_route& route() const noexcept { return route_; }
   [[nodiscard]] transport connection() const noexcept { return connection_; }
   [[nodiscard]] server_core& server() const noexcept { return group_.server(); }
   [[nodiscard]] connection_group& group() const noexcept { return group_; }
   /// Resets the state for the next request of the connection.
   void next() noexcept;
 
-  // Used by the server's sweep.
-  request_guard* guard = nullptr;  ///< set while the handler runs
-  std::uint32_t began = 0;         ///< the sweep during which the handler began
-  bool timed_out = false;          ///< the handler was cancelled because its time was up
+  // The handler.
+  [[nodiscard]] request_guard& guard() noexcept { return guard_; }
+  [[nodiscard]] const request_guard& guard() const noexcept { return guard_; }
+  [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
+  /// It was cancelled because the client has disconnected.
+  [[nodiscard]] bool client_left() const noexcept { return client_left_; }
 
  private:
   friend class server_core;
@@ -191,20 +235,30 @@ class exchange {
   [[nodiscard]] bool account() noexcept;
   [[nodiscard]] task<bool> wait_for_room();
   [[nodiscard]] arrival refuse_head() noexcept;
-  [[nodiscard]] arrival accept_head() noexcept;
+  /// Throws std::bad_alloc.
+  [[nodiscard]] arrival accept_head();
+  void limit_head() noexcept;
   [[nodiscard]] std::error_code refuse_body() noexcept;
   void note_progress() noexcept;
 
-  [[nodiscard]] std::string_view input_text() const noexcept;
+  [[nodiscard]] bool start_handler(tare::detail::wait_state& waiting);
+  [[noreturn]] static void head_is_discarded(const char* call) noexcept;
+  /// Throws std::bad_alloc if there is no memory for an intake.
+  void take_in(net::lease got);
+  void drop_intake() noexcept;
+  /// Ends the reading of the body.
+  void complete_body() noexcept;
+  [[nodiscard]] std::error_code fail_body(std::error_code error, std::optional<refusal> why) noexcept;
   /// Processes the bytes of a head; otherwise returns how it ended.
-  [[nodiscard]] std::optional<arrival> take_for_head(net::result<net::lease>& got) noexcept;
+  [[nodiscard]] std::optional<arrival> take_for_head(net::result<net::lease>& got);
+  /// What the end of a read that has found no more of the body means.
+  [[nodiscard]] std::error_code fail_body_with(const net::result<net::lease>& got) noexcept;
+  void count_wait(std::chrono::nanoseconds took) noexcept;
   /// How long to wait for more of the body: `body_timeout`, or less if the whole body is too slow.
   [[nodiscard]] std::chrono::nanoseconds time_for_body() const noexcept;
-  /// Releases the buffer of the last piece of the body.
-  void drop_piece() noexcept;
   [[nodiscard]] result<void> fail(std::error_code error) noexcept;
-  /// Sends the scratch buffer and `body` if possible immediately; otherwise `send_rest` sends the rest. Leaves the
-  /// stage `failed`: the caller sets it when everything has been sent.
+  /// Sends the scratch buffer and `body` if possible immediately; otherwise the rest is left in the scratch buffer for
+  /// `send_rest`. Leaves the stage `failed`: the caller sets it when everything has been sent.
   [[nodiscard]] std::optional<result<void>> try_send_scratch(std::string_view body);
   [[nodiscard]] task<result<void>> send_rest(std::string_view body);
   [[nodiscard]] task<result<void>> send_scratch(std::string_view body);
@@ -212,45 +266,60 @@ class exchange {
   void compose_head(std::string& into, std::optional<std::uint64_t> length);
   [[nodiscard]] bool may_have_body() const noexcept;
 
+  request_guard guard_;
   transport connection_;
   connection_group& group_;
-  request_reader reader_;
-  net::lease input_;
-  std::size_t piece_bytes_ = 0;  ///< at the front of `input_`: still in use by the reader of the body
-  fields fields_;
-  std::optional<refusal> refusal_;
-  std::error_code read_error_;
-  std::chrono::nanoseconds waited_{0};  ///< time waited for the body since `reader_.body_bytes()` are counted or
-                                        ///< skipping began
-  std::uint64_t left_ = 0;              ///< of the announced length
-  std::size_t sent_ = 0;                ///< of the scratch buffer, in the first attempt
-  matched_route route_;
-  served handed_over_{false};
+  std::unique_ptr<intake> intake_;
+  stored_head::owner head_;
+  std::unique_ptr<http::fields> fields_;
   memory_share share_;
   std::size_t admitted_bytes_ = 0;  ///< the maximum that the request may hold, if it was admitted with that
   std::size_t reserved_bytes_ = 0;  ///< what the handler has reserved
   std::size_t body_bytes_ = 0;      ///< what it has read
+  std::uint64_t left_ = 0;          ///< of the announced length
   std::uint32_t moved_ = 0;         ///< the sweep during which bytes were last received or sent
-  std::uint16_t status_ = 200;
-  stage stage_ = stage::open;
-  bool chunked_ = false;
-  bool counted_ = false;      ///< the length was announced
-  bool until_close_ = false;  ///< neither: the body ends with the connection
-  bool keep_ = true;
-  bool continue_due_ = false;
-  bool skipping_ = false;  ///< an unread body
-  bool body_complete_ = false;
-  bool head_limited_ = false;  ///< its timeout has begun
-  bool upgraded_ = false;
-  bool close_frame_due_ = false;
-  bool admitted_ = true;
-  bool waits_for_peer_ = false;
-  bool reads_ = false;  ///< a buffer is about to be borrowed
-  bool shed_ = false;
-
+  std::uint32_t began_ = 0;         ///< the sweep during which the handler began
   // Links in the server's list of requests in progress.
-  exchange* next_ = nullptr;
-  exchange* previous_ = nullptr;
+  tare::detail::link next_ = tare::detail::no_link;
+  tare::detail::link previous_ = tare::detail::no_link;
+  served handed_over_{false};
+  std::uint16_t status_ : 10 = 200;
+  stage stage_ : 2 = stage::open;
+  bool chunked_ : 1 = false;
+  bool counted_ : 1 = false;      ///< the length was announced
+  bool until_close_ : 1 = false;  ///< neither: the body ends with the connection
+  bool keep_ : 1 = true;
+  bool is_http_1_0_ : 1 = false;
+  bool is_head_ : 1 = false;  ///< the method: the response has no body
+  bool continue_due_ : 1 = false;
+  bool body_complete_ : 1 = false;
+  bool head_limited_ : 1 = false;  ///< its timeout has begun
+  bool upgraded_ : 1 = false;
+  bool close_frame_due_ : 1 = false;
+  bool admitted_ : 1 = true;
+  bool waits_for_peer_ : 1 = false;
+  bool reads_ : 1 = false;  ///< a buffer is about to be borrowed
+  bool shed_ : 1 = false;
+  bool entered_ : 1 = false;       ///< in the server's list
+  bool timed_out_ : 1 = false;     ///< the handler was cancelled because its time was up
+  bool client_left_ : 1 = false;   ///< the handler was cancelled because the client has disconnected
+  bool ignores_peer_ : 1 = false;  ///< the client has sent more, so nothing tells when it disconnects
+};
+static_assert(sizeof(exchange) <= 152);
+
+class exchange::handler_awaiter {
+ public:
+  handler_awaiter(const handler_request& request, tare::detail::wait_state& /*waiting*/) noexcept : of_(request.of) {}
+
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> self) {
+    return of_.start_handler(self.promise());
+  }
+  static void await_resume() noexcept {}
+
+ private:
+  exchange& of_;
 };
 
 }  // namespace tare::http::detail

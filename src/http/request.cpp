@@ -2,8 +2,8 @@
 
 #include "http/characters.hpp"
 #include "http/exchange.hpp"
+#include "http/route.hpp"
 
-#include <algorithm>
 #include <charconv>
 
 namespace tare::http {
@@ -31,21 +31,26 @@ task<result<std::string>> request_body::read_all() { return of_.read_whole_body(
 void request_body::limit(std::uint64_t bytes) noexcept { of_.limit_body(bytes); }
 
 std::optional<std::uint64_t> request_body::length() const noexcept {
-  if (of_.head().chunked) return std::nullopt;
-  return of_.head().length;
+  const detail::stored_head& head = of_.head("body().length");
+  if (head.chunked()) return std::nullopt;
+  return head.length();
 }
 
-std::string_view request::method() const noexcept { return of_.head().method; }
-std::string_view request::target() const noexcept { return of_.head().target; }
-std::string_view request::path() const noexcept { return of_.head().path; }
-std::string_view request::query() const noexcept { return of_.head().query; }
-std::string_view request::authority() const noexcept { return of_.head().authority; }
-fields_view request::fields() const noexcept { return of_.head().fields; }
-unsigned request::minor_version() const noexcept { return of_.head().minor_version; }
-net::result<net::endpoint> request::peer() const { return of_.connection().peer(); }
-std::optional<net::tls::certificate> request::peer_certificate() const { return of_.connection().peer_certificate(); }
+detail::exchange& request::of() const noexcept {
+  return const_cast<detail::exchange&>(static_cast<const detail::exchange&>(*this));
+}
+std::string_view request::method() const noexcept { return of().head("method").method(); }
+std::string_view request::target() const noexcept { return of().head("target").target(); }
+std::string_view request::path() const noexcept { return of().head("path").path(); }
+std::string_view request::query() const noexcept { return of().head("query").query(); }
+std::string_view request::authority() const noexcept { return of().head("authority").authority(); }
+fields_view request::fields() const noexcept { return of().head("fields").fields(); }
+void request::discard() noexcept { of().discard_head(); }
+unsigned request::minor_version() const noexcept { return of().minor_version(); }
+net::result<net::endpoint> request::peer() const { return of().connection().peer(); }
+std::optional<net::tls::certificate> request::peer_certificate() const { return of().connection().peer_certificate(); }
 
-task<bool> request::reserve(std::size_t bytes) { return of_.reserve(bytes); }
+task<bool> request::reserve(std::size_t bytes) { return of().reserve(bytes); }
 
 std::optional<std::string> request::query_value(std::string_view name) const {
   for (std::string_view rest = query(); !rest.empty();) {
@@ -61,14 +66,10 @@ std::optional<std::string> request::query_value(std::string_view name) const {
 }
 
 std::string request::param(std::string_view name) const {
-  const detail::matched_route& found = of_.route();
-  if (found.chosen == nullptr) return {};
-  const auto& names = found.chosen->names;
-  const auto at = std::ranges::find(names, name);
-  if (at == names.end()) return {};
-  const detail::place value = found.values.at(static_cast<std::size_t>(at - names.begin()));
+  const detail::stored_head& head = of().head("param");
+  if (head.chosen() == nullptr) return {};
   // The percent signs of a target have already been checked.
-  return percent_decode(path().substr(value.begin, value.size)).value_or(std::string());
+  return percent_decode(head.chosen()->value_in(head.path(), name)).value_or(std::string());
 }
 
 }  // namespace tare::http

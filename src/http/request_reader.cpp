@@ -26,6 +26,21 @@ void request_reader::drop_head() noexcept {
   head_ = {};
 }
 
+void request_reader::release_text() noexcept {
+  std::string().swap(text_);
+  head_ = {.method = {},
+           .target = {},
+           .path = {},
+           .query = {},
+           .authority = {},
+           .fields = {},
+           .length = head_.length,
+           .minor_version = head_.minor_version,
+           .chunked = head_.chunked,
+           .keep_alive = head_.keep_alive,
+           .expects_continue = head_.expects_continue};
+}
+
 void request_reader::next(const request_limits& limits) noexcept {
   constexpr std::size_t kept_bytes = 1024;
   limits_ = limits;

@@ -46,6 +46,8 @@ class request_reader {
   [[nodiscard]] std::size_t held_bytes() const noexcept { return text_.capacity(); }
   /// Releases the head of a refused request, which must not be accessed any more.
   void drop_head() noexcept;
+  /// Releases the text of the head, and with it the views of `head()`; the body can still be read.
+  void release_text() noexcept;
   /// True if bytes of the current request have been passed, other than empty lines before it.
   [[nodiscard]] bool under_way() const noexcept { return !text_.empty(); }
 

@@ -21,40 +21,44 @@ void check_free(std::string_view name) {
 
 }  // namespace
 
+detail::exchange& response::of() const noexcept {
+  return const_cast<detail::exchange&>(static_cast<const detail::exchange&>(*this));
+}
+
 response& response::status(unsigned code) {
-  of_.set_status(code);
+  of().set_status(code);
   return *this;
 }
 
 response& response::set(std::string_view name, std::string_view value) {
   check_free(name);
-  of_.response_fields().set(name, value);
+  of().response_fields().set(name, value);
   return *this;
 }
 
 response& response::add(std::string_view name, std::string_view value) {
   check_free(name);
-  of_.response_fields().add(name, value);
+  of().response_fields().add(name, value);
   return *this;
 }
 
-fields_view response::fields() const noexcept { return of_.response_fields(); }
+fields_view response::fields() const noexcept { return of().sent_fields(); }
 
 response& response::close() noexcept {
-  of_.close_after();
+  of().close_after();
   return *this;
 }
 
-task<result<void>> response::send(std::string_view body) { return of_.send(body); }
+task<result<void>> response::send(std::string_view body) { return of().send(body); }
 
 task<result<void>> response::send(std::string_view content_type, std::string_view body) {
-  of_.response_fields().set("content-type", content_type);
-  return of_.send(body);
+  of().response_fields().set("content-type", content_type);
+  return of().send(body);
 }
 
-task<result<void>> response::start(std::optional<std::uint64_t> length) { return of_.start(length); }
-task<result<void>> response::write(std::string_view piece) { return of_.write(piece); }
-task<result<void>> response::finish() { return of_.finish(); }
-bool response::started() const noexcept { return of_.started(); }
+task<result<void>> response::start(std::optional<std::uint64_t> length) { return of().start(length); }
+task<result<void>> response::write(std::string_view piece) { return of().write(piece); }
+task<result<void>> response::finish() { return of().finish(); }
+bool response::started() const noexcept { return of().started(); }
 
 }  // namespace tare::http

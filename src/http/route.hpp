@@ -1,31 +1,30 @@
 #pragma once
 
-// A matched route, stored in the request: the names belong to the route, the values are positions in the request's
-// path.
+// A route: what a request must match, and its handler.
 
 #include <tare/http/handler.hpp>
 
-#include <array>
-#include <cstdint>
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tare::http::detail {
 
 struct route {
+  struct param {
+    std::string name;
+    std::size_t segment;  ///< of the path, from 0
+    bool is_rest;         ///< "{name...}": it and all that follow
+  };
+
   std::string method;
-  std::vector<std::string> names;  ///< of the parameters, in path order
+  std::vector<param> params;
   handler answer;
-};
 
-struct place {
-  std::uint32_t begin = 0;
-  std::uint32_t size = 0;
-};
-
-struct matched_route {
-  const route* chosen = nullptr;
-  std::array<place, 8> values{};
+  [[nodiscard]] bool has_param(std::string_view name) const noexcept;
+  /// The part of a path that this route matches, as sent. Empty if the route has no such name.
+  [[nodiscard]] std::string_view value_in(std::string_view path, std::string_view name) const noexcept;
 };
 
 }  // namespace tare::http::detail

@@ -14,7 +14,6 @@
 
 namespace tare::http {
 
-using detail::matched_route;
 using detail::route;
 
 struct router::node {
@@ -51,35 +50,26 @@ class walk {
   walk(std::string_view path, std::string_view method) noexcept : path_(path), method_(method) {}
 
   /// `at` is where the segment begins, after its slash.
-  bool visit(const Node& from, std::size_t at, std::size_t params) {
+  bool visit(const Node& from, std::size_t at) {
     if (at > path_.size()) return take(from.here);
     const std::size_t end = std::min(path_.find('/', at), path_.size());
     const std::string_view segment = path_.substr(at, end - at);
     for (const auto& [text, child] : from.literals) {
-      if (text == segment && visit(*child, end + 1, params)) return true;
+      if (text == segment && visit(*child, end + 1)) return true;
     }
-    if (from.any && !segment.empty()) {
-      note(params, at, end);
-      if (visit(*from.any, end + 1, params + 1)) return true;
-    }
-    note(params, at, path_.size());
+    if (from.any && !segment.empty() && visit(*from.any, end + 1)) return true;
     return take(from.rest);
   }
 
-  [[nodiscard]] const matched_route& found() const noexcept { return found_; }
+  /// nullptr if there is none.
+  [[nodiscard]] const route* found() const noexcept { return found_; }
   /// The methods of the routes that match except for their method; empty if there are none.
   [[nodiscard]] const std::string& allowed() const noexcept { return allowed_; }
 
  private:
-  void note(std::size_t param, std::size_t begin, std::size_t end) noexcept {
-    if (param >= found_.values.size()) return;
-    found_.values[param] = {.begin = static_cast<std::uint32_t>(begin),
-                            .size = static_cast<std::uint32_t>(end - begin)};
-  }
-
   bool take(const std::vector<route>& routes) {
-    found_.chosen = find(routes, method_);
-    if (found_.chosen != nullptr) return true;
+    found_ = find(routes, method_);
+    if (found_ != nullptr) return true;
     for (const route& other : routes) {
       if (!allowed_.empty()) allowed_ += ", ";
       allowed_ += other.method;
@@ -90,7 +80,7 @@ class walk {
 
   std::string_view path_;
   std::string_view method_;
-  matched_route found_;
+  const route* found_ = nullptr;
   std::string allowed_;
 };
 
@@ -135,10 +125,11 @@ router& router::add(std::string_view method, std::string_view path, handler answ
   if (method.empty() || !detail::all(method, detail::token_character)) {
     throw std::invalid_argument("tare::http::router: not a method: '" + std::string(method) + "'");
   }
-  route added{.method = std::string(method), .names = {}, .answer = std::move(answer)};
+  route added{.method = std::string(method), .params = {}, .answer = std::move(answer)};
   node* at = &tree_->root;
   bool rest = false;
-  for (std::size_t begin = 1; begin <= path.size();) {
+  std::size_t segments = 0;
+  for (std::size_t begin = 1; begin <= path.size(); ++segments) {
     if (rest) throw std::invalid_argument("tare::http::router: nothing may follow '{name...}'");
     const std::size_t end = std::min(path.find('/', begin), path.size());
     const std::string_view segment = path.substr(begin, end - begin);
@@ -146,11 +137,11 @@ router& router::add(std::string_view method, std::string_view path, handler answ
     if (name.empty()) {
       at = &at->literal(segment);
     } else {
-      if (std::ranges::find(added.names, name) != added.names.end()) {
+      if (added.has_param(name)) {
         throw std::invalid_argument("tare::http::router: a duplicate name in '" + std::string(path) + "'");
       }
-      added.names.emplace_back(name);
-      if (added.names.size() > max_params)
+      added.params.push_back({.name = std::string(name), .segment = segments, .is_rest = rest});
+      if (added.params.size() > max_params)
         throw std::invalid_argument("tare::http::router: a path with more than 8 names");
       if (!rest) {
         if (!at->any) at->any = std::make_unique<node>();
@@ -191,9 +182,9 @@ router& router::otherwise(handler answer) {
 task<> router::operator()(request& asked, response& answer) const {
   const std::string_view path = asked.path();
   walk<node> through(path, asked.method());
-  if (path.starts_with('/') && through.visit(tree_->root, 1, 0)) {
-    asked.of_.set_route(through.found());
-    return through.found().chosen->answer(asked, answer);
+  if (path.starts_with('/') && through.visit(tree_->root, 1)) {
+    asked.of().head("path").set_route(*through.found());
+    return through.found()->answer(asked, answer);
   }
   if (path == "*" || (!through.allowed().empty() && asked.method() == "OPTIONS")) {
     return answer_without_route(answer, 204, through.allowed());

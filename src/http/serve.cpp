@@ -43,7 +43,7 @@ task<> linger(transport connection) {
 
 namespace {
 
-enum class afterwards : std::uint8_t { idle, close, linger, last };
+enum class afterwards : std::uint8_t { close, linger };
 
 /// If the last response is complete, announces the end of the connection, over TLS with close_notify; a truncated
 /// response must not look complete.
@@ -59,25 +59,25 @@ afterwards end_connection(exchange& x) noexcept {
 }
 
 /// Makes sure that the request gets a response, if the client is still there.
-task<> complete_response(exchange& x, const request_guard& guard) {
-  if (guard.client_left()) {
+task<> complete_response(exchange& x) {
+  if (x.client_left()) {
     x.close_after();
     co_return;
   }
-  if (!guard.error()) {
+  if (!x.guard().error()) {
     // If the handler gave up because the body could not be read, the server responds.
-    if (const auto& refusal = x.refusal_to_send(); refusal && !x.started()) {
+    if (const refusal* refusal = x.refusal_to_send(); refusal != nullptr && !x.started()) {
       (void)co_await x.send_instead(refusal->status, refusal->why);
     } else {
       (void)co_await x.finish();
     }
     co_return;
   }
-  if (x.timed_out) {
+  if (x.timed_out()) {
     (void)co_await x.send_instead(503, "the request took too long");
     co_return;
   }
-  x.server().report(guard.error());
+  x.server().report(x.guard().error());
   (void)co_await x.send_instead(500, "internal server error");
 }
 
@@ -99,72 +99,111 @@ void drop_input(transport connection) noexcept {
   }
 }
 
-task<> fail_handler(std::exception_ptr error) {
-  std::rethrow_exception(std::move(error));
-  co_return;
+/// What follows a handler that has taken over the connection.
+void end_upgraded(exchange& x) noexcept {
+  const std::exception_ptr& error = x.guard().error();
+  if (error && !x.timed_out()) x.server().report(error);
+  x.connection().expires_after(1s);
+  if (x.close_frame_due()) send_close_frame(x.connection(), error != nullptr);
 }
 
-/// A handler may throw before its coroutine exists.
-task<> call_handler(server_core& server, request& asked, response& answer) {
-  try {
-    return server.answer()(asked, answer);
-  } catch (...) {
-    return fail_handler(std::current_exception());
+/// Sends the response to a head that is refused.
+task<> refuse(exchange& x) {
+  if (const refusal* why = x.refusal_to_send(); why != nullptr) (void)co_await x.send_instead(why->status, why->why);
+}
+
+/// Nothing of the request remains while the peer reads the last response.
+task<> linger_or_drop(exchange& x) {
+  if (x.begin_to_linger()) {
+    co_await linger(x.connection());
+  } else {
+    drop_input(x.connection());
   }
 }
 
-/// Serves the requests that have arrived. Nothing of them remains when the connection is closed.
-task<afterwards> serve_arrived(transport connection, connection_group& group, memory_share& left, served& lasting) {
-  exchange x(connection, group);
+void expect_next_request(const exchange& x) noexcept {
+  x.connection().expires_after(x.server().options().idle_timeout, net::direction::read);
+}
+
+/// What a connection does next. The functions that return it are not inline, so that the frame that waits for a handler
+/// keeps nothing of theirs.
+enum class turn : std::uint8_t {
+  read_head,  ///< the rest of a head must be waited for
+  handle,
+  refuse,
+  complete,  ///< what the handler has left to do
+  next,      ///< another request has arrived
+  idle,
+  end,    ///< after the last response
+  close,  ///< nothing can be sent
+  last,   ///< it has become a lasting one
+};
+
+[[gnu::noinline]] turn after_arrival(exchange& x, exchange::arrival arrived) {
+  if (arrived == exchange::arrival::none) return turn::idle;
+  if (arrived == exchange::arrival::over) {
+    x.connection().shutdown_write();
+    return turn::close;
+  }
+  if (!x.is_admitted()) {
+    // Immediately and without an await, because no other task may run while the request is held.
+    x.refuse_for_memory();
+    if (!x.keeps_connection()) return turn::end;
+    expect_next_request(x);
+    return turn::idle;
+  }
+  return arrived == exchange::arrival::refused ? turn::refuse : turn::handle;
+}
+
+[[gnu::noinline]] turn begin_request(exchange& x) {
+  const auto arrived = x.try_read_head();
+  return arrived ? after_arrival(x, *arrived) : turn::read_head;
+}
+
+turn after_request(exchange& x) noexcept {
+  x.next();
+  if (x.has_input()) return turn::next;
+  expect_next_request(x);
+  return turn::idle;
+}
+
+[[gnu::noinline]] turn after_handler(exchange& x) noexcept {
+  x.server().end_handler();
+  if (x.handed_over().lasts()) return turn::last;
+  if (x.upgraded()) {
+    end_upgraded(x);
+    return turn::end;
+  }
+  if (!x.complete() || x.guard().error()) return turn::complete;
+  if (x.is_shed() || !x.keeps_connection()) return turn::end;
+  return x.body_complete() ? after_request(x) : turn::complete;
+}
+
+task<turn> complete_request(exchange& x) {
+  if (!x.complete() || x.guard().error()) co_await complete_response(x);
+  if (x.is_shed() || !x.keeps_connection()) co_return turn::end;
+  if (!x.body_complete() && !co_await x.skip_body()) co_return turn::end;
+  co_return after_request(x);
+}
+
+/// While a handler waits, this frame is what the request weighs besides its head and the handler's frames.
+task<served> serve(exchange x) {
+  x.enter();
   for (;;) {
-    auto arrived = x.try_read_head();
-    if (!arrived) arrived = co_await x.read_head();
-    if (arrived == exchange::arrival::none) co_return afterwards::idle;
-    if (arrived == exchange::arrival::over) {
-      connection.shutdown_write();
-      co_return afterwards::close;
+    turn then = begin_request(x);
+    if (then == turn::read_head) then = after_arrival(x, co_await x.read_head());
+    if (then == turn::handle) {
+      co_await x.handle();
+      then = after_handler(x);
     }
-    if (!x.is_admitted()) {
-      // Immediately and without an await, because no other task may run while the request is held.
-      x.refuse_for_memory();
-      if (!x.keeps_connection()) break;
-      connection.expires_after(x.server().options().idle_timeout, net::direction::read);
-      co_return afterwards::idle;
-    }
-    if (arrived == exchange::arrival::refused) {
-      if (const auto& refusal = x.refusal_to_send()) (void)co_await x.send_instead(refusal->status, refusal->why);
-      break;
-    }
-    {
-      request asked(x);
-      response answer(x);
-      request_guard guard;
-      x.server().begin_handler(x, guard);
-      co_await guard.run(call_handler(x.server(), asked, answer));
-      x.server().end_handler(x);
-      if (x.handed_over().lasts()) {
-        lasting = std::move(x.handed_over());
-        co_return afterwards::last;
-      }
-      if (x.upgraded()) {
-        if (guard.error() && !x.timed_out) x.server().report(guard.error());
-        connection.expires_after(1s);
-        if (x.close_frame_due()) send_close_frame(connection, guard.error() != nullptr);
-        break;
-      }
-      if (!x.complete() || guard.error()) co_await complete_response(x, guard);
-    }
-    if (x.is_shed() || !x.keeps_connection()) break;
-    if (!x.body_complete() && !co_await x.skip_body()) break;
-    x.next();
-    if (!x.has_input()) {
-      connection.expires_after(x.server().options().idle_timeout, net::direction::read);
-      co_return afterwards::idle;
-    }
+    if (then == turn::complete) then = co_await complete_request(x);
+    if (then == turn::refuse) co_await refuse(x);
+    if (then == turn::last) co_return std::move(x.handed_over());
+    if (then == turn::idle || then == turn::close) co_return served(then == turn::idle);
+    if (then != turn::next) break;
   }
-  const afterwards then = end_connection(x);
-  if (then == afterwards::linger) left = x.take_share();
-  co_return then;
+  if (end_connection(x) == afterwards::linger) co_await linger_or_drop(x);
+  co_return served(false);
 }
 
 }  // namespace
@@ -172,19 +211,7 @@ task<afterwards> serve_arrived(transport connection, connection_group& group, me
 std::chrono::nanoseconds first_wait(const server_core& server) noexcept { return server.options().head_timeout; }
 
 task<served> serve_requests(transport connection, connection_group& group) {
-  memory_share left;
-  served lasting(false);
-  const afterwards then = co_await serve_arrived(connection, group, left, lasting);
-  if (then == afterwards::last) co_return std::move(lasting);
-  if (then != afterwards::linger) co_return served(then == afterwards::idle);
-  left.keep_from_reserve();
-  left.shrink_to(exchange::frames_bytes);
-  if (group.server().budget() != nullptr && !left) {
-    drop_input(connection);
-  } else {
-    co_await linger(connection);
-  }
-  co_return served(false);
+  return serve(exchange(connection, group));
 }
 
 }  // namespace detail

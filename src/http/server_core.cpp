@@ -20,6 +20,11 @@
 
 namespace tare::http::detail {
 
+using tare::detail::from_link;
+using tare::detail::link;
+using tare::detail::no_link;
+using tare::detail::to_link;
+
 namespace {
 
 constexpr std::chrono::nanoseconds between_sweeps = std::chrono::milliseconds(100);
@@ -50,8 +55,8 @@ server_core::server_core(handler answer, server_options options)
     const auto body = static_cast<std::size_t>(std::min<std::uint64_t>(options_.max_body_bytes, default_body_bytes));
     budget_->keep_reserve(options_.request_bytes != 0
                               ? options_.request_bytes
-                              : exchange::frames_bytes + 2 * tare::detail::buffer_pool::buffer_bytes +
-                                    options_.max_head_bytes + body);
+                              : exchange::frames_bytes + exchange::reading_frames_bytes + sizeof(intake) +
+                                    2 * tare::detail::buffer_pool::buffer_bytes + options_.max_head_bytes + body);
   }
   timer_.of = this;
   timer_.expired = [](tare::detail::timer_node& timer) noexcept { static_cast<sweep_timer&>(timer).of->sweep(); };
@@ -101,27 +106,38 @@ std::string_view server_core::date_line() noexcept {
   return {date_.data(), length};
 }
 
+std::unique_ptr<intake> server_core::make_intake() {
+  if (spare_intake_) return std::move(spare_intake_);
+  return std::make_unique<intake>(limits());
+}
+
+void server_core::keep_intake(std::unique_ptr<intake> used) noexcept {
+  if (spare_intake_) return;
+  used->input.release();
+  used->next(limits());
+  spare_intake_ = std::move(used);
+}
+
 void server_core::enter(exchange& entering) noexcept {
   entering.previous_ = last_;
-  entering.next_ = nullptr;
-  (last_ != nullptr ? last_->next_ : first_) = &entering;
-  last_ = &entering;
+  entering.next_ = no_link;
+  const link self = to_link(&entering);
+  (last_ != no_link ? from_link<exchange>(last_)->next_ : first_) = self;
+  last_ = self;
   sweep_later();
 }
 
 void server_core::leave(exchange& leaving) noexcept {
-  (leaving.previous_ != nullptr ? leaving.previous_->next_ : first_) = leaving.next_;
-  (leaving.next_ != nullptr ? leaving.next_->previous_ : last_) = leaving.previous_;
+  (leaving.previous_ != no_link ? from_link<exchange>(leaving.previous_)->next_ : first_) = leaving.next_;
+  (leaving.next_ != no_link ? from_link<exchange>(leaving.next_)->previous_ : last_) = leaving.previous_;
 }
 
-void server_core::begin_handler(exchange& of, request_guard& guard) noexcept {
-  of.guard = &guard;
-  of.began = sweeps_;
+void server_core::begin_handler(exchange& of) noexcept {
+  of.began_ = sweeps_;
   ++handlers_;
 }
 
-void server_core::end_handler(exchange& of) noexcept {
-  of.guard = nullptr;
+void server_core::end_handler() noexcept {
   --handlers_;
   ++requests_;
 }
@@ -152,7 +168,8 @@ bool server_core::make_room() noexcept {
   };
   std::array<exchange*, at_once> chosen{};
   std::size_t count = 0;
-  for (exchange* each = first_; each != nullptr; each = each->next_) {
+  for (link at = first_; at != no_link; at = from_link<exchange>(at)->next_) {
+    exchange* const each = from_link<exchange>(at);
     if (!each->is_stalled()) continue;
     if (count == at_once) {
       if (!more(each, chosen[0])) continue;
@@ -196,26 +213,36 @@ void server_core::sweep_later() noexcept {
 
 void server_core::sweep() noexcept {
   ++sweeps_;
-  if (first_ == nullptr && works_ == nullptr) return;
+  if (first_ == no_link && works_ == nullptr) return;
   sweep_later();
   retry_hungry(works_);
   if (budget_ != nullptr && budget_->waiting() != 0) (void)make_room();
-  for (exchange* each = first_; each != nullptr; each = each->next_) {
-    const bool is_over = each->group().is_over();
-    if (is_over) each->connection().expires_after(std::chrono::nanoseconds(1));
-    if (each->guard == nullptr) continue;
-    const std::uint32_t age = sweeps_ - each->began;
-    if (is_over || (sweeps_a_request_ != 0 && age >= sweeps_a_request_ && !each->upgraded())) {
-      each->timed_out = true;
-      each->guard->cancel();
-    } else if (options_.cancel_if_client_leaves && age >= 2 && each->body_complete() && !each->upgraded() &&
-               !each->has_input() && !each->guard->watched()) {
-      try {
-        each->guard->watch(each->connection().peer_closes());
-      } catch (const std::bad_alloc&) {
-        return;  // the next sweep retries
-      }
-    }
+  for (link at = first_; at != no_link; at = from_link<exchange>(at)->next_) sweep(*from_link<exchange>(at));
+}
+
+void server_core::sweep(exchange& each) noexcept {
+  const bool is_over = each.group().is_over();
+  if (is_over) each.connection().expires_after(std::chrono::nanoseconds(1));
+  if (!each.guard().running()) return;
+  const std::uint32_t age = sweeps_ - each.began_;
+  if (is_over || (sweeps_a_request_ != 0 && age >= sweeps_a_request_ && !each.upgraded())) {
+    each.timed_out_ = true;
+    each.guard().cancel();
+    return;
+  }
+  // While a body arrives, its reader notices when the client leaves.
+  const bool can_tell = each.body_complete() && !each.has_input() && !each.upgraded() && !each.ignores_peer_;
+  if (!options_.cancel_if_client_leaves || age < 2 || !can_tell || each.client_left()) return;
+  switch (each.connection().look_at_peer()) {
+    case net::peer_state::silent:
+      break;
+    case net::peer_state::sending:
+      each.ignores_peer_ = true;
+      break;
+    case net::peer_state::gone:
+      each.client_left_ = true;
+      each.guard().cancel();
+      break;
   }
 }
 

@@ -3,8 +3,9 @@
 // State shared by the connections of a server. In the arena, because its timer is linked into the shard's wheel.
 //
 // Requests in progress are in a list ordered by start time. While there are any, a timer scans it ten times a second:
-// requests that have been running for a while get a watcher for client disconnects, and requests that have been running
-// for too long are cancelled. So a request costs no timer, and a short one no watcher.
+// the clients of requests that have been running for a while are looked at, in case they have disconnected, and
+// requests that have been running for too long are cancelled. So a request costs neither a timer nor a task that
+// watches.
 
 #include "http/exchange.hpp"
 #include "http/lasting/lasting_work.hpp"
@@ -23,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,12 +60,16 @@ class server_core {
   /// A buffer for assembling a response: its content is consumed before anything suspends.
   [[nodiscard]] std::string& scratch() noexcept { return scratch_; }
 
+  /// For a request that begins to arrive; one that is not in use is kept for the next. Throws std::bad_alloc.
+  [[nodiscard]] std::unique_ptr<intake> make_intake();
+  void keep_intake(std::unique_ptr<intake> used) noexcept;
+
   // Connections in serve_requests.
   void enter(exchange& entering) noexcept;
   void leave(exchange& leaving) noexcept;
   /// The handler of `of` begins.
-  void begin_handler(exchange& of, request_guard& guard) noexcept;
-  void end_handler(exchange& of) noexcept;
+  void begin_handler(exchange& of) noexcept;
+  void end_handler() noexcept;
 
   // Lasting connections. What they hold is one share of the budget.
   /// The number of a route; nullopt if there are too many.
@@ -109,6 +115,7 @@ class server_core {
 
   void sweep() noexcept;
   bool shed_lasting() noexcept;
+  void sweep(exchange& each) noexcept;
   void sweep_later() noexcept;
 
   handler answer_;
@@ -118,6 +125,7 @@ class server_core {
   std::int64_t ended_handshakes_at_ = 0;
   std::vector<acceptor*> acceptors_;
   std::string scratch_;
+  std::unique_ptr<intake> spare_intake_;
   std::array<char, 40> date_{};
   std::time_t date_of_ = 0;
 
@@ -129,8 +137,8 @@ class server_core {
   lasting_work* works_ = nullptr;
 
   sweep_timer timer_;
-  exchange* first_ = nullptr;
-  exchange* last_ = nullptr;
+  tare::detail::link first_ = tare::detail::no_link;  ///< of the requests in progress
+  tare::detail::link last_ = tare::detail::no_link;
   std::size_t handlers_ = 0;
   std::uint64_t requests_ = 0;
   std::uint32_t sweeps_ = 0;

@@ -311,6 +311,14 @@ bool reactor::suspend(io_wait& wait, io_call call, wait_state& task) noexcept {
   return true;
 }
 
+bool reactor::may_have_input(io_slot& slot) noexcept {
+  if (!slot.has(io_watched)) {
+    if (poller_->watch(slot)) return true;  // it cannot be watched, so the call itself must find out
+    slot.set(io_watched);
+  }
+  return slot.has(io_readable);
+}
+
 bool reactor::suspend_foreign(io_wait& wait, int fd, io_call call, wait_state& task) noexcept {
   if (task.cancelled) return shard_.refuse(task);
   --shard_.budget;

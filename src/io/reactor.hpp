@@ -91,6 +91,8 @@ class reactor final : public driver {
   [[nodiscard]] bool suspend(io_wait& wait, io_call call, wait_state& task) noexcept;
   /// Makes the call now. False if it would block.
   [[nodiscard]] bool perform(io_slot& slot, io_call call, io_wait& wait) noexcept;
+  /// False if a read would block; the kernel then announces what arrives.
+  [[nodiscard]] bool may_have_input(io_slot& slot) noexcept;
   /// A wait for a foreign descriptor.
   [[nodiscard]] bool suspend_foreign(io_wait& wait, int fd, io_call call, wait_state& task) noexcept;
 

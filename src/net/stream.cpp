@@ -78,6 +78,22 @@ result<std::size_t> stream::try_write(std::span<const std::byte> bytes) noexcept
                   "tare::net::stream::try_write");
 }
 
+peer_state stream::look_at_peer() noexcept {
+  if (slot_ == detail::no_link) return peer_state::gone;
+  tare::detail::require_task("tare::net::stream::look_at_peer");
+  auto& slot = *tare::detail::from_link<tare::detail::io_slot>(slot_);
+  if (!reactor::if_any()->may_have_input(slot)) return peer_state::silent;
+  std::byte next{};
+  const ssize_t there = ::recv(slot.fd, &next, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (there > 0) return peer_state::sending;
+  if (there < 0 && errno == EINTR) return peer_state::silent;
+  if (there < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    slot.clear(tare::detail::io_readable);  // the kernel announces what comes next
+    return peer_state::silent;
+  }
+  return peer_state::gone;
+}
+
 result<void> stream::shutdown_write() noexcept {
   if (::shutdown(native_handle(), SHUT_WR) != 0) return detail::last_error();
   return {};

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <initializer_list>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -238,6 +239,72 @@ TEST(http_call, each_allocation_in_turn_may_fail) {
     EXPECT_GE(failed, 3);
     EXPECT_LT(failed, 40) << "40 are not all";
   });
+}
+
+TEST(http_call, a_handler_may_discard_the_head) {
+  for (const bool before_the_body : {true, false}) {
+    const auto echo = [before_the_body](request& asked, response& answer) -> task<> {
+      const std::string target(asked.target());
+      if (before_the_body) asked.discard();
+      asked.body().limit(100);
+      auto body = co_await asked.body().read_all();
+      asked.discard();
+      asked.discard();
+      EXPECT_TRUE(co_await asked.reserve(10));
+      EXPECT_EQ(asked.minor_version(), 1U);
+      (void)co_await answer.send("text/plain", target + ' ' + body.value_or("none"));
+    };
+    EXPECT_EQ(reply_of(echo, {.method = "PUT", .target = "/a?b", .body = "abc"}).body, "/a?b abc");
+    const std::string chunks = "3\r\nabc\r\n0\r\n\r\n";
+    const tare::http::fields chunked = tare::http::fields().add("transfer-encoding", "chunked");
+    EXPECT_EQ(reply_of(echo, {.method = "PUT", .fields = chunked, .body = chunks}).body, "/ abc");
+    // Without the head the server still knows that the response to HEAD has no body.
+    const reply head = reply_of(echo, {.method = "HEAD"});
+    EXPECT_EQ(head.fields.find("content-length"), "2");
+    EXPECT_EQ(head.body, "");
+  }
+}
+
+TEST(http_call, a_discarded_head_is_not_mistaken_for_an_empty_one) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  struct access {
+    const char* name;
+    void (*call)(request&);
+  };
+  for (const access each : std::initializer_list<access>{
+           {"method", [](request& asked) { (void)asked.method(); }},
+           {"target", [](request& asked) { (void)asked.target(); }},
+           {"path", [](request& asked) { (void)asked.path(); }},
+           {"query", [](request& asked) { (void)asked.query_value("a"); }},
+           {"authority", [](request& asked) { (void)asked.authority(); }},
+           {"fields", [](request& asked) { (void)asked.fields(); }},
+           {"param", [](request& asked) { (void)asked.param("id"); }},
+           {"body\\(\\).length", [](request& asked) { (void)asked.body().length(); }},
+       }) {
+    const auto misuse = [each](request& asked, response& answer) -> task<> {
+      asked.discard();
+      each.call(asked);
+      (void)co_await answer.send("text/plain", "used");
+    };
+    EXPECT_DEATH((void)reply_of(misuse, {}), std::string("tare::http::request::") + each.name +
+                                                 ": the head has been discarded; take what you need before");
+  }
+}
+
+TEST(http_call, a_discarded_head_leaves_the_memory_budget) {
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time, .memory_limit = std::size_t{1} << 40U});
+  const std::string name(3000, 'n');
+  std::size_t freed = 0;
+  const auto look = [&](request& asked, response& answer) -> task<> {
+    const std::size_t before = rt.memory().promised();
+    asked.discard();
+    freed = before - rt.memory().promised();
+    (void)co_await answer.send("text/plain", "held");
+  };
+  EXPECT_EQ(rt.run(call(look, {.target = "/" + name})).status, 200U);
+  EXPECT_GE(freed, name.size());
+  EXPECT_LE(freed, name.size() + 200);
+  EXPECT_EQ(rt.memory().promised(), 0U);
 }
 
 TEST(http_call, refuses_what_no_client_can_send) {

@@ -113,6 +113,41 @@ TEST_P(http_ceiling, a_server_that_stops_while_no_frame_is_left_waits_for_its_co
   for (system_client& each : clients) EXPECT_TRUE(each.has_ended());
 }
 
+/// The parser and the head of a request are allocated while it arrives: whichever of them is refused, nothing is left
+/// behind, and the client gets a response or sees the end of the connection.
+TEST_P(http_ceiling, each_allocation_of_a_request_in_pieces_may_fail) {
+  constexpr const char* head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n";
+  constexpr const char* rest = "\r\nabc";
+  constexpr const char* end = "defGET / HTTP/1.1\r\nHost: h\r\n\r\n";
+  tare::runtime rt({.io = GetParam(), .memory_limit = std::size_t{1} << 40U});
+  serve(rt, {}, [&rt](std::uint16_t port) -> task<> {
+    auto& frames = *tare::detail::current_heap;
+    int failed = 0;
+    for (std::uint64_t nth = 1; nth <= 40; ++nth) {
+      auto* const shelves = std::exchange(tare::detail::current_shelves, nullptr);
+      frames.trim();
+      frames.fail_at(nth);
+      {
+        system_client client(port);
+        for (const char* piece : {head, rest, end}) {
+          client.send(piece);
+          for (int i = 0; i < 5; ++i) co_await tare::sleep_for(1ms);
+        }
+        frames.fail_at(0);
+        for (int i = 0; i < 10; ++i) co_await tare::sleep_for(1ms);
+        failed += client.has_ended() ? 1 : 0;
+      }
+      tare::detail::current_shelves = shelves;
+      system_client after(port);
+      const bool served = co_await after.answers(get);
+      EXPECT_TRUE(served) << "after allocation " << nth;
+      EXPECT_EQ(rt.memory().promised(), 0U) << "after allocation " << nth;
+    }
+    EXPECT_GE(failed, 2);
+    EXPECT_LT(failed, 40) << "40 are not all";
+  });
+}
+
 TEST_P(http_ceiling, each_allocation_in_turn_may_fail) {
   for (const bool shed : {false, true}) {
     tare::runtime rt({.io = GetParam()});

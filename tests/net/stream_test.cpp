@@ -237,6 +237,37 @@ TEST_P(stream_test, tries_without_waiting) {
   }());
 }
 
+TEST_P(stream_test, looks_at_the_peer_without_reading) {
+  run([]() -> task<> {
+    using tare::net::peer_state;
+    auto [client, server] = co_await connect_loopback();
+    const auto becomes = [](stream& seen, peer_state expected) -> task<bool> {
+      for (int i = 0; i < 1000 && seen.look_at_peer() != expected; ++i) co_await tare::sleep_for(1ms);
+      co_return seen.look_at_peer() == expected;
+    };
+    EXPECT_EQ(server.look_at_peer(), peer_state::silent);
+    EXPECT_EQ(client.try_write(bytes_of("hello")).value(), 5U);
+    EXPECT_TRUE(co_await becomes(server, peer_state::sending));
+    EXPECT_EQ(server.look_at_peer(), peer_state::sending) << "nothing was read";
+    std::array<std::byte, 10> into{};
+    EXPECT_EQ(server.try_read(into).value(), 5U);
+    EXPECT_EQ(server.look_at_peer(), peer_state::silent);
+    // A read of exactly what has arrived leaves open whether there is more.
+    EXPECT_EQ(client.try_write(bytes_of("ten bytes!")).value(), 10U);
+    EXPECT_TRUE(co_await server.readable());
+    EXPECT_EQ(server.try_read(into).value(), 10U);
+    EXPECT_EQ(server.look_at_peer(), peer_state::silent);
+    EXPECT_EQ(client.try_write(bytes_of("x")).value(), 1U);
+    EXPECT_TRUE(co_await becomes(server, peer_state::sending)) << "the next bytes are announced";
+    EXPECT_EQ(server.try_read(into).value(), 1U);
+    client.close();
+    EXPECT_TRUE(co_await becomes(server, peer_state::gone));
+    EXPECT_EQ((co_await server.read(into)).value(), 0U) << "the end can still be read";
+    server.close();
+    EXPECT_EQ(server.look_at_peer(), peer_state::gone);
+  }());
+}
+
 TEST_P(stream_test, a_task_that_always_finds_bytes_lets_others_run) {
   run([]() -> task<> {
     auto both = stream::pair();

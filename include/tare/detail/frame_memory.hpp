@@ -83,4 +83,13 @@ inline void delete_frame(void* frame, std::size_t bytes, std::size_t alignment) 
   free_frame(frame);
 }
 
+/// Memory for an object other than a frame, of its size rounded up to 8. The second word of the object must be zero for
+/// its whole life: then code that walks the arena does not mistake it for a frame. Throws std::bad_alloc.
+[[nodiscard]] inline void* allocate_block(std::size_t bytes) {
+  void* const block = new_frame(bytes, frame_shelves::step);
+  std::memset(static_cast<std::byte*>(block) + sizeof(void*), 0, sizeof(void*));
+  return block;
+}
+inline void free_block(void* block, std::size_t bytes) noexcept { delete_frame(block, bytes, frame_shelves::step); }
+
 }  // namespace tare::detail

@@ -25,11 +25,11 @@
 namespace tare::http {
 
 namespace detail {
-struct handshake_text;
-struct free_handshake_text {
-  void operator()(handshake_text* freed) const noexcept;
+class stored_head;  // src/http/stored_head.hpp
+struct free_stored_head {
+  void operator()(stored_head* freed) const noexcept;
 };
-using handshake_owner = std::unique_ptr<handshake_text, free_handshake_text>;
+using handshake_owner = std::unique_ptr<stored_head, free_stored_head>;
 }  // namespace detail
 
 /// Move-only. The functions are those of `http::request`; their views are valid until it is discarded or destroyed,

@@ -8,7 +8,10 @@
 //     itself store(request.param("id"), *text); co_await response.status(204).send();
 //   }
 //
-// All views are valid until the handler returns.
+// All views are valid until the handler returns or calls `discard`.
+//
+// Bytes: while its handler waits, a request holds 56 and its head as it was sent, without the last empty line; nothing
+// after `discard`. The parser and its buffers exist only while a head or a body arrives.
 
 #include <tare/http/error.hpp>
 #include <tare/http/fields.hpp>
@@ -63,10 +66,8 @@ class request_body {
 
 class request {
  public:
-  explicit request(detail::exchange& of) noexcept : of_(of) {}
   request(const request&) = delete;
   request& operator=(const request&) = delete;
-  ~request() = default;
 
   [[nodiscard]] std::string_view method() const noexcept;
   /// As sent.
@@ -87,7 +88,7 @@ class request {
   [[nodiscard]] fields_view fields() const noexcept;
   /// 1 for HTTP/1.1, 0 for HTTP/1.0.
   [[nodiscard]] unsigned minor_version() const noexcept;
-  [[nodiscard]] request_body body() noexcept { return request_body(of_); }
+  [[nodiscard]] request_body body() noexcept { return request_body(of()); }
   [[nodiscard]] net::result<net::endpoint> peer() const;
   /// The client's certificate, which the server has verified (net::tls::server_options::client_authorities). Empty if
   /// the client presented none, and without TLS.
@@ -95,6 +96,21 @@ class request {
   /// **Threads**: on the shard of the request.
   /// **Bytes**: the result, made by each call.
   [[nodiscard]] std::optional<net::tls::certificate> peer_certificate() const;
+
+  /// Releases the head: method, target, path, query, authority, fields and parameters. For a handler that will wait for
+  /// long and has taken what it needs. The body can still be read, and the response sent.
+  ///
+  ///   const auto id = parse(request.param("id"));
+  ///   request.discard();
+  ///   auto item = co_await shelf.find(id);
+  ///
+  /// **Errors**: afterwards `minor_version`, `peer`, `peer_certificate`, `reserve` and reading or limiting the body
+  /// work; every other call aborts the program, because an empty value would be mistaken for what the client has sent.
+  /// A second `discard` does nothing.
+  /// **Cancellation**: does not wait.
+  /// **Threads**: on the shard of the request.
+  /// **Bytes**: frees those of the head; the memory budget is told.
+  void discard() noexcept;
 
   /// Declares how many bytes the handler will hold from now on, including bodies it has read; the number may be larger
   /// or smaller than before. In a server with a memory budget, call it before allocating something large and after
@@ -110,7 +126,11 @@ class request {
   friend class router;
   friend class websocket;
   friend class detail::upgrade;
-  detail::exchange& of_;
+  friend class detail::exchange;
+  request() = default;
+  ~request() = default;
+  /// What this is a part of.
+  [[nodiscard]] detail::exchange& of() const noexcept;
 };
 
 }  // namespace tare::http

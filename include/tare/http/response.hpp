@@ -31,10 +31,8 @@ class exchange;
 /// that the client is gone: just clean up.
 class response {
  public:
-  explicit response(detail::exchange& of) noexcept : of_(of) {}
   response(const response&) = delete;
   response& operator=(const response&) = delete;
-  ~response() = default;
 
   /// 200 unless set; 200 to 599. Throws std::invalid_argument.
   response& status(unsigned code);
@@ -64,7 +62,11 @@ class response {
 
  private:
   friend class websocket;
-  detail::exchange& of_;
+  friend class detail::exchange;
+  response() = default;
+  ~response() = default;
+  /// What this is a part of.
+  [[nodiscard]] detail::exchange& of() const noexcept;
 };
 
 }  // namespace tare::http

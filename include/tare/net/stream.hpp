@@ -27,6 +27,7 @@
 #include <tare/net/direction.hpp>
 #include <tare/net/endpoint.hpp>
 #include <tare/net/lease.hpp>
+#include <tare/net/peer_state.hpp>
 #include <tare/net/result.hpp>
 
 #include <chrono>
@@ -141,6 +142,13 @@ class stream {
   [[nodiscard]] result<std::size_t> try_read(std::span<std::byte> into) noexcept;
   [[nodiscard]] result<lease> try_read() noexcept;
   [[nodiscard]] result<std::size_t> try_write(std::span<const std::byte> bytes) noexcept;
+
+  /// What the peer has done, as far as it is known now; reads nothing. For a task that waits for something else: the
+  /// kernel is asked only if it has announced bytes or an end.
+  ///
+  /// **Errors** `gone` if the stream is closed. **Cancellation** Does not wait. **Threads** The stream's shard.
+  /// **Bytes** None.
+  [[nodiscard]] peer_state look_at_peer() noexcept;
 
   /// Ends the writing side: the peer reads the end of the stream. Reading remains possible.
   result<void> shutdown_write() noexcept;

@@ -141,6 +141,8 @@ class stream {
   /// Whether nothing unread has arrived: no byte, no end of stream, no part of a record. Asks the system, and processes
   /// what concerns only TLS, such as tickets.
   [[nodiscard]] bool is_quiet() noexcept;
+  /// As net::stream::look_at_peer, for the encrypted bytes: a close_notify counts as bytes.
+  [[nodiscard]] peer_state look_at_peer() noexcept { return session_ ? below_.look_at_peer() : peer_state::gone; }
   /// Reads what is available now. Errors: std::errc::operation_would_block if that is not a whole record.
   [[nodiscard]] result<lease> try_read() noexcept;
   /// Writes what can be sent now. Errors: std::errc::operation_would_block if that is nothing, or not a whole record.

@@ -13,8 +13,9 @@ namespace tare::http::detail {
 
 std::size_t exchange::held_bytes() const noexcept {
   constexpr std::size_t buffer_bytes = tare::detail::buffer_pool::buffer_bytes;
-  return frames_bytes + reader_.held_bytes() + (input_.empty() && !reads_ ? 0 : buffer_bytes) +
-         connection_.buffered_bytes() + std::max({admitted_bytes_, reserved_bytes_, body_bytes_});
+  return frames_bytes + (head_ ? head_->bytes() : 0) + (intake_ ? reading_frames_bytes + intake_->held_bytes() : 0) +
+         (has_input() || reads_ ? buffer_bytes : 0) + connection_.buffered_bytes() +
+         std::max({admitted_bytes_, reserved_bytes_, body_bytes_});
 }
 
 bool exchange::account() noexcept {
@@ -38,7 +39,7 @@ task<bool> exchange::wait_for_room() {
 }
 
 exchange::arrival exchange::refuse_head() noexcept {
-  reader_.drop_head();
+  drop_intake();
   share_.release();
   admitted_ = keep_ = false;
   return arrival::refused;
@@ -48,7 +49,7 @@ void exchange::refuse_for_memory() {
   constexpr std::string_view why = "busy: try again later\n";
   if (!body_complete_ || has_input()) keep_ = false;
   status_ = 503;
-  fields_.add("retry-after", "1").add("content-type", "text/plain");
+  response_fields().add("retry-after", "1").add("content-type", "text/plain");
   compose_head(server().scratch(), why.size());
   const auto sent = try_send_scratch(may_have_body() ? why : std::string_view());
   if (!sent || !*sent) {
@@ -58,14 +59,23 @@ void exchange::refuse_for_memory() {
   stage_ = stage::complete;
 }
 
-exchange::arrival exchange::accept_head() noexcept {
+exchange::arrival exchange::accept_head() {
   connection_.expires_never(net::direction::read);
-  keep_ = head().keep_alive && !group_.draining();
-  body_complete_ = !reader_.has_body();
+  const request_head& head = intake_->reader.head();
+  head_ = stored_head::make(head);
+  is_http_1_0_ = head.minor_version == 0;
+  is_head_ = head.method == "HEAD";
+  keep_ = head.keep_alive && !group_.draining();
+  body_complete_ = !intake_->reader.has_body();
   // A client that has begun to send its body does not wait (RFC 9110, 10.1.1).
-  continue_due_ = head().expects_continue && input_.empty();
+  continue_due_ = head.expects_continue && !has_input();
+  if (body_complete_ && !has_input()) {
+    drop_intake();
+  } else {
+    intake_->reader.release_text();
+  }
   memory_budget* const budget = server().budget();
-  if (budget != nullptr && server().is_urgent(head().path)) {
+  if (budget != nullptr && server().is_urgent(head_->path())) {
     // Even if there is room now, so that what the request holds later is urgent, too.
     share_ = budget->try_admit_urgent(held_bytes());
     admitted_ = static_cast<bool>(share_);
@@ -77,9 +87,15 @@ exchange::arrival exchange::accept_head() noexcept {
 }
 
 std::error_code exchange::refuse_body() noexcept {
-  refusal_ = {.status = 503, .why = "busy: try again later"};
+  return fail_body(std::make_error_code(std::errc::not_enough_memory),
+                   refusal{.status = 503, .why = "busy: try again later"});
+}
+
+std::error_code exchange::fail_body(std::error_code error, std::optional<refusal> why) noexcept {
   keep_ = false;
-  return std::make_error_code(std::errc::not_enough_memory);
+  intake_->read_error = error;
+  intake_->why = why;
+  return error;
 }
 
 exchange::growth::~growth() {

@@ -25,34 +25,50 @@ bool must_wait_for(std::error_code error) noexcept {
 
 }  // namespace
 
-std::string_view exchange::input_text() const noexcept {
-  const auto bytes = input_.bytes();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+void exchange::take_in(net::lease got) {
+  if (!intake_) intake_ = server().make_intake();
+  intake_->input = std::move(got);
 }
 
-void exchange::drop_piece() noexcept { input_.consume(std::exchange(piece_bytes_, 0)); }
+void exchange::drop_intake() noexcept {
+  if (intake_) server().keep_intake(std::move(intake_));
+}
+
+void exchange::complete_body() noexcept {
+  body_complete_ = true;
+  if (has_input()) return;
+  drop_intake();
+  (void)account();
+}
 
 net::lease exchange::take_input() noexcept {
-  drop_piece();
-  return std::move(input_);
+  if (!intake_) return {};
+  intake_->drop_piece();
+  net::lease taken = std::move(intake_->input);
+  drop_intake();
+  return taken;
+}
+
+void exchange::limit_head() noexcept {
+  // Only a head that does not arrive completely with its first bytes needs a timeout.
+  if (!head_limited_) connection_.expires_after(server().options().head_timeout, net::direction::read);
+  head_limited_ = true;
 }
 
 std::optional<exchange::arrival> exchange::try_read_head() {
   for (;;) {
-    if (!input_.empty()) {
-      const auto reached = reader_.feed(input_text());
-      input_.consume(reader_.consumed());
+    if (has_input()) {
+      request_reader& reader = intake_->reader;
+      const auto reached = reader.feed(intake_->text());
+      intake_->input.consume(reader.consumed());
       if (reached == request_reader::progress::head) return accept_head();
       if (reached == request_reader::progress::refused) {
-        refusal_ = reader_.why();
-        reader_.drop_head();
+        intake_->why = reader.why();
+        reader.drop_head();
         return arrival::refused;
       }
       if (!account()) return refuse_head();
-      // Only a head that does not arrive completely with its first bytes needs a timeout.
-      if (!std::exchange(head_limited_, true)) {
-        connection_.expires_after(server().options().head_timeout, net::direction::read);
-      }
+      limit_head();
     }
     auto more = connection_.try_read();
     if (!more && must_wait_for(more.error())) {
@@ -60,8 +76,7 @@ std::optional<exchange::arrival> exchange::try_read_head() {
       const bool has_begun = head_limited_ || connection_.buffered_bytes() != 0;
       if (!has_begun && more.error() == std::errc::operation_would_block) return arrival::none;
       if (has_begun && !account()) return refuse_head();
-      if (has_begun && !std::exchange(head_limited_, true))
-        connection_.expires_after(server().options().head_timeout, net::direction::read);
+      if (has_begun) limit_head();
       return std::nullopt;
     }
     if (const auto ended = take_for_head(more)) return ended;
@@ -77,69 +92,72 @@ task<exchange::arrival> exchange::read_head() {
   }
 }
 
-std::optional<exchange::arrival> exchange::take_for_head(net::result<net::lease>& got) noexcept {
+std::optional<exchange::arrival> exchange::take_for_head(net::result<net::lease>& got) {
   if (got && !got->empty()) {
     note_progress();
-    input_ = std::move(*got);
+    take_in(std::move(*got));
     return std::nullopt;
   }
   if (shed_) return arrival::over;
-  if (got || got.error() != std::errc::timed_out || !reader_.under_way()) return arrival::over;
-  refusal_ = {.status = 408, .why = "the head of the request took too long"};
-  reader_.drop_head();
+  const bool under_way = intake_ && intake_->reader.under_way();
+  if (got || got.error() != std::errc::timed_out || !under_way) return arrival::over;
+  intake_->why = {.status = 408, .why = "the head of the request took too long"};
+  intake_->reader.drop_head();
   return arrival::refused;
 }
 
 task<result<std::span<const std::byte>>> exchange::read_body() {
-  drop_piece();
-  if (read_error_) co_return std::unexpected(read_error_);
+  if (intake_) {
+    intake_->drop_piece();
+    if (intake_->read_error) co_return std::unexpected(intake_->read_error);
+  }
   while (!body_complete_) {
     // Without bytes only for a body whose announced length is too large; otherwise nothing is refused before its bytes
     // arrive.
-    const auto reached = reader_.feed(input_text());
+    request_reader& reader = intake_->reader;
+    const auto reached = reader.feed(intake_->text());
     switch (reached) {
       case request_reader::progress::data:
-        piece_bytes_ = reader_.consumed();
-        co_return std::as_bytes(std::span(reader_.data()));
+        intake_->piece_bytes = reader.consumed();
+        co_return std::as_bytes(std::span(reader.data()));
       case request_reader::progress::complete:
-        input_.consume(reader_.consumed());
-        body_complete_ = true;
+        intake_->input.consume(reader.consumed());
+        complete_body();
         co_return std::span<const std::byte>();
       case request_reader::progress::refused:
-        refusal_ = reader_.why();
-        read_error_ = refusal_->status == 413 ? errc::body_too_large : errc::malformed;
-        keep_ = false;
-        co_return std::unexpected(read_error_);
+        co_return std::unexpected(fail_body(
+            reader.why().status == 413 ? make_error_code(errc::body_too_large) : make_error_code(errc::malformed),
+            reader.why()));
       default:
-        input_.consume(reader_.consumed());
+        intake_->input.consume(reader.consumed());
         break;
     }
     if (continue_due_ && stage_ == stage::open) {
       server().scratch().assign("HTTP/1.1 100 Continue\r\n\r\n");
       auto sent = co_await send_scratch({});
-      if (!sent) co_return std::unexpected(read_error_ = sent.error());
+      if (!sent) co_return std::unexpected(intake_->read_error = sent.error());
       stage_ = stage::open;
       continue_due_ = false;
     }
     auto more = co_await read_admitted(time_for_body());
-    if (!more && more.error() == std::errc::not_enough_memory) co_return std::unexpected(read_error_ = refuse_body());
-    if (!more || more->empty()) {
-      keep_ = false;
-      read_error_ = more ? make_error_code(errc::truncated) : more.error();
-      if (!more && more.error() == std::errc::timed_out) {
-        refusal_ = {.status = 408, .why = "the body of the request took too long"};
-        read_error_ = errc::too_slow;
-      } else if (more) {
-        refusal_ = {.status = 400, .why = "the body of the request was cut off"};
-      }
-      co_return std::unexpected(read_error_);
-    }
+    if (!more || more->empty()) co_return std::unexpected(fail_body_with(more));
     connection_.expires_never(net::direction::read);
     continue_due_ = false;
     note_progress();
-    input_ = std::move(*more);
+    intake_->input = std::move(*more);
   }
   co_return std::span<const std::byte>();
+}
+
+std::error_code exchange::fail_body_with(const net::result<net::lease>& got) noexcept {
+  if (got) {
+    return fail_body(errc::truncated, refusal{.status = 400, .why = "the body of the request was cut off"});
+  }
+  if (got.error() == std::errc::not_enough_memory) return refuse_body();
+  if (got.error() == std::errc::timed_out) {
+    return fail_body(errc::too_slow, refusal{.status = 408, .why = "the body of the request took too long"});
+  }
+  return fail_body(got.error(), intake_->why);
 }
 
 task<net::result<net::lease>> exchange::read_admitted(std::chrono::nanoseconds limit) {
@@ -159,16 +177,20 @@ task<net::result<net::lease>> exchange::read_admitted(std::chrono::nanoseconds l
     connection_.expires_after(limit, net::direction::read);
     if (more.error() == std::errc::operation_not_supported) {
       more = co_await connection_.read();
-      waited_ += now() - begun;
+      count_wait(now() - begun);
       co_return more;
     }
     auto ready = co_await connection_.readable();
     if (!ready) co_return std::unexpected(ready.error());
     // What has arrived may be only part of a record, which does not restart the timeout.
     const std::chrono::nanoseconds took = now() - begun;
-    waited_ += took;
+    count_wait(took);
     limit = std::max(limit - took, std::chrono::nanoseconds(1));
   }
+}
+
+void exchange::count_wait(std::chrono::nanoseconds took) noexcept {
+  if (intake_) intake_->waited += took;
 }
 
 task<result<std::string>> exchange::read_whole_body() {
@@ -186,9 +208,10 @@ task<result<std::string>> exchange::read_whole_body() {
     if (needed > whole.capacity()) {
       // Twice the previous size, but at most the announced length; both buffers briefly exist.
       std::size_t next = std::max(needed, whole.capacity() * 2);
-      if (!head().chunked) next = std::max(needed, std::min<std::size_t>(next, head().length));
+      const request_reader& reader = intake_->reader;
+      if (!reader.head().chunked) next = std::max(needed, std::min<std::size_t>(next, reader.head().length));
       const bool fits = co_await hold_body(before + whole.capacity() + next);
-      if (!fits) co_return std::unexpected(read_error_ = refuse_body());
+      if (!fits) co_return std::unexpected(refuse_body());
       whole.reserve(next);
       (void)try_hold_body(before + whole.capacity());
     }
@@ -199,9 +222,9 @@ task<result<std::string>> exchange::read_whole_body() {
 task<bool> exchange::skip_body() {
   if (body_complete_) co_return true;
   // A client that still waits for "100 Continue" may or may not send the body, so what follows is ambiguous.
-  if (continue_due_ || read_error_) co_return false;
-  skipping_ = true;
-  waited_ = {};
+  if (continue_due_ || intake_->read_error) co_return false;
+  intake_->skipping = true;
+  intake_->waited = {};
   std::size_t skipped = 0;
   while (skipped <= max_skipped) {
     auto piece = co_await read_body();
@@ -216,13 +239,14 @@ std::chrono::nanoseconds exchange::time_for_body() const noexcept {
   using std::chrono::nanoseconds;
   const server_options& options = server().options();
   nanoseconds left = options.body_timeout;
-  if (skipping_) {
-    left = std::min<nanoseconds>(left, max_skip_time - waited_);
+  if (intake_->skipping) {
+    left = std::min<nanoseconds>(left, max_skip_time - intake_->waited);
   } else if (options.body_min_rate != 0 && left != nanoseconds::max()) {
-    const double earned = static_cast<double>(reader_.body_bytes()) / static_cast<double>(options.body_min_rate);
+    const double earned =
+        static_cast<double>(intake_->reader.body_bytes()) / static_cast<double>(options.body_min_rate);
     constexpr double max_seconds = 1e9;  // more would overflow
     const auto whole = std::chrono::duration<double>(std::min(earned, max_seconds));
-    left = std::min(left, left + std::chrono::duration_cast<nanoseconds>(whole) - waited_);
+    left = std::min(left, left + std::chrono::duration_cast<nanoseconds>(whole) - intake_->waited);
   }
   return std::max(left, nanoseconds(1));
 }

@@ -36,7 +36,7 @@ void exchange::set_status(unsigned status) {
   if (status < 200 || status > 599)
     throw std::invalid_argument("tare::http::response: a status must be from 200 to 599");
   // It decides whether there is a body, so it cannot change after the head has been sent.
-  if (stage_ == stage::open) status_ = static_cast<std::uint16_t>(status);
+  if (stage_ == stage::open) status_ = static_cast<std::uint16_t>(status & 0x3FFU);
 }
 
 result<void> exchange::fail(std::error_code error) noexcept {
@@ -45,7 +45,7 @@ result<void> exchange::fail(std::error_code error) noexcept {
   return std::unexpected(error);
 }
 
-bool exchange::may_have_body() const noexcept { return !has_no_body(status_) && head().method != "HEAD"; }
+bool exchange::may_have_body() const noexcept { return !has_no_body(status_) && !is_head_; }
 
 void exchange::compose_head(std::string& into, std::optional<std::uint64_t> length) {
   if (status_ == 200) {
@@ -56,14 +56,14 @@ void exchange::compose_head(std::string& into, std::optional<std::uint64_t> leng
     into.append(" ").append(reason_phrase(status_)).append("\r\n");
   }
   if (server().options().send_date) into.append(server().date_line());
-  into.append(fields_.view().text());
+  into.append(sent_fields().text());
   if (has_no_body(status_)) {
     // Neither a length nor a coding.
   } else if (length) {
     into.append("content-length: ");
     append_number(into, *length);
     into.append("\r\n");
-  } else if (head().minor_version > 0) {
+  } else if (!is_http_1_0_) {
     into.append("transfer-encoding: chunked\r\n");
   } else {
     keep_ = false;  // HTTP/1.0: the end of the connection ends the body
@@ -73,7 +73,7 @@ void exchange::compose_head(std::string& into, std::optional<std::uint64_t> leng
   if (continue_due_ || group_.draining()) keep_ = false;
   if (!keep_) {
     into.append("connection: close\r\n");
-  } else if (head().minor_version == 0) {
+  } else if (is_http_1_0_) {
     into.append("connection: keep-alive\r\n");
   }
   into.append("\r\n");
@@ -87,15 +87,15 @@ std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
   connection_.expires_never(net::direction::write);
   const auto written = connection_.try_write(bytes_of(scratch));
   if (!written) return fail(written.error());
-  sent_ = *written;
-  if (sent_ == scratch.size() && (together || body.empty())) return result<void>();
+  if (*written == scratch.size() && (together || body.empty())) return result<void>();
+  scratch.erase(0, *written);
   return std::nullopt;
 }
 
 task<result<void>> exchange::send_rest(std::string_view body) {
   const peer_wait waiting(*this);
   // When this suspends, the next response may use the scratch buffer.
-  const std::string rest = server().scratch().substr(sent_);
+  const std::string rest(server().scratch());
   const bool together = body.size() <= max_copied;
   const std::array<std::span<const std::byte>, 2> list{bytes_of(rest),
                                                        together ? std::span<const std::byte>() : bytes_of(body)};
@@ -134,7 +134,7 @@ task<result<void>> exchange::start(std::optional<std::uint64_t> length) {
   if (stage_ != stage::open) co_return std::unexpected(errc::already_sent);
   counted_ = length.has_value();
   left_ = length.value_or(0);
-  chunked_ = !counted_ && head().minor_version > 0;
+  chunked_ = !counted_ && !is_http_1_0_;
   if (!counted_) become_lasting();
   compose_head(server().scratch(), length);
   auto sent = co_await send_scratch({});
@@ -192,18 +192,18 @@ task<result<void>> exchange::send_instead(unsigned status, std::string_view why)
   keep_ = false;
   if (stage_ == stage::complete) co_return std::unexpected(errc::already_sent);
   if (stage_ != stage::open) co_return fail(errc::already_sent);
-  status_ = static_cast<std::uint16_t>(status);
-  fields_.clear();
-  fields_.add("content-type", "text/plain");
-  if (read_error_ == std::errc::not_enough_memory) fields_.add("retry-after", "1");
+  status_ = static_cast<std::uint16_t>(status & 0x3FFU);
+  http::fields& ours = response_fields();
+  ours.clear();
+  ours.add("content-type", "text/plain");
+  if (intake_ && intake_->read_error == std::errc::not_enough_memory) ours.add("retry-after", "1");
   std::string text(why);
   text += '\n';
   co_return co_await send(text);
 }
 
-task<result<void>> exchange::upgrade(const fields& with) {
+task<result<void>> exchange::upgrade(const http::fields& with) {
   if (stage_ != stage::open) co_return std::unexpected(errc::already_sent);
-  if (guard != nullptr) guard->stop_watching();
   become_lasting();
   keep_ = false;
   std::string& scratch = server().scratch();

@@ -3,7 +3,7 @@
 // What a lasting connection has under way: a part of a message, bytes after it, control frames that wait for the
 // socket, senders that take turns. It exists only while there is any of this. In the arena.
 
-#include "http/lasting/handshake_text.hpp"
+#include "http/stored_head.hpp"
 #include "http/topic/published.hpp"
 #include "http/websocket/frame.hpp"
 

@@ -47,7 +47,7 @@ bool is_allowed_origin(std::string_view origin, std::string_view authority,
 task<std::optional<upgrade::agreed>> upgrade::check(request& asked, response& answer,
                                                     const websocket_options& options) {
   const fields_view asks = asked.fields();
-  exchange& of = asked.of_;
+  exchange& of = asked.of();
   agreed with{.key = accept_key(asks.find("sec-websocket-key").value_or("")), .protocol = 0};
   const bool is_handshake = asked.method() == "GET" && asked.minor_version() > 0 && of.body_complete() &&
                             asks.has_token("upgrade", "websocket") && asks.has_token("connection", "upgrade") &&
@@ -108,7 +108,7 @@ lasting_work& make_first_work(const lasting_route& route, std::uint16_t number, 
   served owner(work);
   work.route = &route;
   work.route_number = number;
-  if (takes_request) work.head = handshake_text::copy(of.head(), of.route());
+  if (takes_request) work.head = of.head("path").copy();
   (void)owner.release();
   return work;
 }
@@ -118,7 +118,7 @@ lasting_work& make_first_work(const lasting_route& route, std::uint16_t number, 
 task<> upgrade::to_websocket(const websocket_route& route, request& asked, response& answer) {
   const std::optional<agreed> with = co_await check(asked, answer, route.options());
   if (!with) co_return;
-  exchange& of = asked.of_;
+  exchange& of = asked.of();
   const auto number = of.server().number_of(route);
   lasting_room room(of.server());
   if (!number || !room.fits()) {
@@ -137,7 +137,7 @@ task<> upgrade::to_websocket(const websocket_route& route, request& asked, respo
 }
 
 task<> upgrade::to_events(const events_route& route, request& asked, response& answer) {
-  exchange& of = asked.of_;
+  exchange& of = asked.of();
   if (asked.method() != "GET" || !of.body_complete()) {
     const bool to_head = asked.method() == "HEAD" && of.body_complete();
     answer.status(to_head ? 200 : 400);

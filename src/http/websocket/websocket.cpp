@@ -61,7 +61,7 @@ void accepted_socket::leave(accepted_socket& freed) noexcept {
 task<result<websocket>> websocket::accept(request& asked, response& answer, websocket_options options) {
   const auto with = co_await detail::upgrade::check(asked, answer, options);
   if (!with) co_return std::unexpected(errc::not_an_upgrade);
-  detail::exchange& of = asked.of_;
+  detail::exchange& of = asked.of();
   const fields sent = detail::upgrade::response_to(*with, options);
   // Before anything is sent, because frames may follow the handshake in the same buffer, and memory may be short.
   detail::accepted_socket& made = detail::accepted_socket::make(of, std::move(options), with->protocol);

@@ -8,6 +8,7 @@
 #include <tare/net/direction.hpp>
 #include <tare/net/endpoint.hpp>
 #include <tare/net/lease.hpp>
+#include <tare/net/peer_state.hpp>
 #include <tare/net/result.hpp>
 #include <tare/net/tls_certificate.hpp>
 #include <tare/task.hpp>
@@ -59,9 +60,8 @@ class transport {
   [[nodiscard]] task<net::result<void>> writable() const { return operations_->writable(stream_); }
   /// Bytes in transit that the stream buffers.
   [[nodiscard]] std::size_t buffered_bytes() const noexcept { return operations_->buffered_bytes(stream_); }
-  /// Waits until the peer has closed or more bytes have arrived; true if it has closed. Reads nothing. False
-  /// immediately if the stream lacks this operation.
-  [[nodiscard]] task<bool> peer_closes() const { return operations_->peer_closes(stream_); }
+  /// What the peer is known to have done. Reads nothing. `sending` if the stream lacks this operation.
+  [[nodiscard]] net::peer_state look_at_peer() const noexcept { return operations_->look_at_peer(stream_); }
   /// The slot of its descriptor, for waits without a frame; no_link if it has none.
   [[nodiscard]] tare::detail::link slot() const noexcept { return operations_->slot(stream_); }
   [[nodiscard]] net::result<net::endpoint> peer() const { return operations_->peer(stream_); }
@@ -82,7 +82,7 @@ class transport {
     task<net::result<void>> (*readable)(void* stream);
     task<net::result<void>> (*writable)(void* stream);
     std::size_t (*buffered_bytes)(void* stream) noexcept;
-    task<bool> (*peer_closes)(void* stream);
+    net::peer_state (*look_at_peer)(void* stream) noexcept;
     tare::detail::link (*slot)(void* stream) noexcept;
     net::result<net::endpoint> (*peer)(void* stream);
     std::optional<net::tls::certificate> (*peer_certificate)(void* stream);
@@ -154,17 +154,17 @@ class transport {
         return 0;
       }
     }
-    static task<bool> peer_closes(void* stream) {
-      if constexpr (requires {
-                      at(stream).readable();
-                      at(stream).native_handle();
-                    }) {
-        if (!co_await at(stream).readable()) co_return true;
+    static net::peer_state look_at_peer(void* stream) noexcept {
+      if constexpr (requires { at(stream).look_at_peer(); }) {
+        return at(stream).look_at_peer();
+      } else if constexpr (requires { at(stream).native_handle(); }) {
         std::byte next{};
         const ssize_t there = ::recv(at(stream).native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
-        co_return there == 0 || (there < 0 && errno != EAGAIN && errno != EINTR);
+        if (there > 0) return net::peer_state::sending;
+        const bool would_block = there < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+        return would_block ? net::peer_state::silent : net::peer_state::gone;
       } else {
-        co_return false;
+        return net::peer_state::sending;
       }
     }
     static tare::detail::link slot(void* stream) noexcept {
@@ -203,7 +203,7 @@ class transport {
       .readable = &calls<Stream>::readable,
       .writable = &calls<Stream>::writable,
       .buffered_bytes = &calls<Stream>::buffered_bytes,
-      .peer_closes = &calls<Stream>::peer_closes,
+      .look_at_peer = &calls<Stream>::look_at_peer,
       .slot = &calls<Stream>::slot,
       .peer = &calls<Stream>::peer,
       .peer_certificate = &calls<Stream>::peer_certificate,

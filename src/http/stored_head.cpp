@@ -1,0 +1,54 @@
+#include "http/stored_head.hpp"
+
+#include <tare/detail/frame_memory.hpp>
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+namespace tare::http::detail {
+
+stored_head::stored_head(const request_head& head, std::string_view text) noexcept
+    : length_(head.length),
+      text_bytes_(static_cast<std::uint32_t>(text.size())),
+      target_bytes_(static_cast<std::uint32_t>(head.target.size())),
+      authority_bytes_(static_cast<std::uint32_t>(head.authority.size())),
+      method_bytes_(static_cast<std::uint8_t>(head.method.size())),
+      chunked_(head.chunked) {
+  const auto position = [&text](const char* of) { return static_cast<std::uint32_t>(of - text.data()); };
+  const char* const target_end = head.target.data() + head.target.size();
+  if (head.path.data() >= head.target.data() && head.path.data() < target_end) {
+    path_at_ = position(head.path.data());
+    path_bytes_ = static_cast<std::uint32_t>(head.path.size());
+  } else {
+    path_at_ = position(head.query.empty() ? target_end : head.query.data() - 1);
+  }
+  if (!head.authority.empty()) authority_at_ = position(head.authority.data());
+  fields_at_ = position(head.fields.text().data());
+  std::memcpy(reinterpret_cast<char*>(this + 1), text.data(), text.size());
+}
+
+stored_head::owner stored_head::make(const request_head& head) {
+  const std::string_view fields = head.fields.text();
+  const std::string_view text(head.method.data(),
+                              static_cast<std::size_t>(fields.data() - head.method.data()) + fields.size());
+  void* const room = tare::detail::allocate_block(sizeof(stored_head) + text.size());
+  return owner(::new (room) stored_head(head, text));
+}
+
+static_assert(std::is_trivially_destructible_v<stored_head>);
+
+stored_head::owner stored_head::copy() const {
+  void* const room = tare::detail::allocate_block(bytes());
+  std::memcpy(room, this, bytes());
+  return owner(static_cast<stored_head*>(room));
+}
+
+void free_stored_head::operator()(stored_head* freed) const noexcept {
+  const std::size_t bytes = freed->bytes();
+  std::destroy_at(freed);
+  tare::detail::free_block(freed, bytes);
+}
+
+}  // namespace tare::http::detail
