@@ -118,9 +118,9 @@ class lasting_connection : private tare::detail::io_wait {
 /// One whose stream is found by a function.
 struct other_lasting_connection : lasting_connection {
   using find_stream = transport (*)(lasting_connection& of) noexcept;
-  other_lasting_connection(find_stream function, tare::detail::link slot, connection_group& group,
+  other_lasting_connection(find_stream function, tare::detail::link of_socket, connection_group& group,
                            served begins) noexcept
-      : lasting_connection(carrier::other, slot, group, std::move(begins)), find(function) {}
+      : lasting_connection(carrier::other, of_socket, group, std::move(begins)), find(function) {}
   find_stream find;
 };
 
