@@ -38,6 +38,7 @@ namespace tare::http::detail {
 
 class server_core;
 
+// NOLINTBEGIN(bugprone-derived-method-shadowing-base-method): handlers see the bases, and the server only this class
 class exchange : public request, public response {
  public:
   class handler_awaiter;
@@ -305,6 +306,7 @@ class exchange : public request, public response {
   bool client_left_ : 1 = false;   ///< the handler was cancelled because the client has disconnected
   bool ignores_peer_ : 1 = false;  ///< the client has sent more, so nothing tells when it disconnects
 };
+// NOLINTEND(bugprone-derived-method-shadowing-base-method)
 static_assert(sizeof(exchange) <= 152);
 
 class exchange::handler_awaiter {

@@ -62,7 +62,7 @@ class serving {
   task<> serve_here(net::listener listening);
   task<> stop_when_asked(server& here);
   task<> stop_on_signal(net::signal_set signals);
-  task<> reload_on_hangup(net::signal_set hangup);
+  task<> reload_on_hangup(net::signal_set hangup, net::tls::context identity);
 
   /// The handler of every server: the pages of its own, and otherwise the user's.
   [[nodiscard]] task<> respond(request& asked, response& to);
@@ -107,7 +107,7 @@ task<net::result<void>> serving::run() {
     hangup.emplace(std::move(*waiting));
   }
   auto serve = [&](scope& beside) -> task<> {
-    if (hangup) beside.spawn(reload_on_hangup(std::move(*hangup)));
+    if (hangup && options_.tls) beside.spawn(reload_on_hangup(std::move(*hangup), *options_.tls));
     beside.spawn(stop_on_signal(std::move(*signals)));
     auto all = serve_all(std::move(*first), *bound, shares_port);
     co_await std::move(all);
@@ -188,11 +188,11 @@ task<> serving::stop_on_signal(net::signal_set signals) {
   if (another) ending_.set();
 }
 
-task<> serving::reload_on_hangup(net::signal_set hangup) {
+task<> serving::reload_on_hangup(net::signal_set hangup, net::tls::context identity) {
   for (;;) {
     const auto came = co_await hangup.next();
     if (!came) co_return;
-    const net::result<void> reloaded = options_.tls->reload();
+    const net::result<void> reloaded = identity.reload();
     if (options_.on_reloaded) options_.on_reloaded(reloaded);
   }
 }

@@ -169,7 +169,7 @@ bool server_core::make_room() noexcept {
   std::array<exchange*, at_once> chosen{};
   std::size_t count = 0;
   for (link at = first_; at != no_link; at = from_link<exchange>(at)->next_) {
-    exchange* const each = from_link<exchange>(at);
+    auto* const each = from_link<exchange>(at);
     if (!each->is_stalled()) continue;
     if (count == at_once) {
       if (!more(each, chosen[0])) continue;

@@ -25,6 +25,7 @@ stored_head::stored_head(const request_head& head, std::string_view text) noexce
     path_at_ = position(head.query.empty() ? target_end : head.query.data() - 1);
   }
   if (!head.authority.empty()) authority_at_ = position(head.authority.data());
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): only the position
   fields_at_ = position(head.fields.text().data());
   std::memcpy(reinterpret_cast<char*>(this + 1), text.data(), text.size());
 }

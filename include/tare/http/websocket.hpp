@@ -46,7 +46,7 @@ class upgrade;
 }  // namespace detail
 
 struct websocket_options {
-  std::size_t max_message_bytes = 1U << 20U;  ///< a larger message closes the socket with 1009
+  std::size_t max_message_bytes = 1U << 20U;  ///< a larger message closes the socket with 1009; at most 4 GiB
   std::vector<std::string> protocols = {};    ///< subprotocols, in order of preference
   std::chrono::nanoseconds receive_timeout{
       0};  ///< `receive` returns errc::too_slow if no frame arrives for this long; 0: never

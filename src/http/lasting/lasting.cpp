@@ -9,7 +9,9 @@
 #include <tare/error.hpp>
 #include <tare/resume_on.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <utility>
@@ -24,7 +26,8 @@ using tare::detail::reactor;
 using tare::detail::to_link;
 
 lasting_work& make_work(std::size_t max_message_bytes) {
-  return *::new (tare::detail::allocate_record(sizeof(lasting_work))) lasting_work(max_message_bytes);
+  const auto limit = std::min<std::size_t>(max_message_bytes, UINT32_MAX);  // message_data has 32 bits for it
+  return *::new (tare::detail::allocate_record(sizeof(lasting_work))) lasting_work(limit);
 }
 
 void free_work(lasting_work& freed) noexcept {

@@ -18,7 +18,7 @@ namespace tare::http {
 message_data::message_data(std::string_view copied)
     : bytes_(copied.empty() ? nullptr : static_cast<char*>(::operator new(copied.size()))),
       size_(static_cast<std::uint32_t>(copied.size())) {
-  if (!copied.empty()) std::memcpy(bytes_, copied.data(), copied.size());
+  if (bytes_ != nullptr) std::memcpy(bytes_, copied.data(), copied.size());
 }
 
 message_data::~message_data() { ::operator delete(bytes_); }
