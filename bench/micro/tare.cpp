@@ -62,7 +62,8 @@ task<> channel_loop(benchmark::State& state) {
 task<> receive_ready_loop(benchmark::State& state) {
   tare::channel<int> numbers(1);
   for (auto _ : state) {
-    (void)numbers.try_send(1);
+    int value = 1;
+    (void)numbers.try_send(value);
     benchmark::DoNotOptimize(co_await numbers.receive());
   }
 }
@@ -71,7 +72,8 @@ task<> select_ready_loop(benchmark::State& state) {
   tare::channel<int> empty(1);
   tare::channel<int> numbers(1);
   for (auto _ : state) {
-    (void)numbers.try_send(1);
+    int value = 1;
+    (void)numbers.try_send(value);
     auto got = co_await tare::select(empty.receive(), numbers.receive());
     benchmark::DoNotOptimize(got);
   }
