@@ -1,6 +1,7 @@
 #include "metrics.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
@@ -9,8 +10,7 @@ namespace service {
 namespace {
 
 /// Upper bounds of the histogram's buckets, in seconds.
-const prometheus::Histogram::BucketBoundaries latency_bounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
-                                                             0.01,   0.025,   0.05,   0.1,   0.5,    2.5};
+constexpr std::array latency_bounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5};
 
 prometheus::Family<prometheus::Gauge>& gauges(prometheus::Registry& in, const char* name, const char* help) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(in);
@@ -41,13 +41,14 @@ metrics::metrics()
                         .Name("http_request_duration_seconds")
                         .Help("Time from the head of a request to its response.")
                         .Register(registry_);
+  const prometheus::Histogram::BucketBoundaries bounds(latency_bounds.begin(), latency_bounds.end());
   for (std::size_t of = 0; of < routes_.size(); ++of) {
     const std::string name(route_names.at(of));
     for (std::size_t status = 0; status < classes; ++status) {
       const std::string code = std::to_string(status + 1) + "xx";
       routes_.at(of).statuses.at(status) = &requests.Add({{"route", name}, {"code", code}});
     }
-    routes_.at(of).durations = &durations.Add({{"route", name}}, latency_bounds);
+    routes_.at(of).durations = &durations.Add({{"route", name}}, bounds);
   }
 }
 

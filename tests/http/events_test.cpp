@@ -18,7 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using tare::task;
-using tare::http::errc;
 using tare::http::event_stream;
 using tare::http::handshake;
 using tare::http::router;

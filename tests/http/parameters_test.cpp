@@ -16,7 +16,6 @@ namespace {
 
 using tare::task;
 using tare::http::request;
-using tare::http::request_error;
 using tare::http::response;
 namespace http = tare::http;
 

@@ -73,7 +73,7 @@ class http_topic : public tare::test::http_test {
   static void with_topic(topic_options options, const std::function<task<>(topic&, server&, std::uint16_t)>& body,
                          tare::http::server_options of_server = {}) {
     std::optional<topic> news;
-    with_server(routes_of(news), of_server, [&](server& serving, std::uint16_t port) -> task<> {
+    with_server(routes_of(news), std::move(of_server), [&](server& serving, std::uint16_t port) -> task<> {
       news.emplace(options);
       co_await body(*news, serving, port);
       serving.stop();

@@ -342,7 +342,7 @@ bool refuse(std::uint64_t nth) {
       (void)co_await socket.receive();
       (void)co_await socket.close(4000, "enough");
     });
-    server serving(routes, {.on_error = [&](std::exception_ptr) { refused = true; }});
+    server serving(routes, {.on_error = [&](const std::exception_ptr&) { refused = true; }});
     client.input = handshake_for("/") + masked_frame(0x01, "a part");
     auto serve = [&]() -> task<> { co_await serving.serve_stream(memory_stream(client)); };
     auto behave = [&]() -> task<> {

@@ -28,6 +28,8 @@ class idle_driver final : public tare::detail::driver {
     const auto end = std::chrono::steady_clock::now() + longest.value_or(1h);
     while (!woken_.exchange(false) && std::chrono::steady_clock::now() < end) std::this_thread::yield();
   }
+  [[nodiscard]] int native_handle() const noexcept override { return -1; }
+  [[nodiscard]] bool has_to_retry() const noexcept override { return false; }
   void wake() noexcept override { woken_ = true; }
   void trim() noexcept override {}
   [[nodiscard]] bool is_trimmed() const noexcept override { return true; }

@@ -20,7 +20,6 @@
 #include <string_view>
 #include <system_error>
 #include <type_traits>
-#include <utility>
 
 namespace tare::http {
 
@@ -40,7 +39,7 @@ namespace detail {
 [[nodiscard]] request_error bad_parameter(std::string_view name, std::string_view why, std::string_view text);
 
 template <parameter_value T>
-std::expected<T, request_error> parse_parameter(std::string_view name, std::string text) {
+std::expected<T, request_error> parse_parameter(std::string_view name, const std::string& text) {
   if constexpr (std::is_same_v<T, std::string>) {
     return text;
   } else if constexpr (std::is_same_v<T, bool>) {
@@ -75,7 +74,7 @@ template <parameter_value T>
 [[nodiscard]] std::expected<T, request_error> query_or(const request& of, std::string_view name, T otherwise) {
   std::optional<std::string> text = of.query_value(name);
   if (!text) return otherwise;
-  return detail::parse_parameter<T>(name, std::move(*text));
+  return detail::parse_parameter<T>(name, *text);
 }
 
 /// The same for a value that must be there.
@@ -85,7 +84,7 @@ template <parameter_value T>
 [[nodiscard]] std::expected<T, request_error> query(const request& of, std::string_view name) {
   std::optional<std::string> text = of.query_value(name);
   if (!text) return std::unexpected(request_error{.message = std::string(name) + ": missing"});
-  return detail::parse_parameter<T>(name, std::move(*text));
+  return detail::parse_parameter<T>(name, *text);
 }
 
 /// Responds with the status, and the message as text.
