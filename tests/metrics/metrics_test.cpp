@@ -69,7 +69,7 @@ TEST(metrics, have_those_of_each_watched_shard) {
   const tare::runtime_collector figures(rt, &watch);
   const auto values = values_of(tare::metrics_text({&figures}));
   std::map<double, double> buckets;  // by their bounds
-  const std::string bucket = "tare_shard_slice_seconds_bucket{shard=\"0\",le=\"";
+  const std::string bucket = R"(tare_shard_slice_seconds_bucket{shard="0",le=")";
   for (const auto& [name, value] : values) {
     if (name.starts_with(bucket)) buckets[std::stod(name.substr(bucket.size()))] = value;
   }

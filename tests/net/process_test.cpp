@@ -31,7 +31,6 @@ using tare::net::process_output;
 using tare::net::run_process;
 using tare::net::stdio;
 using tare::testing::bytes_of;
-using testing::HasSubstr;
 
 class net_process : public tare::testing::on_reactors {
  protected:
