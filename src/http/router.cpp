@@ -162,15 +162,15 @@ router& router::add(std::string_view method, std::string_view path, handler answ
 router& router::add_websocket(std::string_view path, websocket_handler answer, websocket_options options,
                               bool takes_request) {
   auto route = std::make_shared<const detail::websocket_route>(std::move(answer), std::move(options), takes_request);
-  return add("GET", path, [route = std::move(route)](request& asked, response& answer) {
-    return detail::upgrade::to_websocket(*route, asked, answer);
+  return add("GET", path, [route = std::move(route)](request& asked, response& to) {
+    return detail::upgrade::to_websocket(*route, asked, to);
   });
 }
 
 router& router::add_events(std::string_view path, events_handler answer, events_options options, bool takes_request) {
   auto route = std::make_shared<const detail::events_route>(std::move(answer), options, takes_request);
-  return add("GET", path, [route = std::move(route)](request& asked, response& answer) {
-    return detail::upgrade::to_events(*route, asked, answer);
+  return add("GET", path, [route = std::move(route)](request& asked, response& to) {
+    return detail::upgrade::to_events(*route, asked, to);
   });
 }
 

@@ -139,8 +139,8 @@ task<> serving::serve_another(net::endpoint address, latch& listening) {
   if (!bound) fail(bound.error());
   listening.count_down();
   if (!bound) co_return;
-  auto serving = serve_here(std::move(*bound));
-  co_await std::move(serving);
+  auto here = serve_here(std::move(*bound));
+  co_await std::move(here);
 }
 
 task<> serving::serve_here(net::listener listening) {
