@@ -230,8 +230,12 @@ TEST(http_call, each_allocation_in_turn_may_fail) {
       tare::detail::current_shelves = shelves;
       const bool answered = got.is_complete && got.status == 201;
       failed += answered ? 0 : 1;
-      if (answered) EXPECT_EQ(got.body, "POST / localhost abc") << nth;
-      if (!answered && !thrown) EXPECT_TRUE(!got.is_complete || got.status >= 500) << nth << ": " << got.status;
+      if (answered) {
+        EXPECT_EQ(got.body, "POST / localhost abc") << nth;
+      }
+      if (!answered && !thrown) {
+        EXPECT_TRUE(!got.is_complete || got.status >= 500) << nth << ": " << got.status;
+      }
       auto again = call(describe, {});
       const reply after = co_await std::move(again);
       EXPECT_EQ(after.status, 201U) << "after allocation " << nth;
