@@ -8,12 +8,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstddef>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace {
 
@@ -215,24 +213,6 @@ TEST(task_local, can_be_nested_deeply) {
     EXPECT_EQ(innermost, 1);
   };
   tare::run(body());
-}
-
-TEST(task_local, costs_a_task_without_values_nothing) {
-  auto frame_bytes = [](auto make) {
-    tare::runtime rt;
-    std::size_t bytes = 0;
-    auto body = [&]() -> task<> {
-      std::vector<task<>> kept;
-      for (int i = 0; i < 1000; ++i) kept.push_back(make());
-      const tare::task_snapshot seen = co_await tare::snapshot();
-      for (const auto& each : seen.groups) {
-        if (each.count >= 1000) bytes = each.frame_bytes;
-      }
-    };
-    rt.run(body());
-    return bytes;
-  };
-  EXPECT_EQ(frame_bytes([]() -> task<> { co_await tare::sleep_for(1h); }), 32U);
 }
 
 }  // namespace
