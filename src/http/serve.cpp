@@ -182,7 +182,10 @@ turn after_request(exchange& x) noexcept {
 task<turn> complete_request(exchange& x) {
   if (!x.complete() || x.guard().error()) co_await complete_response(x);
   if (x.is_shed() || !x.keeps_connection()) co_return turn::end;
-  if (!x.body_complete() && !co_await x.skip_body()) co_return turn::end;
+  if (!x.body_complete()) {
+    const bool skipped = co_await x.skip_body();
+    if (!skipped) co_return turn::end;
+  }
   co_return after_request(x);
 }
 
