@@ -81,40 +81,25 @@ struct on_cancel_request {
   F function;
 };
 
+/// Calls a function when the waiting task is cancelled, before its member is.
+template <class F>
+struct watched_group : join_group {
+  explicit watched_group(F&& when_cancelled)
+      : join_group(group_policy::nothing_decides), function(std::move(when_cancelled)) {
+    give_up = [](wait_node& self) noexcept {
+      auto& group = static_cast<watched_group&>(self);
+      group.function();
+      detail::cancel_children(group);
+    };
+  }
+  F function;
+};
+
 template <class T, class F>
-class on_cancel_awaiter {
-  struct watched_group : join_group {
-    explicit watched_group(F&& when_cancelled)
-        : join_group(group_policy::nothing_decides), function(std::move(when_cancelled)) {
-      give_up = [](wait_node& self) noexcept {
-        auto& group = static_cast<watched_group&>(self);
-        group.function();
-        detail::cancel_children(group);
-      };
-    }
-    F function;
-  };
-
+class on_cancel_awaiter : public single_member_awaiter<T, watched_group<F>> {
  public:
-  on_cancel_awaiter(on_cancel_request<T, F>&& request, wait_state& /*waiting*/) : group_(std::move(request.function)) {
-    member_.child = request.body.release("on_cancel");
-    member_.result = room_.place();
-  }
-
-  [[nodiscard]] static bool await_ready() noexcept { return false; }
-  template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> self) noexcept {
-    group_.start(self.promise(), {&member_, 1});
-  }
-  T await_resume() {
-    if (member_.error) std::rethrow_exception(member_.error);
-    if constexpr (!std::is_void_v<T>) return room_.take();
-  }
-
- private:
-  watched_group group_;
-  group_member member_;
-  [[no_unique_address]] result_room<T> room_;
+  on_cancel_awaiter(on_cancel_request<T, F>&& request, wait_state& /*waiting*/)
+      : single_member_awaiter<T, watched_group<F>>(request.body, "on_cancel", std::move(request.function)) {}
 };
 
 }  // namespace detail

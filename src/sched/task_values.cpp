@@ -23,7 +23,9 @@ value_ref::~value_ref() {
   }
 }
 
-value_group::value_group() noexcept : join_group(group_policy::nothing_decides) { give_up = &give_up_values; }
+value_group::value_group(value_ref seen) noexcept : join_group(group_policy::nothing_decides), values(std::move(seen)) {
+  give_up = &give_up_values;
+}
 
 const value_group* value_group::of(const join_group& any) noexcept {
   return any.give_up == &give_up_values ? static_cast<const value_group*>(&any) : nullptr;

@@ -10,6 +10,7 @@
 #include <tare/task.hpp>
 
 #include <concepts>
+#include <coroutine>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -101,6 +102,36 @@ class result_room<void> {
   [[nodiscard]] static void* place() noexcept { return nullptr; }
   [[nodiscard]] static std::monostate take() noexcept { return {}; }
   static void drop() noexcept {}
+};
+
+/// Awaits one task as the only member of a group, and passes on its result or error: for what adds something to an
+/// await, such as a call when it is cancelled.
+template <class T, class Group>
+class single_member_awaiter {
+ public:
+  [[nodiscard]] static bool await_ready() noexcept { return false; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    group_.start(self.promise(), {&member_, 1});
+  }
+  T await_resume() {
+    if (member_.error) std::rethrow_exception(member_.error);
+    if constexpr (!std::is_void_v<T>) return room_.take();
+  }
+
+ protected:
+  /// `call` is what an empty task is reported with.
+  template <class... Args>
+  single_member_awaiter(task<T>& body, const char* call, Args&&... for_group)
+      : group_(std::forward<Args>(for_group)...) {
+    member_.child = body.release(call);
+    member_.result = room_.place();
+  }
+
+ private:
+  Group group_;
+  group_member member_;
+  [[no_unique_address]] result_room<T> room_;
 };
 
 /// The type that represents a result of type T in tuples and variants.

@@ -91,7 +91,7 @@ template <class T>
 /// A group with one member, which sees the values.
 class value_group : public join_group {
  public:
-  value_group() noexcept;
+  explicit value_group(value_ref seen) noexcept;
   value_ref values;
 
   /// The group, if it is one of these.
@@ -110,29 +110,16 @@ struct with_values_request {
 };
 
 template <class R>
-class with_values_awaiter {
+class with_values_awaiter : public single_member_awaiter<R, value_group> {
  public:
-  with_values_awaiter(with_values_request<R>&& request, const wait_state& waiting) noexcept {
-    if (request.extends) request.values.get()->outer = value_ref::share(values_around(waiting));
-    group_.values = std::move(request.values);
-    member_.child = request.body.release("task_local::with");
-    member_.result = room_.place();
-  }
-
-  [[nodiscard]] static bool await_ready() noexcept { return false; }
-  template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> self) noexcept {
-    group_.start(self.promise(), {&member_, 1});
-  }
-  R await_resume() {
-    if (member_.error) std::rethrow_exception(member_.error);
-    if constexpr (!std::is_void_v<R>) return room_.take();
-  }
+  with_values_awaiter(with_values_request<R>&& request, const wait_state& waiting) noexcept
+      : single_member_awaiter<R, value_group>(request.body, "task_local::with", seen_by(request, waiting)) {}
 
  private:
-  value_group group_;
-  group_member member_;
-  [[no_unique_address]] result_room<R> room_;
+  static value_ref seen_by(with_values_request<R>& request, const wait_state& waiting) noexcept {
+    if (request.extends) request.values.get()->outer = value_ref::share(values_around(waiting));
+    return std::move(request.values);
+  }
 };
 
 template <class R>
