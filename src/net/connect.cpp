@@ -37,7 +37,7 @@ task<result<stream>> connect(endpoint to) {
     int error = 0;
     socklen_t size = sizeof(error);
     if (::getsockopt(made.native_handle(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) co_return detail::last_error();
-    if (error != 0) co_return std::unexpected(std::error_code(error, std::generic_category()));
+    if (error != 0) co_return detail::failed_with(error);
   }
   co_return made;
 }

@@ -1,5 +1,7 @@
 #include <tare/net/file.hpp>
 
+#include "net/socket.hpp"
+
 #include <tare/offload.hpp>
 
 #include <sys/stat.h>
@@ -11,9 +13,7 @@ namespace tare::net {
 
 namespace {
 
-std::unexpected<std::error_code> last_error() noexcept {
-  return std::unexpected(std::error_code(errno, std::generic_category()));
-}
+using detail::last_error;
 
 /// A single call that transfers at most `left` bytes. Returns the count, or -1.
 template <class Call>

@@ -46,9 +46,7 @@ task<result<void>> pipe_writer::write(std::span<const std::byte> bytes) {
       continue;
     }
     if (written == -EINTR) continue;
-    if (written != -EAGAIN) {
-      co_return std::unexpected(std::error_code(static_cast<int>(-written), std::generic_category()));
-    }
+    if (written != -EAGAIN) co_return detail::failed_with(static_cast<int>(-written));
     const auto ready = co_await wait_writable(native_handle());
     if (!ready) co_return std::unexpected(ready.error());
   }

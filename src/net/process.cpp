@@ -30,11 +30,8 @@ namespace tare::net {
 
 namespace {
 
+using detail::failed_with;
 using detail::pipe_end;
-
-std::unexpected<std::error_code> failure(int error) noexcept {
-  return std::unexpected(std::error_code(error, std::generic_category()));
-}
 
 // The header of glibc 2.36 for these two calls cannot be used from C++.
 int open_pidfd(pid_t of) noexcept { return static_cast<int>(::syscall(SYS_pidfd_open, of, 0)); }
@@ -156,7 +153,7 @@ result<process> process::start(const std::string& program, const process_options
   std::vector<std::string> words{program};
   words.insert(words.end(), options.arguments.begin(), options.arguments.end());
   std::vector<std::string> variables = options.environment.value_or(std::vector<std::string>());
-  if (has_null(words) || has_null(variables) || options.directory.contains('\0')) return failure(EINVAL);
+  if (has_null(words) || has_null(variables) || options.directory.contains('\0')) return failed_with(EINVAL);
   process made;
   child_setup setup;
   const auto input = connect(setup, options.input, STDIN_FILENO, made.input_);
@@ -168,13 +165,13 @@ result<process> process::start(const std::string& program, const process_options
   setup.close_the_rest();
   setup.enter(options.directory);
   setup.reset_signals(options.own_group);
-  if (setup.error() != 0) return failure(setup.error());
+  if (setup.error() != 0) return failed_with(setup.error());
   const std::vector<char*> arguments = pointers_to(words);
   const std::vector<char*> environment = pointers_to(variables);
   pid_t id = -1;
   const int failed = ::posix_spawnp(&id, program.c_str(), setup.actions(), setup.attributes(), arguments.data(),
                                     options.environment ? environment.data() : environ);
-  if (failed != 0) return failure(failed);
+  if (failed != 0) return failed_with(failed);
   made.id_ = id;
   made.leads_group_ = options.own_group;
   made.watched_ = pipe_end(open_pidfd(id));
@@ -183,7 +180,7 @@ result<process> process::start(const std::string& program, const process_options
     (void)::kill(id, SIGKILL);
     (void)::waitpid(id, nullptr, 0);
     made.has_ended_ = true;
-    return failure(error);
+    return failed_with(error);
   }
   return made;
 }
@@ -245,7 +242,7 @@ task<result<exit_status>> process::wait() {
       if (errno == EINTR) continue;
       const int error = errno;
       has_ended_ = error == ECHILD;
-      co_return failure(error);
+      co_return failed_with(error);
     }
     if (info.si_pid == 0) continue;  // a false alarm
     has_ended_ = true;
@@ -255,7 +252,7 @@ task<result<exit_status>> process::wait() {
 }
 
 result<void> process::signal(int number) noexcept {
-  if (has_ended_ || !watched_.is_open()) return failure(ESRCH);
+  if (has_ended_ || !watched_.is_open()) return failed_with(ESRCH);
   // Until its end has been waited for, no other process or group can have its number.
   const int failed = leads_group_ ? ::kill(-id_, number) : send_signal(watched_.native_handle(), number);
   if (failed != 0) return detail::last_error();
@@ -279,13 +276,13 @@ task<result<void>> read_all(pipe_reader& from, std::string& into, std::size_t ma
     const auto got = co_await from.read(buffer);
     if (!got) co_return std::unexpected(got.error());
     if (*got == 0) co_return result<void>();
-    if (*got > max_bytes - into.size()) co_return failure(EFBIG);
+    if (*got > max_bytes - into.size()) co_return failed_with(EFBIG);
     into.append(reinterpret_cast<const char*>(buffer.data()), *got);
   }
 }
 
 /// What ended badly first ends the rest.
-task<> keep_failure(task<result<void>> step, result<void>& kept, scope& others) {
+task<> keep_failed_with(task<result<void>> step, result<void>& kept, scope& others) {
   const result<void> ended = co_await std::move(step);
   if (ended) co_return;
   if (kept) kept = ended;
@@ -310,8 +307,8 @@ task<result<process_output>> run_process(std::string program, process_options op
   result<void> kept;
   auto talk = [&](scope& in) -> task<> {
     if (child->input().is_open()) in.spawn(write_all(child->input(), input));
-    in.spawn(keep_failure(read_all(child->output(), all.output, max_bytes), kept, in));
-    in.spawn(keep_failure(read_all(child->errors(), all.errors, max_bytes), kept, in));
+    in.spawn(keep_failed_with(read_all(child->output(), all.output, max_bytes), kept, in));
+    in.spawn(keep_failed_with(read_all(child->errors(), all.errors, max_bytes), kept, in));
     co_return;
   };
   co_await with_scope(talk);

@@ -58,7 +58,7 @@ result<signal_set> signal_set::of(std::initializer_list<int> signals) {
     if (::sigaction(number, &ours, &added.before) != 0) {
       const int error = errno;
       receiver_of(number).store(0, std::memory_order_release);
-      return std::unexpected(std::error_code(error, std::generic_category()));
+      return detail::failed_with(error);
     }
     made.signals_.push_back(added);
   }

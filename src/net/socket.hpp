@@ -13,10 +13,11 @@
 
 namespace tare::net::detail {
 
-/// The value of errno as an error.
-[[nodiscard]] inline std::unexpected<std::error_code> last_error() noexcept {
-  return std::unexpected(std::error_code(errno, std::generic_category()));
+/// A value of errno as an error.
+[[nodiscard]] inline std::unexpected<std::error_code> failed_with(int error) noexcept {
+  return std::unexpected(std::error_code(error, std::generic_category()));
 }
+[[nodiscard]] inline std::unexpected<std::error_code> last_error() noexcept { return failed_with(errno); }
 
 /// Owns a descriptor until a slot takes it over.
 class socket_handle {
