@@ -226,9 +226,14 @@ class runtime_core::turn_as_shard_0 {
   bool is_mine_ = false;
 };
 
-bool runtime_core::is_shard_0_run() {
-  const std::scoped_lock guard(driving_lock_);
-  return driven_;
+void runtime_core::measure(shard_id number, shard_meter& meter) noexcept {
+  {
+    // Under the lock, because a thread that becomes shard 0 ends the sleep only if it finds the meter.
+    const std::scoped_lock guard(driving_lock_);
+    if (number == 0 && !driven_) meter.sleep_begins();
+    shards_[number]->measure_with(&meter);
+  }
+  shards_[number]->notify();  // a sleep that has begun unmeasured ends
 }
 
 void runtime_core::wake_loop() noexcept {

@@ -55,7 +55,8 @@ class runtime_core {
   [[nodiscard]] std::vector<std::unique_ptr<shard_meter>>& meters() noexcept { return meters_; }
   /// True if the runtime was not being watched; it is from now on.
   [[nodiscard]] bool try_begin_watch() noexcept { return !watched_.exchange(true, std::memory_order_acq_rel); }
-  [[nodiscard]] bool is_shard_0_run();
+  /// Begins to measure a shard. If no thread runs shard 0, it counts as asleep until one does.
+  void measure(shard_id number, shard_meter& meter) noexcept;
   void end_watch() noexcept { watched_.store(false, std::memory_order_release); }
 
   /// False in a child process forked after the runtime was made.

@@ -64,11 +64,8 @@ class shard_watch::watcher {
     meters.reserve(runtime_.shard_count());
     while (meters.size() < runtime_.shard_count()) meters.push_back(std::make_unique<detail::shard_meter>());
     for (std::size_t i = 0; i < meters.size(); ++i) {
-      detail::shard& of = runtime_.shard_at(static_cast<shard_id>(i));
       meters[i]->begin(options_.awaits);
-      if (i == 0 && !runtime_.is_shard_0_run()) meters[i]->sleep_begins();
-      of.measure_with(meters[i].get());
-      of.notify();  // a sleep that has begun unmeasured ends
+      runtime_.measure(static_cast<shard_id>(i), *meters[i]);
     }
     reported_.resize(meters.size());
     if (options_.max_slice > std::chrono::nanoseconds(0)) thread_ = std::thread([this] { look_until_stopped(); });
