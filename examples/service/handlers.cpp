@@ -12,7 +12,7 @@
 #include <cmath>
 #include <cstdint>
 #include <exception>
-#include <mutex>
+#include <expected>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -105,11 +105,9 @@ task<unsigned> post_item(application& app, request& asked, response& to) {
   co_return co_await answer(to, 201, described(stored));
 }
 
-/// What the texts for operators hold while they are made and sent.
-constexpr std::size_t report_bytes = std::size_t{64} << 10U;
-
 /// For operators: what the service's coroutines wait for.
 task<unsigned> get_tasks(application& app, request& asked, response& to) {
+  constexpr std::size_t report_bytes = std::size_t{16} << 10U;  // while it is made and sent
   const bool fits = co_await asked.reserve(report_bytes);
   if (!fits) co_return co_await refuse(to, 503, "busy");
   json described = co_await app.tasks.describe();

@@ -12,20 +12,15 @@
 
 #include <tare/http.hpp>
 #include <tare/net.hpp>
-#include <tare/net/tls.hpp>
 #include <tare/tare.hpp>
 
 #include <malloc.h>
 
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <exception>
-#include <expected>
 #include <new>
-#include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
 namespace service {
