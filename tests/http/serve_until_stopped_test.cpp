@@ -1,6 +1,7 @@
 // A whole server process: shards, signals, grace, drain, pages for operators, and what ends it.
 
 #include "http/loopback.hpp"
+#include "support/faulty_system.hpp"
 #include "support/identity.hpp"
 
 #include <gmock/gmock.h>
@@ -10,9 +11,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <set>
@@ -231,6 +234,27 @@ TEST_P(http_serve, says_why_it_cannot_begin) {
   wrong = {};
   wrong.is_healthy = []() -> task<bool> { co_return true; };
   EXPECT_THROW((void)tare::http::serve_until_stopped(rt, say_shard, wrong), std::invalid_argument);
+}
+
+// The first socket is that of the first shard; whichever of the others fails, all stop, and none is left.
+TEST_P(http_serve, stops_everywhere_if_one_shard_cannot_listen) {
+  constexpr unsigned shards = 3;
+  for (unsigned failing = 0; failing < shards; ++failing) {
+    tare::runtime rt(options(shards));
+    bool listened = false;
+    serve_options chosen;
+    chosen.listen = tare::net::endpoint::loopback(0);
+    chosen.on_listening = [&](const tare::net::endpoint&) { listened = true; };
+    std::deque<int> outcomes(failing, 0);
+    outcomes.push_back(-EMFILE);
+    tare::testing::faults::script(tare::testing::call::socket, outcomes);
+    const auto ended = tare::http::serve_until_stopped(rt, say_shard, chosen);
+    tare::testing::faults::none();
+    ASSERT_FALSE(ended.has_value()) << failing;
+    EXPECT_EQ(ended.error(), std::errc::too_many_files_open);
+    EXPECT_FALSE(listened);
+    EXPECT_EQ(rt.detached_tasks(), 0U);
+  }
 }
 
 TEST_P(http_serve, serves_an_adopted_socket_on_its_own_shard) {

@@ -1,10 +1,10 @@
 #include "net/on_reactors.hpp"
 #include "sched/shard.hpp"
+#include "support/descriptor_limit.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -175,25 +175,6 @@ TEST_P(listener_test, shards_share_a_port) {
       options(2));
 }
 
-/// Lowers the descriptor limit to what is open plus `spare`.
-class descriptor_limit {
- public:
-  explicit descriptor_limit(rlim_t spare) {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    rlimit lowered = before_;
-    const int next = ::dup(0);
-    ::close(next);
-    lowered.rlim_cur = static_cast<rlim_t>(next) + spare;
-    ::setrlimit(RLIMIT_NOFILE, &lowered);
-  }
-  ~descriptor_limit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-  descriptor_limit(const descriptor_limit&) = delete;
-  descriptor_limit& operator=(const descriptor_limit&) = delete;
-
- private:
-  rlimit before_{};
-};
-
 /// A blocking client; the kernel's backlog accepts it without a call to accept.
 int plain_client(const endpoint& at) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -209,7 +190,7 @@ TEST_P(listener_test, accepting_pauses_while_there_are_no_descriptors) {
     for (int i = 0; i < 20; ++i) clients.push_back(plain_client(at));
     std::vector<stream> accepted;
     co_await tare::with_scope([&](tare::scope& s) -> task<> {
-      const descriptor_limit few(5);
+      const support::descriptor_limit few(5);
       s.spawn([](listener& from, std::vector<stream>& to) -> task<> {
         while (to.size() < 20) {
           auto client = co_await from.accept();
@@ -246,7 +227,7 @@ TEST_P(listener_test, a_client_without_descriptors_is_told) {
   run([]() -> task<> {
     auto listening = listener::bind(endpoint::loopback(0)).value();
     const endpoint at = listening.local().value();
-    const descriptor_limit none(0);
+    const support::descriptor_limit none(0);
     EXPECT_EQ((co_await tare::net::connect(at)).error(), std::errc::too_many_files_open);
     EXPECT_EQ(listener::bind(endpoint::loopback(0)).error(), std::errc::too_many_files_open);
     EXPECT_EQ(stream::pair().error(), std::errc::too_many_files_open);
@@ -254,7 +235,7 @@ TEST_P(listener_test, a_client_without_descriptors_is_told) {
 }
 
 TEST_P(listener_test, a_reactor_that_cannot_be_made_is_an_error) {
-  const descriptor_limit none(0);
+  const support::descriptor_limit none(0);
   run([]() -> task<> {
     EXPECT_EQ(listener::bind(endpoint::loopback(0)).error(), std::errc::too_many_files_open);
     EXPECT_EQ((co_await tare::net::wait_readable(0)).error(), std::errc::too_many_files_open);

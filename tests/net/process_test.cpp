@@ -1,6 +1,7 @@
 // Child processes: what they get, how they end, and that none is left behind.
 
 #include "net/on_reactors.hpp"
+#include "support/descriptor_limit.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -112,6 +113,34 @@ TEST_P(net_process, says_why_it_cannot_begin) {
     got = co_await run_program("true", options);
     EXPECT_EQ(got.error(), std::errc::invalid_argument);
     co_await expect_no_children();
+  }());
+}
+
+TEST_P(net_process, leaves_no_child_and_no_descriptor_at_whichever_step_descriptors_run_out) {
+  run([]() -> task<> {
+    auto warm = co_await shell("true");  // the reactor and its descriptors exist
+    EXPECT_TRUE(warm.has_value());
+    const int before = ::dup(0);
+    ::close(before);
+    bool began = false;
+    for (rlim_t spare = 0; !began && spare < 20; ++spare) {
+      {
+        const support::descriptor_limit few(spare);
+        process_options options;
+        options.arguments = {"-c", "exec sleep 1000"};
+        options.input = options.output = options.errors = stdio::pipe;
+        auto child = process::start("sh", options);
+        began = child.has_value();
+        if (!child) {
+          EXPECT_EQ(child.error(), std::errc::too_many_files_open) << spare;
+        }
+      }
+      co_await expect_no_children();
+      const int after = ::dup(0);
+      ::close(after);
+      EXPECT_EQ(after, before) << "with " << spare << " a descriptor is left";
+    }
+    EXPECT_TRUE(began);
   }());
 }
 

@@ -1,5 +1,7 @@
 // A runtime inside a loop of the program, its threads, and its shutdown.
 
+#include "support/descriptor_limit.hpp"
+
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
@@ -18,6 +20,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -202,6 +205,21 @@ TEST(runtime_poll_descriptor, is_refused_where_no_loop_outside_can_run_the_shard
   rt.run(asks(rt));
 }
 
+TEST(runtime_poll_descriptor, is_refused_without_descriptors_and_can_be_had_later) {
+  tare::runtime rt;
+  for (rlim_t spare = 0; spare < 3; ++spare) {
+    const support::descriptor_limit few(spare);
+    EXPECT_THROW((void)rt.poll_descriptor(), std::system_error) << spare;
+    EXPECT_FALSE(rt.poll(1ms)) << "without it, poll works";
+  }
+  const int fd = rt.poll_descriptor();
+  run_all(rt, fd);
+  std::atomic<int> counter = 0;
+  rt.spawn_on(0, count_after(0ms, counter));
+  run_all(rt, fd);
+  EXPECT_EQ(counter, 1);
+}
+
 // --- shutdown -------------------------------------------------------------------------------------------------------
 
 task<> sleeps_for_long(std::atomic<int>& cancelled) {
@@ -285,6 +303,51 @@ TEST(runtime_shutdown, needs_no_memory) {
   EXPECT_FALSE(rt.shutdown(0ms)) << "they have had no time to end";
   EXPECT_TRUE(rt.shutdown(1min));
   EXPECT_EQ(rt.detached_tasks(), 0U);
+}
+
+TEST(runtime_shutdown, ends_a_run_in_another_thread) {
+  tare::runtime rt({.shards = 2});
+  std::atomic<int> cancelled = 0;
+  std::atomic<bool> began = false;
+  auto waits = [&]() -> task<> {
+    began = true;
+    co_await sleeps_for_long(cancelled);
+  };
+  std::thread runner([&] { EXPECT_THROW(rt.run(waits()), tare::cancelled); });
+  while (!began) std::this_thread::yield();
+  EXPECT_TRUE(rt.shutdown(1min));
+  runner.join();
+  EXPECT_EQ(cancelled, 1);
+}
+
+TEST(runtime_shutdown, waits_for_a_function_that_offload_runs) {
+  tare::runtime rt;
+  std::atomic<bool> began = false;
+  std::atomic<bool> may_end = false;
+  auto blocks = [&]() -> task<> {
+    auto wait = [&] {
+      began = true;
+      while (!may_end) std::this_thread::sleep_for(1ms);
+    };
+    co_await tare::offload(wait);
+  };
+  rt.spawn_on(0, blocks());
+  while (!began) (void)rt.poll(1ms);
+  EXPECT_FALSE(rt.shutdown(20ms)) << "the function cannot be cancelled";
+  may_end = true;
+  EXPECT_TRUE(rt.shutdown(1min));
+}
+
+TEST(runtime_shutdown, leaves_nothing_for_poll_to_run) {
+  tare::runtime rt;
+  const int fd = rt.poll_descriptor();
+  std::atomic<int> counter = 0;
+  rt.spawn_on(0, count_after(1h, counter));
+  (void)rt.poll(1ms);
+  EXPECT_TRUE(rt.shutdown(1min));
+  rt.spawn_on(0, count_after(0ms, counter));
+  run_all(rt, fd);
+  EXPECT_EQ(counter, 0);
 }
 
 TEST(runtime_shutdown, in_a_background_runtime_has_a_deadline_too) {

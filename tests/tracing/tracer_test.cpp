@@ -244,6 +244,42 @@ TEST(tracer, never_waits_and_drops_what_does_not_fit) {
   EXPECT_EQ(received.spans.size(), 0U);
 }
 
+TEST(tracer, ends_at_once_when_it_is_cancelled_in_whatever_it_does) {
+  // Waiting for the first span; for more of a batch; for a collector that does not respond; to try again.
+  for (const char* const state : {"first", "more", "silent", "again"}) {
+    const std::string in_state = state;
+    tare::event reached;
+    auto all = [&](tare::scope& servers) -> task<> {
+      const auto receiving =
+          running_server::start(servers, [&](http::request& /*asked*/, http::response& to) -> task<> {
+            reached.set();
+            if (in_state == "silent") co_await tare::sleep_for(1h);
+            to.status(503);
+            (void)co_await to.send("");
+          });
+      tracer tracing({.service_name = "test",
+                      .url = receiving->url + "/v1/traces",
+                      .max_batch = in_state == "more" ? 2U : 1U,
+                      .interval = 1h});
+      auto sending = tare::spawn_handle(tracing.run());
+      if (in_state != "first") co_await record(tracing, 1);
+      if (in_state == "silent" || in_state == "again") co_await reached.wait();
+      co_await tare::sleep_for(20ms);
+      sending.cancel();
+      EXPECT_THROW(co_await sending, tare::task_cancelled) << state;
+      EXPECT_EQ(tracing.sent(), 0U);
+      EXPECT_LE(tracing.dropped(), 1U);
+      receiving->stop();
+      servers.cancel();
+    };
+    auto limited = [&]() -> task<> {
+      const auto in_time = co_await tare::timeout(30s, tare::with_scope(all));
+      EXPECT_TRUE(in_time.has_value()) << state << " timed out";
+    };
+    tare::run(limited());
+  }
+}
+
 TEST(tracer, refuses_impossible_options) {
   EXPECT_THROW(tracer({}), std::invalid_argument);
   EXPECT_THROW(tracer({.service_name = "a", .sampled = 1.5}), std::invalid_argument);
