@@ -2,8 +2,7 @@
 
 #include "frame/heap.hpp"
 #include "frame/resident_memory.hpp"
-#include "http/loopback.hpp"
-#include "http/websocket_frames.hpp"
+#include "http/websocket_client.hpp"
 
 #include <gtest/gtest.h>
 
@@ -26,17 +25,11 @@ using tare::http::websocket;
 using tare::http::websocket_options;
 using tare::test::handshake_for;
 using tare::test::masked_frame;
+using tare::test::open_websocket;
+using tare::test::open_websocket_when_there_is_room;
 using tare::test::raw_client;
 using tare::test::server_close;
 using tare::test::server_frame;
-
-task<raw_client> open(std::uint16_t port) {
-  auto client = co_await raw_client::connect(port);
-  const std::string asks = handshake_for("/");
-  co_await client.send(asks);
-  (void)co_await client.read_through("\r\n\r\n");
-  co_return client;
-}
 
 class websocket_budget : public tare::test::http_test {};
 
@@ -70,7 +63,7 @@ TEST_P(websocket_budget, parts_of_messages_stay_within_the_budget) {
       const std::string whole = masked_frame(0x82, std::string(message_bytes, 'a'));
       std::vector<raw_client> held;
       for (int i = 0; i < clients; ++i) {
-        auto client = co_await open(port);
+        auto client = co_await open_websocket_when_there_is_room(port);
         held.push_back(std::move(client));
       }
       auto send = [&](raw_client& by, std::string_view what) -> task<> {
@@ -129,14 +122,14 @@ TEST_P(websocket_budget, who_sends_only_a_part_makes_room_for_others) {
       const std::string whole = masked_frame(0x82, std::string(3'000'000, 'a'));
       std::vector<raw_client> held;
       for (int i = 0; i < 8; ++i) {
-        auto client = co_await open(port);
+        auto client = co_await open_websocket_when_there_is_room(port);
         client.stream().expires_after(300ms);
         const std::string_view part = std::string_view(whole).substr(0, 2'000'000);
         (void)co_await client.stream().write(std::as_bytes(std::span(part)));
         held.push_back(std::move(client));
       }
       co_await tare::sleep_for(300ms);
-      auto late = co_await open(port);
+      auto late = co_await open_websocket_when_there_is_room(port);
       const std::string small = masked_frame(0x82, std::string(500'000, 'b'));
       (void)co_await late.stream().write(std::as_bytes(std::span(small)));
       for (int i = 0; i < 5000 && received == 0; ++i) co_await tare::sleep_for(1ms);
@@ -153,29 +146,73 @@ TEST_P(websocket_budget, who_sends_only_a_part_makes_room_for_others) {
   run(all(), chosen);
 }
 
+/// While it exists, the shards that are made ask it before each allocation, and put no frame on a shelf.
+class refused_allocation {
+ public:
+  refused_allocation() noexcept {
+    tare::detail::heap::gate = [] noexcept { return next_ == 0 || --next_ != 0; };
+  }
+  refused_allocation(const refused_allocation&) = delete;
+  refused_allocation& operator=(const refused_allocation&) = delete;
+  ~refused_allocation() {
+    tare::detail::heap::gate = nullptr;
+    (void)allow_all();
+  }
+  /// Only the nth from now on is refused.
+  static void refuse(std::uint64_t nth) noexcept {
+    is_asked_ = true;
+    next_ = nth;
+  }
+  /// Returns whether it has refused one.
+  static bool allow_all() noexcept { return std::exchange(is_asked_, false) && std::exchange(next_, 0) == 0; }
+  [[nodiscard]] static bool is_asked() noexcept { return is_asked_; }
+
+ private:
+  static inline bool is_asked_ = false;
+  static inline std::uint64_t next_ = 0;  ///< 0: none
+};
+
+/// A handler returns, and the nth allocation after that is refused. False if there are fewer.
+task<bool> end_without_memory(std::uint16_t port, std::uint64_t nth) {
+  auto ending = co_await open_websocket(port, "/last");
+  const std::string asks = masked_frame(0x81, "end");
+  co_await ending.send(asks);
+  // Sleeping allocates nothing.
+  for (int i = 0; i < 5000 && !refused_allocation::is_asked(); ++i) co_await tare::sleep_for(1ms);
+  co_await tare::sleep_for(20ms);
+  const bool refused = refused_allocation::allow_all();
+  const std::string received = co_await ending.read_all();
+  // Its end is the first that needs memory; without it the connection is cut off, but not without a word.
+  const unsigned expected = refused && nth == 1 ? 1001 : 1000;
+  EXPECT_EQ(received, server_close(expected)) << "allocation " << nth;
+  co_return refused;
+}
+
 TEST_P(websocket_budget, without_memory_for_its_end_it_ends_alone) {
+  const refused_allocation memory;
+  std::uint64_t nth = 1;
   router routes;
   routes.websocket("/", [](websocket socket) -> task<> {
     while (auto got = co_await socket.receive()) {
       if (!co_await socket.send(got->kind, got->data)) break;
     }
   });
-  routes.websocket("/last", [](websocket) -> task<> {
-    tare::detail::current_heap->fail_at(1);
-    co_return;
+  routes.websocket("/last", [&](websocket socket) -> task<> {
+    (void)co_await socket.receive();
+    refused_allocation::refuse(nth);
   });
-  with_server(routes, {}, [](server& serving, std::uint16_t port) -> task<> {
-    auto other = co_await open(port);
-    auto ending = co_await raw_client::connect(port);
-    const std::string asks = handshake_for("/last");
-    co_await ending.send(asks);
-    (void)co_await ending.read_through("\r\n\r\n");
-    EXPECT_EQ(co_await ending.read_all(), server_close(1001));
-    tare::detail::current_heap->fail_at(0);
+  with_server(routes, {}, [&](server& serving, std::uint16_t port) -> task<> {
+    auto other = co_await open_websocket(port);
     const std::string frame = masked_frame(0x81, "still here");
-    co_await other.send(frame);
-    EXPECT_EQ(co_await other.read_bytes(12), server_frame(0x81, "still here"));
-    EXPECT_EQ(serving.lasting_connections(), 1U);
+    for (bool refused = true; refused && nth < 20; ++nth) {
+      refused = co_await end_without_memory(port, nth);
+      for (int i = 0; i < 1000 && serving.lasting_connections() != 1; ++i) co_await tare::sleep_for(1ms);
+      EXPECT_EQ(serving.lasting_connections(), 1U);
+      co_await other.send(frame);
+      EXPECT_EQ(co_await other.read_bytes(12), server_frame(0x81, "still here"));
+    }
+    EXPECT_GT(nth, 2U) << "nothing was refused";
+    EXPECT_LT(nth, 20U);
   });
 }
 

@@ -1,10 +1,9 @@
 // A WebSocket of a route is cancelled, refused memory, or left by its peer, in each state of receiving and sending.
 
 #include "frame/heap.hpp"
-#include "http/loopback.hpp"
 #include "http/memory_stream.hpp"
 #include "http/strict_client.hpp"
-#include "http/websocket_frames.hpp"
+#include "http/websocket_client.hpp"
 
 #include <gtest/gtest.h>
 
@@ -28,19 +27,12 @@ using tare::test::close_payload;
 using tare::test::handshake_for;
 using tare::test::masked_frame;
 using tare::test::memory_stream;
+using tare::test::open_websocket;
 using tare::test::raw_client;
 using tare::test::server_close;
 using tare::test::server_frame;
 using tare::test::strict_client;
 using tare::test::wire;
-
-task<raw_client> open(std::uint16_t port) {
-  auto client = co_await raw_client::connect(port);
-  const std::string asks = handshake_for("/");
-  co_await client.send(asks);
-  (void)co_await client.read_through("\r\n\r\n");
-  co_return client;
-}
 
 class websocket_states : public tare::test::http_test {};
 
@@ -60,7 +52,7 @@ TEST_P(websocket_states, a_cancelled_receive_has_taken_nothing) {
     }
   });
   with_server(routes, {}, [&](server& /*serving*/, std::uint16_t port) -> task<> {
-    auto client = co_await open(port);
+    auto client = co_await open_websocket(port);
     std::string all;
     for (int i = 0; i < 20; ++i) all += masked_frame(0x81, "message " + std::to_string(i));
     for (std::size_t at = 0; at < all.size(); at += 3) {
@@ -87,7 +79,7 @@ TEST_P(websocket_states, nothing_follows_half_a_frame) {
     if (!again) later = again.error();
   });
   with_server(routes, {}, [&](server& serving, std::uint16_t port) -> task<> {
-    auto client = co_await open(port);
+    auto client = co_await open_websocket(port);
     while (serving.lasting_connections() != 0) co_await tare::sleep_for(1ms);
     EXPECT_TRUE(was_cancelled);
     EXPECT_EQ(later, errc::already_sent);
@@ -128,7 +120,7 @@ TEST_P(websocket_states, frames_of_several_senders_and_pongs_are_whole) {
     co_await tare::when_all(send_all(), receive());
   });
   with_server(routes, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
-    auto client = co_await open(port);
+    auto client = co_await open_websocket(port);
     const std::string ping = masked_frame(0x89, "ping");
     for (int i = 0; i < 5; ++i) {
       co_await client.send(ping);
@@ -189,7 +181,7 @@ TEST_P(websocket_states, pongs_that_nobody_reads_are_bounded) {
     co_await tare::when_any(receive(), watch());
   });
   with_server(routes, {.write_timeout = 300ms}, [&](server& serving, std::uint16_t port) -> task<> {
-    auto client = co_await open(port);
+    auto client = co_await open_websocket(port);
     std::string pings;
     for (int i = 0; i < 500; ++i) pings += masked_frame(0x89, std::string(125, 'p'));
     client.stream().expires_after(10s);
@@ -216,7 +208,7 @@ TEST_P(websocket_states, only_one_task_receives) {
     co_await tare::when_all(first(), second());
   });
   with_server(routes, {}, [&](server& /*serving*/, std::uint16_t port) -> task<> {
-    auto client = co_await open(port);
+    auto client = co_await open_websocket(port);
     EXPECT_EQ(co_await client.read_bytes(3), server_frame(0x81, "a"));
     EXPECT_EQ(error, std::errc::device_or_resource_busy);
     const std::string bye = masked_frame(0x88, "");
