@@ -61,7 +61,8 @@ class [[nodiscard]] memory_share {
   [[nodiscard]] explicit operator bool() const noexcept { return of_ != nullptr; }
 
   /// Grows to `bytes` if there is room and no other request waits; does nothing if the share already has as many. An
-  /// empty share cannot grow.
+  /// empty share cannot grow. Like `memory_budget::try_admit`, it returns freed memory that the allocator keeps to the
+  /// system before it refuses, at most once per second.
   /// **Threads**: any, but one at a time per share. This applies to all functions of a share.
   [[nodiscard]] bool try_grow_to(std::size_t bytes) noexcept;
 

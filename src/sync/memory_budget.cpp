@@ -48,7 +48,8 @@ void memory_share::release() noexcept {
 
 bool memory_share::try_grow_to(std::size_t bytes) noexcept {
   const auto by = has(urgent_flag) ? memory_budget::asker::urgent : memory_budget::asker::anyone;
-  return bytes <= this->bytes() || (of_ != nullptr && of_->grow(*this, bytes, by));
+  if (bytes <= this->bytes()) return true;
+  return of_ != nullptr && (of_->grow(*this, bytes, by) || (of_->make_room() && of_->grow(*this, bytes, by)));
 }
 
 bool memory_share::try_grow_for_good(std::size_t bytes) noexcept {

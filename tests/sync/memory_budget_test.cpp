@@ -1,3 +1,6 @@
+#include "frame/resident_memory.hpp"
+#include "support/sanitizers.hpp"
+
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
@@ -103,6 +106,32 @@ TEST(memory_budget, from_many_threads_never_more_than_the_limit) {
   EXPECT_EQ(budget.promised(), 0U);
   // Those that are about to be refused are in the sum for a moment.
   EXPECT_LE(most, 1000U + 4 * 90U);
+}
+
+/// Allocates and frees small blocks, of which the last keeps the allocator from returning the others to the system.
+std::unique_ptr<char[]> free_all_but_one(std::size_t bytes) {
+  constexpr std::size_t block_bytes = 1000;
+  std::vector<std::unique_ptr<char[]>> blocks(bytes / block_bytes);
+  for (auto& block : blocks) block = std::make_unique<char[]>(block_bytes);
+  return std::move(blocks.back());
+}
+
+TEST(memory_budget, returns_freed_memory_to_the_system_before_it_refuses) {
+  if (support::has_address_sanitizer || support::has_thread_sanitizer) GTEST_SKIP() << "has an allocator of its own";
+  constexpr std::size_t mib = std::size_t{1} << 20U;
+  for (const bool grows : {false, true}) {
+    memory_budget budget(tare::detail::resident_bytes() + 24 * mib);
+    memory_share share = budget.try_admit(1);
+    const auto last = free_all_but_one(32 * mib);
+    wait_for_a_look();
+    EXPECT_GT(budget.held(), budget.limit());
+    if (grows) {
+      EXPECT_TRUE(share.try_grow_to(8 * mib));
+    } else {
+      EXPECT_TRUE(budget.try_admit(8 * mib));
+    }
+    EXPECT_EQ(budget.refusals(), 0U);
+  }
 }
 
 TEST(memory_budget, of_the_runtime_counts_the_memory_of_the_process) {

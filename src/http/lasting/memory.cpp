@@ -22,9 +22,7 @@ bool server_core::admit_lasting(std::size_t bytes) noexcept {
   if (budget_ == nullptr) return true;
   bool fits = false;
   if (lasting_share_) {
-    const std::size_t all = lasting_share_.bytes() + bytes;
-    // Growing does not return what the allocator keeps of messages that have been freed; asking for room does.
-    fits = lasting_share_.try_grow_to(all) || (budget_->has_room(bytes) && lasting_share_.try_grow_to(all));
+    fits = lasting_share_.try_grow_to(lasting_share_.bytes() + bytes);
   } else {
     lasting_share_ = budget_->try_admit(bytes);
     lasting_share_.keep_from_reserve();
