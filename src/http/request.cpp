@@ -2,7 +2,6 @@
 
 #include "http/characters.hpp"
 #include "http/exchange.hpp"
-#include "http/route.hpp"
 
 #include <charconv>
 
@@ -53,23 +52,9 @@ std::optional<net::tls::certificate> request::peer_certificate() const { return 
 task<bool> request::reserve(std::size_t bytes) { return of().reserve(bytes); }
 
 std::optional<std::string> request::query_value(std::string_view name) const {
-  for (std::string_view rest = query(); !rest.empty();) {
-    const std::size_t end = rest.find('&');
-    const std::string_view pair = rest.substr(0, end);
-    const std::size_t equals = pair.find('=');
-    if (percent_decode(pair.substr(0, equals), true) == name) {
-      return percent_decode(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true);
-    }
-    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-  }
-  return std::nullopt;
+  return of().head("query_value").query_value(name);
 }
 
-std::string request::param(std::string_view name) const {
-  const detail::stored_head& head = of().head("param");
-  if (head.chosen() == nullptr) return {};
-  // The percent signs of a target have already been checked.
-  return percent_decode(head.chosen()->value_in(head.path(), name)).value_or(std::string());
-}
+std::string request::param(std::string_view name) const { return of().head("param").param(name); }
 
 }  // namespace tare::http

@@ -1,6 +1,9 @@
 #include "http/stored_head.hpp"
 
+#include "http/route.hpp"
+
 #include <tare/detail/frame_memory.hpp>
+#include <tare/http/request.hpp>
 
 #include <cstring>
 #include <memory>
@@ -50,6 +53,25 @@ void free_stored_head::operator()(stored_head* freed) const noexcept {
   const std::size_t bytes = freed->bytes();
   std::destroy_at(freed);
   tare::detail::free_block(freed, bytes);
+}
+
+std::optional<std::string> stored_head::query_value(std::string_view name) const {
+  for (std::string_view rest = query(); !rest.empty();) {
+    const std::size_t end = rest.find('&');
+    const std::string_view pair = rest.substr(0, end);
+    const std::size_t equals = pair.find('=');
+    if (percent_decode(pair.substr(0, equals), true) == name) {
+      return percent_decode(equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1), true);
+    }
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+  }
+  return std::nullopt;
+}
+
+std::string stored_head::param(std::string_view name) const {
+  if (route_ == nullptr) return {};
+  // The percent signs of a target have already been checked.
+  return percent_decode(route_->value_in(path(), name)).value_or(std::string());
 }
 
 }  // namespace tare::http::detail

@@ -10,6 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace tare::http::detail {
@@ -46,6 +48,10 @@ class stored_head {
   /// The route whose handler answers, which names parts of the path.
   void set_route(const route& chosen) noexcept { route_ = &chosen; }
   [[nodiscard]] const route* chosen() const noexcept { return route_; }
+
+  /// What `request` and `handshake` promise of the functions with these names.
+  [[nodiscard]] std::optional<std::string> query_value(std::string_view name) const;
+  [[nodiscard]] std::string param(std::string_view name) const;
 
   /// What the record holds.
   [[nodiscard]] std::size_t bytes() const noexcept { return sizeof(stored_head) + text_bytes_; }

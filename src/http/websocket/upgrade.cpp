@@ -83,17 +83,21 @@ namespace {
 /// What a lasting connection will hold, until it counts itself.
 class lasting_room {
  public:
-  explicit lasting_room(server_core& by) noexcept : of_(by), counted_(by.admit_lasting(lasting_bytes)) {}
+  lasting_room(server_core& by, const lasting_route& route)
+      : of_(by), number_(by.number_of(route)), counted_(number_ && by.admit_lasting(lasting_bytes)) {}
   lasting_room(const lasting_room&) = delete;
   lasting_room& operator=(const lasting_room&) = delete;
   ~lasting_room() {
     if (counted_) of_.release_lasting(lasting_bytes);
   }
   [[nodiscard]] bool fits() const noexcept { return counted_; }
+  /// Of the route, if it fits.
+  [[nodiscard]] std::uint16_t number() const noexcept { return *number_; }
   void keep() noexcept { counted_ = false; }
 
  private:
   server_core& of_;
+  std::optional<std::uint16_t> number_;
   bool counted_;
 };
 
@@ -119,13 +123,12 @@ task<> upgrade::to_websocket(const websocket_route& route, request& asked, respo
   const std::optional<agreed> with = co_await check(asked, answer, route.options());
   if (!with) co_return;
   exchange& of = asked.of();
-  const auto number = of.server().number_of(route);
-  lasting_room room(of.server());
-  if (!number || !room.fits()) {
+  lasting_room room(of.server(), route);
+  if (!room.fits()) {
     co_await refuse_for_memory(answer);
     co_return;
   }
-  lasting_work& work = make_first_work(route, *number, of, route.takes_request());
+  lasting_work& work = make_first_work(route, room.number(), of, route.takes_request());
   served next(work);
   work.protocol = with->protocol;
   const fields sent = response_to(*with, route.options());
@@ -144,13 +147,12 @@ task<> upgrade::to_events(const events_route& route, request& asked, response& a
     (void)co_await answer.send("text/event-stream", {});
     co_return;
   }
-  const auto number = of.server().number_of(route);
-  lasting_room room(of.server());
-  if (!number || !room.fits()) {
+  lasting_room room(of.server(), route);
+  if (!room.fits()) {
     co_await refuse_for_memory(answer);
     co_return;
   }
-  lasting_work& work = make_first_work(route, *number, of, route.takes_request());
+  lasting_work& work = make_first_work(route, room.number(), of, route.takes_request());
   served next(work);
   work.is_events = true;
   work.is_chunked = asked.minor_version() > 0;
