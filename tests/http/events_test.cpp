@@ -182,14 +182,7 @@ TEST_P(http_events, sends_comments_when_nothing_else_is_sent) {
 
 TEST_P(http_events, ends_as_its_handler_does) {
   std::vector<std::string> errors;
-  tare::http::server_options options;
-  options.on_error = [&](std::exception_ptr error) {
-    try {
-      std::rethrow_exception(std::move(error));
-    } catch (const std::exception& thrown) {
-      errors.emplace_back(thrown.what());
-    }
-  };
+  const tare::http::server_options options = tare::test::recording_errors(errors);
   router routes;
   routes.events("/feed", [](event_stream out) -> task<> {
     (void)co_await out.send("a");

@@ -1,5 +1,7 @@
 #include "http/websocket/frame.hpp"
 
+#include "http/websocket_frames.hpp"
+
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -15,6 +17,7 @@ using tare::http::detail::frame_head;
 using tare::http::detail::frame_reader;
 using tare::http::detail::opcode;
 using tare::http::detail::utf8_check;
+using tare::test::masked_frame;
 using progress = frame_reader::progress;
 using role = frame_reader::role;
 
@@ -22,26 +25,6 @@ std::vector<std::byte> bytes_of(std::string_view text) {
   std::vector<std::byte> bytes;
   for (const char c : text) bytes.push_back(static_cast<std::byte>(c));
   return bytes;
-}
-
-/// A frame as a client sends it, masked.
-std::string masked(unsigned char first, std::string_view payload) {
-  const std::string mask = "\x12\x34\x56\x78";
-  std::string frame(1, static_cast<char>(first));
-  if (payload.size() < 126) {
-    frame += static_cast<char>(0x80U | payload.size());
-  } else if (payload.size() < 0x10000) {
-    frame += static_cast<char>(0x80U | 126U);
-    frame += static_cast<char>(payload.size() >> 8U);
-    frame += static_cast<char>(payload.size());
-  } else {
-    frame += static_cast<char>(0x80U | 127U);
-    for (int shift = 56; shift >= 0; shift -= 8)
-      frame += static_cast<char>(payload.size() >> static_cast<unsigned>(shift));
-  }
-  frame += mask;
-  for (std::size_t i = 0; i < payload.size(); ++i) frame += static_cast<char>(payload[i] ^ mask[i % 4]);
-  return frame;
 }
 
 /// What a reader returns for the frames when they arrive in pieces of this size.
@@ -99,17 +82,18 @@ TEST(frame_reader, reads_lengths_of_all_sizes_in_pieces_of_all_sizes) {
     for (std::size_t i = 0; i < size; ++i) payload += static_cast<char>('a' + i % 26);
     const strings expected{"binary " + payload, "text end"};
     for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{4096}, SIZE_MAX}) {
-      EXPECT_EQ(read(masked(0x82, payload) + masked(0x81, "end"), piece), expected) << size << " by " << piece;
+      EXPECT_EQ(read(masked_frame(0x82, payload) + masked_frame(0x81, "end"), piece), expected)
+          << size << " by " << piece;
     }
   }
 }
 
 TEST(frame_reader, controls_may_stand_between_fragments) {
-  const std::string frames = masked(0x01, "one ") + masked(0x89, "p") + masked(0x00, "two ") + masked(0x8A, "") +
-                             masked(0x80, "three") +
-                             masked(0x88,
-                                    "\x03\xe8"
-                                    "bye");
+  const std::string frames = masked_frame(0x01, "one ") + masked_frame(0x89, "p") + masked_frame(0x00, "two ") +
+                             masked_frame(0x8A, "") + masked_frame(0x80, "three") +
+                             masked_frame(0x88,
+                                          "\x03\xe8"
+                                          "bye");
   EXPECT_EQ(read(frames), (strings{"ping p", "pong ", "text one two three", "close 1000 bye"}));
   EXPECT_EQ(read(frames, 1), read(frames));
 }
@@ -117,17 +101,17 @@ TEST(frame_reader, controls_may_stand_between_fragments) {
 TEST(frame_reader, refuses_what_breaks_the_protocol) {
   const strings failed{"failed 1002"};
   EXPECT_EQ(read("\x81\x05Hello"), failed) << "not masked";
-  EXPECT_EQ(read(masked(0x81, "a"), SIZE_MAX, role::client), failed) << "masked by a server";
-  EXPECT_EQ(read(masked(0xC1, "a")), failed) << "a reserved bit";
-  EXPECT_EQ(read(masked(0x83, "a")), failed) << "a reserved opcode";
-  EXPECT_EQ(read(masked(0x8B, "a")), failed) << "a reserved control opcode";
-  EXPECT_EQ(read(masked(0x80, "a")), failed) << "continues nothing";
-  EXPECT_EQ(read(masked(0x01, "a") + masked(0x81, "b")), failed) << "a message within a message";
-  EXPECT_EQ(read(masked(0x09, "a")), failed) << "a fragmented ping";
-  EXPECT_EQ(read(masked(0x89, std::string(126, 'a'))), failed) << "a long ping";
-  EXPECT_EQ(read(masked(0x88, "a")), failed) << "half a code";
+  EXPECT_EQ(read(masked_frame(0x81, "a"), SIZE_MAX, role::client), failed) << "masked by a server";
+  EXPECT_EQ(read(masked_frame(0xC1, "a")), failed) << "a reserved bit";
+  EXPECT_EQ(read(masked_frame(0x83, "a")), failed) << "a reserved opcode";
+  EXPECT_EQ(read(masked_frame(0x8B, "a")), failed) << "a reserved control opcode";
+  EXPECT_EQ(read(masked_frame(0x80, "a")), failed) << "continues nothing";
+  EXPECT_EQ(read(masked_frame(0x01, "a") + masked_frame(0x81, "b")), failed) << "a message within a message";
+  EXPECT_EQ(read(masked_frame(0x09, "a")), failed) << "a fragmented ping";
+  EXPECT_EQ(read(masked_frame(0x89, std::string(126, 'a'))), failed) << "a long ping";
+  EXPECT_EQ(read(masked_frame(0x88, "a")), failed) << "half a code";
   for (const char* code : {"\x03\xe7", "\x03\xec", "\x03\xed", "\x03\xee", "\x03\xf7", "\x07\xd0", "\x13\x88"}) {
-    EXPECT_EQ(read(masked(0x88, code)), failed) << "a code that no peer may send";
+    EXPECT_EQ(read(masked_frame(0x88, code)), failed) << "a code that no peer may send";
   }
   EXPECT_EQ(read(std::string("\x82\xfe\x00\x05\x01\x02\x03\x04", 8)), failed) << "16 bits for 5";
   EXPECT_EQ(read(std::string("\x82\xff\x00\x00\x00\x00\x00\x00\xff\xff\x01\x02\x03\x04", 14)), failed)
@@ -137,20 +121,20 @@ TEST(frame_reader, refuses_what_breaks_the_protocol) {
 }
 
 TEST(frame_reader, limits_messages_over_all_their_fragments) {
-  EXPECT_EQ(read(masked(0x82, std::string(70'001, 'a'))), (strings{"failed 1009"}));
-  EXPECT_EQ(read(masked(0x02, std::string(60'000, 'a')) + masked(0x80, std::string(10'001, 'a'))),
+  EXPECT_EQ(read(masked_frame(0x82, std::string(70'001, 'a'))), (strings{"failed 1009"}));
+  EXPECT_EQ(read(masked_frame(0x02, std::string(60'000, 'a')) + masked_frame(0x80, std::string(10'001, 'a'))),
             (strings{"failed 1009"}));
 }
 
 TEST(frame_reader, texts_are_utf8) {
-  EXPECT_EQ(read(masked(0x81, "gr\xC3\xBC\xC3\x9F")), (strings{"text gr\xC3\xBC\xC3\x9F"}));
-  EXPECT_EQ(read(masked(0x01, "\xE2\x82") + masked(0x80, "\xAC")), (strings{"text \xE2\x82\xAC"}))
+  EXPECT_EQ(read(masked_frame(0x81, "gr\xC3\xBC\xC3\x9F")), (strings{"text gr\xC3\xBC\xC3\x9F"}));
+  EXPECT_EQ(read(masked_frame(0x01, "\xE2\x82") + masked_frame(0x80, "\xAC")), (strings{"text \xE2\x82\xAC"}))
       << "split within a character";
-  EXPECT_EQ(read(masked(0x81, "\xE2\x82")), (strings{"failed 1007"}));
-  EXPECT_EQ(read(masked(0x81, "\xFF")), (strings{"failed 1007"}));
-  EXPECT_EQ(read(masked(0x82, "\xFF")), (strings{"binary \xFF"}));
-  EXPECT_EQ(read(masked(0x88, "\x03\xe8\xFF")), (strings{"failed 1007"}));
-  EXPECT_EQ(read(masked(0x88, "")), (strings{"close 1005 "}));
+  EXPECT_EQ(read(masked_frame(0x81, "\xE2\x82")), (strings{"failed 1007"}));
+  EXPECT_EQ(read(masked_frame(0x81, "\xFF")), (strings{"failed 1007"}));
+  EXPECT_EQ(read(masked_frame(0x82, "\xFF")), (strings{"binary \xFF"}));
+  EXPECT_EQ(read(masked_frame(0x88, "\x03\xe8\xFF")), (strings{"failed 1007"}));
+  EXPECT_EQ(read(masked_frame(0x88, "")), (strings{"close 1005 "}));
 }
 
 TEST(utf8_check, knows_the_ends_of_every_range) {

@@ -41,64 +41,16 @@ tls::context of_server(tls::protocol most) {
   return tls::context::server(options).value();
 }
 
-class secret_client {
- public:
-  static task<secret_client> connect(std::uint16_t port) {
-    auto plain = co_await tare::net::connect(tare::net::endpoint::loopback(port));
-    const auto trusted = tls::context::client({.authorities = ours().certificate}).value();
-    auto secret = co_await tls::stream::connect(std::move(plain.value()), trusted, "localhost");
-    secret.value().expires_after(20s);
-    co_return secret_client(std::move(*secret));
-  }
-
-  task<> send(std::string_view text) {
-    const auto sent = co_await stream_.write(std::as_bytes(std::span(text)));
-    EXPECT_TRUE(sent);
-  }
-  task<bool> read_more() {
-    auto got = co_await stream_.read();
-    if (!got || got->empty()) co_return false;
-    unread_.append(reinterpret_cast<const char*>(got->bytes().data()), got->size());
-    co_return true;
-  }
-  task<std::string> read_bytes(std::size_t count) {
-    while (unread_.size() < count) {
-      if (!co_await read_more()) break;
-    }
-    std::string text = unread_.substr(0, count);
-    unread_.erase(0, text.size());
-    co_return text;
-  }
-  task<std::string> read_head() {
-    while (unread_.find("\r\n\r\n") == std::string::npos) {
-      if (!co_await read_more()) break;
-    }
-    std::string text = unread_.substr(0, unread_.find("\r\n\r\n") + 4);
-    unread_.erase(0, text.size());
-    co_return text;
-  }
-  task<std::string> read_all() {
-    bool more = true;
-    while (more) more = co_await read_more();
-    co_return std::exchange(unread_, {});
-  }
-  /// What has arrived, at least one byte; nothing at the end of the connection.
-  task<std::string> read_some() {
-    if (unread_.empty()) (void)co_await read_more();
-    co_return std::exchange(unread_, {});
-  }
-  tls::stream& stream() noexcept { return stream_; }
-
- private:
-  explicit secret_client(tls::stream stream) noexcept : stream_(std::move(stream)) {}
-  tls::stream stream_;
-  std::string unread_;
-};
+using secret_client = tare::test::client_over<tls::stream>;
 
 task<secret_client> open(std::uint16_t port, std::string request) {
-  auto client = co_await secret_client::connect(port);
+  auto plain = co_await tare::net::connect(tare::net::endpoint::loopback(port));
+  const auto trusted = tls::context::client({.authorities = ours().certificate}).value();
+  auto secret = co_await tls::stream::connect(std::move(plain.value()), trusted, "localhost");
+  secret.value().expires_after(20s);
+  secret_client client(std::move(*secret));
   co_await client.send(request);
-  (void)co_await client.read_head();
+  (void)co_await client.read_through("\r\n\r\n");
   co_return client;
 }
 

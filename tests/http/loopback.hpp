@@ -21,18 +21,15 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace tare::test {
 
 /// A client that sends given bytes and returns what it receives, unchanged.
-class raw_client {
+template <class Stream>
+class client_over {
  public:
-  static task<raw_client> connect(std::uint16_t port) {
-    auto connected = co_await net::connect(net::endpoint::loopback(port));
-    if (!connected) throw std::runtime_error("connect: " + connected.error().message());
-    connected->expires_after(std::chrono::seconds(20));
-    co_return raw_client(std::move(*connected));
-  }
+  explicit client_over(Stream stream) noexcept : stream_(std::move(stream)) {}
 
   task<> send(std::string_view text) {
     const auto sent = co_await stream_.write(std::as_bytes(std::span(text)));
@@ -101,16 +98,31 @@ class raw_client {
     co_return co_await read_response();
   }
 
+  /// What has arrived, at least one byte; nothing at the end of the connection.
+  task<std::string> read_some() {
+    if (unread_.empty()) (void)co_await read_more();
+    co_return take_unread();
+  }
+
   /// What has been read but not returned.
   std::string take_unread() { return std::exchange(unread_, {}); }
 
-  net::stream& stream() noexcept { return stream_; }
+  Stream& stream() noexcept { return stream_; }
 
  private:
-  explicit raw_client(net::stream stream) noexcept : stream_(std::move(stream)) {}
-
-  net::stream stream_;
+  Stream stream_;
   std::string unread_;
+};
+
+class raw_client : public client_over<net::stream> {
+ public:
+  static task<raw_client> connect(std::uint16_t port) {
+    auto connected = co_await net::connect(net::endpoint::loopback(port));
+    if (!connected) throw std::runtime_error("connect: " + connected.error().message());
+    connected->expires_after(std::chrono::seconds(20));
+    co_return raw_client(std::move(*connected));
+  }
+  using client_over::client_over;
 };
 
 /// The tests run on every kind of reactor.
@@ -152,6 +164,19 @@ class http_test : public testing::on_reactors {
     run(all());
   }
 };
+
+/// Options of a server that records the messages of the exceptions of its handlers.
+inline http::server_options recording_errors(std::vector<std::string>& errors) {
+  http::server_options options;
+  options.on_error = [&errors](std::exception_ptr error) {
+    try {
+      std::rethrow_exception(std::move(error));
+    } catch (const std::exception& thrown) {
+      errors.emplace_back(thrown.what());
+    }
+  };
+  return options;
+}
 
 /// Responds with 200 and the body of the request.
 inline task<> echo(http::request& asked, http::response& answer) {

@@ -258,14 +258,7 @@ TEST_P(websocket_route, closes_with_the_right_code_for_liars) {
 
 TEST_P(websocket_route, ends_as_its_handler_does) {
   std::vector<std::string> errors;
-  tare::http::server_options options;
-  options.on_error = [&](std::exception_ptr error) {
-    try {
-      std::rethrow_exception(std::move(error));
-    } catch (const std::exception& thrown) {
-      errors.emplace_back(thrown.what());
-    }
-  };
+  const tare::http::server_options options = tare::test::recording_errors(errors);
   router routes;
   routes.websocket("/returns", [](websocket) -> task<> { co_return; });
   routes.websocket("/throws", [](websocket socket) -> task<> {
