@@ -35,6 +35,7 @@ stored_head::stored_head(const request_head& head, std::string_view text) noexce
 
 stored_head::owner stored_head::make(const request_head& head) {
   const std::string_view fields = head.fields.text();
+  // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the size includes what follows the method
   const std::string_view text(head.method.data(),
                               static_cast<std::size_t>(fields.data() - head.method.data()) + fields.size());
   void* const room = tare::detail::allocate_block(sizeof(stored_head) + text.size());
