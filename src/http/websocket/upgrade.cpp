@@ -92,7 +92,7 @@ class lasting_room {
   }
   [[nodiscard]] bool fits() const noexcept { return counted_; }
   /// Of the route, if it fits.
-  [[nodiscard]] std::uint16_t number() const noexcept { return *number_; }
+  [[nodiscard]] std::uint16_t number() const noexcept { return number_.value_or(0); }
   void keep() noexcept { counted_ = false; }
 
  private:
