@@ -13,14 +13,10 @@ using tare::sim::world;
 
 TEST(sim_network, a_client_talks_to_a_server_on_another_host) {
   tare::sim::run_seeds(20, {}, [](world& w) -> task<> {
-    auto& server = w.add_host("server");
-    server.spawn(serve_echo());
-    co_await tare::sleep_for(1ms);
-    auto with = co_await tare::net::connect(port_of(server));
-    EXPECT_TRUE(with.has_value());
-    if (!with) co_return;
+    auto& server = *co_await start_echo(w);
+    auto with = co_await connect_to(server);
     const std::string text(3000, 'x');
-    const auto got = co_await exchange(*with, text);
+    const auto got = co_await exchange(with, text);
     EXPECT_EQ(got.value_or("?"), text);
   });
 }
@@ -41,16 +37,13 @@ TEST(sim_network, names_of_hosts_are_resolved) {
 
 TEST(sim_network, bytes_take_the_time_of_the_link) {
   tare::sim::run({}, [](world& w) -> task<> {
-    auto& server = w.add_host("server");
-    server.spawn(serve_echo());
-    co_await tare::sleep_for(1ms);
+    auto& server = *co_await start_echo(w);
     w.set_link(w.here(), server, {.latency = 50ms, .jitter = 0ns});
     const auto began = tare::now();
-    auto with = co_await tare::net::connect(port_of(server));
-    if (!with) co_return;
+    auto with = co_await connect_to(server);
     EXPECT_GE(tare::now() - began, 100ms);
     const auto connected = tare::now();
-    (void)co_await exchange(*with, "x");
+    (void)co_await exchange(with, "x");
     EXPECT_GE(tare::now() - connected, 100ms);
     EXPECT_LE(tare::now() - connected, 110ms);
   });
@@ -58,23 +51,20 @@ TEST(sim_network, bytes_take_the_time_of_the_link) {
 
 TEST(sim_network, a_slow_link_takes_its_time_and_limits_what_is_under_way) {
   tare::sim::run({}, [](world& w) -> task<> {
-    auto& server = w.add_host("server");
-    server.spawn(serve_echo());
-    co_await tare::sleep_for(1ms);
+    auto& server = *co_await start_echo(w);
     w.set_link(w.here(), server, {.bytes_per_second = 100'000, .buffer_bytes = 8192});
-    auto with = co_await tare::net::connect(port_of(server));
-    if (!with) co_return;
+    auto with = co_await connect_to(server);
     const auto began = tare::now();
     const std::string text(50'000, 'x');
     std::size_t received = 0;
     // Written while the echo is read: both sides would wait for room otherwise.
     co_await tare::with_scope([&](tare::scope& s) -> task<> {
       s.spawn([&]() -> task<> {
-        const auto sent = co_await with->write(bytes_of(text));
+        const auto sent = co_await with.write(bytes_of(text));
         EXPECT_TRUE(sent.has_value());
       });
       while (received < text.size()) {
-        auto got = co_await with->read();
+        auto got = co_await with.read();
         if (!got || got->empty()) break;
         received += got->bytes().size();
       }
@@ -86,36 +76,24 @@ TEST(sim_network, a_slow_link_takes_its_time_and_limits_what_is_under_way) {
 
 TEST(sim_network, a_partition_delays_and_heals) {
   tare::sim::run_seeds(10, {}, [](world& w) -> task<> {
-    auto& server = w.add_host("server");
-    server.spawn(serve_echo());
-    co_await tare::sleep_for(1ms);
-    auto with = co_await tare::net::connect(port_of(server));
-    if (!with) co_return;
+    auto& server = *co_await start_echo(w);
+    auto with = co_await connect_to(server);
     w.partition(w.here(), server);
-    const auto during = co_await tare::timeout(30s, exchange(*with, "lost"));
+    const auto during = co_await tare::timeout(30s, exchange(with, "lost"));
     EXPECT_FALSE(during.has_value());
     w.heal();
-    std::string all;
-    while (all.size() < 4) {
-      auto got = co_await with->read();
-      EXPECT_TRUE(got.has_value());
-      if (!got || got->empty()) break;
-      all.append(reinterpret_cast<const char*>(got->bytes().data()), got->bytes().size());
-    }
-    EXPECT_EQ(all, "lost");
+    const auto later = co_await read_bytes(with, 4);
+    EXPECT_EQ(later.value_or("?"), "lost");
   });
 }
 
 TEST(sim_network, a_partition_that_lasts_ends_the_connection_of_the_sender) {
   tare::sim::run({}, [](world& w) -> task<> {
-    auto& server = w.add_host("server");
-    server.spawn(serve_echo());
-    co_await tare::sleep_for(1ms);
-    auto with = co_await tare::net::connect(port_of(server));
-    if (!with) co_return;
+    auto& server = *co_await start_echo(w);
+    auto with = co_await connect_to(server);
     w.partition_one_way(w.here(), server);
     const auto began = tare::now();
-    const auto got = co_await exchange(*with, "never");
+    const auto got = co_await exchange(with, "never");
     expect_error(got, std::errc::timed_out);
     EXPECT_GE(tare::now() - began, 900s);
     EXPECT_LE(tare::now() - began, 1100s);
@@ -137,14 +115,11 @@ TEST(sim_network, nobody_listens_or_nobody_is_there) {
 
 TEST(sim_network, a_reset_ends_both_sides) {
   tare::sim::run_seeds(10, {}, [](world& w) -> task<> {
-    auto& server = w.add_host("server");
-    server.spawn(serve_echo());
-    co_await tare::sleep_for(1ms);
-    auto with = co_await tare::net::connect(port_of(server));
-    if (!with) co_return;
-    (void)co_await exchange(*with, "first");
+    auto& server = *co_await start_echo(w);
+    auto with = co_await connect_to(server);
+    (void)co_await exchange(with, "first");
     w.reset_connections(w.here(), server);
-    const auto got = co_await with->read();
+    const auto got = co_await with.read();
     expect_error(got, std::errc::connection_reset);
   });
 }
@@ -155,42 +130,28 @@ TEST(sim_network, half_close_passes_the_end_in_one_direction) {
     server.spawn([]() -> task<> {
       auto listening = tare::net::listener::bind(tare::net::endpoint::any(9));
       auto with = co_await listening->accept();
-      std::size_t count = 0;
-      for (;;) {
-        auto got = co_await with->read();
-        if (!got || got->empty()) break;
-        count += got->bytes().size();
-      }
-      (void)co_await with->write(bytes_of(std::to_string(count)));
+      const auto got = co_await read_bytes(*with, SIZE_MAX);
+      const std::string count = std::to_string(got.value().size());
+      (void)co_await with->write(bytes_of(count));
     });
     co_await tare::sleep_for(1ms);
-    auto with = co_await tare::net::connect(port_of(server, 9));
-    if (!with) co_return;
-    (void)co_await with->write(bytes_of(std::string(5000, 'x')));
-    EXPECT_TRUE(with->shutdown_write().has_value());
-    std::string all;
-    for (;;) {
-      auto got = co_await with->read();
-      if (!got || got->empty()) break;
-      all.append(reinterpret_cast<const char*>(got->bytes().data()), got->bytes().size());
-    }
-    EXPECT_EQ(all, "5000");
+    auto with = co_await connect_to(server, 9);
+    (void)co_await with.write(bytes_of(std::string(5000, 'x')));
+    EXPECT_TRUE(with.shutdown_write().has_value());
+    const auto answer = co_await read_bytes(with, SIZE_MAX);
+    EXPECT_EQ(answer.value_or("?"), "5000");
   });
 }
 
 TEST(sim_network, a_host_without_descriptors_accepts_later) {
   tare::sim::run({}, [](world& w) -> task<> {
-    auto& server = w.add_host("server");
-    server.spawn(serve_echo());
-    co_await tare::sleep_for(1ms);
+    auto& server = *co_await start_echo(w);
     server.limit_descriptors(server.open_descriptors());
-    auto with = co_await tare::net::connect(port_of(server));
-    EXPECT_TRUE(with.has_value());
-    if (!with) co_return;
-    const auto during = co_await tare::timeout(1s, exchange(*with, "abc"));
+    auto with = co_await connect_to(server);
+    const auto during = co_await tare::timeout(1s, exchange(with, "abc"));
     EXPECT_FALSE(during.has_value());
     server.limit_descriptors(100);
-    auto got = co_await with->read();
+    auto got = co_await with.read();
     EXPECT_TRUE(got.has_value() && !got->empty());
   });
 }
@@ -224,24 +185,19 @@ TEST(sim_network, a_full_backlog_delays_new_connections) {
 
 TEST(sim_network, a_host_that_crashes_is_silent_and_refuses_after_its_restart) {
   tare::sim::run_seeds(10, {}, [](world& w) -> task<> {
-    auto& server = w.add_host("server");
-    server.spawn(serve_echo());
-    co_await tare::sleep_for(1ms);
-    auto with = co_await tare::net::connect(port_of(server));
-    if (!with) co_return;
-    (void)co_await exchange(*with, "alive");
+    auto& server = *co_await start_echo(w);
+    auto with = co_await connect_to(server);
+    (void)co_await exchange(with, "alive");
     server.crash();
-    const auto silent = co_await tare::timeout(10s, exchange(*with, "dead"));
+    const auto silent = co_await tare::timeout(10s, exchange(with, "dead"));
     EXPECT_FALSE(silent.has_value());
     server.restart();
-    const auto got = co_await with->read();
+    const auto got = co_await with.read();
     expect_error(got, std::errc::connection_reset);
     server.spawn(serve_echo());
     co_await tare::sleep_for(1ms);
-    auto again = co_await tare::net::connect(port_of(server));
-    EXPECT_TRUE(again.has_value());
-    if (!again) co_return;
-    const auto answer = co_await exchange(*again, "back");
+    auto again = co_await connect_to(server);
+    const auto answer = co_await exchange(again, "back");
     EXPECT_EQ(answer.value_or("?"), "back");
   });
 }
