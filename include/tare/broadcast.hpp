@@ -13,6 +13,7 @@
 // Bytes: a value and 40 each, 24 for its place in the ring of places, which grows up to `capacity`; a receiver is 16; a
 // waiting receive holds 80 in its frame, a waiting send 112.
 
+#include <tare/broadcast_value.hpp>
 #include <tare/detail/cursor.hpp>
 #include <tare/detail/misuse.hpp>
 #include <tare/detail/news_queue.hpp>
@@ -38,25 +39,6 @@ namespace tare {
 enum class slow_receivers : std::uint8_t {
   skip,  ///< drop the oldest value; the receiver is told how many it missed
   wait,  ///< let senders wait for it
-};
-
-/// A received value, shared with the other receivers.
-template <class T>
-class broadcast_value {
- public:
-  broadcast_value(std::shared_ptr<const T> value, std::uint64_t skipped) noexcept
-      : value_(std::move(value)), skipped_(skipped) {}
-
-  [[nodiscard]] const T& operator*() const noexcept { return *value_; }
-  [[nodiscard]] const T* operator->() const noexcept { return value_.get(); }
-  /// Number of values that this receiver missed directly before this one.
-  [[nodiscard]] std::uint64_t skipped() const noexcept { return skipped_; }
-  /// For keeping the value longer than this object, and longer than the broadcast.
-  [[nodiscard]] const std::shared_ptr<const T>& share() const noexcept { return value_; }
-
- private:
-  std::shared_ptr<const T> value_;
-  std::uint64_t skipped_;
 };
 
 /// Must outlive its receivers and its waiters: the destructor aborts the program if a receiver exists.
@@ -110,7 +92,7 @@ class broadcast {
     if (closed_ || !has_room()) return false;
     make_place();
     auto shared = std::make_shared<const T>(std::move(value));
-    unused = put(shared, wakes);
+    unused = put(shared, wakes.receivers);
     return true;
   }
 
@@ -166,12 +148,12 @@ class broadcast {
     if (receiver_count_ != 0 && ring_.size() < capacity_) ring_.make_room();
   }
   /// Accepts the value; returns one that is no longer needed, to be destroyed after unlocking.
-  [[nodiscard]] std::shared_ptr<const T> put(std::shared_ptr<const T>& value, woken& wakes) noexcept {
+  [[nodiscard]] std::shared_ptr<const T> put(std::shared_ptr<const T>& value, detail::wake_list& woken) noexcept {
     if (receiver_count_ == 0) return std::move(value);
     std::shared_ptr<const T> skipped;
     if (ring_.size() == capacity_) skipped = pop();
     ring_.push_back({.value = std::move(value), .left = receiver_count_});
-    receivers_.take_all(wakes.receivers);
+    receivers_.take_all(woken);
     return skipped;
   }
   [[nodiscard]] std::shared_ptr<const T> pop() noexcept {
@@ -180,10 +162,12 @@ class broadcast {
   }
   /// Lets senders that wait have the room that there is. They need no `make_place`, because the ring has been full.
   void admit_senders(woken& wakes) noexcept {
-    while (!senders_.empty() && has_room()) {
+    while (has_room()) {
+      // None may be left: a select that has been completed otherwise stays in the queue until its task resumes.
       auto* sender = static_cast<send_awaiter*>(detail::queued_wait::grant_first(senders_));
+      if (sender == nullptr) return;
       sender->receivers_ = receiver_count_;
-      sender->value_ = put(sender->value_, wakes);
+      sender->value_ = put(sender->value_, wakes.receivers);
       wakes.senders.push(*sender);
     }
   }
@@ -359,22 +343,14 @@ class broadcast<T>::send_awaiter : public detail::queued_wait {
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> self) {
     detail::wait_state& task = self.promise();
-    std::shared_ptr<const T> unused;
     {
       woken wakes;
       const std::scoped_lock guard(into_.lock_);
-      refused_ = into_.closed_;
-      if (!refused_ && !into_.has_room()) {
+      if (!try_send(wakes.receivers)) {
         if (const auto refused = detail::refuse_if_cancelled(task)) return *refused;
         give_up = &detail::give_up_queued<send_awaiter>;
         begin(task);
-        into_.senders_.push_back(*this);
-        return true;
-      }
-      if (!refused_) {
-        into_.make_place();
-        receivers_ = into_.receiver_count_;
-        unused = into_.put(value_, wakes);
+        return enqueue();
       }
     }
     return detail::current_shard->end_at_once(task);
@@ -384,10 +360,31 @@ class broadcast<T>::send_awaiter : public detail::queued_wait {
     if (refused_) return std::unexpected(closed());
     return receivers_;
   }
+
+  // For `select`. The first two require the lock.
+  [[nodiscard]] bool try_now(detail::select_wakes& woken) { return try_send(woken.all); }
+  [[nodiscard]] bool enqueue() noexcept {
+    into_.senders_.push_back(*this);
+    return true;
+  }
+  [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &into_.lock_; }
+  /// False if it is not in the queue.
   [[nodiscard]] bool withdraw() noexcept { return withdraw_from(into_.lock_, into_.senders_); }
+  void give_back(send_request& to) noexcept { to.value = std::move(value_); }
 
  private:
   friend class broadcast;
+  /// False if it must wait. Requires the lock. Throws std::bad_alloc; then nothing was sent.
+  [[nodiscard]] bool try_send(detail::wake_list& woken) {
+    refused_ = into_.closed_;
+    if (refused_) return true;
+    if (!into_.has_room()) return false;
+    into_.make_place();
+    receivers_ = into_.receiver_count_;
+    // A value that has been skipped is destroyed with this wait, without the lock.
+    value_ = into_.put(value_, woken);
+    return true;
+  }
 
   broadcast& into_;
   std::shared_ptr<const T> value_;

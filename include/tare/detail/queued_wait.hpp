@@ -138,4 +138,14 @@ class wake_list {
   wait_list granted_;
 };
 
+/// What an arm of a select wakes after unlocking: one node, or many.
+class select_wakes : public wake_last {
+ public:
+  select_wakes() = default;
+  select_wakes(const select_wakes&) = delete;
+  select_wakes& operator=(const select_wakes&) = delete;
+  ~select_wakes() { all.wake_all(); }
+  wake_list all;
+};
+
 }  // namespace tare::detail

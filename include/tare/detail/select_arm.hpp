@@ -24,7 +24,7 @@ namespace tare::detail {
 
 /// Not with a time limit of its own: `sleep_for` is an arm.
 template <class Awaiter>
-concept selectable_awaiter = !std::is_base_of_v<timer_node, Awaiter> && requires(Awaiter& wait, wake_last& woken) {
+concept selectable_awaiter = !std::is_base_of_v<timer_node, Awaiter> && requires(Awaiter& wait, select_wakes& woken) {
   static_cast<queued_wait&>(wait);
   { wait.try_now(woken) } -> std::same_as<bool>;
   { wait.enqueue() } -> std::same_as<bool>;
@@ -71,7 +71,7 @@ class select_arm {
   }
 
   [[nodiscard]] brief_lock* lock() const noexcept { return wait_.select_lock(); }
-  [[nodiscard]] bool try_now(wake_last& woken) { return wait_.try_now(woken); }
+  [[nodiscard]] bool try_now(select_wakes& woken) { return wait_.try_now(woken); }
   [[nodiscard]] bool enqueue(select_core& core) noexcept {
     wait_.home = core.home;
     wait_.owner = core.owner;
@@ -125,7 +125,7 @@ class select_arm<A> {
 
   [[nodiscard]] static brief_lock* lock() noexcept { return nullptr; }
   /// A time that has come does not precede the other arms: `sleep_for(0s)` is "if nothing else is ready".
-  [[nodiscard]] static bool try_now(wake_last& /*woken*/) noexcept { return false; }
+  [[nodiscard]] static bool try_now(select_wakes& /*woken*/) noexcept { return false; }
   [[nodiscard]] bool enqueue(select_core& core) noexcept {
     timer_.core = &core;
     if (time_.nanoseconds <= 0) return false;
@@ -160,7 +160,7 @@ class select_wait : public select_core {
   [[nodiscard]] bool suspend(wait_state& task, Arms& arms, brief_lock** locks, std::size_t first) {
     bool chosen = false;
     {
-      wake_last woken;
+      select_wakes woken;
       const held_locks held(arms, locks);
       chosen = try_all(arms, first, woken);
       if (!chosen) {
@@ -215,7 +215,7 @@ class select_wait : public select_core {
   [[noreturn]] static void throw_cancelled();
 
   template <class Arms>
-  [[nodiscard]] bool try_all(Arms& arms, std::size_t first, wake_last& woken) {
+  [[nodiscard]] bool try_all(Arms& arms, std::size_t first, select_wakes& woken) {
     for (std::size_t i = 0; i < arms.size(); ++i) {
       const std::size_t at = first + i < arms.size() ? first + i : first + i - arms.size();
       bool done = false;
