@@ -85,7 +85,10 @@ class completion {
 
 template <class T>
 struct outcome {
-  std::conditional_t<std::is_void_v<T>, bool, std::optional<std::conditional_t<std::is_void_v<T>, int, T>>> value{};
+  /// A pointer for a reference.
+  using stored = std::conditional_t<std::is_reference_v<T>, std::remove_reference_t<T>*, T>;
+  std::conditional_t<std::is_void_v<T>, bool, std::optional<std::conditional_t<std::is_void_v<T>, int, stored>>>
+      value{};
   std::exception_ptr error;
 };
 
@@ -94,6 +97,9 @@ task<> keep_outcome(task<T> body, outcome<T>& kept, completion& done) {
   try {
     if constexpr (std::is_void_v<T>) {
       co_await std::move(body);
+    } else if constexpr (std::is_reference_v<T>) {
+      T referred = co_await std::move(body);
+      kept.value.emplace(&referred);
     } else {
       kept.value.emplace(co_await std::move(body));
     }
@@ -132,12 +138,16 @@ class runtime {
     drive([&](detail::completion& done) { return detail::keep_outcome<T>(std::move(body), kept, done); });
     if (kept.error) std::rethrow_exception(kept.error);
     // NOLINTNEXTLINE(bugprone-unchecked-optional-access): without an error there is a value
-    if constexpr (!std::is_void_v<T>) return std::move(*kept.value);
+    if constexpr (std::is_reference_v<T>) {
+      return static_cast<T>(**kept.value);
+    } else if constexpr (!std::is_void_v<T>) {
+      return std::move(*kept.value);
+    }
   }
 
   /// The same for a callable without parameters that returns a task, such as a lambda with captures.
   template <detail::makes_task F>
-  auto run(F make) {
+  auto run(F make) -> detail::task_value_t<std::invoke_result_t<F&>> {
     return run(std::invoke(make));
   }
 
@@ -210,7 +220,7 @@ T run(task<T> body) {
 
 /// The same for a callable without parameters that returns a task, such as a lambda with captures.
 template <detail::makes_task F>
-auto run(F make) {
+auto run(F make) -> detail::task_value_t<std::invoke_result_t<F&>> {
   return run(std::invoke(make));
 }
 

@@ -5,6 +5,7 @@
 #include <tare/adapt.hpp>
 #include <tare/barrier.hpp>
 #include <tare/broadcast.hpp>
+#include <tare/broadcast_value.hpp>
 #include <tare/byte_budget.hpp>
 #include <tare/cancellation.hpp>
 #include <tare/channel.hpp>
@@ -15,6 +16,7 @@
 #include <tare/guarded.hpp>
 #include <tare/handle.hpp>
 #include <tare/interval.hpp>
+#include <tare/limited_scope.hpp>
 #include <tare/map.hpp>
 #include <tare/memory_budget.hpp>
 #include <tare/mutex.hpp>
