@@ -27,6 +27,13 @@
 
 namespace tare::http {
 
+namespace detail {
+/// A handler of what a request has become.
+template <class F, class Connection>
+concept answers_with =
+    std::is_invocable_r_v<task<>, F&, Connection, handshake> || std::is_invocable_r_v<task<>, F&, Connection>;
+}  // namespace detail
+
 /// Copies share their routes. Do not change routes while they are in use.
 class router {
  public:
@@ -52,9 +59,12 @@ class router {
   /// **Errors** As for `add`. **Cancellation** The task is cancelled when the server drains. **Bytes** docs/bytes.md.
   template <class Answer>
   router& websocket(std::string_view path, Answer answer, websocket_options options = {}) {
+    static_assert(detail::answers_with<Answer, http::websocket>,
+                  "tare: this cannot handle a WebSocket. Write a function or lambda like "
+                  "[](tare::http::websocket socket) -> tare::task<> { ... }, or with a tare::http::handshake after it");
     if constexpr (std::is_invocable_r_v<task<>, Answer&, http::websocket, handshake>) {
       return add_websocket(path, std::move(answer), std::move(options), true);
-    } else {
+    } else if constexpr (detail::answers_with<Answer, http::websocket>) {
       return add_websocket(
           path, [answer = std::move(answer)](http::websocket socket, handshake) { return answer(std::move(socket)); },
           std::move(options), false);
@@ -68,9 +78,12 @@ class router {
   /// **Bytes** docs/bytes.md.
   template <class Answer>
   router& events(std::string_view path, Answer answer, events_options options = {}) {
+    static_assert(detail::answers_with<Answer, event_stream>,
+                  "tare: this cannot send events. Write a function or lambda like "
+                  "[](tare::http::event_stream out) -> tare::task<> { ... }, or with a tare::http::handshake after it");
     if constexpr (std::is_invocable_r_v<task<>, Answer&, event_stream, handshake>) {
       return add_events(path, std::move(answer), options, true);
-    } else {
+    } else if constexpr (detail::answers_with<Answer, event_stream>) {
       return add_events(
           path, [answer = std::move(answer)](event_stream out, handshake) { return answer(std::move(out)); }, options,
           false);

@@ -1,0 +1,9 @@
+#include <tare/http/router.hpp>
+
+#include <memory>
+
+void add(tare::http::router& routes, std::unique_ptr<int> state) {
+  routes.get("/", [state = std::move(state)](tare::http::request&, tare::http::response& answer) -> tare::task<> {
+    (void)co_await answer.send("text/plain", "hello");
+  });
+}
