@@ -2,6 +2,7 @@
 
 // All headers of tare::http, except <tare/http/test.hpp> and <tare/http/json.hpp>.
 
+#include <tare/http/access_entry.hpp>
 #include <tare/http/admission.hpp>
 #include <tare/http/client.hpp>
 #include <tare/http/error.hpp>

@@ -7,6 +7,7 @@
 // an `intake`, and the fields of the response in a record of their own. While the handler waits, the head of the
 // request is one record of its size, until the handler discards it.
 
+#include "http/access_note.hpp"
 #include "http/intake.hpp"
 #include "http/request_guard.hpp"
 #include "http/stored_head.hpp"
@@ -134,8 +135,12 @@ class exchange : public request, public response {
   /// frame, because anything that followed would be taken for part of it.
   [[nodiscard]] task<result<void>> send_raw(std::span<const std::byte> head, std::string_view payload);
   /// The connection leaves this exchange when the handler has returned, and becomes a lasting one.
-  void hand_over(served to) noexcept { handed_over_ = std::move(to); }
-  [[nodiscard]] served& handed_over() noexcept { return handed_over_; }
+  void hand_over(served to) noexcept {
+    attached_ = to.release();
+    hands_over_ = true;
+  }
+  [[nodiscard]] bool hands_over() const noexcept { return hands_over_; }
+  [[nodiscard]] served take_handed_over() noexcept;
   /// For a WebSocket: it has been closed, or the peer has disconnected.
   void skip_close_frame() noexcept { close_frame_due_ = false; }
   /// Sending has stopped in the middle of a frame.
@@ -169,6 +174,17 @@ class exchange : public request, public response {
   /// The connection is closed while its peer may still read the response: releases all that this does not need. False
   /// if memory for waiting was not admitted.
   [[nodiscard]] bool begin_to_linger() noexcept;
+
+  // The access log: without `server_options::on_response`, these do nothing.
+  /// Before `hand_over`. Throws std::bad_alloc.
+  void begin_log(std::string_view method, std::string_view target);
+  /// Reports the request if it has not been reported. `broken` is what has ended the connection.
+  void log(const std::exception_ptr& broken = nullptr) noexcept;
+  [[nodiscard]] access_note* note() const noexcept {
+    return attached_ == tare::detail::no_link || hands_over_ ? nullptr
+                                                             : tare::detail::from_link<access_note>(attached_);
+  }
+  [[nodiscard]] access_note::owner take_note() noexcept;
 
   // Context.
   [[nodiscard]] transport connection() const noexcept { return connection_; }
@@ -241,6 +257,10 @@ class exchange : public request, public response {
   void limit_head() noexcept;
   [[nodiscard]] std::error_code refuse_body() noexcept;
   void note_progress() noexcept;
+  void note_sent(std::size_t bytes) noexcept {
+    if (access_note* const log = note(); log != nullptr) log->count(bytes);
+  }
+  [[nodiscard]] std::error_code why_incomplete() const noexcept;
 
   [[nodiscard]] bool start_handler(tare::detail::wait_state& waiting);
   [[noreturn]] static void head_is_discarded(const char* call) noexcept;
@@ -283,7 +303,7 @@ class exchange : public request, public response {
   // Links in the server's list of requests in progress.
   tare::detail::link next_ = tare::detail::no_link;
   tare::detail::link previous_ = tare::detail::no_link;
-  served handed_over_{false};
+  tare::detail::link attached_ = tare::detail::no_link;  ///< the note for the log; or the work that is handed over
   std::uint16_t status_ : 10 = 200;
   stage stage_ : 2 = stage::open;
   bool chunked_ : 1 = false;
@@ -301,9 +321,10 @@ class exchange : public request, public response {
   bool waits_for_peer_ : 1 = false;
   bool reads_ : 1 = false;  ///< a buffer is about to be borrowed
   bool shed_ : 1 = false;
-  bool entered_ : 1 = false;       ///< in the server's list
-  bool timed_out_ : 1 = false;     ///< the handler was cancelled because its time was up
-  bool client_left_ : 1 = false;   ///< the handler was cancelled because the client has disconnected
+  bool entered_ : 1 = false;      ///< in the server's list
+  bool timed_out_ : 1 = false;    ///< the handler was cancelled because its time was up
+  bool client_left_ : 1 = false;  ///< the handler was cancelled because the client has disconnected
+  bool hands_over_ : 1 = false;
   bool ignores_peer_ : 1 = false;  ///< the client has sent more, so nothing tells when it disconnects
 };
 // NOLINTEND(bugprone-derived-method-shadowing-base-method)

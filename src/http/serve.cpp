@@ -48,6 +48,7 @@ enum class afterwards : std::uint8_t { close, linger };
 /// If the last response is complete, announces the end of the connection, over TLS with close_notify; a truncated
 /// response must not look complete.
 afterwards end_connection(exchange& x) noexcept {
+  x.log();
   const transport connection = x.connection();
   if (x.cut_off()) {
     if (x.ends_with_connection()) connection.abort();
@@ -77,7 +78,7 @@ task<> complete_response(exchange& x) {
     (void)co_await x.send_instead(503, "the request took too long");
     co_return;
   }
-  x.server().report(x.guard().error());
+  x.server().report_handler(x.guard().error());
   (void)co_await x.send_instead(500, "internal server error");
 }
 
@@ -102,13 +103,14 @@ void drop_input(transport connection) noexcept {
 /// What follows a handler that has taken over the connection.
 void end_upgraded(exchange& x) noexcept {
   const std::exception_ptr& error = x.guard().error();
-  if (error && !x.timed_out()) x.server().report(error);
+  if (error && !x.timed_out()) x.server().report_handler(error);
   x.connection().expires_after(1s);
   if (x.close_frame_due()) send_close_frame(x.connection(), error != nullptr);
 }
 
 /// Sends the response to a head that is refused.
 task<> refuse(exchange& x) {
+  x.begin_log({}, {});
   if (const refusal* why = x.refusal_to_send(); why != nullptr) (void)co_await x.send_instead(why->status, why->why);
 }
 
@@ -147,8 +149,10 @@ enum class turn : std::uint8_t {
   }
   if (!x.is_admitted()) {
     // Immediately and without an await, because no other task may run while the request is held.
+    x.begin_log({}, {});
     x.refuse_for_memory();
     if (!x.keeps_connection()) return turn::end;
+    x.log();
     expect_next_request(x);
     return turn::idle;
   }
@@ -161,6 +165,7 @@ enum class turn : std::uint8_t {
 }
 
 turn after_request(exchange& x) noexcept {
+  x.log();
   x.next();
   if (x.has_input()) return turn::next;
   expect_next_request(x);
@@ -169,7 +174,7 @@ turn after_request(exchange& x) noexcept {
 
 [[gnu::noinline]] turn after_handler(exchange& x) noexcept {
   x.server().end_handler();
-  if (x.handed_over().lasts()) return turn::last;
+  if (x.hands_over()) return turn::last;
   if (x.upgraded()) {
     end_upgraded(x);
     return turn::end;
@@ -192,18 +197,23 @@ task<turn> complete_request(exchange& x) {
 /// While a handler waits, this frame is what the request weighs besides its head and the handler's frames.
 task<served> serve(exchange x) {
   x.enter();
-  for (;;) {
-    turn then = begin_request(x);
-    if (then == turn::read_head) then = after_arrival(x, co_await x.read_head());
-    if (then == turn::handle) {
-      co_await x.handle();
-      then = after_handler(x);
+  try {
+    for (;;) {
+      turn then = begin_request(x);
+      if (then == turn::read_head) then = after_arrival(x, co_await x.read_head());
+      if (then == turn::handle) {
+        co_await x.handle();
+        then = after_handler(x);
+      }
+      if (then == turn::complete) then = co_await complete_request(x);
+      if (then == turn::refuse) co_await refuse(x);
+      if (then == turn::last) co_return x.take_handed_over();
+      if (then == turn::idle || then == turn::close) co_return served(then == turn::idle);
+      if (then != turn::next) break;
     }
-    if (then == turn::complete) then = co_await complete_request(x);
-    if (then == turn::refuse) co_await refuse(x);
-    if (then == turn::last) co_return std::move(x.handed_over());
-    if (then == turn::idle || then == turn::close) co_return served(then == turn::idle);
-    if (then != turn::next) break;
+  } catch (...) {
+    x.log(std::current_exception());
+    throw;
   }
   if (end_connection(x) == afterwards::linger) co_await linger_or_drop(x);
   co_return served(false);

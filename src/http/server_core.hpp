@@ -7,6 +7,7 @@
 // requests that have been running for too long are cancelled. So a request costs neither a timer nor a task that
 // watches.
 
+#include "http/access_note.hpp"
 #include "http/exchange.hpp"
 #include "http/lasting/lasting_work.hpp"
 
@@ -28,6 +29,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace tare::http::detail {
@@ -46,6 +48,10 @@ class server_core {
   }
   [[nodiscard]] const handler& answer() const noexcept { return answer_; }
   void report(const std::exception_ptr& error) const noexcept;
+  /// Of a request, whose entry in the log has the exception, too.
+  void report_handler(const std::exception_ptr& error) const noexcept {
+    if (options_.on_error || !options_.on_response) report(error);
+  }
   /// nullptr if there is no limit.
   [[nodiscard]] memory_budget* budget() const noexcept { return budget_; }
   /// Makes room: ends the connections that hold the most while their peers do nothing. They end shortly afterwards.
@@ -77,6 +83,10 @@ class server_core {
   [[nodiscard]] const lasting_route& route(std::uint16_t number) const noexcept { return *lasting_routes_[number]; }
   [[nodiscard]] bool admit_lasting(std::size_t bytes) noexcept;
   void release_lasting(std::size_t bytes) noexcept;
+  /// Notes for the log of connections whose handlers run, by the link to the connection. Leaves it to the caller if
+  /// memory is short.
+  void keep_note(tare::detail::link of, access_note::owner& note) noexcept;
+  [[nodiscard]] access_note::owner take_note(tare::detail::link of) noexcept;
   void count_lasting(std::ptrdiff_t change) noexcept { lasting_ += static_cast<std::size_t>(change); }
   [[nodiscard]] std::size_t lasting_connections() const noexcept { return lasting_; }
   [[nodiscard]] shard_id home() const noexcept { return home_; }
@@ -132,6 +142,7 @@ class server_core {
   shard_id home_ = this_shard();
   std::vector<const lasting_route*> lasting_routes_;
   memory_share lasting_share_;
+  std::unordered_map<tare::detail::link, access_note::owner> notes_;
   std::size_t lasting_ = 0;
   socket_event received_;
   lasting_work* works_ = nullptr;

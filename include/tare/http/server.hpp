@@ -23,6 +23,7 @@
 
 #include <tare/cancellation.hpp>
 #include <tare/error.hpp>
+#include <tare/http/access_entry.hpp>
 #include <tare/http/detail/connection_group.hpp>
 #include <tare/http/detail/lasting_connection.hpp>
 #include <tare/http/detail/transport.hpp>
@@ -75,9 +76,16 @@ struct server_options {
   std::chrono::nanoseconds room_timeout =
       std::chrono::seconds(2);                 ///< maximum wait for room for a body or `request::reserve`
   std::vector<std::string> urgent_paths = {};  ///< served from a part of the reserve when all others are refused
-  /// Called with an exception thrown by a handler, except `cancelled`, before the 500 is sent. If empty, the exception
-  /// is printed to standard error; so is an exception that this function throws.
+  /// Called with an exception thrown by a handler, except `cancelled`, before the 500 is sent. If empty, and without
+  /// `on_response`, the exception is printed to standard error; so is an exception that this function throws.
   std::function<void(std::exception_ptr)> on_error = {};
+  /// Called on the server's shard after each request, for an access log: when its handler has ended and its response
+  /// has been sent or has failed, also if the server has refused the request; for a WebSocket or an event stream at its
+  /// end. Must not wait. An exception that it throws is printed to standard error. If it is set and `on_error` is not,
+  /// the exceptions of handlers are passed only to it, and not printed. A connection for which there is no memory for
+  /// the frame that would serve the request is not reported. Costs a record of about 100 bytes and the target while the
+  /// request is in progress.
+  std::function<void(const access_entry&)> on_response = {};
 };
 
 namespace detail {

@@ -42,6 +42,11 @@ bool exchange::start_handler(tare::detail::wait_state& waiting) {
 
 exchange::~exchange() {
   drop_intake();
+  if (hands_over_) {
+    (void)take_handed_over();
+  } else {
+    (void)take_note();
+  }
   if (guard_.running()) server().end_handler();
   if (entered_) server().leave(*this);
 }
@@ -57,7 +62,13 @@ void exchange::discard_head() noexcept {
   (void)account();
 }
 
+served exchange::take_handed_over() noexcept {
+  hands_over_ = false;
+  return served(*tare::detail::from_link<lasting_work>(std::exchange(attached_, tare::detail::no_link)));
+}
+
 void exchange::next() noexcept {
+  (void)take_note();
   share_.release();
   admitted_bytes_ = reserved_bytes_ = body_bytes_ = 0;
   admitted_ = true;

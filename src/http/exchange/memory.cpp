@@ -13,9 +13,9 @@ namespace tare::http::detail {
 
 std::size_t exchange::held_bytes() const noexcept {
   constexpr std::size_t buffer_bytes = tare::detail::buffer_pool::buffer_bytes;
-  return frames_bytes + (head_ ? head_->bytes() : 0) + (intake_ ? reading_frames_bytes + intake_->held_bytes() : 0) +
-         (has_input() || reads_ ? buffer_bytes : 0) + connection_.buffered_bytes() +
-         std::max({admitted_bytes_, reserved_bytes_, body_bytes_});
+  return frames_bytes + (head_ ? head_->bytes() : 0) + (note() != nullptr ? note()->bytes() : 0) +
+         (intake_ ? reading_frames_bytes + intake_->held_bytes() : 0) + (has_input() || reads_ ? buffer_bytes : 0) +
+         connection_.buffered_bytes() + std::max({admitted_bytes_, reserved_bytes_, body_bytes_});
 }
 
 bool exchange::account() noexcept {
@@ -63,6 +63,7 @@ exchange::arrival exchange::accept_head() {
   connection_.expires_never(net::direction::read);
   const request_head& head = intake_->reader.head();
   head_ = stored_head::make(head);
+  begin_log(head.method, head.target);
   is_http_1_0_ = head.minor_version == 0;
   is_head_ = head.method == "HEAD";
   keep_ = head.keep_alive && !group_.draining();

@@ -42,6 +42,8 @@ void exchange::set_status(unsigned status) {
 result<void> exchange::fail(std::error_code error) noexcept {
   stage_ = stage::failed;
   keep_ = false;
+  // What has been cut off already has another cause.
+  if (access_note* const log = note(); log != nullptr && error != errc::already_sent) log->note_error(error);
   return std::unexpected(error);
 }
 
@@ -87,6 +89,7 @@ std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {
   connection_.expires_never(net::direction::write);
   const auto written = connection_.try_write(bytes_of(scratch));
   if (!written) return fail(written.error());
+  note_sent(*written);
   if (*written == scratch.size() && (together || body.empty())) return result<void>();
   scratch.erase(0, *written);
   return std::nullopt;
@@ -108,6 +111,7 @@ task<result<void>> exchange::send_rest(std::string_view body) {
       auto sent = co_await connection_.write(piece);
       if (!sent) co_return fail(sent.error());
       note_progress();
+      note_sent(piece[0].size());
       left = left.subspan(piece[0].size());
     }
   }

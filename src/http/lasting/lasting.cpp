@@ -7,6 +7,7 @@
 
 #include <tare/detail/frame_memory.hpp>
 #include <tare/error.hpp>
+#include <tare/http/error.hpp>
 #include <tare/resume_on.hpp>
 
 #include <algorithm>
@@ -107,6 +108,7 @@ task<> lasting::begin() {
   lasting_work& first = *work();
   first.of = &of_;
   if (reactor* const here = reactor::if_any(); here != nullptr) here->attempt_by(&lasting::on_attempt);
+  if (first.note) server().keep_note(to_link(&of_), first.note);
   const lasting_route& route = *first.route;
   handshake_owner head = std::move(first.head);
   settle();
@@ -144,10 +146,7 @@ task<> lasting::finish(lasting_connection& of) {
   co_await resume_on(self.server().home());
   of.over_ = true;
   if (of.is_events_) self.end_events();
-  if (lasting_work* const left = self.work(); left != nullptr) {
-    left->input.release();
-    if (left->error) self.server().report(std::exchange(left->error, nullptr));
-  }
+  self.end_handler();
   if (!of.is_events_ && !of.close_sent_ && !of.cut_ && !of.gone_) {
     self.send_close(of.has_failed_                            ? std::to_underlying(close_code::internal_error)
                     : of.going_away_ || of.group().draining() ? std::to_underlying(close_code::going_away)
@@ -168,6 +167,28 @@ task<> lasting::finish(lasting_connection& of) {
   if (!of.gone_) co_await linger(self.connection());
 }
 
+void lasting::end_handler() noexcept {
+  std::exception_ptr error;
+  if (lasting_work* const left = work(); left != nullptr) {
+    left->input.release();
+    error = std::exchange(left->error, nullptr);
+    if (error) server().report_handler(error);
+  }
+  log(std::move(error));
+}
+
+void lasting::log(std::exception_ptr error) noexcept {
+  if (of_.is_borrowed_ || !server().options().on_response) return;
+  lasting_work* const left = work();
+  const access_note::owner note =
+      left != nullptr && left->note ? std::move(left->note) : server().take_note(to_link(&of_));
+  if (!note) return;
+  server().release_lasting(note_bytes(*note));
+  const bool is_cut = of_.cut_ || (of_.is_events_ && of_.has_failed_);
+  note->report(server(), of_.is_events_ ? 200 : 101, is_cut ? make_error_code(errc::truncated) : std::error_code(),
+               std::move(error));
+}
+
 void lasting::end() noexcept {
   if (!of_.finished_ && !of_.close_sent_ && !of_.cut_ && !of_.gone_ && !of_.is_borrowed_) {
     // It was cancelled before its handler began.
@@ -178,6 +199,7 @@ void lasting::end() noexcept {
     }
     if (lasting_work* const left = work(); left == nullptr || !left->is_sending()) connection().shutdown_write();
   }
+  log(nullptr);
   drop_work();
   (void)hold(0);
   if (!of_.is_borrowed_) server().release_lasting(lasting_bytes);
@@ -219,7 +241,7 @@ void lasting::settle() noexcept {
   if (now == nullptr) return;
   const bool receives = !now->input.empty() || !now->reader.is_idle() || now->hungry != 0 || now->receives ||
                         now->outcome.of != nullptr || now->is_shed;
-  if (receives || now->is_sending() || now->behind != no_link || now->head != nullptr) return;
+  if (receives || now->is_sending() || now->behind != no_link || now->head != nullptr || now->note) return;
   drop_work();
 }
 

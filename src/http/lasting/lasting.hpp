@@ -46,6 +46,10 @@ class lasting {
   // The life of the connection.
   [[nodiscard]] task<> begin();
   void note_error() noexcept;
+  /// What the log keeps of such a connection.
+  [[nodiscard]] static std::size_t note_bytes(const access_note& note) noexcept { return note.bytes() + 64; }
+  /// Tells the log, if there is one.
+  void log(std::exception_ptr error) noexcept;
   [[nodiscard]] static task<> finish(lasting_connection& of);
   /// The connection is destroyed. `unfinished`: the peer has not been told.
   void end() noexcept;
@@ -136,6 +140,7 @@ class lasting {
 
  private:
   class sending;
+  void end_handler() noexcept;
   [[nodiscard]] tare::detail::io_slot* slot() const noexcept;
   [[nodiscard]] bool deliver(std::error_code error) noexcept;
   [[nodiscard]] bool deliver_message(lasting_work& from);

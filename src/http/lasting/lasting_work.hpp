@@ -3,6 +3,7 @@
 // What a lasting connection has under way: a part of a message, bytes after it, control frames that wait for the
 // socket, senders that take turns. It exists only while there is any of this. In the arena.
 
+#include "http/access_note.hpp"
 #include "http/stored_head.hpp"
 #include "http/topic/published.hpp"
 #include "http/websocket/frame.hpp"
@@ -71,6 +72,7 @@ struct lasting_work : tare::detail::io_wait {
   // Until the handler begins.
   const lasting_route* route = nullptr;
   handshake_owner head;
+  access_note::owner note;  ///< longer if memory is short
   std::uint16_t route_number = 0;
   std::uint8_t protocol = 0;
   bool is_events = false;

@@ -7,8 +7,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
+#include <utility>
 
 namespace tare::http::detail {
+
+using tare::detail::link;
 
 std::optional<std::uint16_t> server_core::number_of(const lasting_route& route) {
   const auto found = std::ranges::find(lasting_routes_, &route);
@@ -16,6 +20,22 @@ std::optional<std::uint16_t> server_core::number_of(const lasting_route& route) 
   if (lasting_routes_.size() == std::numeric_limits<std::uint16_t>::max()) return std::nullopt;
   lasting_routes_.push_back(&route);
   return static_cast<std::uint16_t>(lasting_routes_.size() - 1);
+}
+
+void server_core::keep_note(link of, access_note::owner& note) noexcept {
+  try {
+    notes_.try_emplace(of, std::move(note));
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
+access_note::owner server_core::take_note(link of) noexcept {
+  const auto found = notes_.find(of);
+  if (found == notes_.end()) return nullptr;
+  access_note::owner taken = std::move(found->second);
+  notes_.erase(found);
+  return taken;
 }
 
 bool server_core::admit_lasting(std::size_t bytes) noexcept {

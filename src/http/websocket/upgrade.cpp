@@ -83,12 +83,15 @@ namespace {
 /// What a lasting connection will hold, until it counts itself.
 class lasting_room {
  public:
-  lasting_room(server_core& by, const lasting_route& route)
-      : of_(by), number_(by.number_of(route)), counted_(number_ && by.admit_lasting(lasting_bytes)) {}
+  lasting_room(const exchange& by, const lasting_route& route)
+      : of_(by.server()),
+        number_(of_.number_of(route)),
+        bytes_(lasting_bytes + (by.note() != nullptr ? lasting::note_bytes(*by.note()) : 0)),
+        counted_(number_ && of_.admit_lasting(bytes_)) {}
   lasting_room(const lasting_room&) = delete;
   lasting_room& operator=(const lasting_room&) = delete;
   ~lasting_room() {
-    if (counted_) of_.release_lasting(lasting_bytes);
+    if (counted_) of_.release_lasting(bytes_);
   }
   [[nodiscard]] bool fits() const noexcept { return counted_; }
   /// Of the route, if it fits.
@@ -98,6 +101,7 @@ class lasting_room {
  private:
   server_core& of_;
   std::optional<std::uint16_t> number_;
+  std::size_t bytes_;
   bool counted_;
 };
 
@@ -123,7 +127,7 @@ task<> upgrade::to_websocket(const websocket_route& route, request& asked, respo
   const std::optional<agreed> with = co_await check(asked, answer, route.options());
   if (!with) co_return;
   exchange& of = asked.of();
-  lasting_room room(of.server(), route);
+  lasting_room room(of, route);
   if (!room.fits()) {
     co_await refuse_for_memory(answer);
     co_return;
@@ -136,6 +140,7 @@ task<> upgrade::to_websocket(const websocket_route& route, request& asked, respo
   auto switched = co_await of.upgrade(sent);
   if (!switched) co_return;
   room.keep();
+  work.note = of.take_note();
   of.hand_over(std::move(next));
 }
 
@@ -147,7 +152,7 @@ task<> upgrade::to_events(const events_route& route, request& asked, response& a
     (void)co_await answer.send("text/event-stream", {});
     co_return;
   }
-  lasting_room room(of.server(), route);
+  lasting_room room(of, route);
   if (!room.fits()) {
     co_await refuse_for_memory(answer);
     co_return;
@@ -161,6 +166,7 @@ task<> upgrade::to_events(const events_route& route, request& asked, response& a
   auto begun = co_await of.start(std::nullopt);
   if (!begun) co_return;
   room.keep();
+  work.note = of.take_note();
   of.hand_over(std::move(next));
 }
 
