@@ -23,7 +23,6 @@ using tare::http::router;
 using tare::http::server;
 using tare::http::websocket;
 using tare::http::websocket_options;
-using tare::test::handshake_for;
 using tare::test::masked_frame;
 using tare::test::open_websocket;
 using tare::test::open_websocket_when_there_is_room;
@@ -150,7 +149,11 @@ TEST_P(websocket_budget, who_sends_only_a_part_makes_room_for_others) {
 class refused_allocation {
  public:
   refused_allocation() noexcept {
-    tare::detail::heap::gate = [] noexcept { return next_ == 0 || --next_ != 0; };
+    tare::detail::heap::gate = [] noexcept {
+      if (next_ == 0) return true;
+      --next_;
+      return next_ != 0;
+    };
   }
   refused_allocation(const refused_allocation&) = delete;
   refused_allocation& operator=(const refused_allocation&) = delete;
