@@ -44,7 +44,7 @@ class handler : public std::function<task<>(request&, response&)> {
     if constexpr (is_callable && is_copyable) {
       return function(std::forward<F>(answer));
     } else {
-      return function();
+      return {};
     }
   }
 };
