@@ -4,8 +4,8 @@
     python3 bench/service/figures.py [build/release]
 
 For each database: GETs of one item per second on 64 connections, and the service's processor time per GET; then the
-bytes of the process per request while 4,000 requests wait for the database, which another program has locked, and the
-frames that `tare live` sees in them. It starts its own PostgreSQL (apt-get install postgresql).
+bytes of the process per request, from 1,000 to 15,000 that wait for the database, which another program has locked,
+and the frames that `tare live` sees in them. It starts its own PostgreSQL (apt-get install postgresql).
 """
 
 import argparse
@@ -14,18 +14,17 @@ import json
 import os
 import pathlib
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "service"))
 
 from harness import Postgresql, Service, Skipped, check, locked_table, raise_descriptor_limit  # noqa: E402
 from inside import live_sites, tare_beside  # noqa: E402
+from load import weigh_waiting  # noqa: E402
 
 
 def throughput(tare, service):
@@ -39,19 +38,12 @@ def throughput(tare, service):
 
 def under_way(program, service, request, few, many):
     """Bytes of the process per request that waits for its database, and the frames meanwhile."""
-    clients, resident = [], []
-    for count in (few, many):
-        while len(clients) < count:
-            client = socket.create_connection(("127.0.0.1", service.port))
-            client.sendall(request(len(clients)))
-            clients.append(client)
-        time.sleep(1)
-        resident.append(service.resident())
+    weight, clients = weigh_waiting(service, request, few, many)
     sites = live_sites(program, service.process.pid)
     check(sites is not None, "tare live is not permitted to inspect the service")
     for client in clients:
         client.close()
-    return (resident[1] - resident[0]) / (many - few), [site for site in sites if site["count"] >= many / 2]
+    return weight, [site for site in sites if site["count"] >= many / 2]
 
 
 def get(_):
@@ -77,7 +69,7 @@ def report(title, program, database, request, hold_back):
             service.wait_for(200)
             served = throughput(tare_beside(program), service)
             with hold_back:
-                weight, sites = under_way(program, service, request, 500, 4000)
+                weight, sites = under_way(program, service, request, 1000, 15000)
     print(f"\n{title}: {served['requests_per_second']:,.0f} GETs per second on 64 connections, "
           f"{served['server_cpu_seconds_per_request'] * 1e6:.0f} us of CPU time each\n"
           f"a request that waits for the database: {weight:,.0f} bytes of the process, of which frames:")

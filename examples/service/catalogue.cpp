@@ -36,11 +36,11 @@ task<result<void>> catalogue::seed() {
   co_return result<void>();
 }
 
-task<result<std::optional<item>>> catalogue::find(std::int64_t id) {
-  auto found = co_await database_.query_one<std::string, double>("SELECT name, price FROM items WHERE id = $1", id);
-  if (!found) co_return std::unexpected(std::move(found.error()));
-  if (!*found) co_return std::nullopt;
-  auto& [name, price] = **found;
+task<result<std::optional<item>>> catalogue::item_in(tare::db::rows found) {
+  auto row = co_await tare::db::first_row<std::int64_t, std::string, double>(std::move(found));
+  if (!row) co_return std::unexpected(std::move(row.error()));
+  if (!*row) co_return std::nullopt;
+  auto& [id, name, price] = **row;
   co_return item{.id = id, .name = std::move(name), .price = price};
 }
 

@@ -27,7 +27,12 @@ class catalogue {
   /// Inserts some items into an empty table.
   [[nodiscard]] tare::task<tare::db::result<void>> seed();
 
-  [[nodiscard]] tare::task<tare::db::result<std::optional<item>>> find(std::int64_t id);
+  /// The row of the item, for `item_in`. Very many requests wait for it, so it is not a coroutine of its own, and the
+  /// item gets its place when the row is there.
+  [[nodiscard]] tare::task<tare::db::result<tare::db::rows>> find(std::int64_t id) {
+    return database_.query("SELECT id, name, price FROM items WHERE id = $1", id);
+  }
+  [[nodiscard]] static tare::task<tare::db::result<std::optional<item>>> item_in(tare::db::rows found);
   /// The new item's id. A duplicate name is an error of kind `constraint`.
   [[nodiscard]] tare::task<tare::db::result<std::int64_t>> add(const std::string& name, double price);
   /// Whether the database is available.

@@ -9,9 +9,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <chrono>
 #include <cmath>
 #include <cstdint>
-#include <exception>
+#include <cstdio>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -59,13 +60,25 @@ task<unsigned> fail(response& to, const tare::db::error& why) {
   }
 }
 
-task<unsigned> get_item(application& app, request& asked, response& to) {
-  const auto id = tare::http::param<std::int64_t>(asked, "id");
-  if (!id) co_return co_await refuse(to, 400, "the id of an item is an integer");
-  auto found = co_await app.items.find(*id);
+task<unsigned> respond_with_item(response& to, tare::db::result<tare::db::rows> rows) {
+  if (!rows) co_return co_await fail(to, rows.error());
+  auto found = co_await catalogue::item_in(*std::move(rows));
   if (!found) co_return co_await fail(to, found.error());
   if (!*found) co_return co_await refuse(to, 404, "no such item");
   co_return co_await answer(to, 200, described(**found));
+}
+
+/// Very many requests wait here for the database, so it keeps only what they need then.
+task<unsigned> find_and_respond(response& to, task<tare::db::result<tare::db::rows>> finding) {
+  auto responding = respond_with_item(to, co_await std::move(finding));
+  co_return co_await std::move(responding);
+}
+
+task<unsigned> get_item(application& app, request& asked, response& to) {
+  const auto id = tare::http::param<std::int64_t>(asked, "id");
+  if (!id) return refuse(to, 400, "the id of an item is an integer");
+  asked.discard();
+  return find_and_respond(to, app.items.find(*id));
 }
 
 struct new_item {
@@ -116,18 +129,28 @@ task<unsigned> get_tasks(application& app, request& asked, response& to) {
 
 using answering = task<unsigned> (*)(application&, request&, response&);
 
-/// Runs one of the above handlers and counts it.
-task<> measured(application& app, route of, answering how, request& asked, response& to) {
-  const auto began = tare::now();
-  unsigned status = 499;  // the client disconnected, or there was no time left
-  std::exception_ptr error;
+constexpr unsigned without_response = 499;  // the client disconnected, or there was no time left
+
+/// Counts a request when its handler has ended.
+task<> measured(metrics& in, route of, std::chrono::steady_clock::time_point began, task<unsigned> handling) {
   try {
-    status = co_await how(app, asked, to);
+    const unsigned status = co_await std::move(handling);
+    in.count(of, status, tare::now() - began);
   } catch (...) {
-    error = std::current_exception();
+    in.count(of, without_response, tare::now() - began);
+    throw;
   }
-  app.measured.count(of, status, tare::now() - began);
-  if (error) std::rethrow_exception(error);
+}
+
+/// Runs one of the above handlers and counts it.
+task<> run_measured(application& app, route of, answering how, request& asked, response& to) {
+  const auto began = tare::now();
+  try {
+    return measured(app.measured, of, began, how(app, asked, to));
+  } catch (...) {
+    app.measured.count(of, without_response, tare::now() - began);
+    throw;
+  }
 }
 
 }  // namespace
@@ -147,7 +170,7 @@ task<std::string> metrics_of(application& app, tare::http::serving_figures serve
 
 tare::http::handler make_routes(application& app) {
   const auto counted = [&app](route of, answering how) -> tare::http::handler {
-    return [&app, of, how](request& asked, response& to) { return measured(app, of, how, asked, to); };
+    return [&app, of, how](request& asked, response& to) { return run_measured(app, of, how, asked, to); };
   };
   tare::http::router routes;
   routes.get("/items/{id}", counted(route::get_item, &get_item));

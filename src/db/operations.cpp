@@ -185,19 +185,28 @@ task<result<void>> roll_back(lease held) {
 
 namespace {
 
-/// Waits for a session and continues with `run`. Many of these may wait, so the work that follows has a separate frame.
+/// Connects the session first.
+template <auto Run, class... A>
+auto connect_and(pool_core& from, lease held, A... arguments) -> decltype(Run(lease(), std::move(arguments)...)) {
+  auto connected = co_await from.connect(*held);
+  if (!connected) co_return std::unexpected(std::move(connected.error()));
+  co_return co_await Run(std::move(held), std::move(arguments)...);
+}
+
+/// Lends the session that `slot` stands for to `Run`. Not inline, so that nothing of this is in the frame that waits.
+template <auto Run, class... A>
+[[gnu::noinline]] auto run_in(pool_core& from, semaphore_permit&& slot, A&&... arguments) {
+  slot.forget();
+  lease held = from.take();
+  if (held->seems_alive()) return Run(std::move(held), std::forward<A>(arguments)...);
+  return connect_and<Run>(from, std::move(held), std::forward<A>(arguments)...);
+}
+
+/// Waits for a session and continues with `Run`. Many of these may wait, so the work that follows has separate frames.
 template <auto Run, class... A>
 auto with_session_of(pool_core& from, A... arguments) -> decltype(Run(lease(), std::move(arguments)...)) {
-  {
-    semaphore_permit slot = co_await from.slots().acquire();
-    slot.forget();
-  }
-  lease held = from.take();
-  if (!held->seems_alive()) {
-    auto connected = co_await from.connect(*held);
-    if (!connected) co_return std::unexpected(std::move(connected.error()));
-  }
-  co_return co_await Run(std::move(held), std::move(arguments)...);
+  auto work = run_in<Run>(from, co_await from.slots().acquire(), std::move(arguments)...);
+  co_return co_await std::move(work);
 }
 
 task<result<lease>> keep(lease held) {
@@ -211,6 +220,12 @@ task<result<lease>> borrow(pool_core& from) { return with_session_of<&keep>(from
 
 task<result<rows>> query(pool_core& from, std::string_view sql, parameters bound) {
   return with_session_of<&query_on>(from, sql, std::move(bound));
+}
+
+semaphore& slots_of(pool_core& pool) noexcept { return pool.slots(); }
+
+task<result<rows>> query_in(pool_core& from, semaphore_permit&& slot, std::string_view sql, parameters&& bound) {
+  return run_in<&query_on>(from, std::move(slot), sql, std::move(bound));
 }
 
 task<result<std::uint64_t>> execute(pool_core& from, std::string_view sql, parameters bound) {

@@ -8,7 +8,10 @@ import subprocess
 import time
 
 from harness import Postgresql, Service, Skipped, check, locked_table, raise_descriptor_limit
-from load import gather_statuses, request_item
+from load import gather_statuses, request_item, weigh_waiting
+
+# Of a GET that waits for PostgreSQL, with its connection.
+WAITING_BYTES = 750
 
 
 def disk_full(program, folder):
@@ -66,7 +69,7 @@ def database_down(program, folder):
 
 
 def database_locked(program, folder, connections=3000, budget=32, seconds=5):
-    """All requests that wait for the database fit, because each holds about 2 KB. None is refused, all succeed."""
+    """All requests that wait for the database fit, because each holds less than 1 KB. None is refused, all succeed."""
     if raise_descriptor_limit() < connections + 200:
         raise Skipped("too few descriptors for the connections")
     database = Postgresql(folder)
@@ -97,9 +100,35 @@ def database_locked(program, folder, connections=3000, budget=32, seconds=5):
         database.stop()
 
 
+def database_weight(program, folder, few=1000, many=8000, most=WAITING_BYTES):
+    """The bytes of the process for each request that waits for PostgreSQL; afterwards all get their items."""
+    if raise_descriptor_limit() < many + 200:
+        raise Skipped("too few descriptors for the connections")
+    database = Postgresql(folder)
+    database.start()
+    clients = []
+    try:
+        url = f"postgresql://tare@127.0.0.1:{database.port}/postgres"
+        with Service(program, "--seed", "--budget", "256M", database=url, folder=folder) as service:
+            service.wait_for(200)
+            with locked_table(database):
+                weight, clients = weigh_waiting(
+                    service, lambda i: b"GET /items/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (i % 1000 + 1), few, many)
+            counts = gather_statuses(clients, 20)
+            print(f"{weight:.0f} bytes for each request that waits, from {few} to {many}: {counts}")
+            check(counts == {200: many}, f"not all were answered: {counts}")
+            check(weight <= most, f"a request that waits takes {weight:.0f} bytes, more than {most}")
+    finally:
+        for client in clients:
+            client.close()
+        database.stop()
+
+
 CASES = {
     "disk-full": disk_full,
     "database-down": database_down,
     "database-locked": database_locked,
+    "database-weight": database_weight,
     "database-locked-full": lambda program, folder: database_locked(program, folder, connections=12000, budget=64),
+    "database-weight-full": lambda program, folder: database_weight(program, folder, many=15000),
 }

@@ -108,6 +108,21 @@ def request_item(port, number):
     return client
 
 
+def weigh_waiting(service, request, few, many):
+    """Sends `request(number)` on new connections, first `few`, then `many` in total, which all must wait.
+
+    Returns the bytes of the process per request, and the clients."""
+    clients, resident = [], []
+    for count in (few, many):
+        while len(clients) < count:
+            client = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+            client.sendall(request(len(clients)))
+            clients.append(client)
+        time.sleep(1)
+        resident.append(service.resident())
+    return (resident[1] - resident[0]) / (many - few), clients
+
+
 def gather_statuses(clients, seconds):
     """How often each status was received; 0 stands for no response in time."""
     unread = {each.fileno(): each for each in clients}

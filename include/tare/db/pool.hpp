@@ -25,6 +25,7 @@
 #include <tare/db/connection.hpp>
 #include <tare/db/statements.hpp>
 #include <tare/db/transaction.hpp>
+#include <tare/semaphore.hpp>
 #include <tare/shield.hpp>
 
 #include <chrono>
@@ -64,6 +65,20 @@ struct pool_options {
 
 namespace detail {
 class pool_core;  // src/db/pool_core.hpp
+
+/// The pool's connections, as permits.
+[[nodiscard]] semaphore& slots_of(pool_core& pool) noexcept;
+/// Begins a query on the connection that `slot` stands for.
+[[nodiscard]] task<result<rows>> query_in(pool_core& from, semaphore_permit&& slot, std::string_view sql,
+                                          parameters&& bound);
+
+/// While it waits for a connection, the call has no other frame.
+template <class... T>
+task<result<std::optional<typename one_row<T...>::type>>> first_row_from(pool_core& from, std::string_view sql,
+                                                                         parameters bound) {
+  auto reading = first_row_of<T...>(query_in(from, co_await slots_of(from).acquire(), sql, std::move(bound)));
+  co_return co_await std::move(reading);
+}
 
 template <class T>
 inline constexpr bool is_result = false;
@@ -114,6 +129,10 @@ class pool : public statements<pool> {
   [[nodiscard]] task<result<std::uint64_t>> start_execute(std::string_view sql, parameters bound);
   [[nodiscard]] task<result<std::vector<std::uint64_t>>> start_batch(batch all);
   [[nodiscard]] task<result<void>> start_script(std::string_view sql);
+  template <class... T>
+  [[nodiscard]] auto start_first(std::string_view sql, parameters bound) {
+    return detail::first_row_from<T...>(*core_, sql, std::move(bound));
+  }
 
   template <class Body>
   static std::invoke_result_t<Body&, transaction&> run_in_transaction(task<result<transaction>> begun, Body body) {

@@ -55,12 +55,21 @@ result<typename one_row<T...>::type> values_of(const row& from) {
   }(std::index_sequence_for<T...>());
 }
 
+}  // namespace detail
+
+/// The first row of the result of `query`, as `query_one` returns it. For a query that very many tasks wait for: a task
+/// that awaits `query`, and then this, holds less while it waits for a connection, because no column has a place yet.
+///
+/// **Errors** Those of the query; `data` if a column does not convert. Throws std::out_of_range if there are fewer
+/// columns. **Cancellation** Stops the query. **Threads** Any shard. **Bytes** A frame, when the rows are there.
 template <class... T>
-task<result<std::optional<typename one_row<T...>::type>>> first_of(rows found) {
+  requires(sizeof...(T) > 0)
+[[nodiscard]] task<result<std::optional<typename detail::one_row<T...>::type>>> first_row(rows found) {
+  static_assert(!(... || detail::is_view<T>), "the row is gone when this returns: take std::string or a vector");
   auto first = co_await found.next();
   if (!first) co_return std::unexpected(std::move(first.error()));
   if (!*first) co_return std::nullopt;
-  auto values = values_of<T...>(**first);
+  auto values = detail::values_of<T...>(**first);
   if (!values) co_return std::unexpected(std::move(values.error()));
   // A query without further rows ends here; otherwise it is stopped.
   auto second = co_await found.next();
@@ -68,12 +77,14 @@ task<result<std::optional<typename one_row<T...>::type>>> first_of(rows found) {
   co_return *std::move(values);
 }
 
-/// Separate from `first_of`, so that a waiting query does not hold what is needed only afterwards.
+namespace detail {
+
+/// Separate from `first_row`, so that a waiting query does not hold what is needed only afterwards.
 template <class... T>
-task<result<std::optional<typename one_row<T...>::type>>> first_row(task<result<rows>> query) {
+task<result<std::optional<typename one_row<T...>::type>>> first_row_of(task<result<rows>> query) {
   auto found = co_await std::move(query);
   if (!found) co_return std::unexpected(std::move(found.error()));
-  co_return co_await first_of<T...>(*std::move(found));
+  co_return co_await first_row<T...>(*std::move(found));
 }
 
 }  // namespace detail
@@ -95,7 +106,7 @@ class statements {
   [[nodiscard]] task<result<std::optional<typename detail::one_row<T...>::type>>> query_one(std::string_view sql,
                                                                                             const P&... values) {
     static_assert(!(... || detail::is_view<T>), "the row is gone when this returns: take std::string or a vector");
-    return detail::first_row<T...>(on().start_query(sql, parameters(values...)));
+    return on().template start_first<T...>(sql, parameters(values...));
   }
 
   /// Runs a statement, ignores its rows if any, and returns the number of rows it has changed.
@@ -115,6 +126,11 @@ class statements {
   friend On;
   statements() = default;
   [[nodiscard]] On& on() noexcept { return static_cast<On&>(*this); }
+  /// A pool has one of its own.
+  template <class... T>
+  [[nodiscard]] auto start_first(std::string_view sql, parameters bound) {
+    return detail::first_row_of<T...>(on().start_query(sql, std::move(bound)));
+  }
 };
 
 }  // namespace tare::db
