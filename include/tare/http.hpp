@@ -11,6 +11,7 @@
 #include <tare/http/handler.hpp>
 #include <tare/http/handshake.hpp>
 #include <tare/http/parameters.hpp>
+#include <tare/http/polled.hpp>
 #include <tare/http/request.hpp>
 #include <tare/http/response.hpp>
 #include <tare/http/router.hpp>

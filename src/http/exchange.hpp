@@ -332,17 +332,18 @@ static_assert(sizeof(exchange) <= 152);
 
 class exchange::handler_awaiter {
  public:
-  handler_awaiter(const handler_request& request, tare::detail::wait_state& /*waiting*/) noexcept : of_(request.of) {}
+  handler_awaiter(const handler_request& request, tare::detail::wait_state& /*waiting*/) noexcept
+      : of_(tare::detail::to_link(&request.of)) {}
 
   [[nodiscard]] static bool await_ready() noexcept { return false; }
   template <class Promise>
   [[nodiscard]] bool await_suspend(std::coroutine_handle<Promise> self) {
-    return of_.start_handler(self.promise());
+    return tare::detail::from_link<exchange>(of_)->start_handler(self.promise());
   }
   static void await_resume() noexcept {}
 
  private:
-  exchange& of_;
+  tare::detail::link of_;  ///< in the frame of `serve`, so in the arena
 };
 
 }  // namespace tare::http::detail

@@ -1,6 +1,7 @@
 #include "http/server_core.hpp"
 
 #include "http/lasting/lasting.hpp"
+#include "http/topic/topic_core.hpp"
 #include "io/buffer_pool.hpp"
 #include "sched/report.hpp"
 
@@ -201,6 +202,7 @@ void connection_group::begin_drain() noexcept {
   if (draining_) return;
   draining_ = true;
   over_at_ = server_.sweeps() + server_.sweeps_to_drain();
+  topic_core::end_polls(*this);
 }
 
 bool connection_group::is_over() const noexcept {

@@ -15,8 +15,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iostream>
+#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -27,11 +30,13 @@ using tare::task;
 constexpr double max_bytes = 200;
 constexpr double max_waiting_bytes = 520;
 constexpr double max_discarded_bytes = 430;
+constexpr double max_poll_bytes = 400;
 #else
 // g++ 12 keeps a handle to the coroutine itself and every local in the frame.
 constexpr double max_bytes = 400;
 constexpr double max_waiting_bytes = 900;
 constexpr double max_discarded_bytes = 800;
+constexpr double max_poll_bytes = 800;
 #endif
 
 // An idle shard returns memory within a few hundredths of a second.
@@ -105,14 +110,19 @@ class http_memory : public tare::test::http_test {
 
   /// The bytes of a request whose handler waits for an event.
   static double waiting_request(bool discarded) {
-    double weight = 0;
     tare::event gate;
     auto wait = [&gate, discarded](tare::http::request& asked, tare::http::response& answer) -> task<> {
       if (discarded) asked.discard();
       co_await gate.wait();
       (void)co_await answer.send("text/plain", "hello");
     };
-    with_server(wait, {}, [&](tare::http::server& serving, std::uint16_t port) -> task<> {
+    return weigh(wait, [&] { gate.set(); });
+  }
+
+  /// The bytes of a request whose handler waits until `release` is called.
+  static double weigh(tare::http::handler wait, const std::function<void()>& release) {
+    double weight = 0;
+    with_server(std::move(wait), {}, [&](tare::http::server& serving, std::uint16_t port) -> task<> {
       bare_clients clients(port);
       double at_few = 0;
       for (const std::size_t count : {few, many}) {
@@ -127,7 +137,7 @@ class http_memory : public tare::test::http_test {
         if (count == few) at_few = support::anonymous_bytes();
       }
       weight = (support::anonymous_bytes() - at_few) / static_cast<double>(many - few);
-      gate.set();
+      release();
       while (serving.active_requests() != 0) co_await tare::sleep_for(std::chrono::milliseconds(1));
       clients.take_answers();
     });
@@ -178,6 +188,19 @@ TEST_P(http_memory, a_waiting_request_that_has_discarded_its_head) {
   const double weight = waiting_request(true);
   std::cout << "bytes per waiting request without its head: " << weight << "\n";
   EXPECT_LE(weight, max_discarded_bytes);
+}
+
+TEST_P(http_memory, a_long_poll) {
+  std::optional<tare::http::topic> news;
+  auto wait = [&news](tare::http::request& asked, tare::http::response& answer) -> task<> {
+    if (!news) news.emplace();
+    const auto known = asked.fields().find("last-event-id").value_or("");
+    const tare::http::polled next = co_await news->wait_for(asked, known, std::chrono::minutes(10));
+    if (next) (void)co_await answer.send("text/plain", next.data());
+  };
+  const double weight = weigh(wait, [&] { EXPECT_TRUE(news->publish("hello")); });
+  std::cout << "bytes per long poll: " << weight << "\n";
+  EXPECT_LE(weight, max_poll_bytes);
 }
 
 TARE_ON_ALL_REACTORS(http_memory);

@@ -19,15 +19,28 @@
 // connection directly: no task of a subscriber runs. A connection that does not accept everything continues with the
 // rest when its peer has made room; how much it may fall behind, and what happens then, is up to `topic_options`.
 //
+// A long poll is a request that waits for the next event, for clients that can do nothing else:
+//
+//   routes.get("/prices/next", [&](http::request& request, http::response& response) -> tare::task<> {
+//     const auto known = request.fields().find("last-event-id").value_or("");
+//     auto next = co_await prices.wait_for(request, known, 30s);
+//     if (!next) co_return co_await respond_with_nothing(response, next.has_gap());
+//     response.set("event-id", next.id());
+//     (void)co_await response.send("text/plain", next.data());
+//   });
+//
 // Bytes: a subscription is 24, in the frame of its handler. What has been published is kept while a subscriber is
 // behind, up to `max_backlog_bytes`, and for clients that connect again, up to `history_bytes`; both count toward the
 // memory budget.
 
 #include <tare/detail/link.hpp>
+#include <tare/http/detail/poll_wait.hpp>
 #include <tare/http/error.hpp>
 #include <tare/http/events.hpp>
+#include <tare/http/polled.hpp>
 #include <tare/http/websocket.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -38,6 +51,8 @@ namespace detail {
 class topic_core;
 class lasting;
 }  // namespace detail
+
+class request;
 
 /// What happens to a subscriber that has fallen behind by more than the topic keeps.
 enum class slow_subscriber : std::uint8_t {
@@ -53,7 +68,7 @@ struct topic_options {
 };
 
 /// Belongs to the shard that made it, and its subscribers' connections too. Must be constructed in a task, and outlive
-/// its subscriptions.
+/// its subscriptions and the requests that wait for it.
 class topic {
  public:
   /// Throws std::bad_alloc.
@@ -74,7 +89,24 @@ class topic {
     return publish(event{.data = data, .name = {}, .id = {}, .retry = {}});
   }
 
+  /// Waits for the event after the one with that id, or without an id for what is published next, at most `limit`.
+  /// Await it at once, for a `polled`. The head of the request is discarded, because the request may wait for long.
+  ///
+  /// It returns without an event when the time is up, when the server of the request drains, and when the topic does
+  /// not know the id any more (`polled::has_gap`), which `history_bytes` prevents. A client that gets an event asks for
+  /// the one after it, so it misses none.
+  ///
+  /// **Errors** None; aborts the program if the topic, the request and the task are not on one shard. **Cancellation**
+  /// Throws `cancelled`; when the client leaves, its handler is cancelled. **Threads** Tasks of the topic's shard.
+  /// **Bytes** 24 in the frame; a string of yours that the id refers to can be one of the same frame.
+  [[nodiscard]] detail::poll_request wait_for(request& by, std::string_view last_event_id,
+                                              std::chrono::nanoseconds limit) noexcept;
+  /// The id of what was published last; empty if it has none. Valid until the next `publish`.
+  [[nodiscard]] std::string_view last_id() const noexcept;
+
   [[nodiscard]] std::size_t subscribers() const noexcept;
+  /// Requests that wait in `wait_for`.
+  [[nodiscard]] std::size_t polls() const noexcept;
   /// Subscribers that have not received everything yet.
   [[nodiscard]] std::size_t behind() const noexcept;
   /// Bytes that are kept for them and for the history.

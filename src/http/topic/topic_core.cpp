@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <optional>
 #include <utility>
 
 namespace tare::http {
@@ -26,17 +27,6 @@ using tare::detail::to_link;
 
 // --- what it keeps --------------------------------------------------------------------------------------------------
 
-std::string_view topic_core::entry::data() const noexcept {
-  const std::string& frame = texts[static_cast<std::size_t>(lasting::encoding::frame)]->text;
-  return std::string_view(frame).substr(frame.size() - data_bytes);
-}
-
-std::size_t topic_core::entry::bytes() const noexcept {
-  std::size_t sum = sizeof(entry) + id.size() + name.size();
-  for (const published_text& each : texts) sum += each == nullptr ? 0 : each->text.size();
-  return sum;
-}
-
 published_text topic_core::admit(std::string text) {
   memory_share share;
   if (memory().limit() != SIZE_MAX) {
@@ -47,7 +37,7 @@ published_text topic_core::admit(std::string text) {
   return std::make_shared<const published>(published{.text = std::move(text), .share = std::move(share)});
 }
 
-published_text topic_core::encoded(entry& of, lasting::encoding as) {
+published_text topic_core::encoded(kept_event& of, lasting::encoding as) {
   published_text& known = of.texts[static_cast<std::size_t>(as)];
   if (known != nullptr) return known;
   std::string text;
@@ -58,33 +48,39 @@ published_text topic_core::encoded(entry& of, lasting::encoding as) {
   return known;
 }
 
-bool topic_core::make_entry(const event& sent, entry& made) {
+event_reference topic_core::make_entry(const event& sent) {
   const frame_head head(opcode::text, sent.data.size());
   std::string frame(reinterpret_cast<const char*>(head.bytes().data()), head.bytes().size());
   frame.append(sent.data);
-  made.texts[static_cast<std::size_t>(lasting::encoding::frame)] = admit(std::move(frame));
-  if (made.texts[static_cast<std::size_t>(lasting::encoding::frame)] == nullptr) return false;
-  made.id = sent.id;
-  made.name = sent.name;
-  made.retry = sent.retry;
-  made.data_bytes = sent.data.size();
-  return true;
+  published_text text = admit(std::move(frame));
+  if (text == nullptr) return {};
+  event_reference made = event_reference::make();
+  made->texts[static_cast<std::size_t>(lasting::encoding::frame)] = std::move(text);
+  made->id = sent.id;
+  made->name = sent.name;
+  made->retry = sent.retry;
+  made->data_bytes = sent.data.size();
+  return made;
 }
 
 result<void> topic_core::publish(const event& sent) {
   if (!is_sendable(sent)) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
   try {
-    entry made{.id = {}, .name = {}, .retry = {}, .data_bytes = 0, .texts = {}};
-    if (!make_entry(sent, made)) {
+    event_reference made = make_entry(sent);
+    if (!made) {
       relieve();
-      if (!make_entry(sent, made)) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+      made = make_entry(sent);
+      if (!made) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     }
-    const std::size_t bytes = made.bytes();
+    std::string id(sent.id);
+    const std::size_t bytes = made->bytes();
     kept_.push_back(std::move(made));
     kept_bytes_ += bytes;
+    last_id_.swap(id);
   } catch (const std::bad_alloc&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
   }
+  give_to_polls(kept_.back());
   for (link at = first_subscriber_; at != no_link;) {
     subscription& each = *from_link<subscription>(at);
     at = each.next_;
@@ -95,7 +91,7 @@ result<void> topic_core::publish(const event& sent) {
 }
 
 void topic_core::drop_oldest() noexcept {
-  kept_bytes_ -= std::min(kept_bytes_, kept_.front().bytes());
+  kept_bytes_ -= std::min(kept_bytes_, kept_.front()->bytes());
   kept_.pop_front();
   first_ = (first_ + 1) & number_mask;
 }
@@ -120,6 +116,14 @@ void topic_core::relieve() noexcept {
 
 // --- its subscribers ------------------------------------------------------------------------------------------------
 
+std::optional<std::uint32_t> topic_core::number_after(std::string_view last_id) const noexcept {
+  if (last_id == last_id_) return next_number();
+  const auto known = std::ranges::find(kept_.rbegin(), kept_.rend(), last_id,
+                                       [](const event_reference& each) -> const std::string& { return each->id; });
+  if (known == kept_.rend()) return std::nullopt;
+  return (first_ + static_cast<std::uint32_t>(kept_.rend() - known)) & number_mask;
+}
+
 void topic_core::enter(subscription& entering, std::string_view last_id) noexcept {
   if (from_link<subscription>(to_link(&entering)) != &entering) {
     std::fputs("tare: a http::subscription must be in a task's frame: make it a local variable of the handler\n",
@@ -133,13 +137,12 @@ void topic_core::enter(subscription& entering, std::string_view last_id) noexcep
   ++subscribers_;
   entering.at_ = next_number() & number_mask;
   if (last_id.empty()) return;
-  const auto known = std::ranges::find(kept_.rbegin(), kept_.rend(), last_id, &entry::id);
-  if (known == kept_.rend()) {
+  const std::optional<std::uint32_t> after = number_after(last_id);
+  if (!after) {
     entering.has_gap_ = 1U;
     return;
   }
-  const auto after = static_cast<std::uint32_t>(kept_.rend() - known);
-  entering.at_ = (first_ + after) & number_mask;
+  entering.at_ = *after & number_mask;
   deliver(entering, false);
 }
 
@@ -184,7 +187,7 @@ void topic_core::deliver(subscription& to, bool was_behind) noexcept {
     missed_ += skipped;
     to.at_ = static_cast<std::uint32_t>(to.at_ + skipped) & number_mask;
     if (left == skipped) return;
-    entry& next = kept_[(to.at_ - first_) & number_mask];
+    kept_event& next = *kept_[(to.at_ - first_) & number_mask];
     try {
       published_text text = encoded(next, by.encoding_of());
       if (text == nullptr) return by.disconnect();
@@ -206,7 +209,7 @@ topic::topic(topic_options options)
 
 topic::~topic() {
   if (!core_->is_unused()) {
-    std::fputs("tare: a http::topic was destroyed before its subscriptions\n", stderr);
+    std::fputs("tare: a http::topic was destroyed before its subscriptions, or while requests wait for it\n", stderr);
     std::abort();
   }
   std::destroy_at(core_);
@@ -217,6 +220,8 @@ result<void> topic::publish(const event& sent) {
   tare::detail::require_task("tare::http::topic::publish");
   return core_->publish(sent);
 }
+std::string_view topic::last_id() const noexcept { return core_->last_id(); }
+std::size_t topic::polls() const noexcept { return core_->polls(); }
 std::size_t topic::subscribers() const noexcept { return core_->subscribers(); }
 std::size_t topic::behind() const noexcept { return core_->behind(); }
 std::size_t topic::kept_bytes() const noexcept { return core_->kept_bytes(); }

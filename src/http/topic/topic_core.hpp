@@ -3,15 +3,17 @@
 // A topic: what it keeps, its subscribers, and how they get it.
 
 #include "http/lasting/lasting.hpp"
+#include "http/topic/kept_event.hpp"
 #include "http/topic/published.hpp"
 
+#include <tare/detail/shard_state.hpp>
 #include <tare/http/topic.hpp>
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,10 +22,10 @@ namespace tare::http::detail {
 /// In the arena, because subscriptions link to it.
 class topic_core {
  public:
-  explicit topic_core(topic_options options) noexcept : options_(options) {}
+  explicit topic_core(topic_options options) noexcept;
   topic_core(const topic_core&) = delete;
   topic_core& operator=(const topic_core&) = delete;
-  ~topic_core() = default;
+  ~topic_core();
 
   [[nodiscard]] result<void> publish(const event& sent);
   void enter(subscription& entering, std::string_view last_id) noexcept;
@@ -36,7 +38,22 @@ class topic_core {
     return *tare::detail::from_link<topic_core>(one.topic_);
   }
 
-  [[nodiscard]] bool is_unused() const noexcept { return first_subscriber_ == tare::detail::no_link; }
+  // Long polls (polls.cpp).
+  [[nodiscard]] poll_request begin_poll(std::string_view last_id, std::chrono::nanoseconds limit,
+                                        const connection_group& group) const noexcept;
+  /// The event that it waits for, if it has been published.
+  void find_for(poll_wait& one) const noexcept;
+  void enter(poll_wait& waits) noexcept;
+  void leave(poll_wait& waits) noexcept;
+  /// The requests of these connections, which drain, wait no longer.
+  static void end_polls(const connection_group& of) noexcept;
+  [[nodiscard]] bool is_at_home() const noexcept { return home_ == tare::detail::current_shard; }
+  [[nodiscard]] std::string_view last_id() const noexcept { return last_id_; }
+  [[nodiscard]] std::size_t polls() const noexcept { return polls_; }
+
+  [[nodiscard]] bool is_unused() const noexcept {
+    return first_subscriber_ == tare::detail::no_link && first_poll_ == tare::detail::no_link;
+  }
   [[nodiscard]] std::size_t subscribers() const noexcept { return subscribers_; }
   [[nodiscard]] std::size_t behind() const noexcept { return behind_; }
   [[nodiscard]] std::size_t kept_bytes() const noexcept { return kept_bytes_; }
@@ -45,39 +62,40 @@ class topic_core {
  private:
   static constexpr std::uint32_t number_mask = (1U << 30U) - 1;
 
-  struct entry {
-    std::string id;
-    std::string name;
-    std::chrono::milliseconds retry;
-    std::size_t data_bytes;  ///< at the end of the WebSocket's frame
-    std::array<published_text, lasting::encodings> texts;
-
-    [[nodiscard]] std::string_view data() const noexcept;
-    [[nodiscard]] std::size_t bytes() const noexcept;
-  };
-
   [[nodiscard]] std::uint32_t next_number() const noexcept {
     return (first_ + static_cast<std::uint32_t>(kept_.size())) & number_mask;
   }
   [[nodiscard]] std::size_t left_for(const subscription& one) const noexcept {
     return (next_number() - one.at_) & number_mask;
   }
-  [[nodiscard]] published_text encoded(entry& of, lasting::encoding as);
+  /// The number of the event after the one with that id; nullopt if it is not known any more.
+  [[nodiscard]] std::optional<std::uint32_t> number_after(std::string_view last_id) const noexcept;
+  static void give(poll_wait& to, const event_reference& event) noexcept;
+  void give_to_polls(const event_reference& event) noexcept;
+  void end_poll(poll_wait& one) noexcept;
+  [[nodiscard]] published_text encoded(kept_event& of, lasting::encoding as);
   [[nodiscard]] static published_text admit(std::string text);
-  [[nodiscard]] bool make_entry(const event& sent, entry& made);
+  /// Empty if it is not admitted. Throws std::bad_alloc.
+  [[nodiscard]] static event_reference make_entry(const event& sent);
   void relieve() noexcept;
   void trim() noexcept;
   void drop_oldest() noexcept;
   void mark_behind(subscription& one) noexcept;
 
   topic_options options_;
-  std::deque<entry> kept_;
+  std::deque<event_reference> kept_;
+  std::string last_id_;
+  tare::detail::shard_state* home_;
   std::uint32_t first_ = 0;  ///< the number of the oldest
   std::size_t kept_bytes_ = 0;
   std::size_t subscribers_ = 0;
   std::size_t behind_ = 0;
   std::uint64_t missed_ = 0;
   tare::detail::link first_subscriber_ = tare::detail::no_link;
+  tare::detail::link first_poll_ = tare::detail::no_link;
+  std::size_t polls_ = 0;
+  topic_core* next_of_shard_;
+  topic_core* previous_of_shard_ = nullptr;
 };
 
 }  // namespace tare::http::detail
