@@ -390,8 +390,7 @@ TEST(runtime_threads, have_names_and_hooks) {
 TEST(runtime_threads, can_be_bound_to_processors) {
   tare::runtime rt({.shards = 4, .background = true, .pin = true});
   auto count = []() -> task<int> {
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
+    cpu_set_t allowed{};
     co_return ::sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : -1;
   };
   // The constructor binds a thread after it has started it, and returns when all are bound.
