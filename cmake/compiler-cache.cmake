@@ -6,7 +6,7 @@
 # - ccache 4.7 does not hash the plugin that -fpass-plugin names: code that compiles with a plugin must list it in
 #   CCACHE_EXTRAFILES, as tare_frames_pass() does.
 # - A precompiled header contains absolute paths. It is built in each build folder, and in the hash of the files that
-#   include it, its sources take its place: see googletest_headers in tests/CMakeLists.txt.
+#   include it, its sources take its place: see precompiled-headers.cmake.
 option(TARE_COMPILER_CACHE "Compile through ccache where it is installed" ON)
 find_program(TARE_CCACHE ccache)
 mark_as_advanced(TARE_CCACHE)

@@ -13,7 +13,7 @@ namespace {
 namespace dwarf = llvm::dwarf;
 
 // Damaged information may be a circle.
-constexpr int deepest = 8;
+constexpr int longest_chain = 8;
 constexpr std::size_t max_links = 16;
 constexpr std::size_t max_members = 256;
 
@@ -25,7 +25,7 @@ bool is_class(const llvm::DWARFDie& type) {
 /// Whether `type` is `wanted` or derives from it.
 bool is_or_derives_from(llvm::DWARFDie type, const llvm::DWARFDie& wanted, int depth = 0) {
   type = without_aliases(type, true);
-  if (!type.isValid() || depth > deepest) return false;
+  if (!type.isValid() || depth > longest_chain) return false;
   // A class may be described more than once, as a declaration too.
   if (type == wanted || (!short_name(type).empty() && type_text(type) == type_text(wanted))) return true;
   for (const auto& child : type.children()) {
@@ -61,7 +61,7 @@ class finder {
 
   void look_into(llvm::DWARFDie type, std::uint64_t offset, std::string_view inside, int depth) {
     type = without_aliases(type, true);
-    if (!type.isValid() || depth > deepest || !is_class(type)) return;
+    if (!type.isValid() || depth > longest_chain || !is_class(type)) return;
     std::size_t members = 0;
     for (const auto& child : type.children()) {
       const bool base = child.getTag() == dwarf::DW_TAG_inheritance;

@@ -36,7 +36,7 @@ namespace {
 constexpr unsigned submission_entries = 128;
 constexpr unsigned completion_entries = 2048;
 // User data. A slot's request never uses the first three values, because a link is not 0.
-constexpr std::uint64_t nobody = 0;  ///< for requests whose completions are ignored
+constexpr std::uint64_t ignored_request = 0;  ///< for requests whose completions are ignored
 constexpr std::uint64_t of_wake = std::uint64_t{1} << 32U;
 constexpr std::uint64_t of_cancellation = std::uint64_t{2} << 32U;
 
@@ -117,7 +117,7 @@ class uring_poller final : public poller {
       // If it is too late for that, the completion is pending, and the reactor will then ask again.
       ::io_uring_prep_poll_update(entry, user_data_of(slot), 0, events | event_peer_closed, IORING_POLL_UPDATE_EVENTS);
       entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-      entry->user_data = nobody;
+      entry->user_data = ignored_request;
       return {};
     }
     ::io_uring_prep_poll_add(entry, slot.fd, events | event_peer_closed);
@@ -206,7 +206,7 @@ class uring_poller final : public poller {
       io_uring_sqe& entry = queue.sqes[at & queue.ring_mask];
       if (entry.user_data != user_data_of(slot)) continue;
       ::io_uring_prep_nop(&entry);
-      entry.user_data = nobody;
+      entry.user_data = ignored_request;
       slot.clear(io_armed);
     }
   }
@@ -251,7 +251,7 @@ class uring_poller final : public poller {
       } else if (completion->user_data == of_cancellation) {
         // Not found: the request has ended, as one of these completions says.
         if (completion->res < 0 && completion->res != -ENOENT) has_to_retry_ = true;
-      } else if (completion->user_data != nobody) {
+      } else if (completion->user_data != ignored_request) {
         report_slot(*from_link<io_slot>(static_cast<link>(completion->user_data)), completion->res, last);
       }
     }
