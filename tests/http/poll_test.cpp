@@ -53,6 +53,8 @@ task<reply> ask(std::optional<topic>& news, std::string_view known, std::chrono:
   return tare::http::test::call(next_of(news, at_most), std::move(asked), {});
 }
 
+task<reply> call(tare::http::handler handler) { return tare::http::test::call(std::move(handler), {}); }
+
 /// Returns in a task that has been cancelled.
 task<> ignore_cancellation() {
   try {
@@ -196,7 +198,7 @@ TEST(http_poll, an_id_that_is_older_than_the_history_is_a_gap) {
       const polled got = co_await std::move(waiting);
       (void)co_await answer.status(got.has_gap() && !got ? 410 : 500).send();
     };
-    EXPECT_EQ((co_await tare::http::test::call(late, {})).status, 410U);
+    EXPECT_EQ((co_await call(late)).status, 410U);
   });
 }
 
@@ -216,7 +218,7 @@ TEST(http_poll, an_event_stays_valid_while_its_response_is_made) {
       co_await tare::sleep_for(1s);
       EXPECT_TRUE(news->publish({.data = "lines\nof text", .name = "named"}));
     };
-    co_await tare::when_all(tare::http::test::call(keep, {}), publish());
+    co_await tare::when_all(call(keep), publish());
     EXPECT_EQ(seen, "named lines\nof text");
   });
 }
@@ -251,7 +253,7 @@ TEST(http_poll, a_wait_that_is_cancelled_leaves_nothing) {
         EXPECT_EQ(news->polls(), 0U);
         (void)co_await answer.status(204).send();
       };
-      EXPECT_EQ((co_await tare::http::test::call(handle, {})).status, 204U);
+      EXPECT_EQ((co_await call(handle)).status, 204U);
       EXPECT_EQ(cancelled, when != 2);  // a wait that has ended before the cancellation counts as completed
       EXPECT_EQ(got, when == 2 ? "granted" : "");
     }
@@ -361,7 +363,7 @@ TEST(http_poll_death, misuse_names_the_call) {
   auto use = [](const std::function<task<>(std::optional<topic>&, request&)>& what) {
     with_topic({}, [&](std::optional<topic>& news) -> task<> {
       auto handle = [&](request& asked, response& /*answer*/) -> task<> { return what(news, asked); };
-      (void)co_await tare::http::test::call(handle, {});
+      (void)co_await call(handle);
     });
   };
   EXPECT_DEATH(use([](std::optional<topic>& news, request& asked) -> task<> {
@@ -379,7 +381,7 @@ TEST(http_poll_death, misuse_names_the_call) {
         };
         auto all = [&]() -> task<> {
           news.emplace();
-          (void)co_await tare::http::test::call(handle, {});
+          (void)co_await call(handle);
         };
         rt.run(all());
       },
