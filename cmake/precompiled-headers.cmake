@@ -9,8 +9,8 @@
 # use_precompiled_headers(target name)
 #   Makes the files of a target use them. The target's options that change the language must be the same.
 #
-# That each file includes what it uses is checked elsewhere: headers in tests/headers, sources in tests/package, which
-# builds the library as a part of another project, and by g++.
+# Elsewhere it is checked that each header includes what it uses, in tests/headers, and the core's sources, in
+# tests/package, which builds them as a part of another project.
 #
 # ccache does not hash the content of a precompiled header, which contains paths of the build folder, but the file
 # beside it that ends with .sum: here, the contents of all headers in it. The compiler and its options are in the hash

@@ -19,9 +19,10 @@ fi
 build_and_run() {
   local package=$1 source=$2
   read -ra compile_flags < <(pkg-config --cflags "$package")
+  "$compiler" "${compile_flags[@]}" "${clang_flags[@]}" -c "$sources/$source.cpp" -o "$build/$source.o"
   for how in --static --silence-errors; do
     read -ra link_flags < <(pkg-config --libs "$how" "$package")
-    "$compiler" "${compile_flags[@]}" "${clang_flags[@]}" "$sources/$source.cpp" -o "$build/$source" "${link_flags[@]}"
+    "$compiler" "$build/$source.o" -o "$build/$source" "${link_flags[@]}"
     "$build/$source"
   done
   # The other compiler accepts the same options.
