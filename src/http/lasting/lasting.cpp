@@ -42,9 +42,9 @@ void served::drop() noexcept { free_work(*from_link<lasting_work>(release())); }
 
 // --- the connection -------------------------------------------------------------------------------------------------
 
-lasting_connection::lasting_connection(carrier kind, tare::detail::link stream, connection_group& group,
+lasting_connection::lasting_connection(carrier kind, tare::detail::link slot, connection_group& group,
                                        served begins) noexcept
-    : io_wait(stream), group_(to_link(&group)), work_(begins.release()), kind_(kind) {
+    : io_wait(slot), group_(to_link(&group)), work_(begins.release()), kind_(kind) {
   if (work_ != no_link) {
     const auto& first = *from_link<lasting_work>(work_);
     route_ = first.route_number;
