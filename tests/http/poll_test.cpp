@@ -195,7 +195,7 @@ TEST(http_poll, an_id_that_is_older_than_the_history_is_a_gap) {
     auto late = [&](request& asked, response& answer) -> task<> {
       auto waiting = news->wait_for(asked, "98", limit);
       for (int i = 0; i < 100; ++i) EXPECT_TRUE(news->publish({.data = std::string(100, 'x'), .id = "b"}));
-      const polled got = co_await std::move(waiting);
+      const polled got = co_await waiting;
       (void)co_await answer.status(got.has_gap() && !got ? 410 : 500).send();
     };
     EXPECT_EQ((co_await call(late)).status, 410U);
