@@ -3,6 +3,7 @@
 
 #include "frame/resident_memory.hpp"
 #include "http/loopback.hpp"
+#include "support/sanitizers.hpp"
 
 #include <tare/http/test.hpp>
 #include <tare/resume_on.hpp>
@@ -261,15 +262,14 @@ TEST(http_poll, a_wait_that_is_cancelled_leaves_nothing) {
 }
 
 TEST(http_poll, an_event_that_is_not_admitted_reaches_nobody) {
-  const std::size_t memory_limit = tare::detail::resident_bytes() + (24U << 20U);
+  if (support::has_address_sanitizer) GTEST_SKIP() << "the sanitizer keeps freed memory, which counts";
   with_topic(
       {},
       [](std::optional<topic>& news) -> task<> {
         auto publish = [&]() -> task<> {
           co_await tare::sleep_for(1s);
           EXPECT_EQ(news->polls(), 1U);
-          const auto refused = news->publish(std::string(30U << 20U, 'x'));
-          EXPECT_EQ(refused.error(), std::errc::not_enough_memory);
+          EXPECT_EQ(news->publish(std::string(30U << 20U, 'x')).error(), std::errc::not_enough_memory);
           EXPECT_EQ(news->polls(), 1U);
           co_await tare::sleep_for(1s);
           EXPECT_TRUE(news->publish("small"));
@@ -277,7 +277,7 @@ TEST(http_poll, an_event_that_is_not_admitted_reaches_nobody) {
         auto [got, done] = co_await tare::when_all(ask(news, ""), publish());
         EXPECT_EQ(got.body, "small");
       },
-      memory_limit);
+      tare::detail::resident_bytes() + (24U << 20U));
 }
 
 class http_poll_server : public tare::test::http_test {};
