@@ -1,6 +1,6 @@
-#include "support/sanitizers.hpp"
-
 // This program's own await table, which tare_await_table() adds if the command is built.
+
+#include "support/sanitizers.hpp"
 
 #include <tare/symbols.hpp>
 #include <tare/tare.hpp>
