@@ -168,6 +168,74 @@ TEST(explore_primitives, select_takes_from_one_and_leaves_the_others) {
   });
 }
 
+TEST(explore_primitives, select_sends_to_a_broadcast_or_leaves_the_value) {
+  explore_all("select with a broadcast", [](world& w) -> task<> {
+    tare::broadcast<int> news(1, tare::slow_receivers::wait);
+    auto reader = news.subscribe();
+    int sent = 0;
+    int received = 0;
+    co_await in_scope([&](scope& s) -> task<> {
+      s.spawn([&]() -> task<> {
+        const at_end close([&] { news.close(); });
+        for (int i = 0; i < 3; ++i) {
+          auto done = co_await tare::select(news.send(i), tare::sleep_for(10ms));
+          if (done.index() == 0 && std::get<0>(done)) ++sent;
+        }
+      });
+      s.spawn([&]() -> task<> {
+        for (;;) {
+          co_await tare::sleep_for(1ms);
+          auto got = co_await reader.receive();
+          if (!got) co_return;
+          ++received;
+        }
+      });
+      co_return;
+    });
+    while (reader.try_receive()) ++received;
+    // A send whose task is cancelled at that moment may have arrived.
+    EXPECT_GE(received, sent);
+    EXPECT_LE(received, sent + 1);
+    if (!w.fault_may_fail()) {
+      EXPECT_EQ(sent, 3);
+    }
+  });
+}
+
+TEST(explore_primitives, limited_scope_keeps_its_limit_and_gives_back_each_turn) {
+  explore_all("limited_scope", [](world& w) -> task<> {
+    int begun = 0;
+    int running = 0;
+    tare::limited_scope tasks(2);
+    auto work = [&]() -> task<> {
+      ++begun;
+      EXPECT_LE(++running, 2);
+      const at_end ended([&] { --running; });
+      co_await tare::sleep_for(1ms);
+    };
+    auto spawn_all = [&]() -> task<> {
+      for (int i = 0; i < 4; ++i) co_await tasks.spawn(work);
+    };
+    try {
+      co_await spawn_all();
+    } catch (const std::bad_alloc&) {
+      EXPECT_TRUE(w.fault_may_fail());
+    } catch (const tare::cancelled&) {
+      EXPECT_TRUE(w.fault_may_fail());
+    }
+    try {
+      co_await tasks.join();  // allocates nothing
+    } catch (...) {
+      EXPECT_TRUE(w.fault_may_fail());
+    }
+    EXPECT_EQ(running, 0);
+    EXPECT_EQ(tasks.size(), 0U);
+    if (!w.fault_may_fail()) {
+      EXPECT_EQ(begun, 4);
+    }
+  });
+}
+
 TEST(explore_primitives, scope_joins_all_and_passes_the_error) {
   explore_all("scope", [](world& w) -> task<> {
     int ended = 0;
