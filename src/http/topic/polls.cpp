@@ -68,7 +68,7 @@ poll_request topic_core::begin_poll(std::string_view last_id, std::chrono::nanos
 }
 
 void topic_core::find_for(poll_wait& one) const noexcept {
-  const std::size_t left = (next_number() - one.at_) & number_mask;
+  const std::size_t left = left_from(one.at_);
   if (one.state() == poll_state::has_gap || left == 0) return;
   if (left > kept_.size()) {
     one.set_state(poll_state::has_gap);  // it has been dropped since `begin_poll`

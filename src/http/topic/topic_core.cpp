@@ -110,7 +110,7 @@ void topic_core::relieve() noexcept {
   for (std::size_t left = kept_.size() / 2; left != 0; --left) drop_oldest();
   for (link at = first_subscriber_; at != no_link; at = from_link<subscription>(at)->next_) {
     const subscription& each = *from_link<subscription>(at);
-    if (each.is_behind_ != 0 && left_for(each) >= kept_.size()) lasting(each.connection_).disconnect();
+    if (each.is_behind_ != 0 && left_from(each.at_) >= kept_.size()) lasting(each.connection_).disconnect();
   }
 }
 
@@ -178,7 +178,7 @@ void topic_core::resume(subscription& to) noexcept {
 void topic_core::deliver(subscription& to, bool was_behind) noexcept {
   lasting by(to.connection_);
   for (;;) {
-    const std::size_t left = left_for(to);
+    const std::size_t left = left_from(to.at_);
     if (left == 0 || !by.may_send()) return;
     if (!by.is_free()) return mark_behind(to);
     std::size_t skipped = left > kept_.size() ? left - kept_.size() : 0;

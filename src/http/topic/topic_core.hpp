@@ -65,9 +65,8 @@ class topic_core {
   [[nodiscard]] std::uint32_t next_number() const noexcept {
     return (first_ + static_cast<std::uint32_t>(kept_.size())) & number_mask;
   }
-  [[nodiscard]] std::size_t left_for(const subscription& one) const noexcept {
-    return (next_number() - one.at_) & number_mask;
-  }
+  /// How many events there are from the one with this number on.
+  [[nodiscard]] std::size_t left_from(std::uint32_t at) const noexcept { return (next_number() - at) & number_mask; }
   /// The number of the event after the one with that id; nullopt if it is not known any more.
   [[nodiscard]] std::optional<std::uint32_t> number_after(std::string_view last_id) const noexcept;
   static void give(poll_wait& to, const event_reference& event) noexcept;
