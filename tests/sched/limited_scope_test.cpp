@@ -98,6 +98,14 @@ struct life {
   }
 };
 
+/// The scope still runs what is spawned.
+task<> expect_a_free_turn(tare::limited_scope& in) {
+  life next;
+  co_await in.spawn(next.sleep());
+  co_await in.join();
+  EXPECT_TRUE(next.ended);
+}
+
 // The task that spawns is cancelled before it waits, while it waits, and when its turn has come but it has not resumed.
 TEST_F(limited_scope_test, a_cancelled_spawn_destroys_its_task_or_has_spawned_it) {
   for (const int when : {0, 5, 10}) {
@@ -159,10 +167,7 @@ TEST_F(limited_scope_test, an_error_cancels_the_others_and_gives_the_turn_back) 
       EXPECT_TRUE(thrown);
       EXPECT_EQ(sibling.ended, collects);
       EXPECT_EQ(late.ended, collects);
-      life next;
-      co_await s.spawn(next.sleep());
-      co_await s.join();
-      EXPECT_TRUE(next.ended);
+      co_await expect_a_free_turn(s);
     };
     rt_.run(body());
   }
@@ -183,10 +188,7 @@ TEST_F(limited_scope_test, a_cancelled_scope_gives_all_turns_back) {
     EXPECT_FALSE(first.ended);
     EXPECT_FALSE(waiting.ended);
     EXPECT_EQ(waiting.held.use_count(), 1);
-    life next;
-    co_await s.spawn(next.sleep());
-    co_await s.join();
-    EXPECT_TRUE(next.ended);
+    co_await expect_a_free_turn(s);
   };
   rt_.run(body());
 }

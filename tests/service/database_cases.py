@@ -1,5 +1,6 @@
 """The database is full, down, or locked by another program."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -68,8 +69,9 @@ def database_down(program, folder):
         database.stop()
 
 
-def database_locked(program, folder, connections=3000, budget=32, seconds=5):
-    """All requests that wait for the database fit, because each holds less than 1 KB. None is refused, all succeed."""
+@contextlib.contextmanager
+def service_with_items(program, folder, connections, budget):
+    """The service over PostgreSQL, and a list for the sockets of so many clients, which are closed at the end."""
     if raise_descriptor_limit() < connections + 200:
         raise Skipped("too few descriptors for the connections")
     database = Postgresql(folder)
@@ -79,49 +81,44 @@ def database_locked(program, folder, connections=3000, budget=32, seconds=5):
         url = f"postgresql://tare@127.0.0.1:{database.port}/postgres"
         with Service(program, "--seed", "--budget", f"{budget}M", database=url, folder=folder) as service:
             service.wait_for(200)
-            before = service.resident()
-            with locked_table(database):
-                began = time.monotonic()
-                for i in range(connections):
-                    clients.append(request_item(service.port, i))
-                time.sleep(max(0, began + seconds - time.monotonic()))
-                meanwhile = service.resident()
-                status, _, body = service.ask("GET", "/metrics")
-                check(status == 200, (status, body))
-            counts = gather_statuses(clients, 20)
-            most = service.resident("VmHWM")
-            print(f"{connections} requests that wait: {counts}; {before / 2**20:.1f} MiB before, "
-                  f"{meanwhile / 2**20:.1f} MiB meanwhile, {most / 2**20:.1f} MiB at most of {budget}")
-            check(counts == {200: connections}, f"not all were answered: {counts}")
-            check(most <= budget << 20, f"it took {most} bytes")
+            yield service, database, clients
     finally:
         for client in clients:
             client.close()
         database.stop()
+
+
+def database_locked(program, folder, connections=3000, budget=32, seconds=5):
+    """All requests that wait for the database fit, because each holds less than 1 KB. None is refused, all succeed."""
+    with service_with_items(program, folder, connections, budget) as (service, database, clients):
+        before = service.resident()
+        with locked_table(database):
+            began = time.monotonic()
+            for i in range(connections):
+                clients.append(request_item(service.port, i))
+            time.sleep(max(0, began + seconds - time.monotonic()))
+            meanwhile = service.resident()
+            status, _, body = service.ask("GET", "/metrics")
+            check(status == 200, (status, body))
+        counts = gather_statuses(clients, 20)
+        most = service.resident("VmHWM")
+        print(f"{connections} requests that wait: {counts}; {before / 2**20:.1f} MiB before, "
+              f"{meanwhile / 2**20:.1f} MiB meanwhile, {most / 2**20:.1f} MiB at most of {budget}")
+        check(counts == {200: connections}, f"not all were answered: {counts}")
+        check(most <= budget << 20, f"it took {most} bytes")
 
 
 def database_weight(program, folder, few=1000, many=8000, most=WAITING_BYTES):
     """The bytes of the process for each request that waits for PostgreSQL; afterwards all get their items."""
-    if raise_descriptor_limit() < many + 200:
-        raise Skipped("too few descriptors for the connections")
-    database = Postgresql(folder)
-    database.start()
-    clients = []
-    try:
-        url = f"postgresql://tare@127.0.0.1:{database.port}/postgres"
-        with Service(program, "--seed", "--budget", "256M", database=url, folder=folder) as service:
-            service.wait_for(200)
-            with locked_table(database):
-                weight, clients = weigh_waiting(
-                    service, lambda i: b"GET /items/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (i % 1000 + 1), few, many)
-            counts = gather_statuses(clients, 20)
-            print(f"{weight:.0f} bytes for each request that waits, from {few} to {many}: {counts}")
-            check(counts == {200: many}, f"not all were answered: {counts}")
-            check(weight <= most, f"a request that waits takes {weight:.0f} bytes, more than {most}")
-    finally:
-        for client in clients:
-            client.close()
-        database.stop()
+    with service_with_items(program, folder, many, 256) as (service, database, clients):
+        with locked_table(database):
+            weight, opened = weigh_waiting(
+                service, lambda i: b"GET /items/%d HTTP/1.1\r\nHost: a\r\n\r\n" % (i % 1000 + 1), few, many)
+            clients.extend(opened)
+        counts = gather_statuses(clients, 20)
+        print(f"{weight:.0f} bytes for each request that waits, from {few} to {many}: {counts}")
+        check(counts == {200: many}, f"not all were answered: {counts}")
+        check(weight <= most, f"a request that waits takes {weight:.0f} bytes, more than {most}")
 
 
 CASES = {
