@@ -63,7 +63,7 @@ function(precompile_headers name)
   hash_of_headers(hash "${arg_HEADERS}" ${folders})
   set(pch ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${name}.dir/cmake_pch.hxx.pch)
   file(CONFIGURE OUTPUT ${pch}.sum CONTENT "${hash}\n")
-  # What depends on this, waits for the file; a library of objects would not be waited for.
+  # A target that depends on this one is built after the file, which a dependency on the library would not ensure.
   add_custom_target(${name}_precompiled DEPENDS ${pch})
   add_dependencies(${name}_precompiled ${name})
   if(NOT TARGET precompiled_headers)

@@ -6,6 +6,8 @@
 //   while (auto job = co_await jobs.receive()) co_await s.spawn(work(std::move(*job)));   // waits while 32 run
 //   co_await s.join();
 //
+// Join it on every path, as a scope: an exception in the loop above, also `cancelled`, must be caught before the join.
+//
 // For the elements of a range, see `map`. For a limit that several scopes share, see `semaphore`.
 //
 // Bytes: a scope and 32. Each task has one frame more, which holds its turn; a waiting `spawn` is a frame.

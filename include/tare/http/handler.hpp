@@ -21,7 +21,8 @@ concept answers_requests = std::is_invocable_r_v<task<>, F&, request&, response&
 /// are not in their frames: the server keeps it as long as it serves. An exception becomes a 500
 /// (server_options::on_error). The task is cancelled if the client disconnects or the request takes too long.
 ///
-/// **Errors** Throws std::bad_alloc. What cannot handle requests does not compile, and the message says what to write.
+/// **Errors** Throws std::bad_alloc. A callable with another signature does not compile, and the message says what to
+/// write.
 /// **Threads** A copy on each shard that serves. **Bytes** 32, and the captures beyond 16.
 class handler : public std::function<task<>(request&, response&)> {
  public:

@@ -72,7 +72,7 @@ struct lasting_work : tare::detail::io_wait {
   // Until the handler begins.
   const lasting_route* route = nullptr;
   handshake_owner head;
-  access_note::owner note;  ///< longer if memory is short
+  access_note::owner note;  ///< for longer if the server had no memory to keep it
   std::uint16_t route_number = 0;
   std::uint8_t protocol = 0;
   bool is_events = false;
