@@ -14,7 +14,6 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -77,7 +76,7 @@ TEST_P(net_process, gets_arguments_input_environment_and_directory) {
     const std::string expected = std::filesystem::canonical(folder.path()).string() + "\nsome value\nfrom the parent\n";
     EXPECT_EQ(got->output, expected);
     EXPECT_EQ(got->errors, "oops\n");
-    const auto words = co_await shell("printf '%s|' \"$0\" \"$@\"");
+    const auto words = co_await shell(R"(printf '%s|' "$0" "$@")");
     EXPECT_EQ(words->output, "sh|");
   }());
 }
@@ -234,7 +233,7 @@ TEST_P(net_process, takes_its_group_with_it) {
       const auto got = co_await child.output().read(buffer);
       size = *got;
     }
-    const pid_t grandchild = std::atoi(std::string(reinterpret_cast<const char*>(buffer.data()), size).c_str());
+    const pid_t grandchild = std::stoi(std::string(reinterpret_cast<const char*>(buffer.data()), size));
     EXPECT_GT(grandchild, 1);
     bool gone = false;
     for (int i = 0; i < 5'000 && !gone; ++i) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -15,7 +16,9 @@ namespace tare::testing {
 
 namespace {
 
+/// Used by every thread that makes system calls.
 struct state {
+  std::mutex mutex;
   std::array<std::deque<int>, call_kinds> scripts;
   std::mt19937 random;
   unsigned rate = 0;
@@ -41,6 +44,7 @@ const std::vector<int>& errors_of(call kind) {
 /// 0: no fault.
 int next_of(call kind) {
   state& now = current();
+  const std::scoped_lock lock(now.mutex);
   auto& script = now.scripts[static_cast<std::size_t>(kind)];
   int outcome = 0;
   if (!script.empty()) {
@@ -66,14 +70,28 @@ bool fails(int outcome) {
 }  // namespace
 
 void faults::script(call kind, std::deque<int> outcomes) {
+  const std::scoped_lock lock(current().mutex);
   current().scripts[static_cast<std::size_t>(kind)] = std::move(outcomes);
 }
+
 void faults::at_random(std::uint32_t seed, unsigned rate) {
+  const std::scoped_lock lock(current().mutex);
   current().random.seed(seed);
   current().rate = rate;
 }
-void faults::none() { current() = {}; }
-unsigned faults::count() { return current().count; }
+
+void faults::none() {
+  const std::scoped_lock lock(current().mutex);
+  current().scripts = {};
+  current().random = {};
+  current().rate = 0;
+  current().count = 0;
+}
+
+unsigned faults::count() {
+  const std::scoped_lock lock(current().mutex);
+  return current().count;
+}
 
 }  // namespace tare::testing
 
