@@ -4,6 +4,7 @@
 #include "http/exchange.hpp"
 #include "http/linger.hpp"
 #include "http/server_core.hpp"
+#include "http/socket_limits.hpp"
 #include "http/websocket/frame.hpp"
 #include "net/tls/client_hello.hpp"
 #include "sched/usage.hpp"
@@ -322,6 +323,7 @@ task<net::result<void>> server::serve(net::listener listener, net::tls::context 
 // destroyed while its tasks live.
 template <class Serve>
 task<net::result<void>> server::accept_all(net::listener listener, Serve serve) {
+  if (const auto limited = detail::limit_kernel_buffers(listener, core_->options()); !limited) co_return limited;
   scope connections;
   detail::connection_group group(*core_, &connections);
   task<> ending = wait_for_connections(connections);
