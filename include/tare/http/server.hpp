@@ -60,14 +60,14 @@ struct server_options {
   std::uint64_t body_min_rate = 240;  ///< bytes per second; a slower body is ended after `body_timeout`: 408
   std::chrono::nanoseconds write_timeout = std::chrono::seconds(30);  ///< for each 64 KiB that the client must accept
   /// What the kernel accepts for a connection before its client has received it, beyond what is in flight
-  /// (TCP_NOTSENT_LOWAT). The rest waits in the server, where it counts toward the budget: without this limit, the kernel
-  /// holds up to 4 MB for a client that does not read. 0: no such limit.
+  /// (TCP_NOTSENT_LOWAT). The rest waits in the server, where it counts toward the budget: without this limit, the
+  /// kernel holds up to 4 MB for a client that does not read. 0: no such limit.
   std::uint32_t max_unsent_bytes = 128U << 10U;
-  /// The size of the kernel's send buffer of a connection (SO_SNDBUF), in flight and unsent; Linux allows twice that for
-  /// its own records. At most this much is sent per round trip, so it suits small messages over many connections.
+  /// The size of the kernel's send buffer of a connection (SO_SNDBUF), in flight and unsent; Linux allows twice that
+  /// for its own records. At most this much is sent per round trip, so it suits small messages over many connections.
   /// 0: the kernel chooses, and adapts it to the connection.
   std::uint32_t send_buffer_bytes = 0;
-  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(75);   ///< between requests; closes silently
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(75);  ///< between requests; closes silently
   std::chrono::nanoseconds request_timeout{0};  ///< cancels the handler; 503 if it has not begun to respond
   std::chrono::nanoseconds drain_timeout =
       std::chrono::seconds(10);         ///< for requests in progress when the server stops
