@@ -10,12 +10,12 @@
 //
 // Requests: `receive` and `send` of a channel or broadcast, `receive` of a oneshot, `changed` of a watch, `acquire` of
 // a semaphore, `lock` of a mutex, shared_mutex or guarded value, `wait` of an event, latch or notify, `sleep_for`,
-// `sleep_until`. For tasks, see `when_any`, which drops what the losers deliver. Not: `wait` of a condition_variable,
-// because a loser would have to lock the mutex again; `arrive_and_wait` of a barrier, because the last arrival would
-// have to win the selects of all others at once; and waits for descriptors: `when_any` with `readable` loses nothing.
+// `sleep_until`, `join` of a handle, `readable` and `writable` of a net::stream. For tasks, see `when_any`, which drops
+// what the losers deliver. Not: `wait` of a condition_variable, because a loser would have to lock the mutex again, nor
+// `arrive_and_wait` of a barrier, because the last arrival would have to win the selects of all others at once.
 //
-// Bytes: 40, and per request what waiting for it alone takes, in the awaiting frame; a sleep takes 48. The overloads
-// for a vector keep the waits in a record. Nothing is allocated while waiting.
+// Bytes: 40, and per request what waiting for it alone takes, in the awaiting frame; a sleep takes 48, readiness
+// 16. The overloads for a vector keep the waits in a record. Nothing is allocated while waiting.
 
 #include <tare/detail/join_group.hpp>
 #include <tare/detail/random.hpp>

@@ -6,6 +6,7 @@
 #include "sched/usage.hpp"
 
 #include <tare/detail/frame_memory.hpp>
+#include <tare/detail/select_io_arm.hpp>
 
 #include <algorithm>
 #include <array>
@@ -118,7 +119,11 @@ void reactor::queue(io_slot& slot, io_direction in) noexcept {
   if (waiting == no_link) return;
   auto& wait = *from_link<io_wait>(waiting);
   if (wait.owner == no_link) {
-    if (!slot.has(io_abandoned)) (void)attempt_(wait, slot, in);
+    if (is_io_arm(slot.call(in))) {
+      static_cast<io_arm&>(wait).end_wait();
+    } else if (!slot.has(io_abandoned)) {
+      (void)attempt_(wait, slot, in);
+    }
     return;
   }
   auto& task = *from_link<wait_state>(wait.owner);
@@ -135,15 +140,25 @@ bool reactor::wait_without_task(io_wait& wait, io_call call) noexcept {
   const io_direction in = direction_of(call);
   link& waiting = slot.waiting(in);
   if (waiting == to_link(&wait)) return true;
-  if (waiting != no_link) return false;
-  if (!slot.has(io_watched)) {
-    if (poller_->watch(slot)) return false;
-    slot.set(io_watched);
-  }
+  if (waiting != no_link || watch(slot) != 0) return false;
   wait.owner = no_link;
   waiting = to_link(&wait);
   slot.set_call(in, call);
   return true;
+}
+
+int reactor::begin_arm(io_arm& arm, io_call call) noexcept {
+  auto& slot = *from_link<io_slot>(arm.slot);
+  if (slot.waiting(direction_of(call)) != no_link) return EBUSY;  // another arm of the same select
+  if (const int error = watch(slot); error != 0) return error;
+  return wait_without_task(arm, call) ? 0 : EBUSY;
+}
+
+int reactor::watch(io_slot& slot) noexcept {
+  if (slot.has(io_watched)) return 0;
+  if (const std::error_code error = poller_->watch(slot)) return error.value();
+  slot.set(io_watched);
+  return 0;
 }
 
 void reactor::end_wait_without_task(io_wait& wait, io_direction in) noexcept {
@@ -193,10 +208,13 @@ void reactor::for_each_waiting(void (*visit)(wait_state& task)) noexcept {
 
 bool reactor::is_awaited() noexcept {
   bool found = false;
-  const auto has_task = [](link waiting) {
-    return waiting != no_link && from_link<io_wait>(waiting)->owner != no_link;
+  const auto has_task = [](io_slot& slot, io_direction in) {
+    const link waiting = slot.waiting(in);
+    return waiting != no_link && (from_link<io_wait>(waiting)->owner != no_link || is_io_arm(slot.call(in)));
   };
-  slots_.for_each([&](const io_slot& slot) { found = found || has_task(slot.reader) || has_task(slot.writer); });
+  slots_.for_each([&](io_slot& slot) {
+    found = found || has_task(slot, io_direction::read) || has_task(slot, io_direction::write);
+  });
   return found;
 }
 
@@ -231,8 +249,10 @@ int reactor::release(io_slot& slot) noexcept {
   slot.read_deadline = 0;
   slot.write_deadline = 0;
   slot.set(io_abandoned);
-  for (link* waiting : {&slot.reader, &slot.writer}) {
-    if (*waiting != no_link && from_link<io_wait>(*waiting)->owner == no_link) *waiting = no_link;
+  for (const io_direction in : {io_direction::read, io_direction::write}) {
+    link& waiting = slot.waiting(in);
+    if (waiting == no_link || from_link<io_wait>(waiting)->owner != no_link || is_io_arm(slot.call(in))) continue;
+    waiting = no_link;
   }
   queue_if_waiting(slot);
   free_if_unused(slot);
@@ -295,9 +315,8 @@ bool reactor::suspend(io_wait& wait, io_call call, wait_state& task) noexcept {
   link& waiting = slot.waiting(in);
   if (waiting != no_link) return fail_at_once(task, EBUSY);
   const bool at_once = slot.has(ready_flag(in) | expired_flag(in));  // out of steps
-  if (!at_once && !slot.has(io_watched)) {
-    if (const std::error_code error = poller_->watch(slot)) return fail_at_once(task, error.value());
-    slot.set(io_watched);
+  if (!at_once) {
+    if (const int error = watch(slot); error != 0) return fail_at_once(task, error);
   }
   wait.owner = to_link(&task);
   waiting = to_link(&wait);
@@ -312,10 +331,7 @@ bool reactor::suspend(io_wait& wait, io_call call, wait_state& task) noexcept {
 }
 
 bool reactor::may_have_input(io_slot& slot) noexcept {
-  if (!slot.has(io_watched)) {
-    if (poller_->watch(slot)) return true;  // it cannot be watched, so the call itself must find out
-    slot.set(io_watched);
-  }
+  if (watch(slot) != 0) return true;  // it cannot be watched, so the call itself must find out
   return slot.has(io_readable);
 }
 

@@ -38,6 +38,7 @@ namespace tare::detail {
 
 class heap;
 class shard;
+struct io_arm;
 
 /// The result of the last call, until the task that made it resumes.
 struct io_outcome {
@@ -114,7 +115,9 @@ class reactor final : public driver {
   /// Starts a wait without a task; does nothing if there is one. If the slot is already ready, no event may follow, so
   /// attempt first. False if the kernel refuses to watch the descriptor, or a task waits.
   [[nodiscard]] bool wait_without_task(io_wait& wait, io_call call) noexcept;
-  /// Takes it back.
+  /// Starts the wait of a select for readiness (select_io_arm.hpp). 0, or an errno.
+  [[nodiscard]] int begin_arm(io_arm& arm, io_call call) noexcept;
+  /// Takes a wait without a task back.
   void end_wait_without_task(io_wait& wait, io_direction in) noexcept;
 
   [[nodiscard]] deadline_sweep& deadlines() noexcept { return deadlines_; }
@@ -140,6 +143,8 @@ class reactor final : public driver {
   [[nodiscard]] bool perform_send(io_slot& slot, const io_send_wait& wait) noexcept;
   [[nodiscard]] bool would_block_or_fail(io_slot& slot, std::uint16_t direction) noexcept;
 
+  /// 0, or an errno if the kernel refuses to watch the descriptor.
+  [[nodiscard]] int watch(io_slot& slot) noexcept;
   void queue_if_waiting(io_slot& slot) noexcept;
   void free_if_unused(io_slot& slot) noexcept;
   void detach(io_slot& slot, link& waiting) noexcept;

@@ -1,6 +1,7 @@
 // The primitives under every fault of small scenarios: whatever is cancelled, refused or late, nothing is lost, and
 // nothing waits forever.
 
+#include <tare/net.hpp>
 #include <tare/sim.hpp>
 #include <tare/tare.hpp>
 
@@ -8,13 +9,16 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <functional>
 #include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -164,6 +168,52 @@ TEST(explore_primitives, select_takes_from_one_and_leaves_the_others) {
     EXPECT_LE(taken + left, 2);
     if (!w.fault_may_fail()) {
       EXPECT_EQ(taken + left, 2);
+    }
+  });
+}
+
+TEST(explore_primitives, select_of_a_stream_reads_nothing_itself) {
+  explore_all("select of a stream", [](world& w) -> task<> {
+    auto ends = tare::net::stream::pair();
+    if (!ends) co_return;
+    tare::channel<int> orders(2);
+    std::size_t sent = 0;
+    std::size_t received = 0;
+    int taken = 0;
+    co_await in_scope([&](scope& s) -> task<> {
+      s.spawn([&]() -> task<> {
+        const at_end finish([&] { ends->first.close(); });
+        for (int i = 0; i < 3; ++i) {
+          const auto written = co_await ends->first.write_some(std::as_bytes(std::span("abc", 3)));
+          if (!written) co_return;
+          sent += *written;
+          // Both in one step, or only the bytes.
+          int order = i;
+          if (i != 1) (void)orders.try_send(order);
+          co_await tare::sleep_for(1ms);
+        }
+      });
+      s.spawn([&]() -> task<> {
+        const at_end finish([&] { ends->second.close(); });
+        for (;;) {
+          auto got = co_await tare::select(ends->second.readable(), orders.receive(), tare::sleep_for(1h));
+          if (got.index() == 2 || (got.index() == 0 && !std::get<0>(got))) co_return;
+          if (got.index() == 1 && std::get<1>(got)) ++taken;
+          if (got.index() == 1) continue;
+          const auto bytes = ends->second.try_read();
+          if (!bytes && bytes.error() == std::errc::operation_would_block) continue;
+          if (!bytes || bytes->empty()) co_return;
+          received += bytes->size();
+        }
+      });
+      co_return;
+    });
+    while (orders.try_receive()) ++taken;
+    EXPECT_LE(received, sent);
+    EXPECT_LE(taken, 2);
+    if (!w.fault_may_fail()) {
+      EXPECT_EQ(received, sent);
+      EXPECT_EQ(taken, 2);
     }
   });
 }

@@ -24,6 +24,7 @@
 // second gets std::errc::device_or_resource_busy.
 
 #include <tare/detail/io_wait.hpp>
+#include <tare/detail/select_io_arm.hpp>
 #include <tare/net/direction.hpp>
 #include <tare/net/endpoint.hpp>
 #include <tare/net/lease.hpp>
