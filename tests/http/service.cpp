@@ -42,9 +42,19 @@ task<> chat(http::request& asked, http::response& answer) {
   }
 }
 
+/// For tests/autobahn.
+task<> echo_messages(http::websocket socket) {
+  while (auto got = co_await socket.receive()) {
+    if (!co_await socket.send(got->kind, got->data)) break;
+  }
+}
+
 task<> serve() {
   http::router routes;
   routes.get("/hello", hello).post("/echo", echo).get("/stream", stream).get("/items/{id}", item).get("/chat", chat);
+  http::websocket_options large;
+  large.max_message_bytes = 16U << 20U;
+  routes.websocket("/autobahn", echo_messages, large);
   auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
   if (!listening) throw std::system_error(listening.error(), "bind");
   std::printf("%u\n", unsigned{listening->local()->port()});

@@ -1,9 +1,9 @@
 // Waits for readiness that are arms of a select.
 
+#include <tare/detail/select_io_arm.hpp>
+
 #include "io/reactor.hpp"
 #include "io/slot.hpp"
-
-#include <tare/detail/select_io_arm.hpp>
 
 #include <cassert>
 #include <cerrno>
