@@ -147,13 +147,6 @@ bool reactor::wait_without_task(io_wait& wait, io_call call) noexcept {
   return true;
 }
 
-int reactor::begin_arm(io_arm& arm, io_call call) noexcept {
-  auto& slot = *from_link<io_slot>(arm.slot);
-  if (slot.waiting(direction_of(call)) != no_link) return EBUSY;  // another arm of the same select
-  if (const int error = watch(slot); error != 0) return error;
-  return wait_without_task(arm, call) ? 0 : EBUSY;
-}
-
 int reactor::watch(io_slot& slot) noexcept {
   if (slot.has(io_watched)) return 0;
   if (const std::error_code error = poller_->watch(slot)) return error.value();

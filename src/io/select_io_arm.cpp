@@ -10,6 +10,13 @@
 
 namespace tare::detail {
 
+int reactor::begin_arm(io_arm& arm, io_call call) noexcept {
+  auto& slot = *from_link<io_slot>(arm.slot);
+  if (slot.waiting(direction_of(call)) != no_link) return EBUSY;  // another arm of the same select
+  if (const int error = watch(slot); error != 0) return error;
+  return wait_without_task(arm, call) ? 0 : EBUSY;
+}
+
 bool io_arm::try_now(io_call call) noexcept {
   if (slot == no_link) {
     error = EBADF;
