@@ -44,7 +44,7 @@ class limited_scope {
   /// **Cancellation** Destroys the task, which has not run. **Threads** The shard of the scope. **Bytes** A frame while
   /// it waits, and one beside that of the task until the task has ended.
   template <class T>
-  [[nodiscard("the task is spawned when this is awaited")]] task<> spawn(task<T> spawned) {
+  [[nodiscard("the task is spawned when this is awaited")]] TARE_COROUTINE_WRAPPER task<> spawn(task<T> spawned) {
     if (!spawned) detail::empty_task("limited_scope::spawn");
     return enter(*this, std::move(spawned));
   }
@@ -52,7 +52,7 @@ class limited_scope {
   /// The same for a callable without parameters that returns a task: it is called when the task begins, and kept until
   /// the task has ended.
   template <detail::makes_task F>
-  [[nodiscard("the task is spawned when this is awaited")]] task<> spawn(F make) {
+  [[nodiscard("the task is spawned when this is awaited")]] TARE_COROUTINE_WRAPPER task<> spawn(F make) {
     return spawn(detail::keep_and_call(std::move(make)));
   }
 

@@ -15,6 +15,7 @@
 
 #include <tare/detail/misuse.hpp>
 #include <tare/detail/promise.hpp>
+#include <tare/lifetime_checks.hpp>
 
 #include <coroutine>
 #include <cstddef>
@@ -27,7 +28,7 @@ namespace tare {
 
 /// Move-only; not while a task waits in `next`. Destroying it destroys the coroutine where it is.
 template <class T>
-class [[nodiscard]] stream {
+class [[nodiscard]] TARE_COROUTINE_TYPE stream {
   static_assert(std::is_object_v<T>, "stream<T&>: yield a pointer instead");
 
  public:

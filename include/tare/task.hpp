@@ -11,6 +11,7 @@
 // constructed in the awaiting frame, so a frame has no room for its own result.
 
 #include <tare/detail/promise.hpp>
+#include <tare/lifetime_checks.hpp>
 
 #include <memory>
 #include <type_traits>
@@ -21,7 +22,7 @@ namespace tare {
 /// Move-only. Destroying a task that was never started frees its frame. Calling a coroutine allocates its frame and
 /// throws std::bad_alloc if memory is exhausted or the runtime's frame limit is reached; awaiting allocates nothing.
 template <class T>
-class [[nodiscard]] task {
+class [[nodiscard]] TARE_COROUTINE_TYPE task {
  public:
   class promise_type;
   using value_type = T;

@@ -95,7 +95,7 @@ class statements {
  public:
   /// Runs a statement that returns rows.
   template <bindable... P>
-  [[nodiscard]] task<result<rows>> query(std::string_view sql, const P&... values) {
+  [[nodiscard]] TARE_COROUTINE_WRAPPER task<result<rows>> query(std::string_view sql, const P&... values) {
     return on().start_query(sql, parameters(values...));
   }
 
@@ -111,16 +111,20 @@ class statements {
 
   /// Runs a statement, ignores its rows if any, and returns the number of rows it has changed.
   template <bindable... P>
-  [[nodiscard]] task<result<std::uint64_t>> execute(std::string_view sql, const P&... values) {
+  [[nodiscard]] TARE_COROUTINE_WRAPPER task<result<std::uint64_t>> execute(std::string_view sql, const P&... values) {
     return on().start_execute(sql, parameters(values...));
   }
 
   /// Runs all statements or none: outside a transaction, they form one. Returns the number of rows changed by each.
-  [[nodiscard]] task<result<std::vector<std::uint64_t>>> execute(batch all) { return on().start_batch(std::move(all)); }
+  [[nodiscard]] TARE_COROUTINE_WRAPPER task<result<std::vector<std::uint64_t>>> execute(batch all) {
+    return on().start_batch(std::move(all));
+  }
 
   /// Runs a text of several statements without parameters, such as a schema file: all of them or none. It must not
   /// contain BEGIN or COMMIT.
-  [[nodiscard]] task<result<void>> execute_script(std::string_view sql) { return on().start_script(sql); }
+  [[nodiscard]] TARE_COROUTINE_WRAPPER task<result<void>> execute_script(std::string_view sql) {
+    return on().start_script(sql);
+  }
 
  private:
   friend On;

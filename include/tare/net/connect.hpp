@@ -33,13 +33,13 @@ struct connect_options {
 
 /// Connects to one of several addresses, as described above. The error is that of the last attempt to fail.
 [[nodiscard]] task<result<stream>> connect(std::vector<endpoint> candidates, connect_options options);
-[[nodiscard]] inline task<result<stream>> connect(std::vector<endpoint> candidates) {
+[[nodiscard]] TARE_COROUTINE_WRAPPER inline task<result<stream>> connect(std::vector<endpoint> candidates) {
   return connect(std::move(candidates), connect_options());
 }
 
 /// Connects to a host and a service (a port, or a name from /etc/services).
 [[nodiscard]] task<result<stream>> connect(std::string host, std::string service, connect_options options);
-[[nodiscard]] inline task<result<stream>> connect(std::string host, std::string service) {
+[[nodiscard]] TARE_COROUTINE_WRAPPER inline task<result<stream>> connect(std::string host, std::string service) {
   return connect(std::move(host), std::move(service), connect_options());
 }
 

@@ -34,7 +34,8 @@ struct resolve_options {
 [[nodiscard]] task<result<std::vector<endpoint>>> resolve(std::string host, std::string service,
                                                           resolve_options options);
 // No default argument: g++ 12 would destroy it twice in an await.
-[[nodiscard]] inline task<result<std::vector<endpoint>>> resolve(std::string host, std::string service) {
+[[nodiscard]] TARE_COROUTINE_WRAPPER inline task<result<std::vector<endpoint>>> resolve(std::string host,
+                                                                                        std::string service) {
   return resolve(std::move(host), std::move(service), resolve_options());
 }
 
