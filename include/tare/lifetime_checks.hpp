@@ -1,8 +1,8 @@
 #pragma once
 
 // With TARE_CHECK_LIFETIMES defined, clang 20 and later warn where a task would outlive what it refers to: an argument
-// passed by reference, the closure of a lambda, or the object of a member function, if it is a temporary
-// (-Wdangling, which is on by default).
+// passed by reference, the closure of a lambda, or the object of a member function, if it is a temporary.
+// The warnings are on by default.
 //
 //   target_compile_definitions(service PRIVATE TARE_CHECK_LIFETIMES)
 //
