@@ -72,6 +72,10 @@ inline constexpr bool outlives_return =
 
 template <class T>
 class task<T>::promise_type : public detail::promise_base {
+  static_assert(std::is_reference_v<T> || std::is_move_constructible_v<T>,
+                "tare: the result of a task must be movable, because await moves it out of the awaiting frame: return "
+                "it as a std::unique_ptr");
+
  public:
   task get_return_object() noexcept { return task(escaped()); }
 
