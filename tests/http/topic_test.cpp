@@ -4,6 +4,7 @@
 #include "http/loopback.hpp"
 #include "http/strict_client.hpp"
 #include "http/websocket_frames.hpp"
+#include "support/sanitizers.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -290,6 +291,41 @@ TEST_P(http_topic, what_it_keeps_is_admitted_to_the_budget) {
       co_await wait_for_subscribers(news, 0);
       news.reset();
       EXPECT_LE(tare::memory().promised(), before);
+    };
+    co_await tare::when_all(serve(), use());
+  };
+  auto chosen = options();
+  chosen.memory_limit = tare::detail::resident_bytes() + (24U << 20U);
+  run(all(), chosen);
+}
+
+TEST_P(http_topic, a_full_history_costs_no_subscriber_its_connection) {
+  if (support::has_address_sanitizer) GTEST_SKIP() << "the sanitizer keeps freed memory, which counts";
+  std::optional<topic> news;
+  auto all = [&]() -> task<> {
+    auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
+    const std::uint16_t port = listening.local()->port();
+    server serving(routes_of(news));
+    auto serve = [&]() -> task<> { (void)co_await serving.serve(std::move(listening)); };
+    auto use = [&]() -> task<> {
+      news.emplace(topic_options{.history_bytes = 1U << 30U});
+      auto stream = co_await open(port, feed());
+      co_await wait_for_subscribers(news, 1);
+      const std::string data(1U << 20U, 'x');
+      int published = 0;
+      for (int i = 0; i < 100; ++i) {
+        if (!news->publish(data)) continue;
+        ++published;
+        const std::string got = co_await stream.read_through("\n\n\r\n");
+        EXPECT_TRUE(got.ends_with("\n\n\r\n")) << i;
+      }
+      EXPECT_GT(published, 10);
+      EXPECT_EQ(news->subscribers(), 1U);
+      EXPECT_LE(tare::memory().promised(), tare::memory().limit());
+      serving.stop();
+      stream.stream().close();
+      co_await wait_for_subscribers(news, 0);
+      news.reset();
     };
     co_await tare::when_all(serve(), use());
   };

@@ -37,14 +37,18 @@ published_text topic_core::admit(std::string text) {
   return std::make_shared<const published>(published{.text = std::move(text), .share = std::move(share)});
 }
 
-published_text topic_core::encoded(kept_event& of, lasting::encoding as) {
-  published_text& known = of.texts[static_cast<std::size_t>(as)];
-  if (known != nullptr) return known;
+bool topic_core::encode(kept_event& of, lasting::encoding as) {
   std::string text;
   append_event(text, event{.data = of.data(), .name = of.name, .id = of.id, .retry = of.retry});
   if (as == lasting::encoding::chunk) make_chunk(text, 0);
+  published_text& known = of.texts[static_cast<std::size_t>(as)];
   known = admit(std::move(text));
-  if (known != nullptr) kept_bytes_ += known->text.size();
+  return known != nullptr;
+}
+
+published_text topic_core::encoded(kept_event& of, lasting::encoding as) {
+  const published_text& known = of.texts[static_cast<std::size_t>(as)];
+  if (known == nullptr && encode(of, as)) kept_bytes_ += known->text.size();
   return known;
 }
 
@@ -60,6 +64,10 @@ event_reference topic_core::make_entry(const event& sent) {
   made->name = sent.name;
   made->retry = sent.retry;
   made->data_bytes = sent.data.size();
+  // Before anything is sent, so that no subscriber loses its connection because there is no memory for its encoding.
+  for (const auto as : {lasting::encoding::plain, lasting::encoding::chunk}) {
+    if (subscribers_by_encoding_[static_cast<std::size_t>(as)] != 0 && !encode(*made, as)) return {};
+  }
   return made;
 }
 
@@ -135,6 +143,7 @@ void topic_core::enter(subscription& entering, std::string_view last_id) noexcep
   if (first_subscriber_ != no_link) from_link<subscription>(first_subscriber_)->previous_ = to_link(&entering);
   first_subscriber_ = to_link(&entering);
   ++subscribers_;
+  ++subscribers_by_encoding_[static_cast<std::size_t>(lasting(entering.connection_).encoding_of())];
   entering.at_ = next_number() & number_mask;
   if (last_id.empty()) return;
   const std::optional<std::uint32_t> after = number_after(last_id);
@@ -158,6 +167,7 @@ void topic_core::leave(subscription& leaving) noexcept {
     first_subscriber_ = leaving.next_;
   }
   --subscribers_;
+  --subscribers_by_encoding_[static_cast<std::size_t>(lasting(leaving.connection_).encoding_of())];
   trim();
 }
 
