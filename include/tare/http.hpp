@@ -22,3 +22,4 @@
 #include <tare/http/trace_context.hpp>
 #include <tare/http/upgraded_stream.hpp>
 #include <tare/http/websocket.hpp>
+#include <tare/http/websocket_client.hpp>

@@ -21,7 +21,7 @@ enum class errc : std::uint8_t {
   too_slow,           ///< the peer let a time limit pass
   already_sent,       ///< the response has begun or is complete
   wrong_length,       ///< the body's size differs from the announced length
-  not_an_upgrade,     ///< the request is not a valid WebSocket handshake
+  not_an_upgrade,     ///< WebSocket: the request is not a valid handshake, or the server does not accept it
   closed_by_peer,     ///< WebSocket: the peer has closed
   bad_frame,          ///< WebSocket: the peer violates the protocol
   bad_text,           ///< WebSocket: text is not UTF-8

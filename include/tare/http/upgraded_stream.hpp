@@ -52,6 +52,10 @@ class upgraded_stream {
   }
   void expires_never(net::direction of = net::direction::both) noexcept { over_.way().expires_never(of); }
 
+  /// For the library: what it consists of.
+  [[nodiscard]] detail::connection take_connection() noexcept { return std::move(over_); }
+  [[nodiscard]] net::lease take_input() noexcept { return std::move(come_); }
+
  private:
   detail::connection over_;
   net::lease come_;

@@ -1,6 +1,6 @@
 #pragma once
 
-// The server's side of a WebSocket (RFC 6455).
+// A WebSocket (RFC 6455): the server's side, and the client's (websocket_client.hpp).
 //
 //   http::router routes;
 //   routes.websocket("/echo", [](http::websocket socket) -> tare::task<> {
@@ -44,6 +44,8 @@ class lasting;
 class lasting_connection;
 class upgrade;
 }  // namespace detail
+
+struct websocket_client_options;  // websocket_client.hpp
 
 struct websocket_options {
   std::size_t max_message_bytes = 1U << 20U;  ///< a larger message closes the socket with 1009; at most 4 GiB
@@ -91,13 +93,15 @@ class message_data {
   std::uint32_t size_ = 0;
 };
 
-/// Move-only. One task may receive while others send; senders take turns. The peer has the server's `write_timeout` to
-/// accept each 64 KiB of a message or pong; otherwise sending fails with std::errc::timed_out. Valid until the handler
-/// returns.
+/// Move-only. One task may receive while others send; senders take turns. The peer has the server's or the client's
+/// `write_timeout` to accept each 64 KiB of a message or pong; otherwise sending fails with std::errc::timed_out. A
+/// server's socket is valid until its handler returns. A client's is one end of a connection: destroying it sends a
+/// close frame with 1001 if nothing has closed it before, without waiting, and closes the connection.
 ///
 /// **Errors** After an error of the connection, every call returns one. **Cancellation** A cancelled `receive` has
 /// taken nothing. A send that is cancelled while a part of its frame has been sent ends the sending: nothing can follow
-/// half a frame, so later sends return errc::already_sent, and the connection is closed when the handler returns.
+/// half a frame, so later sends return errc::already_sent, and the connection is closed when the handler returns, or
+/// the client's socket is destroyed.
 /// **Threads** The shard of the connection. **Bytes** 4.
 class websocket {
  public:
@@ -110,6 +114,10 @@ class websocket {
   /// In a handler of requests: responds to the handshake. If the request is not a valid handshake, responds with 400,
   /// with 426 if only the version is unsupported, or with 403 if its origin is not allowed.
   [[nodiscard]] static task<result<websocket>> accept(request& asked, response& answer, websocket_options options = {});
+
+  /// A client's socket; see websocket_client.hpp.
+  [[nodiscard]] static task<result<websocket>> connect(std::string url);
+  [[nodiscard]] static task<result<websocket>> connect(std::string url, websocket_client_options options);
 
   websocket(websocket&& other) noexcept : connection_(std::exchange(other.connection_, tare::detail::no_link)) {}
   websocket& operator=(websocket&& other) noexcept {
@@ -143,6 +151,11 @@ class websocket {
   /// Afterwards nothing can be sent; `receive` continues until the peer has closed too. `reason` is truncated to 123
   /// bytes. Code 0: none.
   [[nodiscard]] task<result<void>> close(std::uint16_t code = 1000, std::string_view reason = {});
+
+  /// Closes, and receives until the peer has closed too; messages that arrive meanwhile are dropped. No other task may
+  /// be receiving. std::errc::timed_out if the peer has not closed within `limit`.
+  [[nodiscard]] task<result<void>> close_and_wait(std::uint16_t code = 1000, std::string_view reason = {},
+                                                  std::chrono::nanoseconds limit = std::chrono::seconds(5));
 
   /// The code that the peer closed with, 1005 if it sent none, 0 if it has not closed.
   [[nodiscard]] std::uint16_t peer_code() const noexcept;

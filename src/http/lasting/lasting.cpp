@@ -3,6 +3,7 @@
 #include "http/linger.hpp"
 #include "http/server_core.hpp"
 #include "http/websocket/accepted_socket.hpp"
+#include "http/websocket/client_socket.hpp"
 #include "io/reactor.hpp"
 
 #include <tare/detail/frame_memory.hpp>
@@ -26,9 +27,9 @@ using tare::detail::no_link;
 using tare::detail::reactor;
 using tare::detail::to_link;
 
-lasting_work& make_work(std::size_t max_message_bytes) {
+lasting_work& make_work(frame_reader::role as, std::size_t max_message_bytes) {
   const auto limit = std::min<std::size_t>(max_message_bytes, UINT32_MAX);  // message_data has 32 bits for it
-  return *::new (tare::detail::allocate_record(sizeof(lasting_work))) lasting_work(limit);
+  return *::new (tare::detail::allocate_record(sizeof(lasting_work))) lasting_work(as, limit);
 }
 
 void free_work(lasting_work& freed) noexcept {
@@ -126,6 +127,18 @@ void lasting::borrow() noexcept {
   if (reactor* const here = reactor::if_any(); here != nullptr) here->attempt_by(&lasting::on_attempt);
 }
 
+void lasting::begin_client() noexcept {
+  of_.is_client_ = true;
+  borrow();
+}
+
+void lasting::end_client() noexcept {
+  of_.over_ = true;
+  if (of_.gone_ || of_.cut_) return;
+  send_close(std::to_underlying(close_code::going_away));
+  if (lasting_work* const left = work(); left == nullptr || !left->is_sending()) connection().shutdown_write();
+}
+
 // Perhaps on another shard, to which the handler has moved.
 void lasting::note_error() noexcept {
   std::exception_ptr error = std::current_exception();
@@ -208,8 +221,13 @@ void lasting::end() noexcept {
 }
 
 const websocket_options& lasting::options() const noexcept {
+  if (of_.is_client_) return static_cast<const client_socket&>(of_).options;
   if (of_.is_borrowed_) return static_cast<const accepted_socket&>(of_).options;
   return server().route(of_.route_).options();
+}
+
+std::chrono::nanoseconds lasting::write_timeout() const noexcept {
+  return of_.is_client_ ? static_cast<const client_socket&>(of_).write_timeout : server().options().write_timeout;
 }
 
 std::string_view lasting::protocol() const noexcept {
@@ -230,7 +248,7 @@ io_slot* lasting::slot() const noexcept {
 
 lasting_work& lasting::begin_work() {
   if (lasting_work* const there = work(); there != nullptr) return *there;
-  lasting_work& made = make_work(options().max_message_bytes);
+  lasting_work& made = make_work(role(), options().max_message_bytes);
   made.of = &of_;
   of_.work_ = to_link(&made);
   return made;

@@ -69,6 +69,16 @@ class lasting {
   [[nodiscard]] std::size_t buffered_bytes() const noexcept;
   /// An exchange owns the stream.
   void borrow() noexcept;
+  /// It is a client's (websocket/client_socket.hpp).
+  void begin_client() noexcept;
+  /// Its owner leaves: closes it, without waiting.
+  void end_client() noexcept;
+  [[nodiscard]] bool is_client() const noexcept { return of_.is_client_; }
+  [[nodiscard]] frame_reader::role role() const noexcept {
+    return of_.is_client_ ? frame_reader::role::client : frame_reader::role::server;
+  }
+  /// For the peer to accept a piece of what is sent.
+  [[nodiscard]] std::chrono::nanoseconds write_timeout() const noexcept;
   [[nodiscard]] bool is_borrowed() const noexcept { return of_.is_borrowed_; }
   [[nodiscard]] bool is_cut() const noexcept { return of_.cut_ || (work() != nullptr && work()->is_sending()); }
   /// The close frame has been sent, or there is nobody to send it to.
@@ -99,9 +109,11 @@ class lasting {
   void flush_unsent() noexcept;
 
   // Topics (topic/deliveries.cpp).
-  enum class encoding : std::uint8_t { frame, chunk, plain };
-  static constexpr std::size_t encodings = 3;
+  enum class encoding : std::uint8_t { frame, chunk, plain, masked };
+  static constexpr std::size_t encodings = 3;  ///< that connections share; a client masks each frame anew
   [[nodiscard]] encoding encoding_of() const noexcept;
+  /// Appends the frame of a message, in one piece.
+  void append_frame(std::string& to, opcode as, std::string_view payload);
   /// False once nothing can be sent any more.
   [[nodiscard]] bool may_send() const noexcept;
   /// Something can be sent at once.
@@ -140,6 +152,11 @@ class lasting {
 
  private:
   class sending;
+  /// The part of a payload that is not copied beside its head.
+  struct frame_tail {
+    std::string_view bytes = {};
+    std::optional<frame_mask> mask = {};
+  };
   void end_handler() noexcept;
   [[nodiscard]] tare::detail::io_slot* slot() const noexcept;
   [[nodiscard]] bool deliver(std::error_code error) noexcept;
@@ -153,14 +170,17 @@ class lasting {
   [[nodiscard]] bool wait_for_room();
   void set_deadline() noexcept;
   [[nodiscard]] bool attempt();
-  /// Appends what is sent, and returns the part of the payload that is not copied; nullopt if it cannot be sent.
-  [[nodiscard]] std::optional<std::string_view> compose(std::string& to, opcode as, std::string_view payload);
+  [[nodiscard]] frame_mask next_mask() noexcept;
+  /// Appends what is sent, and returns the rest; nullopt if it cannot be sent.
+  [[nodiscard]] std::optional<frame_tail> compose(std::string& to, opcode as, std::string_view payload);
   [[nodiscard]] tare::detail::link send_now(opcode as, std::string_view payload, std::error_code& error);
   [[nodiscard]] static task<std::error_code> send_rest(lasting_connection& of, sending mine, opcode as,
-                                                       std::string rest, std::string_view tail);
+                                                       std::string rest, frame_tail tail);
   [[nodiscard]] static task<std::error_code> send_in_turn(lasting_connection& of, opcode as, std::string_view payload);
   /// Leaves the connection cut if it does not write everything.
   [[nodiscard]] static task<std::error_code> write_all(lasting_connection& of, std::string_view bytes);
+  /// The same for the tail of a frame, whose head has been sent.
+  [[nodiscard]] static task<std::error_code> write_tail(lasting_connection& of, sending& mine, const frame_tail& tail);
   [[nodiscard]] static task<std::error_code> write_unsent(lasting_connection& of);
   [[nodiscard]] static task<std::error_code> flush_in_turn(lasting_connection& of);
   void flush_later() noexcept;

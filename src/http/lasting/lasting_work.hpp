@@ -46,8 +46,8 @@ class lasting_route {
 
 /// The wait without a task for room in the system's buffer.
 struct lasting_work : tare::detail::io_wait {
-  explicit lasting_work(std::size_t max_message_bytes) noexcept
-      : io_wait(tare::detail::no_link), reader(frame_reader::role::server, max_message_bytes) {}
+  lasting_work(frame_reader::role as, std::size_t max_message_bytes) noexcept
+      : io_wait(tare::detail::no_link), reader(as, max_message_bytes) {}
 
   lasting_connection* of = nullptr;  ///< once its handler has begun
   net::lease input;                  ///< received, not yet parsed
@@ -86,7 +86,7 @@ struct lasting_work : tare::detail::io_wait {
 static_assert(sizeof(lasting_work) <= 512, "docs/bytes.md says so");
 
 /// Throws std::bad_alloc.
-[[nodiscard]] lasting_work& make_work(std::size_t max_message_bytes);
+[[nodiscard]] lasting_work& make_work(frame_reader::role as, std::size_t max_message_bytes);
 void free_work(lasting_work& freed) noexcept;
 /// Tries again for the work that waits for room.
 void retry_hungry(lasting_work* first) noexcept;

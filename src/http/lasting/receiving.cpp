@@ -62,7 +62,7 @@ bool lasting::fail(close_code code, std::error_code error) noexcept {
     now->input.release();
     now->hungry = 0;
     now->is_shed = false;
-    now->reader = frame_reader(frame_reader::role::server, 0);
+    now->reader = frame_reader(role(), 0);
   }
   (void)hold(0);
   send_close(std::to_underlying(code));

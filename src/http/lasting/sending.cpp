@@ -3,6 +3,7 @@
 #include "http/events/encoding.hpp"
 #include "http/lasting/lasting.hpp"
 #include "http/server_core.hpp"
+#include "http/websocket/client_socket.hpp"
 #include "io/reactor.hpp"
 
 #include <algorithm>
@@ -96,20 +97,40 @@ net::result<std::size_t> lasting::write_now(std::string_view bytes) noexcept {
   return sum;
 }
 
-std::optional<std::string_view> lasting::compose(std::string& to, opcode as, std::string_view payload) {
+std::optional<lasting::frame_tail> lasting::compose(std::string& to, opcode as, std::string_view payload) {
   if (as == as_event || as == as_event_data) {
     const event simple{.data = payload, .name = {}, .id = {}, .retry = {}};
     const event& sent = as == as_event ? *reinterpret_cast<const event*>(payload.data()) : simple;
     if (!is_sendable(sent)) return std::nullopt;
     append_event(to, sent);
     if (of_.is_chunked_) make_chunk(to, 0);
-    return std::string_view();
+    return frame_tail();
   }
-  const frame_head head(as, payload.size());
-  to.append(text_of(head.bytes()));
-  if (payload.size() > max_copied_bytes) return payload;
+  if (payload.size() <= max_copied_bytes) {
+    append_frame(to, as, payload);
+    return frame_tail();
+  }
+  if (!of_.is_client_) {
+    to.append(text_of(frame_head(as, payload.size()).bytes()));
+    return frame_tail{.bytes = payload};
+  }
+  const frame_mask mask = next_mask();
+  to.append(text_of(frame_head(as, payload.size(), mask).bytes()));
+  return frame_tail{.bytes = payload, .mask = mask};
+}
+
+frame_mask lasting::next_mask() noexcept { return static_cast<client_socket&>(of_).home->masks().next(); }
+
+void lasting::append_frame(std::string& to, opcode as, std::string_view payload) {
+  if (!of_.is_client_) {
+    to.append(text_of(frame_head(as, payload.size()).bytes())).append(payload);
+    return;
+  }
+  const frame_mask mask = next_mask();
+  to.append(text_of(frame_head(as, payload.size(), mask).bytes()));
+  const std::size_t begin = to.size();
   to.append(payload);
-  return std::string_view();
+  apply_mask(std::as_writable_bytes(std::span(to).subspan(begin)), mask, 0);
 }
 
 link lasting::send_now(opcode as, std::string_view payload, std::error_code& error) {
@@ -130,7 +151,7 @@ link lasting::send_now(opcode as, std::string_view payload, std::error_code& err
     error = written.error();
     return no_link;
   }
-  const bool complete = *written == scratch.size() && tail->empty();
+  const bool complete = *written == scratch.size() && tail->bytes.empty();
   of_.cut_ = !complete;
   if (complete) {
     if (scratch.capacity() > 4 * max_copied_bytes) std::string().swap(scratch);
@@ -153,13 +174,30 @@ task<std::error_code> lasting::write_all(lasting_connection& of, std::string_vie
   of.cut_ = true;
   for (auto left = bytes_of(bytes); !left.empty();) {
     const std::array<std::span<const std::byte>, 1> piece{left.first(std::min(left.size(), max_piece_bytes))};
-    if (!of.finished_) self.connection().expires_after(self.server().options().write_timeout, net::direction::write);
+    if (!of.finished_) self.connection().expires_after(self.write_timeout(), net::direction::write);
     auto sent = co_await self.connection().write(piece);
     if (!sent) co_return sent.error();
     left = left.subspan(piece[0].size());
   }
   self.connection().expires_never(net::direction::write);
   of.cut_ = false;
+  co_return std::error_code();
+}
+
+task<std::error_code> lasting::write_tail(lasting_connection& of, sending& mine, const frame_tail& tail) {
+  if (!tail.mask) co_return co_await write_all(of, tail.bytes);
+  // Its masked copy, a piece at a time.
+  if (!mine.admit(std::min(tail.bytes.size(), max_piece_bytes))) {
+    co_return std::make_error_code(std::errc::not_enough_memory);
+  }
+  std::string piece;
+  for (std::size_t at = 0; at < tail.bytes.size(); at += piece.size()) {
+    piece.assign(tail.bytes.substr(at, max_piece_bytes));
+    apply_mask(std::as_writable_bytes(std::span(piece)), *tail.mask, at);
+    const std::error_code error = co_await write_all(of, piece);
+    if (error) co_return error;
+    of.cut_ = at + piece.size() < tail.bytes.size();
+  }
   co_return std::error_code();
 }
 
@@ -190,12 +228,12 @@ task<std::error_code> lasting::flush_in_turn(lasting_connection& of) {
   co_return co_await write_unsent(of);
 }
 
-task<std::error_code> lasting::send_rest(lasting_connection& of, [[maybe_unused]] sending mine, opcode as,
-                                         std::string rest, std::string_view tail) {
+task<std::error_code> lasting::send_rest(lasting_connection& of, sending mine, opcode as, std::string rest,
+                                         frame_tail tail) {
   std::error_code error = co_await write_all(of, rest);
   if (!error) {
-    of.cut_ = !tail.empty();
-    error = co_await write_all(of, tail);
+    of.cut_ = !tail.bytes.empty();
+    error = co_await write_tail(of, mine, tail);
   }
   if (error) co_return error;
   if (as == opcode::close) of.close_sent_ = true;
@@ -216,8 +254,8 @@ task<std::error_code> lasting::send_in_turn(lasting_connection& of, opcode as, s
   if (!mine.admit(first.size())) co_return std::make_error_code(std::errc::not_enough_memory);
   error = co_await write_all(of, first);
   if (!error) {
-    of.cut_ = !tail->empty();
-    error = co_await write_all(of, *tail);
+    of.cut_ = !tail->bytes.empty();
+    error = co_await write_tail(of, mine, *tail);
   }
   if (error) co_return error;
   if (as == opcode::close) of.close_sent_ = true;
@@ -232,11 +270,16 @@ void lasting::send_close(std::uint16_t code) noexcept {
 }
 
 void lasting::send_control(opcode as, std::string_view payload) noexcept {
-  std::array<char, 2 + max_control_bytes> frame{};
-  const frame_head head(as, payload.size());
-  std::ranges::copy(text_of(head.bytes()), frame.begin());
-  std::ranges::copy(payload, frame.begin() + 2);
-  send_small(std::string_view(frame.data(), 2 + payload.size()), as == opcode::close);
+  constexpr std::size_t max_head_bytes = 6;
+  std::array<char, max_head_bytes + max_control_bytes> frame{};
+  const frame_mask mask = of_.is_client_ ? next_mask() : frame_mask();
+  const frame_head head = of_.is_client_ ? frame_head(as, payload.size(), mask) : frame_head(as, payload.size());
+  const std::span<char> text = std::span(frame).first(head.bytes().size() + payload.size());
+  std::ranges::copy(text_of(head.bytes()), text.begin());
+  const std::span<char> masked = text.last(payload.size());
+  std::ranges::copy(payload, masked.begin());
+  if (of_.is_client_) apply_mask(std::as_writable_bytes(masked), mask, 0);
+  send_small(std::string_view(text.data(), text.size()), as == opcode::close);
 }
 
 void lasting::send_small(std::string_view bytes, bool is_end) noexcept {
@@ -271,7 +314,7 @@ void lasting::flush_later() noexcept {
   if (slot() == nullptr) return;  // the next receive or send does it
   lasting_work& waits = *work();
   static_cast<tare::detail::io_wait&>(waits).slot = of_.io_wait::slot;
-  connection().expires_after(server().options().write_timeout, net::direction::write);
+  connection().expires_after(write_timeout(), net::direction::write);
   if (!reactor::if_any()->wait_without_task(waits, io_call::attempt_write)) give_up_sending();
 }
 

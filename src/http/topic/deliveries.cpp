@@ -21,6 +21,7 @@ using tare::detail::to_link;
 link lasting::link_of(const event_stream& of) noexcept { return of.connection_; }
 
 lasting::encoding lasting::encoding_of() const noexcept {
+  if (of_.is_client_) return encoding::masked;
   if (!of_.is_events_) return encoding::frame;
   return of_.is_chunked_ ? encoding::chunk : encoding::plain;
 }
@@ -73,7 +74,7 @@ bool lasting::flush_pinned() {
     return true;
   }
   if (before / piece_bytes != waits.pinned_at / piece_bytes) {
-    connection().expires_after(server().options().write_timeout, net::direction::write);
+    connection().expires_after(write_timeout(), net::direction::write);
   }
   return false;
 }

@@ -46,7 +46,13 @@ bool topic_core::encode(kept_event& of, lasting::encoding as) {
   return known != nullptr;
 }
 
-published_text topic_core::encoded(kept_event& of, lasting::encoding as) {
+published_text topic_core::encoded(kept_event& of, lasting& to) {
+  const lasting::encoding as = to.encoding_of();
+  if (as == lasting::encoding::masked) {
+    std::string text;
+    to.append_frame(text, opcode::text, of.data());
+    return admit(std::move(text));
+  }
   const published_text& known = of.texts[static_cast<std::size_t>(as)];
   if (known == nullptr && encode(of, as)) kept_bytes_ += known->text.size();
   return known;
@@ -199,7 +205,7 @@ void topic_core::deliver(subscription& to, bool was_behind) noexcept {
     if (left == skipped) return;
     kept_event& next = *kept_[(to.at_ - first_) & number_mask];
     try {
-      published_text text = encoded(next, by.encoding_of());
+      published_text text = encoded(next, by);
       if (text == nullptr) return by.disconnect();
       to.at_ = (to.at_ + 1U) & number_mask;
       if (!by.send_shared(std::move(text))) return mark_behind(to);

@@ -73,9 +73,9 @@ class topic_core {
   static void give(poll_wait& to, const event_reference& event) noexcept;
   void give_to_polls(const event_reference& event) noexcept;
   void end_poll(poll_wait& one) noexcept;
-  /// False if it is not admitted. Throws std::bad_alloc.
+  /// For event streams. False if it is not admitted. Throws std::bad_alloc.
   [[nodiscard]] static bool encode(kept_event& of, lasting::encoding as);
-  [[nodiscard]] published_text encoded(kept_event& of, lasting::encoding as);
+  [[nodiscard]] published_text encoded(kept_event& of, lasting& to);
   [[nodiscard]] static published_text admit(std::string text);
   /// Encoded for every kind of subscriber; empty if it is not admitted. Throws std::bad_alloc.
   [[nodiscard]] event_reference make_entry(const event& sent);
@@ -91,7 +91,7 @@ class topic_core {
   std::uint32_t first_ = 0;  ///< the number of the oldest
   std::size_t kept_bytes_ = 0;
   std::size_t subscribers_ = 0;
-  std::array<std::size_t, lasting::encodings> subscribers_by_encoding_ = {};
+  std::array<std::size_t, lasting::encodings + 1> subscribers_by_encoding_ = {};  ///< the last: masked
   std::size_t behind_ = 0;
   std::uint64_t missed_ = 0;
   tare::detail::link first_subscriber_ = tare::detail::no_link;

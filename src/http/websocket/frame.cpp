@@ -16,6 +16,22 @@ unsigned value_of(std::byte byte) noexcept { return std::to_integer<unsigned>(by
 
 }  // namespace
 
+void apply_mask(std::span<std::byte> bytes, const frame_mask& mask, std::size_t position) noexcept {
+  // Word by word, with the mask rotated to the current position.
+  std::array<std::byte, 8> turned{};
+  for (std::size_t i = 0; i < turned.size(); ++i) turned.at(i) = mask.at((position + i) % mask.size());
+  std::uint64_t word_mask = 0;
+  std::memcpy(&word_mask, turned.data(), sizeof word_mask);
+  std::size_t at = 0;
+  for (; at + sizeof word_mask <= bytes.size(); at += sizeof word_mask) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + at, sizeof word);
+    word ^= word_mask;
+    std::memcpy(bytes.data() + at, &word, sizeof word);
+  }
+  for (; at < bytes.size(); ++at) bytes[at] ^= turned.at(at % turned.size());
+}
+
 bool is_valid_close_code(unsigned code) noexcept {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 }
@@ -71,19 +87,7 @@ bool frame_reader::begin_frame() noexcept {
 
 bool frame_reader::take_payload(std::span<std::byte> piece) {
   if (role_ == role::server) {
-    // Word by word, with the mask rotated to the current position.
-    std::array<std::byte, 8> turned{};
-    for (std::size_t i = 0; i < turned.size(); ++i) turned.at(i) = mask_.at((mask_at_ + i) % 4);
-    std::uint64_t word_mask = 0;
-    std::memcpy(&word_mask, turned.data(), sizeof word_mask);
-    std::size_t at = 0;
-    for (; at + sizeof word_mask <= piece.size(); at += sizeof word_mask) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, piece.data() + at, sizeof word);
-      word ^= word_mask;
-      std::memcpy(piece.data() + at, &word, sizeof word);
-    }
-    for (; at < piece.size(); ++at) piece[at] ^= turned.at(at % 8);
+    apply_mask(piece, mask_, mask_at_);
     mask_at_ = static_cast<std::uint8_t>((mask_at_ + piece.size()) % 4);
   }
   const std::string_view text(reinterpret_cast<const char*>(piece.data()), piece.size());
@@ -166,6 +170,13 @@ frame_head::frame_head(opcode of, std::size_t payload_bytes) noexcept {
     bytes_.at(2 + i) = static_cast<std::byte>(payload_bytes >> (8U * (length_bytes - 1 - i)));
   }
   size_ = 2 + length_bytes;
+}
+
+frame_head::frame_head(opcode of, std::size_t payload_bytes, const frame_mask& mask) noexcept
+    : frame_head(of, payload_bytes) {
+  bytes_[1] |= std::byte{0x80};
+  std::ranges::copy(mask, bytes_.begin() + static_cast<std::ptrdiff_t>(size_));
+  size_ += mask.size();
 }
 
 }  // namespace tare::http::detail

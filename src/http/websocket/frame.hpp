@@ -16,7 +16,7 @@
 
 namespace tare::http::detail {
 
-/// Codes of section 7.4.1 that the server sends itself.
+/// Codes of section 7.4.1 that this library sends itself.
 enum class close_code : std::uint16_t {
   normal = 1000,
   going_away = 1001,
@@ -27,6 +27,11 @@ enum class close_code : std::uint16_t {
   internal_error = 1011,
   try_again_later = 1013,
 };
+
+/// What a client masks a frame with (section 5.3).
+using frame_mask = std::array<std::byte, 4>;
+/// Masks, or unmasks, bytes that begin at this position of the payload.
+void apply_mask(std::span<std::byte> bytes, const frame_mask& mask, std::size_t position) noexcept;
 
 class frame_reader {
  public:
@@ -76,7 +81,7 @@ class frame_reader {
   std::size_t consumed_ = 0;
   std::uint64_t left_ = 0;  ///< of the frame's payload
   std::array<std::byte, 14> head_{};
-  std::array<std::byte, 4> mask_{};
+  frame_mask mask_{};
   std::uint16_t code_ = 0;
   close_code failure_ = close_code::protocol_error;
   std::uint8_t head_bytes_ = 0;  ///< of `head_` that have arrived
@@ -90,14 +95,16 @@ class frame_reader {
   bool message_is_text_ = false;
 };
 
-/// The head of a final, unmasked frame.
+/// The head of a final frame.
 class frame_head {
  public:
   frame_head(opcode of, std::size_t payload_bytes) noexcept;
+  /// The payload will be masked.
+  frame_head(opcode of, std::size_t payload_bytes, const frame_mask& mask) noexcept;
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return std::span(bytes_).first(size_); }
 
  private:
-  std::array<std::byte, 10> bytes_{};
+  std::array<std::byte, 14> bytes_{};
   std::size_t size_;
 };
 

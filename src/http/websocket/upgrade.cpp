@@ -112,7 +112,7 @@ task<> refuse_for_memory(response& answer) {
 
 /// Made before anything is sent, because memory may be short, and frames may follow the request in the same buffer.
 lasting_work& make_first_work(const lasting_route& route, std::uint16_t number, exchange& of, bool takes_request) {
-  lasting_work& work = make_work(route.options().max_message_bytes);
+  lasting_work& work = make_work(frame_reader::role::server, route.options().max_message_bytes);
   served owner(work);
   work.route = &route;
   work.route_number = number;

@@ -4,10 +4,12 @@
 #include "http/lasting/lasting.hpp"
 #include "http/server_core.hpp"
 #include "http/websocket/accepted_socket.hpp"
+#include "http/websocket/client_socket.hpp"
 #include "http/websocket/frame.hpp"
 #include "http/websocket/upgrade.hpp"
 
 #include <tare/detail/frame_memory.hpp>
+#include <tare/timeout.hpp>
 
 #include <cstring>
 #include <memory>
@@ -37,7 +39,7 @@ accepted_socket::accepted_socket(exchange& of, websocket_options with, served be
 }
 
 accepted_socket& accepted_socket::make(exchange& of, websocket_options with, std::uint8_t protocol) {
-  lasting_work& work = make_work(with.max_message_bytes);
+  lasting_work& work = make_work(frame_reader::role::server, with.max_message_bytes);
   served begins(work);
   work.protocol = protocol;
   void* const memory = tare::detail::allocate_record(sizeof(accepted_socket));
@@ -73,6 +75,7 @@ task<result<websocket>> websocket::accept(request& asked, response& answer, webs
 
 void websocket::leave() noexcept {
   auto& left = *tare::detail::from_link<detail::lasting_connection>(connection_);
+  if (detail::lasting(left).is_client()) return detail::client_socket::leave(static_cast<detail::client_socket&>(left));
   if (detail::lasting(left).is_borrowed()) detail::accepted_socket::leave(static_cast<detail::accepted_socket&>(left));
 }
 
@@ -87,6 +90,28 @@ task<result<void>> websocket::close(std::uint16_t code, std::string_view reason)
     payload += reason.substr(0, max_reason_bytes);
   }
   co_return co_await frame(detail::opcode::close, payload);
+}
+
+namespace {
+
+task<result<void>> close_and_receive(websocket& socket, std::uint16_t code, std::string_view reason) {
+  const auto closed = co_await socket.close(code, reason);
+  if (!closed && closed.error() != errc::already_sent) co_return closed;
+  for (;;) {
+    const auto got = co_await socket.receive();
+    if (got) continue;
+    if (got.error() == errc::closed_by_peer) co_return result<void>();
+    co_return std::unexpected(got.error());
+  }
+}
+
+}  // namespace
+
+task<result<void>> websocket::close_and_wait(std::uint16_t code, std::string_view reason,
+                                             std::chrono::nanoseconds limit) {
+  auto both = co_await timeout(limit, close_and_receive(*this, code, reason));
+  if (!both) co_return std::unexpected(std::make_error_code(std::errc::timed_out));
+  co_return *both;
 }
 
 std::uint16_t websocket::peer_code() const noexcept { return detail::lasting(connection_).peer_code(); }
