@@ -25,7 +25,7 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "clang-22 | g++-12, libstdc++-12-dev")
 # For tare::net and tare::http; for tare::db; for tare::symbols; for tare::metrics.
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS
-  "liburing-dev, libc-ares-dev, libssl-dev, libsqlite3-dev, libpq-dev, libdw-dev, libelf-dev,\
- prometheus-cpp-dev")
+  "liburing-dev, libc-ares-dev, libssl-dev, zlib1g-dev, libsqlite3-dev, libpq-dev, libdw-dev,\
+ libelf-dev, prometheus-cpp-dev")
 
 include(CPack)

@@ -10,6 +10,7 @@
 #include "http/access_note.hpp"
 #include "http/exchange.hpp"
 #include "http/lasting/lasting_work.hpp"
+#include "http/websocket/deflate.hpp"
 
 #include <tare/detail/timer_node.hpp>
 #include <tare/http/handler.hpp>
@@ -65,6 +66,8 @@ class server_core {
   [[nodiscard]] std::string_view date_line() noexcept;
   /// A buffer for assembling a response: its content is consumed before anything suspends.
   [[nodiscard]] std::string& scratch() noexcept { return scratch_; }
+  /// For compressed messages.
+  [[nodiscard]] message_codec& codec() noexcept { return codec_; }
 
   /// For a request that begins to arrive; one that is not in use is kept for the next. Throws std::bad_alloc.
   [[nodiscard]] std::unique_ptr<intake> make_intake();
@@ -135,6 +138,7 @@ class server_core {
   std::int64_t ended_handshakes_at_ = 0;
   std::vector<acceptor*> acceptors_;
   std::string scratch_;
+  message_codec codec_;
   std::unique_ptr<intake> spare_intake_;
   std::array<char, 40> date_{};
   std::time_t date_of_ = 0;

@@ -13,7 +13,7 @@
 // may take the request as well (handshake.hpp). Receiving messages also responds to pings, assembles frames, checks
 // that texts are UTF-8, and finds peers that have vanished. When the handler returns, the socket is closed with code
 // 1000; if it throws, with 1011 (server_options::on_error); when it is cancelled, which it is when the server drains,
-// with 1001. Extensions are not supported.
+// with 1001.
 //
 // Bytes: 4. A WebSocket whose handler waits in `receive` holds no buffer, no parser and no frame of its own: 92 for the
 // connection, 108 and the keys over TLS, and the handler's frame (docs/bytes.md). `accept` does the same in a handler
@@ -59,6 +59,12 @@ struct websocket_options {
   std::chrono::nanoseconds ping_interval = std::chrono::seconds(30);
   /// If nothing arrives within this time after the ping, the peer has vanished: `receive` returns std::errc::timed_out.
   std::chrono::nanoseconds ping_timeout = std::chrono::seconds(20);
+  /// Compresses messages if the peer can, too (permessage-deflate, RFC 7692), each by itself. Off unless you turn it
+  /// on, because it costs time for every message, and because the length of a compressed message tells a listener
+  /// something about a secret that is in it beside text of somebody else's choice. An idle connection weighs the same.
+  bool compress = false;
+  /// Smaller messages are sent as they are; so are those of more than 1 MiB, and what does not become smaller.
+  std::size_t min_compressed_bytes = 256;
 };
 
 /// The bytes of a message, which it owns: a std::string of half the size. Converts to std::string and std::string_view.

@@ -27,9 +27,12 @@ using tare::detail::no_link;
 using tare::detail::reactor;
 using tare::detail::to_link;
 
-lasting_work& make_work(frame_reader::role as, std::size_t max_message_bytes) {
+lasting_work& make_work(frame_reader::role as, std::size_t max_message_bytes, bool compresses) {
   const auto limit = std::min<std::size_t>(max_message_bytes, UINT32_MAX);  // message_data has 32 bits for it
-  return *::new (tare::detail::allocate_record(sizeof(lasting_work))) lasting_work(as, limit);
+  const frame_reader empty(as, limit, compresses);
+  auto& made = *::new (tare::detail::allocate_record(sizeof(lasting_work))) lasting_work(empty);
+  made.compresses = compresses;
+  return made;
 }
 
 void free_work(lasting_work& freed) noexcept {
@@ -52,6 +55,7 @@ lasting_connection::lasting_connection(carrier kind, tare::detail::link slot, co
     protocol_ = first.protocol;
     is_events_ = first.is_events;
     is_chunked_ = first.is_chunked;
+    compresses_ = first.compresses;
   }
   server().count_lasting(1);
 }
@@ -66,7 +70,8 @@ lasting_connection::lasting_connection(lasting_connection&& other) noexcept
       protocol_(other.protocol_),
       kind_(other.kind_),
       is_events_(other.is_events_),
-      is_chunked_(other.is_chunked_) {}
+      is_chunked_(other.is_chunked_),
+      compresses_(other.compresses_) {}
 
 transport lasting_connection::connection() noexcept {
   switch (kind_) {
@@ -248,7 +253,7 @@ io_slot* lasting::slot() const noexcept {
 
 lasting_work& lasting::begin_work() {
   if (lasting_work* const there = work(); there != nullptr) return *there;
-  lasting_work& made = make_work(role(), options().max_message_bytes);
+  lasting_work& made = make_work(role(), options().max_message_bytes, of_.compresses_);
   made.of = &of_;
   of_.work_ = to_link(&made);
   return made;
@@ -258,7 +263,7 @@ void lasting::settle() noexcept {
   const lasting_work* const now = work();
   if (now == nullptr) return;
   const bool receives = !now->input.empty() || !now->reader.is_idle() || now->hungry != 0 || now->receives ||
-                        now->outcome.of != nullptr || now->is_shed;
+                        now->outcome.of != nullptr || now->is_shed || now->is_packed;
   if (receives || now->is_sending() || now->behind != no_link || now->head != nullptr || now->note) return;
   drop_work();
 }

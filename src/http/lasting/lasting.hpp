@@ -109,11 +109,13 @@ class lasting {
   void flush_unsent() noexcept;
 
   // Topics (topic/deliveries.cpp).
-  enum class encoding : std::uint8_t { frame, chunk, plain, masked };
-  static constexpr std::size_t encodings = 3;  ///< that connections share; a client masks each frame anew
+  enum class encoding : std::uint8_t { frame, chunk, plain, compressed, masked };
+  static constexpr std::size_t encodings = 4;  ///< that connections share; a client masks each frame anew
   [[nodiscard]] encoding encoding_of() const noexcept;
+  /// The message as it is to be sent, valid until the next call; empty: uncompressed.
+  [[nodiscard]] std::string_view compressed(opcode as, std::string_view payload) const noexcept;
   /// Appends the frame of a message, in one piece.
-  void append_frame(std::string& to, opcode as, std::string_view payload);
+  void append_frame(std::string& to, opcode as, std::string_view payload, bool is_compressed);
   /// False once nothing can be sent any more.
   [[nodiscard]] bool may_send() const noexcept;
   /// Something can be sent at once.
@@ -161,6 +163,9 @@ class lasting {
   [[nodiscard]] tare::detail::io_slot* slot() const noexcept;
   [[nodiscard]] bool deliver(std::error_code error) noexcept;
   [[nodiscard]] bool deliver_message(lasting_work& from);
+  /// False if it waits for room.
+  [[nodiscard]] bool deliver_packed(lasting_work& from);
+  [[nodiscard]] bool deliver_data(std::string_view data, bool is_text);
   [[nodiscard]] bool fail(close_code code, std::error_code error) noexcept;
   [[nodiscard]] std::optional<bool> pass_deadline() noexcept;
   [[nodiscard]] std::optional<bool> parse(lasting_work& from);

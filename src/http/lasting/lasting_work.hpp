@@ -46,8 +46,7 @@ class lasting_route {
 
 /// The wait without a task for room in the system's buffer.
 struct lasting_work : tare::detail::io_wait {
-  lasting_work(frame_reader::role as, std::size_t max_message_bytes) noexcept
-      : io_wait(tare::detail::no_link), reader(as, max_message_bytes) {}
+  explicit lasting_work(const frame_reader& empty) noexcept : io_wait(tare::detail::no_link), reader(empty) {}
 
   lasting_connection* of = nullptr;  ///< once its handler has begun
   net::lease input;                  ///< received, not yet parsed
@@ -62,6 +61,7 @@ struct lasting_work : tare::detail::io_wait {
   std::uint32_t hungry = 0;  ///< the sweep since which it waits for room in the budget, plus 1
   bool is_shed = false;      ///< others need its memory
   bool is_listed = false;
+  bool is_packed = false;    ///< a whole message has arrived, and must be decompressed
   bool receives = false;     ///< a task of its own reads for a stream without a slot
   socket_event outcome;      ///< of that task
   std::exception_ptr error;  ///< of the handler
@@ -77,6 +77,7 @@ struct lasting_work : tare::detail::io_wait {
   std::uint8_t protocol = 0;
   bool is_events = false;
   bool is_chunked = false;
+  bool compresses = false;
 
   // In the server's list.
   lasting_work* next = nullptr;
@@ -86,7 +87,7 @@ struct lasting_work : tare::detail::io_wait {
 static_assert(sizeof(lasting_work) <= 512, "docs/bytes.md says so");
 
 /// Throws std::bad_alloc.
-[[nodiscard]] lasting_work& make_work(frame_reader::role as, std::size_t max_message_bytes);
+[[nodiscard]] lasting_work& make_work(frame_reader::role as, std::size_t max_message_bytes, bool compresses);
 void free_work(lasting_work& freed) noexcept;
 /// Tries again for the work that waits for room.
 void retry_hungry(lasting_work* first) noexcept;

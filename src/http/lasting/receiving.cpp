@@ -7,6 +7,7 @@
 #include <tare/detail/promise.hpp>
 #include <tare/sleep.hpp>
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -49,8 +50,40 @@ bool lasting::deliver(std::error_code error) noexcept {
 }
 
 bool lasting::deliver_message(lasting_work& from) {
-  const bool is_text = from.reader.is_text();
-  message_data data(from.reader.take_message());
+  from.is_packed = from.reader.is_compressed();
+  if (from.is_packed) return deliver_packed(from);
+  return deliver_data(from.reader.take_message(), from.reader.is_text());
+}
+
+// What it becomes is admitted as it grows. If there is no room, it is decompressed again when there may be.
+bool lasting::deliver_packed(lasting_work& from) {
+  const auto admit = [this](std::size_t bytes) { return hold(held_now() + bytes); };
+  const auto limit = std::min<std::size_t>(options().max_message_bytes, UINT32_MAX);
+  std::string data;
+  switch (server().codec().decompress(from.reader.message(), limit, data, admit)) {
+    case message_codec::outcome::complete:
+      break;
+    case message_codec::outcome::malformed:
+      return fail(close_code::protocol_error, errc::bad_frame);
+    case message_codec::outcome::too_large:
+      return fail(close_code::too_large, errc::message_too_large);
+    case message_codec::outcome::no_room:
+      std::string().swap(data);
+      (void)hold(std::min<std::size_t>(of_.held_bytes_, held_now()));
+      return wait_for_room();
+  }
+  utf8_check text;
+  if (from.reader.is_text() && !(text.feed(data) && text.complete())) {
+    return fail(close_code::bad_text, errc::bad_text);
+  }
+  from.is_packed = false;
+  from.hungry = 0;
+  (void)from.reader.take_message();
+  return deliver_data(data, from.reader.is_text());
+}
+
+bool lasting::deliver_data(std::string_view bytes, bool is_text) {
+  message_data data(bytes);
   (void)hold(std::min<std::size_t>(data.size() + held_now(), of_.held_bytes_));
   server().received() = {.of = &of_, .data = std::move(data), .is_text = is_text, .error = {}};
   return true;
@@ -62,6 +95,7 @@ bool lasting::fail(close_code code, std::error_code error) noexcept {
     now->input.release();
     now->hungry = 0;
     now->is_shed = false;
+    now->is_packed = false;
     now->reader = frame_reader(role(), 0);
   }
   (void)hold(0);
@@ -256,6 +290,7 @@ bool lasting::attempt() {
   }
   for (int reads = 0; reads < max_reads;) {
     lasting_work* const now = work();
+    if (now != nullptr && now->is_packed) return deliver_packed(*now);
     if (now != nullptr && !now->input.empty()) {
       // A message is admitted before it is assembled. Twice its size, because it moves as it grows.
       if (!hold(held_now() + now->reader.held_bytes() + 2 * now->input.size())) return wait_for_room();

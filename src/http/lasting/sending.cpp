@@ -106,8 +106,12 @@ std::optional<lasting::frame_tail> lasting::compose(std::string& to, opcode as, 
     if (of_.is_chunked_) make_chunk(to, 0);
     return frame_tail();
   }
+  if (const std::string_view smaller = compressed(as, payload); !smaller.empty()) {
+    append_frame(to, as, smaller, true);
+    return frame_tail();
+  }
   if (payload.size() <= max_copied_bytes) {
-    append_frame(to, as, payload);
+    append_frame(to, as, payload, false);
     return frame_tail();
   }
   if (!of_.is_client_) {
@@ -121,16 +125,20 @@ std::optional<lasting::frame_tail> lasting::compose(std::string& to, opcode as, 
 
 frame_mask lasting::next_mask() noexcept { return static_cast<client_socket&>(of_).home->masks().next(); }
 
-void lasting::append_frame(std::string& to, opcode as, std::string_view payload) {
-  if (!of_.is_client_) {
-    to.append(text_of(frame_head(as, payload.size()).bytes())).append(payload);
-    return;
-  }
-  const frame_mask mask = next_mask();
-  to.append(text_of(frame_head(as, payload.size(), mask).bytes()));
+std::string_view lasting::compressed(opcode as, std::string_view payload) const noexcept {
+  const bool is_message = as == opcode::text || as == opcode::binary;
+  if (!of_.compresses_ || !is_message || payload.size() < options().min_compressed_bytes) return {};
+  return server().codec().compress(payload);
+}
+
+void lasting::append_frame(std::string& to, opcode as, std::string_view payload, bool is_compressed) {
+  const frame_mask mask = of_.is_client_ ? next_mask() : frame_mask();
+  frame_head head = of_.is_client_ ? frame_head(as, payload.size(), mask) : frame_head(as, payload.size());
+  if (is_compressed) head.mark_compressed();
+  to.append(text_of(head.bytes()));
   const std::size_t begin = to.size();
   to.append(payload);
-  apply_mask(std::as_writable_bytes(std::span(to).subspan(begin)), mask, 0);
+  if (of_.is_client_) apply_mask(std::as_writable_bytes(std::span(to).subspan(begin)), mask, 0);
 }
 
 link lasting::send_now(opcode as, std::string_view payload, std::error_code& error) {

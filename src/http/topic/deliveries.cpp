@@ -22,7 +22,7 @@ link lasting::link_of(const event_stream& of) noexcept { return of.connection_; 
 
 lasting::encoding lasting::encoding_of() const noexcept {
   if (of_.is_client_) return encoding::masked;
-  if (!of_.is_events_) return encoding::frame;
+  if (!of_.is_events_) return of_.compresses_ ? encoding::compressed : encoding::frame;
   return of_.is_chunked_ ? encoding::chunk : encoding::plain;
 }
 

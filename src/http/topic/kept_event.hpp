@@ -37,7 +37,9 @@ struct kept_event {
   [[nodiscard]] std::size_t bytes() const noexcept {
     std::size_t sum = sizeof(kept_event) + id.size() + name.size();
     for (const published_text& each : texts) sum += each == nullptr ? 0 : each->text.size();
-    return sum;
+    const published_text& frame = texts[static_cast<std::size_t>(lasting::encoding::frame)];
+    // What does not become smaller is the frame itself.
+    return texts[static_cast<std::size_t>(lasting::encoding::compressed)] == frame ? sum - frame->text.size() : sum;
   }
 };
 

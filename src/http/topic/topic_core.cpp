@@ -50,12 +50,27 @@ published_text topic_core::encoded(kept_event& of, lasting& to) {
   const lasting::encoding as = to.encoding_of();
   if (as == lasting::encoding::masked) {
     std::string text;
-    to.append_frame(text, opcode::text, of.data());
+    const std::string_view smaller = to.compressed(opcode::text, of.data());
+    to.append_frame(text, opcode::text, smaller.empty() ? of.data() : smaller, !smaller.empty());
     return admit(std::move(text));
   }
-  const published_text& known = of.texts[static_cast<std::size_t>(as)];
-  if (known == nullptr && encode(of, as)) kept_bytes_ += known->text.size();
+  published_text& known = of.texts[static_cast<std::size_t>(as)];
+  if (known != nullptr) return known;
+  if (as == lasting::encoding::compressed) return known = compressed(of, to);
+  if (encode(of, as)) kept_bytes_ += known->text.size();
   return known;
+}
+
+published_text topic_core::compressed(const kept_event& of, lasting& to) {
+  const published_text& whole = of.texts[static_cast<std::size_t>(lasting::encoding::frame)];
+  const std::string_view smaller = to.compressed(opcode::text, of.data());
+  if (smaller.empty()) return whole;
+  std::string text;
+  to.append_frame(text, opcode::text, smaller, true);
+  published_text made = admit(std::move(text));
+  if (made == nullptr) return whole;
+  kept_bytes_ += made->text.size();
+  return made;
 }
 
 event_reference topic_core::make_entry(const event& sent) {

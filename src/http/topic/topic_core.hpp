@@ -76,6 +76,8 @@ class topic_core {
   /// For event streams. False if it is not admitted. Throws std::bad_alloc.
   [[nodiscard]] static bool encode(kept_event& of, lasting::encoding as);
   [[nodiscard]] published_text encoded(kept_event& of, lasting& to);
+  /// The frame as it is, if it does not become smaller or is not admitted.
+  [[nodiscard]] published_text compressed(const kept_event& of, lasting& to);
   [[nodiscard]] static published_text admit(std::string text);
   /// Encoded for every kind of subscriber; empty if it is not admitted. Throws std::bad_alloc.
   [[nodiscard]] event_reference make_entry(const event& sent);

@@ -2,6 +2,8 @@
 
 // A WebSocket that a handler of requests has accepted: the connection stays with its exchange.
 
+#include "http/websocket/upgrade.hpp"
+
 #include <tare/http/detail/lasting_connection.hpp>
 #include <tare/http/websocket.hpp>
 
@@ -11,7 +13,7 @@ class exchange;
 
 struct accepted_socket final : other_lasting_connection {
   /// Throws std::bad_alloc.
-  static accepted_socket& make(exchange& of, websocket_options with, std::uint8_t protocol);
+  static accepted_socket& make(exchange& of, websocket_options with, const upgrade::agreed& agreed);
   accepted_socket(exchange& of, websocket_options with, served begins) noexcept;
   /// Frees it, and tells the exchange how the socket has ended.
   static void leave(accepted_socket& freed) noexcept;

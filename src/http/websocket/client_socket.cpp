@@ -90,12 +90,12 @@ client_socket::client_socket(client_home::reference shared, client_connection ta
   lasting(*this).begin_client();
 }
 
-client_socket& client_socket::make(client_connection over, net::lease input, websocket_options with,
-                                   std::uint8_t protocol, std::chrono::nanoseconds write_timeout) {
+client_socket& client_socket::make(client_connection over, net::lease input, websocket_options with, const agreed& on,
+                                   std::chrono::nanoseconds write_timeout) {
   client_home::reference home;
-  lasting_work& work = make_work(frame_reader::role::client, with.max_message_bytes);
+  lasting_work& work = make_work(frame_reader::role::client, with.max_message_bytes, on.compresses);
   served begins(work);
-  work.protocol = protocol;
+  work.protocol = on.protocol;
   if (write_timeout.count() <= 0) write_timeout = std::chrono::nanoseconds::max();
   void* const memory = tare::detail::allocate_record(sizeof(client_socket));
   auto& made = *::new (memory)

@@ -72,8 +72,13 @@ class client_home {
 using client_connection = connection;
 
 struct client_socket final : other_lasting_connection {
+  /// What the handshake has agreed on.
+  struct agreed {
+    std::uint8_t protocol = 0;  ///< its number in the options plus 1; 0: none
+    bool compresses = false;
+  };
   /// `input` is what has arrived after the handshake. Throws std::bad_alloc.
-  static client_socket& make(client_connection over, net::lease input, websocket_options with, std::uint8_t protocol,
+  static client_socket& make(client_connection over, net::lease input, websocket_options with, const agreed& on,
                              std::chrono::nanoseconds write_timeout);
   client_socket(client_home::reference shared, client_connection taken, served begins, websocket_options with,
                 std::chrono::nanoseconds write_limit) noexcept;

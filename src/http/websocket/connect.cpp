@@ -2,6 +2,7 @@
 
 #include "http/characters.hpp"
 #include "http/websocket/client_socket.hpp"
+#include "http/websocket/extensions.hpp"
 #include "http/websocket/frame.hpp"
 #include "http/websocket/upgrade.hpp"
 
@@ -71,6 +72,7 @@ client_request request_for(std::string url, const std::string& key, websocket_cl
   std::string offered;
   for (const std::string& each : options.socket.protocols) offered += (offered.empty() ? "" : ", ") + each;
   if (!offered.empty()) asked.fields.add("sec-websocket-protocol", offered);
+  if (options.socket.compress) asked.fields.add("sec-websocket-extensions", detail::deflate_offer);
   return asked;
 }
 
@@ -85,20 +87,23 @@ client_options options_for(websocket_client_options& options) {
   return chosen;
 }
 
-/// The number of the subprotocol plus 1, or 0 for none, if the 101 fits the request (section 4.1).
-std::optional<std::uint8_t> agreed_by(const client_response& response, const std::string& key,
-                                      const websocket_options& options) {
+/// What the 101 agrees on, if it fits the request (section 4.1).
+std::optional<detail::client_socket::agreed> agreed_by(const client_response& response, const std::string& key,
+                                                       const websocket_options& options) {
   const fields_view fields = response.fields();
   // http::client has checked the upgrade field.
   if (!fields.has_token("connection", "upgrade")) return std::nullopt;
   if (fields.count("sec-websocket-accept") != 1) return std::nullopt;
   if (*fields.find("sec-websocket-accept") != detail::accept_key(key)) return std::nullopt;
-  if (fields.contains("sec-websocket-extensions")) return std::nullopt;
+  const std::optional<bool> compresses = detail::is_deflate_accepted(fields);
+  if (!compresses || (*compresses && !options.compress)) return std::nullopt;
+  detail::client_socket::agreed on{.compresses = *compresses};
   const auto chosen = fields.find("sec-websocket-protocol");
-  if (!chosen) return std::uint8_t{0};
+  if (!chosen) return on;
   const auto found = std::ranges::find(options.protocols, *chosen);
   if (found == options.protocols.end() || fields.count("sec-websocket-protocol") != 1) return std::nullopt;
-  return static_cast<std::uint8_t>(found - options.protocols.begin() + 1);
+  on.protocol = static_cast<std::uint8_t>(found - options.protocols.begin() + 1);
+  return on;
 }
 
 }  // namespace
@@ -121,11 +126,11 @@ task<result<websocket>> websocket::connect(std::string url, websocket_client_opt
     if (options.on_refusal) options.on_refusal(response->status(), response->fields());
     co_return std::unexpected(errc::not_an_upgrade);
   }
-  const auto protocol = agreed_by(*response, *key, options.socket);
-  if (!protocol) co_return std::unexpected(errc::malformed);
+  const auto agreed = agreed_by(*response, *key, options.socket);
+  if (!agreed) co_return std::unexpected(errc::malformed);
   upgraded_stream taken = response->take_stream();
-  detail::client_socket& made = detail::client_socket::make(
-      taken.take_connection(), taken.take_input(), std::move(options.socket), *protocol, options.write_timeout);
+  detail::client_socket& made = detail::client_socket::make(taken.take_connection(), taken.take_input(),
+                                                            std::move(options.socket), *agreed, options.write_timeout);
   co_return websocket(tare::detail::to_link(&made));
 }
 

@@ -49,7 +49,8 @@ bool frame_reader::begin_frame() noexcept {
   const unsigned first = value_of(head_[0]);
   const unsigned second = value_of(head_[1]);
   const bool masked = (second & 0x80U) != 0;
-  if ((first & 0x70U) != 0) return false;  // extensions, none of which was negotiated
+  const bool is_compressed = (first & 0x40U) != 0;
+  if ((first & 0x30U) != 0 || (is_compressed && !may_be_compressed_)) return false;  // of no negotiated extension
   if (masked != (role_ == role::server)) return false;
   final_ = (first & 0x80U) != 0;
   opcode_ = static_cast<opcode>(first & 0x0FU);
@@ -68,19 +69,20 @@ bool frame_reader::begin_frame() noexcept {
 
   switch (opcode_) {
     case opcode::continuation:
-      return in_message_;
+      return in_message_ && !is_compressed;
     case opcode::text:
     case opcode::binary:
       if (in_message_) return false;
       in_message_ = true;
       message_is_text_ = opcode_ == opcode::text;
+      message_is_compressed_ = is_compressed;
       text_ = {};
       return true;
     case opcode::close:
     case opcode::ping:
     case opcode::pong:
       control_.clear();
-      return final_ && left_ <= max_control_bytes;
+      return final_ && left_ <= max_control_bytes && !is_compressed;
   }
   return false;
 }
@@ -92,7 +94,7 @@ bool frame_reader::take_payload(std::span<std::byte> piece) {
   }
   const std::string_view text(reinterpret_cast<const char*>(piece.data()), piece.size());
   (is_control() ? control_ : message_).append(text);
-  return is_control() || !message_is_text_ || text_.feed(text);
+  return is_control() || !message_is_text_ || message_is_compressed_ || text_.feed(text);
 }
 
 frame_reader::progress frame_reader::end_frame() noexcept {
@@ -118,7 +120,7 @@ frame_reader::progress frame_reader::end_frame() noexcept {
     default:
       if (!final_) return progress::incomplete;
       in_message_ = false;
-      if (message_is_text_ && !text_.complete()) return fail(close_code::bad_text);
+      if (message_is_text_ && !message_is_compressed_ && !text_.complete()) return fail(close_code::bad_text);
       return progress::message;
   }
 }

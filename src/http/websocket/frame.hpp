@@ -45,8 +45,10 @@ class frame_reader {
   };
   enum class role : std::uint8_t { server, client };
 
-  /// A server accepts only masked frames, a client only unmasked ones.
-  frame_reader(role as, std::size_t max_message_bytes) noexcept : max_bytes_(max_message_bytes), role_(as) {}
+  /// A server accepts only masked frames, a client only unmasked ones. Messages may be compressed if that has been
+  /// negotiated (RFC 7692).
+  frame_reader(role as, std::size_t max_message_bytes, bool may_be_compressed = false) noexcept
+      : max_bytes_(max_message_bytes), role_(as), may_be_compressed_(may_be_compressed) {}
 
   /// Parses up to the next event. Then `consumed()` bytes of `bytes` have been processed, and unmasked in place.
   [[nodiscard]] progress feed(std::span<std::byte> bytes);
@@ -58,7 +60,10 @@ class frame_reader {
   [[nodiscard]] std::size_t held_bytes() const noexcept { return message_.capacity(); }
   /// The complete message; taking it makes room for the next.
   [[nodiscard]] std::string take_message() noexcept;
+  [[nodiscard]] std::string_view message() const noexcept { return message_; }
   [[nodiscard]] bool is_text() const noexcept { return message_is_text_; }
+  /// The message must be decompressed; only then it can be checked that a text is UTF-8.
+  [[nodiscard]] bool is_compressed() const noexcept { return message_is_compressed_; }
   [[nodiscard]] std::string_view control() const noexcept { return control_; }
   [[nodiscard]] std::uint16_t code() const noexcept { return code_; }
   [[nodiscard]] close_code failure() const noexcept { return failure_; }
@@ -93,6 +98,8 @@ class frame_reader {
   bool in_frame_ = false;
   bool in_message_ = false;  ///< between the first frame and the final one
   bool message_is_text_ = false;
+  bool may_be_compressed_ = false;
+  bool message_is_compressed_ = false;
 };
 
 /// The head of a final frame.
@@ -101,6 +108,8 @@ class frame_head {
   frame_head(opcode of, std::size_t payload_bytes) noexcept;
   /// The payload will be masked.
   frame_head(opcode of, std::size_t payload_bytes, const frame_mask& mask) noexcept;
+  /// The message is compressed.
+  void mark_compressed() noexcept { bytes_[0] |= std::byte{0x40}; }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return std::span(bytes_).first(size_); }
 
  private:

@@ -3,6 +3,7 @@
 #include "http/exchange.hpp"
 #include "http/lasting/lasting.hpp"
 #include "http/server_core.hpp"
+#include "http/websocket/extensions.hpp"
 #include "http/websocket/frame.hpp"
 
 #include <algorithm>
@@ -48,7 +49,7 @@ task<std::optional<upgrade::agreed>> upgrade::check(request& asked, response& an
                                                     const websocket_options& options) {
   const fields_view asks = asked.fields();
   exchange& of = asked.of();
-  agreed with{.key = accept_key(asks.find("sec-websocket-key").value_or("")), .protocol = 0};
+  agreed with{.key = accept_key(asks.find("sec-websocket-key").value_or(""))};
   const bool is_handshake = asked.method() == "GET" && asked.minor_version() > 0 && of.body_complete() &&
                             asks.has_token("upgrade", "websocket") && asks.has_token("connection", "upgrade") &&
                             asks.count("sec-websocket-key") == 1 && !with.key.empty();
@@ -68,6 +69,7 @@ task<std::optional<upgrade::agreed>> upgrade::check(request& asked, response& an
     co_return std::nullopt;
   }
   with.protocol = agreed_protocol(asks, options.protocols);
+  if (options.compress) with.extension = accept_deflate(asks).value_or("");
   co_return with;
 }
 
@@ -75,6 +77,7 @@ fields upgrade::response_to(const agreed& with, const websocket_options& options
   fields sent;
   sent.add("upgrade", "websocket").add("connection", "Upgrade").add("sec-websocket-accept", with.key);
   if (with.protocol != 0) sent.add("sec-websocket-protocol", options.protocols[with.protocol - 1U]);
+  if (with.compresses()) sent.add("sec-websocket-extensions", with.extension);
   return sent;
 }
 
@@ -111,8 +114,9 @@ task<> refuse_for_memory(response& answer) {
 }
 
 /// Made before anything is sent, because memory may be short, and frames may follow the request in the same buffer.
-lasting_work& make_first_work(const lasting_route& route, std::uint16_t number, exchange& of, bool takes_request) {
-  lasting_work& work = make_work(frame_reader::role::server, route.options().max_message_bytes);
+lasting_work& make_first_work(const lasting_route& route, std::uint16_t number, exchange& of, bool takes_request,
+                              bool compresses) {
+  lasting_work& work = make_work(frame_reader::role::server, route.options().max_message_bytes, compresses);
   served owner(work);
   work.route = &route;
   work.route_number = number;
@@ -132,7 +136,7 @@ task<> upgrade::to_websocket(const websocket_route& route, request& asked, respo
     co_await refuse_for_memory(answer);
     co_return;
   }
-  lasting_work& work = make_first_work(route, room.number(), of, route.takes_request());
+  lasting_work& work = make_first_work(route, room.number(), of, route.takes_request(), with->compresses());
   served next(work);
   work.protocol = with->protocol;
   const fields sent = response_to(*with, route.options());
@@ -157,7 +161,7 @@ task<> upgrade::to_events(const events_route& route, request& asked, response& a
     co_await refuse_for_memory(answer);
     co_return;
   }
-  lasting_work& work = make_first_work(route, room.number(), of, route.takes_request());
+  lasting_work& work = make_first_work(route, room.number(), of, route.takes_request(), false);
   served next(work);
   work.is_events = true;
   work.is_chunked = asked.minor_version() > 0;

@@ -60,8 +60,10 @@ class upgrade {
   [[nodiscard]] static task<> to_events(const events_route& route, request& asked, response& answer);
 
   struct agreed {
-    std::string key;            ///< of Sec-WebSocket-Accept
-    std::uint8_t protocol = 0;  ///< its number in the options plus 1; 0: none
+    std::string key;                  ///< of Sec-WebSocket-Accept
+    std::uint8_t protocol = 0;        ///< its number in the options plus 1; 0: none
+    std::string_view extension = {};  ///< a constant; empty: none
+    [[nodiscard]] bool compresses() const noexcept { return !extension.empty(); }
   };
   /// Checks a handshake, and responds if it is not valid.
   [[nodiscard]] static task<std::optional<agreed>> check(request& asked, response& answer,

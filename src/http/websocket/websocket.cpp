@@ -38,10 +38,10 @@ accepted_socket::accepted_socket(exchange& of, websocket_options with, served be
   lasting(*this).borrow();
 }
 
-accepted_socket& accepted_socket::make(exchange& of, websocket_options with, std::uint8_t protocol) {
-  lasting_work& work = make_work(frame_reader::role::server, with.max_message_bytes);
+accepted_socket& accepted_socket::make(exchange& of, websocket_options with, const upgrade::agreed& agreed) {
+  lasting_work& work = make_work(frame_reader::role::server, with.max_message_bytes, agreed.compresses());
   served begins(work);
-  work.protocol = protocol;
+  work.protocol = agreed.protocol;
   void* const memory = tare::detail::allocate_record(sizeof(accepted_socket));
   return *::new (memory) accepted_socket(of, std::move(with), std::move(begins));
 }
@@ -66,7 +66,7 @@ task<result<websocket>> websocket::accept(request& asked, response& answer, webs
   detail::exchange& of = asked.of();
   const fields sent = detail::upgrade::response_to(*with, options);
   // Before anything is sent, because frames may follow the handshake in the same buffer, and memory may be short.
-  detail::accepted_socket& made = detail::accepted_socket::make(of, std::move(options), with->protocol);
+  detail::accepted_socket& made = detail::accepted_socket::make(of, std::move(options), *with);
   websocket socket(tare::detail::to_link(&made));
   if (auto switched = co_await of.upgrade(sent); !switched) co_return std::unexpected(switched.error());
   detail::lasting(made).take_input(of.take_input());

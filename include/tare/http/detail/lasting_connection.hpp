@@ -114,6 +114,7 @@ class lasting_connection : private tare::detail::io_wait {
   bool is_chunked_ : 1 = false;   ///< an event stream of HTTP/1.1
   bool is_borrowed_ : 1 = false;  ///< of websocket::accept: an exchange owns the stream
   bool is_client_ : 1 = false;    ///< of websocket::connect
+  bool compresses_ : 1 = false;   ///< permessage-deflate has been negotiated
 };
 
 /// One whose stream is found by a function.
