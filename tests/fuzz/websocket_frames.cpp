@@ -1,5 +1,6 @@
 // Any input, in pieces of any size, consists of frames that satisfy their invariants, or fails with a code to close
-// with; the sizes of the pieces make no difference. The first byte selects the sizes, and which side reads.
+// with; the sizes of the pieces make no difference. The first byte selects the sizes, which side reads, and whether
+// messages may be compressed.
 
 #include "fuzz/check.hpp"
 #include "http/websocket/frame.hpp"
@@ -26,10 +27,11 @@ bool is_utf8(std::string_view text) {
   return whole.feed(text) && whole.complete();
 }
 
-std::string read(std::span<const std::uint8_t> input, std::size_t piece_size, frame_reader::role role) {
+std::string read(std::span<const std::uint8_t> input, std::size_t piece_size, frame_reader::role role,
+                 bool compresses) {
   std::vector<std::byte> bytes;
   for (const std::uint8_t byte : input) bytes.push_back(std::byte{byte});
-  frame_reader reader(role, max_bytes);
+  frame_reader reader(role, max_bytes, compresses);
   std::string seen;
   std::span<std::byte> rest = bytes;
   while (!rest.empty()) {
@@ -44,8 +46,10 @@ std::string read(std::span<const std::uint8_t> input, std::size_t piece_size, fr
           break;
         case frame_reader::progress::message: {
           const bool text = reader.is_text();
+          const bool compressed = reader.is_compressed();
+          check(compresses || !compressed);
           const std::string message = reader.take_message();
-          check(message.size() <= max_bytes && (!text || is_utf8(message)));
+          check(message.size() <= max_bytes && (!text || compressed || is_utf8(message)));
           seen += (text ? "text " : "binary ") + message + "\n";
           break;
         }
@@ -72,6 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::span<const std::uint8_t> bytes(data + 1, size - 1);
   const auto role = (data[0] & 0x80U) != 0 ? frame_reader::role::client : frame_reader::role::server;
-  check(read(bytes, (data[0] & 0x7FU) + 1U, role) == read(bytes, bytes.size() + 1, role));
+  const bool compresses = (data[0] & 0x40U) != 0;
+  check(read(bytes, (data[0] & 0x3FU) + 1U, role, compresses) == read(bytes, bytes.size() + 1, role, compresses));
   return 0;
 }

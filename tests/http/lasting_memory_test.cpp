@@ -2,6 +2,7 @@
 // kernel's figures for this process. The clients are in another process.
 
 #include "http/loopback.hpp"
+#include "http/websocket/deflate.hpp"
 #include "http/websocket_frames.hpp"
 #include "support/identity.hpp"
 #include "support/own_memory.hpp"
@@ -43,7 +44,7 @@ constexpr int few = 200;
 constexpr int many = 6000;
 constexpr int messages = 10;
 
-enum class protocol : std::uint8_t { websocket, events };
+enum class protocol : std::uint8_t { websocket, compressed, events };
 
 /// Opens an event stream and reads the events.
 template <class Stream>
@@ -61,14 +62,32 @@ task<bool> listen(Stream& stream) {
   }
 }
 
+/// What the client of a WebSocket sends, and gets back.
+struct exchanged {
+  std::string handshake;
+  std::string frame;
+  std::string answer;
+};
+
+exchanged exchanged_by(protocol what) {
+  if (what == protocol::websocket) {
+    return {.handshake = tare::test::handshake_for("/"),
+            .frame = tare::test::masked_frame(0x81, "a message"),
+            .answer = tare::test::server_frame(0x81, "a message")};
+  }
+  http::detail::message_codec codec;
+  const std::string packed(codec.compress(std::string(5000, 'm')));
+  return {.handshake = tare::test::handshake_for("/", "Sec-WebSocket-Extensions: permessage-deflate\r\n"),
+          .frame = tare::test::masked_frame(0xC1, packed),
+          .answer = tare::test::server_frame(0xC1, packed)};
+}
+
 /// Opens a WebSocket and exchanges the messages.
 template <class Stream>
-task<bool> talk(Stream& stream) {
-  const std::string asks = tare::test::handshake_for("/");
+task<bool> talk(Stream& stream, protocol what) {
+  const auto [asks, frame, answer] = exchanged_by(what);
   if (!co_await stream.write(std::as_bytes(std::span(asks)))) co_return false;
   std::string got;
-  const std::string frame = tare::test::masked_frame(0x81, "a message");
-  const std::string answer = tare::test::server_frame(0x81, "a message");
   std::size_t end = std::string::npos;
   int sent = 0;
   for (;;) {
@@ -89,7 +108,7 @@ task<bool> talk(Stream& stream) {
 
 template <class Stream>
 task<bool> use(Stream& stream, protocol what) {
-  return what == protocol::events ? listen(stream) : talk(stream);
+  return what == protocol::events ? listen(stream) : talk(stream, what);
 }
 
 /// The clients: each connects, exchanges its messages, and stays until `control` is closed.
@@ -211,6 +230,14 @@ TEST(lasting_memory, of_a_websocket_after_ten_messages_each_way) {
   EXPECT_LE(weight, max_bytes);
 }
 
+TEST(lasting_memory, of_a_websocket_after_ten_compressed_messages_each_way) {
+  http::router routes;
+  routes.websocket("/", echo, {.compress = true});
+  const double weight = weigh(protocol::compressed, routes, std::nullopt, {});
+  std::cout << "bytes per WebSocket with compression: " << weight << "\n";
+  EXPECT_LE(weight, max_bytes);
+}
+
 TEST(lasting_memory, of_a_websocket_over_tls_after_ten_messages_each_way) {
   const support::identity& ours = support::identity::shared();
   http::router routes;
@@ -219,6 +246,63 @@ TEST(lasting_memory, of_a_websocket_over_tls_after_ten_messages_each_way) {
   const double weight = weigh(protocol::websocket, routes, of_server, ours.certificate);
   std::cout << "bytes per WebSocket over TLS: " << weight << "\n";
   EXPECT_LE(weight, max_tls_bytes);
+}
+
+/// A server in another process, which echoes until `control` is closed.
+task<> serve_echo(int control) {
+  auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
+  const std::uint16_t port = listening.local()->port();
+  if (::write(control, &port, sizeof port) != sizeof port) co_return;
+  http::router routes;
+  routes.websocket("/", echo);
+  http::server serving(std::move(routes));
+  auto serve = [&]() -> task<> { (void)co_await serving.serve(std::move(listening)); };
+  auto wait = [&]() -> task<> { (void)co_await tare::net::wait_readable(control); };
+  co_await tare::when_any(serve(), wait());
+}
+
+task<double> weigh_clients(std::uint16_t port) {
+  const std::string url = "ws://127.0.0.1:" + std::to_string(port);
+  std::vector<http::websocket> held;
+  held.reserve(many);
+  double at_few = 0;
+  while (held.size() < many) {
+    auto made = co_await http::websocket::connect(url);
+    EXPECT_TRUE(made);
+    if (!made) co_return 1e9;
+    for (int i = 0; i < messages; ++i) {
+      const auto sent = co_await made->send_text("a message");
+      const auto got = co_await made->receive();
+      EXPECT_TRUE(sent && got);
+    }
+    held.push_back(std::move(*made));
+    if (held.size() == few) at_few = support::anonymous_bytes();
+  }
+  co_return (support::anonymous_bytes() - at_few) / (many - few);
+}
+
+TEST(lasting_memory, of_a_client_after_ten_messages_each_way) {
+  std::array<int, 2> control{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, control.data()), 0);
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(control[0]);
+    tare::run(serve_echo(control[1]));
+    ::_exit(0);
+  }
+  ::close(control[1]);
+  std::uint16_t port = 0;
+  ASSERT_EQ(::read(control[0], &port, sizeof port), static_cast<ssize_t>(sizeof port));
+  tare::runtime rt;
+  const double weight = rt.run(weigh_clients(port));
+  ::close(control[0]);
+  ::waitpid(child, nullptr, 0);
+  std::cout << "bytes per WebSocket of a client: " << weight << "\n";
+  EXPECT_LE(weight, 400);
 }
 
 TEST(lasting_memory, of_an_event_stream_after_ten_events) {

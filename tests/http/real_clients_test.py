@@ -74,6 +74,7 @@ def websocket(port):
     async def talk():
         uri = f"ws://127.0.0.1:{port}/chat"
         async with websockets.connect(uri, compression="deflate", max_size=None) as socket:
+            assert [each.name for each in socket.extensions] == ["permessage-deflate"], socket.extensions
             for message in ("", "hello", "gr\u00fc\u00df \U0001f600", "x" * 70_000, b"\x00\xff" * 500):
                 await socket.send(message)
                 assert await socket.recv() == message
@@ -81,6 +82,10 @@ def websocket(port):
             assert await socket.recv() == "in several frames"
             await asyncio.wait_for(await socket.ping(), 10)
         assert socket.close_code == 1000
+        async with websockets.connect(uri, compression=None) as socket:
+            assert not socket.extensions
+            await socket.send("not compressed" * 100)
+            assert await socket.recv() == "not compressed" * 100
         async with websockets.connect(uri) as socket:
             await socket.send("x" * 2_000_000)
             try:

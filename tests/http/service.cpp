@@ -35,7 +35,9 @@ task<> item(http::request& asked, http::response& answer) {
 }
 
 task<> chat(http::request& asked, http::response& answer) {
-  auto socket = co_await http::websocket::accept(asked, answer);
+  http::websocket_options options;
+  options.compress = true;
+  auto socket = co_await http::websocket::accept(asked, answer, std::move(options));
   if (!socket) co_return;
   while (auto got = co_await socket->receive()) {
     if (!co_await socket->send(got->kind, got->data)) break;

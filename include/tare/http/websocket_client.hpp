@@ -47,7 +47,7 @@ struct websocket_client_options {
   std::function<void(unsigned status, fields_view fields)> on_refusal = {};
 };
 
-// `websocket::connect(url, options)`; the url is ws[s]://host[:port][/path][?query].
+// `websocket::connect(url, options)`; the URL is ws[s]://host[:port][/path][?query].
 //
 // **Errors** errc::bad_url; errc::not_an_upgrade if the server responds with another status than 101; errc::malformed
 // if its 101 does not fit the request: another Sec-WebSocket-Accept, a subprotocol or an extension that was not
