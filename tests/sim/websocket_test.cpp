@@ -46,14 +46,16 @@ task<> echo_in_order(http::websocket socket) {
   }
 }
 
-task<> serve_sockets(const world& w) {
+task<> serve_sockets(const world& w, bool compresses) {
   auto listening = tare::net::listener::bind(tare::net::endpoint::any(80));
   if (!listening) {
     EXPECT_TRUE(w.fault_may_fail()) << listening.error().message();
     co_return;
   }
   http::router routes;
-  routes.websocket("/echo", echo_in_order);
+  http::websocket_options options;
+  options.compress = compresses;
+  routes.websocket("/echo", echo_in_order, options);
   http::server server(std::move(routes));
   const auto served = co_await server.serve(std::move(*listening));
   EXPECT_TRUE(served || w.fault_may_fail());
@@ -81,12 +83,14 @@ task<> receive_messages(const world& w, http::websocket& by) {
   }
 }
 
-task<> exchange(world& w) {
+task<> exchange(world& w, bool compresses) {
   auto& server = w.add_host("server");
-  server.spawn(serve_sockets(w));
+  server.spawn(serve_sockets(w, compresses));
   co_await tare::sleep_for(1ms);
   const std::string url = "ws://" + server.address() + "/echo";
-  auto socket = co_await http::websocket::connect(url);
+  http::websocket_client_options options;
+  options.socket.compress = compresses;
+  auto socket = co_await http::websocket::connect(url, std::move(options));
   if (!socket) {
     EXPECT_TRUE(w.fault_may_fail()) << socket.error().message();
     co_return;
@@ -96,11 +100,11 @@ task<> exchange(world& w) {
   EXPECT_TRUE(closed || w.fault_may_fail()) << closed.error().message();
 }
 
-TEST(sim_websocket, exchanges_whole_messages_under_every_fault) {
+void explore_exchange(bool compresses) {
   tare::sim::explore_options chosen;
   chosen.failed = [] { return ::testing::Test::HasFailure(); };
   chosen.max_bytes = 20;
-  const auto seen = tare::sim::explore(chosen, [](world& w) { return exchange(w); });
+  const auto seen = tare::sim::explore(chosen, [compresses](world& w) { return exchange(w, compresses); });
   std::printf("%s\n", tare::sim::to_string(seen).c_str());
   EXPECT_EQ(seen.awaits.tried, seen.awaits.possible);
   EXPECT_EQ(seen.allocations.tried, seen.allocations.possible);
@@ -108,5 +112,9 @@ TEST(sim_websocket, exchanges_whole_messages_under_every_fault) {
   EXPECT_EQ(seen.reads.tried, seen.reads.possible);
   EXPECT_GT(seen.runs, 300U);
 }
+
+TEST(sim_websocket, exchanges_whole_messages_under_every_fault) { explore_exchange(false); }
+
+TEST(sim_websocket, exchanges_compressed_messages_under_every_fault) { explore_exchange(true); }
 
 }  // namespace
