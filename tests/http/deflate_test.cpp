@@ -4,6 +4,7 @@
 
 #include "http/websocket/extensions.hpp"
 #include "http/websocket/frame.hpp"
+#include "http/websocket_frames.hpp"
 
 #include <gtest/gtest.h>
 
@@ -215,6 +216,20 @@ TEST(deflate, is_marked_only_on_the_first_frame_of_a_message) {
   EXPECT_EQ(reached({0xE1}, true), progress::failed) << "with another bit";
   EXPECT_EQ(reached({0xD1}, true), progress::failed);
   EXPECT_EQ(reached({0xC1}, false), progress::failed) << "not negotiated";
+}
+
+// What does not compress becomes larger than the message, which may be as large as the limit.
+TEST(deflate, may_exceed_the_limit_by_what_it_adds) {
+  const auto reached = [](unsigned char first, std::size_t size) {
+    frame_reader reader(frame_reader::role::client, 1000, true);
+    std::string frame = tare::test::server_frame(first, std::string(size, 'x'));
+    return reader.feed(std::as_writable_bytes(std::span(frame)));
+  };
+  using progress = frame_reader::progress;
+  EXPECT_EQ(reached(0xC2, 1064), progress::message);
+  EXPECT_EQ(reached(0xC2, 1065), progress::failed);
+  EXPECT_EQ(reached(0x82, 1000), progress::message);
+  EXPECT_EQ(reached(0x82, 1001), progress::failed);
 }
 
 }  // namespace

@@ -141,7 +141,7 @@ frame_reader::progress frame_reader::feed(std::span<std::byte> bytes) {
       }
       if (!begin_frame()) return fail(close_code::protocol_error);
       in_frame_ = true;
-      if (!is_control() && left_ > max_bytes_ - message_.size()) return fail(close_code::too_large);
+      if (!is_control() && left_ > max_payload_bytes() - message_.size()) return fail(close_code::too_large);
       continue;
     }
     const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));

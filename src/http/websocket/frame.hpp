@@ -74,6 +74,10 @@ class frame_reader {
     return progress::failed;
   }
   [[nodiscard]] std::size_t head_size() const noexcept;
+  /// What does not compress becomes a little larger.
+  [[nodiscard]] std::size_t max_payload_bytes() const noexcept {
+    return message_is_compressed_ ? max_bytes_ + max_bytes_ / 1024 + 64 : max_bytes_;
+  }
   /// Processes a complete head; false if it violates the protocol.
   [[nodiscard]] bool begin_frame() noexcept;
   [[nodiscard]] bool take_payload(std::span<std::byte> piece);
