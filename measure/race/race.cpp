@@ -1,18 +1,13 @@
 #include "measure/race/race.hpp"
 
 #include "base/proc/memory.hpp"
-#include "measure/process/run.hpp"
-#include "measure/weigh/prepare.hpp"
+#include "measure/race/entrant.hpp"
 #include "measure/weigh/weigh.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <poll.h>
-
 #include <algorithm>
-#include <ctime>
-#include <map>
+#include <chrono>
 #include <utility>
 
 namespace tare::measure {
@@ -38,14 +33,10 @@ class runner {
     std::string failed;
   };
 
-  [[nodiscard]] bool told_to_stop() const {
-    pollfd watched{stop_, POLLIN, 0};
-    return stop_ >= 0 && ::poll(&watched, 1, 0) > 0;
-  }
+  [[nodiscard]] bool told_to_stop() const { return measure::told_to_stop(stop_); }
   void complain(std::string_view line) const {
     if (listener_.complaint) listener_.complaint(line);
   }
-  [[nodiscard]] bool prepare_peer(const peer& one);
   [[nodiscard]] std::vector<std::uint64_t> counts_of(const workload& what) const;
   [[nodiscard]] bool takes(const peer& who, const workload& what, std::uint64_t n) const;
   void measure(const workload& what, unsigned repeat);
@@ -60,35 +51,6 @@ class runner {
   std::vector<const peer*> ready_;
   std::vector<lane> lanes_;
 };
-
-bool runner::prepare_peer(const peer& one) {
-  race_peer about{.name = one.name,
-                  .title = one.title,
-                  .language = one.language,
-                  .version = {},
-                  .subject = one.subject,
-                  .floor = one.floor,
-                  .absent = {},
-                  .failed = {}};
-  if (const auto need = missing_need(one, plan_.root, stop_)) {
-    // Not an error, because no machine has every toolchain.
-    about.absent = need->text();
-    if (!told_to_stop()) complain(fmt::format("{} is left out: {}", one.name, about.absent));
-  } else {
-    auto version = prepare(one, plan_.root, stop_, [&](std::string_view what) {
-      if (listener_.progress) listener_.progress(fmt::format("{}: {}", one.name, what));
-    });
-    if (version) {
-      about.version = std::move(*version);
-    } else {
-      about.failed = version.error().message;
-      if (version.error().kind != base::fault::interrupted) complain(fmt::format("{}: {}", one.name, about.failed));
-    }
-  }
-  const bool usable = about.absent.empty() && about.failed.empty();
-  results_.peers.push_back(std::move(about));
-  return usable;
-}
 
 std::vector<std::uint64_t> runner::counts_of(const workload& what) const {
   if (!plan_.counts.empty()) return plan_.counts;
@@ -157,24 +119,16 @@ void runner::measure(const workload& what, unsigned repeat) {
   }
 }
 
-/// The commit of the source tree, if it is a git checkout.
-std::string commit_of(const std::filesystem::path& root, stop_signal stop) {
-  auto described =
-      run({{"git", "describe", "--always", "--dirty", "--abbrev=10"}, root}, std::chrono::seconds(10), stop);
-  if (!described) return {};
-  return described->substr(0, described->find('\n'));
-}
-
 race_results runner::run() {
   const auto start = std::chrono::steady_clock::now();
-  results_.date = today();
+  results_ = results_of_today(plan_.root, stop_);
   results_.quick = plan_.quick;
   results_.repeats = plan_.repeats;
-  results_.where = base::this_machine();
-  results_.commit = commit_of(plan_.root, stop_);
   for (const peer& one : plan_.peers) {
     if (told_to_stop()) break;
-    if (prepare_peer(one)) ready_.push_back(&one);
+    race_peer about = prepare_entrant(one, plan_.root, listener_, stop_);
+    if (about.absent.empty() && about.failed.empty()) ready_.push_back(&one);
+    results_.peers.push_back(std::move(about));
   }
   for (unsigned repeat = 1; repeat <= plan_.repeats; ++repeat) {
     for (const workload* what : plan_.workloads) {
@@ -202,13 +156,6 @@ race_results runner::run() {
 }
 
 }  // namespace
-
-std::string today() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  if (::gmtime_r(&now, &parts) == nullptr) return {};
-  return fmt::format("{:%Y-%m-%d}", parts);
-}
 
 race_results race(const race_plan& plan, const race_listener& listener, stop_signal stop) {
   return runner(plan, listener, stop).run();

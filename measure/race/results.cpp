@@ -23,16 +23,21 @@ double seconds_of(std::chrono::nanoseconds time) { return std::chrono::duration<
 ordered_json json_of(const sample& point) {
   ordered_json reported = ordered_json::object();
   for (const auto& [key, value] : point.reported) reported[key] = value;
-  return {{"n", point.n},
-          {"rss_bytes", point.held.resident},
-          {"pss_bytes", point.held.proportional},
-          {"anonymous_bytes", point.held.anonymous},
-          {"page_table_bytes", point.held.page_tables},
-          {"peak_bytes", point.held.peak},
-          {"swapped_bytes", point.held.swapped},
-          {"ready_seconds", seconds_of(point.ready)},
-          {"cpu_seconds", seconds_of(point.cpu)},
-          {"reported", std::move(reported)}};
+  ordered_json json{{"n", point.n},
+                    {"rss_bytes", point.held.resident},
+                    {"pss_bytes", point.held.proportional},
+                    {"anonymous_bytes", point.held.anonymous},
+                    {"page_table_bytes", point.held.page_tables},
+                    {"peak_bytes", point.held.peak},
+                    {"swapped_bytes", point.held.swapped},
+                    {"ready_seconds", seconds_of(point.ready)},
+                    {"cpu_seconds", seconds_of(point.cpu)},
+                    {"reported", std::move(reported)}};
+  if (point.burst != 0) json["burst_rss_bytes"] = point.burst;
+  if (point.closed != 0) json["closed_rss_bytes"] = point.closed;
+  if (point.kernel.slab) json["slab_bytes"] = *point.kernel.slab;
+  if (point.kernel.sockets) json["socket_bytes"] = *point.kernel.sockets;
+  return json;
 }
 
 ordered_json json_of(const race_entry& entry) {
@@ -70,6 +75,17 @@ std::uint64_t whole_number(const ordered_json& json, const char* key) {
   return value.get<std::uint64_t>();
 }
 
+/// Nothing if the key is missing.
+std::optional<std::int64_t> difference(const ordered_json& json, const char* key) {
+  constexpr std::int64_t largest = std::int64_t{1} << 60U;
+  const auto found = json.find(key);
+  if (found == json.end()) return std::nullopt;
+  const bool fits = found->is_number_unsigned() ? found->get<std::uint64_t>() <= std::uint64_t{largest}
+                                                : found->is_number_integer() && found->get<std::int64_t>() >= -largest;
+  if (!fits) throw wrong_file{fmt::format("'{}' is not a number of bytes", key)};
+  return found->get<std::int64_t>();
+}
+
 std::chrono::nanoseconds time(const ordered_json& json, const char* key) {
   constexpr double longest = 1e9;
   const double value = json.at(key).get<double>();
@@ -87,6 +103,9 @@ sample sample_of(const ordered_json& json) {
                         .swapped = whole_number(json, "swapped_bytes")},
                .ready = time(json, "ready_seconds"),
                .cpu = time(json, "cpu_seconds")};
+  if (json.contains("burst_rss_bytes")) point.burst = whole_number(json, "burst_rss_bytes");
+  if (json.contains("closed_rss_bytes")) point.closed = whole_number(json, "closed_rss_bytes");
+  point.kernel = {.slab = difference(json, "slab_bytes"), .sockets = difference(json, "socket_bytes")};
   for (const auto& [key, value] : json.at("reported").items()) point.reported.emplace(key, value.get<double>());
   return point;
 }
@@ -109,6 +128,12 @@ race_entry entry_of(const ordered_json& json) {
   return entry;
 }
 
+bool measures_connections(const ordered_json& json) {
+  const std::string measured = json.value("measured", "tasks");
+  if (measured != "tasks" && measured != "connections") throw wrong_file{"'measured' is not 'tasks' or 'connections'"};
+  return measured == "connections";
+}
+
 race_results results_of(const ordered_json& json) {
   if (!json.is_object() || json.value("kind", "") != kind) throw wrong_file{"it contains no results of tare race"};
   if (const int schema = json.at("schema").get<int>(); schema != race_schema) {
@@ -117,6 +142,7 @@ race_results results_of(const ordered_json& json) {
   }
   race_results results{.date = json.at("date"),
                        .commit = json.at("commit"),
+                       .connections = measures_connections(json),
                        .quick = json.at("quick"),
                        .repeats = json.at("repeats"),
                        .seconds = json.at("seconds"),
@@ -169,6 +195,7 @@ std::string to_json(const race_results& results) {
                    {"schema", race_schema},
                    {"date", results.date},
                    {"commit", results.commit},
+                   {"measured", results.connections ? "connections" : "tasks"},
                    {"quick", results.quick},
                    {"repeats", results.repeats},
                    {"seconds", results.seconds},

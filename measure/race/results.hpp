@@ -41,8 +41,9 @@ struct race_entry {
 };
 
 struct race_results {
-  std::string date;    ///< "2026-01-31"
-  std::string commit;  ///< of the measured tree, with "-dirty" if it had changes; empty if unknown
+  std::string date;          ///< "2026-01-31"
+  std::string commit;        ///< of the measured tree, with "-dirty" if it had changes; empty if unknown
+  bool connections = false;  ///< connections were weighed: the workloads are their kinds
   bool quick = false;
   unsigned repeats = 0;
   double seconds = 0;  ///< how long the race took

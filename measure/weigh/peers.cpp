@@ -18,6 +18,7 @@ namespace tare::measure {
 namespace {
 
 constexpr std::string_view workload_place = "{workload}";
+constexpr std::string_view kind_place = "{kind}";
 constexpr std::string_view default_workload = "empty";
 constexpr std::chrono::seconds check_time_limit{30};
 
@@ -146,9 +147,35 @@ void read_workloads(reader& in, const toml::table& table, peer& one) {
   }
 }
 
+/// The kinds of connections that a server speaks.
+void read_kinds(reader& in, const toml::table& table, peer& one) {
+  const auto* kinds = table.get("kinds");
+  if (kinds == nullptr) {
+    if (one.is_server()) one.kinds = {connection_kind::http};
+    return;
+  }
+  if (!one.is_server()) in.complain(*kinds, "'kinds' needs a {port} in 'run'");
+  const auto* array = kinds->as_array();
+  if (array == nullptr || array->empty()) {
+    in.complain(*kinds, "'kinds' must be a list of strings, such as [\"http\", \"websocket\"]");
+    return;
+  }
+  for (const auto& element : *array) {
+    const auto kind = parse_connection_kind(element.value_exact<std::string>().value_or(""));
+    if (!kind) {
+      in.complain(element, kind.error().message);
+    } else if (one.speaks(*kind)) {
+      in.complain(element, fmt::format("'kinds' lists '{}' twice", name_of(*kind)));
+    } else {
+      one.kinds.push_back(*kind);
+    }
+  }
+}
+
 peer read_peer(reader& in, const toml::table& table) {
-  static constexpr std::array<std::string_view, 12> keys{"name",  "title", "language",  "subject", "floor", "version",
-                                                         "build", "run",   "workloads", "needs",   "max_n", "limits"};
+  static constexpr std::array<std::string_view, 13> keys{"name",    "title", "language", "subject",   "floor",
+                                                         "version", "build", "run",      "workloads", "kinds",
+                                                         "needs",   "max_n", "limits"};
   in.allow_keys(table, keys, "[[peer]]");
   peer one;
   if (const auto* name = table.get("name")) {
@@ -178,6 +205,7 @@ peer read_peer(reader& in, const toml::table& table) {
     in.complain(table, fmt::format("the peer '{}' has no 'run'", one.name));
   }
   read_workloads(in, table, one);
+  read_kinds(in, table, one);
   if (const auto* needs = table.get("needs")) {
     if (const auto* array = needs->as_array()) {
       for (const auto& element : *array) one.needs.push_back(read_need(in, element));
@@ -223,6 +251,16 @@ peer_list read_list(reader& in, const toml::table& top, const std::filesystem::p
   return list;
 }
 
+command filled(command what, std::string_view place, std::string_view value) {
+  for (auto& word : what.arguments) {
+    for (auto at = word.find(place); at != std::string::npos; at = word.find(place, at)) {
+      word.replace(at, place.size(), value);
+      at += value.size();
+    }
+  }
+  return what;
+}
+
 bool is_there(const need& wanted, const std::filesystem::path& root, stop_signal stop) {
   std::error_code ignored;
   switch (wanted.what) {
@@ -256,14 +294,13 @@ std::optional<std::uint64_t> peer::limit(std::string_view workload) const {
 }
 
 command peer::program(std::string_view workload, const std::filesystem::path& root) const {
-  command filled{run, root};
-  for (auto& word : filled.arguments) {
-    for (auto at = word.find(workload_place); at != std::string::npos; at = word.find(workload_place, at)) {
-      word.replace(at, workload_place.size(), workload);
-      at += workload.size();
-    }
-  }
-  return filled;
+  return filled({run, root}, workload_place, workload);
+}
+
+bool peer::speaks(connection_kind kind) const { return std::ranges::find(kinds, kind) != kinds.end(); }
+
+command peer::server(connection_kind kind, const std::filesystem::path& root) const {
+  return filled({run, root}, kind_place, name_of(kind));
 }
 
 base::result<peer_list> parse_peers(std::string_view text, const std::filesystem::path& file) {

@@ -15,6 +15,8 @@
 //   build = ["make", "-C", "bench/x"]       # run first, quietly; optional
 //   run = ["python3", "bench/main.py", "{workload}", "{n}"]
 //   workloads = ["empty", "churn"]          # default: all if `run` contains {workload}, else only "empty"
+//   kinds = ["http", "sse"]                 # of a server, with {port} in `run`: the kinds of connections that it
+//                                           # speaks, put in place of {kind}; default: http
 //   max_n = 100000                          # larger numbers of tasks are omitted; optional
 //   limits = { churn = 1000000 }            # the same for one workload, instead of max_n; optional
 //   needs = [{ program = "python3", hint = "apt-get install python3" }]   # or file = "...", relative to root; or
@@ -23,6 +25,7 @@
 #include "base/error.hpp"
 #include "measure/process/command.hpp"
 #include "measure/process/listen.hpp"
+#include "measure/weigh/connection_kind.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -58,6 +61,7 @@ struct peer {
   std::vector<std::string> run;
   std::vector<need> needs;
   std::vector<std::string> workloads;  ///< empty: all
+  std::vector<connection_kind> kinds;  ///< of a server
   std::optional<std::uint64_t> max_n;
   std::map<std::string, std::uint64_t, std::less<>> limits;
 
@@ -69,6 +73,9 @@ struct peer {
   [[nodiscard]] std::optional<std::uint64_t> limit(std::string_view workload) const;
   /// What to run for a workload, still with `{n}`.
   [[nodiscard]] command program(std::string_view workload, const std::filesystem::path& root) const;
+  [[nodiscard]] bool speaks(connection_kind kind) const;
+  /// What to run for connections of this kind, still with `{port}`.
+  [[nodiscard]] command server(connection_kind kind, const std::filesystem::path& root) const;
 };
 
 struct peer_list {

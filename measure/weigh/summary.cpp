@@ -33,6 +33,16 @@ std::chrono::nanoseconds median_of(std::span<const sample* const> samples, std::
   return std::chrono::nanoseconds(std::llround(median(std::move(values))));
 }
 
+std::optional<std::int64_t> median_of(std::span<const sample* const> samples,
+                                      std::optional<std::int64_t> kernel_growth::* figure) {
+  std::vector<double> values;
+  for (const sample* one : samples) {
+    if (const auto& value = one->kernel.*figure) values.push_back(static_cast<double>(*value));
+  }
+  if (values.empty()) return std::nullopt;
+  return std::llround(median(std::move(values)));
+}
+
 reported_values medians_of_reports(std::span<const sample* const> samples) {
   std::map<std::string, std::vector<double>> values;
   for (const sample* one : samples) {
@@ -67,6 +77,15 @@ std::optional<slope> slope_between(std::span<const series> runs, std::uint64_t f
   return slope{median(values), lowest, highest};
 }
 
+std::optional<double> kernel_slope(std::span<const sample> points) {
+  if (points.size() < 2) return std::nullopt;
+  const sample& first = points.front();
+  const sample& last = points.back();
+  if (!first.kernel.slab || !first.kernel.sockets || !last.kernel.slab || !last.kernel.sockets) return std::nullopt;
+  const auto bytes = *last.kernel.slab + *last.kernel.sockets - *first.kernel.slab - *first.kernel.sockets;
+  return static_cast<double>(bytes) / static_cast<double>(last.n - first.n);
+}
+
 summary summarize(std::span<const series> runs) {
   std::map<std::uint64_t, std::vector<const sample*>> by_count;
   for (const series& run : runs)
@@ -86,6 +105,8 @@ summary summarize(std::span<const series> runs) {
         .cpu = median_of(samples, &sample::cpu),
         .burst = median_of(samples, &sample::burst),
         .closed = median_of(samples, &sample::closed),
+        .kernel = {.slab = median_of(samples, &kernel_growth::slab),
+                   .sockets = median_of(samples, &kernel_growth::sockets)},
         .reported = medians_of_reports(samples),
     });
   }

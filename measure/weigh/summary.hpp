@@ -27,6 +27,10 @@ struct slope {
 /// The middle value; for an even number of values, the mean of the two in the middle. There must be at least one value.
 [[nodiscard]] double median(std::vector<double> values);
 
+/// What the kernel holds per connection, slabs and buffers, between the first and the last of the points of a summary.
+/// Empty if there are not two, or the kernel does not say.
+[[nodiscard]] std::optional<double> kernel_slope(std::span<const sample> points);
+
 /// The summary of several runs.
 struct summary {
   /// For each measured n, in increasing order: the median over the runs of each figure.

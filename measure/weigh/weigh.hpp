@@ -24,6 +24,15 @@ namespace tare::measure {
 /// The line that a program prints when all its tasks are suspended.
 inline constexpr std::string_view ready_line = "READY";
 
+/// How much more the kernel holds with the connections open than before: for both ends, because both are on this
+/// machine. Empty where the kernel does not say.
+struct kernel_growth {
+  std::optional<std::int64_t> slab;     ///< of its small objects
+  std::optional<std::int64_t> sockets;  ///< of the buffers of TCP
+
+  friend bool operator==(const kernel_growth&, const kernel_growth&) = default;
+};
+
 /// One program, measured once with one number of tasks.
 struct sample {
   std::uint64_t n = 0;
@@ -32,6 +41,7 @@ struct sample {
   std::chrono::nanoseconds cpu{0};    ///< user and system time used until then
   std::uint64_t burst = 0;            ///< of connections: RSS after another request on each; otherwise 0
   std::uint64_t closed = 0;           ///< of connections: RSS after all were closed; otherwise 0
+  kernel_growth kernel = {};          ///< of connections
   reported_values reported = {};      ///< what the program itself reported before READY, in lines "key=number"
 
   friend bool operator==(const sample&, const sample&) = default;

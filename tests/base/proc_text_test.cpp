@@ -1,3 +1,4 @@
+#include "base/proc/kernel_memory.hpp"
 #include "base/proc/text.hpp"
 
 #include <gtest/gtest.h>
@@ -77,6 +78,25 @@ TEST(proc_text_test, kilobytes_do_not_overflow) {
   EXPECT_EQ(find_kilobytes("Rss: 18014398509481983 kB", "Rss"), 18'446'744'073'709'550'592U);
   EXPECT_EQ(find_kilobytes("Rss: 18014398509481984 kB", "Rss"), std::nullopt);
   EXPECT_EQ(find_kilobytes("Rss: 99999999999999999999 kB", "Rss"), std::nullopt);
+}
+
+TEST(proc_text_test, reads_what_the_kernel_holds_for_sockets) {
+  using tare::base::kernel_memory;
+  using tare::base::parse_kernel_memory;
+  constexpr std::string_view meminfo = "MemTotal: 100 kB\nSlab:             169776 kB\nSReclaimable: 1 kB\n";
+  constexpr std::string_view sockstat =
+      "sockets: used 13\nTCP: inuse 1 orphan 0 tw 0 alloc 1 mem 178\nUDP: inuse 0 mem 9\n";
+  EXPECT_EQ(parse_kernel_memory(meminfo, sockstat, 4096),
+            (kernel_memory{.slab = 169776 * 1024, .sockets = 178 * 4096}));
+  EXPECT_EQ(parse_kernel_memory("", "", 4096), kernel_memory());
+  for (const std::string_view wrong :
+       {"TCP: inuse 1 orphan 0", "TCP: mem", "TCP: inuse 1 mem x", "TCP: inuse 1 mem 5x", "TCP: inuse 1 mem -5",
+        "TCP: inuse 1 mem 99999999999999999999999", "TCP: inuse 1 mem 18446744073709551615", "UDP: inuse 0 mem 9"}) {
+    EXPECT_EQ(parse_kernel_memory(meminfo, wrong, 4096).sockets, std::nullopt) << wrong;
+  }
+  EXPECT_EQ(parse_kernel_memory("Slab: many kB", sockstat, 4096).slab, std::nullopt);
+  const kernel_memory here = tare::base::read_kernel_memory();
+  EXPECT_TRUE(here.slab && *here.slab > 0);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 namespace {
 
 using tare::base::fault;
+using tare::measure::connection_kind;
 using tare::measure::missing_need;
 using tare::measure::need;
 using tare::measure::parse_peers;
@@ -95,7 +96,7 @@ TEST(peers_test, the_root_is_the_folder_of_the_file_unless_told) {
 TEST(peers_test, an_error_names_the_file_and_the_line) {
   EXPECT_EQ(complaint_about("rnu = 1"),
             "dir/peers.toml:4: unknown key 'rnu' in [[peer]]; known: name, title, language, "
-            "subject, floor, version, build, run, workloads, needs, max_n, limits");
+            "subject, floor, version, build, run, workloads, kinds, needs, max_n, limits");
   EXPECT_EQ(complaint("\nroof = 1\n"), "dir/peers.toml:2: unknown key 'roof' in the file; known: root, page, peer");
   EXPECT_EQ(complaint_about("needs = [{ programme = \"a\" }]"),
             "dir/peers.toml:4: unknown key 'programme' in 'needs'; known: program, file, check, hint");
@@ -307,6 +308,40 @@ TEST(peers_test, tells_servers_from_programs_of_tasks) {
   EXPECT_FALSE(list->peers[0].has_workload("empty"));
   EXPECT_FALSE(list->peers[1].is_server());
   EXPECT_TRUE(list->peers[1].has_workload("empty"));
+}
+
+TEST(peers_test, a_server_speaks_http_unless_it_says_otherwise) {
+  const auto list = parse_peers(
+      "[[peer]]\nname = 'a'\nrun = ['s', '{port}']\n"
+      "[[peer]]\nname = 'b'\nkinds = ['websocket', 'sse']\nrun = ['s', '{port}', '-{kind}{kind}']\n"
+      "[[peer]]\nname = 'c'\nrun = ['t', '{n}']\n",
+      "peers.toml");
+  ASSERT_TRUE(list) << list.error().message;
+  EXPECT_TRUE(list->peers[0].speaks(connection_kind::http));
+  EXPECT_FALSE(list->peers[0].speaks(connection_kind::sse));
+  EXPECT_FALSE(list->peers[1].speaks(connection_kind::http));
+  EXPECT_TRUE(list->peers[1].speaks(connection_kind::websocket));
+  EXPECT_EQ(list->peers[1].server(connection_kind::sse, "root").arguments[2], "-ssesse");
+  EXPECT_EQ(list->peers[1].server(connection_kind::sse, "root").directory, "root");
+  EXPECT_FALSE(list->peers[2].speaks(connection_kind::http));
+}
+
+TEST(peers_test, wrong_kinds_are_told) {
+  const auto complaint = [](const std::string& line) {
+    const auto list = parse_peers("[[peer]]\nname = 'a'\nrun = ['s', '{port}']\n" + line + "\n", "peers.toml");
+    return list ? "accepted" : list.error().message;
+  };
+  EXPECT_EQ(complaint("kinds = ['gopher']"),
+            "peers.toml:4: no kind of connection is named 'gopher'; there are: http, https, websocket, websocket-tls, "
+            "sse, long-poll");
+  EXPECT_EQ(complaint("kinds = [5]").substr(0, 47), "peers.toml:4: no kind of connection is named ''");
+  EXPECT_EQ(complaint("kinds = ['sse', 'sse']"), "peers.toml:4: 'kinds' lists 'sse' twice");
+  EXPECT_EQ(complaint("kinds = []"),
+            "peers.toml:4: 'kinds' must be a list of strings, such as [\"http\", \"websocket\"]");
+  EXPECT_EQ(complaint("kinds = 'sse'"),
+            "peers.toml:4: 'kinds' must be a list of strings, such as [\"http\", \"websocket\"]");
+  const auto tasks = parse_peers("[[peer]]\nname = 'a'\nrun = ['s', '{n}']\nkinds = ['sse']\n", "peers.toml");
+  EXPECT_EQ(tasks.error().message, "peers.toml:4: 'kinds' needs a {port} in 'run'");
 }
 
 }  // namespace

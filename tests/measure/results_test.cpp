@@ -6,6 +6,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <chrono>
+#include <cstdint>
+#include <limits>
 #include <string>
 
 namespace {
@@ -89,6 +92,21 @@ TEST(results_test, what_is_written_is_read) {
   EXPECT_EQ(after->find("c"), nullptr);
 }
 
+TEST(results_test, a_race_of_connections_is_read_as_one) {
+  race_results before = example();
+  before.connections = true;
+  sample& point = before.entries.front().points.front();
+  point.burst = 12;
+  point.closed = 6;
+  point.kernel = {.slab = 500, .sockets = -3};
+  const auto after = parse_results(to_json(before), "file.json");
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_TRUE(after->connections);
+  EXPECT_EQ(after->entries.front().points.front(), point);
+  EXPECT_EQ(after->entries.front().points.back().kernel, kernel_growth());
+  EXPECT_FALSE(parse_results(to_json(example()), "file.json")->connections);
+}
+
 TEST(results_test, another_schema_is_refused_with_what_to_do) {
   EXPECT_EQ(complaint_about([](auto& json) { json["schema"] = 0; }),
             "file.json: it has schema 0, and this command reads 1; run tare race again");
@@ -113,6 +131,13 @@ TEST(results_test, what_is_missing_or_wrong_is_named) {
   EXPECT_EQ(complaint_about([](auto& json) { json["results"][0]["points"][1]["n"] = 1; }),
             "file.json: the points of a in empty are not in increasing order");
   EXPECT_EQ(complaint_about([](auto& json) { json["results"][0]["peer"] = "z"; }), "file.json: there is no peer 'z'");
+  EXPECT_EQ(complaint_about([](auto& json) { json["measured"] = "apples"; }),
+            "file.json: 'measured' is not 'tasks' or 'connections'");
+  for (const ordered_json& wrong : {ordered_json("many"), ordered_json(1.5), ordered_json(~std::uint64_t{0}),
+                                    ordered_json(std::numeric_limits<std::int64_t>::min())}) {
+    EXPECT_EQ(complaint_about([&](auto& json) { json["results"][0]["points"][0]["slab_bytes"] = wrong; }),
+              "file.json: 'slab_bytes' is not a number of bytes");
+  }
   EXPECT_THAT(complaint_about([](auto& json) { json["peers"] = 5; }), testing::StartsWith("file.json: "));
 }
 
