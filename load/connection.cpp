@@ -1,6 +1,7 @@
 #include "load/connection.hpp"
 
-#include "http/response_reader.hpp"
+#include "load/http_exchange.hpp"
+#include "load/websocket_client.hpp"
 
 #include <tare/net/readiness.hpp>
 
@@ -10,16 +11,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstddef>
-#include <span>
-#include <string_view>
+#include <string>
 #include <system_error>
 #include <utility>
 
 namespace tare::load {
 namespace {
+
+using measure::connection_kind;
+
+constexpr unsigned message_count = 10;
+constexpr std::size_t event_count = 10;
+constexpr unsigned max_idle_reads = 64;
 
 /// Owns a descriptor until a stream takes it over.
 class socket_owner {
@@ -54,6 +59,11 @@ int bind_source(int fd, const net::endpoint& to, unsigned source) noexcept {
 
 }  // namespace
 
+connection::connection(http::detail::connection over) noexcept : over_(std::move(over)) {}
+connection::connection(connection&&) noexcept = default;
+connection& connection::operator=(connection&&) noexcept = default;
+connection::~connection() = default;
+
 task<std::expected<connection, failure>> connection::open(const target& to, unsigned source) {
   socket_owner socket(::socket(to.address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (socket.get() < 0) co_return std::unexpected(fmt::format("cannot create a socket: {}", reason(errno)));
@@ -80,39 +90,52 @@ task<std::expected<connection, failure>> connection::open(const target& to, unsi
 }
 
 task<std::expected<void, failure>> connection::exchange(const target& what) {
-  const http::detail::transport way = over_.way();
-  const std::array<std::span<const std::byte>, 1> whole{std::as_bytes(std::span(what.request))};
-  const auto sent = co_await way.write(whole);
-  if (!sent) co_return std::unexpected(fmt::format("cannot send: {}", sent.error().message()));
+  if (auto sent = co_await send_all(over_.way(), what.request); !sent) co_return sent;
+  co_return co_await receive_response(over_.way(), what.status);
+}
 
-  using http::detail::response_reader;
-  response_reader reader({});
-  reader.next("GET");
-  for (;;) {
-    auto got = co_await way.read();
-    if (!got) co_return std::unexpected(fmt::format("cannot receive: {}", got.error().message()));
-    if (got->empty()) {
-      co_return std::unexpected(
-          failure(reader.under_way() ? "the response was truncated" : "closed without a response"));
-    }
-    const auto bytes = got->bytes();
-    std::string_view left(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    for (;;) {
-      const auto progress = reader.feed(left);
-      left.remove_prefix(reader.consumed());
-      if (progress == response_reader::progress::failed) co_return std::unexpected(failure("the response is not HTTP"));
-      if (progress == response_reader::progress::incomplete) break;
-      if (progress != response_reader::progress::complete) continue;
-      if (reader.status() < 200) {  // an interim response; the final one follows
-        reader.next("GET");
-        continue;
-      }
-      if (reader.status() != what.status) co_return std::unexpected(fmt::format("responded with {}", reader.status()));
-      if (!left.empty()) co_return std::unexpected(failure("sent more than the response"));
-      if (!reader.keep_alive()) co_return std::unexpected(failure("does not keep the connection open"));
-      co_return std::expected<void, failure>();
+task<std::expected<void, failure>> connection::begin(const target& what) {
+  switch (what.kind) {
+    case connection_kind::http:
+    case connection_kind::https:
+      break;
+    case connection_kind::websocket:
+    case connection_kind::websocket_tls:
+      socket_ = std::make_unique<websocket_client>();
+      if (auto sent = co_await send_all(over_.way(), what.request); !sent) co_return sent;
+      if (auto shaken = co_await socket_->finish_handshake(over_.way()); !shaken) co_return shaken;
+      co_return co_await socket_->echo(over_.way(), message_count);
+    case connection_kind::sse:
+      if (auto sent = co_await send_all(over_.way(), what.request); !sent) co_return sent;
+      co_return co_await receive_events(over_.way(), event_count);
+    case connection_kind::long_poll:
+      co_return co_await send_all(over_.way(), what.request);
+  }
+  co_return co_await exchange(what);
+}
+
+task<std::expected<void, failure>> connection::again(const target& what) {
+  if (socket_) co_return co_await socket_->echo(over_.way(), message_count);
+  if (what.kind == connection_kind::long_poll) co_return co_await receive_response(over_.way(), what.status);
+  if (what.kind == connection_kind::sse) co_return std::expected<void, failure>();
+  co_return co_await exchange(what);
+}
+
+std::expected<void, failure> connection::look(const target& what) {
+  // Bounded: an event stream that never rests is not idle, but is no failure.
+  for (unsigned reads = 0; reads < max_idle_reads; ++reads) {
+    const auto got = over_.way().try_read();
+    if (!got && got.error() == std::errc::operation_would_block) break;
+    if (!got) return std::unexpected(fmt::format("the idle connection failed: {}", got.error().message()));
+    if (got->empty()) return std::unexpected(failure("closed the idle connection"));
+    if (what.kind == connection_kind::long_poll) return std::unexpected(failure("responded instead of waiting"));
+    if (socket_) {
+      socket_->keep({reinterpret_cast<const char*>(got->bytes().data()), got->bytes().size()});
+    } else if (what.kind != connection_kind::sse) {
+      return std::unexpected(failure("sent more than the response"));
     }
   }
+  return {};
 }
 
 }  // namespace tare::load

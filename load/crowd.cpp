@@ -42,7 +42,7 @@ task<tally> crowd::open(std::size_t count, const std::function<void(std::size_t)
   const auto open_one = [this](std::size_t number) -> task<std::expected<void, failure>> {
     auto opened = co_await connection::open(what_, static_cast<unsigned>(number) % options_.sources);
     if (!opened) co_return std::unexpected(opened.error());
-    if (auto asked = co_await opened->exchange(what_); !asked) co_return asked;
+    if (auto begun = co_await opened->begin(what_); !begun) co_return begun;
     connections_.push_back(std::move(*opened));
     co_return std::expected<void, failure>();
   };
@@ -52,13 +52,19 @@ task<tally> crowd::open(std::size_t count, const std::function<void(std::size_t)
 task<tally> crowd::ask_all(const std::function<void(std::size_t)>& progress) {
   const auto ask_one = [this](std::size_t number) -> task<std::expected<void, failure>> {
     connection& asked = connections_[number];
-    auto outcome = co_await asked.exchange(what_);
+    auto outcome = co_await asked.again(what_);
     if (!outcome) asked.close();
     co_return outcome;
   };
   const tally all = co_await for_each(connections_.size(), ask_one, progress);
   std::erase_if(connections_, [](const connection& each) { return !each.is_open(); });
   co_return all;
+}
+
+tally crowd::look_at_all() {
+  tally all;
+  for (auto& each : connections_) all.add(each.look(what_));
+  return all;
 }
 
 }  // namespace tare::load

@@ -34,12 +34,15 @@ class crowd {
  public:
   crowd(target what, crowd_options options) : what_(std::move(what)), options_(options) {}
 
-  /// Opens more connections and does an exchange on each; keeps those that succeed. Gives up early if none succeeds.
-  /// `progress` is called with the number completed.
+  /// Opens more connections and does on each what its kind does first; keeps those that succeed. Gives up early if none
+  /// succeeds. `progress` is called with the number completed.
   [[nodiscard]] task<tally> open(std::size_t count, const std::function<void(std::size_t)>& progress = {});
 
-  /// Does another exchange on each; closes those that fail.
+  /// Does it once more on each; closes those that fail.
   [[nodiscard]] task<tally> ask_all(const std::function<void(std::size_t)>& progress = {});
+
+  /// Checks that all are still open, and have received nothing that was not asked for.
+  [[nodiscard]] tally look_at_all();
 
   void close_all() noexcept { connections_.clear(); }
   [[nodiscard]] std::size_t size() const noexcept { return connections_.size(); }

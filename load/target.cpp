@@ -1,5 +1,7 @@
 #include "load/target.hpp"
 
+#include "load/websocket_client.hpp"
+
 #include <boost/url/error.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
@@ -36,8 +38,18 @@ base::result<net::endpoint> look_up(const std::string& host, std::uint16_t port)
   return first;
 }
 
-std::string get(std::string_view path, std::string_view host) {
-  return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: tare\r\nAccept: */*\r\n\r\n", path, host);
+using measure::connection_kind;
+
+std::string get(std::string_view path, std::string_view host, connection_kind kind = connection_kind::http) {
+  std::string more = "Accept: */*\r\n";
+  if (kind == connection_kind::sse) more = "Accept: text/event-stream\r\n";
+  if (kind == connection_kind::websocket || kind == connection_kind::websocket_tls) {
+    more = fmt::format(
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: {}\r\n",
+        websocket_client::key);
+  }
+  return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: tare\r\n{}\r\n", path, host, more);
 }
 
 base::result<target> over_tls(target plain, bool verify) {
@@ -80,10 +92,12 @@ base::result<target> parse_target(std::string_view url, bool verify) {
   return made;
 }
 
-base::result<target> target_at(const net::endpoint& address, std::string_view path, bool tls) {
+base::result<target> target_at(const net::endpoint& address, std::string_view path, bool tls, connection_kind kind) {
   const std::string host = address.to_string();
+  tls = tls || measure::is_over_tls(kind);
   target made{.address = address,
-              .request = get(path, host),
+              .kind = kind,
+              .request = get(path, host, kind),
               .status = 200,
               .description = fmt::format("{}://{}{}", tls ? "https" : "http", host, path),
               .host = host.substr(0, host.rfind(':'))};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "measure/weigh/connection_kind.hpp"
 
 #include <tare/net/endpoint.hpp>
 #include <tare/net/tls.hpp>
@@ -14,6 +15,7 @@ namespace tare::load {
 /// What to request, and where.
 struct target {
   net::endpoint address;
+  measure::connection_kind kind = measure::connection_kind::http;
   std::string request;                        ///< the bytes of a GET, ready to be sent
   unsigned status = 200;                      ///< the expected status
   std::string description;                    ///< the original URL
@@ -25,7 +27,8 @@ struct target {
 /// With https the system's authorities are trusted, or any certificate if not `verify`.
 [[nodiscard]] base::result<target> parse_target(std::string_view url, bool verify = true);
 
-/// A request to a server started by this program; with `tls`, accepts any certificate.
-[[nodiscard]] base::result<target> target_at(const net::endpoint& address, std::string_view path, bool tls = false);
+/// A request to a server started by this program; with `tls`, or if the kind is one over TLS, accepts any certificate.
+[[nodiscard]] base::result<target> target_at(const net::endpoint& address, std::string_view path, bool tls = false,
+                                             measure::connection_kind kind = measure::connection_kind::http);
 
 }  // namespace tare::load

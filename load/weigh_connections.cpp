@@ -1,6 +1,7 @@
 #include "load/weigh_connections.hpp"
 
 #include "base/proc/cpu_time.hpp"
+#include "base/proc/kernel_memory.hpp"
 #include "base/proc/process_tree.hpp"
 #include "load/crowd.hpp"
 #include "load/until_stopped.hpp"
@@ -10,13 +11,16 @@
 #include <tare/net/listener.hpp>
 #include <tare/scope.hpp>
 #include <tare/sleep.hpp>
+#include <tare/timeout.hpp>
 
 #include <fmt/format.h>
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -24,6 +28,7 @@ namespace tare::load {
 namespace {
 
 using base::result;
+using measure::connection_kind;
 using measure::sample;
 using namespace std::chrono_literals;
 
@@ -32,6 +37,12 @@ result<std::uint16_t> free_port() {
   const auto listening = net::listener::bind(net::endpoint::loopback(0));
   if (!listening) return base::system_error("cannot find a free port", listening.error().value());
   return listening->local().value_or(net::endpoint()).port();
+}
+
+std::optional<std::int64_t> growth(const std::optional<std::uint64_t>& before,
+                                   const std::optional<std::uint64_t>& after) {
+  if (!before || !after) return std::nullopt;
+  return static_cast<std::int64_t>(*after) - static_cast<std::int64_t>(*before);
 }
 
 class weighing {
@@ -55,7 +66,12 @@ class weighing {
       s.spawn(drain(server_.output(), nullptr));
       s.spawn(drain(server_.errors(), &last_words_));
       s.spawn(notice_the_end(s));
-      measured = co_await measure(net::endpoint::loopback(port));
+      auto in_time = co_await timeout(what_.total_time_limit, measure(net::endpoint::loopback(port)));
+      if (in_time) {
+        measured = std::move(*in_time);
+      } else {
+        measured = failure_of(fmt::format("was not measured within {} s", seconds(what_.total_time_limit)));
+      }
       s.cancel();
     });
     if (ended_) co_return failure_of("ended while its connections were weighed");
@@ -80,16 +96,21 @@ class weighing {
   }
 
   task<result<sample>> measure(net::endpoint at) {
-    const auto made = target_at(at, what_.path, what_.tls);
+    const auto made = target_at(at, what_.path, what_.tls, what_.kind);
     if (!made) co_return std::unexpected(made.error());
     const target& what = *made;
     if (auto listening = co_await wait_until_listening(what); !listening) co_return std::unexpected(listening.error());
 
     crowd connections(what, {.time_limit = what_.time_limit});
+    const auto kernel_before = base::read_kernel_memory();
     const auto cpu_before = cpu();
     const auto began = now();
     if (auto opened = checked(co_await connections.open(n_), "opening"); !opened) {
       co_return std::unexpected(opened.error());
+    }
+    if (what_.kind == connection_kind::long_poll) {
+      // Nothing tells a client that its request has been read.
+      if (auto rested = co_await until_at_rest(); !rested) co_return std::unexpected(rested.error());
     }
     sample found{.n = n_, .held = {}, .ready = now() - began, .cpu = cpu() - cpu_before};
     if (auto held = co_await settled(); held) {
@@ -97,12 +118,17 @@ class weighing {
     } else {
       co_return std::unexpected(held.error());
     }
-    if (auto asked = checked(co_await connections.ask_all(), "a second request"); !asked) {
-      co_return std::unexpected(asked.error());
+    const auto kernel = base::read_kernel_memory();
+    found.kernel = {.slab = growth(kernel_before.slab, kernel.slab),
+                    .sockets = growth(kernel_before.sockets, kernel.sockets)};
+    if (auto idle = checked(connections.look_at_all(), "the end of the rest"); !idle) {
+      co_return std::unexpected(idle.error());
     }
-    const auto burst = co_await settled();
-    if (!burst) co_return std::unexpected(burst.error());
-    found.burst = burst->resident;
+    if (can_be_used_again()) {
+      auto used = co_await use_again(connections, at);
+      if (!used) co_return std::unexpected(used.error());
+      found.burst = *used;
+    }
     connections.close_all();
     const auto closed = co_await settled();
     if (!closed) co_return std::unexpected(closed.error());
@@ -110,14 +136,55 @@ class weighing {
     co_return found;
   }
 
+  [[nodiscard]] bool can_be_used_again() const noexcept {
+    if (what_.kind == connection_kind::long_poll) return !what_.release.empty();
+    return what_.kind != connection_kind::sse;
+  }
+
+  /// Returns the RSS afterwards.
+  task<result<std::uint64_t>> use_again(crowd& connections, net::endpoint at) {
+    std::string_view when = "a second request";
+    if (what_.kind == connection_kind::long_poll) {
+      when = "the response";
+      const auto release = target_at(at, what_.release, what_.tls);
+      if (!release) co_return std::unexpected(release.error());
+      crowd one(*release, {.time_limit = what_.time_limit});
+      const tally released = co_await one.open(1);
+      if (released.failed != 0) {
+        co_return failure_of(fmt::format("failed the request to {}: {}", what_.release, released.first));
+      }
+    } else if (what_.kind == connection_kind::websocket || what_.kind == connection_kind::websocket_tls) {
+      when = "more messages";
+    }
+    const tally asked = co_await connections.ask_all();
+    if (auto good = checked(asked, when); !good) co_return std::unexpected(good.error());
+    const auto burst = co_await settled();
+    if (!burst) co_return std::unexpected(burst.error());
+    co_return burst->resident;
+  }
+
+  /// Waits until the server uses no more CPU time.
+  task<result<void>> until_at_rest() {
+    constexpr auto interval = 100ms;
+    constexpr auto background = 5ms;
+    const auto give_up = now() + what_.time_limit;
+    for (auto before = cpu();;) {
+      co_await sleep_for(interval);
+      const auto after = cpu();
+      if (after - before < background) co_return result<void>();
+      if (now() >= give_up) co_return failure_of("does not come to rest while its requests wait");
+      before = after;
+    }
+  }
+
   task<result<void>> wait_until_listening(const target& what) {
     const auto give_up = now() + what_.time_limit;
     for (;;) {
-      auto first = co_await connection::open(what, 0);
-      if (first) co_return result<void>();
-      if (now() >= give_up) {
-        co_return failure_of(fmt::format("does not listen on port {} within {} s", what.address.port(),
-                                         std::chrono::duration<double>(what_.time_limit).count()));
+      const auto first = co_await timeout(give_up - now(), connection::open(what, 0));
+      if (first && *first) co_return result<void>();
+      if (!first || now() >= give_up) {
+        co_return failure_of(fmt::format("does not listen on port {} within {} s: {}", what.address.port(),
+                                         seconds(what_.time_limit), first ? first->error() : "no response in time"));
       }
       co_await sleep_for(10ms);
     }
@@ -138,6 +205,10 @@ class weighing {
   [[nodiscard]] std::chrono::nanoseconds cpu() const {
     const auto processes = base::descendants(server_.supervisor());
     return processes ? base::read_cpu_time(*processes) : std::chrono::nanoseconds(0);
+  }
+
+  [[nodiscard]] static double seconds(std::chrono::nanoseconds time) {
+    return std::chrono::duration<double>(time).count();
   }
 
   [[nodiscard]] std::unexpected<base::error> failure_of(std::string_view happened) const {
