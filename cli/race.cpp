@@ -1,6 +1,7 @@
 #include "cli/race.hpp"
 
 #include "base/text_file.hpp"
+#include "cli/connection_tables.hpp"
 #include "cli/error.hpp"
 #include "cli/numbers.hpp"
 #include "cli/output_file.hpp"
@@ -9,14 +10,19 @@
 #include "cli/race_tables.hpp"
 #include "cli/readme.hpp"
 #include "cli/stop_request.hpp"
+#include "load/descriptor_limit.hpp"
+#include "load/race_connections.hpp"
 #include "measure/race/race.hpp"
+#include "measure/weigh/connection_kind.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,9 +37,11 @@ namespace {
 namespace fs = std::filesystem;
 
 struct options {
-  std::string peers = "bench/peers.toml";
+  std::string peers;  // empty: bench/peers.toml, or bench/servers.toml
   std::vector<std::string> only;
   std::vector<std::string> workloads;
+  bool connections = false;
+  std::vector<std::string> kinds;
   std::vector<std::uint64_t> counts;
   bool quick = false;
   unsigned repeats = 0;     // 0: 3, or 1 when quick
@@ -58,6 +66,26 @@ base::result<std::vector<const measure::workload*>> choose_workloads(const std::
   return chosen;
 }
 
+base::result<std::vector<measure::connection_kind>> choose_kinds(const std::vector<std::string>& names) {
+  const auto all = measure::connection_kinds();
+  if (names.empty()) return std::vector(all.begin(), all.end());
+  std::vector<measure::connection_kind> chosen;
+  for (const auto& name : names) {
+    const auto kind = measure::parse_connection_kind(name);
+    if (!kind) return std::unexpected(kind.error());
+    if (std::ranges::find(chosen, *kind) == chosen.end()) chosen.push_back(*kind);
+  }
+  return chosen;
+}
+
+std::string tables_of(const measure::race_results& results) {
+  return results.connections ? connection_tables(results) : race_tables(results);
+}
+
+std::string summary_of(const measure::race_results& results) {
+  return results.connections ? connection_summary(results) : race_summary(results);
+}
+
 /// The three files of a race: results, tables, page.
 class race_files {
  public:
@@ -80,7 +108,7 @@ class race_files {
   /// One place that cannot be written does not keep the results from the others.
   [[nodiscard]] int write(const measure::race_results& results, const std::string& page) {
     int status = done;
-    const std::vector<std::string> texts{measure::to_json(results), race_tables(results), page};
+    const std::vector<std::string> texts{measure::to_json(results), tables_of(results), page};
     for (std::size_t i = 0; i < files_.size(); ++i) {
       if (texts[i].empty()) continue;
       if (const auto written = files_[i].write(texts[i]); !written) status = complain(written.error());
@@ -113,37 +141,89 @@ int write_files(race_files& files, const measure::race_results& results, const s
   return filled ? status : failed;
 }
 
-int run_race(const options& asked) {
-  stop_request stop;
-  auto list = measure::read_peers(asked.peers);
-  if (!list) return complain(list.error());
-  auto chosen = measure::select_peers(*list, asked.only);
-  if (!chosen) return complain(chosen.error());
-  auto workloads = choose_workloads(asked.workloads);
-  if (!workloads) return complain(workloads.error());
+std::string list_of(const options& asked) {
+  if (!asked.peers.empty()) return asked.peers;
+  return asked.connections ? "bench/servers.toml" : "bench/peers.toml";
+}
 
-  measure::race_plan plan{.root = list->root,
-                          .peers = std::move(*chosen),
+std::chrono::nanoseconds time_limit_of(const options& asked) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(asked.time_limit));
+}
+
+unsigned repeats_of(const options& asked) { return asked.repeats != 0 ? asked.repeats : (asked.quick ? 1U : 3U); }
+
+/// A race that is ready to run.
+using prepared_race = std::function<measure::race_results(const measure::race_listener&, measure::stop_signal)>;
+
+base::result<prepared_race> prepare_tasks(const options& asked, const fs::path& root,
+                                          std::vector<measure::peer> chosen) {
+  auto workloads = choose_workloads(asked.workloads);
+  if (!workloads) return std::unexpected(workloads.error());
+  measure::race_plan plan{.root = root,
+                          .peers = std::move(chosen),
                           .workloads = std::move(*workloads),
                           .counts = asked.counts,
                           .quick = asked.quick,
-                          .repeats = asked.repeats != 0 ? asked.repeats : (asked.quick ? 1U : 3U),
-                          .time_limit = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                              std::chrono::duration<double>(asked.time_limit))};
+                          .repeats = repeats_of(asked),
+                          .time_limit = time_limit_of(asked)};
+  return [plan = std::move(plan)](const measure::race_listener& listener, measure::stop_signal stop) {
+    return measure::race(plan, listener, stop);
+  };
+}
+
+base::result<prepared_race> prepare_connections(const options& asked, const fs::path& root,
+                                                std::vector<measure::peer> chosen) {
+  auto kinds = choose_kinds(asked.kinds);
+  if (!kinds) return std::unexpected(kinds.error());
+  load::connection_race_plan plan{.root = root,
+                                  .servers = std::move(chosen),
+                                  .kinds = std::move(*kinds),
+                                  .counts = asked.counts,
+                                  .quick = asked.quick,
+                                  .repeats = repeats_of(asked),
+                                  .time_limit = time_limit_of(asked)};
+  if (plan.counts.empty())
+    plan.counts = asked.quick ? std::vector<std::uint64_t>{500, 2000} : std::vector<std::uint64_t>{1000, 5000};
+  const auto speaks_one = [&](const measure::peer& server) {
+    return std::ranges::any_of(plan.kinds, [&](auto kind) { return server.speaks(kind); });
+  };
+  std::erase_if(plan.servers, [&](const auto& server) { return !speaks_one(server); });
+  if (plan.servers.empty()) {
+    return base::input_error(
+        fmt::format("{}: none of the chosen servers speaks {}", list_of(asked), measure::names_of(plan.kinds)));
+  }
+  if (const auto raised = load::raise_descriptor_limit(plan.counts.back()); !raised) {
+    return std::unexpected(raised.error());
+  }
+  return [plan = std::move(plan)](const measure::race_listener& listener, measure::stop_signal stop) {
+    return load::race_connections(plan, listener, stop);
+  };
+}
+
+int run_race(const options& asked) {
+  stop_request stop;
+  auto list = measure::read_peers(list_of(asked));
+  if (!list) return complain(list.error());
+  auto chosen = measure::select_peers(*list, asked.only);
+  if (!chosen) return complain(chosen.error());
+  const auto race = asked.connections ? prepare_connections(asked, list->root, std::move(*chosen))
+                                      : prepare_tasks(asked, list->root, std::move(*chosen));
+  if (!race) return complain(race.error());
+
   const fs::path folder = asked.output.empty() ? list->root / "bench/results" : fs::path(asked.output);
-  const std::string page = empty_page(*list);
-  auto files = race_files::open(folder, measure::today() + (asked.quick ? "-quick" : ""), !page.empty());
+  const std::string page = asked.connections ? std::string() : empty_page(*list);
+  const std::string name = measure::today() + (asked.connections ? "-connections" : "") + (asked.quick ? "-quick" : "");
+  auto files = race_files::open(folder, name, !page.empty());
   if (!files) return complain(files.error());
 
   progress line;
-  const auto results = measure::race(plan,
-                                     {.progress = [&](std::string_view what) { line.show(what); },
-                                      .complaint =
-                                          [&](std::string_view what) {
-                                            line.clear();
-                                            complain(what);
-                                          }},
-                                     stop.signal());
+  const auto results = (*race)({.progress = [&](std::string_view what) { line.show(what); },
+                                .complaint =
+                                    [&](std::string_view what) {
+                                      line.clear();
+                                      complain(what);
+                                    }},
+                               stop.signal());
   line.clear();
   const int signalled = stop.exit_status();
   if (results.entries.empty()) {
@@ -151,7 +231,7 @@ int run_race(const options& asked) {
     if (signalled == 0) complain("nothing was measured");
     return signalled != 0 ? signalled : failed;
   }
-  fmt::print("{}", race_summary(results));
+  fmt::print("{}", summary_of(results));
   int status = write_files(*files, results, page);
   if (measure::any_failed(results)) status = failed;
   if (signalled != 0) {
@@ -164,14 +244,14 @@ int run_race(const options& asked) {
 int write_again(const options& asked) {
   const auto results = measure::read_results(asked.from);
   if (!results) return complain(results.error());
-  const auto list = measure::read_peers(asked.peers);
+  const auto list = measure::read_peers(list_of(asked));
   if (!list) return complain(list.error());
-  const std::string page = empty_page(*list);
+  const std::string page = results->connections ? std::string() : empty_page(*list);
   const fs::path from(asked.from);
   auto files = race_files::open(asked.output.empty() ? from.parent_path() : fs::path(asked.output),
                                 from.stem().string(), !page.empty());
   if (!files) return complain(files.error());
-  fmt::print("{}", race_summary(*results));
+  fmt::print("{}", summary_of(*results));
   return finish_output(write_files(*files, *results, page));
 }
 
@@ -188,10 +268,11 @@ int update_readme(const options& asked) {
   }
   const auto results = measure::read_results(file);
   if (!results) return complain(results.error());
+  const std::string headline = results->connections ? connection_headline(*results) : headline_table(*results);
   const fs::path beside = document.parent_path().empty() ? fs::path(".") : document.parent_path();
   std::error_code ignored;
-  const auto renewed = with_part(*text, document, fs::relative(file, beside, ignored).generic_string(),
-                                 "\n" + headline_table(*results) + "\n");
+  const auto renewed =
+      with_part(*text, document, fs::relative(file, beside, ignored).generic_string(), "\n" + headline + "\n");
   if (!renewed) return complain(renewed.error());
   if (asked.check) {
     if (*renewed == *text) return done;
@@ -211,23 +292,35 @@ std::function<int()> add_race(CLI::App& app) {
   CLI::App* race = app.add_subcommand("race", "Measure the same work on every runtime of a list");
   race->footer(
       "Usage:  tare race [OPTIONS]\n"
+      "        tare race --connections [--kind NAME,...] [OPTIONS]\n"
       "        tare race --from FILE [--output FOLDER]\n"
       "        tare race [--from FILE] --readme DOCUMENT [--check]\n\n"
       "Writes FOLDER/<date>.json, the same as tables in Markdown, and, where ./setup --peers has built it, as a page\n"
-      "with charts. ./setup --peers also installs what Debian and npm have of the runtimes.");
+      "with charts. ./setup --peers also installs what Debian and npm have of the runtimes.\n\n"
+      "With --connections it weighs the connections of every server of bench/servers.toml in every kind that it\n"
+      "speaks, with 1,000 and 5,000 of them, and writes FOLDER/<date>-connections.json and the tables.");
   auto asked = std::make_shared<options>();
   auto* quick = race->add_flag("--quick", asked->quick, "Fewer and smaller numbers, once: under 3 minutes");
-  race->add_option("--peers", asked->peers, "The list of runtimes")->capture_default_str();
+  race->add_option("--peers", asked->peers, "The list of runtimes or servers [bench/peers.toml, bench/servers.toml]");
+  auto* connections = race->add_flag("--connections", asked->connections, "Weigh connections of servers, not tasks");
+  race->add_option("--kind", asked->kinds,
+                   "Only these kinds: http, https, websocket, websocket-tls, sse (event streams), long-poll")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->needs(connections);
   race->add_option("--only", asked->only, "Only these of the list")->delimiter(',')->allow_extra_args(false);
-  race->add_option("--workload", asked->workloads, "Only these workloads")->delimiter(',')->allow_extra_args(false);
-  race->add_option("--n", asked->counts, "Numbers of tasks, in place of the workloads' own")
+  race->add_option("--workload", asked->workloads, "Only these workloads")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->excludes(connections);
+  race->add_option("--n", asked->counts, "Numbers of tasks or connections, in place of the usual ones")
       ->delimiter(',')
       ->check(a_count())
       ->allow_extra_args(false)
       ->excludes(quick);
   race->add_option("--repeats", asked->repeats, "How often everything is measured [3, or 1 with --quick]")
       ->check(CLI::Range(1U, 100U));
-  race->add_option("--timeout", asked->time_limit, "Seconds to wait for each READY")
+  race->add_option("--timeout", asked->time_limit, "Seconds to wait for each READY, or each response")
       ->check(a_time_limit())
       ->capture_default_str();
   race->add_option("--output", asked->output, "The folder to write to [bench/results, from the list's root]");

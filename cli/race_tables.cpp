@@ -1,11 +1,11 @@
 #include "cli/race_tables.hpp"
 
 #include "cli/figures.hpp"
+#include "cli/markdown_table.hpp"
 #include "cli/table.hpp"
 #include "measure/race/workload.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -46,22 +46,6 @@ std::optional<double> reported(const sample* point, std::string_view key) {
   const auto found = point->reported.find(key);
   return found == point->reported.end() ? std::nullopt : std::optional(found->second);
 }
-
-/// Rows of Markdown: the first column to the left, the others to the right.
-class markdown_table {
- public:
-  explicit markdown_table(const std::vector<std::string>& head) {
-    add(head);
-    text_ += "|---|";
-    for (std::size_t i = 1; i < head.size(); ++i) text_ += "---:|";
-    text_ += '\n';
-  }
-  void add(const std::vector<std::string>& row) { text_ += fmt::format("| {} |\n", fmt::join(row, " | ")); }
-  [[nodiscard]] const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
 
 std::string name_in_table(const race_peer& peer) {
   const std::string name = peer.floor ? fmt::format("*{}*", peer.title) : peer.title;

@@ -8,7 +8,9 @@
 #include "cli/stop_request.hpp"
 #include "cli/weigh_report.hpp"
 #include "load/descriptor_limit.hpp"
+#include "load/race_connections.hpp"
 #include "load/weigh_connections.hpp"
+#include "measure/weigh/connection_kind.hpp"
 #include "measure/weigh/peers.hpp"
 #include "measure/weigh/prepare.hpp"
 #include "measure/weigh/weigh.hpp"
@@ -37,8 +39,10 @@ struct options {
   std::vector<std::string> only;
   bool no_max_n = false;
   bool connections = false;
+  std::string kind = "http";
   bool tls = false;
   std::string path = "/";
+  std::string release;
   std::string json;
   std::string csv;
   std::vector<std::string> command;
@@ -73,6 +77,7 @@ class weighing_session {
 
   const options& asked_;
   std::chrono::nanoseconds time_limit_;
+  measure::connection_kind kind_ = measure::connection_kind::http;
   stop_request stop_;
   progress progress_;
   std::vector<subject> subjects_;
@@ -80,6 +85,13 @@ class weighing_session {
 };
 
 base::result<void> weighing_session::choose() {
+  if (asked_.connections) {
+    const auto kind = measure::parse_connection_kind(asked_.kind);
+    if (!kind) return std::unexpected(kind.error());
+    kind_ = *kind;
+    if (asked_.tls && kind_ == measure::connection_kind::http) kind_ = measure::connection_kind::https;
+    if (asked_.tls && kind_ == measure::connection_kind::websocket) kind_ = measure::connection_kind::websocket_tls;
+  }
   if (asked_.peers.empty()) {
     subject one;
     one.program = {asked_.command, {}};
@@ -105,13 +117,20 @@ base::result<void> weighing_session::choose() {
   if (!chosen) return std::unexpected(chosen.error());
   for (auto& peer : *chosen) {
     if (stopped()) break;
-    if (asked_.connections ? !peer.is_server() : !peer.has_workload(default_workload)) continue;
-    take_peer(std::move(peer), list->root);
+    const bool fits = asked_.connections ? peer.speaks(kind_) : peer.has_workload(default_workload);
+    if (fits) {
+      take_peer(std::move(peer), list->root);
+    } else if (asked_.connections && peer.is_server() && !asked_.only.empty()) {
+      return base::input_error(fmt::format("{}: the server '{}' does not speak {}; it speaks: {}", asked_.peers,
+                                           peer.name, measure::name_of(kind_), measure::names_of(peer.kinds)));
+    }
   }
   if (subjects_.empty() && !stopped()) {
-    return base::input_error(fmt::format(
-        "{}: none of the peers {}", asked_.peers,
-        asked_.connections ? "is a server, with a {port} in 'run'" : "has the workload of tasks that sleep"));
+    return base::input_error(
+        fmt::format("{}: none of the peers {}", asked_.peers,
+                    asked_.connections
+                        ? fmt::format("is a server, with a {{port}} in 'run', that speaks {}", measure::name_of(kind_))
+                        : "has the workload of tasks that sleep"));
   }
   return {};
 }
@@ -121,7 +140,7 @@ void weighing_session::take_peer(measure::peer peer, const std::filesystem::path
   one.found.name = peer.name;
   one.found.subject = peer.subject;
   one.found.connections = asked_.connections;
-  one.program = peer.program(default_workload, root);
+  one.program = asked_.connections ? peer.server(kind_, root) : peer.program(default_workload, root);
   if (!asked_.no_max_n) one.max_n = peer.limit(default_workload);
   if (const auto need = measure::missing_need(peer, root, stop_.signal())) {
     // Not an error: nobody has every toolchain.
@@ -162,10 +181,13 @@ void weighing_session::measure(subject& one, unsigned run) {
   const auto show = [&](std::uint64_t n) {
     progress_.show(fmt::format("run {} of {}: {} with n = {}", run, asked_.runs, one.found.name, with_commas(n)));
   };
+  const std::string release = asked_.release.empty() && !asked_.peers.empty() ? load::release_path : asked_.release;
   auto measured = one.found.connections ? load::weigh_connections({.program = what.program,
                                                                    .counts = what.counts,
+                                                                   .kind = kind_,
                                                                    .tls = asked_.tls,
                                                                    .path = asked_.path,
+                                                                   .release = release,
                                                                    .time_limit = time_limit_},
                                                                   stop_.signal(), show)
                                         : measure::weigh(what, stop_.signal(), show);
@@ -237,8 +259,8 @@ std::function<int()> add_weigh(CLI::App& app) {
       "The command is started with each number of tasks in the place of {n}. When all its tasks are suspended it\n"
       "prints a line READY to its standard output; then the memory of it and its children is read, and they are\n"
       "ended.\n\n"
-      "With --connections the numbers are of idle HTTP/1.1 connections: the server is started with a free port of\n"
-      "127.0.0.1 in the place of {port}, each connection has one request answered, and then rests.");
+      "With --connections the numbers are of idle connections: the server is started with a free port of 127.0.0.1\n"
+      "in the place of {port}; each connection is used a little, as its kind says, and then rests.");
   auto asked = std::make_shared<options>();
   auto* counts = weigh->add_option("--n", asked->counts, "Numbers of tasks; of connections, 1000,15000");
   counts->delimiter(',')->check(a_count())->allow_extra_args(false)->capture_default_str();
@@ -257,7 +279,16 @@ std::function<int()> add_weigh(CLI::App& app) {
       ->needs(peers);
   auto* connections =
       weigh->add_flag("--connections", asked->connections, "Weigh idle connections of a server, or of those of a list");
-  weigh->add_flag("--tls", asked->tls, "The server speaks HTTPS; its certificate is not verified")->needs(connections);
+  weigh
+      ->add_option("--kind", asked->kind,
+                   "Of the connections: http, https, websocket, websocket-tls, sse (an event stream) or long-poll")
+      ->needs(connections)
+      ->capture_default_str();
+  weigh
+      ->add_option("--release", asked->release,
+                   "Of long polls: what is asked for to make the server answer all; of a list, /release")
+      ->needs(connections);
+  weigh->add_flag("--tls", asked->tls, "Over TLS; the certificate is not verified")->needs(connections);
   weigh->add_option("--path", asked->path, "What is asked for on each connection; the answer must be 200")
       ->needs(connections)
       ->capture_default_str();

@@ -11,6 +11,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
 #include <set>
 
 namespace tare::cli {
@@ -31,6 +34,18 @@ const measure::sample* point_at(const measure::summary& of, std::uint64_t n) {
   return found == of.points.end() ? nullptr : &*found;
 }
 
+/// The kernel's bytes per connection.
+std::string of_kernel(const std::optional<double>& slope) { return slope ? per_task(*slope) : "not readable"; }
+
+/// A kind of connections that cannot be used again has no burst.
+std::string after_burst(const measure::sample& point) { return point.burst == 0 ? "-" : megabytes(point.burst); }
+
+/// Of the kernel, with the sign of the difference.
+std::string growth(const std::optional<std::int64_t>& bytes) {
+  if (!bytes) return "not readable";
+  return (*bytes < 0 ? "-" : "") + megabytes(static_cast<std::uint64_t>(std::abs(*bytes)));
+}
+
 std::string times(double ratio) { return fmt::format("{:.{}f}", ratio, ratio < 10 ? 1 : 0); }
 
 }  // namespace
@@ -46,7 +61,7 @@ std::string comparison_table(const weigh_report& report) {
   const bool connections = report.programs.front().connections;
   std::vector<std::string> head{"program", "version", connections ? "bytes/connection" : "bytes/task"};
   for (const std::uint64_t n : counts) head.push_back("RSS at " + with_commas(n));
-  if (connections) head.insert(head.end(), {"after a burst", "after closing"});
+  if (connections) head.insert(head.end(), {"kernel", "after a burst", "after closing"});
   head.insert(head.end(), {connections ? "to open" : "to READY", "CPU"});
 
   table rows(std::move(head), 2);
@@ -59,7 +74,8 @@ std::string comparison_table(const weigh_report& report) {
       row.push_back(point == nullptr ? "-" : megabytes(point->held.resident));
     }
     if (connections) {
-      row.push_back(megabytes(all.points.back().burst));
+      row.push_back(of_kernel(kernel_slope(all.points)));
+      row.push_back(after_burst(all.points.back()));
       row.push_back(megabytes(all.points.back().closed));
     }
     row.push_back(readable(all.points.back().ready));
@@ -69,7 +85,8 @@ std::string comparison_table(const weigh_report& report) {
   return rows.text() +
          fmt::format("\nMedians of {} run{}, in brackets the least and the most; MB are 1,000,000 bytes. {}\n",
                      report.runs, report.runs == 1 ? "" : "s",
-                     connections ? "The burst, the closing and the times are those of the largest number."
+                     connections ? "The burst, the closing and the times are those of the largest number. The "
+                                   "kernel's bytes are for both ends of a connection."
                                  : "Times are those of a program's largest number of tasks.");
 }
 
@@ -82,13 +99,19 @@ std::string weight_line(const weighed_program& program, const measure::slope& we
 }
 
 std::string connections_table(const weighed_program& program, const measure::summary& all) {
-  table rows({"connections", "RSS", "anonymous", "page tables", "after a burst", "after closing", "to open", "CPU"}, 0);
+  table rows({"connections", "RSS", "anonymous", "page tables", "kernel: slabs", "TCP buffers", "after a burst",
+              "after closing", "to open", "CPU"},
+             0);
   for (const auto& point : all.points) {
     rows.add({with_commas(point.n), megabytes(point.held.resident), megabytes(point.held.anonymous),
-              megabytes(point.held.page_tables), megabytes(point.burst), megabytes(point.closed), readable(point.ready),
-              readable(point.cpu)});
+              megabytes(point.held.page_tables), growth(point.kernel.slab), growth(point.kernel.sockets),
+              after_burst(point), megabytes(point.closed), readable(point.ready), readable(point.cpu)});
   }
-  return rows.text() + (all.weight ? weight_line(program, *all.weight, "idle connection") : "");
+  if (!all.weight) return rows.text();
+  const auto kernel = kernel_slope(all.points);
+  return rows.text() + weight_line(program, *all.weight, "idle connection") +
+         (kernel ? fmt::format("The kernel holds {} bytes per connection for both ends.\n", per_task(*kernel))
+                 : "The kernel's memory is not readable.\n");
 }
 
 }  // namespace
@@ -171,8 +194,10 @@ std::string to_json(const weigh_report& report) {
                             {"ready_seconds", seconds(point.ready)},
                             {"cpu_seconds", seconds(point.cpu)}});
       if (program.connections) {
-        figures["burst_rss_bytes"] = point.burst;
+        if (point.burst != 0) figures["burst_rss_bytes"] = point.burst;
         figures["closed_rss_bytes"] = point.closed;
+        if (point.kernel.slab) figures["slab_bytes"] = *point.kernel.slab;
+        if (point.kernel.sockets) figures["socket_bytes"] = *point.kernel.sockets;
       }
       result["points"].push_back(std::move(figures));
     }

@@ -46,6 +46,51 @@ TEST(weigh_connections_test, prints_a_table) {
   EXPECT_THAT(ended.output, HasSubstr("bytes per idle connection"));
 }
 
+TEST(weigh_connections_test, weighs_every_kind) {
+  const std::pair<const char*, bool> kinds[] = {{"websocket", true}, {"sse", false}, {"long-poll", true}};
+  for (const auto& [kind, has_burst] : kinds) {
+    const auto ended = run_tare(weigh_server({"--n", "10,60", "--kind", kind, "--release", "/release", "--json", "-"},
+                                             {TARE_TEST_SERVER, "{port}", "200", kind}));
+    ASSERT_EQ(ended.status, 0) << kind << ": " << ended.errors;
+    const json written = json::parse(ended.output);
+    const json& last = written.at("results").at(0).at("points").at(1);
+    EXPECT_EQ(last.at("n"), 60) << kind;
+    EXPECT_GT(last.at("rss_bytes"), 100'000) << kind;
+    EXPECT_GT(last.at("closed_rss_bytes"), 100'000) << kind;
+    EXPECT_EQ(last.contains("burst_rss_bytes"), has_burst) << kind;
+    EXPECT_TRUE(last.at("slab_bytes").is_number_integer()) << kind;
+    EXPECT_TRUE(last.at("socket_bytes").is_number_integer()) << kind;
+  }
+}
+
+TEST(weigh_connections_test, a_long_poll_without_a_release_is_not_answered) {
+  const auto ended =
+      run_tare(weigh_server({"--n", "5,50", "--kind", "long-poll"}, {TARE_TEST_SERVER, "{port}", "200", "long-poll"}));
+  ASSERT_EQ(ended.status, 0) << ended.errors;
+  EXPECT_THAT(ended.output, HasSubstr("The kernel holds "));
+  EXPECT_THAT(ended.output, HasSubstr("bytes per idle connection"));
+}
+
+TEST(weigh_connections_test, a_server_of_a_list_speaks_only_its_kinds) {
+  const support::temporary_folder folder;
+  const auto list = folder.write("servers.toml", "[[peer]]\nname = 'one'\nkinds = ['http', 'sse']\nrun = ['" +
+                                                     std::string(TARE_TEST_SERVER) + "', '{port}', '200', '{kind}']\n");
+  const std::vector<std::string> weigh{"weigh", "--connections", "--peers", list.string(), "--runs",
+                                       "1",     "--n",           "5,50"};
+  const auto with = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = weigh;
+    all.insert(all.end(), more.begin(), more.end());
+    return run_tare(all);
+  };
+  EXPECT_EQ(with({"--kind", "sse"}).status, 0);
+  const auto chosen = with({"--kind", "websocket", "--only", "one"});
+  EXPECT_EQ(chosen.status, 2);
+  EXPECT_THAT(chosen.errors, HasSubstr("the server 'one' does not speak websocket; it speaks: http, sse"));
+  const auto none = with({"--kind", "websocket"});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_THAT(none.errors, HasSubstr("none of the peers is a server, with a {port} in 'run', that speaks websocket"));
+}
+
 TEST(weigh_connections_test, says_what_went_wrong_in_one_line) {
   const struct {
     std::vector<std::string> options;
@@ -59,11 +104,37 @@ TEST(weigh_connections_test, says_what_went_wrong_in_one_line) {
        "failed 5 of 5 connections at opening: responded with 500",
        1},
       {{"--n", "5"}, {"false", "{port}"}, "false ended while its connections were weighed with n = 5", 1},
-      {{"--n", "5", "--timeout", "0.1"}, {"sleep", "100", "0{port}"}, "does not listen on port", 1},
+      {{"--n", "5", "--timeout", "0.1"},
+       {"sleep", "100", "0{port}"},
+       "within 0.1 s: cannot connect: Connection refused",
+       1},
       {{"--n", "5"}, {"sh", "-c", "echo no config >&2; exit 3", "{port}"}, ": no config", 1},
       {{"--n", "5"}, {"/does/not/exist", "{port}"}, "/does/not/exist: no such file", 1},
       {{"--n", "2000000000"}, {TARE_TEST_SERVER, "{port}"}, "raise it with ulimit", 2},
       {{"--path", "/x", "--n", "5"}, {TARE_TEST_SERVER, "{port}", "404"}, "responded with 404", 1},
+      {{"--kind", "gopher"},
+       {TARE_TEST_SERVER, "{port}"},
+       "no kind of connection is named 'gopher'; there are: http, https, websocket, websocket-tls, sse, long-poll",
+       2},
+      {{"--kind", "websocket", "--n", "5"}, {TARE_TEST_SERVER, "{port}"}, "responded with 200", 1},
+      {{"--kind", "websocket", "--n", "5"},
+       {TARE_TEST_SERVER, "{port}", "200", "wrong-handshake"},
+       "the response to the WebSocket handshake has a wrong Sec-WebSocket-Accept",
+       1},
+      {{"--kind", "sse", "--n", "5"}, {TARE_TEST_SERVER, "{port}"}, "the response is not an event stream", 1},
+      {{"--kind", "sse", "--n", "5"},
+       {TARE_TEST_SERVER, "{port}", "200", "sse-of-three"},
+       "ended the event stream after 3 of 10 events",
+       1},
+      {{"--kind", "long-poll", "--n", "5"}, {TARE_TEST_SERVER, "{port}"}, "responded instead of waiting", 1},
+      {{"--kind", "https", "--n", "5", "--timeout", "0.3"},
+       {TARE_TEST_SERVER, "{port}"},
+       "within 0.3 s: the TLS handshake failed",
+       1},
+      {{"--n", "5"},
+       {TARE_TEST_SERVER, "{port}", "200", "closes-when-idle"},
+       "failed 5 of 5 connections at the end of the rest: closed the idle connection",
+       1},
   };
   for (const auto& each : cases) {
     const auto ended = run_tare(weigh_server(each.options, each.server));
