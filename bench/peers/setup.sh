@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prepares what the peers need beyond Debian 12: Debian 13's crates and Go, which are unpacked into the user's cache and
-# never installed, and the page of `tare race`. ./setup --peers calls it.
+# never installed; packages of npm; and the page of `tare race`. ./setup --peers calls it.
 # shellcheck disable=SC2317 # `try` calls them
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
@@ -97,6 +97,11 @@ build_page() {
   (cd -- ../report && npm ci --no-audit --no-fund && npm run build)
 }
 
+# The packages in the package-lock.json of a peer.
+fetch_from_npm() {
+  (cd -- "$1" && npm ci --no-audit --no-fund)
+}
+
 if command -v apt-get >/dev/null && [[ -r $keyring && -n $(mirror) ]]; then
   fetch_from_debian_13
 else
@@ -108,6 +113,10 @@ if [[ -f ../report/package.json ]]; then
   else
     say "npm is not installed, so tare race will not write a page; apt-get install npm"
   fi
+fi
+if command -v npm >/dev/null; then
+  try "fetching ws" fetch_from_npm node-http
+  try "fetching Bun" fetch_from_npm bun
 fi
 if command -v cargo >/dev/null && ./rust/build.sh --check 2>/dev/null; then
   try "building the Rust peer" ./rust/build.sh
@@ -124,6 +133,7 @@ fi
 if ./dotnet/build.sh --check 2>/dev/null; then
   try "building the .NET peer" ./dotnet/build.sh jit
   try "building the .NET peer, native" ./dotnet/build.sh aot
+  try "building the Kestrel peer" ./dotnet-http/build.sh
 else
   say "no .NET SDK, which Debian does not have: .NET will be omitted"
 fi

@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# nginx.sh PORT: one worker that responds to everything with a fixed text. It runs until it is killed.
+# nginx.sh PORT [http | https]: one worker that responds to everything with a fixed text. It runs until it is killed.
 set -euo pipefail
 nginx=$(command -v nginx || echo /usr/sbin/nginx)
 if [[ ${1:-} == --version ]]; then
   "$nginx" -v 2>&1 | sed 's#.*nginx/##'
   exit
 fi
-[[ ${1:-} =~ ^[0-9]+$ ]] || { echo "usage: nginx.sh PORT" >&2 && exit 2; }
+kind=${2:-http}
+[[ ${1:-} =~ ^[0-9]+$ && $kind =~ ^https?$ ]] || { echo "usage: nginx.sh PORT [http | https]" >&2 && exit 2; }
+tls=
+if [[ $kind == https ]]; then
+  tls="ssl_certificate $TLS_CERTIFICATE; ssl_certificate_key $TLS_KEY;"
+fi
 
 # One folder per port, so that files do not accumulate.
 folder=$(realpath -m -- "$(dirname -- "${BASH_SOURCE[0]}")/../../../build/peers/nginx/$1")
@@ -28,7 +33,8 @@ http {
   uwsgi_temp_path $folder/uwsgi;
   scgi_temp_path $folder/scgi;
   server {
-    listen 127.0.0.1:$1 backlog=4096;
+    listen 127.0.0.1:$1 ${tls:+ssl} backlog=4096;
+    $tls
     location / { default_type text/plain; return 200 "Hello, world!"; }
   }
 }

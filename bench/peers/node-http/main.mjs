@@ -1,14 +1,61 @@
-// A server with node:http that responds to everything with a fixed text: main.mjs PORT
+// A server with node:http, or `ws` for WebSockets: main.mjs PORT [KIND]
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 
-const port = Number(process.argv[2]);
-if (process.argv.length !== 3 || !Number.isInteger(port)) {
-  console.error("usage: main.mjs PORT");
+const [, , portText, kind = "http", ...rest] = process.argv;
+const port = Number(portText);
+if (rest.length > 0 || !portText || !Number.isInteger(port)) {
+  console.error("usage: main.mjs PORT [KIND]");
   process.exit(2);
 }
-const server = createServer((_, response) => {
+
+const hello = (response) => {
   response.writeHead(200, { "Content-Type": "text/plain", "Content-Length": 13 });
   response.end("Hello, world!");
-});
+};
+
+const waiting = [];
+const handlers = {
+  "http": (_, response) => hello(response),
+  "https": (_, response) => hello(response),
+  "websocket": (_, response) => response.writeHead(426).end(),
+  "websocket-tls": (_, response) => response.writeHead(426).end(),
+  "sse": (_, response) => {
+    response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" });
+    for (let i = 0; i < 10; ++i) response.write("data: an event of a stream that is weighed\n\n");
+  },
+  "long-poll": (request, response) => {
+    if (request.url === "/release") {
+      for (const each of waiting.splice(0)) hello(each);
+      hello(response);
+    } else {
+      waiting.push(response);
+      response.on("close", () => {
+        const at = waiting.indexOf(response);
+        if (at >= 0) waiting.splice(at, 1);
+      });
+    }
+  },
+};
+if (!(kind in handlers)) {
+  console.error(`main.mjs: no kind '${kind}'; there are: ${Object.keys(handlers).join(", ")}`);
+  process.exit(2);
+}
+
+const server =
+  kind === "https" || kind === "websocket-tls"
+    ? createSecureServer(
+        { cert: readFileSync(process.env.TLS_CERTIFICATE), key: readFileSync(process.env.TLS_KEY) },
+        handlers[kind],
+      )
+    : createServer(handlers[kind]);
 server.keepAliveTimeout = 600_000; // the default of 5 s would close the connections before they are weighed
+if (kind.startsWith("websocket")) {
+  const { WebSocketServer } = await import("ws");
+  new WebSocketServer({ server }).on("connection", (socket) => {
+    socket.on("error", () => {});
+    socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+  });
+}
 server.listen({ port, host: "127.0.0.1", backlog: 4096 });
