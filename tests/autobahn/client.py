@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import typing
 
 from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
 
@@ -9,6 +10,12 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 PROTOCOL_ERROR = 1002
 INVALID_DATA = 1007
+
+
+class Case(typing.NamedTuple):
+    name: str
+    run: typing.Callable  # an async function of a Client
+    options: dict = {}  # of `connect`
 
 
 class Unexpected(Exception):
@@ -39,6 +46,7 @@ class Client(WebSocketClientProtocol):
     """An open connection. The calls that wait throw Unexpected if something else happens, or nothing for a while."""
 
     seconds = 60
+    messages = 20  # that a case about compression sends
 
     def __init__(self):
         super().__init__()

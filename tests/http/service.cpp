@@ -57,6 +57,8 @@ task<> serve() {
   http::websocket_options large;
   large.max_message_bytes = 16U << 20U;
   routes.websocket("/autobahn", echo_messages, large);
+  large.compress = true;
+  routes.websocket("/autobahn/compressed", echo_messages, large);
   auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
   if (!listening) throw std::system_error(listening.error(), "bind");
   std::printf("%u\n", unsigned{listening->local()->port()});
