@@ -4,8 +4,8 @@
 usage: run.py SERVER [epoll | io_uring] [--only PREFIX] [--messages N] [--list]
 
 The suite itself is not packaged. The cases of its sections 1 to 7, 9, 10, 12 and 13
-(https://github.com/crossbario/autobahn-testsuite) are written anew here, with the same numbers. Prints the count of each
-section, and exits with 1 if a case fails; with 77, which ctest takes for "skipped", if python3-autobahn is not
+(https://github.com/crossbario/autobahn-testsuite) are written anew here, with the same numbers. Prints the count of
+each section, and exits with 1 if a case fails; with 77, which ctest takes for "skipped", if python3-autobahn is not
 installed.
 """
 
