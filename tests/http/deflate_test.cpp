@@ -32,7 +32,7 @@ const message_codec::admission admit_all = [](std::size_t /*bytes*/) { return tr
 
 std::string text_of_size(std::size_t size) {
   std::string text;
-  for (int i = 0; text.size() < size; ++i) text += "{\"number\": " + std::to_string(i % 97) + ", \"name\": \"tare\"}, ";
+  for (int i = 0; text.size() < size; ++i) text += R"({"number": )" + std::to_string(i % 97) + R"(, "name": "tare"}, )";
   text.resize(size);
   return text;
 }

@@ -177,7 +177,8 @@ TEST_P(hostile_server, each_violation_of_the_protocol) {
     for (const frame_case& each : frame_cases()) {
       std::string sent;
       const auto follow = [&](scripted_peer& peer, int /*number*/) -> task<> {
-        (void)co_await shake_hands(peer, at_once ? each.frames : std::string());
+        const std::string then = at_once ? each.frames : "";
+        (void)co_await shake_hands(peer, then);
         if (!at_once) {
           co_await tare::sleep_for(1ms);
           co_await peer.send(each.frames);

@@ -60,7 +60,9 @@ inline std::vector<client_frame> frames_of_client(std::string_view sent) {
       next.payload = sent.substr(0, length);
       next.complete = next.payload.size() == length;
       sent.remove_prefix(next.payload.size());
-      for (std::size_t i = 0; i < next.payload.size(); ++i) next.payload[i] ^= next.mask[i % 4];
+      for (std::size_t i = 0; i < next.payload.size(); ++i) {
+        next.payload[i] = static_cast<char>(next.payload[i] ^ next.mask[i % 4]);
+      }
     } else {
       sent = {};
     }

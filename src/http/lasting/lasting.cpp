@@ -29,8 +29,8 @@ using tare::detail::to_link;
 
 lasting_work& make_work(frame_reader::role as, std::size_t max_message_bytes, bool compresses) {
   const auto limit = std::min<std::size_t>(max_message_bytes, UINT32_MAX);  // message_data has 32 bits for it
-  const frame_reader empty(as, limit, compresses);
-  auto& made = *::new (tare::detail::allocate_record(sizeof(lasting_work))) lasting_work(empty);
+  auto& made =
+      *::new (tare::detail::allocate_record(sizeof(lasting_work))) lasting_work(frame_reader(as, limit, compresses));
   made.compresses = compresses;
   return made;
 }

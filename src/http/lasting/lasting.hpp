@@ -165,7 +165,7 @@ class lasting {
   [[nodiscard]] bool deliver_message(lasting_work& from);
   /// False if it waits for room.
   [[nodiscard]] bool deliver_packed(lasting_work& from);
-  [[nodiscard]] bool deliver_data(std::string_view data, bool is_text);
+  [[nodiscard]] bool deliver_data(std::string_view bytes, bool is_text);
   [[nodiscard]] bool fail(close_code code, std::error_code error) noexcept;
   [[nodiscard]] std::optional<bool> pass_deadline() noexcept;
   [[nodiscard]] std::optional<bool> parse(lasting_work& from);

@@ -20,6 +20,7 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace tare::http::detail {
 
@@ -46,7 +47,7 @@ class lasting_route {
 
 /// The wait without a task for room in the system's buffer.
 struct lasting_work : tare::detail::io_wait {
-  explicit lasting_work(const frame_reader& empty) noexcept : io_wait(tare::detail::no_link), reader(empty) {}
+  explicit lasting_work(frame_reader empty) noexcept : io_wait(tare::detail::no_link), reader(std::move(empty)) {}
 
   lasting_connection* of = nullptr;  ///< once its handler has begun
   net::lease input;                  ///< received, not yet parsed

@@ -53,13 +53,13 @@ server_options options_of_home() {
 
 }  // namespace
 
-client_home::client_home() : core_(handler(), options_of_home()), group_(core_) {}
+client_home::client_home(server_options options) : core_(handler(), std::move(options)), group_(core_) {}
 
 client_home::reference::reference() : to_(home_of_shard) {
   if (to_ == nullptr) {
     void* const memory = tare::detail::allocate_record(sizeof(client_home));
     try {
-      to_ = ::new (memory) client_home();
+      to_ = ::new (memory) client_home(options_of_home());
     } catch (...) {
       tare::detail::free_record(memory);
       throw;

@@ -60,7 +60,7 @@ class client_home {
   [[nodiscard]] mask_source& masks() noexcept { return masks_; }
 
  private:
-  client_home();
+  explicit client_home(server_options options);
 
   server_core core_;  ///< of a server that serves nobody
   connection_group group_;

@@ -94,7 +94,7 @@ std::optional<detail::client_socket::agreed> agreed_by(const client_response& re
   // http::client has checked the upgrade field.
   if (!fields.has_token("connection", "upgrade")) return std::nullopt;
   if (fields.count("sec-websocket-accept") != 1) return std::nullopt;
-  if (*fields.find("sec-websocket-accept") != detail::accept_key(key)) return std::nullopt;
+  if (fields.find("sec-websocket-accept").value_or("") != detail::accept_key(key)) return std::nullopt;
   const std::optional<bool> compresses = detail::is_deflate_accepted(fields);
   if (!compresses || (*compresses && !options.compress)) return std::nullopt;
   detail::client_socket::agreed on{.compresses = *compresses};

@@ -105,7 +105,7 @@ std::optional<std::string_view> accept_deflate(fields_view request) noexcept {
 std::optional<bool> is_deflate_accepted(fields_view response) noexcept {
   if (!response.contains(name_of_field)) return false;
   if (response.count(name_of_field) != 1) return std::nullopt;
-  std::string_view rest = *response.find(name_of_field);
+  std::string_view rest = response.find(name_of_field).value_or("");
   const deflate_parameters agreed = read_element(take_until(rest, ','));
   // The server must not keep a context, and must not limit the client's window, since that was not offered.
   if (!rest.empty() || !agreed.is_valid || !agreed.server_no_takeover || agreed.has_client_bits) return std::nullopt;
