@@ -21,7 +21,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(!list->peers.empty());
   for (const auto& peer : list->peers) {
     check(!peer.name.empty());
-    check(tare::measure::command{.arguments = peer.run, .directory = {}}.takes_count());
+    const bool takes_count = tare::measure::command{.arguments = peer.run, .directory = {}}.takes_count();
+    check(takes_count || peer.is_server());
+    check(peer.kinds.empty() != peer.is_server());
     check(!peer.max_n || *peer.max_n > 0);
     for (const auto& need : peer.needs) check(!need.name.empty() && !need.hint.empty());
   }
