@@ -2,6 +2,7 @@
 
 #include "load/crowd.hpp"
 #include "load/websocket_client.hpp"
+#include "support/identity.hpp"
 
 #include <tare/http.hpp>
 #include <tare/net.hpp>
@@ -106,6 +107,37 @@ TEST(kinds, websockets_send_messages_both_ways_and_again) {
     const tally again = co_await all.ask_all();
     EXPECT_EQ(again.succeeded, 30U) << again.first;
   });
+}
+
+TEST(kinds, those_over_tls_do_the_same) {
+  http::router routes;
+  routes.get("/", [](http::request& /*asked*/, http::response& answer) -> task<> {
+    (void)co_await answer.send("text/plain", "hello");
+  });
+  http::router sockets;
+  sockets.websocket("/", echo_messages);
+  const std::pair<connection_kind, http::router> cases[] = {{connection_kind::https, routes},
+                                                            {connection_kind::websocket_tls, sockets}};
+  for (const auto& [kind, routed] : cases) {
+    auto serve = [&routed](net::listener listening) -> task<> {
+      const auto& ours = support::identity::shared();
+      http::server server(routed);
+      auto secret = net::tls::context::server({.certificate = ours.certificate, .key = ours.key}).value();
+      (void)co_await server.serve(std::move(listening), std::move(secret));
+    };
+    with_server_of(kind, serve, [&](const target& at) -> task<> {
+      crowd all(at, {.at_a_time = 4});
+      const tally opened = co_await all.open(8);
+      EXPECT_EQ(opened.succeeded, 8U) << opened.first;
+      EXPECT_EQ(all.look_at_all().first, "");
+      EXPECT_EQ((co_await all.ask_all()).succeeded, 8U);
+    });
+    with_server_of(kind, saying_in_turn({"HTTP/1.1 400 Bad Request\r\n\r\n"}), [](const target& at) -> task<> {
+      crowd all(at, {.at_a_time = 1});
+      const tally opened = co_await all.open(1);
+      EXPECT_TRUE(opened.first.starts_with("the TLS handshake failed: ")) << opened.first;
+    });
+  }
 }
 
 TEST(kinds, a_wrong_handshake_is_a_failure) {
