@@ -91,19 +91,35 @@ std::string time_of(const race_entry& entry) {
   return readable_nanoseconds(each);
 }
 
-/// Why there are cells without a number.
+/// Within a table.
+std::string escaped(std::string_view text) {
+  std::string result;
+  for (const char c : text) result += c == '|' ? std::string("\\|") : std::string(1, c);
+  return result;
+}
+
+/// What a program has printed.
+std::string as_code(std::string_view text) {
+  return text.contains('`') ? escaped(text) : fmt::format("`{}`", escaped(text));
+}
+
+/// Why there are cells without a number, as a table; empty if there are none.
 std::string remarks(const race_results& results) {
-  std::string text;
+  markdown_table table({"not measured", "why"});
+  bool any = false;
+  const auto add = [&](std::string_view what, std::string_view why) {
+    any = any || !why.empty();
+    if (!why.empty()) table.add({escaped(what), as_code(why)});
+  };
   for (const auto& server : results.peers) {
-    if (!server.absent.empty()) text += fmt::format("- {}: left out: {}\n", server.title, server.absent);
-    if (!server.failed.empty()) text += fmt::format("- {}: **failed**: {}\n", server.title, server.failed);
+    add(server.title, server.absent);
+    add(server.title, server.failed);
   }
   for (const auto& entry : results.entries) {
     const race_peer* server = results.find(entry.peer);
-    const std::string_view title = server == nullptr ? std::string_view(entry.peer) : std::string_view(server->title);
-    if (!entry.failed.empty()) text += fmt::format("- {} in {}: **failed**: {}\n", title, entry.workload, entry.failed);
+    add(fmt::format("{}, `{}`", server == nullptr ? entry.peer : server->title, entry.workload), entry.failed);
   }
-  return text;
+  return any ? table.text() : "";
 }
 
 std::vector<std::uint64_t> counts_in(const race_results& results) {

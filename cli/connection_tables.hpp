@@ -11,7 +11,7 @@ namespace tare::cli {
 /// The whole report.
 [[nodiscard]] std::string connection_tables(const measure::race_results& results);
 
-/// Bytes per connection: a row for each server, a column for each kind, and a line for each failure.
+/// Bytes per connection: a row for each server, a column for each kind, and what was not measured.
 [[nodiscard]] std::string connection_headline(const measure::race_results& results);
 
 /// The same for the terminal.

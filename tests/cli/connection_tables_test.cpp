@@ -50,10 +50,10 @@ race_results example() {
   results.repeats = 3;
   results.peers = {server("ours", true), server("theirs"), server("absent"), server("broken")};
   results.peers[2].absent = "absent is missing; get it";
-  results.peers[3].failed = "it did not build";
+  results.peers[3].failed = "it did `not` build";
   results.entries = {entry("ours", "sse", 98), entry("ours", "http", 88), entry("theirs", "http", 7526)};
   results.entries.push_back(entry("theirs", "sse", 0));
-  results.entries.back().failed = "it fell over";
+  results.entries.back().failed = "it fell | over";
   results.entries.push_back(entry("theirs", "long-poll", 100));
   return results;
 }
@@ -65,9 +65,11 @@ TEST(connection_tables_test, the_headline_has_a_column_for_each_kind_and_says_wh
             "| **ours 1** | 88.0 | 98.0 | – |\n"
             "| theirs 1 | 7,526 | failed | 100 |\n"
             "\n"
-            "- absent: left out: absent is missing; get it\n"
-            "- broken: **failed**: it did not build\n"
-            "- theirs in sse: **failed**: it fell over\n");
+            "| not measured | why |\n"
+            "|---|---:|\n"
+            "| absent | `absent is missing; get it` |\n"
+            "| broken | it did `not` build |\n"
+            "| theirs, `sse` | `it fell \\| over` |\n");
 }
 
 TEST(connection_tables_test, the_report_has_the_process_the_kernel_and_what_is_left) {
@@ -77,7 +79,7 @@ TEST(connection_tables_test, the_report_has_the_process_the_kernel_and_what_is_l
   EXPECT_THAT(text, HasSubstr("| **ours 1** | 5,001 | 5,001 | – |\n"));
   EXPECT_THAT(text, HasSubstr("| **ours 1** | 6.0 MB → 1.5 MB | 6.0 MB → 1.5 MB | – |\n"));
   EXPECT_THAT(text, HasSubstr("| **ours 1** | 20.0 µs | 20.0 µs | – |\n"));
-  EXPECT_THAT(text, HasSubstr("## Not measured\n\n- absent: left out"));
+  EXPECT_THAT(text, HasSubstr("## Not measured\n\n| not measured | why |"));
 }
 
 TEST(connection_tables_test, what_cannot_be_known_is_said) {

@@ -84,8 +84,8 @@ TEST_F(connection_race_test, a_server_that_fails_is_marked_and_the_others_go_on)
   const std::string tables = support::read_file(written(".md"));
   EXPECT_THAT(tables, HasSubstr("| The closes 1 | failed | – |\n"));
   EXPECT_THAT(tables, HasSubstr("| The lies 1 | – | failed |\n"));
-  EXPECT_THAT(tables, HasSubstr("- absent: left out: tare-no-such-program is missing; buy it\n"));
-  EXPECT_THAT(tables, testing::ContainsRegex("\n- dies in http: \\*\\*failed\\*\\*: [^\n]*: it hurts\n"));
+  EXPECT_THAT(tables, HasSubstr("| absent | `tare-no-such-program is missing; buy it` |\n"));
+  EXPECT_THAT(tables, testing::ContainsRegex("\n\\| dies, `http` \\| `[^\n]*: it hurts` \\|\n"));
   EXPECT_THAT(tables, testing::ContainsRegex("\n\\| The good 1 \\| [-0-9.,]+ \\| [-0-9.,]+ \\|\n"));
 }
 
