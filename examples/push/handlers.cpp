@@ -111,6 +111,7 @@ task<std::string> metrics_of(application& app, http::serving_figures servers) {
   set.connections.Set(static_cast<double>(servers.connections));
   set.active.Set(static_cast<double>(servers.active_requests));
   set.set(app.all.figures());
+  set.nats_connected.Set(app.shared != nullptr && app.shared->is_connected() ? 1 : 0);
   const tare::runtime_collector figures(app.runtime, &app.watch);
   co_return tare::metrics_text({&set.registry(), &figures});
 }

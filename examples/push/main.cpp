@@ -5,13 +5,14 @@
 //   curl -d hello http://127.0.0.1:8080/topics/news
 //
 // All topics are in one shard, so there is one order of all events, and one thread that sends. For more, start several
-// processes (docs/operations.md).
+// processes, which share their events with --nats (docs/operations.md).
 //
 // On SIGHUP it reads the certificate of --tls again. On SIGTERM or SIGINT it stops accepting, completes the requests in
 // progress, closes WebSockets with 1001, ends event streams and long polls, and ends.
 
 #include "application.hpp"
 #include "handlers.hpp"
+#include "nats_stream.hpp"
 #include "options.hpp"
 #include "subscribers.hpp"
 
@@ -25,8 +26,10 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace push {
 
@@ -96,28 +99,78 @@ void say_where(const tare::net::endpoint& address, bool tls) {
   std::fflush(stdout);
 }
 
-task<int> run(tare::runtime& runtime, const options& chosen) {
-  const auto began = std::chrono::system_clock::now().time_since_epoch();
-  application app(runtime, chosen.limits, event_ids(std::chrono::duration_cast<std::chrono::microseconds>(began)),
-                  chosen.allowed);
+/// The event arrives at the topics. Waits for memory as long as necessary, because other processes have it.
+task<> publish_streamed(application& app, const streamed& next) {
+  for (;;) {
+    const tare::http::event sent{.data = next.data, .name = next.name};
+    const auto done = app.all.publish_as(next.sequence, next.topic, sent);
+    if (done || done.error() != refusal::no_memory) break;
+    co_await tare::sleep_for(50ms);
+  }
+  // Without room for its topic, which has no subscribers, the event is not kept.
+  if (app.all.sequence() < next.sequence) app.all.skip_to(next.sequence, false);
+}
+
+/// Until the stream has no more events for now, or, with `forever`, until it is not the same any more.
+task<> read_stream(application& app, bool forever) {
+  bool is_first = !forever;
+  while (auto next = co_await app.shared->events().receive()) {
+    if (std::exchange(is_first, false))
+      app.all.skip_to(next->sequence - (next->kind == streamed_kind::event ? 1 : 0), false);
+    if (next->kind == streamed_kind::event) {
+      task<> publishing = publish_streamed(app, *next);
+      co_await std::move(publishing);
+    } else {
+      app.all.skip_to(next->sequence);
+      if (next->kind == streamed_kind::skipped) app.measured.skipped.Increment();
+    }
+    if (next->kind == streamed_kind::caught_up && !forever) co_return;
+  }
+}
+
+constexpr int again = -1;
+
+/// Serves until a signal has stopped it. Returns `again` if the stream is not the same any more: no position of a
+/// client is valid then, so all are disconnected, and their ids are unknown when they connect again.
+task<int> serve(application& app, const options& chosen) {
   bool listening = false;
   tare::http::serve_options serving = serve_options(app, chosen);
   serving.on_listening = [&](const tare::net::endpoint& address) {
     listening = true;
     say_where(address, chosen.tls.has_value());
   };
-  tare::net::result<void> ended;
-  auto serve_and_forget = [&](tare::scope& forgetting) -> task<> {
-    forgetting.spawn(forget_old_histories(app));
-    auto serve = tare::http::serve_until_stopped(make_routes(app), std::move(serving));
-    ended = co_await std::move(serve);
-    forgetting.cancel();
+  std::optional<tare::net::result<void>> ended;
+  auto serve_to_the_end = [&]() -> task<> {
+    auto served = tare::http::serve_until_stopped(make_routes(app), std::move(serving));
+    ended = co_await std::move(served);
   };
-  co_await tare::with_scope(serve_and_forget);
-  if (ended) co_return 0;
+  auto stream_to_the_end = [&]() -> task<> {
+    auto reading = read_stream(app, true);
+    co_await std::move(reading);
+  };
+  std::vector<task<>> all;
+  all.push_back(serve_to_the_end());
+  all.push_back(forget_old_histories(app));
+  if (app.shared != nullptr) all.push_back(stream_to_the_end());
+  (void)co_await tare::when_any(std::move(all));
+  if (!ended) co_return again;
+  if (*ended) co_return 0;
   std::fprintf(stderr, "push: %s on %s: %s\n", listening ? "cannot accept" : "cannot listen",
-               chosen.listen.to_string().c_str(), ended.error().message().c_str());
+               chosen.listen.to_string().c_str(), ended->error().message().c_str());
   co_return 1;
+}
+
+task<int> run(tare::runtime& runtime, const options& chosen, nats_stream* shared) {
+  using std::chrono::microseconds;
+  const auto now = std::chrono::duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch());
+  application app(runtime, chosen.limits, event_ids(shared != nullptr ? shared->created() : now), chosen.allowed,
+                  shared);
+  if (shared != nullptr) {
+    auto reading = read_stream(app, false);
+    co_await std::move(reading);
+  }
+  auto serving = serve(app, chosen);
+  co_return co_await std::move(serving);
 }
 
 /// Each subscriber needs a descriptor.
@@ -128,11 +181,24 @@ void raise_descriptor_limit() noexcept {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int start(const options& chosen) {
-  raise_descriptor_limit();
+int serve_once(const options& chosen) {
+  std::optional<nats_stream> shared;
+  if (!chosen.nats.empty()) {
+    shared.emplace(stream_options{.url = chosen.nats,
+                                  .name = chosen.stream,
+                                  .max_age = chosen.limits.history_time,
+                                  .max_event_bytes = chosen.max_event_bytes});
+  }
   tare::runtime runtime({.frame_limit = chosen.budget,  // a hard limit beyond admission
                          .memory_limit = chosen.budget});
-  return runtime.run(run(runtime, chosen));
+  return runtime.run(run(runtime, chosen, shared ? &*shared : nullptr));
+}
+
+int start(const options& chosen) {
+  raise_descriptor_limit();
+  int status = again;
+  while (status == again) status = serve_once(chosen);
+  return status;
 }
 
 }  // namespace

@@ -37,9 +37,11 @@ metrics::metrics()
       deliveries_(counter(registry_, "push_deliveries_total", "Recipients, summed over the published events.")),
       missed_(counter(registry_, "push_missed_events_total", "Events that subscribers were too slow for.")),
       resets_(counter(registry_, "push_resets_total", "Clients told that they may have missed events.")),
+      nats_connected(gauge(registry_, "push_nats_connected", "1 while there is a connection to NATS.")),
+      skipped(counter(registry_, "push_skipped_total", "Messages of the stream that are not events of a gateway.")),
       connections(gauge(registry_, "http_connections", "Connections, idle ones included.")),
       active(gauge(registry_, "http_requests_active", "Requests whose handlers have not ended.")) {
-  for (const std::string_view reason : {"topics", "memory", "token", "origin"}) {
+  for (const std::string_view reason : {"topics", "memory", "token", "origin", "nats"}) {
     refusals_.Add({{"reason", std::string(reason)}});  // so that it is 0 before the first one
   }
 }

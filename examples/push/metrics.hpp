@@ -38,6 +38,8 @@ class metrics {
   prometheus::Counter& resets_;
 
  public:
+  prometheus::Gauge& nats_connected;
+  prometheus::Counter& skipped;
   prometheus::Gauge& connections;
   prometheus::Gauge& active;
 };

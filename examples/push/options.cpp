@@ -101,6 +101,9 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   app.add_option("--grace", given.grace, "seconds to keep serving after SIGTERM while /healthz returns 503")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 3600.0));
+  app.add_option("--nats", chosen.nats, "share the events with other gateways by NATS JetStream: nats://HOST:PORT");
+  app.add_option("--stream", chosen.stream, "name of the stream there; it is created if it does not exist")
+      ->capture_default_str();
   add_limits(app, chosen, given);
   try {
     app.parse(argc, argv);
@@ -117,6 +120,7 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   chosen.grace = milliseconds_of(given.grace);
   chosen.write_timeout = milliseconds_of(given.write_timeout);
   chosen.limits.history_time = std::chrono::seconds(given.history_seconds);
+  if (!is_topic_name(chosen.stream)) return complain("--stream: not a name: " + chosen.stream);
   chosen.limits.idle_history_bytes = chosen.budget / 4;
   if (chosen.budget < min_budget) return complain("--budget: must be at least 32M");
   if (!given.token_file.empty()) {

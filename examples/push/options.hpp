@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <expected>
 #include <optional>
+#include <string>
 
 namespace push {
 
@@ -18,6 +19,8 @@ struct options {
   std::size_t budget = std::size_t{512} << 20U;
   std::size_t max_event_bytes = std::size_t{64} << 10U;
   topic_limits limits;
+  std::string nats;  ///< URL of a server; empty: events are published in this process
+  std::string stream = "push";
   access allowed;
   std::chrono::milliseconds write_timeout{30'000};
   std::chrono::milliseconds grace{0};          ///< between informing load balancers and stopping

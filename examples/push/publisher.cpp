@@ -3,10 +3,11 @@
 #include "refusals.hpp"
 
 #include <tare/http/json.hpp>
+#include <tare/offload.hpp>
 
 #include <utf8.h>
 
-#include <algorithm>
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -19,43 +20,77 @@ using tare::task;
 
 namespace {
 
-/// Also a valid header field, because a long poll gets it in one. The gateway itself sends the three other names.
-bool is_event_name(std::string_view name) noexcept {
-  constexpr std::size_t max_bytes = 64;
-  const auto is_visible = [](char c) { return c > ' ' && c <= '~'; };
-  return name.size() <= max_bytes && std::ranges::all_of(name, is_visible) && name != "subscribed" && name != "reset" &&
-         name != "unavailable";
-}
-
-// Not in the handler itself: g++ 12 cannot keep an initializer list across an await.
-nlohmann::json described(std::string_view id, std::size_t recipients) {
-  return {{"id", id}, {"recipients", recipients}};
-}
-
-task<> respond(application& app, http::response& to, std::expected<publication, refusal> done) {
-  if (!done) return respond_refusal(app, to, done.error());
-  const std::string id = app.all.ids().text(done->sequence);
+/// Not in a coroutine: g++ 12 cannot keep an initializer list across an await.
+task<> respond_accepted(application& app, http::response& to, std::uint64_t sequence, nlohmann::json about) {
+  const std::string id = app.all.ids().text(sequence);
+  about["id"] = id;
   to.set("event-id", id);
   return [](http::response& by, nlohmann::json body) -> task<> {
     auto sending = http::send_json(by, std::move(body), 202);
     (void)co_await std::move(sending);
-  }(to, described(id, done->recipients));
+  }(to, std::move(about));
 }
 
 task<> refuse_text(http::response& to) { return respond_refusal(to, {.message = "the body is not UTF-8"}); }
 
-/// Publishes a body that has been read. Not a coroutine, so that nobody waits with the body in a frame.
-task<> publish(application& app, http::request& asked, http::response& to, std::string_view data,
-               std::string_view event_name) {
+/// Publishes a body that has been read.
+task<> publish_here(application& app, http::request& asked, http::response& to, std::string_view data,
+                    std::string_view event_name) {
   if (!utf8::is_valid(data.begin(), data.end())) return refuse_text(to);
-  return respond(app, to, app.all.publish(asked.param("name"), {.data = data, .name = event_name}));
+  const auto done = app.all.publish(asked.param("name"), {.data = data, .name = event_name});
+  if (!done) return respond_refusal(app, to, done.error());
+  return respond_accepted(app, to, done->sequence, {{"recipients", done->recipients}});
 }
 
 task<> read_and_publish(application& app, http::request& asked, http::response& to, std::string event_name) {
   auto data = co_await asked.body().read_all();
   if (!data) co_return;  // the server responds with 400, 408, 413 or 503
-  task<> responding = publish(app, asked, to, *data, event_name);
+  task<> responding = publish_here(app, asked, to, *data, event_name);
   *data = std::string();
+  co_await std::move(responding);
+}
+
+// --- with NATS ------------------------------------------------------------------------------------------------------
+
+struct stored_event {
+  std::string topic;
+  std::string name;
+  std::string data;
+  std::string key;
+};
+
+/// The same for each attempt to publish the same event, if the publisher says so.
+std::string key_of(application& app, const http::request& asked, std::string_view topic) {
+  const auto given = asked.fields().find("nats-msg-id");
+  std::string key(topic);
+  key += '/';
+  if (given && !given->empty()) return key.append(*given);
+  return key + "random/" + app.random_key();
+}
+
+task<> respond_stored(application& app, http::response& to, std::expected<acknowledged, std::string> done) {
+  if (done) return respond_accepted(app, to, done->sequence, {{"duplicate", done->is_duplicate}});
+  app.measured.count_refusal("nats");
+  to.set("retry-after", "1");
+  return respond_refusal(to, {.status = 503, .message = std::move(done.error())});
+}
+
+/// The subscribers get it when the stream delivers it, here as everywhere.
+task<> read_and_store(application& app, http::request& asked, http::response& to, stored_event event) {
+  {
+    auto data = co_await asked.body().read_all();
+    if (!data) co_return;
+    event.data = *std::move(data);
+  }
+  if (!utf8::is_valid(event.data.begin(), event.data.end())) {
+    task<> refusing = refuse_text(to);
+    co_await std::move(refusing);
+    co_return;
+  }
+  auto store = [&] { return app.shared->publish(event.topic, event.name, event.data, event.key); };
+  auto done = co_await tare::offload(store);
+  event.data = std::string();
+  task<> responding = respond_stored(app, to, std::move(done));
   co_await std::move(responding);
 }
 
@@ -64,7 +99,11 @@ task<> read_and_publish(application& app, http::request& asked, http::response& 
 task<> serve_publish(application& app, http::request& asked, http::response& to) {
   std::string event_name = asked.query_value("event").value_or("");
   if (!is_event_name(event_name)) return respond_refusal(to, {.message = "event: not a name of an event"});
-  return read_and_publish(app, asked, to, std::move(event_name));
+  if (app.shared == nullptr) return read_and_publish(app, asked, to, std::move(event_name));
+  std::string topic = asked.param("name");
+  std::string key = key_of(app, asked, topic);
+  return read_and_store(app, asked, to,
+                        {.topic = std::move(topic), .name = std::move(event_name), .data = {}, .key = std::move(key)});
 }
 
 }  // namespace push

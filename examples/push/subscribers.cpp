@@ -5,6 +5,7 @@
 #include <tare/http/parameters.hpp>
 #include <tare/http/polled.hpp>
 #include <tare/http/topic.hpp>
+#include <tare/sleep.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -37,17 +38,25 @@ struct position {
   std::optional<gap> is_lost = {};
 };
 
-/// Where the client with this id is.
-position position_of(const topics& all, std::string_view last_event_id) noexcept {
-  if (last_event_id.empty()) return {.after = all.sequence()};
-  const auto sequence = all.ids().sequence_of(last_event_id);
-  if (!sequence || *sequence > all.sequence()) return {.is_lost = gap::another_stream};
+/// Where the client with this id is. With NATS, it may have received from another process what has not arrived here.
+position position_of(const application& app, std::string_view last_event_id) noexcept {
+  if (last_event_id.empty()) return {.after = app.all.sequence()};
+  const auto sequence = app.all.ids().sequence_of(last_event_id);
+  const bool is_here = sequence && (app.shared != nullptr || *sequence <= app.all.sequence());
+  if (!is_here) return {.is_lost = gap::another_stream};
   return {.after = *sequence};
 }
 
 std::string last_event_id_of(const auto& asked) {
   const auto field = asked.fields().find("last-event-id");
   return field ? std::string(*field) : asked.query_value("after").value_or("");
+}
+
+/// Waits until the events up to that number have arrived; false if they have not at the deadline.
+task<bool> wait_for_arrival(const application& app, std::uint64_t of, std::chrono::steady_clock::time_point until) {
+  constexpr auto interval = std::chrono::milliseconds(5);
+  while (app.all.sequence() < of && tare::now() < until) co_await tare::sleep_for(interval);
+  co_return app.all.sequence() >= of;
 }
 
 // --- event streams --------------------------------------------------------------------------------------------------
@@ -73,6 +82,10 @@ task<bool> send_position(application& app, http::event_stream& out, std::uint64_
 
 /// The client follows the topic from there on, until it leaves.
 task<> follow(application& app, topic_lease in, http::event_stream out, position at, bool is_new) {
+  if (at.after > app.all.sequence()) {
+    auto arriving = wait_for_arrival(app, at.after, std::chrono::steady_clock::time_point::max());
+    (void)co_await std::move(arriving);
+  }
   for (;;) {
     if (at.is_lost || is_new) {
       if (at.is_lost) at.after = app.all.sequence();
@@ -120,6 +133,12 @@ task<> respond_lost(application& app, http::response& to, gap why) {
   (void)co_await to.send("text/plain; charset=utf-8", body);
 }
 
+task<> respond_nothing(const application& app, http::response& to, std::uint64_t after) {
+  to.set("cache-control", "no-store");
+  to.status(204).set("event-id", app.all.ids().text(after));
+  (void)co_await to.send();
+}
+
 // Its frame exists only when there is something to send.
 task<> respond_polled(application& app, http::response& to, http::polled next, std::uint64_t after) {
   to.set("cache-control", "no-store");
@@ -131,8 +150,8 @@ task<> respond_polled(application& app, http::response& to, http::polled next, s
     auto responding = respond_lost(app, to, gap::too_old);
     co_await std::move(responding);
   } else {
-    to.status(204).set("event-id", app.all.ids().text(after));
-    (void)co_await to.send();
+    auto responding = respond_nothing(app, to, after);
+    co_await std::move(responding);
   }
 }
 
@@ -144,6 +163,15 @@ auto begin_wait(const application& app, topic_lease& in, http::request& asked, s
 
 task<> wait_and_respond(application& app, topic_lease in, http::request& asked, http::response& to, std::uint64_t after,
                         std::chrono::seconds limit) {
+  if (after > app.all.sequence()) {
+    auto arriving = wait_for_arrival(app, after, tare::now() + limit);
+    const bool has_arrived = co_await std::move(arriving);
+    if (!has_arrived) {
+      auto responding = respond_nothing(app, to, after);
+      co_await std::move(responding);
+      co_return;
+    }
+  }
   http::polled next = co_await begin_wait(app, in, asked, after, limit);
   auto responding = respond_polled(app, to, std::move(next), after);
   co_await std::move(responding);
@@ -161,7 +189,7 @@ task<> serve_events(application& app, http::event_stream out, http::handshake as
   auto in = app.all.enter(asked.param("name"), subscriber_kind::events);
   if (!in) return send_unavailable(std::move(out));
   const std::string id = last_event_id_of(asked);
-  return follow(app, *std::move(in), std::move(out), position_of(app.all, id), id.empty());
+  return follow(app, *std::move(in), std::move(out), position_of(app, id), id.empty());
 }
 
 task<> serve_next(application& app, http::request& asked, http::response& to) {
@@ -171,7 +199,7 @@ task<> serve_next(application& app, http::request& asked, http::response& to) {
   if (*wait > max_wait.count()) {
     return respond_refusal(to, {.message = "wait: at most " + std::to_string(max_wait.count()) + " seconds"});
   }
-  const position at = position_of(app.all, last_event_id_of(asked));
+  const position at = position_of(app, last_event_id_of(asked));
   if (at.is_lost) return respond_lost(app, to, *at.is_lost);
   auto in = app.all.enter(asked.param("name"), subscriber_kind::poll);
   if (!in) return respond_refusal(app, to, in.error());

@@ -18,6 +18,13 @@ bool is_topic_name(std::string_view name) noexcept {
   return !name.empty() && name.size() <= max_bytes && std::ranges::all_of(name, is_allowed);
 }
 
+bool is_event_name(std::string_view name) noexcept {
+  constexpr std::size_t max_bytes = 64;
+  const auto is_visible = [](char c) { return c > ' ' && c <= '~'; };
+  return name.size() <= max_bytes && std::ranges::all_of(name, is_visible) && name != "subscribed" && name != "reset" &&
+         name != "unavailable";
+}
+
 topic_lease::topic_lease(named_topic& of, subscriber_kind by) noexcept : of_(&of), by_(by) {
   of_->of_.use(*of_);
   ++of_->of_.counted_.subscribers.at(std::to_underlying(by_));
@@ -35,7 +42,16 @@ topics::topics(topic_limits limits, event_ids ids) : limits_(limits), ids_(std::
 // --- publishing -----------------------------------------------------------------------------------------------------
 
 std::expected<publication, refusal> topics::publish(std::string_view name, http::event sent) {
-  const std::uint64_t sequence = sequence_ + 1;
+  return publish_as(sequence_ + 1, name, sent);
+}
+
+void topics::skip_to(std::uint64_t sequence, bool is_complete) noexcept {
+  sequence_ = std::max(sequence_, sequence);
+  if (!is_complete) forgotten_through_ = sequence_;
+}
+
+std::expected<publication, refusal> topics::publish_as(std::uint64_t sequence, std::string_view name,
+                                                       http::event sent) {
   const auto found = by_name_.find(name);
   named_topic* to = found == by_name_.end() ? nullptr : found->second.get();
   if (to == nullptr) {

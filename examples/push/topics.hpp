@@ -30,6 +30,10 @@ namespace push {
 /// Whether it can be the name of a topic: 1 to 64 letters, digits, hyphens and underscores.
 [[nodiscard]] bool is_topic_name(std::string_view name) noexcept;
 
+/// Whether it can be the name of an event: up to 64 visible ASCII characters, so that it can be a header field, and not
+/// one of the names that the gateway itself sends.
+[[nodiscard]] bool is_event_name(std::string_view name) noexcept;
+
 enum class refusal : std::uint8_t { too_many_topics, no_memory, unsendable };
 
 enum class subscriber_kind : std::uint8_t { websocket, events, poll };
@@ -111,6 +115,13 @@ class topics {
   /// Publishes as the next event of the sequence; `sent.id` is ignored. If there is no memory, the oldest histories of
   /// topics without subscribers make room.
   [[nodiscard]] std::expected<publication, refusal> publish(std::string_view name, tare::http::event sent);
+
+  /// Publishes as the event with that number, which is larger than all before. Without memory, nothing has happened.
+  [[nodiscard]] std::expected<publication, refusal> publish_as(std::uint64_t sequence, std::string_view name,
+                                                               tare::http::event sent);
+  /// There are no events up to that number that have not been published here. Before the first event, and with
+  /// `is_complete` false, there may have been some: clients that are before it have a gap.
+  void skip_to(std::uint64_t sequence, bool is_complete = true) noexcept;
 
   /// The topic of that name, which may be new.
   [[nodiscard]] std::expected<topic_lease, refusal> enter(std::string_view name, subscriber_kind by);

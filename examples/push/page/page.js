@@ -124,7 +124,7 @@ at("publish").addEventListener("submit", async (event) => {
     if (!answer.ok) throw new Error(`${answer.status}: ${text.trim()}`);
     const { id, recipients } = JSON.parse(text);
     at("outcome").dataset.state = "open";
-    at("outcome").textContent = `published as ${id}, ${recipients} recipient${recipients === 1 ? "" : "s"}`;
+    at("outcome").textContent = `published as ${id}${recipients === undefined ? "" : `, ${recipients} recipient${recipients === 1 ? "" : "s"}`}`;
   } catch (error) {
     at("outcome").dataset.state = "bad";
     at("outcome").textContent = error.message;
