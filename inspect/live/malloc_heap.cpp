@@ -101,14 +101,25 @@ std::optional<std::uint64_t> mapped_chunk_bytes(const address_space& memory, std
 }
 
 std::vector<chunk_object> mapped_chunks(const address_space& memory, const memory_region& region) {
+  constexpr std::uint64_t max_pages_before = 64;
+  constexpr std::uint64_t min_bytes_after_others = std::uint64_t{128} << 10U;  // from which on malloc maps by default
   std::vector<chunk_object> found;
+  std::uint64_t pages_before = 0;
   for (std::uint64_t at = region.where.begin; at < region.where.end;) {
     // What lies before an aligned object is in the first word; of others it is 0.
     const auto before = memory.read_object<std::uint64_t>(at);
     const auto bytes = mapped_chunk_bytes(memory, at + head_bytes);
-    if (!before || *before >= page || !bytes || *bytes > region.where.end - at) break;
-    found.push_back({.address = at + head_bytes, .chunk_bytes = *bytes});
-    at += *bytes;
+    const bool begins_chunk = before && *before < page && bytes && *bytes <= region.where.end - at &&
+                              (pages_before == 0 || *bytes >= min_bytes_after_others);
+    if (begins_chunk) {
+      found.push_back({.address = at + head_bytes, .chunk_bytes = *bytes});
+      at += *bytes;
+    } else if (found.empty() && pages_before < max_pages_before) {
+      ++pages_before;
+      at += page;
+    } else {
+      break;
+    }
   }
   return found;
 }

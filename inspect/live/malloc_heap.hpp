@@ -40,7 +40,8 @@ struct chunk_object {
   std::uint64_t chunk_bytes = 0;
 };
 
-/// The chunks that malloc has mapped each for one object, from the beginning of a region on; by address.
+/// The chunks that malloc has mapped for one object each, by address. They begin the region, or follow a few pages of
+/// something else: the kernel joins a chunk that fills the gap behind a library's variables with these.
 [[nodiscard]] std::vector<chunk_object> mapped_chunks(const address_space& memory, const memory_region& region);
 
 /// Whether an object's chunk of so many bytes is one that malloc keeps for the next that asks for this size. Such a

@@ -199,8 +199,8 @@ class scanner {
     const auto behind = std::ranges::upper_bound(mapped_, frame.address, {}, &chunk_object::address);
     if (behind != mapped_.begin() && frame.address + header_step < (behind - 1)->address + (behind - 1)->chunk_bytes) {
       apply(frame, chunk_state::begins, *(behind - 1));
-    } else if (const auto bytes = mapped_chunk_bytes(memory_, frame.address); bytes) {
-      apply(frame, chunk_state::begins, {.address = frame.address, .chunk_bytes = *bytes});
+    } else if (const auto chunk = mapped_chunk_around(frame); chunk) {
+      apply(frame, chunk_state::begins, *chunk);
     } else if (frame.ended) {
       // A null in front of a code address is too little to go by where freed memory may be linked into lists.
       ++found_.inside;
@@ -208,6 +208,17 @@ class scanner {
       frame.uncertain = true;
       found_.frames.push_back(frame);
     }
+  }
+
+  /// The mapped chunk that the frame begins, or begins behind a header, by the chunk's own head.
+  [[nodiscard]] std::optional<chunk_object> mapped_chunk_around(const found_frame& frame) const {
+    const std::uint64_t frame_bytes = coroutines_[frame.coroutine].frame_bytes.value_or(0);
+    for (std::uint64_t header = 0; header <= longest_header; header += header_step) {
+      const auto bytes = mapped_chunk_bytes(memory_, frame.address - header);
+      if (!bytes || (header != 0 && !fits(*bytes, frame_bytes + header))) continue;
+      return chunk_object{.address = frame.address - header, .chunk_bytes = *bytes};
+    }
+    return std::nullopt;
   }
 
   const address_space& memory_;

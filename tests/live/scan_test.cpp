@@ -23,6 +23,7 @@ constexpr std::uint64_t resume = 0x1000;
 constexpr std::uint64_t destroy = 0x1100;
 constexpr std::uint64_t cleanup = 0x1200;
 constexpr std::uint64_t anywhere = 0x7000'0000'0000;
+constexpr std::uint64_t large_bytes = 300'000;
 
 class live_scan : public testing::Test {
  protected:
@@ -49,7 +50,14 @@ class live_scan : public testing::Test {
     odd.resume_address = resume + 16;
     odd.destroy_address = destroy + 16;
     odd.cleanup_address = 0;
-    coroutines_ = {outer, inner, odd};
+    coroutine large = outer;
+    large.linkage_name = "large";
+    large.frame_bytes = large_bytes;
+    large.allocated_bytes = std::nullopt;
+    large.resume_address = resume + 24;
+    large.destroy_address = destroy + 24;
+    large.cleanup_address = cleanup + 24;
+    coroutines_ = {outer, inner, odd, large};
     index_.add(coroutines_, 0, bias);
     index_.finish();
   }
@@ -92,6 +100,44 @@ TEST_F(live_scan, finds_what_lies_across_two_blocks) {
   put(words, 2 * block - 2, resume + 8, destroy + 8);
   put(words, 2 * block, resume, destroy);
   EXPECT_EQ(look().frames.size(), 3U);
+}
+
+/// Words of memory whose pages malloc has mapped: `pages_before` pages of something else, a chunk with a frame of the
+/// coroutine "large" behind 32 bytes, and another such chunk.
+constexpr std::size_t words_per_page = 4096 / word;
+constexpr std::uint64_t large_chunk = (large_bytes + 32 + 16 + 4095) / 4096 * 4096;
+
+TEST_F(live_scan, knows_mapped_chunks_behind_the_variables_of_a_library) {
+  for (const std::size_t pages_before : {0U, 1U, 3U, 64U, 65U}) {
+    memory_.forget();
+    const std::size_t first = pages_before * words_per_page;
+    const std::size_t second = first + large_chunk / word;
+    auto& words = memory_.add(anywhere, second + large_chunk / word);
+    std::fill_n(words.begin(), first, 0x1234'5678'9abcU);
+    for (const std::size_t chunk : {first, second}) {
+      words[chunk + 1] = large_chunk | 2U;
+      put(words, chunk + 2 + 4, resume + 24, destroy + 24);
+    }
+    put(words, second + 1000, resume, destroy);  // an object of a pool, or left over
+    const auto found = look();
+    ASSERT_EQ(found.frames.size(), pages_before > 64 ? 3U : 2U) << pages_before;
+    for (const auto& frame : found.frames) {
+      if (frame.coroutine != 3) continue;
+      EXPECT_FALSE(frame.uncertain) << pages_before;
+      EXPECT_EQ(frame.bytes, large_chunk) << pages_before;
+    }
+    EXPECT_EQ(found.inside, pages_before > 64 ? 0U : 1U) << pages_before;
+  }
+}
+
+TEST_F(live_scan, does_not_take_a_small_number_at_a_page_for_a_mapped_chunk_behind_something_else) {
+  auto& words = memory_.add(anywhere, 16 * words_per_page);
+  words[0] = 0x1234'5678'9abcU;
+  words[words_per_page + 1] = std::uint64_t{8 * 4096} | 2U;
+  put(words, words_per_page + 100, resume, destroy);
+  const auto found = look();
+  ASSERT_EQ(found.frames.size(), 1U);
+  EXPECT_TRUE(found.frames[0].uncertain);
 }
 
 TEST_F(live_scan, does_not_take_a_null_for_an_ended_frame_where_lists_may_be) {
