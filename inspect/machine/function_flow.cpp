@@ -17,10 +17,20 @@ constexpr std::size_t patient_visits_per_block = 64;
 constexpr std::size_t max_visits_per_block = 4096;
 constexpr std::size_t max_prefix_steps = 4096;
 
+/// What the checks of AddressSanitizer and UndefinedBehaviorSanitizer call when they fail, unless the program was
+/// compiled with -fsanitize-recover.
+bool is_fatal_report(std::string_view name) {
+  if (name.starts_with("__asan_report_")) return !name.ends_with("_noabort");
+  if (!name.starts_with("__ubsan_handle_")) return false;
+  return name.ends_with("_abort") || name == "__ubsan_handle_builtin_unreachable" ||
+         name == "__ubsan_handle_missing_return";
+}
+
 bool never_returns(std::string_view name) {
-  return name == "abort" || name == "_ZSt9terminatev" || name == "__cxa_throw" || name == "__cxa_rethrow" ||
-         name == "__stack_chk_fail" || name == "_Unwind_Resume" || name == "__clang_call_terminate" ||
-         name == "__assert_fail" || (name.starts_with("_ZSt") && name.contains("__throw_"));
+  return is_fatal_report(name) || name == "abort" || name == "_ZSt9terminatev" || name == "__cxa_throw" ||
+         name == "__cxa_rethrow" || name == "__stack_chk_fail" || name == "_Unwind_Resume" ||
+         name == "__clang_call_terminate" || name == "__assert_fail" ||
+         (name.starts_with("_ZSt") && name.contains("__throw_"));
 }
 
 void ignore(const memory_access&) {}

@@ -209,6 +209,17 @@ TEST(frames, awaits_have_the_lines_of_the_source) {
   }
 }
 
+TEST(frames, awaits_of_code_with_sanitizers_have_the_lines_of_the_source) {
+  const auto marked = marked_awaits(fs::path(TARE_CORPUS_SOURCES) / "hand.cpp");
+  const auto objects = programs(TARE_SANITIZED_LIST);
+  ASSERT_FALSE(objects.empty());
+  for (const auto& object : objects) {
+    const auto [expected, right, wrong] = compare_lines(object, marked);
+    EXPECT_EQ(right, expected) << object.filename() << "\n" << wrong;
+    EXPECT_EQ(wrong, "") << object.filename();
+  }
+}
+
 TEST(frames, what_the_compiler_recorded_as_an_await_is_none_after_the_body) {
   const auto object = fs::path(TARE_CORPUS_PROGRAMS) / "hand-address-O1.o";
   if (!fs::exists(object)) GTEST_SKIP() << "the compiler's plugin is not there";

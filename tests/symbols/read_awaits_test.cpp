@@ -1,7 +1,5 @@
 // This program's own await table, which tare_await_table() adds if the command is built.
 
-#include "support/sanitizers.hpp"
-
 #include <tare/symbols.hpp>
 #include <tare/tare.hpp>
 
@@ -85,7 +83,6 @@ tare::task<> work_without_an_await(std::atomic<bool>& seen) {
 }
 
 TEST(read_awaits, gives_a_shard_watch_the_line_at_which_a_long_slice_began) {
-  if (support::has_address_sanitizer) GTEST_SKIP() << "`tare frames` finds no await of this coroutine";
   if (!has_table) GTEST_SKIP() << "the command that makes the table is not built";
   const tare::program_awaits known = tare::read_awaits();
   std::atomic<bool> seen = false;

@@ -37,6 +37,11 @@ BUILDS = {
     "clang-thinlto": ("clang", ["-O2", "-flto=thin", "-fuse-ld=lld"]),
     "gcc-O1": ("gcc", ["-O1"]),
     "gcc-Os": ("gcc", ["-Os"]),
+    "asan-O0": ("clang", ["-O0", "-fsanitize=address"]),
+    "asan-O1": ("clang", ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]),
+    "asan-O2": ("clang", ["-O2", "-fsanitize=address"]),
+    "tsan-O1": ("clang", ["-O1", "-fsanitize=thread"]),
+    "gcc-asan-O2": ("gcc", ["-O2", "-fsanitize=address"]),
 }
 USUAL = list(BUILDS)[:6]
 # Both bits of every byte: a bool is only asked for its lowest.
