@@ -34,7 +34,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view default_budget = "tare.toml";
 constexpr std::string_view default_ratchet = "tare.ratchet.toml";
 
-struct options {
+struct check_options {
   std::string binary;
   std::string budget;
   std::string ratchet;
@@ -46,7 +46,7 @@ struct options {
   std::vector<std::string> debug_folders;
 };
 
-/// A check that cannot be made is not a check that was passed: everything but a violation is status 2.
+/// A check that could not run has not passed: every failure other than a violation exits with status 2.
 int cannot_check(const base::error& what) {
   complain(what.message);
   return bad_usage;
@@ -69,39 +69,40 @@ std::vector<inspect::violation> all_violations(const std::vector<inspect::corout
   return found;
 }
 
-/// A limit that holds for no coroutine fails nothing, but it is told: its coroutine may be gone, or it was misspelt.
-void tell_idle(const inspect::coroutine_report& report, const std::vector<inspect::budget>& budgets) {
+/// A budget that matches no coroutine is not a failure, but it gets a note: the coroutine may no longer exist, or the
+/// pattern is misspelt.
+void note_idle_budgets(const inspect::coroutine_report& report, const std::vector<inspect::budget>& budgets) {
   for (const auto& one : budgets) {
     if (std::ranges::any_of(report.coroutines, [&](const auto& each) { return one.fits(each); })) continue;
-    complain(fmt::format("note: {}: no coroutine fits this budget", short_place(one.where)));
+    complain(fmt::format("note: {}: no coroutine matches this budget", short_place(one.where)));
   }
   for (const auto& one : report.idle_budgets) {
     if (one.where.file.empty()) continue;
     complain(
-        fmt::format("note: {}: TARE_FRAME_BUDGET({}) holds for no frame: its coroutine was merged into its caller "
+        fmt::format("note: {}: TARE_FRAME_BUDGET({}) applies to no frame: its coroutine was merged into its caller "
                     "or optimized away{}",
                     short_place(one.where), one.bytes,
                     one.function.empty() ? "" : fmt::format(", its code is in {}", one.function)));
   }
 }
 
-/// Says which budgets in the source could not be held to anything, for want of debug information.
-bool tell_unchecked(const inspect::coroutine_report& report) {
+/// Names the budgets in the source that could not be checked because debug information is missing.
+bool report_unchecked(const inspect::coroutine_report& report) {
   bool any = false;
-  const auto tell = [&](std::string_view what) {
+  const auto report_one = [&](std::string_view what) {
     complain(fmt::format("{} has a TARE_FRAME_BUDGET, but its frame is not known: build it with -g", what));
     any = true;
   };
   for (const auto& one : report.coroutines) {
-    if (one.declared_budget && !one.frame_bytes) tell(one.name);
+    if (one.declared_budget && !one.frame_bytes) report_one(one.name);
   }
   for (const auto& one : report.idle_budgets) {
-    if (one.where.file.empty()) tell(one.function.empty() ? "a coroutine" : one.function);
+    if (one.where.file.empty()) report_one(one.function.empty() ? "a coroutine" : one.function);
   }
   return any;
 }
 
-/// Those whose name or file the pattern finds; all without one.
+/// The coroutines whose name or file matches the pattern; all of them without a pattern.
 std::vector<inspect::coroutine> selected(const std::vector<inspect::coroutine>& all,
                                          const std::optional<std::regex>& pattern) {
   std::vector<inspect::coroutine> some = all;
@@ -113,8 +114,8 @@ std::vector<inspect::coroutine> selected(const std::vector<inspect::coroutine>& 
   return some;
 }
 
-/// Compilers differ in their frames: those of one say nothing about another's.
-void tell_not_recorded(const inspect::coroutine_report& report, const inspect::ratchet& before, const fs::path& file) {
+/// Frames differ between compilers, so those of one compiler are not compared with those of another.
+void note_not_recorded(const inspect::coroutine_report& report, const inspect::ratchet& before, const fs::path& file) {
   std::set<std::string> missing;
   for (const auto& one : report.coroutines) {
     const std::string section(name_of(one.made_by));
@@ -122,11 +123,11 @@ void tell_not_recorded(const inspect::coroutine_report& report, const inspect::r
   }
   for (const auto& one : missing) {
     complain(
-        fmt::format("note: {} has no frames of {}: none of them is compared; --record adds them", file.string(), one));
+        fmt::format("note: {} has no frames of {}, so these are not compared; --record adds them", file.string(), one));
   }
 }
 
-/// Writes the frames as they are. What another compiler's were, as `before` has them, stays.
+/// Writes the current frames. The frames that `before` has of other compilers are kept.
 base::result<void> record(const inspect::coroutine_report& report, const std::optional<std::regex>& pattern,
                           inspect::ratchet before, const fs::path& file) {
   auto out = output_file::open(file.string());
@@ -140,122 +141,148 @@ base::result<void> record(const inspect::coroutine_report& report, const std::op
   return {};
 }
 
-/// On the screen, and as SARIF if that was asked for; `within` where there is nothing to tell.
-base::result<void> tell(const std::vector<inspect::violation>& found, const options& asked,
-                        std::optional<output_file>& sarif, const std::string& within) {
+/// Prints the violations, and writes them as SARIF if requested; prints `within` if there are none.
+base::result<void> report_violations(const std::vector<inspect::violation>& found, const check_options& options,
+                                     std::optional<output_file>& sarif, const std::string& within) {
   if (sarif) {
     if (auto written = sarif->write(violations_sarif(found)); !written) return written;
     if (sarif->is_standard_output()) return {};
   }
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
-  const bool github = asked.format == "github" || (asked.format == "auto" && std::getenv("GITHUB_ACTIONS") != nullptr);
+  const bool github =
+      options.format == "github" || (options.format == "auto" && std::getenv("GITHUB_ACTIONS") != nullptr);
   auto screen = output_file::standard_output();
   return screen.write(found.empty() ? within : github ? violations_github(found) : violations_text(found));
 }
 
-int run(const options& asked) {
-  auto opened = output_file::open_if_named(asked.sarif);
-  if (!opened) return cannot_check(opened.error());
-  auto& sarif = *opened;
-  std::error_code ignored;
+std::size_t known_sizes(const inspect::coroutine_report& report) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(report.coroutines, [](const auto& one) { return one.frame_bytes.has_value(); }));
+}
+
+/// What the frames are compared with.
+struct limits {
+  fs::path budget_file;
   std::vector<inspect::budget> budgets;
-  const fs::path budget_file = asked.budget.empty() ? fs::path(default_budget) : fs::path(asked.budget);
-  const bool has_budget = (!asked.budget.empty() && !asked.optional) || fs::exists(budget_file, ignored);
-  if (has_budget) {
-    auto read = inspect::read_budgets(budget_file);
-    if (!read) return cannot_check(read.error());
-    budgets = std::move(*read);
-    if (budgets.empty()) complain(fmt::format("note: {} has no [[budget]]", budget_file.string()));
+  fs::path ratchet_file;
+  bool has_ratchet = false;
+  inspect::ratchet before;
+};
+
+base::result<limits> read_limits(const check_options& options) {
+  limits all;
+  std::error_code ignored;
+  all.budget_file = options.budget.empty() ? fs::path(default_budget) : fs::path(options.budget);
+  if ((!options.budget.empty() && !options.optional) || fs::exists(all.budget_file, ignored)) {
+    auto read = inspect::read_budgets(all.budget_file);
+    if (!read) return std::unexpected(read.error());
+    all.budgets = std::move(*read);
+    if (all.budgets.empty()) complain(fmt::format("note: {} has no [[budget]]", all.budget_file.string()));
   }
-  const fs::path ratchet_file =
-      asked.ratchet.empty() ? budget_file.parent_path() / default_ratchet : fs::path(asked.ratchet);
+  all.ratchet_file =
+      options.ratchet.empty() ? all.budget_file.parent_path() / default_ratchet : fs::path(options.ratchet);
+  const bool was_recorded = fs::exists(all.ratchet_file, ignored);
+  all.has_ratchet = !options.record && ((!options.ratchet.empty() && !options.optional) || was_recorded);
+  if (all.has_ratchet || was_recorded) {
+    auto read = inspect::read_ratchet(all.ratchet_file);
+    if (!read) return std::unexpected(read.error());
+    all.before = std::move(*read);
+  }
+  return all;
+}
+
+/// Reads the binary. It is an error if nothing is known about the frames of its coroutines.
+base::result<inspect::coroutine_report> read_frames(const check_options& options, const limits& against) {
+  inspect::read_options how;
+  how.debug_folders.assign(options.debug_folders.begin(), options.debug_folders.end());
+  // The sizes of frames come from the debug information; the code is read only for awaits and chains.
+  how.code = std::ranges::any_of(against.budgets, [](const auto& one) { return one.await || one.chain; });
+  auto report = inspect::read_coroutines(options.binary, how);
+  if (!report) return report;
+  for (const auto& note : report->notes) complain("note: " + note);
+  if (report->coroutines.empty() && report->stripped) {
+    return base::input_error(
+        fmt::format("{} is stripped: check the binary from before it was stripped", options.binary));
+  }
+  if (known_sizes(*report) == 0 && !report->coroutines.empty()) {
+    return base::input_error(fmt::format("{} has {} coroutines, but the size of none is known: build with -g",
+                                         options.binary, report->coroutines.size()));
+  }
+  return report;
+}
+
+int run(const check_options& options) {
+  auto opened = output_file::open_if_named(options.sarif);
+  if (!opened) return cannot_check(opened.error());
   std::optional<std::regex> pattern;
-  if (!asked.match.empty()) {
-    auto given = pattern_of("--match", asked.match);
+  auto against = read_limits(options);
+  if (!against) return cannot_check(against.error());
+  if (!options.match.empty()) {
+    auto given = pattern_of("--match", options.match);
     if (!given) return cannot_check(given.error());
     pattern = std::move(*given);
   }
-  const bool was_recorded = fs::exists(ratchet_file, ignored);
-  const bool has_ratchet = !asked.record && ((!asked.ratchet.empty() && !asked.optional) || was_recorded);
-  inspect::ratchet before;
-  if (has_ratchet || was_recorded) {
-    auto read = inspect::read_ratchet(ratchet_file);
-    if (!read) return cannot_check(read.error());
-    before = std::move(*read);
-  }
-
-  inspect::read_options how;
-  how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
-  // The sizes of frames are in the debug information; the code has to be read for these.
-  how.code = std::ranges::any_of(budgets, [](const auto& one) { return one.await || one.chain; });
-  const auto report = inspect::read_coroutines(asked.binary, how);
+  const auto report = read_frames(options, *against);
   if (!report) return cannot_check(report.error());
-  for (const auto& note : report->notes) complain("note: " + note);
-  const auto known =
-      std::ranges::count_if(report->coroutines, [](const auto& one) { return one.frame_bytes.has_value(); });
-  if (report->coroutines.empty() && report->stripped) {
-    return cannot_check({base::fault::input, fmt::format("{} is stripped: check the binary before", asked.binary)});
+  if (options.record) {
+    const auto recorded = record(*report, pattern, std::move(against->before), against->ratchet_file);
+    if (!recorded) return cannot_check(recorded.error());
+    against->before.clear();
   }
-  if (known == 0 && !report->coroutines.empty()) {
-    return cannot_check(
-        {base::fault::input, fmt::format("{} has {} coroutines, but the size of none is known: build with -g",
-                                         asked.binary, report->coroutines.size())});
-  }
-  if (asked.record) {
-    if (const auto recorded = record(*report, pattern, std::move(before), ratchet_file); !recorded) {
-      return cannot_check(recorded.error());
-    }
-    before.clear();
-  }
-  if (has_ratchet) tell_not_recorded(*report, before, ratchet_file);
+  if (against->has_ratchet) note_not_recorded(*report, against->before, against->ratchet_file);
   const bool declared = !report->idle_budgets.empty() || std::ranges::any_of(report->coroutines, [](const auto& one) {
     return one.declared_budget.has_value();
   });
-  if (budgets.empty() && !has_ratchet && !asked.record && !declared) {
+  if (against->budgets.empty() && !against->has_ratchet && !options.record && !declared) {
     const std::string nothing = fmt::format(
-        "nothing to check against: write {}, or record the frames as they are with tare check {} --record --ratchet {}",
-        budget_file.string(), asked.binary, ratchet_file.string());
-    if (!asked.optional) return cannot_check({base::fault::input, nothing});
+        "nothing to check against: write {}, or record the current frames with tare check {} --record --ratchet {}",
+        against->budget_file.string(), options.binary, against->ratchet_file.string());
+    if (!options.optional) return cannot_check({base::fault::input, nothing});
     complain("note: " + nothing);
     return finish_output(done);
   }
-  tell_idle(*report, budgets);
-  const bool unchecked = tell_unchecked(*report);
-  const auto found = all_violations(report->coroutines, budgets, before);
+  note_idle_budgets(*report, against->budgets);
+  const bool unchecked = report_unchecked(*report);
+  const auto found = all_violations(report->coroutines, against->budgets, against->before);
   std::string within;
-  if (!unchecked && !asked.record) within = fmt::format("{} frames are within their budgets\n", known);
-  if (const auto written = tell(found, asked, sarif, within); !written) return cannot_check(written.error());
+  if (!unchecked && !options.record) within = fmt::format("{} frames are within their budgets\n", known_sizes(*report));
+  const auto written = report_violations(found, options, *opened, within);
+  if (!written) return cannot_check(written.error());
   return finish_output(!found.empty() ? failed : unchecked ? bad_usage : done);
 }
 
 }  // namespace
 
 std::function<int()> add_check(CLI::App& app) {
-  CLI::App* check = app.add_subcommand("check", "Hold the frames of a binary to budgets, and to what they were");
+  CLI::App* check =
+      app.add_subcommand("check", "Check the frames of a binary against budgets and against recorded sizes");
   check->footer(
       "Budgets are in tare.toml or the file of --budget, beside coroutines in the source (TARE_FRAME_BUDGET), and in\n"
       "the file that --record writes: a frame that is larger than it was fails the check.\n"
       "Exit status: 0 when all hold, 1 when one does not, 2 when it could not be checked.");
-  auto asked = std::make_shared<options>();
-  check->add_option("binary", asked->binary, "The file to look into")->required()->type_name("BINARY");
-  check->add_option("--budget", asked->budget, "The budgets; without it tare.toml, if there is one")->type_name("FILE");
-  check->add_option("--ratchet", asked->ratchet, "The recorded frames; without it tare.ratchet.toml beside the budgets")
+  auto options = std::make_shared<check_options>();
+  check->add_option("binary", options->binary, "The file to read")->required()->type_name("BINARY");
+  check->add_option("--budget", options->budget, "The budgets; the default is tare.toml, if it exists")
       ->type_name("FILE");
-  auto* record = check->add_flag("--record", asked->record, "Write the frames as they are now to the ratchet file");
-  check->add_option("--match", asked->match, "Record only coroutines whose name or file this finds")
+  check
+      ->add_option("--ratchet", options->ratchet,
+                   "The recorded frames; the default is tare.ratchet.toml beside the budgets")
+      ->type_name("FILE");
+  auto* record = check->add_flag("--record", options->record, "Write the current frames to the ratchet file");
+  check->add_option("--match", options->match, "Record only coroutines whose name or file matches this")
       ->type_name("REGEX")
       ->needs(record);
-  check->add_flag("--optional", asked->optional,
-                  "A file that does not exist, and nothing to check against, are no errors");
-  check->add_option("--sarif", asked->sarif, "Write the violations as SARIF 2.1.0; - is standard output")
+  check->add_flag("--optional", options->optional,
+                  "It is not an error if a file does not exist or if there is nothing to check against");
+  check->add_option("--sarif", options->sarif, "Write the violations as SARIF 2.1.0; - is standard output")
       ->type_name("FILE");
-  check->add_option("--format", asked->format, "How violations are printed; auto: github in a workflow of GitHub")
+  check->add_option("--format", options->format, "How violations are printed; auto: github in a GitHub workflow")
       ->check(CLI::IsMember({"auto", "text", "github"}))
       ->capture_default_str();
-  check->add_option("--debug-dir", asked->debug_folders, "Where to look for separate debug files, too")
+  check->add_option("--debug-dir", options->debug_folders, "Another folder in which to look for separate debug files")
       ->type_name("FOLDER")
       ->allow_extra_args(false);
-  return [asked] { return run(*asked); };
+  return [options] { return run(*options); };
 }
 
 }  // namespace tare::cli

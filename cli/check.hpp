@@ -6,7 +6,7 @@
 
 namespace tare::cli {
 
-/// Adds `tare check`. What the returned function gives is the exit status.
+/// Adds `tare check`. The returned function runs it and returns the exit status.
 [[nodiscard]] std::function<int()> add_check(CLI::App& app);
 
 }  // namespace tare::cli

@@ -17,13 +17,13 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-/// Relative to where the command runs, as the other tools of a build print it.
+/// Relative to the working folder, like the paths that other build tools print.
 std::string shown_file(const inspect::source_line& where) {
   const std::string place = short_place(where);
   return place.substr(0, place.rfind(':'));
 }
 
-/// GitHub's workflow commands: these characters end a command or a property.
+/// In GitHub workflow commands these characters end a command or a property.
 std::string escaped(std::string_view text, bool property) {
   std::string out;
   for (const char c : text) {
@@ -52,8 +52,8 @@ std::string escaped(std::string_view text, bool property) {
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 5> rules{{
     {"frame", "A coroutine's frame is larger than its budget."},
-    {"await", "A coroutine keeps more bytes across an await than its budget."},
-    {"chain", "A coroutine and what it waits for take more bytes than the budget."},
+    {"await", "A coroutine holds more bytes across an await than its budget."},
+    {"chain", "A coroutine and what it awaits take more bytes than the budget."},
     {"ratchet", "A coroutine's frame grew."},
     {"declared", "A coroutine's frame is larger than its TARE_FRAME_BUDGET."},
 }};

@@ -1,6 +1,6 @@
 #pragma once
 
-// What `tare check` found, for people, for GitHub's annotations, and as SARIF.
+// The violations that `tare check` found: as text, as GitHub annotations, and as SARIF.
 
 #include "inspect/facts/budget.hpp"
 
@@ -9,10 +9,10 @@
 
 namespace tare::cli {
 
-/// A line for each, as compilers write them: "service.cpp:42: error: the frame of ... is 312 bytes, ...".
+/// One line per violation, in the format of compilers: "service.cpp:42: error: the frame of ... is 312 bytes, ...".
 [[nodiscard]] std::string violations_text(std::span<const inspect::violation> found);
 
-/// The same as workflow commands of GitHub: "::error file=service.cpp,line=42::...".
+/// The same as GitHub workflow commands: "::error file=service.cpp,line=42::...".
 [[nodiscard]] std::string violations_github(std::span<const inspect::violation> found);
 
 /// SARIF 2.1.0, which code hosts and editors read.

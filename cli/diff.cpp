@@ -23,7 +23,7 @@ namespace {
 using inspect::changed_frame;
 using json = nlohmann::ordered_json;
 
-struct options {
+struct diff_options {
   std::string before;
   std::string after;
   std::string json;
@@ -61,7 +61,7 @@ std::string changes_text(const std::vector<changed_frame>& changes) {
       }
     }
   }
-  return text.empty() ? "no frame changed its size\n" : text;
+  return text.empty() ? "no frame changed in size\n" : text;
 }
 
 std::string changes_json(const std::vector<changed_frame>& changes) {
@@ -83,13 +83,14 @@ std::string changes_json(const std::vector<changed_frame>& changes) {
   return all.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
-int run(const options& asked) {
-  auto opened = output_file::open_if_named(asked.json);
+int run(const diff_options& options) {
+  auto opened = output_file::open_if_named(options.json);
   if (!opened) return complain(opened.error());
   auto& json_file = *opened;
   std::array<inspect::coroutine_report, 2> reports;
   for (std::size_t i = 0; i < reports.size(); ++i) {
-    auto read = inspect::read_coroutines(i == 0 ? asked.before : asked.after, {.debug_folders = {}, .liveness = false});
+    auto read =
+        inspect::read_coroutines(i == 0 ? options.before : options.after, {.debug_folders = {}, .liveness = false});
     if (!read) return complain(read.error());
     for (const auto& note : read->notes) complain("note: " + note);
     reports[i] = std::move(*read);
@@ -111,12 +112,12 @@ std::function<int()> add_diff(CLI::App& app) {
   CLI::App* diff = app.add_subcommand("diff", "Show which frames differ between two builds, and by which variables");
   diff->footer(
       "Exit status: 0 when both could be compared, 1 when one could not be read, 2 for wrong options or a\n"
-      "file that is no ELF file.");
-  auto asked = std::make_shared<options>();
-  diff->add_option("old", asked->before, "The build before")->required()->type_name("OLD");
-  diff->add_option("new", asked->after, "The build after")->required()->type_name("NEW");
-  diff->add_option("--json", asked->json, "Write the changes to this file; - is standard output")->type_name("FILE");
-  return [asked] { return run(*asked); };
+      "file that is not an ELF file.");
+  auto options = std::make_shared<diff_options>();
+  diff->add_option("old", options->before, "The build before")->required()->type_name("OLD");
+  diff->add_option("new", options->after, "The build after")->required()->type_name("NEW");
+  diff->add_option("--json", options->json, "Write the changes to this file; - is standard output")->type_name("FILE");
+  return [options] { return run(*options); };
 }
 
 }  // namespace tare::cli

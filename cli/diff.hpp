@@ -6,7 +6,7 @@
 
 namespace tare::cli {
 
-/// Adds `tare diff`. What the returned function gives is the exit status.
+/// Adds `tare diff`. The returned function runs it and returns the exit status.
 [[nodiscard]] std::function<int()> add_diff(CLI::App& app);
 
 }  // namespace tare::cli

@@ -1,6 +1,6 @@
 #pragma once
 
-// What every subcommand ends with, and how it complains.
+// How every subcommand reports errors and which exit status it returns.
 
 #include "base/error.hpp"
 
@@ -12,17 +12,17 @@ namespace tare::cli {
 enum exit_status : int {
   done = 0,
   failed = 1,     ///< something could not be measured, read or written
-  bad_usage = 2,  ///< wrong options, or a wrong file written by a person
+  bad_usage = 2,  ///< wrong options, or a mistake in a file that the user wrote
   stopped = 130,  ///< by Ctrl-C; other signals give 128 and their number
 };
 
 /// Prints "tare: MESSAGE" to standard error.
 void complain(std::string_view message);
 
-/// Prints it, and says with which status to end.
+/// Prints it, and returns the exit status.
 [[nodiscard]] int complain(const base::error& what);
 
-/// Flushes standard output. An error, such as a full disk, is complained about and changes the status.
+/// Flushes standard output. An error, such as a full disk, is reported and changes the status.
 [[nodiscard]] int finish_output(int status);
 
 }  // namespace tare::cli

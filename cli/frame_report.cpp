@@ -29,7 +29,7 @@ std::string frame_text(const inspect::frame_view& of) {
   }
   text += "\n";
   if (of.waiter != 0) text += fmt::format("awaited by frame {:#x} of {}\n", of.waiter, of.waiter_function);
-  if (of.fields.empty()) return text + "\nwhat is in it is not known: build with -g\n";
+  if (of.fields.empty()) return text + "\nits content is not known: build with -g\n";
   table rows({"", "at", "bytes", "for", "name", "value"}, 6);
   for (const auto& field : of.fields) {
     std::string name = field.name;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Single frames as `tare live --list` and `--frame` show them.
+// Single frames, as shown by `tare live --list` and `--frame`.
 
 #include "inspect/live/frame_view.hpp"
 
@@ -9,10 +9,10 @@
 
 namespace tare::cli {
 
-/// A row for each frame: where it is in memory, and at which place it is suspended.
+/// One row per frame: its address, and where it is suspended.
 [[nodiscard]] std::string list_text(const std::vector<inspect::listed_frame>& frames);
 
-/// One frame: where it is suspended, who waits for it, and a row for each field with what it holds.
+/// One frame: where it is suspended, which frame waits for it, and one row per field with its value.
 [[nodiscard]] std::string frame_text(const inspect::frame_view& of);
 
 }  // namespace tare::cli

@@ -35,7 +35,7 @@ namespace {
 
 using inspect::coroutine;
 
-struct options {
+struct frames_options {
   std::string binary;
   std::string match;
   std::string sort = "frame";
@@ -75,68 +75,69 @@ void sort_by(std::string_view key, std::vector<coroutine>& all) {
   });
 }
 
-/// Of the notes those that matter most; all of them are in the JSON.
+/// Prints the first few notes; the JSON has all of them.
 void tell_notes(const std::vector<std::string>& notes) {
   constexpr std::size_t most = 5;
   for (std::size_t i = 0; i < notes.size() && i < most; ++i) complain("note: " + notes[i]);
   if (notes.size() > most) complain(fmt::format("note: and {} more; --json has all of them", notes.size() - most));
 }
 
-inspect::read_options reading(const options& asked) {
+inspect::read_options reading(const frames_options& options) {
   inspect::read_options how;
-  how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
+  how.debug_folders.assign(options.debug_folders.begin(), options.debug_folders.end());
   return how;
 }
 
-/// The tree needs all of them: who waits may match, and who is waited for not.
-int show_tree(const options& asked) {
-  inspect::read_options how = reading(asked);
+/// The tree needs all coroutines: a coroutine may match while those that it awaits do not.
+int show_tree(const frames_options& options) {
+  inspect::read_options how = reading(options);
   how.liveness = false;
-  const auto report = inspect::read_coroutines(asked.binary, how);
+  const auto report = inspect::read_coroutines(options.binary, how);
   if (!report) return complain(report.error());
   tell_notes(report->notes);
-  const std::string text = tree_text(report->coroutines, asked.tree);
+  const std::string text = tree_text(report->coroutines, options.tree);
   if (text.empty()) {
-    return complain(base::error{base::fault::input, fmt::format("no coroutine is named '{}'", asked.tree)});
+    return complain(base::error{base::fault::input, fmt::format("no coroutine is named '{}'", options.tree)});
   }
   return show(text);
 }
 
-/// For objcopy to add to the binary.
-int write_await_table(const options& asked) {
-  inspect::read_options how = reading(asked);
+/// The table for objcopy to add to the binary.
+int write_await_table(const frames_options& options) {
+  inspect::read_options how = reading(options);
   how.liveness = false;
   how.rust = false;
-  const auto report = inspect::read_coroutines(asked.binary, how);
+  const auto report = inspect::read_coroutines(options.binary, how);
   if (!report) return complain(report.error());
   tell_notes(report->notes);
   const auto refuse = [&](std::string_view why) {
-    return complain(base::error{base::fault::input, fmt::format("no await table of {}: {}", asked.binary, why)});
+    return complain(base::error{base::fault::input, fmt::format("no await table of {}: {}", options.binary, why)});
   };
   if (report->build_id.empty()) {
-    return refuse("it has no build id: only of a program or a library that is linked with -Wl,--build-id");
+    return refuse("it has no build id: link the program or library with -Wl,--build-id");
   }
   if (!report->coroutines.empty() && std::ranges::none_of(report->coroutines, &coroutine::is_described)) {
     return refuse("its debug information does not describe a single coroutine: build with -g");
   }
-  auto file = output_file::open(asked.await_table);
+  auto file = output_file::open(options.await_table);
   if (!file) return complain(file.error());
   const auto written = file->write(inspect::await_table_text(report->coroutines, report->build_id));
   return written ? finish_output(done) : complain(written.error());
 }
 
-/// How many frames of each function a process has suspended, or had when a snapshot of it was taken.
-base::result<inspect::frame_counts> read_counts(const options& asked) {
+/// The number of suspended frames per function, of a process or of a snapshot.
+base::result<inspect::frame_counts> read_counts(const frames_options& options) {
   const auto snapshot = [&]() -> base::result<inspect::live_snapshot> {
     std::int64_t pid = 0;
-    const auto [end, wrong] = std::from_chars(asked.counts.data(), asked.counts.data() + asked.counts.size(), pid);
-    if (wrong != std::errc() || end != asked.counts.data() + asked.counts.size()) {
-      const auto text = base::read_text_file(asked.counts);
+    const auto [end, wrong] =
+        std::from_chars(options.counts.data(), options.counts.data() + options.counts.size(), pid);
+    if (wrong != std::errc() || end != options.counts.data() + options.counts.size()) {
+      const auto text = base::read_text_file(options.counts);
       if (!text) return std::unexpected(text.error());
-      return inspect::parse_snapshot(*text, asked.counts);
+      return inspect::parse_snapshot(*text, options.counts);
     }
     inspect::live_options how;
-    how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
+    how.debug_folders.assign(options.debug_folders.begin(), options.debug_folders.end());
     auto target = inspect::live_target::of_process(pid, std::move(how));
     if (!target) return std::unexpected(target.error());
     return target->snapshot();
@@ -149,14 +150,14 @@ base::result<inspect::frame_counts> read_counts(const options& asked) {
 
 constexpr std::size_t default_rows = 100;
 
-/// How many coroutines are shown at most; nothing: all.
-std::optional<std::size_t> max_shown(const options& asked) {
-  const bool all = asked.awaits || asked.advice || !asked.json.empty() || !asked.html.empty();
-  const std::size_t most = asked.top.value_or(all ? 0 : default_rows);
+/// The maximum number of coroutines to show; nullopt: all.
+std::optional<std::size_t> max_shown(const frames_options& options) {
+  const bool all = options.awaits || options.advice || !options.json.empty() || !options.html.empty();
+  const std::size_t most = options.top.value_or(all ? 0 : default_rows);
   return most == 0 ? std::nullopt : std::optional(most);
 }
 
-/// What is to be shown, sorted, and how many more there are.
+/// The coroutines to show, sorted, and how many more there are.
 struct selection {
   inspect::coroutine_report report;
   std::size_t left_out = 0;
@@ -165,17 +166,17 @@ struct selection {
 
 class selector {
  public:
-  selector(const options& asked, const std::optional<std::regex>& pattern)
-      : asked_(asked), pattern_(pattern), most_(max_shown(asked)) {}
+  selector(const frames_options& options, const std::optional<std::regex>& pattern)
+      : options_(options), pattern_(pattern), most_(max_shown(options)) {}
 
-  /// The sizes of frames are soon read, their awaits take ten times as long: these are read only of what is shown,
-  /// unless the order depends on them, or all are.
+  /// Reading awaits takes ten times as long as reading frame sizes. So awaits are read only for the coroutines that are
+  /// shown, unless the order depends on awaits or all coroutines are shown.
   base::result<selection> read() const {
-    const bool by_code = asked_.sort == "overhead" || asked_.sort == "await" || asked_.sort == "awaits";
+    const bool by_code = options_.sort == "overhead" || options_.sort == "await" || options_.sort == "awaits";
     const bool few = !by_code && (pattern_ || most_);
-    inspect::read_options how = reading(asked_);
+    inspect::read_options how = reading(options_);
     how.code = !few;
-    auto report = inspect::read_coroutines(asked_.binary, how);
+    auto report = inspect::read_coroutines(options_.binary, how);
     if (!report) return std::unexpected(report.error());
     selection found{.report = std::move(*report)};
     select(found);
@@ -194,13 +195,13 @@ class selector {
         return !std::regex_search(one.name, *pattern_) && !std::regex_search(one.declared.file, *pattern_);
       });
     }
-    sort_by(asked_.sort, all);
+    sort_by(options_.sort, all);
     if (!most_ || all.size() <= *most_) return;
     found.left_out = all.size() - *most_;
     all.resize(*most_);
   }
 
-  /// Puts what the code says in the place of what only the descriptions of the frames say.
+  /// Replaces the coroutines that were read from frame descriptions alone by those read from the code.
   base::result<void> look_closer(inspect::read_options how, inspect::coroutine_report& report) const {
     const auto key = [](const coroutine& one) { return std::tie(one.image, one.linkage_name, one.resume_address); };
     std::map<std::tuple<std::string, std::string, std::uint64_t>, coroutine*> shown;
@@ -212,7 +213,7 @@ class selector {
     if (shown.empty()) return {};
     how.code = true;
     how.rust = false;
-    auto closer = inspect::read_coroutines(asked_.binary, how);
+    auto closer = inspect::read_coroutines(options_.binary, how);
     if (!closer) return std::unexpected(closer.error());
     for (auto& one : closer->coroutines) {
       if (const auto place = shown.find(key(one)); place != shown.end()) *place->second = std::move(one);
@@ -223,36 +224,36 @@ class selector {
     return {};
   }
 
-  const options& asked_;
+  const frames_options& options_;
   const std::optional<std::regex>& pattern_;
   std::optional<std::size_t> most_;
 };
 
-int run(const options& asked) {
+int run(const frames_options& options) {
   std::optional<std::regex> pattern;
-  if (!asked.match.empty()) {
-    auto given = pattern_of("--match", asked.match);
+  if (!options.match.empty()) {
+    auto given = pattern_of("--match", options.match);
     if (!given) return complain(given.error());
     pattern = std::move(*given);
   }
   std::optional<inspect::frame_counts> counts;
-  if (!asked.counts.empty()) {
-    auto counted = read_counts(asked);
+  if (!options.counts.empty()) {
+    auto counted = read_counts(options);
     if (!counted) return complain(counted.error());
     counts = std::move(*counted);
   }
-  if (!asked.await_table.empty()) return write_await_table(asked);
-  auto json_file = output_file::open_if_named(asked.json);
+  if (!options.await_table.empty()) return write_await_table(options);
+  auto json_file = output_file::open_if_named(options.json);
   if (!json_file) return complain(json_file.error());
-  if (!asked.html.empty()) {
+  if (!options.html.empty()) {
     if (const auto pages = need_pages(); !pages) return complain(pages.error());
   }
-  auto html_file = output_file::open_if_named(asked.html);
+  auto html_file = output_file::open_if_named(options.html);
   if (!html_file) return complain(html_file.error());
   auto& json = *json_file;
   auto& html = *html_file;
-  if (!asked.tree.empty()) return show_tree(asked);
-  auto found = selector(asked, pattern).read();
+  if (!options.tree.empty()) return show_tree(options);
+  auto found = selector(options, pattern).read();
   if (!found) return complain(found.error());
   const auto& report = found->report;
   tell_notes(report.notes);
@@ -272,14 +273,14 @@ int run(const options& asked) {
     return finish_output(done);
   }
   if (report.coroutines.empty()) {
-    fmt::print("no coroutine matches '{}'\n", asked.match);
+    fmt::print("no coroutine matches '{}'\n", options.match);
     return finish_output(done);
   }
-  std::string text = asked.awaits   ? awaits_text(report.coroutines)
-                     : asked.advice ? advice_text(report.coroutines, counts ? &*counts : nullptr)
-                                    : frames_table(report.coroutines, screen_width());
-  // Who asked for a number knows that there may be more.
-  if (found->left_out != 0 && !asked.top)
+  std::string text = options.awaits   ? awaits_text(report.coroutines)
+                     : options.advice ? advice_text(report.coroutines, counts ? &*counts : nullptr)
+                                      : frames_table(report.coroutines, screen_width());
+  // A user who gave a number knows that there may be more.
+  if (found->left_out != 0 && !options.top)
     text += fmt::format("and {} more; --top 0 shows all\n", with_commas(found->left_out));
   return show(text);
 }
@@ -287,40 +288,42 @@ int run(const options& asked) {
 }  // namespace
 
 std::function<int()> add_frames(CLI::App& app) {
-  CLI::App* frames = app.add_subcommand("frames", "Show the coroutines of a binary, and what each keeps at each await");
+  CLI::App* frames = app.add_subcommand("frames", "Show the coroutines of a binary, and what each holds at each await");
   frames->footer(
       "BINARY is a program, a shared library, an object file or an archive, built by clang 20 or newer, g++ or rustc\n"
       "with -g. Exit status: 0 when it could be read, 1 when it could not be read or written, 2 for wrong options or\n"
-      "a file that is no ELF file.");
-  auto asked = std::make_shared<options>();
-  frames->add_option("binary", asked->binary, "The file to look into")->required()->type_name("BINARY");
+      "a file that is not an ELF file.");
+  auto options = std::make_shared<frames_options>();
+  frames->add_option("binary", options->binary, "The file to read")->required()->type_name("BINARY");
   auto* awaits =
-      frames->add_flag("--awaits", asked->awaits, "For each coroutine its awaits, and what is alive across each");
-  auto* advice = frames->add_flag("--advice", asked->advice, "What would make the frames lighter");
-  auto* tree = frames->add_option("--tree", asked->tree, "This coroutine and all that it waits for")->type_name("NAME");
+      frames->add_flag("--awaits", options->awaits, "The awaits of each coroutine, and what is alive across each");
+  auto* advice = frames->add_flag("--advice", options->advice, "How to make the frames lighter");
+  auto* tree =
+      frames->add_option("--tree", options->tree, "This coroutine and everything that it awaits")->type_name("NAME");
   advice->excludes(awaits);
   frames
-      ->add_option(
-          "--counts", asked->counts,
-          "With --advice: what saves most over all frames first, as this process, or a snapshot of it, has them")
+      ->add_option("--counts", options->counts,
+                   "With --advice: rank by the bytes saved over all frames of this process or snapshot")
       ->type_name("PID|FILE")
       ->needs(advice);
   tree->excludes(awaits)->excludes(advice);
-  auto* match =
-      frames->add_option("--match", asked->match, "Only coroutines whose name or file this finds")->type_name("REGEX");
-  frames->add_option("--sort", asked->sort, "What comes first: the largest frame, overhead, await, or most awaits")
+  auto* match = frames->add_option("--match", options->match, "Only coroutines whose name or file matches this")
+                    ->type_name("REGEX");
+  frames
+      ->add_option("--sort", options->sort,
+                   "What comes first: the largest frame, overhead or await, or the most awaits")
       ->check(CLI::IsMember({"frame", "overhead", "await", "awaits", "name", "line"}))
       ->capture_default_str();
-  frames->add_option("--top", asked->top, "Only the first N; 0: all. Without it a table has the first 100")
+  frames->add_option("--top", options->top, "Only the first N; 0: all. By default a table has the first 100")
       ->check(CLI::Range(0U, 1'000'000'000U))
       ->type_name("N");
-  auto* json = frames->add_option("--json", asked->json, "Write everything to this file; - is standard output")
+  auto* json = frames->add_option("--json", options->json, "Write everything to this file; - is standard output")
                    ->type_name("FILE");
-  auto* html = frames->add_option("--html", asked->html, "Write a page with a map of all frames to this file")
+  auto* html = frames->add_option("--html", options->html, "Write a page with a map of all frames to this file")
                    ->type_name("FILE");
   frames
-      ->add_option("--await-table", asked->await_table,
-                   "Write where they are suspended to this file, which is to be the binary's section .tare.awaits")
+      ->add_option("--await-table", options->await_table,
+                   "Write the suspension points to this file, for the section .tare.awaits of the binary")
       ->type_name("FILE")
       ->excludes(awaits)
       ->excludes(advice)
@@ -328,10 +331,10 @@ std::function<int()> add_frames(CLI::App& app) {
       ->excludes(match)
       ->excludes(json)
       ->excludes(html);
-  frames->add_option("--debug-dir", asked->debug_folders, "Where to look for separate debug files, too")
+  frames->add_option("--debug-dir", options->debug_folders, "Another folder in which to look for separate debug files")
       ->type_name("FOLDER")
       ->allow_extra_args(false);
-  return [asked] { return run(*asked); };
+  return [options] { return run(*options); };
 }
 
 }  // namespace tare::cli

@@ -6,7 +6,7 @@
 
 namespace tare::cli {
 
-/// Adds `tare frames`. What the returned function gives is the exit status.
+/// Adds `tare frames`. The returned function runs it and returns the exit status.
 [[nodiscard]] std::function<int()> add_frames(CLI::App& app);
 
 }  // namespace tare::cli

@@ -29,9 +29,9 @@ std::string allocated(const coroutine& of) {
   return of.allocated_by == inspect::allocation::inside ? "inside" : optional_bytes(of.allocated_bytes);
 }
 
-/// "208 B from malloc", for a sentence.
+/// "208 B from malloc", as a part of a sentence.
 std::string allocation_text(const coroutine& of) {
-  if (of.allocated_by == inspect::allocation::inside) return "inside of whoever awaits it";
+  if (of.allocated_by == inspect::allocation::inside) return "inside its awaiter";
   if (!of.allocated_bytes) return "? B from the allocator";
   return fmt::format("{} B from {}", with_commas(*of.allocated_bytes), name_of(of.allocated_by));
 }
@@ -259,7 +259,7 @@ std::string advice_text(std::span<const coroutine> coroutines, const inspect::fr
     text +=
         fmt::format("{}: {}{}: {} [{}]\n", short_place(one.what.where), lighter, all, one.what.message, one.of->name);
   }
-  return text.empty() ? "nothing found that would make a frame lighter by 32 bytes or more\n" : text;
+  return text.empty() ? "found nothing that would make a frame lighter by 32 bytes or more\n" : text;
 }
 
 std::string tree_text(std::span<const coroutine> coroutines, const std::string& name) {
@@ -276,7 +276,7 @@ std::string tree_text(std::span<const coroutine> coroutines, const std::string& 
   for (std::size_t root = 0; root < coroutines.size(); ++root) {
     const std::string& its_name = coroutines[root].name;
     if (its_name != name && !its_name.starts_with(name + "(")) continue;
-    text += fmt::format("{}{} bytes on the heaviest way down from {}\n", text.empty() ? "" : "\n",
+    text += fmt::format("{}{} bytes on the heaviest path from {}\n", text.empty() ? "" : "\n",
                         with_commas(ways.heaviest(root)), its_name);
     std::vector<step> waiting{{root, 0, true}};
     std::vector<std::size_t> path;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What `tare frames` found, as a table, as a list of awaits, and as JSON.
+// The result of `tare frames` as a table, as a list of awaits, and as JSON.
 
 #include "inspect/coroutine/read.hpp"
 #include "inspect/facts/advice_rank.hpp"
@@ -10,29 +10,29 @@
 
 namespace tare::cli {
 
-/// "server.cpp:42" from the folder where the command runs, "?" where it is not known.
+/// "server.cpp:42" relative to the working folder; "?" if it is not known.
 [[nodiscard]] std::string short_place(const inspect::source_line& where);
 
-/// The same for a table: also from further up, "../server.cpp:42", where that is shorter.
+/// The same for a table: also relative to a folder above, "../server.cpp:42", if that is shorter.
 [[nodiscard]] std::string shortest_place(const inspect::source_line& where);
 
-/// The await with the most bytes that are live or held; null if there is none.
+/// The await with the most live or held bytes; nullptr if there is none.
 [[nodiscard]] const inspect::await_point* fattest_await(const inspect::coroutine& of);
 
-/// How many awaits the body has: without the suspensions before and after it.
+/// The number of awaits in the body, without the suspension points before and after it.
 [[nodiscard]] std::size_t body_awaits(const inspect::coroutine& of);
 
-/// A row for each coroutine; in `width` columns of a terminal, if that is not 0.
+/// One row per coroutine. If `width` is not 0, the table fits into that many columns of a terminal.
 [[nodiscard]] std::string frames_table(std::span<const inspect::coroutine> coroutines, std::size_t width = 0);
 
-/// A paragraph for each coroutine: its awaits, and what is alive across each.
+/// One paragraph per coroutine: its awaits, and what is alive across each.
 [[nodiscard]] std::string awaits_text(std::span<const inspect::coroutine> coroutines);
 
-/// What would make the frames lighter, what is worth most first; `counts`, if they are known, say of how many frames.
+/// Advice that would make the frames lighter, the most valuable first. `counts`, if known, says how many frames exist.
 [[nodiscard]] std::string advice_text(std::span<const inspect::coroutine> coroutines,
                                       const inspect::frame_counts* counts = nullptr);
 
-/// A coroutine and all that it waits for, indented, with what the heaviest way down takes; of those that fit.
+/// Each matching coroutine and all that it awaits, indented, with the bytes of the heaviest path.
 [[nodiscard]] std::string tree_text(std::span<const inspect::coroutine> coroutines, const std::string& name);
 
 [[nodiscard]] std::string frames_json(const inspect::coroutine_report& report);

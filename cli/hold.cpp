@@ -35,7 +35,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-struct options {
+struct hold_options {
   std::string url;
   std::size_t connections = 1000;
   std::size_t at_a_time = 256;
@@ -62,7 +62,7 @@ std::string readable(std::chrono::nanoseconds time) {
   return s >= 1e-3 ? fmt::format("{:.2f} ms", s * 1e3) : fmt::format("{:.0f} us", s * 1e6);
 }
 
-/// What was done, in words and as JSON.
+/// The result, as text and as JSON.
 struct account {
   std::string text;
   ordered_json figures{{"schema", 1}};
@@ -80,77 +80,78 @@ base::error problem_of(const load::tally& all, std::string_view when) {
                                             with_commas(all.succeeded + all.failed), when, all.first)};
 }
 
-task<account> hold(const options& asked, const load::target& what, progress& shown) {
-  account told;
+task<account> hold(const hold_options& options, const load::target& what, progress& shown) {
+  account result;
   load::crowd all(
-      what, {.at_a_time = asked.at_a_time, .sources = asked.sources, .time_limit = nanoseconds(asked.time_limit)});
-  const auto show = [&shown, total = asked.connections](std::string_view doing) {
+      what,
+      {.at_a_time = options.at_a_time, .sources = options.sources, .time_limit = nanoseconds(options.time_limit)});
+  const auto show = [&shown, total = options.connections](std::string_view doing) {
     return [&shown, total, doing](std::size_t done) {
       if (done % 256 == 0) shown.show(fmt::format("{}: {} of {}", doing, with_commas(done), with_commas(total)));
     };
   };
 
   const auto began = now();
-  const load::tally opened = co_await all.open(asked.connections, show("opening"));
+  const load::tally opened = co_await all.open(options.connections, show("opening"));
   const auto opening = now() - began;
-  told.text = sentence(opened, "connections opened and answered", opening);
-  told.figures["opened"] = opened.succeeded;
-  told.figures["open_seconds"] = in_seconds(opening);
-  if (opened.failed != 0) told.problem = problem_of(opened, "to open");
+  result.text = sentence(opened, "connections opened and answered", opening);
+  result.figures["opened"] = opened.succeeded;
+  result.figures["open_seconds"] = in_seconds(opening);
+  if (opened.failed != 0) result.problem = problem_of(opened, "to open");
 
   load::tally again;
   if (all.size() != 0) {
-    for (auto left = nanoseconds(asked.seconds); left.count() > 0; left -= std::chrono::seconds(1)) {
+    for (auto left = nanoseconds(options.seconds); left.count() > 0; left -= std::chrono::seconds(1)) {
       shown.show(fmt::format("holding {} connections: {:.0f} s left", with_commas(all.size()), in_seconds(left)));
       co_await sleep_for(std::min<std::chrono::nanoseconds>(left, std::chrono::seconds(1)));
     }
     const auto asking = now();
     again = co_await all.ask_all(show("asking again"));
-    told.text += sentence(again, fmt::format("answered again after {} s", asked.seconds), now() - asking);
-    if (again.failed != 0) told.problem = problem_of(again, "when they were asked again");
+    result.text += sentence(again, fmt::format("responded again after {} s", options.seconds), now() - asking);
+    if (again.failed != 0) result.problem = problem_of(again, "at the second request");
   }
-  told.figures["held_seconds"] = asked.seconds;
-  told.figures["answered_again"] = again.succeeded;
-  told.figures["failed"] = opened.failed + again.failed;
-  co_return told;
+  result.figures["held_seconds"] = options.seconds;
+  result.figures["answered_again"] = again.succeeded;
+  result.figures["failed"] = opened.failed + again.failed;
+  co_return result;
 }
 
-/// What the server has used so far; nothing without --pid.
-std::chrono::nanoseconds server_cpu(const options& asked) {
-  return asked.pid == 0 ? std::chrono::nanoseconds(0) : base::read_cpu_time(std::vector{asked.pid});
+/// The CPU time that the server has used so far; 0 without --pid.
+std::chrono::nanoseconds server_cpu(const hold_options& options) {
+  return options.pid == 0 ? std::chrono::nanoseconds(0) : base::read_cpu_time(std::vector{options.pid});
 }
 
-task<account> drive(const options& asked, const load::target& what, progress& shown) {
-  account told;
-  shown.show(fmt::format("{} connections for {} s", with_commas(asked.connections), asked.seconds));
-  const auto cpu_before = server_cpu(asked);
-  const load::closed_loop_result found = co_await load::drive(what, {.connections = asked.connections,
-                                                                     .time = nanoseconds(asked.seconds),
-                                                                     .rate = asked.rate,
-                                                                     .sources = asked.sources,
-                                                                     .time_limit = nanoseconds(asked.time_limit)});
+task<account> drive(const hold_options& options, const load::target& what, progress& shown) {
+  account result;
+  shown.show(fmt::format("{} connections for {} s", with_commas(options.connections), options.seconds));
+  const auto cpu_before = server_cpu(options);
+  const load::closed_loop_result found = co_await load::drive(what, {.connections = options.connections,
+                                                                     .time = nanoseconds(options.seconds),
+                                                                     .rate = options.rate,
+                                                                     .sources = options.sources,
+                                                                     .time_limit = nanoseconds(options.time_limit)});
   if (found.opened.failed != 0) {
-    told.problem = problem_of(found.opened, "to open");
-    co_return told;
+    result.problem = problem_of(found.opened, "to open");
+    co_return result;
   }
-  const auto cpu = server_cpu(asked) - cpu_before;
-  if (found.exchanges.failed != 0) told.problem = problem_of(found.exchanges, "under load");
+  const auto cpu = server_cpu(options) - cpu_before;
+  if (found.exchanges.failed != 0) result.problem = problem_of(found.exchanges, "under load");
   const double rate = static_cast<double>(found.answered->count()) / in_seconds(found.time);
-  told.text = fmt::format("{} requests in {}: {} a second\n", with_commas(found.answered->count()),
-                          readable(found.time), with_commas(static_cast<std::uint64_t>(rate)));
-  if (asked.pid != 0 && found.answered->count() != 0) {
+  result.text = fmt::format("{} requests in {}: {} per second\n", with_commas(found.answered->count()),
+                            readable(found.time), with_commas(static_cast<std::uint64_t>(rate)));
+  if (options.pid != 0 && found.answered->count() != 0) {
     const double each = in_seconds(cpu) / static_cast<double>(found.answered->count());
-    told.text += fmt::format("the server took {:.2f} us of CPU time for each\n", each * 1e6);
-    told.figures["server_cpu_seconds_per_request"] = each;
+    result.text += fmt::format("the server took {:.2f} us of CPU time per request\n", each * 1e6);
+    result.figures["server_cpu_seconds_per_request"] = each;
   }
-  told.text += "\n";
-  told.figures["requests"] = found.answered->count();
-  told.figures["failed"] = found.exchanges.failed;
-  told.figures["seconds"] = in_seconds(found.time);
-  told.figures["requests_per_second"] = rate;
+  result.text += "\n";
+  result.figures["requests"] = found.answered->count();
+  result.figures["failed"] = found.exchanges.failed;
+  result.figures["seconds"] = in_seconds(found.time);
+  result.figures["requests_per_second"] = rate;
   // From the time that each request was due, or else only from when it was sent.
-  const bool corrected = asked.rate > 0;
-  told.figures["corrected_for_coordinated_omission"] = corrected;
+  const bool corrected = options.rate > 0;
+  result.figures["corrected_for_coordinated_omission"] = corrected;
   table rows({corrected ? "from due to answered" : "from sent to answered", "latency"}, 1);
   ordered_json percentiles;
   for (const auto& [name, share] : {std::pair("50", 0.5), std::pair("90", 0.9), std::pair("99", 0.99),
@@ -161,31 +162,31 @@ task<account> drive(const options& asked, const load::target& what, progress& sh
   }
   rows.add({"longest", readable(found.answered->longest())});
   percentiles["100"] = in_seconds(found.answered->longest());
-  told.text += rows.text();
-  told.figures["latency_seconds"] = std::move(percentiles);
-  co_return told;
+  result.text += rows.text();
+  result.figures["latency_seconds"] = std::move(percentiles);
+  co_return result;
 }
 
-int run(const options& asked) {
-  if (asked.pid != 0 && ::kill(asked.pid, 0) != 0 && errno == ESRCH) {
-    return complain(base::error{base::fault::input, fmt::format("there is no process {}", asked.pid)});
+int run(const hold_options& options) {
+  if (options.pid != 0 && ::kill(options.pid, 0) != 0 && errno == ESRCH) {
+    return complain(base::error{base::fault::input, fmt::format("process {} does not exist", options.pid)});
   }
-  auto what = load::parse_target(asked.url, !asked.insecure);
+  auto what = load::parse_target(options.url, !options.insecure);
   if (!what) return complain(what.error());
-  what->status = asked.status;
-  auto opened = output_file::open_if_named(asked.json);
+  what->status = options.status;
+  auto opened = output_file::open_if_named(options.json);
   if (!opened) return complain(opened.error());
   auto& json = *opened;
-  if (const auto raised = load::raise_descriptor_limit(asked.connections); !raised) return complain(raised.error());
+  if (const auto raised = load::raise_descriptor_limit(options.connections); !raised) return complain(raised.error());
 
   stop_request stop;
   progress shown;
-  auto told =
-      load::run_until_stopped(asked.load ? drive(asked, *what, shown) : hold(asked, *what, shown), stop.signal());
+  auto result =
+      load::run_until_stopped(options.load ? drive(options, *what, shown) : hold(options, *what, shown), stop.signal());
   shown.clear();
-  if (!told) {
+  if (!result) {
     complain("stopped; all connections are closed");
-    return stop.exit_status() != 0 ? stop.exit_status() : complain(told.error());
+    return stop.exit_status() != 0 ? stop.exit_status() : complain(result.error());
   }
   int status = done;
   const auto write = [&status](output_file& to, std::string_view text) {
@@ -193,10 +194,10 @@ int run(const options& asked) {
   };
   if (!json || !json->is_standard_output()) {
     auto screen = output_file::standard_output();
-    write(screen, told->text);
+    write(screen, result->text);
   }
-  if (json) write(*json, told->figures.dump(2) + '\n');
-  if (told->problem) status = complain(*told->problem);
+  if (json) write(*json, result->figures.dump(2) + '\n');
+  if (result->problem) status = complain(*result->problem);
   return finish_output(status);
 }
 
@@ -206,42 +207,46 @@ std::function<int()> add_hold(CLI::App& app) {
   CLI::App* hold = app.add_subcommand("hold", "Hold many connections to a server open, or put it under load");
   hold->footer(
       "Usage:  tare hold [OPTIONS] http[s]://HOST[:PORT]/PATH\n\n"
-      "Opens the connections, asks once on each and checks the answer, keeps them idle, asks again on each, and "
+      "Opens the connections, sends a request on each and checks the response, keeps them idle, sends another, and "
       "closes\n"
-      "them. With --load, each connection asks again and again instead, and latencies are printed.");
-  auto asked = std::make_shared<options>();
-  hold->add_option("url", asked->url, "What to ask for, with GET")->required();
-  auto* connections = hold->add_option("--connections", asked->connections, "How many; with --load 64")
-                          ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}))
-                          ->capture_default_str();
-  hold->add_flag("--insecure", asked->insecure, "With https, take any certificate");
-  hold->add_option("--seconds", asked->seconds, "How long they are held, or the load lasts")
+      "them. With --load, each connection sends requests continuously instead, and latencies are printed.");
+  auto options = std::make_shared<hold_options>();
+  hold->add_option("url", options->url, "The resource to request with GET")->required();
+  auto* connections =
+      hold->add_option("--connections", options->connections, "The number of connections; with --load 64")
+          ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}))
+          ->capture_default_str();
+  hold->add_flag("--insecure", options->insecure, "With https, accept any certificate");
+  hold->add_option("--seconds", options->seconds, "How long the connections are held, or the load lasts")
       ->check(a_time_limit())
       ->capture_default_str();
-  hold->add_option("--at-a-time", asked->at_a_time, "Connections being opened or asked at the same time")
+  hold->add_option("--at-a-time", options->at_a_time,
+                   "The maximum number of connections that open or wait for a response at a time")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}))
       ->capture_default_str();
-  hold->add_option("--sources", asked->sources, "Loopback addresses to connect from, 28,000 connections each")
+  hold->add_option("--sources", options->sources,
+                   "The number of loopback addresses to connect from, for 28,000 connections each")
       ->check(CLI::Range(1U, 1'000'000U))
       ->capture_default_str();
-  hold->add_option("--status", asked->status, "The status that a right answer has")
+  hold->add_option("--status", options->status, "The expected status of responses")
       ->check(CLI::Range(200U, 599U))
       ->capture_default_str();
-  hold->add_option("--timeout", asked->time_limit, "Seconds for each connection to open and each answer to come")
+  hold->add_option("--timeout", options->time_limit,
+                   "Seconds within which a connection must open and a response must arrive")
       ->check(a_time_limit())
       ->capture_default_str();
-  auto* load = hold->add_flag("--load", asked->load, "Ask again and again on each connection");
-  hold->add_option("--rate", asked->rate, "Requests a second over all connections; 0 is as many as come")
+  auto* load = hold->add_flag("--load", options->load, "Send requests continuously on each connection");
+  hold->add_option("--rate", options->rate, "Requests per second over all connections; 0: as many as possible")
       ->check(CLI::Range(0.0, 1e9))
       ->needs(load)
       ->capture_default_str();
-  hold->add_option("--pid", asked->pid, "The server's process: tell what CPU time a request takes it")
+  hold->add_option("--pid", options->pid, "The server's process: report the CPU time it uses per request")
       ->check(CLI::PositiveNumber)
       ->needs(load);
-  hold->add_option("--json", asked->json, "Write the figures to this file; - is standard output");
-  return [asked, connections] {
-    if (asked->load && connections->empty()) asked->connections = 64;
-    return run(*asked);
+  hold->add_option("--json", options->json, "Write the figures to this file; - is standard output");
+  return [options, connections] {
+    if (options->load && connections->empty()) options->connections = 64;
+    return run(*options);
   };
 }
 

@@ -6,7 +6,7 @@
 
 namespace tare::cli {
 
-/// `tare hold`. Call what is returned once the command line has been parsed; it gives the exit status.
+/// Adds `tare hold`. The returned function runs it and returns the exit status.
 [[nodiscard]] std::function<int()> add_hold(CLI::App& app);
 
 }  // namespace tare::cli

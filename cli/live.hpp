@@ -6,7 +6,7 @@
 
 namespace tare::cli {
 
-/// `tare live`: every suspended coroutine of a running process or a core file.
+/// `tare live`: shows every suspended coroutine of a running process or of a core file.
 [[nodiscard]] std::function<int()> add_live(CLI::App& app);
 
 }  // namespace tare::cli

@@ -41,7 +41,7 @@ std::string frames_text(std::uint64_t number) {
   return fmt::format("{} suspended frame{}", with_commas(number), plural(number));
 }
 
-/// Indices of the sites, the heaviest first. A reader of a file need not trust its order.
+/// Indices of the sites, the heaviest first: the order in a file is not trusted.
 std::vector<std::size_t> heaviest_sites(const live_snapshot& of) {
   std::vector<std::size_t> order(of.sites.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -52,7 +52,7 @@ std::vector<std::size_t> heaviest_sites(const live_snapshot& of) {
   return order;
 }
 
-/// The tree of a snapshot the other way round: from each node to those below it.
+/// The tree of a snapshot from the roots: each node with its children.
 class tree {
  public:
   explicit tree(const live_snapshot& of) : of_(of), below_(of.stacks.size()) {
@@ -80,7 +80,7 @@ class tree {
   std::vector<std::vector<std::uint32_t>> below_;
 };
 
-/// Draws the tree from its roots on, line after line, without a call for each level.
+/// Draws the tree line by line from its roots, without recursion.
 class drawing {
  public:
   drawing(const live_snapshot& of, const tree_limits& limits) : of_(of), limits_(limits), tree_(of) {}
@@ -106,7 +106,7 @@ class drawing {
 
  private:
   struct step {
-    std::uint32_t node;  ///< no_parent: what was left out
+    std::uint32_t node;  ///< no_parent: the line for what was left out
     std::size_t depth;
     std::string lead;    ///< in front of its own name
     std::string indent;  ///< in front of what is below it
@@ -139,7 +139,7 @@ class drawing {
 
   [[nodiscard]] std::uint32_t site(std::uint32_t node) const { return of_.stacks[node].site; }
 
-  /// A line of the tree: what leads to it, or what stands in the place of a name.
+  /// A line of the tree: its branches, and a name or the text in its place.
   struct branch {
     std::string text;
     std::uint32_t node = stack_node::no_parent;
@@ -154,7 +154,7 @@ class drawing {
     return one.text + site_text(of_.sites[site(one.node)], room);
   }
 
-  /// The columns of figures with the names behind them.
+  /// The columns of figures, followed by the names.
   [[nodiscard]] std::string joined(const std::string& columns, const std::vector<branch>& branches) const {
     std::string text;
     std::size_t width = 0;
@@ -178,7 +178,7 @@ class drawing {
   std::vector<step> waiting_;
 };
 
-/// "serve(tcp::socket):42", without what ends a name or a line in the folded form.
+/// "serve(tcp::socket):42", without the characters that end a name or a line in the folded form.
 std::string folded_name(const live_site& site) {
   std::string name = site.where.line == 0 ? site.function : fmt::format("{}:{}", site.function, site.where.line);
   for (char& c : name) {
@@ -188,7 +188,7 @@ std::string folded_name(const live_site& site) {
   return name;
 }
 
-/// What is special about some of the frames, and what was left out; empty if there is nothing to tell.
+/// What is special about some of the frames, and what was left out; empty if nothing is.
 std::string told_apart(const live_snapshot& of) {
   std::vector<std::string> parts;
   if (of.not_started != 0) parts.push_back(fmt::format("{} not started", with_commas(of.not_started)));
@@ -238,7 +238,7 @@ std::string live_head(const live_snapshot& of) {
   }
   if (of.left_out > of.frames) {
     text += fmt::format(
-        "most of what looks like frames is left out: {} places inside of other objects, left over or of "
+        "most of what looks like frames is left out: {} places inside other objects, left over or in "
         "a pool; --pools counts them\n",
         with_commas(of.left_out));
   }
@@ -246,7 +246,7 @@ std::string live_head(const live_snapshot& of) {
   if (of.paused_seconds > 0) text += fmt::format("stopped for {}, ", readable_seconds(of.paused_seconds));
   text += fmt::format("{} looked through in {}\n", readable_bytes(of.scanned_bytes), readable_seconds(of.seconds));
   if (of.uncertain != 0) {
-    text += fmt::format("{} of the frames may have been freed: the memory's allocator is not known\n",
+    text += fmt::format("{} of the frames may have been freed: the allocator of their memory is unknown\n",
                         with_commas(of.uncertain));
   }
   return text;
@@ -260,7 +260,7 @@ std::string memory_table(const live_snapshot& of) {
   const std::array<std::pair<std::string_view, std::uint64_t>, 8> named{{
       {"suspended frames", parts.frames},
       {"free for frames, in the arena", parts.arena_free},
-      {"what the runtime keeps beside them", parts.runtime},
+      {"bookkeeping of the runtime", parts.runtime},
       {"malloc, in use", parts.malloc_used},
       {"malloc, free", parts.malloc_free},
       {"stacks", parts.stacks},
@@ -318,7 +318,7 @@ std::string folded_text(const live_snapshot& of, folded_weight weight) {
   constexpr std::size_t deepest = 512;
   const std::size_t nodes = of.stacks.size();
   std::vector<std::size_t> depth(nodes, 1);
-  std::vector<std::size_t> counts_to(nodes);  // the node itself, or the one above it that is not too deep
+  std::vector<std::size_t> counts_to(nodes);  // the node itself, or its nearest ancestor that is not too deep
   std::vector<std::uint64_t> held(nodes);
   for (std::size_t i = 0; i < nodes; ++i) {
     const auto& node = of.stacks[i];

@@ -229,7 +229,7 @@ live_screen::anchor live_screen::selection() const {
   if (selected_ >= rows_.size()) return {};
   anchor held{.site = identity_of(snapshot_.sites[rows_[selected_].site]), .below = 0};
   while (rows_[selected_ - held.below].waiter) ++held.below;
-  // Whoever has chosen nothing sees what comes first.
+  // Without a selection, the first row stays selected.
   if (selected_ == 0 && !open_.contains(*held.site)) return {};
   return held;
 }
@@ -256,7 +256,7 @@ void live_screen::select(std::size_t wanted) {
   const std::size_t body = std::max<std::size_t>(body_height(), 1);
   if (selected_ < top_) top_ = selected_;
   if (selected_ >= top_ + body) top_ = selected_ + 1 - body;
-  // No room is left empty while there are rows above.
+  // Fill the screen while there are rows above.
   top_ = std::min(top_, rows_.size() - std::min(rows_.size(), body));
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// What `tare live --watch` shows: keys and snapshots go in, lines of text come out. It knows of no terminal; that is
-// live_terminal.hpp.
+// The screen of `tare live --watch`: its input is keys and snapshots, its output lines of text. It does not depend on a
+// terminal; live_terminal.hpp does.
 
 #include "inspect/live/snapshot.hpp"
 #include "inspect/live/waiters.hpp"
@@ -39,7 +39,7 @@ struct screen_key {
   char32_t character = 0;
 };
 
-/// A line of the screen; at most as wide as the screen is.
+/// A line of the screen, not wider than the screen.
 struct screen_line {
   enum class look : std::uint8_t { plain, bold, dim, head, selected };
   std::string text;
@@ -52,12 +52,12 @@ class live_screen {
  public:
   explicit live_screen(std::chrono::milliseconds interval) : interval_(interval) {}
 
-  /// A new snapshot. Growth is counted from the first one on.
+  /// Sets a new snapshot. Growth is relative to the first one.
   void show(inspect::live_snapshot snapshot);
   void press(const screen_key& pressed);
   void resize(std::size_t height, std::size_t width);
 
-  /// At most as many as the screen is high.
+  /// The lines to show, not more than the screen has.
   [[nodiscard]] std::vector<screen_line> lines() const;
 
   [[nodiscard]] bool quits() const noexcept { return quits_; }
@@ -67,14 +67,14 @@ class live_screen {
 
  private:
   enum class order : std::uint8_t { bytes, count, each, name, growth };
-  /// What a site is known by from one snapshot to the next.
+  /// Identifies a site across snapshots.
   using identity = std::tuple<std::string, std::string, std::uint32_t, inspect::suspension, std::string>;
-  /// A line of the body: a site, or below it one of those that wait for it.
+  /// A line of the body: a site, or one of its waiters below it.
   struct row {
     std::uint32_t site = 0;
     std::optional<inspect::waiter> waiter;
   };
-  /// What is selected, whatever becomes of the rows: a site, and how many rows below it.
+  /// The selection, which outlives the rows: a site, and how many rows below it.
   struct anchor {
     std::optional<identity> site;
     std::size_t below = 0;
@@ -86,7 +86,7 @@ class live_screen {
   [[nodiscard]] bool comes_before(std::uint32_t a, std::uint32_t b) const;
   [[nodiscard]] std::vector<std::uint32_t> sorted_sites() const;
   [[nodiscard]] anchor selection() const;
-  /// Makes the rows anew.
+  /// Recomputes the rows.
   void arrange(const anchor& selected);
   void select(std::size_t wanted);
   void move(std::ptrdiff_t by);
@@ -108,7 +108,7 @@ class live_screen {
   std::chrono::milliseconds interval_;
   inspect::live_snapshot snapshot_;
   std::optional<std::map<identity, std::uint64_t>> first_bytes_;
-  std::vector<std::int64_t> growth_;  ///< of each site since the first snapshot
+  std::vector<std::int64_t> growth_;  ///< per site, since the first snapshot
   std::set<identity> open_;
   order order_ = order::bytes;
   std::string filter_;
@@ -118,7 +118,7 @@ class live_screen {
   bool quits_ = false;
 
   std::vector<row> rows_;
-  std::size_t matching_ = 0;  ///< sites
+  std::size_t matching_ = 0;  ///< the number of sites that match the filter
   std::size_t selected_ = 0;  ///< index into the rows
   std::size_t top_ = 0;       ///< the first row that is shown
   std::size_t height_ = 24;

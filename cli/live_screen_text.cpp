@@ -1,4 +1,4 @@
-// What the screen of `tare live` shows: the lines of live_screen.
+// The lines of live_screen.
 
 #include "cli/figures.hpp"
 #include "cli/live_report.hpp"
@@ -25,15 +25,15 @@ constexpr std::size_t min_width = 24;
 
 constexpr std::array<std::string_view, 11> help{
     "Up, Down, Page Up, Page Down, Home, End: select a place",
-    "Enter, Right: who waits for what is suspended there; Left closes it",
-    "t  sort by the bytes of all frames of a place",
-    "c  sort by their number",
-    "e  sort by the bytes of each",
-    "g  sort by growth since the beginning",
+    "Enter, Right: show what waits for the frames there; Left closes it",
+    "t  sort by the total bytes of a place",
+    "c  sort by the number of frames",
+    "e  sort by the bytes per frame",
+    "g  sort by growth since the start",
     "n  sort by name",
-    "/  show only places whose function or file has this text; Escape shows all",
-    "p  pause, go on",
-    "+ -  look less often, more often",
+    "/  show only places whose function or file contains a text; Escape shows all",
+    "p  pause or continue",
+    "+ -  take snapshots less or more often",
     "q  quit",
 };
 
@@ -43,7 +43,7 @@ std::string base_place(const inspect::source_line& where) {
   return fmt::format("{}:{}", std::filesystem::path(where.file).filename().string(), where.line);
 }
 
-/// A function and its place in so many columns; the place goes first where both do not fit.
+/// A function and its place in this many columns; the place is dropped first if both do not fit.
 std::string named(const live_site& site, std::size_t columns) {
   constexpr std::size_t min_name = 12;
   std::string behind;
@@ -57,7 +57,7 @@ std::string right(std::string_view text, std::size_t columns) { return fmt::form
 
 }  // namespace
 
-/// Which figures are shown, and how wide; 0: not at all.
+/// The widths of the figures; 0: not shown.
 struct live_screen::columns {
   std::size_t bytes = 0;
   std::size_t share = 0;
@@ -78,7 +78,7 @@ std::vector<std::string> live_screen::header() const {
   for (const auto line : std::views::split(live_head(snapshot_), '\n')) {
     if (!line.empty()) all.emplace_back(line.begin(), line.end());
   }
-  // On a low screen the places matter more than the figures.
+  // On a screen with few lines, places matter more than figures.
   constexpr std::size_t low = 12;
   if (height_ < low) all.resize(1);
   return all;
@@ -89,7 +89,7 @@ std::string live_screen::status() const {
   std::string text = paused_ ? "paused" : fmt::format("every {:g} s", static_cast<double>(interval_.count()) / 1e3);
   text += fmt::format(", by {}", orders.at(static_cast<std::size_t>(order_)));
   if (!filter_.empty()) {
-    text += fmt::format(", {} of {} places have '{}'", matching_, snapshot_.sites.size(), short_name(filter_));
+    text += fmt::format(", {} of {} places contain '{}'", matching_, snapshot_.sites.size(), short_name(filter_));
   }
   return text;
 }
@@ -109,7 +109,7 @@ live_screen::columns live_screen::columns_that_fit() const {
     shown.each = std::max(shown.each, with_commas(site.frame_bytes).size());
     shown.growth = std::max(shown.growth, with_sign(growth_[i]).size());
   }
-  // The name of a function is worth more than its figures, apart from those that it is sorted by.
+  // The name of a function matters more than its figures, except those that the rows are sorted by.
   constexpr std::size_t room_for_names = 36;
   const auto leave_out = [&](std::size_t& column, bool needed) {
     if (!needed && shown.width() + room_for_names > width_) column = 0;
@@ -156,7 +156,7 @@ std::string live_screen::row_text(const row& of, const columns& shown) const {
   add("", shown.growth);
   constexpr std::size_t deepest_indent = 10;
   const std::string lead = std::string(2 * std::min(of.waiter->level, deepest_indent), ' ') + "└ ";
-  if (!of.waiter->site) return text + lead + "no coroutine waits for these";
+  if (!of.waiter->site) return text + lead + "no coroutine waits for these frames";
   return text + lead + named(snapshot_.sites[*of.waiter->site], room - std::min(room, text_width(lead)));
 }
 
@@ -168,7 +168,7 @@ void live_screen::add_body(std::vector<screen_line>& to) const {
   }
   const auto shown = columns_that_fit();
   if (rows_.empty()) {
-    to.push_back({snapshot_.sites.empty() ? "no suspended coroutine found" : "nothing has this text", look::dim});
+    to.push_back({snapshot_.sites.empty() ? "no suspended coroutine found" : "no place contains this text", look::dim});
     return;
   }
   for (std::size_t i = top_; i < rows_.size() && i < top_ + body; ++i) {

@@ -6,38 +6,36 @@
 namespace tare::cli {
 
 void add_target_options(CLI::App& to, live_target_options& into) {
-  auto* pid = to.add_option("pid", into.pid, "The process to look at")
+  auto* pid = to.add_option("pid", into.pid, "The process to inspect")
                   ->type_name("PID")
                   ->check(CLI::Range(std::int64_t{1}, std::int64_t{std::numeric_limits<int>::max()}));
-  auto* core = to.add_option("--core", into.core, "Look at this core file instead")->type_name("FILE")->excludes(pid);
-  to.add_option("--exe", into.program, "The program that the core file is of, if it is not where it was")
+  auto* core = to.add_option("--core", into.core, "Inspect this core file instead")->type_name("FILE")->excludes(pid);
+  to.add_option("--exe", into.program, "The program that wrote the core file, if it has been moved")
       ->type_name("BINARY")
       ->needs(core);
   constexpr double longest = 60'000;
-  to.add_option(
-        "--pause", into.pause_ms,
-        "Stop the process while it is read, and let it go on after so many milliseconds even if not all was read")
+  to.add_option("--pause", into.pause_ms, "Stop the process while it is read, for at most this many milliseconds")
       ->type_name("MS")
       ->check(CLI::Range(0.0, longest))
       ->excludes(core);
-  to.add_flag("--pools", into.pools, "Count what looks like frames inside of other objects, too");
-  to.add_flag("--rust", into.rust, "Also the futures that a Rust program holds as Box<dyn Future>: an experiment");
-  to.add_option("--debug-dir", into.debug_folders, "Where to look for separate debug files, too")
+  to.add_flag("--pools", into.pools, "Also count what looks like frames inside other objects");
+  to.add_flag("--rust", into.rust, "Also show the futures that a Rust program holds as Box<dyn Future> (experimental)");
+  to.add_option("--debug-dir", into.debug_folders, "Another folder in which to look for separate debug files")
       ->type_name("FOLDER")
       ->allow_extra_args(false);
 }
 
-base::result<inspect::live_target> open_target(const live_target_options& asked, bool stacks) {
+base::result<inspect::live_target> open_target(const live_target_options& options, bool stacks) {
   inspect::live_options how;
-  how.debug_folders.assign(asked.debug_folders.begin(), asked.debug_folders.end());
+  how.debug_folders.assign(options.debug_folders.begin(), options.debug_folders.end());
   how.stacks = stacks;
-  how.pools = asked.pools;
-  how.rust = asked.rust;
+  how.pools = options.pools;
+  how.rust = options.rust;
   how.longest_pause =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double, std::milli>(asked.pause_ms));
-  if (!asked.core.empty()) return inspect::live_target::of_core(asked.core, asked.program, std::move(how));
-  if (asked.pid == 0) return base::input_error("which process? Give its PID, or a core file with --core");
-  return inspect::live_target::of_process(asked.pid, std::move(how));
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double, std::milli>(options.pause_ms));
+  if (!options.core.empty()) return inspect::live_target::of_core(options.core, options.program, std::move(how));
+  if (options.pid == 0) return base::input_error("no process given: pass its PID, or a core file with --core");
+  return inspect::live_target::of_process(options.pid, std::move(how));
 }
 
 }  // namespace tare::cli

@@ -1,6 +1,6 @@
 #pragma once
 
-// What `tare live` and `tare snapshot` look at, from their options.
+// The process or core file that `tare live` and `tare snapshot` inspect, from their options.
 
 #include "base/error.hpp"
 #include "inspect/live/target.hpp"
@@ -26,7 +26,7 @@ struct live_target_options {
 /// Adds PID, --core, --exe, --pause, --pools, --rust and --debug-dir.
 void add_target_options(CLI::App& to, live_target_options& into);
 
-/// Opens it; `stacks` also asks who waits for whom.
-[[nodiscard]] base::result<inspect::live_target> open_target(const live_target_options& asked, bool stacks);
+/// Opens it. `stacks`: also find out which frame waits for which.
+[[nodiscard]] base::result<inspect::live_target> open_target(const live_target_options& options, bool stacks);
 
 }  // namespace tare::cli

@@ -32,7 +32,7 @@ using base::result;
 using inspect::live_snapshot;
 using key = screen_key::kind;
 
-/// ncurses takes the encoding from the locale. Where that has none, UTF-8 is what terminals have today.
+/// ncurses takes the encoding from the locale. If the locale does not say, UTF-8 is assumed.
 void choose_encoding() {
   // NOLINTBEGIN(concurrency-mt-unsafe): there is one thread
   if (std::setlocale(LC_CTYPE, "") == nullptr || std::string_view(::nl_langinfo(CODESET)) != "UTF-8") {
@@ -41,7 +41,7 @@ void choose_encoding() {
   // NOLINTEND(concurrency-mt-unsafe)
 }
 
-/// As many characters as fit into so many columns: some take two.
+/// The characters that fit into this many columns: some take two.
 std::wstring wide(std::string_view text, int columns) {
   std::wstring all;
   std::mbstate_t state{};
@@ -112,7 +112,7 @@ screen_key character_key(wint_t code) {
   }
 }
 
-/// The terminal in the state of ncurses, for as long as it lives.
+/// Keeps the terminal in ncurses mode while it exists.
 class terminal {
  public:
   static result<terminal> open() {
@@ -120,8 +120,7 @@ class terminal {
     screen_owner made(::newterm(nullptr, stdout, stdin));
     if (made == nullptr) {
       const char* type = std::getenv("TERM");  // NOLINT(concurrency-mt-unsafe): there is one thread
-      return base::input_error(
-          fmt::format("cannot use this terminal: its type '{}' is not known", type == nullptr ? "" : type));
+      return base::input_error(fmt::format("cannot use this terminal: unknown type '{}'", type == nullptr ? "" : type));
     }
     ::cbreak();
     ::noecho();
@@ -145,7 +144,7 @@ class terminal {
     ::refresh();
   }
 
-  /// Hands all keys that were pressed to the screen, and its size where that has changed.
+  /// Passes all pressed keys to the screen, and its size if that has changed.
   void hear(live_screen& screen) const {
     wint_t code = 0;
     for (int kind = ::get_wch(&code); kind != ERR; kind = ::get_wch(&code)) {
@@ -178,8 +177,7 @@ class terminal {
   screen_owner screen_;
 };
 
-/// While it lives, the signal of a new size only comes where it is waited for: it would be missed if it came just
-/// before.
+/// While it exists, SIGWINCH is delivered only during the wait for keys: a signal just before the wait would be missed.
 class held_back_resize {
  public:
   held_back_resize() noexcept {
@@ -210,11 +208,11 @@ result<woken> wait(const stop_request& stop, const held_back_resize& resize,
     limit.tv_nsec = std::chrono::nanoseconds(*longest - whole).count();
   }
   if (::ppoll(files.data(), files.size(), longest ? &limit : nullptr, &resize.let_through()) < 0) {
-    // The signal of a new size, which ncurses turns into a key.
+    // SIGWINCH, which ncurses turns into a key.
     if (errno == EINTR) return woken::by_key;
     return base::system_error("cannot wait for keys", errno);
   }
-  // A terminal that has gone is as good as a signal: no key will ever come.
+  // A closed terminal is treated like a signal: no key will ever arrive.
   if (files[1].revents != 0 || (files[0].revents & ~POLLIN) != 0) return woken::by_signal;
   return files[0].revents != 0 ? woken::by_key : woken::by_time;
 }

@@ -9,9 +9,9 @@
 
 namespace tare::cli {
 
-/// Shows snapshots on the terminal until 'q' is pressed, one after each interval, which keys may change. The terminal
-/// is as before when it returns. The error is that of `take`, as when the process has ended; or `interrupted` when a
-/// signal has come; or that standard input and output are no terminal, or one that is not known.
+/// Shows a snapshot per interval on the terminal until 'q' is pressed; keys may change the interval. The terminal is
+/// restored before it returns. The error is that of `take`, for example when the process has ended; `interrupted` after
+/// a signal; or that standard input or output is not a terminal, or one of an unknown type.
 [[nodiscard]] base::result<void> watch_live(const std::function<base::result<inspect::live_snapshot>()>& take,
                                             std::chrono::milliseconds interval, const stop_request& stop);
 

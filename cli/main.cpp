@@ -32,8 +32,8 @@ int main(int argc, char** argv) {
         {"snapshot", add_snapshot(app)}, {"compare", add_compare(app)}};
     try {
       app.parse(argc, argv);
-    } catch (const CLI::Success& asked) {  // --help, --version
-      return finish_output(app.exit(asked) == 0 ? done : failed);
+    } catch (const CLI::Success& success) {  // --help, --version
+      return finish_output(app.exit(success) == 0 ? done : failed);
     } catch (const CLI::ParseError& wrong) {
       std::string where = "tare";
       for (const auto* used : app.get_subcommands()) where += " " + used->get_name();

@@ -10,12 +10,12 @@
 namespace tare::cli {
 namespace {
 
-/// What is wrong with a text, or nothing.
+/// What is wrong with a text; empty if nothing is.
 std::string count_problem(const std::string& text) {
   std::uint64_t n = 0;
   const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), n);
   if (wrong == std::errc{} && end == text.data() + text.size()) return {};
-  return fmt::format("'{}' is no number of tasks", text);
+  return fmt::format("'{}' is not a number of tasks", text);
 }
 
 std::string time_limit_problem(const std::string& text) {
@@ -23,7 +23,7 @@ std::string time_limit_problem(const std::string& text) {
   double seconds = 0;
   const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), seconds);
   if (wrong == std::errc{} && end == text.data() + text.size() && seconds > 0 && seconds <= most) return {};
-  return fmt::format("'{}' is no time: seconds, above 0, at most {}", text, most);
+  return fmt::format("'{}' is not a time: seconds, above 0, at most {}", text, most);
 }
 
 }  // namespace

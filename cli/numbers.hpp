@@ -1,6 +1,6 @@
 #pragma once
 
-// What options that take a number accept. CLI11 itself takes -1 for the largest number there is, and nan as a time.
+// Validators for options that take a number. CLI11 itself accepts -1 as the largest number, and nan as a time.
 
 #include <CLI/CLI.hpp>
 

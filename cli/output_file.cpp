@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 base::result<output_file> output_file::open(const std::string& path) {
   if (path == "-") return standard_output();
   std::error_code ignored;
-  // A link stays a link: what it points at is replaced.
+  // A symbolic link is kept: its target is replaced.
   fs::path target = fs::weakly_canonical(path, ignored);
   if (target.empty()) target = path;
   const fs::file_status status = fs::status(target, ignored);
@@ -49,7 +49,7 @@ base::result<void> output_file::write(std::string_view text) {
   if (file_ == nullptr) {
     if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return {};
     const int error = errno;
-    // Told here, so finish_output() must not find it again.
+    // Reported here, so finish_output() must not report it again.
     ::__fpurge(stdout);
     std::clearerr(stdout);
     return base::system_error("cannot write to standard output", error);

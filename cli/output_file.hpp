@@ -11,13 +11,13 @@
 
 namespace tare::cli {
 
-/// A file that a long measurement is to be written to. Opened before the measurement, so that a wrong path is told at
-/// once; takes the place of an older file only when it is complete.
+/// A file for the result of a long measurement. It is opened before the measurement, so that a wrong path is reported
+/// at once, and replaces an older file only when it is complete.
 class output_file {
  public:
   /// "-" is standard output.
   [[nodiscard]] static base::result<output_file> open(const std::string& path);
-  /// Nothing for an empty path: the file was not asked for.
+  /// Empty for an empty path: the file was not requested.
   [[nodiscard]] static base::result<std::optional<output_file>> open_if_named(const std::string& path);
   [[nodiscard]] static output_file standard_output() { return {{}, {}, nullptr}; }
 
@@ -38,11 +38,11 @@ class output_file {
       : target_(std::move(target)), draft_(std::move(draft)), file_(file) {}
 
   std::filesystem::path target_;
-  std::filesystem::path draft_;  ///< empty where the target is no ordinary file
+  std::filesystem::path draft_;  ///< empty if the target is not a regular file
   std::unique_ptr<std::FILE, closer> file_;
 };
 
-/// Writes to standard output, and says with which status to end.
+/// Writes to standard output, and returns the exit status.
 [[nodiscard]] int show(std::string_view text);
 
 }  // namespace tare::cli

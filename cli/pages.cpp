@@ -1,6 +1,6 @@
 #include "cli/pages.hpp"
 
-// The pages that cli/pages builds, as they are.
+// The pages that cli/pages builds, embedded unchanged.
 // clang-format off
 #define TARE_EMBEDDED(name)                                              \
   __asm__(                                                               \
@@ -34,8 +34,8 @@ bool has_pages() noexcept { return empty_frames_page().contains(marker) && empty
 
 base::result<void> need_pages() {
   if (has_pages()) return {};
-  return std::unexpected(base::error{base::fault::system,
-                                     "this tare was built without the page of --html: install npm and build it again"});
+  return std::unexpected(base::error{
+      base::fault::system, "this tare was built without the page for --html: install npm and build it again"});
 }
 
 std::string frames_page(std::string_view json) {
@@ -51,7 +51,7 @@ std::optional<std::string> filled_page(std::string_view empty, std::string_view 
   if (at == std::string_view::npos) return std::nullopt;
   std::string page(empty.substr(0, at));
   page.reserve(empty.size() + json.size() + json.size() / 8);
-  // No "<" in the strings, which is all that HTML looks for.
+  // Without "<" in the strings, nothing in them can end the element.
   for (const char c : json) {
     if (c == '<') {
       page += "\\u003c";

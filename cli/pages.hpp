@@ -1,7 +1,7 @@
 #pragma once
 
-// Pages for a browser that need no network, built by cli/pages and part of the command: each is empty, and the JSON of
-// what was found is put into it.
+// Pages for a browser that need no network. cli/pages builds them without content, the command embeds them, and the
+// functions here insert the JSON of a result.
 
 #include "base/error.hpp"
 
@@ -11,10 +11,10 @@
 
 namespace tare::cli {
 
-/// False where the command was built without npm.
+/// False if the command was built without npm.
 [[nodiscard]] bool has_pages() noexcept;
 
-/// The error says so, and what to do about it.
+/// The error for that case; it says what to do.
 [[nodiscard]] base::result<void> need_pages();
 
 /// The page of `tare frames` with this JSON in it, as frames_json() writes it.
@@ -23,8 +23,8 @@ namespace tare::cli {
 /// The page of `tare live` with this JSON in it, as inspect::snapshot_json() writes it.
 [[nodiscard]] std::string live_page(std::string_view json);
 
-/// An empty page with the JSON in the place of the marker, such that nothing in it can end the element that it stands
-/// in. Nothing if there is no such marker.
+/// A page with the JSON in place of the marker, escaped so that it cannot end the element around it. Nothing if the
+/// page has no marker.
 [[nodiscard]] std::optional<std::string> filled_page(std::string_view empty, std::string_view marker,
                                                      std::string_view json);
 

@@ -8,7 +8,7 @@ base::result<std::regex> pattern_of(std::string_view option, const std::string& 
   try {
     return std::regex(text, std::regex::ECMAScript | std::regex::optimize);
   } catch (const std::regex_error& wrong) {
-    return base::input_error(fmt::format("{} '{}' is no regular expression: {}", option, text, wrong.what()));
+    return base::input_error(fmt::format("{} '{}' is not a regular expression: {}", option, text, wrong.what()));
   }
 }
 

@@ -8,7 +8,7 @@
 
 namespace tare::cli {
 
-/// The regular expression that was given with an option, such as "--match".
+/// The regular expression passed with an option such as "--match".
 [[nodiscard]] base::result<std::regex> pattern_of(std::string_view option, const std::string& text);
 
 }  // namespace tare::cli

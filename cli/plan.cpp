@@ -27,7 +27,7 @@
 namespace tare::cli {
 namespace {
 
-struct options {
+struct plan_options {
   std::uint64_t memory = 0;
   double reserve_percent = 10;
   double weight = 0;
@@ -51,22 +51,22 @@ struct options {
   std::string json;
 };
 
-/// The limit that programs started from here have.
+/// The limit that programs started by this process have.
 std::uint64_t usual_descriptors() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY) return 0;
   return limit.rlim_max;
 }
 
-base::result<measure::task_weight> weigh_now(const options& asked) {
+base::result<measure::task_weight> weigh_now(const plan_options& options) {
   stop_request stop;
   const auto limit =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(asked.time_limit));
-  const measure::weighing what{.program = {asked.command, {}}, .counts = asked.counts, .time_limit = limit};
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(options.time_limit));
+  const measure::weighing what{.program = {options.command, {}}, .counts = options.counts, .time_limit = limit};
   const auto weighed = measure::weigh(what, stop.signal());
   if (weighed.failed) return std::unexpected(*weighed.failed);
-  const auto weight =
-      measure::slope_between(std::vector<measure::series>{weighed.samples}, asked.counts.front(), asked.counts.back());
+  const auto weight = measure::slope_between(std::vector<measure::series>{weighed.samples}, options.counts.front(),
+                                             options.counts.back());
   if (!weight) return base::input_error("--n needs two numbers of tasks");
   const auto& first = weighed.samples.front();
   const double tasks = weight->median * static_cast<double>(first.n);
@@ -75,12 +75,12 @@ base::result<measure::task_weight> weigh_now(const options& asked) {
                               .source = fmt::format("'{}', weighed now", what.program.text())};
 }
 
-base::result<measure::task_weight> find_weight(const options& asked) {
-  auto found = asked.weight > 0      ? base::result<measure::task_weight>(measure::task_weight{
-                                           .bytes = asked.weight, .base_bytes = 0, .source = "--weight"})
-               : !asked.from.empty() ? measure::read_weight(asked.from, asked.which)
-                                     : weigh_now(asked);
-  if (found && asked.base) found->base_bytes = static_cast<double>(*asked.base);
+base::result<measure::task_weight> find_weight(const plan_options& options) {
+  auto found = options.weight > 0      ? base::result<measure::task_weight>(measure::task_weight{
+                                             .bytes = options.weight, .base_bytes = 0, .source = "--weight"})
+               : !options.from.empty() ? measure::read_weight(options.from, options.which)
+                                       : weigh_now(options);
+  if (found && options.base) found->base_bytes = static_cast<double>(*options.base);
   return found;
 }
 
@@ -90,7 +90,7 @@ std::string memory_table(const measure::memory_shares& shares) {
   table rows({"memory for", "bytes", "share"}, 1);
   const std::pair<std::string_view, double> parts[] = {
       {"the program itself", shares.base},        {"tasks", shares.tasks},
-      {"requests that wait", shares.waiting},     {"requests that read or respond", shares.buffers},
+      {"requests that wait", shares.waiting},     {"requests that are reading or responding", shares.buffers},
       {"sockets, in the kernel", shares.sockets}, {"page tables", shares.page_tables}};
   for (const auto& [name, bytes] : parts) {
     if (bytes >= 1)
@@ -100,15 +100,15 @@ std::string memory_table(const measure::memory_shares& shares) {
   return rows.text();
 }
 
-std::string text_of(const measure::plan_request& asked, const measure::plan_answer& answer) {
+std::string text_of(const measure::plan_request& request, const measure::plan_answer& answer) {
   std::string text = fmt::format("{} tasks fit, limited by {}.\n", with_commas(answer.tasks),
                                  answer.limit == measure::limited_by::descriptors ? "file descriptors" : "memory");
-  text += fmt::format("A task takes {} bytes ({}).\n\n", per_task(asked.task.bytes), asked.task.source);
+  text += fmt::format("A task takes {} bytes ({}).\n\n", per_task(request.task.bytes), request.task.source);
   table limits({"limit", "allows"}, 1);
-  limits.add({fmt::format("{} less {:.0f} %", megabytes(asked.memory), asked.reserve * 100),
+  limits.add({fmt::format("{} less {:.0f} %", megabytes(request.memory), request.reserve * 100),
               with_commas(answer.by_memory) + " tasks"});
   if (answer.by_descriptors) {
-    limits.add({fmt::format("{} file descriptors", with_commas(asked.descriptors)),
+    limits.add({fmt::format("{} file descriptors", with_commas(request.descriptors)),
                 with_commas(*answer.by_descriptors) + " tasks"});
   }
   text += limits.text() + "\n" + memory_table(answer.shares);
@@ -117,10 +117,10 @@ std::string text_of(const measure::plan_request& asked, const measure::plan_answ
     text +=
         answer.responding < answer.in_flight ? fmt::format(", {:.0f} of them responding\n", answer.responding) : "\n";
   }
-  text += "\nTo keep it so:\n";
+  text += "\nTo enforce this:\n";
   text += fmt::format("  runtime_options::frame_limit = {};\n", answer.frame_limit);
   if (answer.buffer_budget > 0) text += fmt::format("  byte_budget in_flight({});\n", answer.buffer_budget);
-  if (asked.sockets > 0) text += fmt::format("  ulimit -n {}\n", answer.open_files);
+  if (request.sockets > 0) text += fmt::format("  ulimit -n {}\n", answer.open_files);
   return text;
 }
 
@@ -135,22 +135,23 @@ std::string written(const nlohmann::ordered_json& all) {
   return all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }
 
-nlohmann::ordered_json head_of(const measure::plan_request& asked) {
+nlohmann::ordered_json head_of(const measure::plan_request& request) {
   return {{"kind", "tare plan"},
           {"schema", 1},
-          {"weight_bytes", asked.task.bytes},
-          {"base_bytes", asked.task.base_bytes},
-          {"source", asked.task.source}};
+          {"weight_bytes", request.task.bytes},
+          {"base_bytes", request.task.base_bytes},
+          {"source", request.task.source}};
 }
 
-std::string json_of(const measure::plan_request& asked, std::uint64_t predicted, const measure::memory_shares& shares) {
-  nlohmann::ordered_json all = head_of(asked);
+std::string json_of(const measure::plan_request& request, std::uint64_t predicted,
+                    const measure::memory_shares& shares) {
+  nlohmann::ordered_json all = head_of(request);
   all.update({{"predicted_tasks", predicted}, {"memory", json_of(shares)}});
   return written(all);
 }
 
-std::string json_of(const measure::plan_request& asked, const measure::plan_answer& answer) {
-  nlohmann::ordered_json all = head_of(asked);
+std::string json_of(const measure::plan_request& request, const measure::plan_answer& answer) {
+  nlohmann::ordered_json all = head_of(request);
   all.update({{"tasks", answer.tasks},
               {"limited_by", answer.limit == measure::limited_by::descriptors ? "descriptors" : "memory"},
               {"tasks_by_memory", answer.by_memory},
@@ -166,38 +167,38 @@ std::string json_of(const measure::plan_request& asked, const measure::plan_answ
   return written(all);
 }
 
-int run(const options& asked) {
-  const int sources = (asked.weight > 0 ? 1 : 0) + (asked.from.empty() ? 0 : 1) + (asked.command.empty() ? 0 : 1);
+int run(const plan_options& options) {
+  const int sources = (options.weight > 0 ? 1 : 0) + (options.from.empty() ? 0 : 1) + (options.command.empty() ? 0 : 1);
   if (sources != 1) {
     return complain(base::error{base::fault::input,
                                 "plan needs the weight of a task: one of --weight, --from FILE, or a command after "
                                 "--; see tare plan --help"});
   }
-  if (!asked.command.empty() && !measure::command{asked.command, {}}.takes_count()) {
+  if (!options.command.empty() && !measure::command{options.command, {}}.takes_count()) {
     return complain(base::error{base::fault::input, "the command has no {n} where the number of tasks goes"});
   }
-  const auto weight = find_weight(asked);
+  const auto weight = find_weight(options);
   if (!weight) return complain(weight.error());
   constexpr double percent = 100;
   constexpr double milli = 1000;
   const measure::plan_request request{.task = *weight,
-                                      .memory = asked.memory,
-                                      .reserve = asked.reserve_percent / percent,
-                                      .sockets = asked.sockets,
-                                      .kernel_bytes = asked.kernel_bytes,
-                                      .rate = asked.rate,
-                                      .rate_per_task = asked.rate_per_task,
-                                      .latency = asked.latency_ms / milli,
-                                      .in_flight = asked.in_flight,
-                                      .max_responding = asked.responding.value_or(measure::infinite),
-                                      .buffer_bytes = static_cast<double>(asked.buffer),
-                                      .waiting_bytes = static_cast<double>(asked.waiting),
-                                      .descriptors = asked.descriptors.value_or(usual_descriptors())};
+                                      .memory = options.memory,
+                                      .reserve = options.reserve_percent / percent,
+                                      .sockets = options.sockets,
+                                      .kernel_bytes = options.kernel_bytes,
+                                      .rate = options.rate,
+                                      .rate_per_task = options.rate_per_task,
+                                      .latency = options.latency_ms / milli,
+                                      .in_flight = options.in_flight,
+                                      .max_responding = options.responding.value_or(measure::infinite),
+                                      .buffer_bytes = static_cast<double>(options.buffer),
+                                      .waiting_bytes = static_cast<double>(options.waiting),
+                                      .descriptors = options.descriptors.value_or(usual_descriptors())};
   const auto answer = measure::plan(request);
   if (!answer) return complain(answer.error());
 
   auto screen = output_file::standard_output();
-  auto opened = output_file::open_if_named(asked.json);
+  auto opened = output_file::open_if_named(options.json);
   if (!opened) return complain(opened.error());
   auto& json = *opened;
   int status = done;
@@ -206,12 +207,12 @@ int run(const options& asked) {
   };
   std::string text;
   std::string figures;
-  if (asked.predict) {
-    const auto shares = measure::shares_at(request, static_cast<double>(*asked.predict));
-    text = fmt::format("{} tasks take {} of resident memory, {} with the kernel's.\n\n{}", with_commas(*asked.predict),
-                       megabytes(static_cast<std::uint64_t>(shares.resident())),
+  if (options.predict) {
+    const auto shares = measure::shares_at(request, static_cast<double>(*options.predict));
+    text = fmt::format("{} tasks take {} of resident memory, {} with the kernel's.\n\n{}",
+                       with_commas(*options.predict), megabytes(static_cast<std::uint64_t>(shares.resident())),
                        megabytes(static_cast<std::uint64_t>(shares.total())), memory_table(shares));
-    figures = json_of(request, *asked.predict, shares);
+    figures = json_of(request, *options.predict, shares);
   } else {
     text = text_of(request, *answer);
     figures = json_of(request, *answer);
@@ -224,59 +225,63 @@ int run(const options& asked) {
 }  // namespace
 
 std::function<int()> add_plan(CLI::App& app) {
-  CLI::App* plan = app.add_subcommand("plan", "Tell how many tasks or connections fit into a machine");
+  CLI::App* plan = app.add_subcommand("plan", "Compute how many tasks or connections fit on a machine");
   plan->footer(
       "Usage:  tare plan --memory SIZE --weight BYTES [OPTIONS]\n"
       "        tare plan --memory SIZE --from FILE [--program NAME] [--workload NAME] [OPTIONS]\n"
       "        tare plan --memory SIZE [OPTIONS] -- COMMAND... {n}\n\n"
-      "FILE is what tare weigh --json or tare race has written. Sizes may end in K, M, G, in powers of 1024.");
-  auto asked = std::make_shared<options>();
-  plan->add_option("--memory", asked->memory, "Memory of the machine or the container")
+      "FILE is the output of tare weigh --json or tare race. Sizes may end in K, M, G, which are powers of 1024.");
+  auto options = std::make_shared<plan_options>();
+  plan->add_option("--memory", options->memory, "Memory of the machine or the container")
       ->required()
       ->transform(CLI::AsSizeValue(false));
-  plan->add_option("--reserve", asked->reserve_percent, "Percent of it to keep free")
+  plan->add_option("--reserve", options->reserve_percent, "The percentage of it to keep free")
       ->check(CLI::Range(0.0, 99.0))
       ->capture_default_str();
-  plan->add_option("--weight", asked->weight, "Bytes of one task, as tare weigh has found it")
+  plan->add_option("--weight", options->weight, "Bytes per task, as measured by tare weigh")
       ->check(CLI::PositiveNumber);
-  plan->add_option("--base", asked->base, "Bytes of the program without tasks [as weighed, or 0]")
+  plan->add_option("--base", options->base, "Bytes of the program without tasks [as measured, or 0]")
       ->transform(CLI::AsSizeValue(false));
-  auto* from = plan->add_option("--from", asked->from, "Take the weight from this results file");
-  plan->add_option("--program", asked->which.program, "Which program of it")->needs(from);
-  plan->add_option("--workload", asked->which.workload, "Which workload of a race")->needs(from)->capture_default_str();
-  plan->add_option("--n", asked->counts, "Numbers of tasks to weigh the command with")
+  auto* from = plan->add_option("--from", options->from, "Take the weight from this results file");
+  plan->add_option("--program", options->which.program, "The program in that file")->needs(from);
+  plan->add_option("--workload", options->which.workload, "The workload of a race")->needs(from)->capture_default_str();
+  plan->add_option("--n", options->counts, "The numbers of tasks with which to weigh the command")
       ->delimiter(',')
       ->check(a_count())
       ->allow_extra_args(false)
       ->capture_default_str();
-  plan->add_option("--timeout", asked->time_limit, "Seconds to wait for its READY")
+  plan->add_option("--timeout", options->time_limit, "Seconds to wait for its READY")
       ->check(a_time_limit())
       ->capture_default_str();
-  plan->add_option("--sockets", asked->sockets, "Sockets of each task; 1 for a connection")
+  plan->add_option("--sockets", options->sockets, "Sockets per task; 1 for a connection")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  plan->add_option("--kernel-bytes", asked->kernel_bytes, "What the kernel holds for an idle socket")
+  plan->add_option("--kernel-bytes", options->kernel_bytes, "Bytes that the kernel holds per idle socket")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  plan->add_option("--rate", asked->rate, "Requests a second, of all together")->check(CLI::NonNegativeNumber);
-  plan->add_option("--rate-per-task", asked->rate_per_task, "Requests a second, of each task")
+  plan->add_option("--rate", options->rate, "Requests per second, in total")->check(CLI::NonNegativeNumber);
+  plan->add_option("--rate-per-task", options->rate_per_task, "Requests per second and task")
       ->check(CLI::NonNegativeNumber);
-  plan->add_option("--latency", asked->latency_ms, "Milliseconds that a request takes")->check(CLI::NonNegativeNumber);
-  plan->add_option("--in-flight", asked->in_flight, "Requests in flight [rate times latency]")
+  plan->add_option("--latency", options->latency_ms, "Milliseconds that a request takes")
       ->check(CLI::NonNegativeNumber);
-  plan->add_option("--responding", asked->responding, "At most so many of them hold a buffer; the others wait [all]")
+  plan->add_option("--in-flight", options->in_flight, "Requests in flight [rate times latency]")
       ->check(CLI::NonNegativeNumber);
-  plan->add_option("--buffer", asked->buffer, "Bytes that a request holds while it reads its body or responds")
+  plan->add_option("--responding", options->responding,
+                   "The maximum number of them that hold a buffer while the others wait [all]")
+      ->check(CLI::NonNegativeNumber);
+  plan->add_option("--buffer", options->buffer, "Bytes per request that is reading its body or responding")
       ->transform(CLI::AsSizeValue(false));
-  plan->add_option("--waiting", asked->waiting, "Bytes that a request holds while it waits")
+  plan->add_option("--waiting", options->waiting, "Bytes per request that is waiting")
       ->transform(CLI::AsSizeValue(false));
-  plan->add_option("--descriptors", asked->descriptors, "Files that the process may open [as ulimit -Hn has it]");
-  plan->add_option("--predict", asked->predict, "Tell instead what so many tasks take")->check(a_count());
-  plan->add_option("--json", asked->json, "Write the answer to this file; - is standard output");
-  plan->add_option("command", asked->command, "A program to weigh, and its arguments, after --");
-  return [asked] {
-    std::ranges::sort(asked->counts);
-    return run(*asked);
+  plan->add_option("--descriptors", options->descriptors,
+                   "The number of files that the process may open [that of ulimit -Hn]");
+  plan->add_option("--predict", options->predict, "Compute how much memory this many tasks take instead")
+      ->check(a_count());
+  plan->add_option("--json", options->json, "Write the result to this file; - is standard output");
+  plan->add_option("command", options->command, "A program to weigh, and its arguments, after --");
+  return [options] {
+    std::ranges::sort(options->counts);
+    return run(*options);
   };
 }
 

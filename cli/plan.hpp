@@ -6,7 +6,7 @@
 
 namespace tare::cli {
 
-/// Adds `tare plan`. What the returned function gives is the exit status.
+/// Adds `tare plan`. The returned function runs it and returns the exit status.
 [[nodiscard]] std::function<int()> add_plan(CLI::App& app);
 
 }  // namespace tare::cli

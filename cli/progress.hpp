@@ -4,7 +4,7 @@
 
 namespace tare::cli {
 
-/// One line on standard error that is overwritten as work goes on; nothing at all where that is not a terminal.
+/// One line on standard error that is overwritten while work continues; nothing if that is not a terminal.
 class progress {
  public:
   progress();

@@ -9,7 +9,7 @@ constexpr std::string_view begin_mark = "<!-- race: ";
 constexpr std::string_view mark_end = " -->\n";
 constexpr std::string_view end_mark = "<!-- race end -->";
 
-/// Where things are in a document that has the marks.
+/// The offsets of the marks in a document.
 struct marks {
   std::size_t name = 0;      ///< where the file's name begins
   std::size_t name_end = 0;  ///< and ends

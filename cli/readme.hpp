@@ -14,11 +14,11 @@
 
 namespace tare::cli {
 
-/// The results file that the first mark names, from the document's folder.
+/// The results file that the first mark names, relative to the document's folder.
 [[nodiscard]] base::result<std::filesystem::path> results_named_in(std::string_view document,
                                                                    const std::filesystem::path& file);
 
-/// The document with `part` in place of what stands between the marks, naming `results`.
+/// The document with `part` between the marks, and `results` as the name in the first mark.
 [[nodiscard]] base::result<std::string> with_part(std::string_view document, const std::filesystem::path& file,
                                                   std::string_view results, std::string_view part);
 

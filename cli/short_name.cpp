@@ -6,13 +6,13 @@
 namespace tare::cli {
 namespace {
 
-/// "serve<int, long>(socket, std::string)" without what is in brackets of one kind, from this depth of brackets on:
+/// "serve<int, long>(socket, std::string)" without the content of one kind of brackets, from this depth of brackets:
 /// "serve<...>(...)".
 std::string folded(std::string_view name, char open, char close, int from_depth) {
   constexpr std::array<std::string_view, 2> whole_words{"operator()", "(anonymous namespace)"};
   std::string text;
   int depth = 0;
-  int folds = 0;  // how deep inside what is left out
+  int folds = 0;  // the depth inside a part that is left out
   for (std::size_t at = 0; at < name.size(); ++at) {
     const char c = name[at];
     const auto* const word = std::ranges::find_if(
@@ -43,7 +43,7 @@ std::string folded(std::string_view name, char open, char close, int from_depth)
 std::string short_name(std::string_view whole, std::size_t longest) {
   longest = std::max<std::size_t>(longest, 12);
   std::string name(whole);
-  // What a terminal would take for a command, or for the end of the line.
+  // Characters that a terminal would treat as a command or as the end of a line.
   std::ranges::replace_if(name, [](unsigned char c) { return c < ' ' || c == 0x7F; }, '?');
   if (name.size() <= longest) return name;
   name = folded(name, '(', ')', 1);
@@ -51,7 +51,7 @@ std::string short_name(std::string_view whole, std::size_t longest) {
   if (name.size() <= longest) return name;
   const std::size_t head = longest * 2 / 3;
   const std::size_t tail = longest - head - 3;
-  // Not in the middle of a character of several bytes.
+  // Do not cut a multi-byte character.
   const auto is_middle = [&](std::size_t at) { return (static_cast<unsigned char>(name[at]) & 0xC0U) == 0x80U; };
   std::size_t cut = head;
   while (cut > 0 && is_middle(cut)) --cut;

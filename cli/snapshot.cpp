@@ -14,15 +14,15 @@
 namespace tare::cli {
 namespace {
 
-struct options {
+struct snapshot_options {
   live_target_options target;
   std::string output;
 };
 
-int run(const options& asked) {
-  auto file = output_file::open(asked.output);
+int run(const snapshot_options& options) {
+  auto file = output_file::open(options.output);
   if (!file) return complain(file.error());
-  auto target = open_target(asked.target, true);
+  auto target = open_target(options.target, true);
   if (!target) return complain(target.error());
   const auto taken = target->snapshot();
   if (!taken) return complain(taken.error());
@@ -36,16 +36,16 @@ int run(const options& asked) {
 
 std::function<int()> add_snapshot(CLI::App& app) {
   CLI::App* snapshot =
-      app.add_subcommand("snapshot", "Keep what all coroutines of a process are suspended at, for tare compare");
+      app.add_subcommand("snapshot", "Save where all coroutines of a process are suspended, for tare compare");
   snapshot->footer(
       "Exit status: 0 when it was taken, 1 when the process or the file could not be read or written, 2 for wrong\n"
       "options or a process that does not exist.");
-  auto asked = std::make_shared<options>();
-  add_target_options(*snapshot, asked->target);
-  snapshot->add_option("-o,--output", asked->output, "The file to write; - is standard output")
+  auto options = std::make_shared<snapshot_options>();
+  add_target_options(*snapshot, options->target);
+  snapshot->add_option("-o,--output", options->output, "The file to write; - is standard output")
       ->required()
       ->type_name("FILE");
-  return [asked] { return run(*asked); };
+  return [options] { return run(*options); };
 }
 
 }  // namespace tare::cli

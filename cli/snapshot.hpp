@@ -6,7 +6,7 @@
 
 namespace tare::cli {
 
-/// `tare snapshot`: keeps what `tare live` sees, for `tare compare`.
+/// `tare snapshot`: saves what `tare live` shows, for `tare compare`.
 [[nodiscard]] std::function<int()> add_snapshot(CLI::App& app);
 
 }  // namespace tare::cli

@@ -24,7 +24,7 @@ stop_request::stop_request() {
 }
 
 stop_request::~stop_request() {
-  // Whoever was asked to stop ends with the status of exit_status(), not by a signal that comes through now.
+  // The process then exits with the status of exit_status(), not by a signal that is delivered now.
   (void)exit_status();
   const sigset_t set = stopping_signals();
   ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);

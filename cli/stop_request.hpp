@@ -4,8 +4,8 @@
 
 namespace tare::cli {
 
-/// While it lives, SIGINT, SIGTERM and SIGHUP do not end the process but make `signal()` readable, so that children are
-/// ended and what was measured is kept. One at a time, in the main thread before others start.
+/// While it exists, SIGINT, SIGTERM and SIGHUP do not end the process but make `signal()` readable, so that children
+/// can be ended and results kept. Create at most one at a time, in the main thread before other threads start.
 class stop_request {
  public:
   stop_request();
@@ -13,9 +13,9 @@ class stop_request {
   stop_request& operator=(const stop_request&) = delete;
   ~stop_request();
 
-  /// For inspect's functions.
+  /// For functions of inspect/ that can be interrupted.
   [[nodiscard]] int signal() const noexcept { return signals_.get(); }
-  /// 128 and the number of the signal that has arrived, as a shell reports it; 0 if none has.
+  /// 128 plus the number of the signal that has arrived, as a shell reports it; 0 if none has.
   [[nodiscard]] int exit_status();
 
  private:

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t gap = 2;
 
-/// Whether it is a path with a line, whose end says most.
+/// Whether it is a path with a line, whose end matters most.
 bool is_place(const std::string& cell) {
   const auto line = cell.rfind(':');
   return cell.contains('/') && line != std::string::npos && line + 1 < cell.size() &&
@@ -63,7 +63,7 @@ std::string table::text(std::size_t width) const {
     text += line + '\n';
     if (&row == &rows_.front()) {
       std::size_t whole = text_width(line);
-      // Under a last column of text the rows may be longer than the head.
+      // In a last column of text, rows may be longer than the head.
       if (also_left_ + 1 == columns.size()) whole = std::max(whole, whole - text_width(row.back()) + columns.back());
       text += std::string(whole, '-') + '\n';
     }

@@ -6,18 +6,18 @@
 
 namespace tare::cli {
 
-/// Text in columns, for a terminal or a pipe alike.
+/// Text in columns, for a terminal or a pipe.
 class table {
  public:
   /// The first `left` columns are aligned to the left, the others to the right.
   explicit table(std::vector<std::string> head, std::size_t left = 1) : left_(left), rows_{std::move(head)} {}
 
-  /// Text behind figures: this column, too, is aligned to the left.
+  /// Also aligns this column to the left, for text to the right of figures.
   void align_left(std::size_t column) { also_left_ = column; }
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
 
-  /// In at most so many columns of a terminal, as far as that leaves the text readable; 0: as wide as it is. Of the
-  /// columns to the left the widest get narrower: names lose their arguments or their middle, places their beginning.
+  /// Fits the table into this many columns of a terminal, as far as the text stays readable; 0: no limit. The widest of
+  /// the left columns get narrower: names lose their arguments or their middle, places their beginning.
   [[nodiscard]] std::string text(std::size_t width = 0) const;
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
 
-// Text on a terminal, taking each UTF-8 character for one column.
+// The width of text on a terminal, where each UTF-8 character is assumed to take one column.
 
 #include <cstddef>
 #include <string>
@@ -10,14 +10,14 @@ namespace tare::cli {
 
 [[nodiscard]] std::size_t text_width(std::string_view text);
 
-/// As much of it as fits into so many columns.
+/// The beginning of the text that fits into this many columns.
 [[nodiscard]] std::string_view clipped(std::string_view text, std::size_t columns);
 
-/// The end of it, behind "…" if that is not all: of a place the end says most.
+/// The end of the text that fits, after "…" if the text is cut: for places, whose end matters most.
 [[nodiscard]] std::string end_of(std::string_view text, std::size_t columns);
 
-/// How many columns the text on standard output may have: COLUMNS, or those of the terminal; 0, any number, if it is
-/// none.
+/// The maximum number of columns of text on standard output: COLUMNS, or those of the terminal; 0, no limit, if it is
+/// not a terminal.
 [[nodiscard]] std::size_t screen_width();
 
 }  // namespace tare::cli

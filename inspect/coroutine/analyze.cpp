@@ -37,8 +37,8 @@ void follow_code(unit_context& unit, frame_source& source) {
   }
 }
 
-/// In a ramp the frame is what the allocator returned. The debug information names the register, or the code stores
-/// the address of the resume function into the frame's first word.
+/// In a ramp the frame is the value that the allocator returned. The debug information names the register, or the code
+/// stores the address of the resume function into the frame's first word.
 void find_frame_in_ramp(frame_function& ramp, const frame_source& source) {
   for (const auto& child : ramp.die.children()) {
     if (child.getTag() != dwarf::DW_TAG_variable || short_name(child) != "__coro_frame") continue;
@@ -102,7 +102,7 @@ void add_child(std::string_view name, const source_line& where, std::vector<foun
   }
 }
 
-/// Whether the frame of a coroutine was merged into this one: then the second word of it leads to the function that
+/// Whether the frame of a coroutine was merged into this one: then its second word is the address of the function that
 /// destroys without freeing.
 bool is_merged(const unit_context& unit, const frame_function& function, std::string_view child) {
   bool merged = false;
@@ -145,7 +145,7 @@ void find_inlined_children(const unit_context& unit, const frame_function& funct
   }
 }
 
-/// Which coroutines are called on an await's line: these are waited for there.
+/// The coroutines that are called on the line of an await: these are awaited there.
 void find_children(const unit_context& unit, const frame_source& source, std::vector<found_await>& awaits) {
   for (const auto& function : source.functions) {
     if (function.flow == nullptr || (function.role != function_role::ramp && function.role != function_role::resume)) {
@@ -160,8 +160,8 @@ void find_children(const unit_context& unit, const frame_source& source, std::ve
   }
 }
 
-/// The coroutines that were inlined here, also where the place is only at the end of one: a mark takes no space, so it
-/// may stand at the border.
+/// The coroutines that were inlined at an address, or directly before it: a mark takes no space, so it may be at the
+/// end of its code.
 void find_inlined(const llvm::DWARFDie& block, std::uint64_t address, std::vector<llvm::DWARFDie>& into,
                   int depth = 0) {
   constexpr int deepest = 256;
@@ -180,8 +180,8 @@ void find_inlined(const llvm::DWARFDie& block, std::uint64_t address, std::vecto
   }
 }
 
-/// Whether the mark is in this coroutine's own body and not in that of one that was inlined here: of those that are in
-/// its file, that is the one whose beginning is nearest above it.
+/// Whether the mark is in this coroutine's own body and not in that of an inlined one: it belongs to the coroutine in
+/// its file whose declaration is the nearest above it.
 bool is_own_mark(const frame_function& function, const budget_mark& mark, const coroutine& of) {
   const auto distance = [&](const source_line& begins) -> std::uint32_t {
     const bool same = begins.line != 0 && begins.line <= mark.line && abi::file_mark(begins.file.c_str()) == mark.file;
@@ -196,7 +196,7 @@ bool is_own_mark(const frame_function& function, const budget_mark& mark, const 
   });
 }
 
-/// What TARE_FRAME_BUDGET says in its body.
+/// Finds the TARE_FRAME_BUDGET in the body.
 void find_budget(const unit_context& unit, const frame_source& source, coroutine& into) {
   for (auto& mark : unit.budgets) {
     for (const auto& function : source.functions) {
@@ -210,7 +210,7 @@ void find_budget(const unit_context& unit, const frame_source& source, coroutine
   }
 }
 
-/// Gives the frame's fields the names of the variables that lie there.
+/// Names the frame's fields after the variables in them.
 void name_fields(const std::vector<scoped_variable>& variables, coroutine& into) {
   if (into.made_by == producer::gcc) {
     for (auto& field : into.fields) {
@@ -228,7 +228,7 @@ void name_fields(const std::vector<scoped_variable>& variables, coroutine& into)
              variable.field.offset >= field.offset && variable.field.offset < field.offset + field.bytes;
     });
     if (covered) continue;
-    // A field without a name of its own gives way to the variable that has exactly its place.
+    // A variable replaces a field without a name at exactly the same place.
     std::erase_if(into.fields, [&](const frame_field& field) {
       return (field.kind == field_kind::unnamed || field.kind == field_kind::awaiter) &&
              field.offset == variable.field.offset && field.bytes == variable.field.bytes;
@@ -240,7 +240,7 @@ void name_fields(const std::vector<scoped_variable>& variables, coroutine& into)
   });
 }
 
-/// g++ describes the copies of parameters as variables: the order of the frame's fields tells which these are.
+/// g++ describes the copies of parameters as variables: the order of the frame's fields shows which these are.
 void mark_parameters(const coroutine& of, std::vector<scoped_variable>& variables) {
   for (auto& one : variables) {
     const bool is_copy = std::ranges::any_of(of.fields, [&](const frame_field& field) {
@@ -250,7 +250,7 @@ void mark_parameters(const coroutine& of, std::vector<scoped_variable>& variable
   }
 }
 
-/// libstdc++ rounds the size up to the alignment that is asked for.
+/// libstdc++ rounds the size up to the requested alignment.
 void align_allocation(const unit_context& unit, const frame_source& source, coroutine& into) {
   if (into.allocated_by != allocation::malloc || !into.frame_bytes) return;
   for (const auto& function : source.functions) {
@@ -260,7 +260,7 @@ void align_allocation(const unit_context& unit, const frame_source& source, coro
   }
 }
 
-/// Whether its place is given to no other variable.
+/// Whether it shares its place with no other variable.
 bool is_alone(const frame_field& field, const std::vector<frame_field>& fields) {
   return std::ranges::all_of(fields, [&](const frame_field& other) {
     const bool apart = other.offset + other.bytes <= field.offset || field.offset + field.bytes <= other.offset;
@@ -268,7 +268,7 @@ bool is_alone(const frame_field& field, const std::vector<frame_field>& fields) 
   });
 }
 
-/// Classes of the program's own, which somebody can write in another order.
+/// Finds variables of the program's own classes, whose members can be reordered.
 void find_loose_variables(const unit_context& unit, coroutine& into) {
   constexpr std::uint64_t step = 8;  // sizes of frames are multiples of it
   for (const auto& field : into.fields) {
@@ -287,7 +287,8 @@ void find_loose_variables(const unit_context& unit, coroutine& into) {
   }
 }
 
-/// g++ does not say where a lambda is, nor where a coroutine is whose ramp was inlined: the promise is declared there.
+/// g++ does not record the place of lambdas and of coroutines whose ramp was inlined, but it declares the promise
+/// there.
 source_line declaration_of_promise(const llvm::DWARFDie& actor) {
   const auto abstract = actor.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
   for (const auto& function : {actor, abstract}) {
@@ -329,7 +330,7 @@ coroutine analyze(unit_context& unit, frame_source& source) {
     if (function.role == function_role::cleanup) one.cleanup_address = address;
   }
   read_layout(unit, source, one);
-  const compiler_record* told = source.made_by == producer::clang ? unit.told.of(one) : nullptr;
+  const compiler_record* recorded = source.made_by == producer::clang ? unit.records.of(one) : nullptr;
   find_budget(unit, source, one);
   if (!one.frame_bytes || !unit.code || !unit.file.is_x86_64()) return one;
 
@@ -338,13 +339,13 @@ coroutine analyze(unit_context& unit, frame_source& source) {
   find_frames(source);
   auto variables = find_variables(source, *one.frame_bytes);
   if (source.made_by == producer::gcc) mark_parameters(one, variables);
-  if (told != nullptr) add_told_variables(*told, source, one, variables);
+  if (recorded != nullptr) add_recorded_variables(*recorded, source, one, variables);
   if (source.made_by == producer::clang) name_slots(unit, source, variables, one);
   name_fields(variables, one);
-  auto awaits = find_awaits(unit, source, one, told);
+  auto awaits = find_awaits(unit, source, one, recorded);
   if (unit.liveness) {
     find_liveness(source, variables, awaits, one);
-    if (told != nullptr) apply_told_states(*told, variables, awaits);
+    if (recorded != nullptr) apply_recorded_states(*recorded, variables, awaits);
   } else {
     assume_whole_frame(awaits, one);
   }

@@ -47,7 +47,7 @@ class await_placer {
     one.point.where = gcc_ ? gcc_line(one) : clang_line(one);
   }
 
-  /// A line inside the body: not the one of the coroutine's name, which much of the code around it has.
+  /// Whether it is a line inside the body, not that of the coroutine's name, which much of the code around it has.
   [[nodiscard]] bool is_in_body(const source_line& where) const {
     return where.line != 0 && where.line > of_.declared.line && where.file == of_.declared.file;
   }
@@ -78,7 +78,7 @@ class await_placer {
     return outside.file != of_.declared.file ? outside : source_line{};
   }
 
-  /// What the code that the number leads to belongs to.
+  /// The line of the code at which the coroutine continues for this number.
   source_line resumed_line(std::uint64_t index) const {
     for (const auto& function : source_.functions) {
       if (function.role != function_role::resume || function.flow == nullptr || !of_.index_offset) continue;
@@ -89,15 +89,15 @@ class await_placer {
     return {};
   }
 
-  /// g++ gives much of the code around an await the line of the function's end or beginning. The nearest line of the
-  /// body is it: before the store, or where the coroutine goes on.
+  /// g++ gives much of the code around an await the line of the function's end or beginning. So the line is the nearest
+  /// one of the body: before the store, or where the coroutine continues.
   source_line gcc_line(const found_await& one) const {
     const std::uint32_t end_line = declaration(source_.type).line;
     const auto is_body = [&](const source_line& where) {
       return where.line != 0 && where.line != end_line && where.line != of_.declared.line &&
              where.file == of_.declared.file;
     };
-    // Going on, it asks the awaiter for the result: a call that is inlined on the await's line.
+    // When it continues, it calls await_resume(), which is inlined on the line of the await.
     for (const auto& function : source_.functions) {
       if (function.role != function_role::resume || function.flow == nullptr || !of_.index_offset) continue;
       const function_flow::known_word word{static_cast<std::int64_t>(*of_.index_offset), of_.index_bytes,
@@ -134,7 +134,7 @@ class await_placer {
     return {};
   }
 
-  /// Gives lines to the awaits that have none yet, as far as the others leave only one way to do so.
+  /// Gives lines to awaits that have none, if the known lines allow only one assignment.
   void fill_gaps() {
     std::vector<await_point*> body;
     for (auto& [index, one] : awaits_) {
@@ -162,7 +162,7 @@ class await_placer {
         }
         break;
       }
-      // Nothing but the coroutine's own line is known.
+      // Only the coroutine's own line is known.
       for (std::size_t i = first; i < last; ++i) {
         if (unknown(body[i])) body[i]->where = of_.declared;
       }
@@ -170,7 +170,7 @@ class await_placer {
     }
   }
 
-  /// Where the functions of awaiters were inlined.
+  /// The lines at which functions of awaiters were inlined.
   [[nodiscard]] std::set<std::uint32_t> lines_of_calls() const {
     std::set<std::uint32_t> lines;
     for (const auto& function : source_.functions) add_calls(function.die, lines, 0);
@@ -212,7 +212,7 @@ class await_placer {
     return lines;
   }
 
-  /// The lines of the source with an await, if the source is there and older than the binary.
+  /// The lines with an await in the source, if it is available and older than the binary.
   [[nodiscard]] const std::vector<std::uint32_t>& lines_of_source() {
     if (!source_lines_) {
       const std::string& binary = unit_.file.name();
@@ -222,9 +222,9 @@ class await_placer {
     return *source_lines_;
   }
 
-  /// Numbers are given in the order of the source. So where the source is at hand and has as many awaits as numbers
-  /// were given, it tells the line of each, also of those whose code was merged. Where it has not, it tells at least
-  /// which lines are none.
+  /// Awaits are numbered in the order of the source. If the source is available and has as many awaits as there are
+  /// numbers, it gives the line of each, even of those whose code was merged. Otherwise it at least shows which lines
+  /// have no await.
   void take_order_of_source() {
     std::vector<found_await*> body;
     std::optional<std::uint64_t> final_index;
@@ -245,7 +245,7 @@ class await_placer {
     const auto is_await = [&](const source_line& where) {
       return where.file == of_.declared.file && std::ranges::find(lines, where.line) != lines.end();
     };
-    // What the binary says for certain must agree, or the order is not what it seems.
+    // The lines that are certain must agree, otherwise the order cannot be used.
     const bool agrees =
         all && std::ranges::all_of(body, [&](const found_await* one) {
           return one->point.index >= first && (one->point.index - first) / step < lines.size() &&
@@ -260,7 +260,7 @@ class await_placer {
     }
   }
 
-  /// A label, or an instruction that does nothing but store this await's number.
+  /// Whether the line comes from a label, or from an instruction that only stores this await's number.
   [[nodiscard]] bool is_certain(const found_await& one) const {
     if (labels_.contains(one.point.index)) return true;
     return !gcc_ && !one.sites.empty() && std::ranges::all_of(one.sites, &suspend_site::alone);

@@ -30,7 +30,7 @@ suspension kind_of(char letter) {
   return letter == 's' ? suspension::initial : letter == 'e' ? suspension::final : suspension::await;
 }
 
-/// On one line.
+/// The text on one line: control characters become spaces.
 std::string one_line(std::string_view text) {
   std::string line(text);
   std::ranges::replace_if(line, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');

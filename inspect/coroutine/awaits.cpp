@@ -23,13 +23,13 @@ constexpr std::uint64_t max_awaits = 4096;
 
 class await_finder {
  public:
-  await_finder(unit_context& unit, const frame_source& source, const coroutine& of, const compiler_record* told)
+  await_finder(unit_context& unit, const frame_source& source, const coroutine& of, const compiler_record* recorded)
       : unit_(unit), source_(source), of_(of), gcc_(source.made_by == producer::gcc) {
-    if (told == nullptr) return;
-    is_told_ = true;
-    for (const auto& one : told->awaits) {
+    if (recorded == nullptr) return;
+    is_recorded_ = true;
+    for (const auto& one : recorded->awaits) {
       (void)at(one.index);
-      if (one.final) told_final_ = one.index;
+      if (one.final) recorded_final_ = one.index;
       if (one.where.line == 0) continue;
       const std::string& file = one.where.file.empty() ? of.declared.file : one.where.file;
       labels_[one.index] = {.file = file, .line = one.where.line};
@@ -39,14 +39,14 @@ class await_finder {
   std::vector<found_await> find() {
     for (const auto& function : source_.functions) {
       if (!function.frame_known || function.flow == nullptr) continue;
-      // Destroying never suspends, but g++ marks the frame there too.
+      // The destroy function never suspends, but g++ stores an index there too.
       if (function.role == function_role::destroy || function.role == function_role::cleanup) continue;
       find_stores(function);
       find_labels(function);
     }
     if (!of_.index_offset && awaits_.empty()) single();
     find_final();
-    if (told_final_) at(*told_final_).point.kind = suspension::final;
+    if (recorded_final_) at(*recorded_final_).point.kind = suspension::final;
     add_missing();
     mark_initial();
     place_awaits(unit_, source_, of_, labels_, awaits_);
@@ -86,7 +86,7 @@ class await_finder {
         {.function = &function, .address = place, .store = access.instruction, .alone = access.written.size() == 1});
   }
 
-  /// clang: "__coro_resume_3" stands where the third await goes on, with the await's own line.
+  /// clang: the label "__coro_resume_3" is where the third await continues, and has the line of the await.
   void find_labels(const frame_function& function) {
     for (const auto& child : function.die.children()) find_label(child, 0);
   }
@@ -119,8 +119,8 @@ class await_finder {
     return number;
   }
 
-  /// Numbers are given without gaps, and the code that looks at them first leads somewhere for each. Where a number is
-  /// stored may be unknown: in a ramp that was inlined, or in code that could not be followed.
+  /// Numbers have no gaps, and the dispatch at the beginning has a target for each. The store of a number may not have
+  /// been found: in a ramp that was inlined, or in code that could not be followed.
   void add_missing() {
     if (!of_.index_offset || awaits_.empty()) return;
     const std::uint64_t last = awaits_.rbegin()->first;
@@ -138,7 +138,7 @@ class await_finder {
     });
   }
 
-  /// Whether nothing but jumps stand between the place and an instruction that ends the program.
+  /// Whether only jumps lie between the address and an instruction that ends the program.
   static bool ends_in_trap(const function_flow& flow, std::uint64_t address) {
     constexpr int max_jumps = 4;
     for (int jumps = 0; jumps <= max_jumps; ++jumps) {
@@ -153,19 +153,19 @@ class await_finder {
     return false;
   }
 
-  /// Whether the suspension may be the one after the body, so that a null pointer stored before it can belong to it.
+  /// Whether the suspension may be the final one, so that a null pointer stored before it can belong to it.
   [[nodiscard]] bool may_be_final(std::uint64_t index) const {
-    if (is_told_) return told_final_ == index;
+    if (is_recorded_) return recorded_final_ == index;
     // Both compilers give it the last number.
     if (index != awaits_.rbegin()->first) return false;
-    // g++ sets the pointer to null before it calls unhandled_exception(), too.
+    // g++ also sets the pointer to null before it calls unhandled_exception().
     return !gcc_ || !of_.index_offset || !leads_somewhere(*of_.index_offset, index + 2);
   }
 
-  /// A frame without an index has one place to wait at.
+  /// A frame without an index has one suspension point.
   void single() { (void)at(0); }
 
-  /// Before the last suspension the resume pointer is set to null.
+  /// Before the final suspension the resume pointer is set to null.
   void find_final() {
     for (const auto& function : source_.functions) {
       if (!function.frame_known || function.flow == nullptr || function.role == function_role::destroy ||
@@ -188,7 +188,7 @@ class await_finder {
       for (const auto& access : flow.accesses(i)) {
         if (!is_index(function, access)) continue;
         for (const auto& number : access.written) {
-          // The number may have been chosen before the ways met: then the one chosen here counts.
+          // The number may have been chosen before the paths joined: then the one chosen here counts.
           if (access.written.size() == 1 || number.address == access.instruction) return number.value;
         }
       }
@@ -220,9 +220,9 @@ class await_finder {
         if (seen.insert(next).second) waiting.push_back(next);
       }
     }
-    // clang may store no number: the null pointer alone says it. It is the number after all others.
-    if (gcc_ || (is_told_ && !told_final_)) return;
-    const std::uint64_t number = told_final_ ? *told_final_ : awaits_.empty() ? 0 : awaits_.rbegin()->first + 1;
+    // clang may store no number, only the null pointer. The number is then the one after all others.
+    if (gcc_ || (is_recorded_ && !recorded_final_)) return;
+    const std::uint64_t number = recorded_final_ ? *recorded_final_ : awaits_.empty() ? 0 : awaits_.rbegin()->first + 1;
     if (std::ranges::any_of(awaits_, [](const auto& one) { return one.second.point.kind == suspension::final; }))
       return;
     auto& one = at(number);
@@ -231,35 +231,34 @@ class await_finder {
         {.function = &function, .address = instructions[from].address, .store = instructions[from].address});
   }
 
-  /// The first suspension is the one before the body if it is on the line of the name, and not in the body.
+  /// The first suspension is the initial one if it is on the line of the coroutine's name, and not in the body.
   void mark_initial() {
     if (awaits_.empty()) return;
     auto& [index, first] = *awaits_.begin();
     if (first.point.kind != suspension::await || index != (gcc_ ? 2U : 0U)) return;
     if (gcc_) {
-      if (starts_in_initial_suspend(first)) first.point.kind = suspension::initial;
+      if (has_initial_awaiter()) first.point.kind = suspension::initial;
       return;
     }
     if (const auto label = labels_.find(index); label != labels_.end()) {
-      if (label->second.line == of_.declared.line && same_column_as_name(first, index)) {
+      if (label->second.line == of_.declared.line && same_column_as_name(first)) {
         first.point.kind = suspension::initial;
       }
       return;
     }
     if (first.sites.empty()) {
-      // The ramp was inlined: its caller would have stored the number.
+      // The ramp was inlined: the store of the number is in its caller.
       first.point.kind = suspension::initial;
       return;
     }
     for (const auto& site : first.sites) {
       if (line_of(unit_, *site.function, site.address).line != of_.declared.line) return;
     }
-    if (same_column_as_name(first, index)) first.point.kind = suspension::initial;
+    if (same_column_as_name(first)) first.point.kind = suspension::initial;
   }
 
-  /// The two suspensions around the body are at the column of the coroutine's name, awaits further to the right.
-  bool same_column_as_name(const found_await& one, std::uint64_t index) const {
-    (void)index;
+  /// The initial and the final suspension are at the column of the coroutine's name, awaits further to the right.
+  bool same_column_as_name(const found_await& one) const {
     for (const auto& function : source_.functions) {
       if (function.role != function_role::ramp && function.role != function_role::resume) continue;
       for (const auto& site : one.sites) {
@@ -278,8 +277,8 @@ class await_finder {
     return true;
   }
 
-  /// g++ waits before the body with an object of its own name.
-  bool starts_in_initial_suspend(const found_await&) const {
+  /// g++ gives the awaiter of the initial suspension a name of its own.
+  bool has_initial_awaiter() const {
     return std::ranges::any_of(of_.fields, [](const frame_field& field) {
       return field.kind == field_kind::awaiter && field.name == "initial awaiter";
     });
@@ -291,15 +290,15 @@ class await_finder {
   bool gcc_;
   awaits_by_index awaits_;
   labels_by_index labels_;
-  bool is_told_ = false;                     ///< the compiler wrote down which suspensions there are
-  std::optional<std::uint64_t> told_final_;  ///< the number of the last one, if it wrote that down
+  bool is_recorded_ = false;                     ///< the compiler recorded the suspension points
+  std::optional<std::uint64_t> recorded_final_;  ///< the number of the final one, if recorded
 };
 
 }  // namespace
 
 std::vector<found_await> find_awaits(unit_context& unit, const frame_source& source, const coroutine& of,
-                                     const compiler_record* told) {
-  return await_finder(unit, source, of, told).find();
+                                     const compiler_record* recorded) {
+  return await_finder(unit, source, of, recorded).find();
 }
 
 }  // namespace tare::inspect

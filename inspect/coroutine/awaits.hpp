@@ -1,19 +1,19 @@
 #pragma once
 
-// The places where a coroutine can be suspended. Internal to inspect/.
+// The suspension points of a coroutine. Internal to inspect/.
 //
-// Before it suspends, a coroutine stores a number into its frame that says where to go on: one for each place.
+// Before it suspends, a coroutine stores into its frame the number of the suspension point at which it will continue.
 
 #include "inspect/coroutine/compiler_record.hpp"
 #include "inspect/coroutine/frame_source.hpp"
 
 namespace tare::inspect {
 
-/// Where in the code a suspension begins.
+/// The code at which a suspension begins.
 struct suspend_site {
   const frame_function* function = nullptr;
-  std::uint64_t address = 0;  ///< of the instruction that has the number as a literal
-  std::uint64_t store = 0;    ///< of the one that stores it; others may share it
+  std::uint64_t address = 0;  ///< of the instruction that contains the number
+  std::uint64_t store = 0;    ///< of the instruction that stores it, which may store other numbers too
   bool alone = true;          ///< whether only this number is stored there
 };
 
@@ -22,8 +22,9 @@ struct found_await {
   std::vector<suspend_site> sites;
 };
 
-/// By index. The functions' flows must be there. What the compiler told of them, if it did, is certain.
+/// Sorted by index. The flows of the functions must have been computed. `recorded`: what the compiler recorded, which
+/// is certain; may be nullptr.
 [[nodiscard]] std::vector<found_await> find_awaits(unit_context& unit, const frame_source& source, const coroutine& of,
-                                                   const compiler_record* told);
+                                                   const compiler_record* recorded);
 
 }  // namespace tare::inspect

@@ -13,12 +13,12 @@
 namespace tare::inspect {
 namespace {
 
-/// The source file of a mark, from the functions that are inlined there: the one that the mark is for.
+/// The source file of a mark, from the functions inlined at its address.
 std::string file_of(const budget_mark& mark, image& file) {
   if (!file.has_debug_information()) return {};
   using kind = llvm::DILineInfoSpecifier;
   const kind how(kind::FileLineInfoKind::AbsoluteFilePath, kind::FunctionNameKind::None);
-  // A mark takes no space: it may stand at the end of its code.
+  // A mark takes no space, so it may be at the end of its code.
   for (const std::uint64_t address : {mark.address, mark.address - 1}) {
     const auto inlined = file.dwarf().getInliningInfoForAddress({address}, how);
     for (std::uint32_t i = 0; i < inlined.getNumberOfFrames(); ++i) {

@@ -6,15 +6,15 @@
 
 namespace tare::inspect {
 
-/// The call that was inlined at an address, and where in the source it stands.
+/// The call that was inlined at an address, and its place in the source.
 struct inlined_call {
   llvm::DWARFDie die;
   std::uint32_t file = 0;
   std::uint32_t line = 0;
 };
 
-/// The one that was inlined directly into the function there; not valid if there is none. g++ inlines the actor into
-/// the function that is called through the frame: that is looked through.
+/// The call that was inlined directly into the function there; not valid if there is none. If g++ inlined the actor
+/// into the function that is called through the frame, calls in the actor are returned.
 [[nodiscard]] inlined_call call_at(const llvm::DWARFDie& function, std::uint64_t address);
 
 [[nodiscard]] bool is_gcc_actor(const llvm::DWARFDie& function);

@@ -19,7 +19,7 @@ constexpr std::uint64_t max_frame = std::uint64_t{1} << 30;
 constexpr std::uint64_t max_alignment = 1U << 20U;
 constexpr std::uint64_t max_lines = std::numeric_limits<std::uint32_t>::max();
 
-/// Reads a record; it is bad as soon as anything in it is.
+/// Reads a record; it is invalid if any part of it is.
 class record_reader {
  public:
   std::optional<compiler_record> read(std::string_view text) {
@@ -125,7 +125,7 @@ class record_reader {
   bool good_ = true;
 };
 
-/// The record may be of the same function in another file, where it was built with other options.
+/// The record may belong to the same function in another file, built with other options.
 bool fits(const compiler_record& record, const coroutine& one) {
   const auto rounded = [&](std::uint64_t bytes) {
     return (bytes + record.alignment - 1) / record.alignment * record.alignment;

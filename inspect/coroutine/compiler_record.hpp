@@ -1,7 +1,7 @@
 #pragma once
 
-// What the compiler itself wrote down about its coroutines: the section .tare.frames, which clang's plugin
-// tare-frames-pass.so adds to an object file. It is not loaded, and linkers join it without knowing it.
+// What the compiler recorded about its coroutines: the section .tare.frames, which clang's plugin tare-frames-pass.so
+// adds to object files. It is not loaded, and linkers concatenate it.
 //
 // It is a list of strings that end with a zero byte, in any order and any number of times. Each is one coroutine in
 // JSON:
@@ -58,7 +58,7 @@ struct compiler_record {
 /// The records of a binary.
 class compiler_records {
  public:
-  /// The section's content. What cannot be read is left out and counted.
+  /// Adds a section's content. Records that cannot be read are ignored and counted.
   void add(std::string_view section);
   [[nodiscard]] std::size_t refused() const noexcept { return refused_; }
   [[nodiscard]] std::size_t size() const noexcept { return by_name_.size(); }

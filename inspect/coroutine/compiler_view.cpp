@@ -17,7 +17,7 @@ namespace dwarf = llvm::dwarf;
 
 using place = compiler_record::place;
 
-/// What the debug information says of the variables that the compiler named.
+/// The description of the recorded variables in the debug information.
 class described_variables {
  public:
   explicit described_variables(const frame_source& source) {
@@ -71,19 +71,19 @@ byte_state join(byte_state code, byte_state compiler) {
 
 class state_joiner {
  public:
-  state_joiner(const compiler_record& told, const std::vector<scoped_variable>& variables)
-      : told_(told), variables_(variables) {
-    for (const auto& one : told.places) {
+  state_joiner(const compiler_record& recorded, const std::vector<scoped_variable>& variables)
+      : recorded_(recorded), variables_(variables) {
+    for (const auto& one : recorded.places) {
       if (!one.states.empty()) bounds_.insert({one.offset, one.offset + one.bytes});
     }
   }
 
   void apply(await_point& point) const {
-    const auto await = std::ranges::find_if(told_.awaits, [&](const compiler_record::await& one) {
+    const auto await = std::ranges::find_if(recorded_.awaits, [&](const compiler_record::await& one) {
       return one.index == point.index && one.final == (point.kind == suspension::final);
     });
-    if (await == told_.awaits.end()) return;
-    const auto column = static_cast<std::size_t>(await - told_.awaits.begin());
+    if (await == recorded_.awaits.end()) return;
+    const auto column = static_cast<std::size_t>(await - recorded_.awaits.begin());
     point.known_by = evidence::compiler;
     point.live_bytes = point.held_bytes = point.dead_bytes = 0;
     for (const auto& whole : std::exchange(point.variables, {})) {
@@ -92,7 +92,7 @@ class state_joiner {
   }
 
  private:
-  /// Into parts that each are in the same objects throughout.
+  /// Divides a variable into parts, each of which is entirely inside the same objects.
   [[nodiscard]] std::vector<variable_at_await> split(const variable_at_await& whole) const {
     std::vector<variable_at_await> parts;
     const std::uint64_t end = whole.offset + whole.bytes;
@@ -109,23 +109,23 @@ class state_joiner {
 
   [[nodiscard]] variable_at_await joined(variable_at_await part, std::size_t column) const {
     if (part.kind == field_kind::abi || part.kind == field_kind::promise) return part;
-    bool is_told = false;
+    bool is_recorded = false;
     byte_state state = byte_state::dead;
     const place* kept = nullptr;
-    for (const auto& one : told_.places) {
+    for (const auto& one : recorded_.places) {
       if (one.states.empty() || !covers(one, part.offset)) continue;
-      is_told = true;
+      is_recorded = true;
       if (one.states[column] == byte_state::dead) continue;
       if (state != byte_state::live) state = one.states[column];
       kept = &one;
     }
-    if (!is_told) return part;
+    if (!is_recorded) return part;
     part.state = join(part.state, state);
     if (kept != nullptr && !kept->variables.empty()) rename(part, *kept);
     return part;
   }
 
-  /// The object that is kept there now, whatever else has the place at other times.
+  /// The object that is at this place now; other objects may use it at other times.
   void rename(variable_at_await& part, const place& kept) const {
     const auto found = std::ranges::find_if(variables_, [&](const scoped_variable& one) {
       return one.field.offset == kept.offset && is_named_so(one.field, kept.variables.front());
@@ -152,17 +152,17 @@ class state_joiner {
     point.variables.push_back(std::move(part));
   }
 
-  const compiler_record& told_;
+  const compiler_record& recorded_;
   const std::vector<scoped_variable>& variables_;
   std::set<std::uint64_t> bounds_;  ///< of the objects
 };
 
 }  // namespace
 
-void add_told_variables(const compiler_record& told, const frame_source& source, const coroutine& of,
-                        std::vector<scoped_variable>& variables) {
+void add_recorded_variables(const compiler_record& recorded, const frame_source& source, const coroutine& of,
+                            std::vector<scoped_variable>& variables) {
   const described_variables described(source);
-  for (const auto& where : told.places) {
+  for (const auto& where : recorded.places) {
     const bool taken = std::ranges::any_of(of.fields, [&](const frame_field& field) {
       return (field.kind == field_kind::abi || field.kind == field_kind::promise) &&
              where.offset < field.offset + field.bytes && field.offset < where.offset + where.bytes;
@@ -171,7 +171,7 @@ void add_told_variables(const compiler_record& told, const frame_source& source,
     for (const auto& named : where.variables) {
       const auto* known = described.find(named);
       if (known == nullptr) continue;
-      // What was found of it in pieces is known as a whole now.
+      // The record describes the whole of what was found in pieces.
       std::erase_if(variables, [&](const scoped_variable& one) {
         return !one.inlined && is_named_so(one.field, named) && is_in(one.field, where);
       });
@@ -182,9 +182,9 @@ void add_told_variables(const compiler_record& told, const frame_source& source,
   }
 }
 
-void apply_told_states(const compiler_record& told, const std::vector<scoped_variable>& variables,
-                       std::vector<found_await>& awaits) {
-  const state_joiner joiner(told, variables);
+void apply_recorded_states(const compiler_record& recorded, const std::vector<scoped_variable>& variables,
+                           std::vector<found_await>& awaits) {
+  const state_joiner joiner(recorded, variables);
   for (auto& one : awaits) joiner.apply(one.point);
 }
 

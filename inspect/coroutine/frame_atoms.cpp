@@ -46,7 +46,7 @@ byte_range frame_atoms::object_at(std::uint64_t offset) const {
   for (const auto& field : of_.fields) widen(field);
   for (const auto& variable : variables_) widen(variable.field);
   if (object.end != offset) return object;
-  // Nothing has a name here: it may be all up to where the next thing begins.
+  // Nothing has a name here: it may extend to the beginning of the next field.
   object.end = frame_bytes_;
   for (const auto& field : of_.fields) {
     if (field.kind != field_kind::padding && field.offset > offset) object.end = std::min(object.end, field.offset);

@@ -1,6 +1,6 @@
 #pragma once
 
-// The frame, divided into stretches that are used as one. Internal to inspect/coroutine/.
+// The frame, divided into ranges (atoms) that are always used together. Internal to inspect/coroutine/.
 
 #include "inspect/coroutine/frame_source.hpp"
 #include "inspect/coroutine/variables.hpp"
@@ -18,20 +18,20 @@ struct byte_range {
 
 class frame_atoms {
  public:
-  /// Cut where a field, a variable or an access begins or ends.
+  /// Divides the frame where a field, a variable or an access begins or ends.
   frame_atoms(const frame_source& source, const std::vector<scoped_variable>& variables, const coroutine& of);
 
   [[nodiscard]] unsigned count() const { return static_cast<unsigned>(atoms_.size()); }
   [[nodiscard]] const byte_range& operator[](unsigned number) const { return atoms_[number]; }
   [[nodiscard]] std::uint64_t frame_bytes() const { return frame_bytes_; }
-  /// The one that has the byte, which must be in the frame.
+  /// The atom that contains this byte, which must be in the frame.
   [[nodiscard]] unsigned at(std::uint64_t offset) const;
 
   /// The object that a pointer to this place may be used for: the widest field there.
   [[nodiscard]] byte_range object_at(std::uint64_t offset) const;
-  /// What may be touched with an index: an array, which may begin a little later, as of "numbers[i - 1]", or end a
-  /// little earlier, where a loop counts up to zero. From the head of the frame, which has no array, the index may lead
-  /// anywhere: it is the offset of one of several fields.
+  /// What an access with an index may touch: an array. It may begin a little later, for "numbers[i - 1]", or end a
+  /// little earlier, for a loop that counts up to zero. The head of the frame has no array, so an index from there may
+  /// lead anywhere: it is the offset of one of several fields.
   [[nodiscard]] byte_range indexed_from(std::uint64_t offset, std::uint64_t bytes) const;
 
  private:

@@ -56,7 +56,7 @@ void frame_effects::collect(const frame_function& function) {
   for_each_access(function, [&](std::size_t i, const memory_access& access) {
     if (const auto one = effect_of(access, function)) found.at[i].push_back(*one);
     if (chooses_unknown(access, function)) {
-      // Any suspension may begin.
+      // Any suspension may begin here.
       found.begins[i].resize(awaits_.size());
       std::iota(found.begins[i].begin(), found.begins[i].end(), std::size_t{0});
     }
@@ -74,7 +74,7 @@ bool frame_effects::is_listed(std::uint64_t index) const {
   return std::ranges::any_of(awaits_, [&](const found_await& one) { return one.point.index == index; });
 }
 
-/// Whether a suspend index is stored that is not known.
+/// Whether an unknown suspend index is stored.
 bool frame_effects::chooses_unknown(const memory_access& access, const frame_function& function) const {
   if (function.role != function_role::ramp && function.role != function_role::resume) return false;
   if (!of_.index_offset || access.what != memory_access::kind::write || access.base != function.frame.base) {
@@ -108,7 +108,7 @@ std::optional<effect> frame_effects::effect_of(const memory_access& access, cons
       found.certain = access.whole && access.bytes > 0;
       break;
     case memory_access::kind::passed:
-      // The frame's own address is its handle: through it only the head and the promise are used.
+      // The frame's own address is its handle, through which only the head and the promise are used.
       if (!access.indexed && (offset < frame_head_bytes || offset == of_.promise_offset)) return std::nullopt;
       found.what = effect::kind::passed;
       break;
@@ -117,7 +117,7 @@ std::optional<effect> frame_effects::effect_of(const memory_access& access, cons
     range = atoms_.indexed_from(offset, access.bytes);
   } else if (access.bytes == 0 || access.what == memory_access::kind::passed) {
     range = atoms_.object_at(offset);
-    // An object that points into itself, as a short std::string does, is not known outside by that.
+    // A pointer of an object into itself, as in a short std::string, does not make it known outside.
     const std::int64_t into = access.into_offset - function.frame.offset;
     if (access.into == function.frame.base && std::cmp_greater_equal(into, range.begin) &&
         std::cmp_less(into, range.end)) {

@@ -20,7 +20,7 @@ struct effect {
   kind what = kind::read;
   unsigned first = 0;  ///< atoms
   unsigned last = 0;
-  bool certain = true;  ///< all of these bytes, surely
+  bool certain = true;  ///< certainly all of these bytes
 };
 
 struct function_effects {
@@ -36,7 +36,7 @@ class frame_effects {
 
   [[nodiscard]] const std::vector<function_effects>& functions() const { return functions_; }
   [[nodiscard]] const frame_atoms& atoms() const { return atoms_; }
-  /// Adds the objects that pointers lead to which are in one of these atoms, or in an object that was added.
+  /// Adds the objects to which pointers in these atoms, or in added objects, point.
   void add_pointees(llvm::BitVector& atoms) const;
 
  private:
@@ -50,7 +50,7 @@ class frame_effects {
   const std::vector<found_await>& awaits_;
   const coroutine& of_;
   const frame_atoms& atoms_;
-  /// Objects with a pointer to themselves in them, as a short std::string has: who reads the pointer reads the object.
+  /// Objects that contain a pointer to themselves, like a short std::string: a read of the pointer reads the object.
   std::multimap<std::uint64_t, byte_range> self_pointers_;
   std::multimap<unsigned, byte_range> stored_in_;  ///< other pointers, by the atom that has the pointer
   std::vector<function_effects> functions_;

@@ -7,7 +7,7 @@ namespace {
 
 using known_words = std::vector<function_flow::known_word>;
 
-/// Of the function that resumes; not null in any case.
+/// The address of the resume function; never 0.
 std::uint64_t resume_address(const frame_source& source) {
   for (const auto& function : source.functions) {
     if (function.role == function_role::resume && !function.ranges.empty()) return function.ranges.front().begin;
@@ -39,7 +39,7 @@ std::vector<function_flow::entry_point> entries_of(const frame_source& source, c
     if (is_final) return {};
     return {enter(point.index)};
   }
-  // At the final suspension the resume pointer is null, which destroying looks at.
+  // At the final suspension the resume pointer is null, which the destroy function checks.
   return {enter(point.index, {{0, 8, is_final ? 0 : resume_address(source)}})};
 }
 

@@ -21,7 +21,7 @@ constexpr std::string_view gcc_suffix = ".Frame";
 std::vector<code_range> code_of(const llvm::DWARFDie& function, const image& file) {
   std::vector<code_range> ranges;
   for (const auto& one : address_ranges(function)) {
-    // Functions that the linker dropped keep their entry, at an address where no code is.
+    // Functions that the linker removed keep their entry, at an address without code.
     if (one.LowPC >= one.HighPC || one.LowPC == 0 || file.read(one.LowPC, 1).empty()) continue;
     if (!file.is_constant(one.LowPC)) continue;
     ranges.push_back({one.LowPC, one.HighPC});
@@ -34,7 +34,7 @@ function_role role_of(std::string_view symbol) {
   return part ? part->role : function_role::ramp;
 }
 
-/// The name by which a function is told apart: its own where it has one, or what the symbol table says of its place.
+/// The symbol of a function: that of its address if there is one, otherwise its linkage name.
 std::string_view symbol_of(const llvm::DWARFDie& function, const std::vector<code_range>& ranges, const image& file) {
   if (const auto* symbol = ranges.empty() ? nullptr : file.function_at(ranges.front().begin);
       symbol != nullptr && symbol->address == ranges.front().begin) {
@@ -43,7 +43,7 @@ std::string_view symbol_of(const llvm::DWARFDie& function, const std::vector<cod
   return linkage_name(function);
 }
 
-/// g++ writes its options down, clang does not.
+/// g++ records its options in the debug information, clang does not.
 bool is_optimized(const llvm::DWARFDie& unit) {
   const std::string_view producer = dwarf::toString(unit.find(dwarf::DW_AT_producer), "");
   if (!producer.starts_with("GNU")) return true;
@@ -51,7 +51,7 @@ bool is_optimized(const llvm::DWARFDie& unit) {
   return at != std::string_view::npos && at + 3 < producer.size() && producer[at + 3] != '0';
 }
 
-/// The frame's type, if this is one of a clang coroutine's functions.
+/// The type of the frame, if this is a function of a clang coroutine.
 llvm::DWARFDie clang_frame_type(const llvm::DWARFDie& function) {
   for (const auto& child : function.children()) {
     if (child.getTag() != dwarf::DW_TAG_variable || short_name(child) != "__coro_frame") continue;
@@ -60,7 +60,7 @@ llvm::DWARFDie clang_frame_type(const llvm::DWARFDie& function) {
   return {};
 }
 
-/// The same of g++'s actor: it takes a pointer to the frame.
+/// The same for g++'s actor, which takes a pointer to the frame.
 llvm::DWARFDie gcc_frame_type(const llvm::DWARFDie& function) {
   for (const auto& child : function.children()) {
     if (child.getTag() != dwarf::DW_TAG_formal_parameter) continue;
@@ -102,7 +102,7 @@ class source_finder {
     for (auto& [key, source] : found_) {
       const auto is_body = [](const frame_function& one) { return one.role != function_role::ramp; };
       source.optimized = optimized;
-      // A ramp alone is a coroutine whose body is somewhere else: another unit has it.
+      // If there is only a ramp, the body of the coroutine is in another unit.
       if (std::ranges::any_of(source.functions, is_body)) sources.push_back(std::move(source));
     }
     return sources;
@@ -136,7 +136,8 @@ class source_finder {
     if (ranges.empty()) return;
     const auto role = role_of(symbol_of(function, ranges, unit_.file));
     name = without_clone_suffixes(name);
-    // With -flto one unit of g++ has the code of several, in which functions may have one name: their frames differ.
+    // With -flto a unit of g++ has the code of several units, whose functions may have equal names but different
+    // frames.
     auto& source = found_[{std::string(name), made_by == producer::gcc ? type.getOffset() : 0}];
     source.linkage_name = name;
     source.made_by = made_by;
@@ -149,8 +150,8 @@ class source_finder {
                                 .frame_known = false});
   }
 
-  /// g++'s ramps look like any function. Those of lambdas and of members of local classes have no linkage name: the
-  /// symbol of their place has it.
+  /// g++'s ramps look like any other function. Those of lambdas and of members of local classes have no linkage name,
+  /// but their address has a symbol.
   void add_gcc_ramps() {
     if (!has_gcc_) return;
     for (const auto& function : plain_) {
@@ -163,7 +164,7 @@ class source_finder {
     }
   }
 
-  /// Of several of that name the one that the ramp's own unit describes.
+  /// The coroutine with that name; if there are several, the one that the ramp's own unit describes.
   [[nodiscard]] const frame_source* coroutine_of_ramp(const llvm::DWARFDie& ramp, std::string_view name) const {
     const auto abstract = ramp.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
     const auto* unit = (abstract.isValid() ? abstract : ramp).getDwarfUnit();

@@ -1,6 +1,6 @@
 #pragma once
 
-// A coroutine as a unit of debug information describes it, before anything is concluded from it. Internal to inspect/.
+// A coroutine as a unit of debug information describes it, before it is analyzed. Internal to inspect/.
 
 #include "inspect/coroutine/compiler_record.hpp"
 #include "inspect/coroutine/part_symbol.hpp"
@@ -24,17 +24,17 @@ struct frame_function {
   function_role role = function_role::ramp;
   llvm::DWARFDie die;
   std::vector<code_range> ranges;
-  std::shared_ptr<function_flow> flow;  ///< shared where two coroutines have one function
-  value frame;                          ///< the frame's address, as the flow names it
+  std::shared_ptr<function_flow> flow;  ///< shared if two coroutines have the same function
+  value frame;                          ///< the frame's address in terms of the flow
   bool frame_known = false;
 };
 
 struct frame_source {
   std::string linkage_name;
   producer made_by = producer::clang;
-  llvm::DWARFDie type;  ///< of the frame; not valid where the compiler did not describe it
+  llvm::DWARFDie type;  ///< of the frame; not valid if the compiler did not describe it
   std::vector<frame_function> functions;
-  bool optimized = true;  ///< false: by the options that the compiler wrote down it was not
+  bool optimized = true;  ///< false: not optimized, according to the compiler's recorded options
 };
 
 /// TARE_FRAME_BUDGET in the code.
@@ -43,45 +43,45 @@ struct budget_mark {
   std::uint64_t bytes = 0;
   std::uint32_t line = 0;
   std::uint32_t file = 0;  ///< abi::file_mark
-  bool holds = false;      ///< its coroutine was found
+  bool holds = false;      ///< whether its coroutine was found
 };
 
-/// What looking at one unit needs.
+/// What the analysis of one unit needs.
 struct unit_context {
   image& file;
-  llvm::DWARFUnit& unit;  ///< the one that has the entries: of split debug information the .dwo's
+  llvm::DWARFUnit& unit;  ///< the unit with the entries: for split debug information, that of the .dwo file
   const line_rows& lines;
   const disassembler& decoder;
   const landing_pads& pads;
   std::span<budget_mark> budgets;
-  const compiler_records& told;  ///< what the compiler wrote down about the file's coroutines
+  const compiler_records& records;  ///< what the compiler recorded about the coroutines of the file
   bool liveness = true;
   bool code = true;
 };
 
-/// Those that a unit has code for.
+/// The coroutines for which the unit has code.
 [[nodiscard]] std::vector<frame_source> find_frame_sources(unit_context& unit);
 
 /// The name of the coroutine that a function is a part of; empty for other functions.
 [[nodiscard]] std::string_view coroutine_of(const llvm::DWARFDie& function);
 
-/// Everything that can be said about one of them.
+/// Everything that is known about one of them.
 [[nodiscard]] coroutine analyze(unit_context& unit, frame_source& source);
 
-/// rustc's async functions: these need no machine code.
+/// The async functions of rustc. They need no machine code.
 [[nodiscard]] std::vector<coroutine> find_rust_coroutines(unit_context& unit);
 
-/// The type that rustc makes for an async function, block or closure: "{async_fn_env#0}<T>".
+/// Whether it is the type that rustc creates for an async function, block or closure: "{async_fn_env#0}<T>".
 [[nodiscard]] bool is_async_environment(std::string_view name);
 
-/// The table that makes a type of Rust a `dyn Future`.
+/// The vtable of a Rust type as a `dyn Future`.
 struct rust_vtable {
   std::uint64_t address = 0;
-  std::string type;         ///< where it is an async function's, the coroutine's linkage name
+  std::string type;         ///< for an async function, the coroutine's linkage name
   std::uint64_t bytes = 0;  ///< of the type
 };
 
-/// Those that a unit has.
+/// The vtables in a unit.
 [[nodiscard]] std::vector<rust_vtable> find_rust_vtables(unit_context& unit);
 
 }  // namespace tare::inspect

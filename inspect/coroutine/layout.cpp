@@ -36,7 +36,7 @@ bool is_digits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-/// g++ tells by its spelling what a field is for.
+/// g++ encodes the purpose of a field in its name.
 field_kind kind_of_gcc_field(std::string_view name) {
   if (name == "_Coro_promise") return field_kind::promise;
   if (name.starts_with("_Coro_")) return field_kind::abi;
@@ -60,7 +60,7 @@ llvm::DWARFDie promise_type(const frame_source& source) {
   return {};
 }
 
-/// Whether there is this member function, or an instance of a template of it.
+/// Whether the type has this member function, or an instance of a template with this name.
 bool has_member(const llvm::DWARFDie& type, std::string_view member) {
   return llvm::any_of(type.children(), [member](const llvm::DWARFDie& child) {
     const std::string_view name = short_name(child);
@@ -69,8 +69,8 @@ bool has_member(const llvm::DWARFDie& type, std::string_view member) {
   });
 }
 
-/// A type with a unit of its own does not have the instances of its templates: the units that use them describe them,
-/// in a declaration that has the type's signature.
+/// A type unit does not contain the instances of the type's member templates. The units that use them describe them in
+/// a declaration that has the type's signature.
 bool declares_instance(llvm::DWARFUnit& user, const llvm::DWARFDie& type, std::string_view member) {
   const auto* unit = llvm::dyn_cast<llvm::DWARFTypeUnit>(type.getDwarfUnit());
   if (unit == nullptr) return false;
@@ -82,7 +82,7 @@ bool declares_instance(llvm::DWARFUnit& user, const llvm::DWARFDie& type, std::s
   });
 }
 
-/// Whether the class or one of its bases has this member function, as far as the unit of the coroutine knows.
+/// Whether the class or one of its bases has this member function, according to the coroutine's unit.
 bool declares(llvm::DWARFUnit& user, llvm::DWARFDie type, std::string_view member, int depth = 0) {
   constexpr int max_depth = 16;
   type = without_aliases(type);
@@ -93,7 +93,7 @@ bool declares(llvm::DWARFUnit& user, llvm::DWARFDie type, std::string_view membe
   });
 }
 
-/// A promise with an operator new of its own: only this library's and Asio's are known.
+/// Of promises with their own operator new, only those of this library and of Asio are known.
 allocation allocation_of(llvm::DWARFUnit& user, const llvm::DWARFDie& promise, std::string_view promise_type) {
   if (!promise.isValid()) return allocation::unknown;
   if (!declares(user, promise, "operator new")) return allocation::malloc;
@@ -156,7 +156,7 @@ std::uint64_t uncovered_bytes(const std::vector<frame_field>& fields, std::uint6
 
 namespace {
 
-/// Reads the members of the frame's type.
+/// Reads the members of a frame's type.
 class layout_reader {
  public:
   layout_reader(const unit_context& unit, const frame_source& source, coroutine& into)
@@ -168,7 +168,7 @@ class layout_reader {
     }
     const auto declared_bytes = dwarf::toUnsigned(source_.type.find(dwarf::DW_AT_byte_size));
     if (end_ == 0 && !declared_bytes) return;
-    // clang: the type's own size is rounded up to its alignment; what is asked for ends with the last field.
+    // clang: the size of the type is rounded up to its alignment; the allocation ends with the last field.
     const std::uint64_t frame = gcc_ ? declared_bytes.value_or(end_) : (end_ + 7) / 8 * 8;
     into_.frame_bytes = frame;
     if (!gcc_) add_clang_promise();
@@ -227,7 +227,7 @@ class layout_reader {
     name_merged_child(field, short_name(type));
   }
 
-  /// It comes first, behind the two pointers, as far as its alignment allows.
+  /// The promise follows the two pointers, as far as its alignment allows.
   void add_clang_promise() {
     promise_ = promise_type(source_);
     if (!promise_.isValid()) return;

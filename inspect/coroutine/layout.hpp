@@ -1,6 +1,6 @@
 #pragma once
 
-// The frame's fields and sizes, from the type that the compiler made for it. Internal to inspect/.
+// The fields and sizes of a frame, from the type that the compiler created for it. Internal to inspect/.
 
 #include "inspect/coroutine/frame_source.hpp"
 
@@ -11,7 +11,7 @@
 
 namespace tare::inspect {
 
-/// Two pointers and a byte for the index at least; beyond the most the information is damaged.
+/// A frame has at least two pointers and a byte for the index; above the maximum the information is damaged.
 [[nodiscard]] constexpr bool is_frame_size(std::uint64_t bytes) noexcept {
   constexpr std::uint64_t least = 17;
   constexpr std::uint64_t most = std::uint64_t{1} << 30;
@@ -21,14 +21,14 @@ namespace tare::inspect {
 /// Fills in the sizes, the promise, the index and the fields of a frame.
 void read_layout(const unit_context& unit, const frame_source& source, coroutine& into);
 
-/// What glibc's malloc takes for a request: a multiple of 16 with 8 bytes of its own, at least 32.
+/// What glibc's malloc allocates for a request: a multiple of 16, with 8 bytes of its own, at least 32.
 [[nodiscard]] constexpr std::uint64_t malloc_bytes(std::uint64_t request) noexcept {
   const std::uint64_t chunk = (request + 8 + 15) / 16 * 16;
   return chunk < 32 ? 32 : chunk;
 }
 
-/// What this library's arena takes: sizes are 8 bytes apart up to 1 KiB and an eighth of a power of two up to 8 KiB;
-/// larger frames have whole pages.
+/// What this library's arena allocates: sizes are 8 bytes apart up to 1 KiB, and an eighth of a power of two up to
+/// 8 KiB; larger frames take whole pages.
 [[nodiscard]] constexpr std::uint64_t arena_bytes(std::uint64_t request) noexcept {
   std::uint64_t step = 8;
   if (request > 8192) {
@@ -39,17 +39,17 @@ void read_layout(const unit_context& unit, const frame_source& source, coroutine
   return (request + step - 1) / step * step;
 }
 
-/// What a new block of Boost.Asio's takes (1.81, thread_info_base::allocate): behind the frame a byte for its size, in
-/// units of 4, and the whole aligned to 16.
+/// The size of a new block of Boost.Asio (1.81, thread_info_base::allocate): the frame, a byte for the size in units of
+/// 4, and alignment to 16.
 [[nodiscard]] constexpr std::uint64_t asio_bytes(std::uint64_t request) noexcept {
   const std::uint64_t units = (request + 3) / 4;
   return malloc_bytes((units * 4 + 1 + 15) / 16 * 16);
 }
 
-/// What a frame of so many bytes takes there; nothing where that is not known.
+/// The bytes that this allocator takes for a frame; nullopt if that is not known.
 [[nodiscard]] std::optional<std::uint64_t> allocated_bytes(allocation by, std::uint64_t frame_bytes);
 
-/// The bytes of the frame that are in none of the fields.
+/// The bytes of the frame that no field covers.
 [[nodiscard]] std::uint64_t uncovered_bytes(const std::vector<frame_field>& fields, std::uint64_t frame_bytes);
 
 }  // namespace tare::inspect

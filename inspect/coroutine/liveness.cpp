@@ -12,7 +12,7 @@ namespace {
 
 constexpr unsigned max_atoms = 8192;
 
-/// False also where not all of it could be followed: then nothing is known of what is used later.
+/// False if some of it could not be followed: then later uses are not known.
 bool has_body(const frame_source& source) {
   return std::ranges::any_of(
              source.functions,
@@ -22,8 +22,8 @@ bool has_body(const frame_source& source) {
          });
 }
 
-/// Between the first number and the last there may be suspensions whose beginning was not found. What comes after them
-/// is used later, too.
+/// Between the first and the last number there may be suspensions whose beginning was not found. Code after these
+/// counts as later use too.
 std::vector<found_await> with_unlisted(std::vector<found_await> awaits, const frame_source& source,
                                        const coroutine& of) {
   if (!of.index_offset || awaits.empty()) return awaits;
@@ -39,7 +39,7 @@ std::vector<found_await> with_unlisted(std::vector<found_await> awaits, const fr
   return awaits;
 }
 
-/// Says for each await which bytes are live, held and dead, and under which names.
+/// Determines for each await which bytes are live, held and dead, and their names.
 class describer {
  public:
   describer(const frame_source& source, const std::vector<scoped_variable>& variables,
@@ -77,7 +77,7 @@ class describer {
   }
 
  private:
-  /// What is known outside of the coroutine while it is suspended: directly, or by a pointer in what is.
+  /// The objects that code outside the coroutine can reach while it is suspended, directly or through pointers.
   [[nodiscard]] llvm::BitVector reachable_at(std::size_t number) const {
     llvm::BitVector all = earlier_[number].passed_since;
     effects_.add_pointees(all);
@@ -89,7 +89,7 @@ class describer {
     bool in_scope = false;
   };
 
-  /// The name under which a byte goes at an await: the innermost variable in scope, or the field that it is in.
+  /// The name of a byte at an await: that of the innermost variable in scope, or of the field that contains it.
   ownership owner_at(unsigned number, const found_await& await) const {
     const byte_range& range = atoms_[number];
     const scoped_variable* best = nullptr;
@@ -123,7 +123,7 @@ class describer {
                                [&](const suspend_site& site) { return variable.in_scope_at(site.address); });
   }
 
-  /// Whether the await stands before the variable: what is in its place there is another object.
+  /// Whether the await precedes the variable: then another object is in its place.
   [[nodiscard]] bool is_declared_later(const frame_field* field, const found_await& await) const {
     return field != nullptr && field->kind == field_kind::local && await.point.where.line != 0 &&
            std::ranges::any_of(variables_, [&](const scoped_variable& one) {
@@ -133,8 +133,8 @@ class describer {
            });
   }
 
-  /// g++ gives every variable a place of its own, so one that is out of scope is gone. But only without optimization
-  /// does the code around an await tell which scopes it is in.
+  /// g++ gives every variable a place of its own, so a variable that is out of scope is dead. But only without
+  /// optimization does the code around an await show its scopes.
   [[nodiscard]] bool is_exclusive(const frame_field& field) const {
     return source_.made_by == producer::gcc && !source_.optimized && field.kind == field_kind::local;
   }
@@ -153,7 +153,7 @@ class describer {
     const auto kind = awaits_[await].point.kind;
     if (!earlier_[await].touched.test(number)) return byte_state::dead;
     if (later_[await].read.test(number)) return byte_state::live;
-    // Where it is suspended has to be known for that.
+    // This needs the places at which it is suspended.
     const bool gone = !awaits_[await].sites.empty() && !in_scope && is_exclusive(*owner) && has_variable(*owner) &&
                       kind == suspension::await;
     if (gone) return byte_state::dead;

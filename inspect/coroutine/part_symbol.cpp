@@ -15,7 +15,7 @@ bool remove_suffix(std::string_view& text, std::string_view suffix) {
   return true;
 }
 
-/// ".17"; false if there is none.
+/// Removes a suffix such as ".17"; false if there is none.
 bool remove_number(std::string_view& text) {
   const auto last = text.find_last_not_of("0123456789");
   if (last == std::string_view::npos || last == 0 || text[last] != '.' || last + 1 == text.size()) return false;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a symbol says about a function that a coroutine was split into. Internal to inspect/.
+// The symbols of the functions into which a coroutine was split. Internal to inspect/.
 
 #include "inspect/facts/coroutine.hpp"
 
@@ -17,7 +17,7 @@ enum class function_role : std::uint8_t {
   cleanup,  ///< the same without freeing, for a frame that was merged into its caller's
 };
 
-/// The symbol without what compilers and linkers append to their copies and parts of a function: ".lto_priv.0",
+/// The symbol without the suffixes that compilers and linkers append to copies and parts of a function: ".lto_priv.0",
 /// ".llvm.123", ".cold", ".part.0", ".constprop.0.isra.0", ".7".
 [[nodiscard]] std::string_view without_clone_suffixes(std::string_view symbol);
 
@@ -25,7 +25,7 @@ struct part_symbol {
   std::string_view coroutine;  ///< its linkage name
   function_role role = function_role::resume;
   producer made_by = producer::clang;
-  bool whole = true;  ///< false for a piece that was put elsewhere: ".cold", ".part.0"
+  bool whole = true;  ///< false for a separate part: ".cold", ".part.0"
 };
 
 /// "f.resume", "f.destroy" and "f.cleanup" of clang; "...f.Frame.actor" and "...f.Frame.destroy" of g++. Nothing for

@@ -12,7 +12,7 @@ namespace {
 
 namespace dwarf = llvm::dwarf;
 
-// Damaged information may be a circle.
+// Damaged debug information may contain a cycle.
 constexpr int longest_chain = 8;
 constexpr std::size_t max_links = 16;
 constexpr std::size_t max_members = 256;
@@ -26,7 +26,7 @@ bool is_class(const llvm::DWARFDie& type) {
 bool is_or_derives_from(llvm::DWARFDie type, const llvm::DWARFDie& wanted, int depth = 0) {
   type = without_aliases(type, true);
   if (!type.isValid() || depth > longest_chain) return false;
-  // A class may be described more than once, as a declaration too.
+  // A class may be described more than once, also as a declaration.
   if (type == wanted || (!short_name(type).empty() && type_text(type) == type_text(wanted))) return true;
   for (const auto& child : type.children()) {
     if (child.getTag() == dwarf::DW_TAG_inheritance && is_or_derives_from(type_of(child), wanted, depth + 1)) {
@@ -36,7 +36,7 @@ bool is_or_derives_from(llvm::DWARFDie type, const llvm::DWARFDie& wanted, int d
   return false;
 }
 
-/// With -gsimple-template-names the name has no arguments, or they stand behind it.
+/// With -gsimple-template-names the name has no template arguments, or they follow it.
 bool is_handle(std::string_view type_name) {
   return type_name == "coroutine_handle" || type_name.starts_with("coroutine_handle<") ||
          type_name.starts_with("_STN|coroutine_handle|");
@@ -52,7 +52,7 @@ class finder {
   }
 
  private:
-  /// 0 for names that say "who goes on after this one".
+  /// 0 for names that say that the member is a continuation.
   static int rank(std::string_view name) {
     constexpr std::array<std::string_view, 9> telling{"continuation", "caller",   "parent", "awaiting", "awaiter",
                                                       "waiter",       "consumer", "outer",  "precursor"};
@@ -77,7 +77,7 @@ class finder {
         links_.push_back({.name = std::string(name), .offset = at, .telling = rank(name) == 0});
       } else if (its_type.getTag() == dwarf::DW_TAG_pointer_type) {
         const auto to = without_aliases(type_of(its_type), true);
-        // By its name too: the pointers of an intrusive list are of the same type.
+        // The name must match too: the pointers of an intrusive list have the same type.
         if (rank(name) == 0 && to.isValid() && is_class(to) && is_or_derives_from(promise_, to)) {
           links_.push_back({.name = std::string(name), .offset = at, .telling = true});
         }

@@ -1,10 +1,10 @@
 #pragma once
 
-// Which members of a promise may lead to whoever waits for the coroutine. Internal to inspect/.
+// The members of a promise that may lead to the awaiting coroutine. Internal to inspect/.
 //
-// Libraries keep it as a std::coroutine_handle, which is the address of the waiting frame (cppcoro, libcoro, folly), or
-// as a pointer to the waiting promise (Boost.Asio). Only members of such types count: other words of a frame that
-// happen to be frames' addresses lead astray.
+// Libraries store a std::coroutine_handle, which is the address of the awaiting frame (cppcoro, libcoro, folly), or a
+// pointer to the awaiting promise (Boost.Asio). Only members of such types count: other words of a frame may also be
+// addresses of frames, but mean something else.
 
 #include "inspect/facts/coroutine.hpp"
 
@@ -14,7 +14,7 @@
 
 namespace tare::inspect {
 
-/// Those of a promise that begins at `promise_offset` in the frame; those whose names say what they are come first.
+/// The links of a promise that begins at `promise_offset` in the frame; members with a telling name come first.
 [[nodiscard]] std::vector<promise_link> find_promise_links(const llvm::DWARFDie& promise_type,
                                                            std::uint64_t promise_offset);
 

@@ -35,7 +35,7 @@ namespace {
 namespace dwarf = llvm::dwarf;
 namespace fs = std::filesystem;
 
-/// The addresses of all functions that belong to coroutines, by their symbols.
+/// The addresses of all functions that belong to coroutines according to their symbols.
 std::vector<std::uint64_t> coroutine_addresses(const image& file) {
   std::vector<std::uint64_t> addresses;
   for (const auto& function : file.functions()) {
@@ -50,7 +50,7 @@ bool is_rust(const llvm::DWARFDie& unit) {
   return language == dwarf::DW_LANG_Rust || language == old_rust;
 }
 
-/// What the first entry of a unit says. Reading the others moves it, so no entry is kept here.
+/// The content of a unit's first entry. No entry is stored here, because reading the others moves it.
 struct unit_head {
   bool rust = false;
   std::string split_file;  ///< empty if the entries are in this file
@@ -73,21 +73,21 @@ class reader {
     const auto bodies = only_.empty() ? coroutine_addresses(file) : only_;
     const std::size_t before = report_.coroutines.size();
     budgets_ = read_budget_marks(file);
-    told_ = {};
+    records_ = {};
     missing_split_files_.clear();
-    for (const auto section : file.unloaded_sections_named(".tare.frames")) told_.add(section);
-    if (told_.refused() > 0) {
-      note(fmt::format("{}: {} of the compiler's own records in .tare.frames cannot be read and are left out",
-                       file.name(), told_.refused()));
+    for (const auto section : file.unloaded_sections_named(".tare.frames")) records_.add(section);
+    if (records_.refused() > 0) {
+      note(fmt::format("{}: {} of the compiler's records in .tare.frames cannot be read and are ignored", file.name(),
+                       records_.refused()));
     }
     has_await_table_ = false;
     if (!file.is_relocatable()) report_.build_id = file.build_id();
     for (const auto& section : file.sections_named(".tare.arena")) report_.arenas.push_back(section.address);
-    // Only of C++ coroutines do the symbols tell that there are none.
+    // Symbols can show that there are no coroutines only for C++.
     const bool none = !options_.rust && bodies.empty() && file.has_symbols();
     if (file.has_debug_information() && !none) {
       if (!file.is_x86_64()) {
-        note(fmt::format("{}: code for {} is not read: sizes and fields only", file.name(),
+        note(fmt::format("{}: code for {} cannot be read, so only sizes and fields are known", file.name(),
                          file.file().getFileFormatName().str()));
       }
       read_units(file, bodies);
@@ -138,7 +138,7 @@ class reader {
                         .decoder = *decoder_,
                         .pads = *pads,
                         .budgets = budgets_,
-                        .told = told_,
+                        .records = records_,
                         .liveness = options_.liveness,
                         .code = options_.code};
       if (rust) {
@@ -171,11 +171,11 @@ class reader {
     const auto& missing = missing_split_files_;
     if (missing.empty()) return;
     const std::string more = missing.size() > 1 ? fmt::format(" and {} more are", missing.size() - 1) : " is";
-    note(fmt::format("{}: the split debug information {}{} not there: keep the .dwo files, or pack them with dwp",
+    note(fmt::format("{}: the split debug information {}{} missing: keep the .dwo files, or pack them with dwp",
                      file.name(), missing.front(), more));
   }
 
-  /// Once all units are read: a vtable and the coroutine that it is of may be in two of them.
+  /// Called after all units have been read: a vtable and its coroutine may be in different units.
   void add_vtables(const image& file, std::size_t before, std::span<const rust_vtable> vtables) {
     std::map<std::pair<std::string, std::uint64_t>, std::uint32_t> by_type;
     for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
@@ -184,7 +184,7 @@ class reader {
       by_type.try_emplace({one.linkage_name, one.frame_bytes.value_or(0)}, static_cast<std::uint32_t>(i));
     }
     for (const auto& one : vtables) {
-      // Behind the function that drops the future come its size and its alignment: the file must agree.
+      // The function that drops the future is followed by size and alignment: these must match the file.
       std::array<std::uint64_t, 3> head{};
       const auto content = file.read(one.address, sizeof head);
       if (content.size() != sizeof head || one.bytes == 0) continue;
@@ -247,7 +247,7 @@ class reader {
     has_await_table_ = true;
   }
 
-  /// Where a function is declared, if the debug information knows it.
+  /// Where a function is declared, if the debug information says so.
   static source_line beginning_of(const function_symbol& function, image& file) {
     if (!file.has_debug_information()) return {};
     using kind = llvm::DILineInfoSpecifier;
@@ -257,14 +257,14 @@ class reader {
                                         : source_line{};
   }
 
-  /// Another function of the coroutine that `body`, which has this symbol, goes on with; 0 if there is none.
+  /// Another function of the coroutine that `body` with this symbol belongs to; 0 if there is none.
   static std::uint64_t address_of_part(const image& file, std::string_view symbol, const part_symbol& body,
                                        function_role role) {
     const std::string_view bare = without_clone_suffixes(symbol);
     const std::string_view stem = bare.substr(0, bare.find_last_of('.'));
     const std::string_view ending = role == function_role::destroy ? ".destroy" : ".cleanup";
     if (body.made_by == producer::gcc && role == function_role::cleanup) return 0;
-    // Of several copies those with the same suffix belong together.
+    // If there are several copies, those with the same suffix belong together.
     for (const std::string_view suffix : {symbol.substr(bare.size()), std::string_view()}) {
       const auto* found = file.function_named(fmt::format("{}{}{}", stem, ending, suffix));
       if (found != nullptr) return found->address;
@@ -272,7 +272,7 @@ class reader {
     return 0;
   }
 
-  /// Those that only the symbols tell of.
+  /// The coroutines that only the symbols describe.
   void add_unknown(image& file, std::size_t before) {
     std::unordered_set<std::uint64_t> known;
     for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
@@ -302,7 +302,7 @@ class reader {
     }
     if (unknown == 0) return;
     if (!file.has_debug_information()) {
-      note(fmt::format("{}: no debug information, so only sizes are known that the code tells: build with -g",
+      note(fmt::format("{}: no debug information, so only the sizes that the code requests are known: build with -g",
                        file.name()));
     } else if (missing_split_files_.empty()) {
       note(fmt::format(
@@ -317,7 +317,7 @@ class reader {
   coroutine_report report_;
   std::unique_ptr<disassembler> decoder_;
   std::vector<budget_mark> budgets_;              ///< of the file that is being read
-  compiler_records told_;                         ///< likewise
+  compiler_records records_;                      ///< likewise
   bool has_await_table_ = false;                  ///< likewise
   std::vector<std::string> missing_split_files_;  ///< likewise
 };
@@ -332,7 +332,7 @@ base::result<coroutine_report> read_all(image_file& file, const std::string& nam
                                            });
   if (!done_with_all) return std::unexpected(done_with_all.error());
   if (file.is_archive() && file.size() == refused)
-    return base::input_error(fmt::format("{} has no ELF file in it", name));
+    return base::input_error(fmt::format("{} contains no ELF file", name));
   return all.take();
 }
 

@@ -24,43 +24,43 @@ namespace tare::inspect {
 struct read_options {
   std::vector<std::filesystem::path> debug_folders;  ///< searched for separate debug files, before /usr/lib/debug
   bool liveness = true;                              ///< false: sizes, fields and awaits only
-  bool code = true;  ///< false: no code is read of frames that are described: sizes and fields, but no awaits
-  std::vector<std::uint64_t> only = {};  ///< only coroutines that are resumed at one of these addresses
-  bool rust = true;                      ///< false: only C++; then files without them are soon done with
-  /// Where there is no debug information, take what an await table in the file says in its place.
+  bool code = true;  ///< false: the code of described frames is not read: sizes and fields, but no awaits
+  std::vector<std::uint64_t> only = {};  ///< only coroutines with one of these resume addresses
+  bool rust = true;                      ///< false: only C++; files without coroutines are then skipped quickly
+  /// If the file has no debug information, use its await table instead.
   bool await_tables = false;
-  /// Also Rust's vtables of `dyn Future`. Futures that are no async functions are then coroutines without awaits.
+  /// Also read Rust's vtables of `dyn Future`. Futures that are not async functions become coroutines without awaits.
   bool future_vtables = false;
 };
 
-/// A TARE_FRAME_BUDGET that holds for no coroutine of the file.
+/// A TARE_FRAME_BUDGET that applies to no coroutine of the file.
 struct idle_budget {
-  source_line where;     ///< without a file: no debug information tells of the code that it is in
-  std::string function;  ///< the one that has this code now, readable; empty where that is not known
+  source_line where;     ///< without a file: its code has no debug information
+  std::string function;  ///< the function that contains this code, readable; empty if not known
   std::uint64_t bytes = 0;
   friend bool operator==(const idle_budget&, const idle_budget&) = default;
 };
 
 struct coroutine_report {
   std::vector<coroutine> coroutines;  ///< in no particular order
-  std::uint64_t functions = 0;        ///< how many functions there were to look at
-  bool stripped = false;              ///< a file has neither symbols nor debug information: nothing can be said of it
-  std::string build_id;               ///< of a file that has one; of an archive nobody's
+  std::uint64_t functions = 0;        ///< the number of functions that were examined
+  bool stripped = false;              ///< a file has neither symbols nor debug information
+  std::string build_id;               ///< empty if the file has none or is an archive
   std::vector<std::uint64_t> arenas;  ///< addresses of <tare/abi/arena.hpp>'s structure in a linked file
   std::vector<future_vtable> vtables;
-  /// Those whose coroutine was merged into its caller or optimized away, so that it has no frame; unless only some
-  /// coroutines were asked for.
+  /// Budgets whose coroutine was merged into its caller or optimized away, so that it has no frame. Empty if only some
+  /// coroutines were requested.
   std::vector<idle_budget> idle_budgets;
-  std::vector<std::string> notes;  ///< what could not be read, each once; one line each
+  std::vector<std::string> notes;  ///< what could not be read; one line each, without duplicates
 };
 
-/// The error is one line: not an ELF file, truncated, unreadable, for another machine. No debug information is no
-/// error: coroutines are then known by their symbols alone, their sizes where the code tells them, and a note says how
-/// to build.
+/// The error is one line: not an ELF file, truncated, unreadable, for another machine. Missing debug information is not
+/// an error: coroutines are then known only by their symbols and by the sizes that their code requests, and a note says
+/// how to build.
 [[nodiscard]] base::result<coroutine_report> read_coroutines(const std::filesystem::path& binary,
                                                              const read_options& options = {});
 
-/// The same of a file that is in memory; `name` is for messages and for finding what stands beside it.
+/// The same for a file in memory. `name` is used in messages and to find files beside it.
 [[nodiscard]] base::result<coroutine_report> read_coroutines(const std::string& name,
                                                              std::span<const std::uint8_t> content,
                                                              const read_options& options = {});

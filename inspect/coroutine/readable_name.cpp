@@ -32,7 +32,7 @@ std::size_t argument_end(std::string_view text, std::size_t at) {
   return at;
 }
 
-/// Removes ", std::allocator<...>" and its like, which are what the containers have unless told otherwise.
+/// Removes ", std::allocator<...>" and its like, which are default arguments of containers.
 void drop_default_arguments(std::string& text) {
   static constexpr std::array<std::string_view, 8> heads{
       ", std::allocator<", ", std::default_delete<",         ", std::less<", ", std::char_traits<", ", std::equal_to<",
@@ -56,7 +56,7 @@ void drop_default_arguments(std::string& text) {
   }
 }
 
-/// Behind the bracket that closes the one at `open`; the end of the text if none does.
+/// The position after the bracket that closes the one at `open`; the end of the text if there is none.
 std::size_t behind_brackets(std::string_view text, std::size_t open) {
   int depth = 0;
   for (std::size_t at = open; at < text.size(); ++at) {
@@ -91,7 +91,7 @@ void fold_lambdas(std::string& text) {
   }
 }
 
-/// g++ mangles a type that is local to a coroutine as one of its actor, "f.actor", which no demangler reads.
+/// g++ mangles a type local to a coroutine as a type of its actor, "f.actor", which demanglers cannot read.
 std::string without_actors(std::string_view symbol) {
   std::string text(without_clone_suffixes(symbol));
   constexpr std::string_view suffix = ".actor";
@@ -124,8 +124,8 @@ void fold_frames(std::string& text) {
   }
 }
 
-/// Of a lambda in a function template the demangler writes the template's return type in front: "task<int>
-/// f<int>(int)::{lambda}::operator()". The name begins behind the last blank before the first parameters.
+/// For a lambda in a function template the demangler puts the template's return type in front: "task<int>
+/// f<int>(int)::{lambda}::operator()". The name begins after the last space before the first parameters.
 void drop_return_type(std::string& text) {
   constexpr std::string_view nameless = "(anonymous namespace)";
   const std::string_view all = text;
@@ -137,7 +137,7 @@ void drop_return_type(std::string& text) {
     if (c == '<' || c == '(' || c == '[' || c == '{') ++depth;
     if (c == '>' || c == ')' || c == ']' || c == '}') --depth;
     if (depth != 0 || c != ' ') continue;
-    // What is behind it belongs to the name: "operator bool".
+    // The text after it belongs to the name: "operator bool".
     if (all.substr(0, at).ends_with("operator")) break;
     name = at + 1;
   }

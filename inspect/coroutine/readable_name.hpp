@@ -1,6 +1,6 @@
 #pragma once
 
-// Names as a person would write them.
+// Names of functions and types in readable form.
 
 #include <string>
 #include <string_view>

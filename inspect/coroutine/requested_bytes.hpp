@@ -1,6 +1,6 @@
 #pragma once
 
-// What the code says that allocates a frame. Internal to inspect/.
+// The size and alignment that the code requests for a frame. Internal to inspect/.
 
 #include "inspect/machine/function_flow.hpp"
 
@@ -9,12 +9,12 @@
 
 namespace tare::inspect {
 
-/// What a coroutine asks operator new for before anything else. Nothing where its first call is another: an operator
-/// new of the promise's own was inlined, say, and what that asks for is not the frame alone.
+/// The bytes that a coroutine requests from operator new in its first call. nullopt if its first call is another one:
+/// for example, if the promise's own operator new was inlined, which may request more than the frame.
 [[nodiscard]] std::optional<std::uint64_t> requested_bytes(const image& file, const disassembler& decoder,
                                                            const landing_pads& pads, const function_symbol& ramp);
 
-/// The alignment that it asks operator new for (-fcoro-aligned-allocation); nothing where it asks for none.
+/// The alignment that it requests from operator new (-fcoro-aligned-allocation); nullopt if it requests none.
 [[nodiscard]] std::optional<std::uint64_t> requested_alignment(const image& file, const function_flow& ramp);
 
 }  // namespace tare::inspect

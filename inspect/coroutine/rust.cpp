@@ -51,7 +51,7 @@ frame_field field_of(const llvm::DWARFDie& member) {
   return field;
 }
 
-/// The locals that a state keeps. Captured values are listed twice by rustc.
+/// The locals that a state holds. rustc lists captured values twice.
 std::vector<frame_field> fields_of(const llvm::DWARFDie& state, std::uint64_t frame_bytes) {
   std::vector<frame_field> fields;
   for (const auto& member : state.children()) {
@@ -67,7 +67,7 @@ std::vector<frame_field> fields_of(const llvm::DWARFDie& state, std::uint64_t fr
   return fields;
 }
 
-/// rustc's layout is exact: what a state has is alive, the rest of the frame is not.
+/// rustc's layout is exact: the fields of a state are alive, the rest of the frame is not.
 await_point describe(const std::vector<frame_field>& fields, std::uint64_t frame_bytes) {
   await_point point;
   point.known_by = evidence::compiler;

@@ -49,7 +49,7 @@ std::optional<std::uint64_t> static_address(const unit_context& unit, const llvm
 }
 
 /// Up to version 1.68 the environment of an async function is in a core::future::from_generator::GenFuture, and a
-/// future may be wrapped into another that adds nothing: what counts is the one inside.
+/// future may be the only member of another one: the innermost one is used.
 llvm::DWARFDie without_wrappers(llvm::DWARFDie type) {
   constexpr int most = 8;
   for (int steps = 0; steps < most && !is_async_environment(short_name(type)); ++steps) {

@@ -7,7 +7,7 @@ namespace {
 
 namespace dwarf = llvm::dwarf;
 
-// Nobody writes so; a broken file may say so.
+// Only a damaged file is nested this deep.
 constexpr int deepest_block = 256;
 
 std::vector<code_range> ranges_of(const llvm::DWARFDie& block) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// The variables of a function, each with the code that it is in scope in.
+// The variables of a function, each with the code in which it is in scope.
 
 #include "inspect/machine/function_flow.hpp"
 

@@ -147,7 +147,7 @@ class slot_namer {
       const std::uint64_t bytes = candidates_[range.variable].field.bytes;
       if (bytes == 0 || bytes > 8) continue;
       const auto first = std::ranges::lower_bound(instructions, range.where.begin, {}, &instruction::address);
-      // What the variable was just loaded from.
+      // The place from which the variable was just loaded.
       if (first != instructions.begin()) {
         const auto& before = *std::prev(first);
         const bool loads = before.next() == range.where.begin && before.loads && before.operand_count > 0 &&
@@ -156,7 +156,7 @@ class slot_namer {
         const auto place = static_cast<std::size_t>(std::prev(first) - instructions.begin());
         if (loads) vote(range.variable, frame_offset(function, place, memory_access::kind::read, bytes));
       }
-      // Where it is put while it is in the register.
+      // The place where it is stored while it is in the register.
       for (auto at = first; at != instructions.end() && at->address < range.where.end; ++at) {
         const bool stores = at->stores && at->what == operation::move && at->operand_count > 1 &&
                             at->operands[1].what == operand::kind::in_register && at->operands[1].general &&
@@ -247,7 +247,7 @@ class slot_namer {
   [[nodiscard]] bool may_be(const candidate& variable, const slot& place) const {
     const auto& field = into_.fields[place.field];
     const bool array = place.type_stem == array_stem;
-    // Of a class that another unit describes only the name is known here.
+    // If another unit describes the class, only its name is known here.
     const bool size_fits = variable.field.bytes == field.bytes || (variable.field.bytes == 0 && !array);
     if (variable.inlined || !size_fits) return false;
     if (array != (variable.type_stem == array_stem)) return false;
@@ -315,7 +315,7 @@ class slot_namer {
     return least;
   }
 
-  /// A class that no variable has is a temporary's: an awaiter, an argument, the task that is waited for.
+  /// A class without a variable belongs to a temporary: an awaiter, an argument, the awaited task.
   void name_the_rest() {
     for (auto& field : into_.fields) {
       if (field.kind != field_kind::unnamed) continue;

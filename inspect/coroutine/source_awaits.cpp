@@ -15,7 +15,7 @@ bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') |
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-/// Goes through C++ source, as far as brackets, words and lines need it.
+/// Scans C++ source for brackets, words and lines.
 class scanner {
  public:
   explicit scanner(std::string_view text) : text_(text) {}
@@ -33,7 +33,7 @@ class scanner {
     ++at_;
   }
 
-  /// Passes over spaces, comments and literals. Says whether there was one.
+  /// Skips spaces, comments and literals. Returns whether there were any.
   bool skip_what_is_no_code() {
     if (is_space(here())) {
       step();
@@ -51,7 +51,7 @@ class scanner {
       skip_raw();
       return true;
     }
-    // Behind a digit it separates thousands.
+    // After a digit it is a digit separator.
     if (here() == '"' || (here() == '\'' && !is_word(previous()))) {
       skip_quoted(here());
       return true;
@@ -132,7 +132,7 @@ class body_reader {
         step();
       }
     }
-    // Which of several on one line it is cannot be told.
+    // Several functions on one line cannot be distinguished.
     const bool same = std::ranges::all_of(found_, [&](const line_list& one) { return one == found_.front(); });
     return found_.empty() || !same ? line_list() : found_.front();
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-// The awaits of a coroutine as its source has them. Internal to inspect/.
+// The awaits in the source of a coroutine. Internal to inspect/.
 
 #include <cstdint>
 #include <filesystem>
@@ -9,15 +9,14 @@
 
 namespace tare::inspect {
 
-/// The lines of co_await and co_yield in the body of the function of that name whose declaration begins on this line,
-/// in order; without a name of the lambda that begins there. Those in lambdas inside it are the lambdas' own. Comments
-/// and literals are passed over. Empty if the name does not stand there, if the body does not end, and if several on
-/// the line are meant alike.
+/// The lines of co_await and co_yield, in order, in the body of the function with this name whose declaration begins on
+/// this line; for an empty name, of the lambda that begins there. Awaits of nested lambdas are not included. Comments
+/// and literals are skipped. Empty if the name is not there, if the body does not end, or if it is ambiguous.
 [[nodiscard]] std::vector<std::uint32_t> await_lines(std::string_view source, std::uint32_t begins,
                                                      std::string_view name);
 
-/// Where a source file is that the debug information names. A program that was compiled with -ffile-prefix-map names it
-/// relative to the checkout: then it is looked for in the folders above the binary, and at last in the working folder.
+/// The path of a source file that the debug information names. With -ffile-prefix-map its name is relative to the
+/// checkout: then it is searched for in the folders above the binary, and finally in the working folder.
 [[nodiscard]] std::filesystem::path find_source(const std::filesystem::path& named,
                                                 const std::filesystem::path& binary);
 

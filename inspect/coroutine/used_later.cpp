@@ -42,7 +42,7 @@ class solver {
  private:
   [[nodiscard]] later_use nothing() const { return later_use(effects_.atoms().count()); }
 
-  /// Goes backwards over one instruction.
+  /// Steps backwards over one instruction.
   void step_back(const function_effects& of, std::size_t instruction, later_use& use) const {
     if (const auto begins = of.begins.find(instruction); begins != of.begins.end()) {
       for (const std::size_t number : begins->second) use.join(later_[number]);
@@ -60,7 +60,7 @@ class solver {
     }
   }
 
-  /// What is used from the beginning of each block on.
+  /// The uses from the beginning of each block on.
   std::vector<later_use> uses_from_blocks(const function_effects& of, bool& within_limits) {
     const auto blocks = of.function->flow->blocks();
     std::vector<later_use> from(blocks.size(), nothing());

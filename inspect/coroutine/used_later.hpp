@@ -12,18 +12,19 @@
 
 namespace tare::inspect {
 
-/// For each atom: is it read later, does its address go somewhere later, and is anything at all done to it later.
+/// For each atom: whether it is read later, whether its address is passed on later, and whether it is used at all
+/// later.
 struct later_use {
   llvm::BitVector read;
   llvm::BitVector passed;
   llvm::BitVector touched;
 
   explicit later_use(unsigned atoms) : read(atoms), passed(atoms), touched(atoms) {}
-  /// Says whether that changed anything.
+  /// Returns whether that changed anything.
   bool join(const later_use& other);
 };
 
-/// For each of the awaits; empty if that takes too much work.
+/// One element per await; empty if that takes too much work.
 [[nodiscard]] std::optional<std::vector<later_use>> find_used_later(const frame_source& source,
                                                                     const std::vector<found_await>& awaits,
                                                                     const coroutine& of, const frame_effects& effects,

@@ -19,7 +19,7 @@ namespace dwarf = llvm::dwarf;
 
 constexpr std::size_t max_variables = 20'000;
 
-/// "Aw0", "Is", "Fs", "T001": the objects that g++ waits with.
+/// "Aw0", "Is", "Fs", "T001": g++'s names of awaiters.
 bool is_gcc_awaiter(std::string_view name) {
   if (name == "Is" || name == "Fs") return true;
   const std::string_view number = name.starts_with("Aw") ? name.substr(2) : name.starts_with("T") ? name.substr(1) : "";
@@ -73,7 +73,7 @@ class variable_finder {
     const auto type = type_of(variable);
     const std::uint64_t whole = type_bytes(type);
     const bool artificial = dwarf::toUnsigned(variable.find(dwarf::DW_AT_artificial), 0) != 0;
-    // g++ marks the copies of parameters so as well; their names are the parameters'.
+    // g++ also marks the copies of parameters like this; they have the parameters' names.
     const bool temporary = name.empty() || (name == "this" && inlined) || name.starts_with("D.") ||
                            is_gcc_awaiter(name) || (artificial && !gcc_ && name != "this");
     for (const auto& location : *locations) {
@@ -84,7 +84,7 @@ class variable_finder {
       } else if (!scope.empty()) {
         where = scope.front().begin;
       }
-      // A location without a range is for the whole scope, but the registers are set up only after its beginning.
+      // A location without a range applies to the whole scope, but registers are set up only after its beginning.
       const machine_state* state = state_for(location.Range.has_value(), where, scope);
       if (state == nullptr) continue;
       const auto base = frame_base_of(function_->die, *state);

@@ -9,13 +9,13 @@ namespace tare::inspect {
 struct scoped_variable {
   frame_field field;
   std::vector<code_range> scope;
-  std::uint64_t scope_bytes = 0;  ///< how much code that is: the innermost scope has the least
+  std::uint64_t scope_bytes = 0;  ///< bytes of code in its scope: the innermost scope has the fewest
   bool inlined = false;           ///< of a function that was inlined into the coroutine
 
   [[nodiscard]] bool in_scope_at(std::uint64_t address) const;
 };
 
-/// Those whose place in the frame can be told. The functions' flows must be there.
+/// The variables whose place in the frame is known. The flows of the functions must have been computed.
 [[nodiscard]] std::vector<scoped_variable> find_variables(const frame_source& source, std::uint64_t frame_bytes);
 
 }  // namespace tare::inspect

@@ -35,7 +35,7 @@ class solver {
     const auto start = from_ramp();
     if (!start) return false;
     for (std::size_t number = 0; number < awaits_.size(); ++number) {
-      // Where it is suspended was not found, or that is in a ramp that was inlined: anything may have been touched.
+      // The beginning of the suspension was not found, or is in an inlined ramp: anything may have been accessed.
       if (awaits_[number].sites.empty()) earlier_[number] = everything();
     }
     for (bool changed = true; changed;) {
@@ -60,7 +60,7 @@ class solver {
 
   [[nodiscard]] bool is_gcc() const { return source_.made_by == producer::gcc; }
 
-  /// What the ramp put into the frame for the first resumption; empty if that takes too much work.
+  /// What the ramp wrote into the frame before the first resumption; empty if that takes too much work.
   std::optional<earlier_use> from_ramp() {
     earlier_use found(atoms_);
     bool ramp_known = false;
@@ -76,7 +76,7 @@ class solver {
         return std::nullopt;
       }
     }
-    // If the ramp was inlined somewhere, anything may have been put into the frame before the first await.
+    // If the ramp was inlined somewhere, anything may have been written into the frame before the first await.
     return ramp_known ? found : everything();
   }
 
@@ -90,12 +90,12 @@ class solver {
     return true;
   }
 
-  /// What may be touched after a suspension began, before the function is left.
+  /// What may be accessed between the beginning of a suspension and the return from the function.
   void touch_after(const function_effects& of, std::size_t instruction, std::size_t number, earlier_use& use) const {
     const auto& flow = *of.function->flow;
     const auto first = flow.block_of(flow.instructions()[instruction].address);
     if (!first) return;
-    // Where the next suspension begins, this one is over.
+    // At the beginning of the next suspension, this one has ended.
     const auto is_over = [&](std::size_t i) {
       const auto begins = of.begins.find(i);
       return i != instruction && begins != of.begins.end() &&
@@ -117,7 +117,7 @@ class solver {
     }
   }
 
-  /// Where a suspension begins, with what was touched until then.
+  /// The beginnings of suspensions, with what was accessed until then.
   void begin_suspension(const function_effects& of, std::size_t instruction, const earlier_use& use, bool& changed) {
     const auto begins = of.begins.find(instruction);
     if (begins == of.begins.end()) return;

@@ -30,7 +30,7 @@ line_rows::line_rows(llvm::DWARFContext& context, llvm::DWARFUnit& unit) {
                        .ends_sequence = row.EndSequence != 0});
     }
   }
-  // Damaged tables may have sequences that run into each other.
+  // Damaged tables may have overlapping sequences.
   if (!std::ranges::is_sorted(rows_, {}, &line_row::address)) std::ranges::sort(rows_, {}, &line_row::address);
 }
 
@@ -54,7 +54,7 @@ std::string line_rows::file(std::uint64_t number) const {
     std::string name;
     if (table_->getFileNameByIndex(number, folder_, llvm::DILineInfoSpecifier::FileLineInfoKind::AbsoluteFilePath,
                                    name)) {
-      // Compilers write the paths that they were given, with all their "..".
+      // Compilers record paths as given, including "..".
       place->second = std::filesystem::path(name).lexically_normal().string();
     }
   }

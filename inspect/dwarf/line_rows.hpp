@@ -1,6 +1,6 @@
 #pragma once
 
-// Which source line an instruction of a unit comes from.
+// The source lines of the instructions of a unit.
 
 #include "inspect/facts/coroutine.hpp"
 
@@ -33,7 +33,7 @@ class line_rows {
   [[nodiscard]] const line_row* at(std::uint64_t address) const;
   /// Rows by address.
   [[nodiscard]] const std::vector<line_row>& rows() const noexcept { return rows_; }
-  /// Those from `begin` to before `end`.
+  /// The rows from `begin` to before `end`.
   [[nodiscard]] std::span<const line_row> between(std::uint64_t begin, std::uint64_t end) const;
   [[nodiscard]] std::string file(std::uint64_t number) const;
 

@@ -33,7 +33,7 @@ class evaluation {
 
   enum class outcome : std::uint8_t {
     followed,
-    not_of_the_frame,  ///< an operation that says nothing about memory of this frame
+    not_of_the_frame,  ///< an operation that does not refer to memory of this frame
     damaged,
   };
   outcome step(const llvm::DWARFExpression::Operation& operation) {
@@ -141,7 +141,7 @@ class evaluation {
     return plus(state_.registers[register_index(which)], distance);
   }
 
-  /// Where in memory the variable is; empty if it is elsewhere.
+  /// The address of the variable; empty if it is not in memory.
   [[nodiscard]] std::optional<value> address() const {
     if (stack_.empty() || is_value_ || in_register_) return std::nullopt;
     return stack_.back();
@@ -150,7 +150,7 @@ class evaluation {
   const machine_state& state_;
   const std::optional<value>& frame_base_;
   std::vector<std::optional<value>> stack_;
-  bool is_value_ = false;  ///< what is on the stack is the variable itself, not where it is
+  bool is_value_ = false;  ///< the value on the stack is the variable itself, not its address
   bool in_register_ = false;
   bool in_pieces_ = false;
   std::uint64_t located_bytes_ = 0;

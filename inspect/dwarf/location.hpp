@@ -1,6 +1,6 @@
 #pragma once
 
-// Where a variable is, for what is known about the machine at that place in the code.
+// The location of a variable, given the known state of the machine at an instruction.
 
 #include "inspect/machine/value.hpp"
 
@@ -20,14 +20,14 @@ struct located_piece {
   std::uint64_t bytes = 0;       ///< 0: all of it
 };
 
-/// The parts of it that are in memory; parts in registers and constants are left out.
+/// The parts of the variable in memory, without parts in registers and constants.
 [[nodiscard]] std::vector<located_piece> locate(llvm::ArrayRef<std::uint8_t> expression, const machine_state& state,
                                                 const std::optional<value>& frame_base, std::uint8_t address_bytes);
 
 /// DW_AT_frame_base of a function.
 [[nodiscard]] std::optional<value> frame_base_of(const llvm::DWARFDie& function, const machine_state& state);
 
-/// A register by DWARF's numbering of x86-64.
+/// A register by its DWARF number for x86-64.
 [[nodiscard]] std::int8_t register_of_dwarf(std::uint64_t number);
 
 }  // namespace tare::inspect

@@ -28,7 +28,7 @@ bool is_class(const llvm::DWARFDie& type) {
 
 std::optional<std::uint64_t> alignment_of(llvm::DWARFDie type, int depth);
 
-/// The strictest of its parts, bases included; nothing if one of them is not known.
+/// The strictest alignment of its parts, bases included; nullopt if one of them is not known.
 std::optional<std::uint64_t> alignment_of_parts(const llvm::DWARFDie& type, int depth) {
   std::uint64_t strictest = 1;
   std::size_t parts = 0;
@@ -45,8 +45,9 @@ std::optional<std::uint64_t> alignment_of_parts(const llvm::DWARFDie& type, int 
 std::optional<std::uint64_t> alignment_of(llvm::DWARFDie type, int depth) {
   type = without_aliases(type, true);
   if (!type.isValid() || depth > deepest || type.find(dwarf::DW_AT_declaration)) return std::nullopt;
-  if (const auto told = dwarf::toUnsigned(type.find(dwarf::DW_AT_alignment)); told && std::has_single_bit(*told)) {
-    return told;
+  if (const auto alignment = dwarf::toUnsigned(type.find(dwarf::DW_AT_alignment));
+      alignment && std::has_single_bit(*alignment)) {
+    return alignment;
   }
   switch (type.getTag()) {
     case dwarf::DW_TAG_pointer_type:
@@ -73,7 +74,7 @@ std::optional<std::uint64_t> alignment_of(llvm::DWARFDie type, int depth) {
 
 std::uint64_t rounded_up(std::uint64_t bytes, std::uint64_t to) { return (bytes + to - 1) / to * to; }
 
-/// In the order of their declaration; nothing if the class is not a plain one.
+/// The members in the order of their declaration; nullopt if the class is not plain.
 std::optional<std::vector<class_member>> members_of(const llvm::DWARFDie& type) {
   std::vector<class_member> members;
   for (const auto& child : type.children()) {

@@ -16,8 +16,8 @@ namespace dwarf = llvm::dwarf;
 
 constexpr int deepest = 64;
 
-/// Whether the type printer, which does not check, may start here: following DW_AT_type and the parents comes to an
-/// end, and clang's short form of a template's name ("_STN|name|<int>") has all its parts.
+/// Whether the type printer, which does not check its input, may start here: the chains of DW_AT_type and of parents
+/// end, and clang's short form of a template's name ("_STN|name|<int>") is complete.
 bool is_bounded(llvm::DWARFDie type, int depth) {
   for (int steps = 0; type.isValid(); ++steps) {
     if (steps > depth) return false;
@@ -150,7 +150,7 @@ source_line declaration(const llvm::DWARFDie& die) {
   const auto line = dwarf::toUnsigned(holder_of(die, dwarf::DW_AT_decl_line).find(dwarf::DW_AT_decl_line), 0);
   if (line == 0) return where;
   where.line = static_cast<std::uint32_t>(line);
-  // The number of a file is one of the unit that has it, which may be another than the entry's.
+  // The number of a file refers to the unit with the attribute, which may not be the entry's unit.
   const auto holder = holder_of(die, dwarf::DW_AT_decl_file);
   const auto number = dwarf::toUnsigned(holder.find(dwarf::DW_AT_decl_file));
   if (!number) return where;

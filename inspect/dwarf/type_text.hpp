@@ -1,6 +1,6 @@
 #pragma once
 
-// Names and sizes of types, and other questions to a debugging information entry.
+// Names and sizes of types, and other properties of entries of the debug information.
 
 #include "inspect/facts/coroutine.hpp"
 
@@ -13,10 +13,10 @@
 
 namespace tare::inspect {
 
-/// "std::vector<int>"; "?" where there is none.
+/// "std::vector<int>"; "?" if there is no type.
 [[nodiscard]] std::string type_text(llvm::DWARFDie type);
 
-/// 0 where it does not say. Damaged information may be a circle, so this looks no deeper than 64 types.
+/// 0 if it is not known. Damaged information may contain a cycle, so this looks no deeper than 64 types.
 [[nodiscard]] std::uint64_t type_bytes(llvm::DWARFDie type);
 
 /// Its name, also from the entry that it refers to.
@@ -29,8 +29,8 @@ namespace tare::inspect {
 /// The type behind typedefs, and with `also_const` behind const too; behind so many of them at most.
 [[nodiscard]] llvm::DWARFDie without_aliases(llvm::DWARFDie type, bool also_const = false, int most = 16);
 
-/// Where the type is described in the file's debug information, for `image::entry_at`; 0 if it is in a .dwo file, or
-/// there is none.
+/// The offset of the type's entry in the file's debug information, for `image::entry_at`; 0 if it is in a .dwo file or
+/// does not exist.
 [[nodiscard]] std::uint64_t entry_of(const llvm::DWARFDie& type);
 
 [[nodiscard]] source_line declaration(const llvm::DWARFDie& die);

@@ -33,7 +33,7 @@ std::int64_t signed_from(std::span<const std::byte> bytes) {
   return unused >= 64 ? 0 : static_cast<std::int64_t>(number << unused) >> unused;
 }
 
-/// In quotes, up to the first null if there is one; what cannot be printed as \x12.
+/// In quotes, up to the first null if there is one; unprintable characters as \x12.
 std::string quoted(std::string_view text, bool cut) {
   std::string out = "\"";
   for (const char letter : text) {
@@ -82,7 +82,7 @@ class writer {
  private:
   /// A member.
   struct part {
-    std::string name;  ///< empty where it has none
+    std::string name;  ///< empty if it has none
     std::string value;
   };
 
@@ -151,7 +151,7 @@ class writer {
     return out;
   }
 
-  /// Text in memory; up to its null if the length is not known.
+  /// Text in memory; up to the first null if the length is not known.
   [[nodiscard]] std::optional<std::string> text_at(std::uint64_t address, std::optional<std::uint64_t> length) const {
     std::string text(std::min<std::uint64_t>(length.value_or(max_text), max_text), '\0');
     const auto read = memory_.read(address, std::as_writable_bytes(std::span(text)));
@@ -192,7 +192,7 @@ class writer {
     }
     std::vector<part> parts;
     collect(type, bytes, depth, parts);
-    // A class that only wraps something else is written as that.
+    // A class with one member is shown as that member.
     if (parts.size() == 1) return parts.front().value;
     std::string out = "{";
     for (const auto& one : parts) {
@@ -260,7 +260,7 @@ std::string value_text(const llvm::DWARFDie& type, std::span<const std::byte> by
   constexpr std::size_t longest = 400;
   std::string text = writer(memory).text(type, bytes, 0);
   if (text.size() > longest) {
-    // Not in the middle of a character.
+    // Do not cut a multi-byte character.
     std::size_t end = longest;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80) --end;
     text.resize(end);

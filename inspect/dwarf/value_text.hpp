@@ -1,6 +1,6 @@
 #pragma once
 
-// The value of an object as a person would write it, from its bytes and its type.
+// The value of an object as readable text, from its bytes and its type.
 
 #include "inspect/memory/address_space.hpp"
 
@@ -12,9 +12,9 @@
 
 namespace tare::inspect {
 
-/// Numbers, names of enumerators, addresses, text of std::string and char arrays, and of classes the members in braces.
-/// `memory` is where pointers to text lead. Whatever the bytes and the type are, the text is short and one line:
-/// what is nested deep or long is cut with "…". Empty where the type says nothing.
+/// Numbers, names of enumerators, addresses, the text of std::string and char arrays, and the members of classes in
+/// braces. `memory` is used to follow pointers to text. Whatever the bytes and the type are, the text is one short
+/// line: deeply nested or long parts are cut with "…". Empty if the type is not known.
 [[nodiscard]] std::string value_text(const llvm::DWARFDie& type, std::span<const std::byte> bytes,
                                      const address_space& memory);
 

@@ -11,7 +11,7 @@ namespace tare::inspect {
 namespace {
 
 constexpr std::uint64_t min_bytes = 32;
-/// What stays in the place of what is moved out of a frame: a reference, a handle.
+/// The bytes that remain when something is moved out of a frame: a reference or a handle.
 constexpr std::uint64_t handle_bytes = 8;
 
 /// Bytes of one variable at one await, by state.
@@ -24,7 +24,7 @@ struct variable_bytes {
   field_kind kind = field_kind::unnamed;
 };
 
-/// Variables of the same name are told apart by where they are declared.
+/// Variables with the same name are distinguished by their declaration.
 using variable_key = std::pair<std::string, std::uint32_t>;
 
 std::map<variable_key, variable_bytes> by_variable(const await_point& await) {
@@ -47,19 +47,19 @@ struct variable_life {
   std::string type;
   std::uint64_t bytes = 0;
   bool needed = false;                  ///< used after one of the awaits
-  const await_point* before = nullptr;  ///< the last await with a use afterwards that may be the first of all
+  const await_point* before = nullptr;  ///< the last await before what may be the first use
   const await_point* last = nullptr;    ///< the first await without a use afterwards
 };
 
 std::string line_name(const await_point& await) { return fmt::format(":{}", await.where.line); }
 
-/// A frame has one size: a variable leaves it only if it is needed across no await at all.
+/// A frame has a fixed size: a variable leaves it only if no await needs it.
 void advise_to_end(const std::map<variable_key, variable_life>& lives, std::vector<advice>& into) {
   for (const auto& [name, life] : lives) {
     if (life.needed || life.last == nullptr || life.bytes < min_bytes) continue;
     std::string message = fmt::format(
-        "'{}' ({}) is kept across this await, but no use of it afterwards was seen: end its scope before the await, "
-        "if nothing has kept its address",
+        "'{}' ({}) is held across this await, but no later use of it was found: end its scope before the await, "
+        "unless something has kept its address",
         name.first, life.type);
     if (life.before != nullptr) message += fmt::format(", and begin it after the one at {}", line_name(*life.before));
     into.push_back({.where = life.last->where, .bytes = life.bytes, .certain = false, .message = std::move(message)});
@@ -70,7 +70,7 @@ bool is_known(const await_point& await) {
   return await.kind == suspension::await && await.known_by != evidence::whole_frame;
 }
 
-/// Whether a variable is of use at one of the awaits.
+/// Whether a variable is needed at one of the awaits.
 bool is_kept(const coroutine& one, const std::string& name) {
   return std::ranges::any_of(one.awaits, [&](const await_point& await) {
     return is_known(await) && std::ranges::any_of(await.variables, [&](const variable_at_await& part) {
@@ -85,14 +85,14 @@ void advise_to_reorder(const coroutine& one, std::vector<advice>& into) {
     into.push_back({.where = loose.type_declared,
                     .bytes = loose.bytes,
                     .certain = true,
-                    .message = fmt::format("'{}' is kept across an await with padding: {} takes fewer bytes with its "
-                                           "members in the order of their alignment, the strictest first",
+                    .message = fmt::format("'{}' is held across an await with padding: {} takes fewer bytes with its "
+                                           "members ordered by alignment, the strictest first",
                                            loose.name, loose.type)});
   }
 }
 
-/// A callee whose frame was merged into this one takes its bytes at every await, and not only where it is waited for.
-/// Only likely: kept apart it has a handle here, of a word or two.
+/// The frame of a merged callee takes its bytes at every await, not only at the await of the callee. The saving is only
+/// likely: a separate callee has a handle in this frame, of one or two words.
 void advise_to_part(const coroutine& one, std::vector<advice>& into) {
   for (const auto& child : one.fields) {
     if (child.kind != field_kind::child || child.bytes < min_bytes || one.made_by != producer::clang) continue;
@@ -110,8 +110,8 @@ void advise_to_part(const coroutine& one, std::vector<advice>& into) {
         {.where = idle->where,
          .bytes = child.bytes - handle_bytes,
          .certain = false,
-         .message = fmt::format("the frame of {} was merged into this one, which has its bytes at this await "
-                                "as well: [[gnu::noinline]] keeps it apart, alive only while it is awaited",
+         .message = fmt::format("the frame of {} was merged into this one, which holds its bytes at this await "
+                                "too: [[gnu::noinline]] keeps it separate, alive only while it is awaited",
                                 child.name)});
   }
 }
@@ -134,7 +134,7 @@ std::vector<advice> advise(const coroutine& one) {
       auto& life = lives[name];
       life.type = bytes.type;
       life.bytes = std::max(life.bytes, bytes.live + bytes.held);
-      // While it is suspended, whoever has been given the address may use it.
+      // While the coroutine is suspended, others that have the address may use the variable.
       if (bytes.live != 0 || bytes.lent || (bytes.touched_later && life.last != nullptr)) {
         life.needed = true;
       } else if (bytes.touched_later) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// What would make a frame lighter.
+// Advice on how to make a frame lighter.
 
 #include "inspect/facts/coroutine.hpp"
 
@@ -12,12 +12,12 @@ namespace tare::inspect {
 
 struct advice {
   source_line where;
-  std::uint64_t bytes = 0;  ///< that would not be kept any more
-  bool certain = false;     ///< false: likely, from what the machine code shows
+  std::uint64_t bytes = 0;  ///< that the frame would no longer need
+  bool certain = false;     ///< false: likely, judged by the machine code
   std::string message;      ///< one line
 };
 
-/// The heaviest first. Only what concerns at least 32 bytes; of the padding in a class at least 8.
+/// The advice that saves most comes first. Only savings of at least 32 bytes are listed; for padding in a class, 8.
 [[nodiscard]] std::vector<advice> advise(const coroutine& one);
 
 }  // namespace tare::inspect

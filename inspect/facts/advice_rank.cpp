@@ -10,14 +10,14 @@
 namespace tare::inspect {
 namespace {
 
-/// Whether a coroutine is one that a program begins with.
+/// Whether a program starts with this coroutine.
 bool begins_program(const coroutine& one) {
   constexpr std::array<std::string_view, 6> beginnings{"main::",   "main(",  "async_main(",
                                                        "co_main(", "amain(", "tare::detail::keep_outcome<"};
   return std::ranges::any_of(beginnings, [&](std::string_view with) { return one.name.starts_with(with); });
 }
 
-/// By number: whether there is one frame of a coroutine at most, as far as is known of who awaits it.
+/// Per coroutine: whether it has at most one frame, judged by the coroutines that await it.
 std::vector<bool> exist_once(std::span<const coroutine> all) {
   const chains ways(all);
   std::vector<std::vector<std::size_t>> parents(all.size());

@@ -16,7 +16,7 @@ namespace tare::inspect {
 namespace {
 
 constexpr std::uint64_t max_budget = std::uint64_t{1} << 40;
-/// The library's matcher recurses once for each character, so it is not given endless names.
+/// std::regex recurses for each character, so names are cut.
 constexpr std::size_t longest_matched_name = 4096;
 
 class budget_reader {
@@ -66,7 +66,7 @@ class budget_reader {
     try {
       return std::regex(*value, std::regex::ECMAScript | std::regex::optimize);
     } catch (const std::regex_error& wrong) {
-      complain(node, fmt::format("'{}' is no regular expression: {}", key, wrong.what()));
+      complain(node, fmt::format("'{}' is not a regular expression: {}", key, wrong.what()));
       return std::regex();
     }
   }
@@ -186,7 +186,7 @@ std::vector<violation> check_budgets(std::span<const coroutine> all, std::span<c
                            .rule = "await",
                            .bytes = kept,
                            .limit = *rule.await,
-                           .message = fmt::format("{} keeps {} bytes across this await, {} above its budget of {}{}",
+                           .message = fmt::format("{} holds {} bytes across this await, {} above its budget of {}{}",
                                                   one.name, kept, kept - *rule.await, *rule.await, head_of(rule))});
         }
       }
@@ -197,7 +197,7 @@ std::vector<violation> check_budgets(std::span<const coroutine> all, std::span<c
              .rule = "chain",
              .bytes = ways->heaviest(i),
              .limit = *rule.chain,
-             .message = fmt::format("{} and what it waits for take {} bytes, {} above the budget of {}{}", one.name,
+             .message = fmt::format("{} and what it awaits take {} bytes, {} above the budget of {}{}", one.name,
                                     ways->heaviest(i), ways->heaviest(i) - *rule.chain, *rule.chain, head_of(rule))});
       }
     }

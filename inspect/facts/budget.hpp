@@ -1,15 +1,15 @@
 #pragma once
 
-// What frames may weigh, as a TOML file:
+// Budgets of frames, in a TOML file:
 //
 //   [[budget]]
 //   match = "^server::"        # a regular expression for the coroutine's name; or
-//   file = "/service/"         # one for its source file; with both, both must fit
+//   file = "/service/"         # one for its source file; with both, both must match
 //   frame = 256                # bytes, or a text such as "1 KiB"
 //   await = 128                # live and held bytes at any one await
-//   chain = "1 KiB"            # its frame and those of all that it waits for, on the heaviest way down
+//   chain = "1 KiB"            # its frame and those of all that it awaits, on the heaviest path
 //
-// Every budget that fits a coroutine holds for it.
+// Every budget that matches a coroutine applies to it.
 
 #include "base/error.hpp"
 #include "inspect/facts/coroutine.hpp"
@@ -40,16 +40,16 @@ struct budget {
 
 /// An error begins with the file and the line: "tare.toml:4: unknown key 'frmae'".
 [[nodiscard]] base::result<std::vector<budget>> read_budgets(const std::filesystem::path& file);
-/// The same from text; `file` is for messages.
+/// The same from text; `file` is used in messages.
 [[nodiscard]] base::result<std::vector<budget>> parse_budgets(std::string_view text, const std::filesystem::path& file);
 
-/// "1 KiB", "4096", "2 kB": bytes. Nothing if it is no size.
+/// "1 KiB", "4096", "2 kB": bytes. nullopt if it is not a size.
 [[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
-/// A budget that a coroutine is above.
+/// A coroutine that exceeds a budget.
 struct violation {
   const coroutine* of = nullptr;
-  source_line where;  ///< where to look: the coroutine, or the await
+  source_line where;  ///< the coroutine or the await
   std::string rule;   ///< "frame", "await", "chain", "ratchet", "declared"
   std::uint64_t bytes = 0;
   std::uint64_t limit = 0;

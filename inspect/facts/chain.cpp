@@ -24,7 +24,7 @@ chains::chains(std::span<const coroutine> all)
 }
 
 std::uint64_t chains::weigh(std::size_t root) {
-  // With a stack of its own: chains in generated code may be deep.
+  // With an explicit stack, because chains in generated code may be deep.
   struct step {
     std::size_t coroutine;
     std::size_t next_child;
@@ -44,7 +44,7 @@ std::uint64_t chains::weigh(std::size_t root) {
       continue;
     }
     std::uint64_t below = 0;
-    // rustc's futures have their children inside: nothing is added.
+    // rustc's futures contain their children, so nothing is added.
     const bool inside = all_[top.coroutine].made_by == producer::rustc;
     for (const std::size_t child : children) {
       if (!inside && state_[child] == 2) below = std::max(below, weights_[child]);

@@ -1,6 +1,6 @@
 #pragma once
 
-// Frames that are suspended together: a coroutine that waits for another one, down to the leaf.
+// Chains of frames that are suspended together: a coroutine awaits another one, down to the leaf.
 
 #include "inspect/facts/coroutine.hpp"
 
@@ -12,17 +12,17 @@
 
 namespace tare::inspect {
 
-/// Who waits for whom, as far as the calls in the binary tell: a callee that is chosen at run time is not known.
+/// Which coroutine awaits which, according to the calls in the binary: callees chosen at run time are not known.
 class chains {
  public:
-  /// Refers to the coroutines; they must outlive it.
+  /// Keeps a reference to the coroutines, which must outlive it.
   explicit chains(std::span<const coroutine> all);
 
-  /// The frames of a coroutine and of its heaviest way down, in bytes. A coroutine that waits for itself counts once.
+  /// The bytes of a coroutine's frame and of its heaviest path. A coroutine that awaits itself counts once.
   [[nodiscard]] std::uint64_t heaviest(std::size_t coroutine) const { return weights_[coroutine]; }
-  /// The child on that way; nothing at its end.
+  /// The child on that path; nullopt at its end.
   [[nodiscard]] std::optional<std::size_t> heaviest_child(std::size_t coroutine) const;
-  /// All that it may wait for, each once.
+  /// All coroutines that it may await, without duplicates.
   [[nodiscard]] const std::vector<std::size_t>& children(std::size_t coroutine) const { return children_[coroutine]; }
 
  private:

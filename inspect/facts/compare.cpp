@@ -16,8 +16,8 @@ std::int64_t frame_of(const coroutine* one) {
   return one == nullptr ? 0 : static_cast<std::int64_t>(one->frame_bytes.value_or(0));
 }
 
-/// A type as all compilers write it: numbers among the arguments of a template without the suffix that clang and
-/// newer g++ give them (512UL), and whole numbers by their short names.
+/// A type in a form that is equal for all compilers: numbers in template arguments without the suffix of clang and
+/// newer g++ (512UL), and integer types by their short names.
 std::string plain_type(std::string_view text) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 6> long_names{{
       {"long long unsigned int", "unsigned long long"},
@@ -48,14 +48,14 @@ std::string plain_type(std::string_view text) {
         std::ranges::find_if_not(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), is_word) - text.begin());
     std::string_view word = text.substr(at, end - at);
     at = end;
-    // A number's suffix only: not of names, nor of hexadecimal digits, which these letters are none of.
+    // Only suffixes of numbers; these letters are not hexadecimal digits.
     if (word.front() >= '0' && word.front() <= '9') word = word.substr(0, word.find_last_not_of("uUlL") + 1);
     plain += word;
   }
   return plain;
 }
 
-/// Bytes by name and type: a compiler numbers fields without a name, and these numbers mean nothing.
+/// Bytes by name and type, without the arbitrary numbers that a compiler gives to unnamed fields.
 std::map<std::pair<std::string, std::string>, std::uint64_t> bytes_by_name(const coroutine* one) {
   std::map<std::pair<std::string, std::string>, std::uint64_t> bytes;
   if (one == nullptr) return bytes;
@@ -94,7 +94,7 @@ std::map<std::string_view, const coroutine*> by_name(std::span<const coroutine> 
   std::map<std::string_view, const coroutine*> names;
   for (const auto& one : all) {
     auto& place = names[one.linkage_name];
-    // Of several copies of an inline coroutine the largest stands for all.
+    // Of several copies of an inline coroutine, the largest is used.
     if (place == nullptr || one.frame_bytes.value_or(0) > place->frame_bytes.value_or(0)) place = &one;
   }
   return names;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What changed between two builds.
+// The changes of frames between two builds.
 
 #include "inspect/facts/coroutine.hpp"
 
@@ -14,7 +14,7 @@ namespace tare::inspect {
 struct changed_field {
   std::string name;
   std::string type;
-  std::uint64_t before = 0;  ///< bytes; 0: not there
+  std::uint64_t before = 0;  ///< bytes; 0: does not exist
   std::uint64_t after = 0;
 };
 

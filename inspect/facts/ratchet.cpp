@@ -52,8 +52,8 @@ violation growth(const coroutine& one, std::uint64_t before, std::string_view wh
 void check_name(std::vector<const coroutine*> now, std::vector<std::uint64_t> before, std::vector<violation>& into) {
   std::string why;
   if (now.size() != before.size()) {
-    why =
-        fmt::format(" (there are {} of this name, and were {}: if it is new, record again)", now.size(), before.size());
+    why = fmt::format(" ({} have this name, and {} had it when recorded: if it is new, record again)", now.size(),
+                      before.size());
     std::ranges::sort(now, std::ranges::greater{}, [](const coroutine* one) { return bytes_of(*one); });
     std::ranges::sort(before, std::ranges::greater{});
   }
@@ -119,7 +119,7 @@ base::result<ratchet> parse_ratchet(std::string_view text, const std::filesystem
     return base::input_error(fmt::format("{}:{}: {}", file.string(), line, what));
   };
   const auto* table = top["frames"].as_table();
-  if (table == nullptr) return wrong(1, "no [frames]: this is no file of tare check --record");
+  if (table == nullptr) return wrong(1, "no [frames]: this is not a file of tare check --record");
   for (const auto& [key, value] : top) {
     if (key.str() != "frames") return wrong(key.source().begin.line, fmt::format("unknown key '{}'", key.str()));
   }

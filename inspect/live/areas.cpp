@@ -5,16 +5,16 @@
 namespace tare::inspect {
 namespace {
 
-/// Larger ones are the shadows of sanitizers: to ask which of their pages are there would take minutes.
+/// Larger regions are shadow memory of sanitizers: to query which of their pages exist would take minutes.
 constexpr std::uint64_t max_region = std::uint64_t{256} << 30U;
 
-/// Cuts a region into what can be told of its parts. `stacks` are by their ends; `guarded` says whether memory that
-/// nobody may touch lies below, as it does below the stack of a thread.
+/// Divides a region into areas. `stacks` are sorted by their ends; `guarded` says whether inaccessible memory lies
+/// below the region, as it does below the stack of a thread.
 std::vector<area> areas_of(const address_space& memory, const memory_region& region, bool guarded,
                            std::span<const address_range> covered, std::span<const address_range> stacks) {
   std::vector<area> special;
   std::vector<address_range> dead(covered.begin(), covered.end());
-  // A core file does not say which region it is.
+  // In a core file the region of the heap has no name.
   if (region.path == "[heap]" || region.path.empty()) {
     if (const auto heap = main_heap(memory, region); heap) {
       special.push_back({.where = heap->where, .kind = area_kind::heap, .heap = *heap, .region = &region});
@@ -33,7 +33,7 @@ std::vector<area> areas_of(const address_space& memory, const memory_region& reg
     const std::uint64_t room = stack.begin - region.where.begin;
     dead.push_back({.begin = stack.begin - std::min(room, max_stack_bytes), .end = stack.begin});
   }
-  // The stack of a thread that has ended, or whose stack pointer is not known since it runs, says nothing.
+  // The stack of a thread that has ended, or whose stack pointer is unknown because it is running, is skipped.
   const bool stack = region.path == "[stack]" || (guarded && special.empty() && is_thread_stack(memory, region));
   if (stack && !used) return {};
   std::ranges::sort(dead, {}, &address_range::begin);
@@ -41,7 +41,7 @@ std::vector<area> areas_of(const address_space& memory, const memory_region& reg
   std::vector<area> areas;
   std::uint64_t at = region.where.begin;
   const auto add_rest = [&](std::uint64_t end) {
-    // Arenas are walked for themselves.
+    // Arenas are walked separately.
     for (const auto& skipped : dead) {
       if (skipped.end <= at || skipped.begin >= end) continue;
       if (skipped.begin > at) areas.push_back({.where = {.begin = at, .end = skipped.begin}, .region = &region});

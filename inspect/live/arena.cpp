@@ -20,7 +20,7 @@ T number_at(std::span<const std::byte> from, std::size_t offset) {
   return number;
 }
 
-/// Whether the numbers can be worked with, whatever they mean.
+/// Whether the numbers are plausible.
 bool is_sound(const abi::arena& abi) {
   constexpr std::uint32_t max_slab = 1U << 30U;
   constexpr std::uint64_t max_slabs = std::uint64_t{1} << 24U;
@@ -37,7 +37,7 @@ std::optional<arena> arena::open(const address_space& memory, const abi::arena& 
   if (abi.magic != abi::arena::expected_magic) return std::nullopt;
   if (abi.version != abi::arena::current_version || abi.bytes != sizeof abi) {
     notes.push_back(
-        fmt::format("the program's arena is of version {}, and this command knows version {}: its frames "
+        fmt::format("the program's arena has version {}, but this command supports version {}: its frames "
                     "are found like those of other libraries",
                     abi.version, abi::arena::current_version));
     return std::nullopt;
@@ -56,7 +56,7 @@ bool arena::read_table() {
   std::vector<std::byte> bytes(abi_.slabs * entry_bytes);
   if (memory_.read(abi_.table, bytes) != bytes.size()) return false;
   table_.reserve(abi_.slabs);
-  std::uint64_t rest_of_run = 0;  // slabs that belong to the large object before
+  std::uint64_t rest_of_run = 0;  // slabs that belong to the preceding large object
   for (std::uint64_t i = 0; i < abi_.slabs; ++i) {
     const auto entry = std::span(bytes).subspan(i * entry_bytes, entry_bytes);
     slab one;
@@ -174,7 +174,8 @@ std::uint64_t arena::waiter_of(std::uint32_t parent, std::uint8_t kind) {
   return 0;
 }
 
-/// A scope or a group lies in the frame of whoever waits for it; one that does not knows who joins it, if someone does.
+/// A scope or a group is in the frame that waits for it; otherwise it has the address of the frame that joins it, if
+/// any.
 std::uint64_t arena::waiter_behind(std::uint64_t node) const {
   if (const std::uint64_t frame = frame_of(node); frame != 0) return frame;
   const auto owner = memory_.read_object<std::uint32_t>(node + abi_.owner_of_node_at);

@@ -16,7 +16,7 @@ struct amount {
 using function_key = std::tuple<std::string, std::string, suspension>;  ///< function, file, kind
 using lines = std::map<std::uint32_t, amount>;
 
-/// Two awaits may stand on one line: they cannot be told apart, and count together.
+/// Two awaits on one line cannot be distinguished, and are counted together.
 std::map<function_key, lines> by_function(const live_snapshot& of) {
   std::map<function_key, lines> functions;
   for (const auto& site : of.sites) {
@@ -29,8 +29,8 @@ std::map<function_key, lines> by_function(const live_snapshot& of) {
 
 using functions = std::map<function_key, lines>;
 
-/// Of each file the last line on which something is suspended in both snapshots: what stands above has not moved, or
-/// else that had moved with it.
+/// Per file, the last line with suspended frames in both snapshots: the lines above it have not moved, otherwise it
+/// would have moved too.
 std::map<std::string, std::uint32_t> last_unmoved_lines(const functions& before, const functions& after) {
   std::map<std::string, std::uint32_t> last;
   for (const auto& [key, then] : before) {
@@ -103,7 +103,7 @@ class comparison {
 
   functions before_;
   functions after_;
-  bool may_have_moved_;  ///< not in one and the same process
+  bool may_have_moved_;  ///< false if both snapshots are of the same process
   std::map<std::string, std::uint32_t> last_unmoved_;
   std::vector<changed_site> all_;
 };

@@ -13,12 +13,12 @@ namespace tare::inspect {
 /// A place where frames are suspended, in both snapshots.
 struct changed_site {
   std::string function;
-  source_line where;              ///< in the snapshot after; where it is gone, in the one before
-  std::uint32_t line_before = 0;  ///< another than `where`'s if its line has moved; 0 where it is new
+  source_line where;              ///< in the later snapshot; in the earlier one if it no longer exists
+  std::uint32_t line_before = 0;  ///< differs from that of `where` if its line has moved; 0 if it is new
   suspension kind = suspension::await;
 
   std::uint64_t count_before = 0;  ///< 0: it is new
-  std::uint64_t count_after = 0;   ///< 0: it is gone
+  std::uint64_t count_after = 0;   ///< 0: it no longer exists
   std::uint64_t bytes_before = 0;
   std::uint64_t bytes_after = 0;
 
@@ -38,8 +38,8 @@ struct snapshot_change {
 };
 
 /// Sites are the same if function, file, kind and line agree. Between two processes, whose builds may differ, lines may
-/// have moved: there the sites of a function that agree in no line are taken in their order, if both have as many, and
-/// if no line further down in the file shows that it did not move.
+/// have moved: then the sites of a function without equal lines are matched in order, if both snapshots have the same
+/// number of them, and if no later line in the file shows that they did not move.
 [[nodiscard]] snapshot_change compare(const live_snapshot& before, const live_snapshot& after);
 
 }  // namespace tare::inspect

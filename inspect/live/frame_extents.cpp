@@ -5,7 +5,7 @@
 namespace tare::inspect {
 namespace {
 
-/// Compilers merge a few frames into one; memory that means harm may look as if they had merged thousands.
+/// Compilers merge a few frames into one; malicious memory may look as if they had merged thousands.
 constexpr int deepest = 64;
 
 }  // namespace

@@ -1,6 +1,6 @@
 #pragma once
 
-// Where the frames that were found lie, and which of them an address is in. Internal to inspect/.
+// The address ranges of the frames that were found. Internal to inspect/.
 
 #include "inspect/facts/coroutine.hpp"
 #include "inspect/live/found_frame.hpp"
@@ -20,9 +20,9 @@ class frame_extents {
 
   frame_extents(std::span<const found_frame> frames, std::span<const coroutine> coroutines);
 
-  /// The innermost frame that an address is in, as its number.
+  /// The number of the innermost frame that contains an address.
   [[nodiscard]] std::uint32_t frame_at(std::uint64_t address) const noexcept;
-  /// The innermost frame around one.
+  /// The innermost frame around this one.
   [[nodiscard]] std::uint32_t around(std::uint32_t frame) const noexcept { return parts_[frame].around; }
   [[nodiscard]] bool is_inside(std::uint32_t inner, std::uint32_t outer) const noexcept;
 
@@ -30,7 +30,7 @@ class frame_extents {
   [[nodiscard]] address_range head(std::uint32_t frame) const noexcept {
     return {.begin = parts_[frame].begin, .end = parts_[frame].begin + parts_[frame].head_bytes};
   }
-  /// What is behind the promise: parameters, variables, awaiters.
+  /// The part after the promise: parameters, variables, awaiters.
   [[nodiscard]] address_range body(std::uint32_t frame) const noexcept {
     return {.begin = head(frame).end, .end = parts_[frame].end};
   }

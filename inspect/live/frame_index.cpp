@@ -38,7 +38,7 @@ std::optional<frame_index::match> frame_index::find(std::uint64_t first_word, st
     if (found == by_destroy_.end() || found->address != second_word) return std::nullopt;
     return match{.coroutine = found->coroutine, .ended = true, .merged = found->merged};
   }
-  // A linker may have made one function of several that are alike.
+  // A linker may have merged equal functions.
   for (auto at = std::ranges::lower_bound(by_resume_, first_word, {}, &code_address::address);
        at != by_resume_.end() && at->address == first_word; ++at) {
     const auto& known = entries_[at->coroutine];

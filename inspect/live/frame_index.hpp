@@ -1,10 +1,10 @@
 #pragma once
 
-// By which two words a suspended frame is known. Internal to inspect/.
+// The two words by which a suspended frame is recognized. Internal to inspect/.
 //
-// A frame begins with the addresses of the functions that resume and destroy it; both come from the binary, so a pair
-// of them is no coincidence. At its final suspension a frame has no address to resume at. Where a frame was merged into
-// its caller's, the second word leads to a function that destroys without freeing.
+// A frame begins with the addresses of the functions that resume and destroy it. Both are known from the binary, so a
+// pair of them is not a coincidence. At its final suspension a frame has no resume address. In a frame that was merged
+// into its caller's, the second word is the address of a function that destroys without freeing.
 
 #include "inspect/facts/coroutine.hpp"
 #include "inspect/memory/address_space.hpp"
@@ -24,14 +24,14 @@ class frame_index {
     bool merged = false;  ///< part of its caller's frame
   };
 
-  /// Adds the coroutines of a module whose first has the number `first`.
+  /// Adds the coroutines of a module; the first of them has the number `first`.
   void add(std::span<const coroutine> all, std::uint32_t first, std::uint64_t load_bias);
-  /// After the last `add`.
+  /// Call this after the last `add`.
   void finish();
 
   [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
 
-  /// Whether a word may be one of a pair: quick, to be asked of every word.
+  /// Whether a word may belong to a pair: a fast check for every word.
   [[nodiscard]] bool may_be_code(std::uint64_t word) const noexcept {
     for (const auto& range : ranges_) {
       if (word - range.begin < range.bytes()) return true;

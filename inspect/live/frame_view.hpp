@@ -1,6 +1,6 @@
 #pragma once
 
-// One suspended frame, with what its variables hold.
+// One suspended frame with the values of its variables.
 
 #include "inspect/facts/coroutine.hpp"
 
@@ -18,7 +18,7 @@ struct field_value {
   std::uint64_t bytes = 0;
   field_kind kind = field_kind::unnamed;
   byte_state state = byte_state::held;  ///< at the await where it is suspended
-  std::string value;                    ///< empty: the debug information does not say how to read it
+  std::string value;                    ///< empty: the debug information does not describe its type
 };
 
 struct frame_view {
@@ -33,7 +33,7 @@ struct frame_view {
   std::vector<field_value> fields;  ///< by offset
 };
 
-/// Where a frame is that was found.
+/// The location of a frame that was found.
 struct listed_frame {
   std::uint64_t address = 0;
   std::string function;

@@ -13,13 +13,13 @@ namespace {
 
 constexpr std::uint64_t max_view = std::uint64_t{1} << 20U;
 
-/// A field that is to be shown, and where its type is described.
+/// A field to show, and where its type is described.
 struct shown_field {
   field_value value;
   std::uint64_t type_entry = 0;
 };
 
-/// What is in use at the frame's await; the whole frame where it is not known at which one it is.
+/// The variables in use at the frame's await; all of them if the await is not known.
 std::vector<shown_field> fields_at(const coroutine& of, std::uint32_t index) {
   const auto* const at = of.await_with(index);
   std::vector<shown_field> shown;
@@ -38,7 +38,7 @@ std::vector<shown_field> fields_at(const coroutine& of, std::uint32_t index) {
   }
   for (const auto& variable : at->variables) {
     if (variable.kind == field_kind::padding) continue;
-    // Of a variable that is alive in parts only the first is listed, with the whole: it is of use while a part is.
+    // A variable that is partly alive is listed once, as a whole.
     const auto whole = std::ranges::find_if(shown, [&](const shown_field& other) {
       return other.value.name == variable.name && other.value.type == variable.type &&
              other.value.offset + other.value.bytes > variable.offset;
@@ -54,7 +54,7 @@ std::vector<shown_field> fields_at(const coroutine& of, std::uint32_t index) {
                               .kind = variable.kind,
                               .state = variable.state,
                               .value = {}}};
-    // The variable may be a part of the field, where another one has the rest.
+    // The variable may be only a part of the field, whose rest belongs to another variable.
     const auto field = std::ranges::find_if(of.fields, [&](const frame_field& other) {
       return other.name == variable.name && other.type == variable.type && other.offset == variable.offset;
     });

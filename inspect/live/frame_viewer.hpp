@@ -1,6 +1,6 @@
 #pragma once
 
-// Reads what a frame's variables hold. Internal to inspect/.
+// Reads the values of a frame's variables. Internal to inspect/.
 
 #include "inspect/live/found_frame.hpp"
 #include "inspect/live/frame_view.hpp"
@@ -12,7 +12,7 @@
 
 namespace tare::inspect {
 
-/// Everything but who waits for it. `binary` is the file that has its code; it is read again, for what is alive where.
+/// The whole view except its waiter. `binary`, the file with its code, is read again for liveness.
 [[nodiscard]] frame_view view_frame(const address_space& memory, const found_frame& frame,
                                     std::span<const coroutine> coroutines, const std::filesystem::path& binary,
                                     const std::vector<std::filesystem::path>& debug_folders);

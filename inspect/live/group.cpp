@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint32_t none = stack_node::no_parent;
 
-/// What tells suspension points apart.
+/// Identifies a suspension point.
 struct place {
   std::uint32_t coroutine = 0;
   std::uint32_t index = 0;
@@ -28,8 +28,8 @@ struct place_hash {
   }
 };
 
-/// Whether an index says that the frame was not suspended yet. g++ begins with 0. What clang's code finds there is left
-/// over, so it may be a number that it never stores; one that looks like an await cannot be told from it.
+/// Whether an index says that the frame has not been suspended yet. g++ begins with 0. With clang the memory is
+/// uninitialized: a number that its code never stores shows it, but one that looks like an await does not.
 bool is_before_first_suspension(const coroutine& of, std::uint32_t index) {
   if (of.awaits.empty() || index == found_frame::no_index || of.made_by == producer::rustc) return false;
   return of.made_by == producer::gcc ? index == 0 : index > of.awaits.back().index;
@@ -50,7 +50,7 @@ live_site describe(const place& at, std::span<const coroutine> coroutines) {
     site.kind = suspension::final;
     return site;
   }
-  // A compiler leaves out the index where there is only one place to be suspended at.
+  // Compilers omit the index if there is only one suspension point.
   const bool only_one = at.index == found_frame::no_index && of.awaits.size() == 1;
   if (const auto* point = only_one ? &of.awaits.front() : of.await_with(at.index); point != nullptr) {
     site.kind = point->kind;
@@ -61,10 +61,10 @@ live_site describe(const place& at, std::span<const coroutine> coroutines) {
   return site;
 }
 
-/// On average: malloc may have left a bit more to one of them.
+/// The average: malloc may have given some of them a few more bytes.
 std::uint64_t bytes_each(const live_site& of) { return of.count == 0 ? 0 : (of.total_bytes + of.count / 2) / of.count; }
 
-/// The site of each frame, as an index into `sites`, which are in no order yet.
+/// The site of each frame, as an index into `sites`, which are not sorted yet.
 std::vector<std::uint32_t> find_sites(std::span<const found_frame> frames, std::span<const coroutine> coroutines,
                                       std::vector<live_site>& sites) {
   std::unordered_map<place, std::uint32_t, place_hash> known;
@@ -90,7 +90,7 @@ std::vector<std::uint32_t> find_sites(std::span<const found_frame> frames, std::
   return site_of;
 }
 
-/// Indexes of one place can be of one line: a coroutine may have several awaits there. To a reader they are one.
+/// A coroutine may have several awaits on one line: these become one site.
 void merge_alike(std::vector<live_site>& sites, std::vector<std::uint32_t>& site_of) {
   const auto key = [&](std::uint32_t i) {
     const auto& site = sites[i];
@@ -130,7 +130,7 @@ void merge_alike(std::vector<live_site>& sites, std::vector<std::uint32_t>& site
   for (auto& site : site_of) site = rank_of[moved_to[site]];
 }
 
-/// Puts the frames into the tree of who waits for whom.
+/// Builds the tree of which frame waits for which.
 class tree {
  public:
   tree(std::span<const found_frame> frames, std::span<const std::uint32_t> site_of)
@@ -144,7 +144,7 @@ class tree {
       node.bytes += frames_[i].bytes;
     }
     for (auto& node : nodes_) node.bytes_with_below = node.bytes;
-    // A parent stands before its children.
+    // A parent precedes its children.
     for (std::size_t i = nodes_.size(); i-- > 0;) {
       if (nodes_[i].parent != none) nodes_[nodes_[i].parent].bytes_with_below += nodes_[i].bytes_with_below;
     }
@@ -152,7 +152,7 @@ class tree {
   }
 
  private:
-  /// From the frame up to the root, or to a frame that is placed already, and back down.
+  /// Goes from the frame up to the root, or to a frame that already has a node, and back down.
   void place_frame(std::uint32_t frame) {
     constexpr std::uint32_t on_the_way = none - 1;
     path_.clear();

@@ -22,20 +22,20 @@ bool is_plausible(std::uint64_t size, std::uint64_t room, bool thread_arena) {
   return (size & of_thread_arena) == 0 || thread_arena;
 }
 
-/// Whether some chunks in a row make sense from there on.
+/// Whether some consecutive chunks from this address are plausible.
 bool is_chunk(const address_space& memory, std::uint64_t address, std::uint64_t end, bool thread_arena) {
   constexpr int enough = 8;
   for (int seen = 0; seen < enough && address < end; ++seen) {
     const auto size = memory.read_object<std::uint64_t>(address + 8);
     if (!size || !is_plausible(*size, end - address, thread_arena)) return false;
-    // The first chunk has nothing before it that could be free.
+    // No chunk precedes the first one, so none can be free.
     if (seen == 0 && (*size & previous_in_use) == 0) return false;
     address += *size & ~flags;
   }
   return true;
 }
 
-/// At the beginning of each 64 MiB that a thread arena has.
+/// The beginning of each 64 MiB of a thread arena.
 struct heap_head {
   std::uint64_t arena = 0;
   std::uint64_t previous = 0;
@@ -53,7 +53,7 @@ std::optional<malloc_heap> main_heap(const address_space& memory, const memory_r
 std::vector<malloc_heap> thread_heaps(const address_space& memory, const memory_region& region) {
   std::vector<malloc_heap> heaps;
   if (region.where.bytes() < page) return heaps;
-  // Only where there is something: a region may be of any size.
+  // Only pages that exist: a region may have any size.
   for (const auto& range : memory.present(region)) {
     for (std::uint64_t at = (range.begin + max_heap_bytes - 1) / max_heap_bytes * max_heap_bytes;
          at >= range.begin && at < range.end; at += max_heap_bytes) {
@@ -63,7 +63,7 @@ std::vector<malloc_heap> thread_heaps(const address_space& memory, const memory_
         continue;
       }
       const std::uint64_t end = at + head->bytes;
-      // The head has grown over the versions of glibc; the first heap of an arena has the arena's state behind it.
+      // The head has grown with versions of glibc; in the first heap of an arena the arena's state follows it.
       constexpr std::array<std::uint64_t, 2> head_sizes{0x20, 0x30};
       constexpr std::uint64_t max_state = 0x1000;
       for (const std::uint64_t size : head_sizes) {
@@ -100,26 +100,42 @@ std::optional<std::uint64_t> mapped_chunk_bytes(const address_space& memory, std
   return *size & ~flags;
 }
 
-std::vector<chunk_object> mapped_chunks(const address_space& memory, const memory_region& region) {
+namespace {
+
+/// The chunk that malloc has mapped at this address, if there is one.
+std::optional<chunk_object> mapped_chunk_at(const address_space& memory, std::uint64_t at, std::uint64_t end) {
+  // The first word is the distance to an aligned object, and 0 for other objects.
+  const auto before = memory.read_object<std::uint64_t>(at);
+  const auto bytes = mapped_chunk_bytes(memory, at + head_bytes);
+  if (!before || *before >= page || !bytes || *bytes > end - at) return std::nullopt;
+  return chunk_object{.address = at + head_bytes, .chunk_bytes = *bytes};
+}
+
+/// The first mapped chunk that follows a few pages of something else. Reading an absent page would make it resident in
+/// the process, so only present pages are read.
+std::optional<chunk_object> chunk_after_others(const address_space& memory, const memory_region& region) {
   constexpr std::uint64_t max_pages_before = 64;
-  constexpr std::uint64_t min_bytes_after_others = std::uint64_t{128} << 10U;  // from which on malloc maps by default
-  std::vector<chunk_object> found;
-  std::uint64_t pages_before = 0;
-  for (std::uint64_t at = region.where.begin; at < region.where.end;) {
-    // What lies before an aligned object is in the first word; of others it is 0.
-    const auto before = memory.read_object<std::uint64_t>(at);
-    const auto bytes = mapped_chunk_bytes(memory, at + head_bytes);
-    const bool begins_chunk = before && *before < page && bytes && *bytes <= region.where.end - at &&
-                              (pages_before == 0 || *bytes >= min_bytes_after_others);
-    if (begins_chunk) {
-      found.push_back({.address = at + head_bytes, .chunk_bytes = *bytes});
-      at += *bytes;
-    } else if (found.empty() && pages_before < max_pages_before) {
-      ++pages_before;
-      at += page;
-    } else {
-      break;
+  constexpr std::uint64_t min_bytes = std::uint64_t{128} << 10U;  // malloc's default threshold
+  const std::uint64_t last = region.where.begin + std::min(region.where.bytes(), (max_pages_before + 1) * page);
+  for (const auto& range : memory.present(region)) {
+    for (std::uint64_t at = range.begin; at < std::min(range.end, last); at += page) {
+      const auto chunk = mapped_chunk_at(memory, at, region.where.end);
+      if (chunk && chunk->chunk_bytes >= min_bytes) return chunk;
     }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<chunk_object> mapped_chunks(const address_space& memory, const memory_region& region) {
+  auto chunk = mapped_chunk_at(memory, region.where.begin, region.where.end);
+  if (!chunk) chunk = chunk_after_others(memory, region);
+  std::vector<chunk_object> found;
+  while (chunk) {
+    found.push_back(*chunk);
+    const std::uint64_t next = chunk->address - head_bytes + chunk->chunk_bytes;
+    chunk = next < region.where.end ? mapped_chunk_at(memory, next, region.where.end) : std::nullopt;
   }
   return found;
 }
@@ -143,7 +159,7 @@ bool is_cached_chunk(const address_space& memory, std::uint64_t address, std::ui
   if (next % 16 != 0 || next < page) return false;
   const auto* region = memory.region_at(next);
   if (region == nullptr || !region->writable) return false;
-  // The lists of a thread (tcache) lead from object to object, those of an arena (fast bins) from chunk to chunk.
+  // The lists of a thread (tcache) link objects, those of an arena (fast bins) link chunks.
   const auto of_object = memory.read_object<std::uint64_t>(next - 8);
   if (of_object && (*of_object & ~flags) == chunk_bytes) return true;
   const auto of_chunk = memory.read_object<std::uint64_t>(next + 8);
@@ -151,7 +167,7 @@ bool is_cached_chunk(const address_space& memory, std::uint64_t address, std::ui
 }
 
 void chunk_walk::feed(std::uint64_t address, std::span<const std::byte> block) {
-  // Chunks that have been asked for are not asked for again.
+  // Chunks before the last query are not needed again.
   known_.erase(known_.begin(), known_.begin() + static_cast<std::ptrdiff_t>(at_));
   at_ = 0;
   const std::uint64_t end = address + block.size();
@@ -162,7 +178,7 @@ void chunk_walk::feed(std::uint64_t address, std::span<const std::byte> block) {
     }
     std::uint64_t size = 0;
     std::memcpy(&size, block.data() + (next_ - address) + 8, sizeof size);
-    // A heap that is full ends with a fence post of no size.
+    // A full heap ends with a fence post of size 0.
     const std::uint64_t room = heap_.where.end - next_;
     const bool fence_post = (size & ~flags) == 0 && room <= 2 * head_bytes;
     if (!fence_post && !is_plausible(size, room, heap_.of_thread_arena)) {
@@ -180,7 +196,7 @@ void chunk_walk::feed(std::uint64_t address, std::span<const std::byte> block) {
 }
 
 std::optional<chunk_state> chunk_walk::at(std::uint64_t address) {
-  // The head of the next chunk is behind the last 8 bytes of an object, which belong to it.
+  // The last 8 bytes of an object overlap the head of the next chunk.
   while (at_ < known_.size() && known_[at_].end + 8 <= address) ++at_;
   if (at_ == known_.size()) {
     if (finished_ && !broken_) return chunk_state::free;

@@ -1,11 +1,11 @@
 #pragma once
 
-// glibc's heaps as seen from outside: which chunks are in use. Internal to inspect/.
+// glibc's heaps, read from outside: which chunks are in use. Internal to inspect/.
 //
-// A freed frame keeps its first words until its memory is used again, unless malloc overwrites them: it does for the
-// chunks that it keeps in its caches, and does not for those that are merged with their neighbours. But every chunk
-// says how long it is, and the one behind it whether it is in use, so walking from chunk to chunk tells freed frames
-// from live ones. (glibc 2.26 to 2.41, malloc/malloc.c and malloc/arena.c: "struct malloc_chunk", "struct _heap_info".)
+// A freed frame keeps its first words until its memory is reused, unless malloc overwrites them: it does so for chunks
+// in its caches, but not for chunks that it merges with their neighbours. But every chunk has its size, and the next
+// chunk says whether it is in use, so a walk from chunk to chunk distinguishes freed frames from live ones. (glibc 2.26
+// to 2.41, malloc/malloc.c and malloc/arena.c: "struct malloc_chunk", "struct _heap_info".)
 
 #include "inspect/memory/address_space.hpp"
 
@@ -15,26 +15,27 @@
 
 namespace tare::inspect {
 
-/// Memory that malloc cuts into chunks.
+/// Memory that malloc divides into chunks.
 struct malloc_heap {
   address_range where;  ///< from the first chunk on
   bool of_thread_arena = false;
 };
 
-/// The heap that grows by brk, if it is one of glibc's.
+/// The heap that grows by brk, if it belongs to glibc's malloc.
 [[nodiscard]] std::optional<malloc_heap> main_heap(const address_space& memory, const memory_region& region);
 
-/// Those of the arenas that malloc makes for further threads. They are at multiples of 64 MiB.
+/// The heaps of the arenas that malloc creates for other threads, at multiples of 64 MiB.
 [[nodiscard]] std::vector<malloc_heap> thread_heaps(const address_space& memory, const memory_region& region);
 
-/// Whether a region is the stack of a thread that pthread_create made: they are kept when a thread has ended.
+/// Whether a region is the stack of a thread created by pthread_create. Such stacks are cached after a thread has
+/// ended.
 [[nodiscard]] bool is_thread_stack(const address_space& memory, const memory_region& region);
 
-/// How long the chunk is that an object at `address` begins, if malloc has mapped it for that object alone, as it does
-/// with large ones.
+/// The size of the chunk whose object begins at `address`, if malloc has mapped it for that object alone, as it does
+/// for large objects.
 [[nodiscard]] std::optional<std::uint64_t> mapped_chunk_bytes(const address_space& memory, std::uint64_t address);
 
-/// An object in a chunk, as malloc has given it out.
+/// An object in a chunk, as malloc returned it.
 struct chunk_object {
   std::uint64_t address = 0;
   std::uint64_t chunk_bytes = 0;
@@ -44,15 +45,14 @@ struct chunk_object {
 /// something else: the kernel joins a chunk that fills the gap behind a library's variables with these.
 [[nodiscard]] std::vector<chunk_object> mapped_chunks(const address_space& memory, const memory_region& region);
 
-/// Whether an object's chunk of so many bytes is one that malloc keeps for the next that asks for this size. Such a
-/// chunk is marked as in use; its first word leads to the next one of its list, in a way that nothing else would (since
-/// glibc 2.32: "safe linking").
+/// Whether the chunk of an object is in one of malloc's caches. Such a chunk is marked as in use, but its first word is
+/// the obfuscated address of the next chunk in its list (since glibc 2.32: "safe linking").
 [[nodiscard]] bool is_cached_chunk(const address_space& memory, std::uint64_t address, std::uint64_t first_word,
                                    std::uint64_t chunk_bytes);
 
 enum class chunk_state : std::uint8_t {
   begins,  ///< a chunk in use begins there
-  inside,  ///< inside of a chunk in use
+  inside,  ///< inside a chunk in use
   free,    ///< not in use
 };
 
@@ -62,28 +62,28 @@ struct lone_chunk {
   bool in_use = false;
 };
 
-/// The chunk that an object at `address` would begin, by its own head and the one behind it: for where a walk did not
-/// come so far. Nothing if the head makes no sense for an object of that many bytes.
+/// The chunk whose object begins at `address`, judged by its own head and that of the next chunk: for addresses that a
+/// walk did not reach. Nothing if the head is not plausible for an object of this size.
 [[nodiscard]] std::optional<lone_chunk> lone_chunk_at(const address_space& memory, std::uint64_t address,
                                                       std::uint64_t min_bytes);
 
-/// Goes through a heap once, block by block.
+/// Walks through a heap once, block by block.
 class chunk_walk {
  public:
   explicit chunk_walk(const malloc_heap& heap) : heap_(heap), chunk_(heap.where.begin), next_(heap.where.begin) {}
 
-  /// The next block of the heap's memory. Blocks follow each other without a gap.
+  /// Passes the next block of the heap's memory. Blocks must follow each other without a gap.
   void feed(std::uint64_t address, std::span<const std::byte> block);
 
-  /// What is at an address; nothing while that takes further blocks. Addresses must not go back.
+  /// The state of the chunk at an address; nullopt if further blocks are needed. Addresses must not decrease.
   [[nodiscard]] std::optional<chunk_state> at(std::uint64_t address);
 
-  /// How long the chunk is that `at` has told of last; 0 if it told of none.
+  /// The size of the chunk that `at` found last; 0 if there is none.
   [[nodiscard]] std::uint64_t bytes() const noexcept {
     return at_ < known_.size() ? known_[at_].end - known_[at_].begin : 0;
   }
 
-  /// Of all chunks in use so far.
+  /// The bytes of all chunks in use so far.
   [[nodiscard]] std::uint64_t used_bytes() const noexcept { return used_; }
 
   /// The object in that chunk.
@@ -93,10 +93,10 @@ class chunk_walk {
     return {.address = known_[at_].begin + head, .chunk_bytes = bytes()};
   }
 
-  /// No more blocks come: what is not known yet belongs to the free end of the heap.
+  /// Says that no more blocks follow: everything else belongs to the free end of the heap.
   void finish() noexcept { finished_ = true; }
 
-  /// A chunk's head made no sense: the heap was changing, or it is not glibc's. What comes behind is not known.
+  /// Whether a chunk's head was not plausible: the heap was changing, or it is not glibc's. The rest is not known.
   [[nodiscard]] bool is_broken() const noexcept { return broken_; }
 
  private:

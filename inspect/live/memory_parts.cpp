@@ -7,11 +7,11 @@
 namespace tare::inspect {
 namespace {
 
-/// What a region has in memory, and what of it is not told apart yet.
+/// The resident bytes of a region, and those not assigned to a part yet.
 class remainder {
  public:
   explicit remainder(std::uint64_t bytes) : bytes_(bytes) {}
-  /// At most so much; the rest of it is not in memory.
+  /// Takes at most the bytes that are left; the others are not resident.
   void take(std::uint64_t wanted, std::uint64_t& into) {
     const std::uint64_t taken = std::min(wanted, bytes_);
     into += taken;
@@ -36,7 +36,7 @@ class accountant {
       region(regions[i], before, i < resident.size() ? resident[i] : 0);
       before = &regions[i];
     }
-    // Regions that came while the process was looked at.
+    // Regions that appeared while the process was read.
     for (std::size_t i = regions.size(); i < resident.size(); ++i) parts_.rest += resident[i];
     return parts_;
   }
@@ -48,7 +48,7 @@ class accountant {
     left.take(frames, parts_.frames);
     if (in_arena(of, left)) return;
     const bool file = of.path.starts_with('/') && !of.shared;
-    // Variables that begin as zeros are behind those of the file.
+    // Zero-initialized variables follow those of the file.
     const bool of_file_before =
         in_file_ && before != nullptr && before->where.end == of.where.begin && of.path.empty() && of.writable;
     in_file_ = file;
@@ -58,7 +58,7 @@ class accountant {
     left.take_all(parts_.rest);
   }
 
-  /// Whether the region is one of an arena's; what is left of it is free.
+  /// Whether the region belongs to an arena; the rest of it is free.
   bool in_arena(const memory_region& of, remainder& left) {
     for (const auto& one : arenas_) {
       if (overlap(one.table_range(), of.where) != 0) {

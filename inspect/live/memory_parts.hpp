@@ -1,6 +1,6 @@
 #pragma once
 
-// What all of a process's memory is for: frames are only a part of it. Internal to inspect/.
+// What a process's memory is used for: frames are only a part of it. Internal to inspect/.
 
 #include "inspect/live/arena.hpp"
 #include "inspect/live/found_frame.hpp"
@@ -11,8 +11,8 @@
 
 namespace tare::inspect {
 
-/// The parts add up to what the address space says is in memory. What a heap has in use may not be in memory as a
-/// whole, so of each region the frames count first, then what is in use, and what is left is free.
+/// The parts add up to the resident bytes of the address space. The objects of a heap may not be resident as a whole,
+/// so in each region frames are counted first, then objects in use; the rest is free.
 [[nodiscard]] memory_parts account_for(const address_space& memory, const found_frames& found,
                                        std::span<const arena> arenas);
 

@@ -30,7 +30,7 @@ struct file_head {
   std::vector<Elf64_Phdr> segments;
 };
 
-/// Nothing if the file is no 64-bit x86 program or library.
+/// Nothing if the file is not a 64-bit x86 program or library.
 std::optional<file_head> read_head(const fs::path& path) {
   // A core file may name anything, also a pipe.
   const base::file_descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -56,7 +56,7 @@ std::optional<file_head> read_head(const fs::path& path) {
   return head;
 }
 
-/// What a process has mapped of one file.
+/// The mappings of one file in a process.
 struct mapped_file {
   std::string path;
   std::vector<const memory_region*> regions;
@@ -77,14 +77,14 @@ std::vector<mapped_file> mapped_files(const address_space& memory) {
   return files;
 }
 
-/// Whether the file is what the process has mapped there: its first page is the same. A core file may not have it.
+/// Whether the file is the one that the process has mapped: its first page is equal. A core file may not contain it.
 bool is_same(const address_space& memory, std::uint64_t start, const file_head& head) {
   std::vector<std::byte> mapped(head.first_page.size());
   const std::size_t length = memory.read(start, mapped);
   return std::equal(mapped.begin(), mapped.begin() + static_cast<std::ptrdiff_t>(length), head.first_page.begin());
 }
 
-/// Where the file's executable part is, and how far the process has moved it.
+/// The file's executable part, and its load bias in the process.
 std::optional<module> place(const mapped_file& mapped, const file_head& head) {
   for (const auto& segment : head.segments) {
     if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
@@ -101,7 +101,7 @@ std::optional<module> place(const mapped_file& mapped, const file_head& head) {
   return std::nullopt;
 }
 
-/// Where the mapping of the file's beginning is; nothing if that part is not mapped.
+/// The mapping of the file's beginning; nothing if that part is not mapped.
 std::optional<std::uint64_t> start_of(const mapped_file& mapped) {
   for (const auto* region : mapped.regions) {
     if (region->file_offset == 0) return region->where.begin;
@@ -139,14 +139,14 @@ class search {
   }
 
  private:
-  /// The paths under which the file may be reached, best first.
+  /// The paths under which the file may be found, best first.
   std::vector<fs::path> places_of(const mapped_file& mapped) const {
     std::string path = mapped.path;
     const bool gone = path.ends_with(deleted);
     std::vector<fs::path> places;
     if (!gone) places.emplace_back(path);
     if (how_.pid == 0) return places;
-    // The process may see other files than this one: a container.
+    // The process may have another root: a container.
     if (!gone) places.emplace_back(fmt::format("/proc/{}/root{}", how_.pid, path));
     if (mapped.path == program_) places.emplace_back(fmt::format("/proc/{}/exe", how_.pid));
     for (const auto* region : mapped.regions) {
@@ -178,18 +178,18 @@ class search {
     const bool given = how_.pid == 0 && !how_.program.empty();
     if (!given || any) {
       notes_.push_back(
-          any ? fmt::format("{} is another file than when the process began: what it suspends is not seen", mapped.path)
-              : fmt::format("cannot read {}: what it suspends is not seen", mapped.path));
-      // The program of a core file may have been moved or built anew since.
+          any ? fmt::format("{} has been replaced since the process started: its coroutines are not shown", mapped.path)
+              : fmt::format("cannot read {}: its coroutines are not shown", mapped.path));
+      // The program of a core file may have been moved or rebuilt.
       const bool is_program = how_.pid == 0 && std::ranges::any_of(mapped.regions, [this](const auto* region) {
                                 return region->where.contains(how_.entry);
                               });
-      if (is_program) notes_.back() += "; --exe names the program that the core file is of";
+      if (is_program) notes_.back() += "; --exe names the program that wrote the core file";
     }
     return std::nullopt;
   }
 
-  /// Whether the program began to run in it.
+  /// Whether it contains the entry address of the program.
   [[nodiscard]] bool is_program(const module& one) const {
     return how_.entry != 0 && std::ranges::find(entries_, std::pair(how_.entry, one.load_bias)) != entries_.end();
   }
@@ -203,7 +203,7 @@ class search {
       return base::input_error(fmt::format("{} is not a 64-bit x86 program", how_.program.string()));
     }
     if (how_.entry == 0)
-      return base::input_error("the core file does not say where its program lies: it has no NT_AUXV note");
+      return base::input_error("the core file does not say where its program is: it has no NT_AUXV note");
     module placed;
     placed.name = how_.program.string();
     placed.file = how_.program;
@@ -217,7 +217,7 @@ class search {
                      .end = placed.load_bias + segment.p_vaddr + segment.p_memsz};
     }
     if (placed.load_bias % page != 0 || (first != 0 && !is_same(memory_, first, *head))) {
-      return base::input_error(fmt::format("{} is not the program that the core file is of", how_.program.string()));
+      return base::input_error(fmt::format("{} is not the program that wrote the core file", how_.program.string()));
     }
     std::erase_if(found_, [&](const module& one) { return one.load_bias == placed.load_bias; });
     found_.insert(found_.begin(), std::move(placed));

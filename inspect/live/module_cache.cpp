@@ -9,7 +9,7 @@
 namespace tare::inspect {
 namespace {
 
-/// Which code a process has mapped where: when it loads a library, this changes.
+/// The mapped code of a process, which changes when it loads a library.
 std::vector<std::pair<std::uint64_t, std::string>> mapped_code(const address_space& memory) {
   std::vector<std::pair<std::uint64_t, std::string>> code;
   for (const auto& region : memory.regions()) {
@@ -18,12 +18,12 @@ std::vector<std::pair<std::uint64_t, std::string>> mapped_code(const address_spa
   return code;
 }
 
-/// Whether rustc has made a part of it: it writes that down beside the code, and strip leaves it there.
+/// Whether rustc compiled a part of it: rustc records that in a section that strip keeps.
 bool is_rust_program(const std::filesystem::path& file) {
   bool found = false;
   const auto look = [&](const image& one) {
     for (const auto comment : one.unloaded_sections_named(".comment")) found = found || comment.contains("rustc");
-    // Symbols say so, too: of the standard library, which is linked into each program.
+    // Symbols show it too: those of the standard library, which is linked into each program.
     found = found || one.function_named("rust_eh_personality") != nullptr;
   };
   if (auto opened = image_file::open(file); opened) (void)opened->for_each(look, [](const std::string&) {});
@@ -45,7 +45,7 @@ base::result<void> module_cache::refresh(const address_space& memory) {
   const auto modules = find_modules(memory, search_, known_.notes);
   if (!modules) return std::unexpected(modules.error());
   known_.command = modules->front().name;
-  // The program of a core file may be none of the files that could be read.
+  // The program of a core file may not be among the files that could be read.
   const bool elsewhere = search_.entry != 0 && !modules->front().code.contains(search_.entry);
   if (elsewhere && !core_command_.empty()) known_.command = core_command_;
   bool program = true;
@@ -65,9 +65,9 @@ void module_cache::add_notes(std::span<const module> modules) {
   auto& notes = known_.notes;
   if (known_.coroutines.empty() && !options_.rust &&
       std::ranges::any_of(modules, [](const module& one) { return is_rust_program(one.file); })) {
-    notes.emplace_back("it runs code that is written in Rust: --rust shows the futures that it holds in boxes");
+    notes.emplace_back("it runs code written in Rust: --rust shows the futures that it holds in boxes");
   } else if (known_.coroutines.empty() && notes.empty()) {
-    notes.emplace_back("the process runs no code of coroutines");
+    notes.emplace_back("the process contains no coroutines");
   }
   if (!options_.rust) return;
   notes.emplace_back(known_.vtables.empty()
@@ -90,7 +90,7 @@ void module_cache::read(const module& one, bool program) {
     if (program) known_.notes.push_back(report.error().message);
     return;
   }
-  // What is wrong with libraries that have nothing to do with coroutines is of no interest.
+  // Problems of libraries without coroutines are not reported.
   if (program || !report->coroutines.empty()) {
     for (auto& note : report->notes) known_.notes.push_back(std::move(note));
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the binaries of a process say about its coroutines, read once. Internal to inspect/live/.
+// The coroutines in the binaries of a process, read once. Internal to inspect/live/.
 
 #include "base/error.hpp"
 #include "inspect/facts/coroutine.hpp"
@@ -42,11 +42,11 @@ struct known_modules {
 
 class module_cache {
  public:
-  /// `command` is that of a core file, whose program may be none of the files that can be read; else empty.
+  /// `command` is that of a core file, whose program may not be among the readable files; otherwise empty.
   module_cache(module_search search, module_options options, std::string command = {})
       : search_(std::move(search)), options_(std::move(options)), core_command_(std::move(command)) {}
 
-  /// Reads the binaries, unless the process has the same ones mapped as before.
+  /// Reads the binaries, unless the process has the same mappings as before.
   base::result<void> refresh(const address_space& memory);
   [[nodiscard]] const known_modules& known() const noexcept { return known_; }
 

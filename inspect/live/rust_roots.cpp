@@ -15,13 +15,13 @@ namespace tare::inspect {
 namespace {
 
 constexpr std::uint64_t word = sizeof(std::uint64_t);
-/// No program has as many, and a file that was made up to have more shall not take all memory.
+/// No real program has as many; this limits the memory for a malicious file.
 constexpr std::size_t max_boxes = std::size_t{1} << 25U;
 
 enum class finding : std::uint8_t {
   future,
-  reference,  ///< to what is inside of another object
-  freed,      ///< left over: it leads to what was freed, or has become something else
+  reference,  ///< to the inside of another object
+  freed,      ///< stale: its future was freed, or the memory was reused
   done,       ///< the future has returned or panicked
 };
 
@@ -34,14 +34,14 @@ struct boxed {
   finding found = finding::future;
 };
 
-/// What is asked of a heap.
+/// A query to a heap.
 struct question {
   std::uint64_t address = 0;
   std::uint32_t box = 0;
-  bool of_future = false;  ///< of where the future is, not of where the box is
+  bool of_future = false;  ///< the address of the future, not that of the box
 };
 
-/// Reads here and there in ascending order, page by page.
+/// Reads at ascending addresses, page by page.
 class page_reader {
  public:
   explicit page_reader(const address_space& memory) : memory_(memory) {}
@@ -102,7 +102,7 @@ class searcher {
   void note(std::uint64_t future, std::uint64_t at, const future_vtable& vtable) {
     if (future == 0 || future % vtable.alignment != 0 || at % word != 0) return;
     const auto* where = area_at(future);
-    // A file's own data has no boxes in it.
+    // The data of a file contains no boxes.
     if (where == nullptr || where->kind == area_kind::stack || where->region->path.starts_with('/') ||
         vtable.bytes > where->where.end - future) {
       return;
@@ -159,14 +159,14 @@ class searcher {
       one.found = finding::reference;
       return;
     }
-    // Malloc splits off what it can use for itself.
+    // malloc splits off the part that it can reuse.
     constexpr std::uint64_t most_left = 32;
     const std::uint64_t least = malloc_bytes(one.vtable->bytes);
     if (chunk_bytes < least || chunk_bytes > least + most_left) one.found = finding::freed;
     one.chunk_bytes = chunk_bytes;
   }
 
-  /// By the chunk's own head and the one behind it, where the walk did not come so far.
+  /// Uses the heads of the chunk and of the next one, for addresses that the walk did not reach.
   void decide_locally(const question& asked) {
     if (!asked.of_future) return;
     const auto chunk = lone_chunk_at(memory_, asked.address, malloc_bytes(boxes_[asked.box].vtable->bytes));
@@ -188,11 +188,11 @@ class searcher {
     }
   }
 
-  /// What the future's state says.
+  /// Reads the future's state.
   finding read(const boxed& one, found_frame& frame) {
     const auto window = pages_.at(one.future);
     if (one.chunk_bytes != 0) {
-      // A chunk has room for a word, whatever is in it.
+      // Every chunk has room for a word.
       const auto first_word = window.number(one.future, word);
       if (!first_word || is_cached_chunk(memory_, one.future, *first_word, one.chunk_bytes)) return finding::freed;
     }
@@ -204,7 +204,7 @@ class searcher {
              .uncertain = one.chunk_bytes == 0};
     (void)read_index(window, of, frame);
     if (!of.index_offset || of.await_with(frame.index) != nullptr) return finding::future;
-    // rustc numbers these two so.
+    // The numbers that rustc uses for these two states.
     constexpr std::uint32_t returned = 1;
     constexpr std::uint32_t panicked = 2;
     return frame.index == returned || frame.index == panicked ? finding::done : finding::freed;
@@ -219,7 +219,7 @@ class searcher {
     }
   }
 
-  /// Of all the boxes that lead to one future.
+  /// The choice among all boxes that point to one future.
   void read_future(std::span<boxed> boxes) {
     std::optional<found_frame> future;
     bool done = false;
@@ -248,7 +248,7 @@ class searcher {
     }
   }
 
-  /// Whether a suspended future awaits what lies there in it.
+  /// Whether a suspended future awaits the object at this offset in it.
   [[nodiscard]] bool awaits(const found_frame& holder, std::uint64_t address) const {
     const auto& of = coroutines_[holder.coroutine];
     if (!of.index_offset) return true;  // It polls what it holds.

@@ -1,12 +1,12 @@
 #pragma once
 
-// The futures that a Rust program holds as Box<dyn Future>: an experiment. Internal to inspect/.
+// The futures that a Rust program holds as Box<dyn Future> (experimental). Internal to inspect/.
 //
-// A future does not say what it is, but such a box does: it is the address of the future and, behind it, that of the
-// vtable of its type. So wherever these two words are, the first leads to a future. The boxes are often copied and
-// moved, and nobody clears the old place: one future is found by several of them, and a box that is left over may lead
-// to memory that was freed, or is something else by now. Where glibc's heap tells, these are left out: a future has a
-// chunk of its own, which is as long as malloc would make it for it.
+// A future does not identify itself, but such a box does: it is the address of the future, followed by that of the
+// vtable of its type. So wherever these two words are found, the first points to a future. Boxes are often copied and
+// moved without clearing the old memory: several boxes may point to one future, and a stale box may point to memory
+// that was freed or reused. glibc's heap shows which boxes are stale: a future has a chunk of its own, of the size that
+// malloc uses for it.
 
 #include "inspect/facts/coroutine.hpp"
 #include "inspect/live/found_frame.hpp"
@@ -20,18 +20,18 @@
 namespace tare::inspect {
 
 struct rust_roots_options {
-  bool waiters = false;  ///< also which future awaits the box, where it is inside of one
+  bool waiters = false;  ///< also find the future that awaits the box, if the box is inside one
 };
 
 struct rust_roots {
   std::vector<found_frame> futures;  ///< by address
   std::uint64_t scanned_bytes = 0;
   std::uint64_t done = 0;   ///< futures that have returned or panicked, and are not dropped
-  std::uint64_t freed = 0;  ///< places of futures that were freed, or are something else by now
-  /// Futures that boxes of several types lead to: all but one are left over, and it is not known which.
+  std::uint64_t freed = 0;  ///< addresses of futures that were freed or reused
+  /// Futures to which boxes of several types point: all but one box are stale, but it is not known which.
   std::uint64_t ambiguous = 0;
-  bool heap_changed = false;  ///< a heap could not be followed to its end
-  bool too_many = false;      ///< there are more boxes than are looked at
+  bool heap_changed = false;  ///< a heap could not be walked to its end
+  bool too_many = false;      ///< there are more boxes than the maximum
 };
 
 [[nodiscard]] rust_roots find_rust_roots(const address_space& memory, const vtable_index& known,

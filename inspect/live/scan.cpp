@@ -21,22 +21,23 @@ std::uint32_t frame_weight(const coroutine& of) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, ~std::uint32_t{0}));
 }
 
-/// What a library may put in front of a frame, for an allocator or a size: so many bytes at most.
+/// The maximum size of a header that a library puts in front of a frame, for an allocator or a size.
 constexpr std::uint64_t longest_header = 128;
 constexpr std::uint64_t header_step = 16;
 
-/// Whether malloc gives a chunk of this size to who asks for so many bytes: what is too small for a chunk of its own
-/// is left at its end. Chunks that are mapped have whole pages.
-bool fits(std::uint64_t chunk_bytes, std::uint64_t asked_for) {
+/// Whether malloc may return a chunk of this size for a request: a remainder that is too small for a chunk stays at its
+/// end. Mapped chunks have whole pages.
+bool fits(std::uint64_t chunk_bytes, std::uint64_t requested_bytes) {
   constexpr std::uint64_t page = 4096;
   constexpr std::uint64_t min_mapped = 32 * page;
-  const std::uint64_t least = malloc_bytes(asked_for);
+  const std::uint64_t least = malloc_bytes(requested_bytes);
   if (chunk_bytes == least || chunk_bytes == least + header_step) return true;
   return least >= min_mapped && chunk_bytes % page == 0 && chunk_bytes >= least && chunk_bytes - least < page + word;
 }
 
-/// Whether the object in a chunk in use is the frame, at its beginning or behind a header. Then the frame takes the
-/// chunk's bytes, unless it is known what its allocator takes. An object that is far larger holds more than a frame.
+/// Whether the object in a chunk in use is the frame, at its beginning or after a header. Then the frame takes the
+/// bytes of the chunk, unless the bytes that its allocator takes are known. A far larger object holds more than a
+/// frame.
 bool take_chunk(found_frame& frame, const coroutine& of, const chunk_object& chunk) {
   const std::uint64_t bytes = of.frame_bytes.value_or(0);
   const std::uint64_t header = frame.address - chunk.address;
@@ -74,7 +75,7 @@ class scanner {
   found_frames take() { return std::move(found_); }
 
  private:
-  /// `walk` is that of the heap, if the area is one.
+  /// `walk` is the walk of the heap, if the area is a heap.
   void look_through(const area& one, chunk_walk* walk) {
     blocks_.for_each(one, [&](std::uint64_t at, std::span<const std::byte> block, std::uint64_t bytes) {
       look_through_block(one, at, block, bytes);
@@ -93,7 +94,7 @@ class scanner {
     for (std::size_t i = 0; i < words; ++i) {
       const std::uint64_t value = number(i);
       if (!known_.may_be_code(value)) continue;
-      // Either the first word of a frame, or the second of one that has no first.
+      // Either the first word of a frame, or the second word of a frame whose first word is null.
       if (i + 1 < words && i * word < bytes) {
         if (const auto match = known_.find(value, number(i + 1)); match) note(one, window, at + i * word, *match);
       }
@@ -120,7 +121,7 @@ class scanner {
         waiting_.push_back(frame);
         return;
       case area_kind::stack:
-        // A frame on a stack was merged into a function that is no coroutine; its bytes are the stack's.
+        // A frame on a stack was merged into a function that is not a coroutine; its bytes count as stack.
         frame.on_stack = true;
         if (match.merged) found_.frames.push_back(frame);
         return;
@@ -130,7 +131,7 @@ class scanner {
     }
   }
 
-  /// For frames in a heap that is walked: as far as the walk has come.
+  /// Decides about the frames in a heap up to the address that the walk has reached.
   void decide(chunk_walk& walk) {
     while (!waiting_.empty()) {
       const auto state = walk.at(waiting_.front().address);
@@ -140,7 +141,7 @@ class scanner {
     }
   }
 
-  /// At the end of a heap.
+  /// Decides about the remaining frames at the end of a heap.
   void settle(chunk_walk& walk) {
     walk.finish();
     decide(walk);
@@ -159,7 +160,7 @@ class scanner {
     }
   }
 
-  /// For what looks like a frame and lies in another object: it is left over, or of a pool.
+  /// Handles what looks like a frame inside another object: it is left over, or in a pool.
   void leave_out(found_frame frame) {
     if (!how_.pools) {
       ++found_.inside;
@@ -169,7 +170,7 @@ class scanner {
     found_.frames.push_back(frame);
   }
 
-  /// By the chunk's own head and the one behind it, where the walk did not come so far.
+  /// Uses the heads of the chunk and of the next one, for addresses that the walk did not reach.
   void decide_locally(const found_frame& frame) {
     if (frame.merged) {
       apply(frame, chunk_state::inside, {});
@@ -202,7 +203,7 @@ class scanner {
     } else if (const auto chunk = mapped_chunk_around(frame); chunk) {
       apply(frame, chunk_state::begins, *chunk);
     } else if (frame.ended) {
-      // A null in front of a code address is too little to go by where freed memory may be linked into lists.
+      // A null before a code address is not enough evidence where freed memory may be linked into lists.
       ++found_.inside;
     } else {
       frame.uncertain = true;
@@ -210,7 +211,7 @@ class scanner {
     }
   }
 
-  /// The mapped chunk that the frame begins, or begins behind a header, by the chunk's own head.
+  /// The mapped chunk at whose beginning the frame is, possibly after a header, according to the chunk's head.
   [[nodiscard]] std::optional<chunk_object> mapped_chunk_around(const found_frame& frame) const {
     const std::uint64_t frame_bytes = coroutines_[frame.coroutine].frame_bytes.value_or(0);
     for (std::uint64_t header = 0; header <= longest_header; header += header_step) {
@@ -228,12 +229,11 @@ class scanner {
   found_frames found_;
   block_reader blocks_{memory_};
   const memory_region* mapped_in_ = nullptr;
-  std::vector<chunk_object> mapped_;  ///< of that region
-  std::deque<found_frame> waiting_;   ///< for the walk to come to them
+  std::vector<chunk_object> mapped_;  ///< in that region
+  std::deque<found_frame> waiting_;   ///< frames that the walk has not reached yet
 };
 
-/// Whether a frame has a place for another one at this distance from its beginning. Where its fields are not known it
-/// may.
+/// Whether a frame has a field for another frame at this distance from its beginning; true if its fields are not known.
 bool has_room_for(const coroutine& outer, const coroutine& inner, std::uint64_t distance) {
   constexpr std::uint64_t rounding = 8;
   return outer.fields.empty() || std::ranges::any_of(outer.fields, [&](const frame_field& field) {
@@ -242,7 +242,7 @@ bool has_room_for(const coroutine& outer, const coroutine& inner, std::uint64_t 
          });
 }
 
-/// A merged frame counts while the one around it does and has a place for it there, or if it is on a stack.
+/// A merged frame counts if the frame around it counts and has a field for it, or if it is on a stack.
 void settle_merged(found_frames& found, std::span<const coroutine> coroutines) {
   struct extent {
     std::uint32_t coroutine = 0;
@@ -257,7 +257,7 @@ void settle_merged(found_frames& found, std::span<const coroutine> coroutines) {
       const bool placed =
           !around.empty() && has_room_for(coroutines[around.back().coroutine], coroutines[frame.coroutine],
                                           frame.address - around.back().begin);
-      // One that has ended is destroyed by the one around it, which leaves no trace.
+      // A frame that has ended is destroyed by the frame around it, which leaves no trace.
       if (!placed || frame.ended) {
         ++(placed ? found.freed : found.inside);
         return true;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Looking for frames in all of a process's writable memory. Internal to inspect/.
+// Finds frames in all writable memory of a process. Internal to inspect/.
 
 #include "inspect/live/arena.hpp"
 #include "inspect/live/found_frame.hpp"
@@ -13,11 +13,11 @@
 namespace tare::inspect {
 
 struct scan_options {
-  bool waiters = false;  ///< also who waits for each frame
-  bool pools = false;    ///< count what lies inside of other objects, too: frames that a pool has placed there
+  bool waiters = false;  ///< also find the waiter of each frame
+  bool pools = false;    ///< also count what looks like frames inside other objects, such as pools
 };
 
-/// Everything but what the arenas cover, which are walked exactly. By address.
+/// All frames by address. Arenas are walked exactly; all other memory is scanned.
 [[nodiscard]] found_frames scan(const address_space& memory, const frame_index& known,
                                 std::span<const coroutine> coroutines, std::span<arena> arenas,
                                 const scan_options& how);

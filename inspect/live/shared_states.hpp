@@ -1,6 +1,6 @@
 #pragma once
 
-// Objects outside of frames that lead to a frame: what several coroutines share that are awaited at once. Internal to
+// Objects outside frames that point to a frame: the shared state of coroutines that are awaited together. Internal to
 // inspect/live/.
 
 #include "inspect/live/frame_extents.hpp"
@@ -15,22 +15,22 @@
 namespace tare::inspect {
 
 struct shared_state {
-  address_range bytes;                        ///< of the object, as far as they are looked at
-  std::uint32_t frame = frame_extents::none;  ///< the only one whose beginning is among its words
+  address_range bytes;                        ///< the examined part of the object
+  std::uint32_t frame = frame_extents::none;  ///< the only frame to whose beginning it points
 };
 
 class shared_states {
  public:
   shared_states(const address_space& memory, const frame_extents& extents) : memory_(memory), extents_(extents) {}
 
-  /// The object around an address outside of all frames, which may be a little behind its reference counts. Of other
-  /// memory than malloc's its bounds are not known: then it is what lies near the address. Empty for an address that
-  /// cannot be one, and for new ones after many.
+  /// The object around an address outside all frames, which may follow the object's reference counts. Outside malloc's
+  /// memory the bounds of the object are not known: then it is the memory near the address. Empty for an impossible
+  /// address, and for new addresses once the maximum is reached.
   [[nodiscard]] const shared_state* at(std::uint64_t address);
 
  private:
   [[nodiscard]] std::uint64_t word_at(std::uint64_t address) const;
-  /// glibc writes the size of an object in front of it, and that of the next one behind it.
+  /// glibc stores the size of an object before it, and the size of the next one after it.
   [[nodiscard]] std::optional<address_range> object_of_malloc(std::uint64_t address) const;
 
   const address_space& memory_;

@@ -26,7 +26,7 @@ std::string_view name_of(suspension kind) {
   return "";
 }
 
-/// Null where it is not known.
+/// null if it is not known.
 template <class T>
 ordered_json or_null(const T& value) {
   return value == T() ? ordered_json() : ordered_json(value);
@@ -62,7 +62,7 @@ struct wrong_file {
 /// A count or bytes. JSON itself holds whole numbers exactly up to 2^53, which is more than a machine has of anything.
 std::uint64_t whole_number(const ordered_json& json, const char* key, std::uint64_t most = std::uint64_t{1} << 53U) {
   const auto& value = json.at(key);
-  if (!value.is_number_unsigned()) throw wrong_file{fmt::format("'{}' is no whole number", key)};
+  if (!value.is_number_unsigned()) throw wrong_file{fmt::format("'{}' is not a whole number", key)};
   const auto number = value.get<std::uint64_t>();
   if (number > most) throw wrong_file{fmt::format("'{}' is too large: {}", key, number)};
   return number;
@@ -72,7 +72,7 @@ std::uint64_t known_number(const ordered_json& json, const char* key, std::uint6
   return json.at(key).is_null() ? 0 : whole_number(json, key, most);
 }
 
-/// One that older files do not have.
+/// A number that older files do not have.
 std::uint64_t later_number(const ordered_json& json, const char* key) {
   return json.contains(key) ? whole_number(json, key) : 0;
 }
@@ -80,7 +80,7 @@ std::uint64_t later_number(const ordered_json& json, const char* key) {
 double time(const ordered_json& json, const char* key) {
   constexpr double longest = 1e9;
   const auto value = json.at(key).get<double>();
-  if (!(value >= 0 && value <= longest)) throw wrong_file{fmt::format("'{}' is no time", key)};
+  if (!(value >= 0 && value <= longest)) throw wrong_file{fmt::format("'{}' is not a time", key)};
   return value;
 }
 
@@ -109,27 +109,27 @@ live_site site_of(const ordered_json& json) {
   return site;
 }
 
-/// `place` is where in the list it will stand.
+/// `place` is its future index in the list.
 stack_node node_of(const ordered_json& json, std::size_t sites, std::size_t place) {
   stack_node node{.site = static_cast<std::uint32_t>(whole_number(json, "site", stack_node::no_parent - 1)),
                   .parent = stack_node::no_parent,
                   .count = whole_number(json, "count"),
                   .bytes = whole_number(json, "bytes"),
                   .bytes_with_below = whole_number(json, "bytes_with_below")};
-  if (node.site >= sites) throw wrong_file{fmt::format("there is no site {}", node.site)};
+  if (node.site >= sites) throw wrong_file{fmt::format("site {} does not exist", node.site)};
   if (!json.at("parent").is_null()) {
     node.parent = static_cast<std::uint32_t>(whole_number(json, "parent", stack_node::no_parent - 1));
-    if (node.parent >= place) throw wrong_file{fmt::format("its parent {} is not further to the front", node.parent)};
+    if (node.parent >= place) throw wrong_file{fmt::format("its parent {} does not precede it", node.parent)};
   }
   if (node.bytes_with_below < node.bytes) throw wrong_file{"it has more bytes than it has with what is below"};
   return node;
 }
 
-/// Each of a list; what is wrong with one says which it is.
+/// Reads each element of a list; an error names the element.
 template <class Read>
 auto each_of(const ordered_json& json, const char* key, const Read& read) {
   const auto& list = json.at(key);
-  if (!list.is_array()) throw wrong_file{fmt::format("'{}' is no list", key)};
+  if (!list.is_array()) throw wrong_file{fmt::format("'{}' is not a list", key)};
   std::vector<decltype(read(list, std::size_t{}))> all;
   all.reserve(list.size());
   for (std::size_t i = 0; i < list.size(); ++i) {
@@ -171,7 +171,7 @@ live_snapshot snapshot_of(const ordered_json& json) {
     throw wrong_file{"it holds no snapshot of tare snapshot or tare live"};
   }
   if (const auto its_schema = whole_number(json, "schema"); its_schema != schema) {
-    throw wrong_file{fmt::format("it has schema {}, and this command reads {}", its_schema, schema)};
+    throw wrong_file{fmt::format("it has schema {}, but this command reads {}", its_schema, schema)};
   }
   live_snapshot snapshot;
   snapshot.pid = static_cast<std::int64_t>(whole_number(json, "pid"));
@@ -219,7 +219,7 @@ std::string snapshot_json(const live_snapshot& of) {
                    {"stacks", ordered_json::array()}};
   for (const auto& site : of.sites) all["sites"].push_back(json_of(site));
   for (const auto& node : of.stacks) all["stacks"].push_back(json_of(node));
-  // A name may hold bytes that are no UTF-8.
+  // A name may contain bytes that are not UTF-8.
   return all.dump(1, ' ', false, ordered_json::error_handler_t::replace) + '\n';
 }
 

@@ -12,8 +12,8 @@ namespace tare::inspect {
 
 [[nodiscard]] std::string snapshot_json(const live_snapshot& of);
 
-/// Reads it back. The error names `name` and says what is wrong with the file: no JSON, another schema, a missing or
-/// impossible value.
+/// Reads a snapshot. The error names `name` and says what is wrong with the file: not JSON, another schema, a missing
+/// or impossible value.
 [[nodiscard]] base::result<live_snapshot> parse_snapshot(std::string_view text, const std::string& name);
 
 }  // namespace tare::inspect

@@ -15,19 +15,20 @@ namespace {
 void add_notes(const found_frames& found, live_snapshot& taken) {
   if (found.inside != 0) {
     taken.notes.push_back(fmt::format(
-        "{} places inside of other objects look like frames and are not counted: left over, or of a pool (--pools)",
+        "{} places inside other objects look like frames and are not counted: left over, or in a pool (--pools)",
         found.inside));
   }
   if (found.skipped != 0) {
-    taken.notes.push_back(fmt::format("{} regions of more than 256 GiB were not looked through", found.skipped));
+    taken.notes.push_back(fmt::format("{} regions of more than 256 GiB were not scanned", found.skipped));
   }
   if (found.heap_changed) {
-    taken.notes.emplace_back("the heap changed while it was read, or is not glibc's: --pause gives a steady picture");
+    taken.notes.emplace_back(
+        "the heap changed while it was read, or is not glibc's: --pause gives a consistent result");
   }
   if (taken.uncertain != 0) {
     taken.notes.push_back(
-        fmt::format("{} frames are in memory of an allocator that is not known here: some of them "
-                    "may have been freed",
+        fmt::format("{} frames are in memory of an unknown allocator: some of them may have "
+                    "been freed",
                     taken.uncertain));
   }
 }
@@ -89,10 +90,10 @@ void snapshot_taker::add_rust_roots(std::span<arena> arenas, found_frames& into,
   }
   if (found.ambiguous != 0) {
     notes.push_back(fmt::format(
-        "boxes of several types lead to {} of the boxed futures: some are left over, and which type it is is a guess",
+        "boxes of several types point to {} of the boxed futures: some are left over, and the type is a guess",
         found.ambiguous));
   }
-  if (found.too_many) notes.emplace_back("there are more boxed futures than are looked at: some are not counted");
+  if (found.too_many) notes.emplace_back("there are too many boxed futures to look at: some are not counted");
 }
 
 }  // namespace tare::inspect

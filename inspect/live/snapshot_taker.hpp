@@ -1,6 +1,6 @@
 #pragma once
 
-// Finds the frames in a process's memory and makes a snapshot of them. Internal to inspect/live/.
+// Finds the frames in a process's memory and takes a snapshot of them. Internal to inspect/live/.
 
 #include "inspect/live/arena.hpp"
 #include "inspect/live/memory_parts.hpp"

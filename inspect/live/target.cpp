@@ -64,7 +64,7 @@ class live_target::state {
     live_snapshot taken = taker(*core_).take();
     taken.pid = core_->pid();
     taken.rss_bytes = taken.memory.sum();
-    if (core_->is_truncated()) taken.notes.emplace_back("the core file was cut short: what is missing is not seen");
+    if (core_->is_truncated()) taken.notes.emplace_back("the core file is truncated: what is missing is not shown");
     return taken;
   }
 
@@ -74,7 +74,7 @@ class live_target::state {
     if (!memory) return std::unexpected(memory.error());
     const auto found = taker(**memory).find();
     std::vector<listed_frame> listed;
-    // Most frames are like the one before.
+    // Most frames have the same function as the one before.
     const found_frame* last = nullptr;
     live_site site;
     bool take = false;
@@ -109,7 +109,7 @@ class live_target::state {
     const auto* frame = at(address);
     if (frame == nullptr || frame->coroutine == found_frame::unknown_coroutine) {
       return base::input_error(
-          fmt::format("no frame that is suspended begins at {:#x}; --list shows where they do", address));
+          fmt::format("no suspended frame begins at {:#x}; --list shows the addresses of frames", address));
     }
     frame_view view =
         view_frame(**memory, *frame, known.coroutines, known.binary_of(frame->coroutine), options_.debug_folders);
@@ -132,7 +132,7 @@ class live_target::state {
         seconds(options_.longest_pause) * 1000));
   }
 
-  /// The memory as it is now, with the binaries read.
+  /// The current memory, after the binaries have been read.
   base::result<std::shared_ptr<const address_space>> open_memory() {
     if (core_) return std::shared_ptr<const address_space>(core_.get(), [](const address_space*) {});
     auto memory = process_memory::open(static_cast<pid_t>(pid_));

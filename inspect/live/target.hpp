@@ -1,13 +1,13 @@
 #pragma once
 
-// A process, or the core file of one, whose suspended coroutines are looked at.
+// A process, or a core file, whose suspended coroutines are inspected.
 //
 //   auto target = tare::inspect::live_target::of_process(pid);
 //   auto now = target->snapshot();
 //
-// What its binaries say is read once; each snapshot then takes as long as reading the memory. The process is only read,
-// and stopped only if that was asked for. Nothing that is read from it is trusted: every address is checked, and a
-// process or file that means harm can make a snapshot wrong, but no more.
+// Its binaries are read once; each snapshot then takes as long as reading the memory. The process is only read, and
+// stopped only on request. Nothing that is read from it is trusted: every address is checked, and a malicious process
+// or file can at most cause a wrong snapshot.
 
 #include "base/error.hpp"
 #include "inspect/live/frame_view.hpp"
@@ -25,19 +25,20 @@ namespace tare::inspect {
 
 struct live_options {
   std::vector<std::filesystem::path> debug_folders = {};  ///< searched for separate debug files, before /usr/lib/debug
-  bool stacks = false;                                    ///< also who waits for whom
-  bool pools = false;                                     ///< count what looks like frames inside of other objects, too
-  bool rust = false;                                      ///< also the futures that a Rust program holds in boxes
+  bool stacks = false;                                    ///< also find out which frame waits for which
+  bool pools = false;                                     ///< also count what looks like frames inside other objects
+  bool rust = false;                                      ///< also find the futures that a Rust program holds in boxes
   /// Stop the process while its memory is read, but for no longer than this; 0: read it as it runs.
   std::chrono::nanoseconds longest_pause = {};
 };
 
 class live_target {
  public:
-  /// One line says what is wrong: no such process, no permission and what would give it, not a 64-bit x86 process.
+  /// The error is one line: the process does not exist, is not a 64-bit x86 process, or cannot be read; then it says
+  /// which permission is missing.
   [[nodiscard]] static base::result<live_target> of_process(std::int64_t pid, live_options options = {});
-  /// Likewise: no core file, cut short before anything of use, or of another program. Without `program` it is the one
-  /// that the core file names.
+  /// The error is one line: not a core file, truncated before any memory, or of another program. Without `program`, the
+  /// core file names it.
   [[nodiscard]] static base::result<live_target> of_core(const std::filesystem::path& core,
                                                          const std::filesystem::path& program = {},
                                                          live_options options = {});
@@ -50,11 +51,11 @@ class live_target {
   /// An error if the process has ended.
   [[nodiscard]] base::result<live_snapshot> snapshot();
 
-  /// Where frames are: the first `most` whose function or place, "server.cpp:42", `wanted` says yes to, by address.
+  /// The first `most` frames, by address, whose function or place ("server.cpp:42") `wanted` accepts.
   [[nodiscard]] base::result<std::vector<listed_frame>> list(const std::function<bool(const std::string&)>& wanted,
                                                              std::size_t most);
 
-  /// The frame that begins at an address, and what is in it. An error if none is suspended there.
+  /// The frame that begins at an address, with its content. An error if no suspended frame begins there.
   [[nodiscard]] base::result<frame_view> frame(std::uint64_t address);
 
  private:

@@ -13,17 +13,17 @@ namespace tare::inspect {
 
 class vtable_index {
  public:
-  /// Adds those of a module whose first coroutine has the number `first`.
+  /// Adds the vtables of a module; its first coroutine has the number `first`.
   void add(std::span<const future_vtable> all, std::uint32_t first, std::uint64_t load_bias);
-  /// After the last `add`.
+  /// Call this after the last `add`.
   void finish();
 
   [[nodiscard]] bool empty() const noexcept { return vtables_.empty(); }
 
-  /// Whether a word may be the address of one: quick, to be asked of every word.
+  /// Whether a word may be the address of a vtable: a fast check for every word.
   [[nodiscard]] bool may_be_vtable(std::uint64_t word) const noexcept { return word - range_.begin < range_.bytes(); }
 
-  /// nullptr if none is there. Its address is that in the process.
+  /// The vtable at an address in the process; nullptr if there is none.
   [[nodiscard]] const future_vtable* find(std::uint64_t word) const;
 
  private:

@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t word = sizeof(std::uint64_t);
 constexpr std::uint32_t none = frame_extents::none;
 
-/// Reads frames one after the other with few system calls.
+/// Reads successive frames with few system calls.
 class frame_memory {
  public:
   explicit frame_memory(const address_space& memory) : memory_(memory) {}
@@ -25,7 +25,7 @@ class frame_memory {
     return what.begin >= begin_ && what.end <= begin_ + content_.size();
   }
 
-  /// As much of the range as can be read; good until the next call.
+  /// The readable part of the range; valid until the next call.
   std::span<const std::byte> read(const address_range& of) {
     if (!has(of)) {
       begin_ = of.begin;
@@ -44,7 +44,7 @@ class frame_memory {
   std::vector<std::byte> content_;
 };
 
-/// How much a candidate says, from the least on.
+/// The strength of a candidate, the weakest first.
 enum class strength : std::uint8_t { state, word, handle, telling };
 
 struct candidate {
@@ -82,7 +82,7 @@ class waiter_finder {
            std::ranges::any_of(known, [&](const address_range& range) { return range.contains(of.address); });
   }
 
-  /// The frame that an address leads to from `from`: another one, and not one inside of it.
+  /// The frame into which an address points, seen from `from`: another frame, and not one inside it.
   [[nodiscard]] std::uint32_t target(std::uint32_t from, std::uint64_t address) const {
     const std::uint32_t to = extents_.frame_at(address);
     if (to == none || to == from || extents_.is_inside(to, from) || rejected_.contains({from, to})) return none;
@@ -114,8 +114,8 @@ class waiter_finder {
     return {.frame = through_state(frame, others), .by = strength::state};
   }
 
-  /// Several coroutines that are awaited at once may share a state on the heap, which has the handle of the frame that
-  /// waits. That frame holds the state, too: what leads to other frames otherwise is a queue or a list.
+  /// Coroutines that are awaited together may share a state on the heap, which has the handle of the waiting frame.
+  /// That frame also holds the address of the state: other objects that point to frames are queues or lists.
   std::uint32_t through_state(std::uint32_t frame, const std::vector<std::uint64_t>& words) {
     for (const std::uint64_t value : words) {
       const shared_state* const state = states_.at(value);
@@ -132,7 +132,7 @@ class waiter_finder {
   std::uint32_t best_of(std::uint32_t frame, const std::vector<std::uint64_t>& words) {
     const coroutine& of = coroutines_[frames_[frame].coroutine];
     const auto* const point = of.await_with(frames_[frame].index);
-    // Before the body much of a promise is not written yet, and may be left over from another frame.
+    // Before the body, much of a promise is not initialized and may have the content of an earlier frame.
     const bool may_be_stale = point != nullptr && point->kind == suspension::initial;
     std::uint32_t best = none;
     int best_rank = 0;
@@ -173,7 +173,7 @@ class waiter_finder {
     return leads_there(body_);
   }
 
-  /// Frames cannot wait for each other in a circle: some of its steps lead down. These say the least.
+  /// Frames cannot wait for each other in a cycle: some of its steps point down. The weakest are removed.
   void cut_circles() {
     constexpr int rounds = 8;
     for (int round = 0; round < rounds; ++round) {
@@ -216,8 +216,9 @@ class waiter_finder {
   frame_extents extents_;
   frame_memory near_;
   shared_states states_;
-  std::vector<candidate> chosen_;                               ///< by frame
-  std::set<std::pair<std::uint32_t, std::uint32_t>> rejected_;  ///< which do not wait for which
+  std::vector<candidate> chosen_;  ///< by frame
+  std::set<std::pair<std::uint32_t, std::uint32_t>>
+      rejected_;  ///< pairs of frames of which the first does not wait for the second
   std::vector<std::byte> body_;
 };
 

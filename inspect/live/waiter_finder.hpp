@@ -1,11 +1,12 @@
 #pragma once
 
-// Who waits for whom among the frames that were found. Internal to inspect/.
+// Finds out which of the frames waits for which. Internal to inspect/.
 //
-// One rule: a word of a frame's promise that leads into another known frame, be it to its beginning, to its promise or
-// to an awaiter, a latch or a list's node among its variables, says that this other frame waits. Members of which type
-// and name say that they lead to the continuation come first. What leads down instead, to a frame that this one holds
-// or waits for itself, is told from that by who holds whose address, and by circles.
+// The rule: a word in a frame's promise that points into another frame means that the other frame waits for this one.
+// It may point to the beginning of that frame, to its promise, or to an awaiter, a latch or a list node among its
+// variables. Members whose type and name say that they are the continuation take precedence. A word may also point
+// down, to a frame that this one owns or awaits. Such words are recognized by which frame holds the address of which,
+// and by cycles.
 
 #include "inspect/live/found_frame.hpp"
 #include "inspect/memory/address_space.hpp"
@@ -18,8 +19,8 @@ namespace tare::inspect {
 
 struct coroutine;
 
-/// Fills in `waiter` of frames: the address at which the frame that waits begins, or 0. Frames are by address; those in
-/// `known` ranges have their waiters already.
+/// Sets `waiter` of each frame to the address of the waiting frame, or to 0. Frames are sorted by address; those in
+/// `known` ranges already have their waiters.
 void find_waiters(const address_space& memory, std::span<const coroutine> coroutines,
                   std::span<const address_range> known, std::vector<found_frame>& frames);
 

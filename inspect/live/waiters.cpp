@@ -9,7 +9,7 @@
 namespace tare::inspect {
 namespace {
 
-/// One node of the site that was asked about, and how far up its way has been followed.
+/// One node of the site, and how far up its path has been followed.
 struct follower {
   const stack_node* frames;
   std::uint32_t at;
@@ -20,13 +20,13 @@ struct group {
   std::vector<follower> followers;
 };
 
-/// Takes these one step up, those that come to the same place together, the heaviest first.
+/// Goes one step up from these and combines those that reach the same site, the heaviest first.
 std::vector<group> one_step_up(const live_snapshot& of, const std::vector<follower>& followers, std::size_t level) {
   std::map<std::optional<std::uint32_t>, group> groups;
   for (const auto& one : followers) {
     const std::uint32_t parent = of.stacks[one.at].parent;
     const bool root = parent == stack_node::no_parent;
-    // That a way ends is of interest where it ends at once; further up it shows from its having no more steps.
+    // The end of a path is listed only if it ends at once; further up, it is clear from the lack of more steps.
     if (root && level != 0) continue;
     const auto site = root ? std::nullopt : std::optional(of.stacks[parent].site);
     auto& its_group = groups[site];

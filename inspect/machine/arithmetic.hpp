@@ -1,6 +1,6 @@
 #pragma once
 
-// Arithmetic on values of which only something is known. Internal to inspect/machine/.
+// Arithmetic on partly known values. Internal to inspect/machine/.
 
 #include "inspect/machine/instruction.hpp"
 #include "inspect/machine/value.hpp"
@@ -12,7 +12,7 @@
 
 namespace tare::inspect {
 
-/// Which of the values that one instruction makes: each is unknown, and different from the others.
+/// The values that one instruction produces: each is unknown, and different from the others.
 enum class product : std::uint8_t {
   result,
   vector_register,
@@ -25,14 +25,14 @@ enum class product : std::uint8_t {
   string_destination,
   string_source,
 };
-/// The names of what it leaves in rax and the other registers follow.
+/// The names of the values that it leaves in rax and the other registers follow.
 inline constexpr origin first_register_product = 16;
 inline constexpr origin products_per_instruction = 32;
 static_assert(first_register_product + register_count <= products_per_instruction,
               "an instruction's values have different names");
 static_assert(static_cast<origin>(product::string_source) < first_register_product);
 
-/// The names of the values that instructions make lie above those of what a function begins with.
+/// The names of values that instructions produce are above those of the values on entry to a function.
 inline constexpr origin first_made_origin = 128;
 static_assert(first_made_origin > last_fixed_origin);
 
@@ -40,12 +40,12 @@ static_assert(first_made_origin > last_fixed_origin);
   return insn.address * products_per_instruction + first_made_origin;
 }
 
-/// A value that is only known by the instruction that made it.
+/// A value that is only known by the instruction that produced it.
 [[nodiscard]] inline value made_by(const instruction& insn, product which = product::result) {
   return value::of(first_origin_of(insn) + static_cast<origin>(which));
 }
 
-/// The same for what it leaves in a register.
+/// The same for the value that it leaves in a register.
 [[nodiscard]] inline value made_in_register(const instruction& insn, int number) {
   return value::of(first_origin_of(insn) + first_register_product + static_cast<origin>(number));
 }
@@ -53,8 +53,8 @@ static_assert(first_made_origin > last_fixed_origin);
 /// Marks the name of a value that was loaded from a table of jump targets.
 inline constexpr origin from_table = origin{1} << 62;
 
-/// Whether the value is a pointer whose uses are of interest: not a constant, and neither a place on the stack nor an
-/// entry of a table.
+/// Whether the uses of a value must be followed as those of a pointer: it is not a constant, an address on the stack,
+/// or an entry of a table.
 [[nodiscard]] inline bool follows_pointer(const value& content) {
   return !content.is_constant() && content.base != stack_origin && (content.base & from_table) == 0;
 }
@@ -75,7 +75,7 @@ void advance(value& pointer, std::uint64_t distance);
 /// The value in this many of its lower bytes.
 [[nodiscard]] value truncated(value from, std::uint32_t bytes);
 
-/// Both operands constant: each with each, as long as there are few.
+/// Combines each constant of one operand with each of the other, if there are few enough.
 template <class F>
 [[nodiscard]] std::optional<value> combine(const value& left, const value& right, const instruction& insn,
                                            F&& compute) {

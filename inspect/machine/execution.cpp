@@ -99,7 +99,7 @@ bool execution::run_family() {
   return false;
 }
 
-/// What a pointer plus an index touches, where the index may be one of several or is not known.
+/// Reports the accesses through a pointer plus an index that has several values or is not known.
 void execution::touch_indexed() {
   const memory_operand& memory = insn_.memory;
   if (memory.index == no_register || memory.base < 0 || memory.base >= register_count || memory.in_segment) return;
@@ -162,7 +162,7 @@ value execution::loaded(std::uint32_t bytes) {
   return tables_.load(state_, insn_, bytes).value_or(made_by(insn_));
 }
 
-/// Into the first operand.
+/// Assigns to the first operand.
 void execution::assign(value content) {
   const operand& to = insn_.operands[0];
   if (to.what == operand::kind::in_register) return assign_register(to, std::move(content));
@@ -191,11 +191,11 @@ void execution::assign(value content) {
 
 void execution::assign_register(const operand& to, value content) {
   if (!to.general || to.number >= register_count) {
-    // A pointer that goes into a vector register is not followed any further.
+    // A pointer in a vector register is not followed.
     if (follows_pointer(content)) pass(content, 0, true);
     return;
   }
-  // The upper half of a register is cleared with its lower half; smaller parts are only looked at by themselves.
+  // Writing the lower half of a register clears its upper half; smaller parts are treated as separate values.
   state_.registers[register_index(to.number)] =
       to.high_byte ? made_by(insn_, product::high_byte_written) : truncated(std::move(content), to.bytes);
 }
@@ -213,7 +213,7 @@ void execution::pass_pointer(const value& content) {
   if (follows_pointer(content)) pass(content);
 }
 
-/// Everything else: what it reads and writes in memory, and that its results are not known.
+/// All other instructions: reports their memory accesses; their results are unknown.
 void execution::run_unknown() {
   const bool through_registers = insn_.what == operation::string_read;
   for (std::uint8_t i = 0; i < insn_.operand_count; ++i) {

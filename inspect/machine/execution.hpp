@@ -1,6 +1,6 @@
 #pragma once
 
-// The execution of one instruction on what is known. Internal to inspect/machine/.
+// The execution of one instruction on a partly known state. Internal to inspect/machine/.
 
 #include "inspect/machine/changed_registers.hpp"
 #include "inspect/machine/jump_tables.hpp"
@@ -12,7 +12,7 @@
 
 namespace tare::inspect {
 
-/// What an address is, as far as it is known.
+/// The address of the instruction's memory operand, as far as it is known.
 [[nodiscard]] value address_of(const machine_state& state, const instruction& insn);
 
 class execution {
@@ -22,11 +22,12 @@ class execution {
       : code_(code), changed_(changed), tables_(tables), state_(state), insn_(insn), report_(report) {}
 
   void run();
-  /// What a call, or a jump out of the function, passes through the registers for arguments.
+  /// Reports the arguments that a call, or a jump out of the function, passes in registers.
   void pass_arguments(std::string_view target);
 
  private:
-  // execution.cpp: operands, and each family's dispatch. The families return false if they do not know this form.
+  // execution.cpp: operands, and dispatch by family. The functions of a family return false for forms they do not
+  // handle.
   [[nodiscard]] bool run_family();
   void touch_indexed();
   [[nodiscard]] value operand_value(const operand& from);

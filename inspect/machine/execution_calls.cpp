@@ -84,7 +84,7 @@ void execution::pass_register_arguments() {
       pass(argument, 0, true);
       continue;
     }
-    // An object on the stack is passed: the pointers in it go along.
+    // The pointers in an object on the stack are passed with it.
     constexpr std::int64_t max_object_bytes = 512;
     for (auto at = state_.memory.lower_bound({stack_origin, argument.offset});
          at != state_.memory.end() && at->first.first == stack_origin &&
@@ -95,8 +95,8 @@ void execution::pass_register_arguments() {
   }
 }
 
-/// Arguments without a register stand at the stack pointer, one after the other. Whether there are any is not known, so
-/// this may take a value for one that is only stored there.
+/// Further arguments are at the stack pointer, one after the other. Their number is not known, so this may also report
+/// values that are not arguments.
 void execution::pass_stack_arguments() {
   constexpr std::int64_t max_arguments = 16;
   const value& top = state_.registers[rsp];
@@ -115,7 +115,7 @@ void execution::string_operation() {
   value& to = state_.registers[rdi];
   value& from = state_.registers[rsi];
   if (count) {
-    // The direction flag is clear, as the ABI wants it.
+    // The direction flag is clear, as the ABI requires.
     const std::uint64_t bytes = *count * insn_.memory.bytes;
     if (bytes != 0) fill_or_copy(moves, bytes);
     advance(to, bytes);

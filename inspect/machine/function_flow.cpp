@@ -69,7 +69,7 @@ void function_flow::decode(std::vector<code_range> ranges) {
         continue;
       }
       at += one->size;
-      // Unlikely parts are put elsewhere, as a function of their own: "f.cold".
+      // Unlikely parts are separate functions: "f.cold".
       const bool jumps = one->what == operation::jump || one->what == operation::conditional_jump;
       if (jumps && one->operand_count > 0 && one->operands[0].what == operand::kind::immediate && self != nullptr) {
         const std::uint64_t target = one->next() + static_cast<std::uint64_t>(one->operands[0].value);
@@ -275,7 +275,7 @@ void function_flow::list_accesses() {
   }
 }
 
-/// Fillers between functions and what follows a call that does not return do nothing with memory.
+/// Padding between functions, and code after a call that does not return, does not access memory.
 void function_flow::find_gap() {
   for (const auto& block : blocks_) {
     if (block.reached) continue;
@@ -353,7 +353,7 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
     interpreter_.step(state, one, ignore);
     path.push_back(*index);
     at = next;
-    // What comes after the last decision is the body already, which is looked at in other ways.
+    // The code after the last decision is the body, which is not part of the path.
     if (decided) {
       result.address = at;
       result.path = path;

@@ -1,6 +1,6 @@
 #pragma once
 
-// A function's instructions, the paths between them, and what is known before each.
+// A function's instructions, the paths between them, and the known state of the machine before each.
 
 #include "inspect/machine/disassembler.hpp"
 #include "inspect/machine/interpreter.hpp"
@@ -26,7 +26,7 @@ struct basic_block {
   bool reached = false;
 };
 
-/// A call of a function that is known by its address.
+/// A call of a function at a known address.
 struct direct_call {
   std::uint64_t instruction = 0;
   std::uint64_t target = 0;
@@ -34,8 +34,8 @@ struct direct_call {
 
 class function_flow {
  public:
-  /// Decodes the ranges, which are the function and the parts that were split off it, and follows its paths.
-  /// What cannot be decoded ends a path.
+  /// Decodes the ranges, which are the function and the parts that were split off it, and follows its paths. A path
+  /// ends at bytes that cannot be decoded.
   function_flow(const image& code, const disassembler& decoder, const landing_pads& pads,
                 std::vector<code_range> ranges);
 
@@ -45,28 +45,28 @@ class function_flow {
   [[nodiscard]] std::span<const memory_access> accesses(std::size_t instruction) const;
   [[nodiscard]] std::span<const direct_call> calls() const noexcept { return calls_; }
   [[nodiscard]] bool contains(std::uint64_t address) const;
-  /// True if it gave up because the function is too large; then nothing about its memory is known.
+  /// True if the function is too large; then nothing is known about its memory accesses.
   [[nodiscard]] bool gave_up() const noexcept { return gave_up_; }
-  /// True if there is code in it that no way was found to: some jump leads to where it could not be followed.
+  /// True if no path to some of its code was found, because the targets of a jump are not known.
   [[nodiscard]] bool has_gap() const noexcept { return has_gap_; }
 
-  /// What is known just before the instruction that covers the address; nothing if no way leads there.
+  /// The state just before the instruction that covers the address; nullptr if no path leads there.
   [[nodiscard]] const machine_state* state_at(std::uint64_t address) const;
-  /// The block of an instruction, and its number.
+  /// The number of the block of an instruction, and the number of the instruction.
   [[nodiscard]] std::optional<std::size_t> block_of(std::uint64_t address) const;
   [[nodiscard]] std::optional<std::size_t> index_of(std::uint64_t address) const;
 
   struct entry_point {
-    std::uint64_t address = 0;      ///< where the last branch that is certain leads to
-    std::vector<std::size_t> path;  ///< the instructions on the way there
+    std::uint64_t address = 0;      ///< the target of the last branch that is decided
+    std::vector<std::size_t> path;  ///< the instructions on the path there
   };
-  /// A number in memory that is known when the function begins.
+  /// A known number in memory when the function is entered.
   struct known_word {
     std::int64_t offset = 0;  ///< from `first_argument_origin`
     std::uint32_t bytes = 0;
     std::uint64_t content = 0;
   };
-  /// Goes from the function's beginning as far as branches are certain when these words are in memory.
+  /// Follows the function from its beginning while these words decide its branches.
   [[nodiscard]] entry_point enter(std::span<const known_word> known) const;
 
  private:

@@ -1,6 +1,6 @@
 #pragma once
 
-// An x86-64 instruction in the few terms that following pointers and constants through a function takes.
+// An x86-64 instruction, reduced to what is needed to follow pointers and constants through a function.
 
 #include "inspect/machine/condition.hpp"
 
@@ -23,7 +23,7 @@ enum class operation : std::uint8_t {
   bit_xor,
   shift_left,
   increment,
-  extend_rax,  ///< cdqe: rax becomes its lower half, with the sign
+  extend_rax,  ///< cdqe: sign-extends eax to rax
   decrement,
   compare,
   test,
@@ -62,7 +62,7 @@ enum register_name : std::int8_t {
   instruction_pointer = 16,
 };
 
-/// Where a register is in an array of all; only of those that there are.
+/// The index of a register in an array of all; only for existing registers.
 [[nodiscard]] constexpr std::size_t register_index(std::int8_t number) noexcept {
   return static_cast<std::uint8_t>(number);
 }
@@ -71,7 +71,7 @@ struct operand {
   enum class kind : std::uint8_t { none, in_register, immediate, in_memory };
   kind what = kind::none;
   std::int8_t number = no_register;  ///< the register
-  bool high_byte = false;            ///< ah and its like
+  bool high_byte = false;            ///< ah, bh, ch or dh
   bool general = true;               ///< false for xmm and other registers that are not followed
   std::uint8_t bytes = 0;
   std::int64_t value = 0;  ///< the immediate
@@ -94,13 +94,13 @@ struct instruction {
   condition when = condition::overflow;  ///< only of a conditional instruction
   bool loads = false;                    ///< reads its memory operand
   bool stores = false;                   ///< writes it
-  bool repeats = false;                  ///< has a rep prefix: rcx says how often
+  bool repeats = false;                  ///< has a rep prefix: rcx is the count
   std::array<operand, 3> operands;
   std::uint8_t operand_count = 0;
   memory_operand memory;
   std::uint16_t defines = 0;  ///< a bit for each register that it changes
   [[nodiscard]] std::uint64_t next() const noexcept { return address + size; }
-  /// Where a jump or a call leads whose target is part of the instruction.
+  /// The target of a jump or a call, if it is part of the instruction.
   [[nodiscard]] std::optional<std::uint64_t> direct_target() const noexcept {
     if (operand_count == 0 || operands[0].what != operand::kind::immediate) return std::nullopt;
     return next() + static_cast<std::uint64_t>(operands[0].value);

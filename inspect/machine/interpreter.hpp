@@ -17,9 +17,9 @@ class interpreter {
  public:
   interpreter(const image& code, const disassembler& decoder) : code_(code), changed_(code, decoder), tables_(code) {}
 
-  /// Changes `state` as the instruction does and reports each access.
+  /// Applies the instruction to `state` and reports each memory access.
   void step(machine_state& state, const instruction& insn, const access_sink& report);
-  /// What a jump out of the function passes through the registers for arguments.
+  /// Reports the arguments that a jump out of the function passes in registers.
   void pass_arguments(machine_state& state, const instruction& insn, std::string_view target,
                       const access_sink& report);
   /// The tables of jump targets that were read so far.

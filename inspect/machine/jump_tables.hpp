@@ -1,6 +1,6 @@
 #pragma once
 
-// Tables of jump targets, which a switch is compiled to.
+// Tables of jump targets, to which compilers translate a switch.
 
 #include "inspect/machine/instruction.hpp"
 #include "inspect/machine/value.hpp"
@@ -26,8 +26,8 @@ class jump_tables {
   /// The sign of the entries is known only when the value is extended. False if the value is not from a table.
   bool extend(const value& loaded);
 
-  /// Where an indirect jump may go, if it takes its target from a table. The table ends where entries are no longer
-  /// `inside` the function.
+  /// The possible targets of an indirect jump through a table. The table ends at the first entry that is not `inside`
+  /// the function.
   [[nodiscard]] std::vector<std::uint64_t> targets(const value& target,
                                                    const std::function<bool(std::uint64_t)>& inside) const;
   /// The same for "jmp [table + index * 8]".

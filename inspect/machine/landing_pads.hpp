@@ -1,6 +1,6 @@
 #pragma once
 
-// Where the unwinder enters a function after a call in it threw.
+// The landing pads at which the unwinder enters a function after a call in it has thrown.
 
 #include "inspect/object/image.hpp"
 
@@ -21,7 +21,7 @@ class landing_pads {
  public:
   explicit landing_pads(const image& code) : code_(code) {}
 
-  /// Those of the function that begins there; empty if it has none or if that cannot be read.
+  /// The landing pads of the function that begins there; empty if it has none or if they cannot be read.
   [[nodiscard]] std::vector<covered_call_sites> of(std::uint64_t function) const;
 
  private:
@@ -29,7 +29,7 @@ class landing_pads {
   [[nodiscard]] const call_site_tables& tables() const;
 
   const image& code_;
-  mutable std::optional<call_site_tables> tables_;  ///< read when first asked for: .eh_frame is large
+  mutable std::optional<call_site_tables> tables_;  ///< read on first use: .eh_frame is large
 };
 
 }  // namespace tare::inspect

@@ -10,8 +10,8 @@
 namespace tare::inspect {
 namespace {
 
-/// What a name stands for: pointers that are only known to have been one of several things, or that were loaded from a
-/// place on the stack that held one of several.
+/// The possible values behind a name: for values that were joined from several, or loaded from a stack slot that may
+/// hold one of several.
 class aliases {
  public:
   struct source {
@@ -37,7 +37,7 @@ class aliases {
     }
   }
 
-  /// Visits those that are used under one of these names.
+  /// Visits the sources that are used under one of these names.
   template <class F>
   void for_each_used(std::set<origin> used, F&& visit) const {
     std::vector<bool> seen(sources_.size(), false);
@@ -103,7 +103,7 @@ class collector {
     if (const cell* kept = state.load(written, 8)) aliases_.store(written.offset, kept->content, index);
   }
 
-  /// What has one value at the end of a block and an unknown one where its successor begins.
+  /// Adds the values that are known at the end of a block but unknown where its successor begins.
   void join(const machine_state& from, const machine_state& to, std::size_t instruction) {
     for (std::size_t i = 0; i < to.registers.size(); ++i) {
       if (to.registers[i].is_meeting() && to.registers[i] != from.registers[i]) {
@@ -131,7 +131,7 @@ class collector {
   interpreter& machine_;
   aliases aliases_;
   std::set<origin> used_;    ///< to read or to write there
-  std::set<origin> passed_;  ///< perhaps used: what a call takes is not known
+  std::set<origin> passed_;  ///< perhaps used: the parameters of a call are not known
   std::vector<lost_pointer> lost_;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Pointers that are used although it is no longer known what they are. Internal to inspect/machine/.
+// Pointers that are used after their value is no longer known. Internal to inspect/machine/.
 
 #include "inspect/machine/function_flow.hpp"
 #include "inspect/machine/interpreter.hpp"
@@ -16,7 +16,7 @@ struct lost_pointer {
   memory_access access;
 };
 
-/// A pointer that is lost where paths join is used by what follows: it counts as passed on where it is lost.
+/// A pointer that is lost where paths join may be used by the code that follows: it counts as passed where it is lost.
 [[nodiscard]] std::vector<lost_pointer> find_lost_pointers(const function_flow& flow, interpreter& machine);
 
 }  // namespace tare::inspect

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t max_constants = 96;
 constexpr std::size_t max_cells = 1024;
-/// Marks the names of values that two ways bring differently; addresses of code never have it.
+/// Marks the names of values joined from different paths; addresses of code never have this bit.
 constexpr origin meeting = origin{1} << 63;
 
 origin name_of_meeting(std::uint64_t place, std::uint64_t what) {
@@ -71,7 +71,7 @@ const cell* machine_state::load(const value& address, std::uint32_t bytes) const
 
 void machine_state::store(const value& address, std::uint32_t bytes, value content) {
   if (address.is_constant()) return;
-  // What overlaps is no longer known. No cell is wider than 8 bytes, so none that matters begins further below.
+  // Overlapping cells are no longer known. No cell is wider than 8 bytes, so none that overlaps begins further below.
   auto at = memory.lower_bound({address.base, address.offset - 7});
   while (at != memory.end() && at->first.first == address.base && at->first.second < address.offset + bytes) {
     if (at->first.second + at->second.bytes > address.offset) {

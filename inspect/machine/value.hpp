@@ -1,7 +1,7 @@
 #pragma once
 
-// What a register or a word of memory holds, as far as the code tells: one of a few constants, or a distance from
-// something whose own value is not known.
+// The abstract value of a register or a word of memory: one of a few constants, or a distance from a base whose value
+// is not known.
 
 #include "inspect/machine/flags.hpp"
 #include "inspect/machine/instruction.hpp"
@@ -15,7 +15,7 @@
 
 namespace tare::inspect {
 
-/// Names something not known: what a function was given, or what an instruction or the meeting of two ways made of it.
+/// The name of an unknown value: of an argument, of the result of an instruction, or of values joined from two paths.
 using origin = std::uint64_t;
 inline constexpr origin first_argument_origin = 1;  ///< rdi when the function was entered
 inline constexpr origin stack_origin = 2;           ///< rsp when the function was entered
@@ -23,7 +23,7 @@ inline constexpr origin last_fixed_origin = 64;     ///< the other registers whe
 
 struct constant {
   std::uint64_t value = 0;
-  std::uint64_t address = 0;  ///< of the instruction that has it as a literal
+  std::uint64_t address = 0;  ///< of the instruction that contains it
   friend bool operator==(const constant&, const constant&) = default;
   friend auto operator<=>(const constant&, const constant&) = default;
 };
@@ -36,7 +36,7 @@ struct value {
   [[nodiscard]] static value of(origin base, std::int64_t offset = 0) { return {base, offset, {}}; }
   [[nodiscard]] static value of(constant one) { return {0, 0, {one}}; }
   [[nodiscard]] bool is_constant() const noexcept { return base == 0; }
-  /// The only constant that it can be.
+  /// Its value, if there is only one.
   [[nodiscard]] std::optional<std::uint64_t> known() const {
     if (base != 0 || constants.empty()) return std::nullopt;
     for (const auto& one : constants) {
@@ -44,12 +44,12 @@ struct value {
     }
     return constants.front().value;
   }
-  /// Two ways brought something different here.
+  /// Whether it was joined from different values of two paths.
   [[nodiscard]] bool is_meeting() const noexcept { return (base >> 63U) != 0; }
   friend bool operator==(const value&, const value&) = default;
 };
 
-/// A word of memory whose content is known.
+/// A word of memory with a known value.
 struct cell {
   value content;
   std::uint32_t bytes = 8;
@@ -61,10 +61,10 @@ struct machine_state {
   std::map<std::pair<origin, std::int64_t>, cell> memory;
   flags last;
 
-  /// As it is when a function is entered.
+  /// The state when a function is entered.
   [[nodiscard]] static machine_state at_entry();
-  /// Takes in another way to the same place. Says whether that changed anything. If it is to end soon, two constants
-  /// are no longer kept beside each other.
+  /// Joins the state of another path to the same address. Returns whether that changed this state. `end_soon` speeds up
+  /// convergence: sets of constants are then replaced by an unknown value.
   bool join(const machine_state& other, std::uint64_t place, bool end_soon = false);
   [[nodiscard]] const cell* load(const value& address, std::uint32_t bytes) const;
   void store(const value& address, std::uint32_t bytes, value content);

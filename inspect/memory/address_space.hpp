@@ -1,6 +1,6 @@
 #pragma once
 
-// The memory of a process to be looked at: a running one's, or what a core file has kept of it.
+// The memory of a process: of a running one, or the part of it that a core file contains.
 
 #include <cstddef>
 #include <cstdint>
@@ -43,20 +43,20 @@ class address_space {
   /// By address, without overlaps.
   [[nodiscard]] virtual std::span<const memory_region> regions() const noexcept = 0;
 
-  /// Reads from `address` on as far as it goes, and returns how many bytes that were.
+  /// Reads from `address` up to the first byte that cannot be read, and returns the number of bytes.
   [[nodiscard]] virtual std::size_t read(std::uint64_t address, std::span<std::byte> into) const = 0;
 
-  /// The parts of a region that hold anything: pages that were never touched are left out.
+  /// The parts of a region that have content, without pages that were never touched.
   [[nodiscard]] virtual std::vector<address_range> present(const memory_region& of) const = 0;
 
-  /// How much of each region is in memory, in their order; behind them what is in none of them.
+  /// The resident bytes of each region, in their order, followed by those outside all regions.
   [[nodiscard]] virtual std::vector<std::uint64_t> resident() const;
 
-  /// Where the threads' stacks are in use: from the stack pointer to the end of the region that it points into. Threads
-  /// that run at the moment have none.
+  /// The used parts of the threads' stacks: from the stack pointer to the end of its region. Threads that are running
+  /// at the moment have none.
   [[nodiscard]] virtual std::vector<address_range> stacks() const = 0;
 
-  /// An object at an address; nothing if it cannot be read whole.
+  /// An object at an address; nullopt if it cannot be read completely.
   template <class T>
     requires std::is_trivially_copyable_v<T>
   [[nodiscard]] std::optional<T> read_object(std::uint64_t address) const {
@@ -65,7 +65,7 @@ class address_space {
     return object;
   }
 
-  /// The one that has the address; nullptr if none has.
+  /// The region that contains the address; nullptr if there is none.
   [[nodiscard]] const memory_region* region_at(std::uint64_t address) const noexcept;
 };
 

@@ -18,7 +18,7 @@
 namespace tare::inspect {
 namespace {
 
-/// An object at the front of what is left; nothing if it is not all there.
+/// An object at the beginning of the rest; nullopt if the rest is too short.
 template <class T>
 std::optional<T> take(std::span<const std::uint8_t>& from) {
   if (from.size() < sizeof(T)) return std::nullopt;
@@ -35,10 +35,11 @@ std::string_view take_text(std::span<const std::uint8_t>& from) {
   return text;
 }
 
-/// The program headers, as far as the file has them.
+/// The program headers that the file contains.
 std::vector<Elf64_Phdr> segments_of(std::span<const std::uint8_t> file, const Elf64_Ehdr& head) {
   std::uint64_t count = head.e_phnum;
-  if (count == PN_XNUM && head.e_shoff < file.size()) {  // More than fit there: the first section tells.
+  if (count == PN_XNUM &&
+      head.e_shoff < file.size()) {  // More than fit into the field: the first section has the count.
     auto sections = file.subspan(head.e_shoff);
     if (const auto first = take<Elf64_Shdr>(sections)) count = first->sh_info;
   }
@@ -85,7 +86,7 @@ base::result<std::unique_ptr<core_file>> core_file::open(const std::string& name
     return base::input_error(fmt::format("{} is not a core file", name));
   }
   if (head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_ident[EI_DATA] != ELFDATA2LSB || head->e_machine != EM_X86_64) {
-    return base::input_error(fmt::format("{} is not of a 64-bit x86 process: its frames are not read", name));
+    return base::input_error(fmt::format("{} is not of a 64-bit x86 process: its frames cannot be read", name));
   }
   if (head->e_type != ET_CORE) {
     return base::input_error(fmt::format("{} is a program or a library, not a core file", name));
@@ -120,7 +121,7 @@ base::result<std::unique_ptr<core_file>> core_file::open(const std::string& name
   }
   if (opened->segments_.empty()) {
     return base::input_error(
-        fmt::format("{} has no memory in it{}", name, opened->truncated_ ? ": it was cut short" : ""));
+        fmt::format("{} contains no memory{}", name, opened->truncated_ ? ": it is truncated" : ""));
   }
   std::ranges::sort(opened->files_, {}, begin_of);
   opened->name_regions();
@@ -201,8 +202,8 @@ void core_file::name_regions() {
   }
 }
 
-/// gdb writes no program header for what it leaves out, and code is left out: the list of files alone names it. What
-/// was allowed there is not known. A file of which several parts are mapped is taken for a program or library.
+/// gdb writes no program headers for memory that it omits, such as code: only the list of files names it, without
+/// permissions. A file with several mapped parts is assumed to be a program or library.
 void core_file::add_left_out_regions() {
   const auto begin_of = [](const memory_region& region) { return region.where.begin; };
   std::map<std::string_view, std::size_t> parts;

@@ -14,13 +14,13 @@ class MemoryBuffer;  // NOLINT(readability-identifier-naming): LLVM's
 
 namespace tare::inspect {
 
-/// What a core file has kept of a process's memory. The file is mapped, not read.
+/// The part of a process's memory that a core file contains. The file is mapped, not read.
 class core_file final : public address_space {
  public:
-  /// The error is one line: unreadable, no core file, of another kind of machine, nothing left of it. A core file that
-  /// was cut short is read as far as it goes, and `is_truncated` says so.
+  /// The error is one line: unreadable, not a core file, of another kind of machine, without memory. Of a truncated
+  /// core file the existing part is read, and `is_truncated` returns true.
   [[nodiscard]] static base::result<std::unique_ptr<core_file>> open(const std::filesystem::path& path);
-  /// The same of a file that is in memory, which must stay; `name` is for messages.
+  /// The same for a file in memory, which must stay valid; `name` is used in messages.
   [[nodiscard]] static base::result<std::unique_ptr<core_file>> open(const std::string& name,
                                                                      std::span<const std::uint8_t> content);
   core_file(const core_file&) = delete;
@@ -36,9 +36,9 @@ class core_file final : public address_space {
   [[nodiscard]] std::int64_t pid() const noexcept { return pid_; }
   /// The process's name, as the kernel keeps it: at most 15 characters.
   [[nodiscard]] const std::string& command() const noexcept { return command_; }
-  /// Where the program began to run (AT_ENTRY); 0 if the file does not say.
+  /// The entry address of the program (AT_ENTRY); 0 if the file does not contain it.
   [[nodiscard]] std::uint64_t entry() const noexcept { return entry_; }
-  /// How much memory it holds.
+  /// The number of bytes of memory in it.
   [[nodiscard]] std::uint64_t bytes() const noexcept;
 
  private:

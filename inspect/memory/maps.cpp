@@ -7,7 +7,7 @@
 namespace tare::inspect {
 namespace {
 
-/// Takes a number off the front; nothing if there is none, or if `end` does not follow it.
+/// Removes a number from the front; nullopt if there is none, or if `end` does not follow it.
 std::optional<std::uint64_t> take_number(std::string_view& text, int base, char end) {
   std::uint64_t number = 0;
   const auto [stop, wrong] = std::from_chars(text.data(), text.data() + text.size(), number, base);

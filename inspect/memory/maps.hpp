@@ -9,11 +9,11 @@
 
 namespace tare::inspect {
 
-/// The text of /proc/PID/maps. Lines that are none of it are left out; the rest is by address and without overlaps,
+/// Parses the text of /proc/PID/maps. Invalid lines are skipped; the result is sorted by address and has no overlaps,
 /// whatever the text.
 [[nodiscard]] std::vector<memory_region> parse_maps(std::string_view text);
 
-/// The text of /proc/PID/smaps: how many bytes of each mapping are in memory, by where it begins.
+/// Parses the text of /proc/PID/smaps: the resident bytes of each mapping, by its first address.
 [[nodiscard]] std::vector<std::pair<std::uint64_t, std::uint64_t>> parse_resident(std::string_view text);
 
 }  // namespace tare::inspect

@@ -28,7 +28,7 @@ struct stopped_thread {
 
 enum class stopping : std::uint8_t { stopped, ended, timed_out };
 
-/// A thread that is deep in the kernel may take long, so this only polls.
+/// A thread inside the kernel may take long to stop, so this only polls.
 stopping wait_for_stop(stopped_thread& thread, clock::time_point deadline) {
   constexpr auto between = std::chrono::microseconds(20);
   for (;;) {
@@ -67,7 +67,7 @@ class pause::tracer {
     thread_.join();
   }
 
-  /// Until the process is stopped, or could not be.
+  /// Waits until the process has been stopped, or could not be.
   [[nodiscard]] std::optional<base::error> wait_until_stopped() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return state_ != state::stopping; });
@@ -90,7 +90,7 @@ class pause::tracer {
     const auto deadline = began + max_time_;
     std::optional<base::error> problem = stop_all(deadline);
     if (!problem && threads_.empty() && clock::now() < deadline) {
-      problem = base::error{base::fault::input, fmt::format("there is no process {}", pid_)};
+      problem = base::error{base::fault::input, fmt::format("process {} does not exist", pid_)};
     }
     std::unique_lock lock(mutex_);
     problem_ = std::move(problem);
@@ -108,7 +108,7 @@ class pause::tracer {
     changed_.notify_all();
   }
 
-  /// Threads that are not stopped yet may start others: until a look finds no new one.
+  /// Threads that are not stopped yet may start others, so this repeats until it finds no new thread.
   std::optional<base::error> stop_all(clock::time_point deadline) {
     for (bool found = true; found;) {
       found = false;
@@ -135,7 +135,7 @@ class pause::tracer {
 
   pid_t pid_;
   std::chrono::nanoseconds max_time_;
-  std::vector<stopped_thread> threads_;  ///< only of the thread itself
+  std::vector<stopped_thread> threads_;  ///< used only by the thread itself
   std::mutex mutex_;
   std::condition_variable changed_;
   state state_ = state::stopping;

@@ -11,9 +11,9 @@
 
 namespace tare::inspect {
 
-/// While it lives, all threads of the process stand still, but for no longer than was asked for: a thread of its own
-/// lets them continue then. They also continue if this process dies: stopping is done by ptrace, without signals that
-/// the process or its parent could see. A process under a debugger cannot be stopped.
+/// While it exists, all threads of the process are stopped, but for at most the given time: then a separate thread lets
+/// them continue. They also continue if this process dies: it stops them with ptrace, without signals that the process
+/// or its parent could see. A process under a debugger cannot be stopped.
 class pause {
  public:
   [[nodiscard]] static base::result<pause> begin(pid_t pid, std::chrono::nanoseconds max_time);
@@ -28,7 +28,7 @@ class pause {
     std::chrono::nanoseconds lasted{};
     bool timed_out = false;  ///< the process continued before end() was called
   };
-  /// Lets the process continue. A second call returns the same.
+  /// Lets the process continue. Further calls return the same result.
   outcome end() noexcept;
 
  private:

@@ -28,7 +28,7 @@ constexpr std::uint64_t page = 4096;
 /// The kernel's limit on mappings allows for about 8 MB.
 constexpr std::size_t max_maps_bytes = std::size_t{256} << 20U;
 
-/// What would allow reading the process.
+/// The permission that would allow reading the process.
 std::unexpected<base::error> no_permission(pid_t pid) {
   std::string why;
   struct stat owner{};
@@ -51,10 +51,10 @@ std::unexpected<base::error> no_permission(pid_t pid) {
 }
 
 std::unexpected<base::error> no_process(pid_t pid) {
-  return std::unexpected(base::error{base::fault::input, fmt::format("there is no process {}", pid)});
+  return std::unexpected(base::error{base::fault::input, fmt::format("process {} does not exist", pid)});
 }
 
-/// Whether the executable is a 64-bit program for this kind of machine.
+/// Whether the executable is a 64-bit x86 program.
 base::result<void> check_kind(pid_t pid) {
   const base::file_descriptor file(::open(fmt::format("/proc/{}/exe", pid).c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
@@ -70,7 +70,7 @@ base::result<void> check_kind(pid_t pid) {
   Elf64_Ehdr head{};
   if (::pread(file.get(), &head, sizeof head, 0) != static_cast<ssize_t>(sizeof head)) return {};
   if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_machine != EM_X86_64) {
-    return base::input_error(fmt::format("process {} is not a 64-bit x86 process: its frames are not read", pid));
+    return base::input_error(fmt::format("process {} is not a 64-bit x86 process: its frames cannot be read", pid));
   }
   return {};
 }
@@ -92,7 +92,7 @@ base::result<std::unique_ptr<process_memory>> process_memory::open(pid_t pid) {
 
   base::file_descriptor pagemap(::open(fmt::format("/proc/{}/pagemap", pid).c_str(), O_RDONLY | O_CLOEXEC));
   std::unique_ptr<process_memory> opened(new process_memory(pid, std::move(regions), std::move(pagemap)));
-  // The permission to read memory is another than that to read the list of it.
+  // Reading memory needs another permission than reading the list of regions.
   const auto readable = std::ranges::find(opened->regions_, true, &memory_region::readable);
   std::byte first{};
   if (readable != opened->regions_.end()) {
@@ -132,7 +132,7 @@ std::vector<address_range> process_memory::present(const memory_region& of) cons
     const std::size_t wanted = std::min<std::uint64_t>(entries.size(), (of.where.end - at) / page);
     const ssize_t length = ::pread(pagemap_.get(), entries.data(), wanted * sizeof entries[0],
                                    static_cast<off_t>(at / page * sizeof entries[0]));
-    if (std::cmp_less(length, sizeof entries[0])) {  // It has ended, or the kernel does not tell.
+    if (std::cmp_less(length, sizeof entries[0])) {  // It has ended, or the kernel does not allow it.
       if (found.empty() && at == of.where.begin) return {of.where};
       break;
     }

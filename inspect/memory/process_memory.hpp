@@ -10,12 +10,12 @@
 
 namespace tare::inspect {
 
-/// A running process's memory, read with process_vm_readv, which neither stops nor slows it. The regions are those of
-/// the moment of opening; what is unmapped later reads as nothing.
+/// The memory of a running process, read with process_vm_readv, which neither stops nor slows it. The regions are those
+/// at the time of opening; memory that is unmapped later cannot be read.
 class process_memory final : public address_space {
  public:
-  /// The error says what is in the way: no such process, one that has ended, no permission and which setting or
-  /// capability would give it, a 32-bit process.
+  /// The error says what is wrong: the process does not exist, has ended, is a 32-bit process, or cannot be read; then
+  /// it names the setting or capability that would allow it.
   [[nodiscard]] static base::result<std::unique_ptr<process_memory>> open(pid_t pid);
 
   [[nodiscard]] std::span<const memory_region> regions() const noexcept override { return regions_; }
@@ -30,10 +30,10 @@ class process_memory final : public address_space {
 
   pid_t pid_;
   std::vector<memory_region> regions_;
-  base::file_descriptor pagemap_;  ///< closed where the kernel does not allow it
+  base::file_descriptor pagemap_;  ///< closed if the kernel does not allow access
 };
 
-/// The numbers of a process's threads; empty if there is no such process.
+/// The IDs of a process's threads; empty if the process does not exist.
 [[nodiscard]] std::vector<pid_t> threads_of(pid_t pid);
 
 }  // namespace tare::inspect

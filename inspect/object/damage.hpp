@@ -1,6 +1,6 @@
 #pragma once
 
-// What LLVM's iterators over symbols and relocations rely on without looking.
+// Checks of what LLVM's iterators over symbols and relocations assume.
 
 #include <llvm/Object/ELFObjectFile.h>
 

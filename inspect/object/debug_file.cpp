@@ -31,7 +31,7 @@ std::optional<debug_link> read_debug_link(const llvm::object::ObjectFile& file) 
   if (at + 4 > content->size()) return std::nullopt;
   debug_link link{.name = content->substr(0, end).str()};
   std::memcpy(&link.checksum, content->data() + at, sizeof link.checksum);
-  // Only a name, never a path out of the folders that are searched.
+  // Only a name, so that it cannot lead out of the searched folders.
   if (link.name.contains('/')) return std::nullopt;
   return link;
 }

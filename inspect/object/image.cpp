@@ -52,14 +52,14 @@ std::span<const std::uint8_t> as_bytes(llvm::StringRef text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-/// LLVM's own question asserts that a broken file tells a power of two.
+/// LLVM's own function asserts that the alignment in the file is a power of two, even in a damaged file.
 std::uint64_t alignment_of(const object::ObjectFile& file, const object::SectionRef& section) {
   constexpr std::uint64_t least = 16;
   constexpr std::uint64_t most = 1 << 16;
   const auto* elf = llvm::dyn_cast<object::ELF64LEObjectFile>(&file);
   if (elf == nullptr) return least;
-  const std::uint64_t told = elf->getSection(section.getRawDataRefImpl())->sh_addralign;
-  return std::has_single_bit(told) ? std::clamp(told, least, most) : least;
+  const std::uint64_t alignment = elf->getSection(section.getRawDataRefImpl())->sh_addralign;
+  return std::has_single_bit(alignment) ? std::clamp(alignment, least, most) : least;
 }
 
 }  // namespace

@@ -2,10 +2,10 @@
 
 // One ELF file as one address space: its code, its constants, its symbols, and its debug information.
 //
-// A linked file keeps its own addresses. The sections of a relocatable file (.o) all begin at 0, so here they are laid
-// out one after the other and relocated, as a linker would; what reads the code need not know the difference.
-// Debug information may be in the file itself, in .dwo files or a .dwp beside it, or in a separate file that
-// .gnu_debuglink or the build id names.
+// A linked file keeps its own addresses. The sections of a relocatable file (.o) all begin at 0, so they are laid out
+// one after the other and relocated, as a linker would do; readers of the code need not distinguish the two. Debug
+// information may be in the file itself, in .dwo files or a .dwp beside it, or in a separate file that .gnu_debuglink
+// or the build id names.
 
 #include "base/error.hpp"
 
@@ -42,29 +42,29 @@ class image {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const llvm::object::ELFObjectFileBase& file() const noexcept { return *elf_; }
   [[nodiscard]] bool is_relocatable() const noexcept { return elf_->isRelocatableObject(); }
-  /// Code for another machine is not read: sizes and fields are there, lines and liveness are not.
+  /// Code for other machines is not read: only sizes and fields are known then, but neither lines nor liveness.
   [[nodiscard]] bool is_x86_64() const noexcept { return elf_->getArch() == llvm::Triple::x86_64; }
 
-  /// Takes the debug information from this file in place of its own, if they belong together.
+  /// Uses the debug information of this file instead of its own, if they belong together.
   base::result<void> use_debug_file(const std::filesystem::path& path);
-  /// Looks for a separate debug file in the places where debuggers do, and in `folders`. False if there is none.
+  /// Looks for a separate debug file where debuggers do, and in `folders`. False if there is none.
   bool find_debug_file(std::span<const std::filesystem::path> folders);
 
   [[nodiscard]] bool has_debug_information() const;
   [[nodiscard]] llvm::DWARFContext& dwarf();
   /// The entry at an offset into the debug information; not valid if none begins there.
   [[nodiscard]] llvm::DWARFDie entry_at(std::uint64_t offset);
-  /// What was wrong with the debug information so far; each message once.
+  /// The problems found in the debug information so far; each message once.
   [[nodiscard]] const std::vector<std::string>& dwarf_problems() const noexcept { return problems_; }
 
-  /// Up to `bytes` bytes at an address; fewer at the end of a section, none outside of all sections.
+  /// Up to `bytes` bytes at an address; fewer at the end of a section, none outside all sections.
   [[nodiscard]] std::span<const std::uint8_t> read(std::uint64_t address, std::uint64_t bytes) const;
   [[nodiscard]] std::uint64_t address_of(const llvm::object::SectionRef& of) const;
   struct section_view {
     std::uint64_t address = 0;
     std::span<const std::uint8_t> content;
   };
-  /// The address and content of each section of that name that is in memory; several may have the same name.
+  /// The address and content of each loaded section with this name; several may have the same name.
   [[nodiscard]] std::vector<section_view> sections_named(std::string_view name) const;
   /// The contents of sections that are not in memory; those of the separate debug file, where the file itself has none.
   [[nodiscard]] std::vector<std::string_view> unloaded_sections_named(std::string_view name) const;

@@ -32,7 +32,7 @@ base::result<std::unique_ptr<image>> open_image(const std::string& name, llvm::M
     return base::input_error(fmt::format("{} is for {}: only 64-bit little-endian programs can be read", name,
                                          elf->getFileFormatName().str()));
   }
-  // A truncated file keeps its head but loses the table of sections, which stands at its end.
+  // A truncated file keeps its header but loses the table of sections, which is at its end.
   if (elf->sections().empty()) {
     return base::input_error(fmt::format("{} is truncated or damaged: it has no sections", name));
   }

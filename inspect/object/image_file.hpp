@@ -20,9 +20,9 @@ namespace tare::inspect {
 /// A file that may hold several images: an archive.
 class image_file {
  public:
-  /// Everything that is an ELF file in it. An error names the file: not an ELF file, truncated, unreadable.
+  /// All ELF files in it. An error names the file: not an ELF file, truncated, unreadable.
   [[nodiscard]] static base::result<image_file> open(const std::filesystem::path& path);
-  /// The same from memory, which must stay; `name` is for messages, and for what stands beside the file.
+  /// The same for a file in memory, which must stay valid. `name` is used in messages and to find files beside it.
   [[nodiscard]] static base::result<image_file> open(std::string name, std::span<const std::uint8_t> content);
 
   image_file(const image_file&) = delete;
@@ -33,8 +33,8 @@ class image_file {
 
   [[nodiscard]] std::size_t size() const noexcept { return members_; }
   [[nodiscard]] bool is_archive() const noexcept { return archive_ != nullptr; }
-  /// Calls `use(image&)` for each in turn; an image lives as long as the call, so that an archive of a thousand members
-  /// needs the memory of one. Members that cannot be read are told to `refuse`.
+  /// Calls `use(image&)` for each image in turn. An image exists only during the call, so an archive of a thousand
+  /// members needs the memory of one. Members that cannot be read are reported to `refuse`.
   base::result<void> for_each(const std::function<void(image&)>& use, const std::function<void(std::string)>& refuse);
 
  private:

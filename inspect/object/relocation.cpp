@@ -31,7 +31,7 @@ std::optional<relocation_form> form_of(std::uint64_t type) {
     case llvm::ELF::R_X86_64_PC32:
     case llvm::ELF::R_X86_64_PLT32:
       return relocation_form{.relative = true};
-    // What goes through the global offset table has no table here: the place itself is what is named.
+    // There is no global offset table here: references through it refer to the symbol itself.
     case llvm::ELF::R_X86_64_GOTPCREL:
     case llvm::ELF::R_X86_64_GOTPCRELX:
     case llvm::ELF::R_X86_64_REX_GOTPCRELX:

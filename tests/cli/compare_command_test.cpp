@@ -1,4 +1,4 @@
-// `tare compare` from outside.
+// `tare compare` as a command.
 
 #include "inspect/live/snapshot_file.hpp"
 #include "snapshots.hpp"
@@ -113,7 +113,7 @@ TEST_F(compare_command_test, says_what_is_wrong_in_one_line) {
       {{before_, "/does/not/exist"}, "cannot read /does/not/exist"},
       {{folder_.path().string(), after_}, "is a folder"},
       {{no_snapshot, after_}, "frames.json: it holds no snapshot"},
-      {{before_, newer}, "newer.json: it has schema 2, and this command reads 1"},
+      {{before_, newer}, "newer.json: it has schema 2, but this command reads 1"},
       {{before_, after_, "--top", "-1"}, "--top"},
       {{before_, after_, "--json", "/does/not/exist/x"}, "/does/not/exist"},
   };

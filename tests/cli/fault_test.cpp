@@ -1,4 +1,4 @@
-// What the command says, and with which status it ends, when something is wrong: one line for each fault.
+// The messages and exit statuses of the command when something is wrong: one line per fault.
 
 #include "support/temporary_folder.hpp"
 #include "tare_command.hpp"
@@ -43,12 +43,12 @@ TEST(fault_test, wrong_options_are_bad_usage) {
 TEST(fault_test, wrong_numbers_are_bad_usage) {
   for (const char* n : {"-1", "x", "1x", "1.5", "99999999999999999999"}) {
     expect_fault({"weigh", "--n", n, "--", "a", "{n}"}, 2,
-                 "tare: --n: '" + std::string(n) + "' is no number of tasks; see tare weigh --help");
+                 "tare: --n: '" + std::string(n) + "' is not a number of tasks; see tare weigh --help");
   }
   for (const char* seconds : {"0", "-1", "nan", "inf", "1e7", "x"}) {
     expect_fault({"weigh", "--timeout", seconds, "--", "a", "{n}"}, 2,
                  "tare: --timeout: '" + std::string(seconds) +
-                     "' is no time: seconds, above 0, at most 1000000; see tare weigh --help");
+                     "' is not a time: seconds, above 0, at most 1000000; see tare weigh --help");
   }
   for (const char* runs : {"0", "1001", "-1", "x"}) {
     const auto ended = run_tare({"weigh", "--runs", runs, "--", "a", "{n}"});

@@ -49,7 +49,7 @@ TEST(live_report_test, the_head_says_how_much_of_the_memory_is_frames) {
   EXPECT_EQ(live_head(core),
             "server (process 42): 280,000 bytes in 2,000 suspended frames\n"
             "1.5 MB looked through in 400 ms\n"
-            "7 of the frames may have been freed: the memory's allocator is not known\n");
+            "7 of the frames may have been freed: the allocator of their memory is unknown\n");
 }
 
 TEST(live_report_test, the_head_says_if_most_was_left_out) {
@@ -58,7 +58,7 @@ TEST(live_report_test, the_head_says_if_most_was_left_out) {
   EXPECT_THAT(live_head(server), Not(HasSubstr("--pools")));
   server.left_out = server.frames + 1;
   EXPECT_THAT(live_head(server), HasSubstr("suspended frames\nmost of what looks like frames is left out: 2,001 places "
-                                           "inside of other objects, left over or of a pool; --pools counts them\n"));
+                                           "inside other objects, left over or in a pool; --pools counts them\n"));
 }
 
 TEST(live_report_test, the_head_tells_apart_what_is_not_suspended_in_a_body) {

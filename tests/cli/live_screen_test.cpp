@@ -125,7 +125,7 @@ TEST_F(live_screen_test, a_filter_hides_what_does_not_have_its_text) {
   type("/HAND");
   EXPECT_THAT(screen_.lines().back().text, StartsWith("show only: HAND_"));
   EXPECT_THAT(names(), testing::ElementsAre("handle"));
-  EXPECT_THAT(text(), HasSubstr("1 of 3 places have 'HAND'"));
+  EXPECT_THAT(text(), HasSubstr("1 of 3 places contain 'HAND'"));
   press(key::backspace);
   press(key::backspace);
   press(key::backspace);
@@ -140,7 +140,7 @@ TEST_F(live_screen_test, a_filter_hides_what_does_not_have_its_text) {
   press(key::escape);
   EXPECT_THAT(names(), testing::ElementsAre("serve", "handle", "acquire"));
   type("/nothing has this");
-  EXPECT_THAT(text(), HasSubstr("nothing has this text"));
+  EXPECT_THAT(text(), HasSubstr("no place contains this text"));
   press(key::escape);
   EXPECT_THAT(names(), testing::ElementsAre("serve", "handle", "acquire"));
   type("/SERVER.cpp");

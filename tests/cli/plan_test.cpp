@@ -1,4 +1,4 @@
-// `tare plan` from outside, also against what a program really takes.
+// `tare plan` as a command, also compared with what a program really takes.
 
 #include "support/sanitizers.hpp"
 #include "support/temporary_folder.hpp"
@@ -35,7 +35,7 @@ TEST(plan_command_test, tells_requests_that_wait_from_those_that_respond) {
   const auto shown = run_tare(arguments);
   EXPECT_EQ(shown.status, 0) << shown.errors;
   EXPECT_THAT(shown.output, HasSubstr("requests that wait"));
-  EXPECT_THAT(shown.output, HasSubstr("requests that read or respond"));
+  EXPECT_THAT(shown.output, HasSubstr("requests that are reading or responding"));
   arguments.insert(arguments.end(), {"--json", "-"});
   const auto planned = run_tare(arguments);
   ASSERT_EQ(planned.status, 0) << planned.errors;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Made-up snapshots to show.
+// Snapshots for tests.
 
 #include "inspect/live/snapshot.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Runs the real command, in the way a shell does. Independent of inspect/, which it tests.
+// Runs the real command as a shell does. Independent of inspect/, which it tests.
 
 #include "support/temporary_folder.hpp"
 

@@ -50,7 +50,7 @@ std::vector<advice> about(const coroutine& one, const std::string& word) {
 
 TEST_P(advice_on, members_in_another_order_saves_what_it_says) {
   for (const std::string name : {"keeps", "keeps_many"}) {
-    const auto found = about(find(name + "<corpus::loose>"), "in the order of their alignment");
+    const auto found = about(find(name + "<corpus::loose>"), "ordered by alignment");
     ASSERT_THAT(found, ::testing::SizeIs(1)) << name;
     EXPECT_TRUE(found[0].certain);
     EXPECT_EQ(found[0].bytes, frame(name + "<corpus::loose>") - frame(name + "<corpus::tight>")) << name;

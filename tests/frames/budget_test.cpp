@@ -55,7 +55,7 @@ TEST(budget, a_mistake_is_told_with_its_line) {
   EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\nfrmae = 3\n"),
               ::testing::StartsWith("tare.toml:3: unknown key 'frmae'"));
   EXPECT_THAT(problem("[[budget]]\nmatch = \"(\"\nframe = 3\n"),
-              ::testing::StartsWith("tare.toml:2: 'match' is no regular"));
+              ::testing::StartsWith("tare.toml:2: 'match' is not a regular"));
   EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\nframe = 0\n"),
               ::testing::StartsWith("tare.toml:3: 'frame' must be a size"));
   EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\n"), ::testing::HasSubstr("has a 'frame'"));
@@ -165,7 +165,7 @@ TEST(ratchet, holds_each_of_several_of_one_name) {
   const auto one_more = after(lines{{5, 48}, {6, 30}, {7, 100}, {9, 90}});
   EXPECT_THAT(grown(one_more, before), ::testing::ElementsAre(90));
   EXPECT_THAT(check_ratchet(one_more, before)[0].message,
-              ::testing::HasSubstr("(there are 4 of this name, and were 3: if it is new, record again)"));
+              ::testing::HasSubstr("(4 have this name, and 3 had it when recorded: if it is new, record again)"));
   EXPECT_THAT(grown(after(lines{{5, 48}, {7, 101}}), before), ::testing::ElementsAre(101));
   EXPECT_THAT(grown(after(lines{{5, 48}, {7, 56}}), before), ::testing::IsEmpty());
 }

@@ -89,7 +89,7 @@ TEST_F(frames_command, awaits_lists_what_is_alive) {
 TEST_F(frames_command, the_tree_starts_where_it_is_told) {
   const auto ended = run_tare({"frames", objects() / "pie", "--tree", "corpus::top"});
   EXPECT_EQ(ended.status, 0) << ended.errors;
-  EXPECT_THAT(ended.output, ::testing::HasSubstr("bytes on the heaviest way down from corpus::top(int)"));
+  EXPECT_THAT(ended.output, ::testing::HasSubstr("bytes on the heaviest path from corpus::top(int)"));
   const auto none = run_tare({"frames", binary_, "--tree", "nowhere"});
   EXPECT_EQ(none.status, 2);
   EXPECT_THAT(none.errors, ::testing::HasSubstr("no coroutine is named 'nowhere'"));
@@ -311,7 +311,7 @@ TEST_F(frames_command, check_tells_of_a_budget_whose_coroutine_is_gone) {
   const auto ended = run_tare({"check", objects() / "merged"});
   EXPECT_EQ(ended.status, 0) << ended.errors;
   EXPECT_THAT(ended.errors,
-              ::testing::ContainsRegex("merged\\.cpp:[0-9]+: TARE_FRAME_BUDGET\\(64\\) holds for no frame"));
+              ::testing::ContainsRegex("merged\\.cpp:[0-9]+: TARE_FRAME_BUDGET\\(64\\) applies to no frame"));
   EXPECT_THAT(ended.errors, ::testing::HasSubstr("its code is in main"));
   // Without debug information nobody can know whether it is gone.
   const auto unknown = run_tare({"check", objects() / "merged_symbols"});
@@ -324,7 +324,7 @@ TEST_F(frames_command, check_tells_of_a_budget_that_fits_nothing) {
   const auto budget =
       write("tare.toml", "[[budget]]\nmatch = \"top\"\nframe = 4096\n\n[[budget]]\nmatch = \"tpo\"\nframe = 8\n");
   const auto ended = run_tare({"check", binary_, "--budget", budget});
-  EXPECT_THAT(ended.errors, ::testing::HasSubstr("tare.toml:5: no coroutine fits this budget"));
+  EXPECT_THAT(ended.errors, ::testing::HasSubstr("tare.toml:5: no coroutine matches this budget"));
   EXPECT_THAT(ended.errors, ::testing::Not(::testing::HasSubstr("tare.toml:1: ")));
 }
 
@@ -337,7 +337,7 @@ TEST_F(frames_command, a_budget_in_a_header_holds_once) {
 TEST_F(frames_command, diff_compares_two_builds) {
   const auto same = run_tare({"diff", binary_, binary_});
   EXPECT_EQ(same.status, 0) << same.errors;
-  EXPECT_THAT(same.output, ::testing::HasSubstr("no frame changed its size"));
+  EXPECT_THAT(same.output, ::testing::HasSubstr("no frame changed in size"));
   const auto other = run_tare({"diff", binary_, without_coroutines_});
   EXPECT_EQ(other.status, 0) << other.errors;
   EXPECT_THAT(other.output, ::testing::StartsWith("vanished:"));

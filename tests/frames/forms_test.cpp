@@ -57,7 +57,7 @@ class forms : public ::testing::TestWithParam<const char*> {
   static fs::path file(const char* name) { return fs::path(TARE_FORMS) / name; }
 
   void SetUp() override {
-    if (!fs::exists(file(GetParam()))) GTEST_SKIP() << "its compiler is not there";
+    if (!fs::exists(file(GetParam()))) GTEST_SKIP() << "its compiler is not installed";
     auto read = read_coroutines(file(GetParam()));
     ASSERT_TRUE(read) << read.error().message;
     report_ = std::move(*read);
@@ -172,7 +172,7 @@ INSTANTIATE_TEST_SUITE_P(of, forms,
                            return name;
                          });
 
-TEST(forms_without_their_dwo_file, say_that_it_is_not_there) {
+TEST(forms_without_their_dwo_file, say_that_it_is_missing) {
   for (const char* kind : {"clang", "gcc"}) {
     const fs::path file = fs::path(TARE_FORMS) / (std::string(kind) + "-lost.o");
     if (!fs::exists(file)) continue;
@@ -181,7 +181,7 @@ TEST(forms_without_their_dwo_file, say_that_it_is_not_there) {
     EXPECT_GE(report->coroutines.size(), 16U);
     ASSERT_THAT(report->notes, ::testing::SizeIs(1)) << file;
     EXPECT_THAT(report->notes.front(), ::testing::HasSubstr("the split debug information "));
-    EXPECT_THAT(report->notes.front(), ::testing::HasSubstr(std::string(kind) + "-lost.dwo is not there"));
+    EXPECT_THAT(report->notes.front(), ::testing::HasSubstr(std::string(kind) + "-lost.dwo is missing"));
   }
 }
 

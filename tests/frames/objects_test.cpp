@@ -33,7 +33,7 @@ std::vector<std::string> link_names(const coroutine& of) {
 class objects : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    if (!fs::exists(folder() / "pie")) GTEST_SKIP() << "clang 22 is not there to build the objects";
+    if (!fs::exists(folder() / "pie")) GTEST_SKIP() << "clang 22 is not installed, which builds the objects";
   }
 };
 

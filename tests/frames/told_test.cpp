@@ -110,7 +110,7 @@ TEST_F(told, a_damaged_record_is_told_and_the_others_are_used) {
   const auto report = read_coroutines(folder.write("damaged", content));
   ASSERT_TRUE(report);
   EXPECT_THAT(report->notes, ::testing::ElementsAre(::testing::HasSubstr(
-                                 "1 of the compiler's own records in .tare.frames cannot be read and are left out")));
+                                 "1 of the compiler's records in .tare.frames cannot be read and are ignored")));
   const auto is_told = [](const coroutine& one) {
     return std::ranges::any_of(one.awaits, [](const auto& await) { return await.known_by == evidence::compiler; });
   };

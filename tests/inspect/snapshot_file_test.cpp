@@ -116,8 +116,8 @@ TEST(snapshot_file_test, other_files_are_told_from_snapshots) {
   EXPECT_THAT(complaint("[]"), HasSubstr("file.json: it holds no snapshot"));
   EXPECT_THAT(complaint(R"({"schema": 1, "functions": 3, "coroutines": []})"), HasSubstr("it holds no snapshot"));
   EXPECT_EQ(complaint_after([](auto& all) { all["schema"] = 2; }),
-            "file.json: it has schema 2, and this command reads 1");
-  EXPECT_EQ(complaint_after([](auto& all) { all["schema"] = "1"; }), "file.json: 'schema' is no whole number");
+            "file.json: it has schema 2, but this command reads 1");
+  EXPECT_EQ(complaint_after([](auto& all) { all["schema"] = "1"; }), "file.json: 'schema' is not a whole number");
 }
 
 /// Keys that files of earlier builds do not have.
@@ -158,27 +158,27 @@ TEST(snapshot_file_test, every_other_key_is_needed) {
 
 TEST(snapshot_file_test, impossible_values_are_refused) {
   const std::pair<std::function<void(ordered_json&)>, const char*> cases[] = {
-      {[](auto& all) { all["rss_bytes"] = -1; }, "'rss_bytes' is no whole number"},
-      {[](auto& all) { all["frames"] = 1.5; }, "'frames' is no whole number"},
+      {[](auto& all) { all["rss_bytes"] = -1; }, "'rss_bytes' is not a whole number"},
+      {[](auto& all) { all["frames"] = 1.5; }, "'frames' is not a whole number"},
       {[](auto& all) { all["frames"] = 1ULL << 60U; }, "'frames' is too large"},
-      {[](auto& all) { all["pid"] = -4; }, "'pid' is no whole number"},
-      {[](auto& all) { all["freed"] = -1; }, "'freed' is no whole number"},
+      {[](auto& all) { all["pid"] = -4; }, "'pid' is not a whole number"},
+      {[](auto& all) { all["freed"] = -1; }, "'freed' is not a whole number"},
       {[](auto& all) { all["memory"] = 7; }, "'memory' is no object"},
-      {[](auto& all) { all["memory"]["stacks"] = "much"; }, "'stacks' is no whole number"},
-      {[](auto& all) { all["seconds"] = -0.5; }, "'seconds' is no time"},
-      {[](auto& all) { all["paused_seconds"] = 1e300; }, "'paused_seconds' is no time"},
+      {[](auto& all) { all["memory"]["stacks"] = "much"; }, "'stacks' is not a whole number"},
+      {[](auto& all) { all["seconds"] = -0.5; }, "'seconds' is not a time"},
+      {[](auto& all) { all["paused_seconds"] = 1e300; }, "'paused_seconds' is not a time"},
       {[](auto& all) { all["seconds"] = "long"; }, "file.json: type must be number"},
-      {[](auto& all) { all["notes"] = "none"; }, "'notes' is no list"},
+      {[](auto& all) { all["notes"] = "none"; }, "'notes' is not a list"},
       {[](auto& all) { all["notes"][0] = 3; }, "notes[0]: type must be string"},
-      {[](auto& all) { all["sites"] = ordered_json::object(); }, "'sites' is no list"},
+      {[](auto& all) { all["sites"] = ordered_json::object(); }, "'sites' is not a list"},
       {[](auto& all) { all["sites"][1] = 7; }, "sites[1]: "},
       {[](auto& all) { all["sites"][1]["line"] = 1ULL << 32U; }, "sites[1]: 'line' is too large"},
       {[](auto& all) { all["sites"][1]["suspension"] = "asleep\n"; }, "sites[1]: 'suspension' is neither"},
       {[](auto& all) { all["sites"][1]["merged"] = 1; }, "sites[1]: type must be boolean"},
       {[](auto& all) { all["sites"][0]["uncertain"] = 11; }, "sites[0]: more frames are uncertain than there are"},
-      {[](auto& all) { all["stacks"][1]["site"] = 2; }, "stacks[1]: there is no site 2"},
-      {[](auto& all) { all["stacks"][1]["parent"] = 1; }, "stacks[1]: its parent 1 is not further to the front"},
-      {[](auto& all) { all["stacks"][0]["parent"] = 1; }, "stacks[0]: its parent 1 is not further to the front"},
+      {[](auto& all) { all["stacks"][1]["site"] = 2; }, "stacks[1]: site 2 does not exist"},
+      {[](auto& all) { all["stacks"][1]["parent"] = 1; }, "stacks[1]: its parent 1 does not precede it"},
+      {[](auto& all) { all["stacks"][0]["parent"] = 1; }, "stacks[0]: its parent 1 does not precede it"},
       {[](auto& all) { all["stacks"][0]["parent"] = stack_node::no_parent; }, "stacks[0]: 'parent' is too large"},
       {[](auto& all) { all["stacks"][0]["bytes_with_below"] = 1'999; }, "stacks[0]: it has more bytes than"},
   };

@@ -1,4 +1,4 @@
-// The walk of this library's arena, over memory that lies.
+// The walk of this library's arena over inconsistent memory.
 
 #include "inspect/live/arena.hpp"
 
@@ -23,7 +23,7 @@ constexpr std::uint32_t slab_bytes = 65536;
 constexpr std::uint32_t entry_bytes = 64;
 constexpr std::uint64_t slabs = 4;
 
-/// The real one of this program, moved to where the test has put the memory.
+/// The real arena of this program, moved to the address of the test's memory.
 tare::abi::arena description() {
   tare::abi::arena abi = tare::abi::this_arena;
   abi.base = frames_at;

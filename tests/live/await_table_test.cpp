@@ -1,5 +1,5 @@
-// The table of awaits in a binary: what a process tells of itself by it, what it is, and what `tare live` sees from
-// outside are the same; with a table that is of no use it is said so, and everything goes on.
+// The table of awaits in a binary: what a process reports about itself with it equals what `tare live` sees from
+// outside. An unusable table is reported, and everything else continues to work.
 
 #include "inspect/live/target.hpp"
 #include "live/program.hpp"
@@ -35,10 +35,10 @@ class await_table : public testing::TestWithParam<std::string> {
   void add_table() { run({TARE_OBJCOPY, "--add-section=.tare.awaits=" + table_, copy_}); }
   void write_table(const std::string& text) { std::ofstream(table_, std::ios::trunc) << text; }
   [[nodiscard]] std::string table() const { return support::read_file(table_); }
-  /// Without symbols and debug information, as GNU strip and Debian's packages leave it.
+  /// Without symbols and debug information, as after GNU strip and in Debian's packages.
   void strip() { run({"strip", copy_}); }
 
-  /// What the program says of itself, of one kind: "visitor:29".
+  /// What the program reports about itself for one kind of frame: "visitor:29".
   static counts told(const program& by, const std::string& kind) {
     counts all;
     for (const auto& [name, count] : by.told) {

@@ -1,4 +1,4 @@
-// `tare live`, `tare snapshot` and `tare compare` as a person runs them.
+// `tare live`, `tare snapshot` and `tare compare` as commands.
 
 #include "cli/tare_command.hpp"
 #include "live/program.hpp"
@@ -143,7 +143,7 @@ TEST_F(live_command, shows_one_frame) {
 
   const auto nothing = run_tare({"live", pid(), "--frame", "0x10"});
   EXPECT_EQ(nothing.status, 2);
-  EXPECT_THAT(nothing.errors, HasSubstr("no frame that is suspended begins at 0x10"));
+  EXPECT_THAT(nothing.errors, HasSubstr("no suspended frame begins at 0x10"));
 }
 
 TEST(live_rust_command, shows_boxed_futures_and_says_that_it_is_an_experiment) {
@@ -185,7 +185,7 @@ TEST(live_rust_command, is_named_where_it_is_missing) {
   };
   const support::temporary_folder folder;
   EXPECT_THAT(notes_of(sleep_made_by("rustc version 1.63.0 (4b91a6ea7 2022-08-08)", folder)),
-              HasSubstr("code that is written in Rust: --rust shows the futures"));
+              HasSubstr("code written in Rust: --rust shows the futures"));
   const support::temporary_folder other;
   const std::string notes = notes_of(sleep_made_by("GCC: (Debian 12.2.0-14) 12.2.0", other));
   EXPECT_THAT(notes, testing::Not(HasSubstr("--rust")));
@@ -199,13 +199,13 @@ TEST(live_command_line, complains_in_one_line) {
     EXPECT_EQ(std::ranges::count(shown.errors, '\n'), 1) << shown.errors;
     return std::to_string(shown.status) + " " + shown.errors;
   };
-  EXPECT_THAT(complaint({"live"}), HasSubstr("2 tare: which process?"));
+  EXPECT_THAT(complaint({"live"}), HasSubstr("2 tare: no process given"));
   EXPECT_THAT(complaint({"live", "0"}), testing::StartsWith("2 "));
   EXPECT_THAT(complaint({"live", "server"}), testing::StartsWith("2 "));
-  EXPECT_THAT(complaint({"live", "2147483647"}), HasSubstr("2 tare: there is no process 2147483647"));
+  EXPECT_THAT(complaint({"live", "2147483647"}), HasSubstr("2 tare: process 2147483647 does not exist"));
   EXPECT_THAT(complaint({"live", "--core", "/nowhere/core"}), HasSubstr("1 tare: cannot read /nowhere/core"));
-  EXPECT_THAT(complaint({"live", "1", "--frame", "here"}), HasSubstr("is no address"));
-  EXPECT_THAT(complaint({"live", "1", "--list", "("}), HasSubstr("is no regular expression"));
+  EXPECT_THAT(complaint({"live", "1", "--frame", "here"}), HasSubstr("is not an address"));
+  EXPECT_THAT(complaint({"live", "1", "--list", "("}), HasSubstr("is not a regular expression"));
   EXPECT_THAT(complaint({"live", "1", "--watch", "0"}), testing::StartsWith("2 "));
   EXPECT_THAT(complaint({"live", "1", "--core", "core"}), testing::StartsWith("2 "));
   EXPECT_THAT(complaint({"live", "1", "--exe", "program"}), testing::StartsWith("2 "));

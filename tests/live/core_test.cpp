@@ -62,7 +62,7 @@ TEST_F(live_core, counts_as_the_running_process_does) {
   EXPECT_EQ(snapshot->command, target("hand_written-clang-O2"));
 }
 
-/// gdb writes no program header for what it leaves out, as the code of programs and libraries: the kernel's core file
+/// gdb writes no program header for memory that it omits, such as code: the kernel's core file
 /// without those headers is the same.
 void leave_out_code(const std::filesystem::path& core) {
   std::string content = support::read_file(core);
@@ -127,7 +127,7 @@ TEST_F(live_core, takes_the_program_from_elsewhere) {
 
   const auto other = live_target::of_core(core, target("hand_written-clang-O2"));
   ASSERT_FALSE(other);
-  EXPECT_THAT(other.error().message, HasSubstr("is not the program that the core file is of"));
+  EXPECT_THAT(other.error().message, HasSubstr("is not the program that wrote the core file"));
   const auto none = live_target::of_core(core, folder_ / "none");
   ASSERT_FALSE(none);
   EXPECT_THAT(none.error().message, HasSubstr("No such file"));
@@ -141,13 +141,13 @@ TEST_F(live_core, is_read_as_far_as_it_goes) {
   ASSERT_TRUE(cut) << cut.error().message;
   const auto snapshot = cut->snapshot();
   ASSERT_TRUE(snapshot) << snapshot.error().message;
-  EXPECT_THAT(snapshot->notes, testing::Contains(HasSubstr("was cut short")));
+  EXPECT_THAT(snapshot->notes, testing::Contains(HasSubstr("is truncated")));
   EXPECT_LT(snapshot->scanned_bytes, bytes / 2 + 1);
 
   std::filesystem::resize_file(core, 4096);
   const auto nothing = live_target::of_core(core);
   ASSERT_FALSE(nothing);
-  EXPECT_THAT(nothing.error().message, HasSubstr("it was cut short"));
+  EXPECT_THAT(nothing.error().message, HasSubstr("it is truncated"));
 }
 
 TEST(live_core_file, has_to_be_one) {

@@ -1,4 +1,4 @@
-// What is seen from outside is what the program knows of itself: nothing is missing, and nothing is made up.
+// What is seen from outside equals what the program knows about itself: nothing is missing, and nothing is invented.
 
 #include "base/proc/memory.hpp"
 #include "inspect/live/target.hpp"
@@ -33,7 +33,7 @@ std::string name_of(const testing::TestParamInfo<std::string>& info) {
 class live_counts : public testing::TestWithParam<std::string> {
  protected:
   [[nodiscard]] bool is(std::string_view what) const { return GetParam().contains("/" + std::string(what) + "-"); }
-  /// Frames of the library itself, beside those that the program tells of.
+  /// Frames of the library itself, in addition to those that the program lists.
   [[nodiscard]] std::uint64_t of_library(const counts& told) const {
     if (is("asio")) return 2 * told.at("root");  // the spawned entry point, and the operation that the timer is given
     return is("ours") ? 1 : 0;                   // the task that keeps the outcome for run()
@@ -51,7 +51,7 @@ TEST_P(live_counts, are_what_the_program_knows) {
   EXPECT_EQ(seen(*snapshot, program.told), expected);
   EXPECT_EQ(snapshot->uncertain, 0U);
   EXPECT_GT(snapshot->rss_bytes, snapshot->frame_bytes);
-  // All of the memory is accounted for, and the kernel knows of no more.
+  // The parts add up to the resident memory that the kernel reports.
   const std::array<pid_t, 1> process{static_cast<pid_t>(program.running.pid())};
   const auto held = tare::base::read_memory(process);
   ASSERT_TRUE(held);
@@ -112,7 +112,7 @@ TEST_P(live_counts, add_up_along_the_ways_from_the_roots) {
   EXPECT_EQ(count("root/middle"), program.told.at("middle"));
   EXPECT_EQ(count("root/middle/leaf"), program.told.at("leaf"));
   if (is("ours")) {
-    // A scope's tasks are below who has the scope, also those on another shard; so are the branches of when_any.
+    // A scope's tasks are below the owner of the scope, also those on another shard; so are the branches of when_any.
     EXPECT_EQ(count("sleeper") + count("first_of_two/sleeper"), program.told.at("sleeper"));
     EXPECT_EQ(count("first_of_two/sleeper"), 2 * program.told.at("first_of_two"));
     EXPECT_EQ(count("locked"), program.told.at("locked"));

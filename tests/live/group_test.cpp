@@ -1,4 +1,4 @@
-// Frames are told apart by how far they have come.
+// Frames are distinguished by how far they have run.
 
 #include "inspect/live/group.hpp"
 

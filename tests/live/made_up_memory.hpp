@@ -1,6 +1,6 @@
 #pragma once
 
-// Memory that a test has made up.
+// Memory with content that a test defines.
 
 #include "inspect/memory/address_space.hpp"
 
@@ -27,7 +27,7 @@ class made_up_memory final : public tare::inspect::address_space {
                         .path = std::move(path)});
     return contents_.emplace_back(words, 0);
   }
-  /// Takes away all that was added.
+  /// Removes everything that was added.
   void forget() {
     regions_.clear();
     contents_.clear();

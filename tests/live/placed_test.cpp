@@ -1,4 +1,4 @@
-// Frames that do not begin the memory that their allocator gave, and what they take.
+// Frames that are not at the beginning of their allocation, and the bytes that they take.
 
 #include "inspect/live/target.hpp"
 #include "live/program.hpp"
@@ -14,7 +14,7 @@ using namespace live_test;
 using tare::inspect::live_snapshot;
 using tare::inspect::live_target;
 
-/// "held<header<16,0>,52>" of a name in any compiler's writing.
+/// "held<header<16,0>,52>" from the name in any compiler's spelling.
 std::string kind_of(const std::string& function) {
   std::string name;
   for (std::size_t at = 0; at < function.size() && function[at] != '('; ++at) {

@@ -91,7 +91,7 @@ TEST(live_process, that_there_is_not_is_said) {
   ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
   EXPECT_THAT(message_of(child), HasSubstr("has ended"));
   ::waitpid(child, nullptr, 0);
-  EXPECT_EQ(message_of(child), "there is no process " + std::to_string(child));
+  EXPECT_EQ(message_of(child), "process " + std::to_string(child) + " does not exist");
 }
 
 TEST(live_process, without_coroutines_is_no_error) {
@@ -110,7 +110,7 @@ TEST(live_process, is_read_by_the_program_that_it_runs_and_not_by_what_stands_in
   const auto copy = folder / "program";
   std::filesystem::copy_file(target("hand_written-clang-O2"), copy);
   const auto program = start({copy, "2000"});
-  // As a package manager does: the new file takes the old one's name.
+  // As a package manager does: the new file replaces the old one.
   std::filesystem::copy_file(target("churn-clang-O2"), folder / "new");
   std::filesystem::rename(folder / "new", copy);
   auto running = live_target::of_process(program.running.pid());
@@ -135,7 +135,7 @@ TEST(live_process, without_debug_information_is_known_by_its_symbols) {
   const auto snapshot = running->snapshot();
   ASSERT_TRUE(snapshot) << snapshot.error().message;
   EXPECT_THAT(snapshot->notes, testing::Contains(HasSubstr("no debug information")));
-  // Frames inside of others cannot be told without their sizes; the rest is there.
+  // Frames inside others cannot be recognized without sizes; all others are found.
   const auto found = seen(*snapshot, program.told);
   for (const std::string name : {"root", "unstarted", "finished", "big", "large"}) {
     EXPECT_EQ(found.contains(name) ? found.at(name) : 0, program.told.at(name)) << name;

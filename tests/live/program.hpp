@@ -1,6 +1,6 @@
 #pragma once
 
-// Starts one of the programs in targets/ and hears from it what it has suspended.
+// Starts one of the programs in targets/ and reads from it what it has suspended.
 
 #include "inspect/live/snapshot.hpp"
 #include "measure/process/listen.hpp"
@@ -18,7 +18,7 @@
 
 namespace live_test {
 
-/// How many frames each function has, by its bare name.
+/// The number of frames per function, by its bare name.
 using counts = std::map<std::string, std::uint64_t>;
 
 struct program {
@@ -26,7 +26,7 @@ struct program {
   counts told;
 };
 
-/// Generous: it only passes when a test fails.
+/// Generous: it only expires when a test fails.
 inline constexpr std::chrono::seconds patience{60};
 
 inline program start(std::vector<std::string> words, const std::filesystem::path& folder = {}) {
@@ -55,7 +55,7 @@ inline std::string bare_name(const std::string& function) {
   return at == std::string::npos ? name : name.substr(at + 2);
 }
 
-/// Of the functions that the program tells of; what else it has, its library's own, is under "".
+/// The counts of the functions that the program lists; all others, which belong to its library, are under "".
 inline counts seen(const tare::inspect::live_snapshot& snapshot, const counts& told) {
   counts all;
   for (const auto& site : snapshot.sites) {
@@ -65,7 +65,7 @@ inline counts seen(const tare::inspect::live_snapshot& snapshot, const counts& t
   return all;
 }
 
-/// How many frames of a function there are below each way from the root: "root/middle/leaf".
+/// The number of frames per path from the root: "root/middle/leaf".
 inline counts ways(const tare::inspect::live_snapshot& snapshot) {
   counts all;
   std::vector<std::string> paths;

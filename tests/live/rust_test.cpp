@@ -1,4 +1,4 @@
-// The boxed futures of targets/boxed.rs: what is seen is what the program knows.
+// The boxed futures of targets/boxed.rs: what is seen equals what the program knows.
 
 #include "inspect/live/target.hpp"
 #include "live/program.hpp"

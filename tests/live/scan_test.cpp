@@ -102,9 +102,8 @@ TEST_F(live_scan, finds_what_lies_across_two_blocks) {
   EXPECT_EQ(look().frames.size(), 3U);
 }
 
-/// Words of memory whose pages malloc has mapped: `pages_before` pages of something else, a chunk with a frame of the
-/// coroutine "large" behind 32 bytes, and another such chunk.
 constexpr std::size_t words_per_page = 4096 / word;
+/// A mapped chunk with a frame of the coroutine "large" after a header of 32 bytes.
 constexpr std::uint64_t large_chunk = (large_bytes + 32 + 16 + 4095) / 4096 * 4096;
 
 TEST_F(live_scan, knows_mapped_chunks_behind_the_variables_of_a_library) {
@@ -265,7 +264,7 @@ class live_scan_waiters : public live_scan {
     return anywhere + (16 * frame + word_in_it) * word;
   }
   std::uint64_t& of(std::size_t frame, std::size_t word_in_it) { return (*words_)[16 * frame + word_in_it]; }
-  /// By number, of each frame: the number of the one that waits, or nothing.
+  /// For each frame the number of the frame that waits for it, if any.
   std::vector<std::optional<std::size_t>> waiters() {
     std::vector<std::optional<std::size_t>> all;
     for (const auto& frame : look(true).frames) {

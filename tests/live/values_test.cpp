@@ -1,4 +1,4 @@
-// What the variables of a frame hold, read from outside.
+// The values of a frame's variables, read from outside.
 
 #include "inspect/live/target.hpp"
 #include "live/program.hpp"

@@ -1,4 +1,4 @@
-// Who waits for whom, in all the ways in which promises say so.
+// Which frame waits for which, for all kinds of links in promises.
 
 #include "inspect/live/target.hpp"
 #include "live/program.hpp"
@@ -38,9 +38,9 @@ TEST_P(live_waiting, is_seen_in_each_promise) {
   expected["collect/leaf<in_heap>"] = 2 * n;
   expected["waits_for_shared"] = 2 * n;
   expected["waits_for_shared/leaf<shared>"] = n;
-  // In a list of each other: that is no waiting.
+  // They are linked in a list, which is not waiting.
   expected["sibling"] = n;
-  // The root's own link leads down to the lowest.
+  // The root's own link points down to the lowest frame.
   expected["branch"] = n;
   expected["branch/branch"] = n;
   expected["branch/branch/branch"] = n;

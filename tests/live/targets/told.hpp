@@ -1,7 +1,7 @@
 #pragma once
 
-// A program that knows how many of its coroutines are suspended, and says so: a line "COUNT FUNCTION" for each kind,
-// then READY. It stays as it is until it is killed.
+// For programs that know how many of their coroutines are suspended: prints a line "COUNT FUNCTION" for each kind, then
+// READY, and waits until it is killed.
 
 #include <unistd.h>
 
