@@ -54,6 +54,7 @@ tare::http::server_options server_options(const options& chosen) {
   set.head_timeout = 10s;
   set.body_timeout = 10s;
   set.write_timeout = chosen.write_timeout;
+  set.send_buffer_bytes = chosen.send_buffer_bytes;
   set.request_timeout = max_wait + 30s;
   // The memory of a connection until it waits: a buffer, and the frames of a request. The TLS state stays.
   set.connection_bytes = std::size_t{chosen.tls ? 64U : 16U} << 10U;

@@ -71,6 +71,11 @@ void add_limits(CLI::App& to, options& chosen, arguments& given) {
   to.add_option("--slow", chosen.limits.each.slow, "what happens to a subscriber that falls behind by more")
       ->default_str("disconnect")
       ->transform(CLI::CheckedTransformer(policies).description("drop-oldest, latest-only or disconnect"));
+  to.add_option("--send-buffer", chosen.send_buffer_bytes,
+                "bytes that the kernel may hold for a subscriber that does not read; 0: the kernel's choice")
+      ->default_str("16K")
+      ->transform(size)
+      ->check(CLI::Range(std::uint32_t{0}, std::uint32_t{1} << 30U));
   to.add_option("--write-timeout", given.write_timeout, "seconds that a client has to accept 64 KiB")
       ->capture_default_str()
       ->check(CLI::Range(0.1, 3600.0));

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@ struct options {
   tare::net::endpoint listen = tare::net::endpoint::loopback(8080);
   std::size_t budget = std::size_t{512} << 20U;
   std::size_t max_event_bytes = std::size_t{64} << 10U;
+  std::uint32_t send_buffer_bytes = 16U << 10U;
   topic_limits limits;
   std::string nats;  ///< URL of a server; empty: events are published in this process
   std::string stream = "push";

@@ -133,7 +133,7 @@ def arguments(program, folder):
                  ("--tls", os.path.join(folder, "absent.pem")), ("--tls", empty), ("--token", empty),
                  ("--token", os.path.join(folder, "absent")), ("--slow", "sometimes"), ("--max-event", "0"),
                  ("--max-event", "17M"), ("--max-topics", "0"), ("--history-time", "0"), ("--history", "-1"),
-                 ("--write-timeout", "0"), ("extra",)):
+                 ("--write-timeout", "0"), ("--send-buffer", "2G"), ("extra",)):
         refused(*each)
     with Gateway(program, "--budget", "64M", folder=folder) as gateway:
         check(gateway.counters()["budget"] == 64 << 20, gateway.counters())
