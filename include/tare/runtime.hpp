@@ -137,12 +137,12 @@ class runtime {
     detail::outcome<T> kept;
     drive([&](detail::completion& done) { return detail::keep_outcome<T>(std::move(body), kept, done); });
     if (kept.error) std::rethrow_exception(kept.error);
-    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): without an error there is a value
+    // NOLINTBEGIN(bugprone-unchecked-optional-access): without an error there is a value
     if constexpr (std::is_reference_v<T>) {
       return static_cast<T>(**kept.value);
     } else if constexpr (!std::is_void_v<T>) {
       return std::move(*kept.value);
-    }
+    }  // NOLINTEND(bugprone-unchecked-optional-access)
   }
 
   /// The same for a callable without parameters that returns a task, such as a lambda with captures.
