@@ -20,6 +20,8 @@ class connection {
  public:
   connection(connection&&) noexcept;
   connection& operator=(connection&&) noexcept;
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
   ~connection();
 
   /// From the loopback address 127.0.0.(1 + `source`) if the target is on 127.0.0.0/8: each provides another 28,000

@@ -16,8 +16,8 @@ struct description {
   bool over_tls;
 };
 
-constexpr std::array kinds{connection_kind::http,          connection_kind::https, connection_kind::websocket,
-                           connection_kind::websocket_tls, connection_kind::sse,   connection_kind::long_poll};
+constexpr std::array all_kinds{connection_kind::http,          connection_kind::https, connection_kind::websocket,
+                               connection_kind::websocket_tls, connection_kind::sse,   connection_kind::long_poll};
 
 constexpr description describe(connection_kind kind) {
   switch (kind) {
@@ -39,21 +39,22 @@ constexpr description describe(connection_kind kind) {
 
 }  // namespace
 
-std::span<const connection_kind> connection_kinds() { return kinds; }
+std::span<const connection_kind> connection_kinds() { return all_kinds; }
 std::string_view name_of(connection_kind kind) { return describe(kind).name; }
 std::string_view title_of(connection_kind kind) { return describe(kind).title; }
 bool is_over_tls(connection_kind kind) { return describe(kind).over_tls; }
 
 base::result<connection_kind> parse_connection_kind(std::string_view name) {
-  const auto found = std::ranges::find(kinds, name, &name_of);
-  if (found != kinds.end()) return *found;
-  return base::input_error(fmt::format("no kind of connection is named '{}'; there are: {}", name, names_of(kinds)));
+  const auto found = std::ranges::find(all_kinds, name, &name_of);
+  if (found != all_kinds.end()) return *found;
+  return base::input_error(
+      fmt::format("no kind of connection is named '{}'; there are: {}", name, names_of(all_kinds)));
 }
 
-std::string names_of(std::span<const connection_kind> some) {
+std::string names_of(std::span<const connection_kind> kinds) {
   std::vector<std::string_view> names;
-  names.reserve(some.size());
-  for (const auto kind : some) names.push_back(name_of(kind));
+  names.reserve(kinds.size());
+  for (const auto kind : kinds) names.push_back(name_of(kind));
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
