@@ -59,7 +59,9 @@ TEST(weigh_test, nothing_of_the_program_is_left) {
 }
 
 TEST(weigh_test, counts_the_children_of_the_program) {
-  constexpr auto script = "sleep 100 & i=0; while [ $i -lt $1 ]; do sleep 100 & i=$((i+1)); done; echo READY; wait";
+  // Not before all children have become `sleep`: in between, the memory of each is that of the shell, or of nothing.
+  constexpr auto script =
+      "sleep 100 & i=0; while [ $i -lt $1 ]; do sleep 100 & i=$((i+1)); done; sleep 0.3; echo READY; wait";
   const auto alone = weigh_once(program(script), 0, patience);
   const auto crowd = weigh_once(program(script), 8, patience);
   ASSERT_TRUE(alone && crowd);
