@@ -26,7 +26,6 @@
 #include <coroutine>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <tuple>
 #include <type_traits>
@@ -89,24 +88,21 @@ class select_awaiter {
   }
   result await_resume() {
     wait_.finish(arms_);
-    const link winner = wait_.claimed.load(std::memory_order_relaxed);
-    std::optional<result> taken;
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      (take<I>(winner, taken), ...);
-    }(std::index_sequence_for<A...>());
-    return std::move(*taken);  // NOLINT(bugprone-unchecked-optional-access): one of the arms has been chosen
+    return take<0>(wait_.claimed.load(std::memory_order_relaxed));
   }
 
  private:
   template <std::size_t I>
-  void take(link winner, std::optional<result>& into) {
+  result take(link winner) {
     auto& arm = arms_.template get<I>();
-    if (arm.id() != winner) return;
+    if constexpr (I + 1 < sizeof...(A)) {
+      if (arm.id() != winner) return take<I + 1>(winner);
+    }
     if constexpr (std::is_void_v<typename std::remove_reference_t<decltype(arm)>::result>) {
       arm.take();
-      into.emplace(std::in_place_index<I>);
+      return result(std::in_place_index<I>);
     } else {
-      into.emplace(std::in_place_index<I>, arm.take());
+      return result(std::in_place_index<I>, arm.take());
     }
   }
 

@@ -157,7 +157,7 @@ void read_kinds(reader& in, const toml::table& table, peer& one) {
   if (!one.is_server()) in.complain(*kinds, "'kinds' needs a {port} in 'run'");
   const auto* array = kinds->as_array();
   if (array == nullptr || array->empty()) {
-    in.complain(*kinds, "'kinds' must be a list of strings, such as [\"http\", \"websocket\"]");
+    in.complain(*kinds, R"('kinds' must be a list of strings, such as ["http", "websocket"])");
     return;
   }
   for (const auto& element : *array) {

@@ -101,6 +101,8 @@ class server_core {
 
   /// Counts tenths of a second while requests are in progress.
   [[nodiscard]] std::uint32_t sweeps() const noexcept { return sweeps_; }
+  /// Whether one more of those that have waited too long for room may be refused in this sweep.
+  [[nodiscard]] bool take_refusal() noexcept { return refusals_ != 0 && refusals_-- != 0; }
   [[nodiscard]] std::size_t handlers() const noexcept { return handlers_; }
   [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
 
@@ -157,6 +159,7 @@ class server_core {
   std::size_t handlers_ = 0;
   std::uint64_t requests_ = 0;
   std::uint32_t sweeps_ = 0;
+  std::size_t refusals_ = 0;                 ///< that are left in this sweep
   std::optional<std::uint32_t> drains_end_;  ///< the sweep that ends what remains of a drain
   std::uint32_t sweeps_a_request_ = 0;       ///< 0: no limit
 };

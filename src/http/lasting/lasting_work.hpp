@@ -90,7 +90,7 @@ static_assert(sizeof(lasting_work) <= 512, "docs/bytes.md says so");
 /// Throws std::bad_alloc.
 [[nodiscard]] lasting_work& make_work(frame_reader::role as, std::size_t max_message_bytes, bool compresses);
 void free_work(lasting_work& freed) noexcept;
-/// Tries again for the work that waits for room.
-void retry_hungry(lasting_work* first) noexcept;
+/// Tries again for the work that waits for room; returns how many do.
+std::size_t retry_hungry(lasting_work* first) noexcept;
 
 }  // namespace tare::http::detail

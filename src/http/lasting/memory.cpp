@@ -82,11 +82,15 @@ bool server_core::shed_lasting() noexcept {
   return chosen != nullptr;
 }
 
-void retry_hungry(lasting_work* first) noexcept {
+std::size_t retry_hungry(lasting_work* first) noexcept {
+  std::size_t count = 0;
   // Only queues the tasks, so the list does not change.
   for (lasting_work* each = first; each != nullptr; each = each->next) {
-    if (each->hungry != 0) lasting(*each->of).retry();
+    if (each->hungry == 0) continue;
+    ++count;
+    lasting(*each->of).retry();
   }
+  return count;
 }
 
 void lasting::retry() noexcept {
@@ -111,8 +115,9 @@ std::size_t lasting::held_now() const noexcept {
 
 bool lasting::wait_for_room() {
   lasting_work& waits = begin_work();
-  if (waits.hungry != 0 &&
-      (server().sweeps() + 1 - waits.hungry) * std::chrono::milliseconds(100) >= server().options().room_timeout) {
+  const bool is_late = waits.hungry != 0 && (server().sweeps() + 1 - waits.hungry) * std::chrono::milliseconds(100) >=
+                                                server().options().room_timeout;
+  if (is_late && server().take_refusal()) {
     return fail(close_code::try_again_later, std::make_error_code(std::errc::not_enough_memory));
   }
   if (waits.hungry == 0) waits.hungry = server().sweeps() + 1;
