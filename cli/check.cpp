@@ -149,8 +149,8 @@ base::result<void> report_violations(const std::vector<inspect::violation>& foun
     if (sarif->is_standard_output()) return {};
   }
   // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
-  const bool github =
-      options.format == "github" || (options.format == "auto" && std::getenv("GITHUB_ACTIONS") != nullptr);
+  const bool is_in_actions = std::getenv("GITHUB_ACTIONS") != nullptr;
+  const bool github = options.format == "github" || (options.format == "auto" && is_in_actions);
   auto screen = output_file::standard_output();
   return screen.write(found.empty() ? within : github ? violations_github(found) : violations_text(found));
 }
