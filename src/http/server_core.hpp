@@ -102,7 +102,11 @@ class server_core {
   /// Counts tenths of a second while requests are in progress.
   [[nodiscard]] std::uint32_t sweeps() const noexcept { return sweeps_; }
   /// Whether one more of those that have waited too long for room may be refused in this sweep.
-  [[nodiscard]] bool take_refusal() noexcept { return refusals_ != 0 && refusals_-- != 0; }
+  [[nodiscard]] bool take_refusal() noexcept {
+    if (refusals_ == 0) return false;
+    --refusals_;
+    return true;
+  }
   [[nodiscard]] std::size_t handlers() const noexcept { return handlers_; }
   [[nodiscard]] std::uint64_t requests() const noexcept { return requests_; }
 
