@@ -25,6 +25,9 @@ from gateway import Gateway, WebSocket, check, raise_descriptor_limit  # noqa: E
 EVENT_BYTES = 10_000
 FRAME_BYTES = EVENT_BYTES + 4  # a frame of this size has a head of 4 bytes
 MIB = 1 << 20
+# A pong that nobody has asked for. Whoever sends one now and then gets no ping, and is not taken for dead.
+PONG = b"\x8a\x80\0\0\0\0"
+BETWEEN_PONGS = 10  # seconds
 
 
 def read_everything(gateway, count, ready, expected, missed):
@@ -38,7 +41,12 @@ def read_everything(gateway, count, ready, expected, missed):
     ready.set()
     room = bytearray(1 << 18)
     deadline = None
+    next_pong = time.monotonic()
     while True:
+        if time.monotonic() >= next_pong:
+            next_pong += BETWEEN_PONGS
+            for each in subscribers:
+                each.socket.send(PONG)
         for key, _ in waits.select(0.1):
             try:
                 received[key.fd] += key.fileobj.recv_into(room)
@@ -63,12 +71,17 @@ def kernel_pages():
     raise AssertionError("/proc/net/sockstat has no line of TCP")
 
 
-def publish(gateway, seconds, rate):
+def publish(gateway, slow, seconds, rate):
     """Number of events, and the highest of what the process and the kernel held."""
     event = "x" * EVENT_BYTES
     events = resident = pages = 0
+    next_pong = BETWEEN_PONGS
     began = time.monotonic()
     while (now := time.monotonic() - began) < seconds:
+        if now >= next_pong:
+            next_pong += BETWEEN_PONGS
+            for each in slow:
+                each.send(PONG)
         if events * EVENT_BYTES > now * rate:
             time.sleep(0.001)
             continue
@@ -82,7 +95,8 @@ def publish(gateway, seconds, rate):
 
 def measure(given, program, folder):
     budget = given.budget * MIB
-    with Gateway(program, "--budget", str(budget), "--slow", "drop-oldest", "--history", "0", folder=folder) as gateway:
+    with Gateway(program, "--budget", str(budget), "--slow", "drop-oldest", "--history", "0",
+                 "--write-timeout", "3600", folder=folder) as gateway:
         before = kernel_pages()
         slow = []
         for _ in range(given.slow):
@@ -95,7 +109,7 @@ def measure(given, program, folder):
         fast.start()
         check(ready.wait(60), "the fast subscribers could not connect")
         connected = gateway.resident()
-        events, resident, pages = publish(gateway, given.seconds, given.rate)
+        events, resident, pages = publish(gateway, slow, given.seconds, given.rate)
         expected.value = events
         fast.join(60)
         counted = gateway.counters()

@@ -132,7 +132,7 @@ TEST_F(live_scan, knows_mapped_chunks_behind_the_variables_of_a_library) {
 TEST_F(live_scan, does_not_take_a_small_number_at_a_page_for_a_mapped_chunk_behind_something_else) {
   auto& words = memory_.add(anywhere, 16 * words_per_page);
   words[0] = 0x1234'5678'9abcU;
-  words[words_per_page + 1] = std::uint64_t{8 * 4096} | 2U;
+  words[words_per_page + 1] = (std::uint64_t{8} * 4096) | 2U;
   put(words, words_per_page + 100, resume, destroy);
   const auto found = look();
   ASSERT_EQ(found.frames.size(), 1U);
