@@ -289,6 +289,39 @@ TEST_P(websocket_connect, can_subscribe_to_a_topic) {
   });
 }
 
+/// Each way to use a client's socket that is destroyed too early.
+enum class early_end : std::uint8_t { subscribed, receiving, sending };
+
+task<> destroy_too_early(std::uint16_t port, early_end how) {
+  tare::http::topic news;
+  std::optional<tare::http::subscription> feed;
+  auto connected = co_await websocket::connect(url_of(port));
+  const std::string large(20'000'000, 'x');
+  auto use = [&]() -> task<> {
+    if (how == early_end::receiving) (void)co_await connected->receive();
+    if (how == early_end::sending) (void)co_await connected->send_text(large);
+  };
+  auto destroy = [&]() -> task<> {
+    co_await tare::sleep_for(20ms);
+    const websocket ended = std::move(*connected);
+  };
+  if (how == early_end::subscribed) feed.emplace(news, *connected);
+  co_await tare::when_all(use(), destroy());
+}
+
+TEST_P(websocket_connect, must_outlive_what_uses_it) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  // Reads nothing, so that a large message takes long to send.
+  router routes;
+  routes.websocket("/echo", [](websocket /*socket*/) -> task<> { co_await tare::sleep_for(1h); });
+  for (const early_end how : {early_end::subscribed, early_end::receiving, early_end::sending}) {
+    const auto run_it = [&] {
+      with_server(routes, {}, [&](server& /*serving*/, std::uint16_t port) { return destroy_too_early(port, how); });
+    };
+    EXPECT_DEATH(run_it(), "websocket was destroyed before a subscription of it, or while a task receives or sends");
+  }
+}
+
 }  // namespace
 
 TARE_ON_ALL_REACTORS(websocket_connect);

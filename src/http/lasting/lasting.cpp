@@ -144,6 +144,19 @@ void lasting::end_client() noexcept {
   if (lasting_work* const left = work(); left == nullptr || !left->is_sending()) connection().shutdown_write();
 }
 
+bool lasting::is_in_use() const noexcept {
+  const lasting_work* const now = work();
+  if (now != nullptr && (now->receives || now->senders != 0)) return true;
+  const io_slot* const there = slot();
+  const auto* const mine = static_cast<const tare::detail::io_wait*>(&of_);
+  return there != nullptr && there->reader == tare::detail::to_link(mine) && mine->owner != no_link;
+}
+
+// A server's connection exists longer than its handler, and with that than its subscriptions.
+void lasting::count_subscription(int change) noexcept {
+  if (of_.is_client_) static_cast<client_socket&>(of_).subscriptions += static_cast<std::size_t>(change);
+}
+
 // Perhaps on another shard, to which the handler has moved.
 void lasting::note_error() noexcept {
   std::exception_ptr error = std::current_exception();

@@ -74,6 +74,10 @@ class lasting {
   /// Its owner leaves: closes it, without waiting.
   void end_client() noexcept;
   [[nodiscard]] bool is_client() const noexcept { return of_.is_client_; }
+  /// Whether a task waits for it.
+  [[nodiscard]] bool is_in_use() const noexcept;
+  /// A subscription begins or ends.
+  void count_subscription(int change) noexcept;
   [[nodiscard]] frame_reader::role role() const noexcept {
     return of_.is_client_ ? frame_reader::role::client : frame_reader::role::server;
   }

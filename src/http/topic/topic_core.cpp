@@ -164,7 +164,9 @@ void topic_core::enter(subscription& entering, std::string_view last_id) noexcep
   if (first_subscriber_ != no_link) from_link<subscription>(first_subscriber_)->previous_ = to_link(&entering);
   first_subscriber_ = to_link(&entering);
   ++subscribers_;
-  ++subscribers_by_encoding_[static_cast<std::size_t>(lasting(entering.connection_).encoding_of())];
+  lasting by(entering.connection_);
+  ++subscribers_by_encoding_[static_cast<std::size_t>(by.encoding_of())];
+  by.count_subscription(1);
   entering.at_ = next_number() & number_mask;
   if (last_id.empty()) return;
   const std::optional<std::uint32_t> after = number_after(last_id);
@@ -188,7 +190,9 @@ void topic_core::leave(subscription& leaving) noexcept {
     first_subscriber_ = leaving.next_;
   }
   --subscribers_;
-  --subscribers_by_encoding_[static_cast<std::size_t>(lasting(leaving.connection_).encoding_of())];
+  lasting by(leaving.connection_);
+  --subscribers_by_encoding_[static_cast<std::size_t>(by.encoding_of())];
+  by.count_subscription(-1);
   trim();
 }
 

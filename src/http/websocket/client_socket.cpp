@@ -105,6 +105,13 @@ client_socket& client_socket::make(client_connection over, net::lease input, web
 }
 
 void client_socket::leave(client_socket& freed) noexcept {
+  if (freed.subscriptions != 0 || lasting(freed).is_in_use()) {
+    std::fputs(
+        "tare: a client's http::websocket was destroyed before a subscription of it, or while a task receives or "
+        "sends\n",
+        stderr);
+    std::abort();
+  }
   lasting(freed).end_client();
   freed.end();
   freed.over.close();

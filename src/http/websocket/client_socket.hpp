@@ -82,13 +82,15 @@ struct client_socket final : other_lasting_connection {
                              std::chrono::nanoseconds write_timeout);
   client_socket(client_home::reference shared, client_connection taken, served begins, websocket_options with,
                 std::chrono::nanoseconds write_limit) noexcept;
-  /// Closes the connection, with a close frame if it is not closed already, and frees it.
+  /// Closes the connection, with a close frame if it is not closed already, and frees it. Aborts the program if a task
+  /// still uses it, or a subscription.
   static void leave(client_socket& freed) noexcept;
 
   client_home::reference home;
   client_connection over;
   websocket_options options;
   std::chrono::nanoseconds write_timeout;
+  std::size_t subscriptions = 0;  ///< to topics
 };
 
 }  // namespace tare::http::detail
