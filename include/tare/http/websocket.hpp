@@ -102,8 +102,8 @@ class message_data {
 /// Move-only. One task may receive while others send; senders take turns. The peer has the server's or the client's
 /// `write_timeout` to accept each 64 KiB of a message or pong; otherwise sending fails with std::errc::timed_out. A
 /// server's socket is valid until its handler returns. A client's is one end of a connection: destroying it sends a
-/// close frame with 1001 if nothing has closed it before, without waiting, and closes the connection. It must outlive its
-/// subscriptions and the calls on it; otherwise the program aborts with a message.
+/// close frame with 1001 if nothing has closed it before, without waiting, and closes the connection. It must outlive
+/// its subscriptions and the calls on it; otherwise the program aborts with a message.
 ///
 /// **Errors** After an error of the connection, every call returns one. **Cancellation** A cancelled `receive` has
 /// taken nothing. A send that is cancelled while a part of its frame has been sent ends the sending: nothing can follow
