@@ -3,12 +3,19 @@
 
 #include "net/on_reactors.hpp"
 
+#include <tare/net/idle.hpp>
 #include <tare/select.hpp>
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -198,6 +205,90 @@ TEST_P(select_readable, waits_for_room_as_well) {
       EXPECT_EQ(room.index(), 1U);
     };
     co_await tare::when_all(reads(client, sent), waits(server, never));
+  }());
+}
+
+/// What may happen to a stream while a select waits for it.
+enum class ending : std::uint8_t { bytes, end, reset, closed, closed_elsewhere, released, expired, idle_expired };
+
+void happen(ending what, tare::net::stream& peer, tare::net::stream& waited) {
+  switch (what) {
+    case ending::bytes:
+      EXPECT_TRUE(peer.try_write(bytes_of("x")));
+      return;
+    case ending::end:
+      EXPECT_TRUE(peer.shutdown_write());
+      return;
+    case ending::reset: {
+      const linger at_once{.l_onoff = 1, .l_linger = 0};
+      EXPECT_EQ(::setsockopt(peer.native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+      peer.close();
+      return;
+    }
+    case ending::closed:
+      waited.close();
+      return;
+    case ending::closed_elsewhere:
+      std::thread([&waited] { waited.close(); }).join();
+      return;
+    case ending::released: {
+      const int descriptor = waited.release();
+      EXPECT_EQ(::close(descriptor), 0);
+      return;
+    }
+    case ending::expired:
+      waited.expires_after(1ms);
+      return;
+    case ending::idle_expired:
+      waited.expires_after(1h);
+      EXPECT_EQ(tare::net::expire_idle(10), 1U);
+  }
+}
+
+TEST_P(select_readable, ends_once_whatever_happens_to_its_stream) {
+  const std::map<ending, std::error_code> outcomes{
+      {ending::bytes, {}},
+      {ending::end, {}},
+      {ending::reset, {}},
+      {ending::closed, std::make_error_code(std::errc::operation_canceled)},
+      {ending::closed_elsewhere, std::make_error_code(std::errc::operation_canceled)},
+      {ending::released, std::make_error_code(std::errc::operation_canceled)},
+      {ending::expired, std::make_error_code(std::errc::timed_out)},
+      {ending::idle_expired, std::make_error_code(std::errc::timed_out)},
+  };
+  for (const auto& [what, outcome] : outcomes) {
+    // The other arm is ready in the same step, or never.
+    for (const bool other_too : {false, true}) {
+      SCOPED_TRACE(std::to_string(static_cast<int>(what)) + (other_too ? ", and the other arm" : ""));
+      run([](ending how, std::error_code expected, bool both) -> task<> {
+        auto [client, server] = co_await connect_loopback();
+        tare::event other;
+        auto waits = [](stream& from, tare::event& stop, std::error_code wanted) -> task<> {
+          const auto got = co_await tare::select(stop.wait(), from.readable());
+          if (got.index() == 1) {
+            EXPECT_EQ(error_of(std::get<1>(got)), wanted);
+          }
+        };
+        auto ends = [](stream& peer, stream& waited, tare::event& stop, ending by, bool sets) -> task<> {
+          co_await tare::sleep_for(1ms);
+          happen(by, peer, waited);
+          if (sets) stop.set();
+        };
+        co_await tare::when_all(waits(server, other, expected), ends(client, server, other, how, both));
+      }(what, outcome, other_too));
+    }
+  }
+}
+
+TEST_P(select_readable, may_wait_when_its_runtime_ends) {
+  tare::runtime rt(options());
+  rt.run([]() -> task<> {
+    auto [client, server] = co_await connect_loopback();
+    tare::spawn([](stream to, stream from) -> task<> {
+      (void)co_await tare::select(from.readable(), tare::sleep_for(1h));
+      ADD_FAILURE() << "it has not been cancelled" << to.is_open();
+    }(std::move(client), std::move(server)));
+    co_await tare::sleep_for(1ms);
   }());
 }
 
