@@ -6,8 +6,10 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <cstddef>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace tare::load {
@@ -16,19 +18,13 @@ namespace {
 using http::detail::frame_reader;
 using http::detail::opcode;
 
-constexpr std::size_t max_short_payload = 125;
-
-/// A final frame with a masked payload of at most 125 bytes. The mask does not change: it protects proxies, and here
-/// there are none.
+/// A final frame with a masked payload. The mask does not change: it protects proxies, and here there are none.
 std::string masked_frame(opcode as, std::string_view payload) {
-  constexpr std::array<unsigned char, 4> mask{0x37, 0xFA, 0x21, 0x3D};
-  std::string frame;
-  frame += static_cast<char>(0x80U | static_cast<unsigned>(as));
-  frame += static_cast<char>(0x80U | static_cast<unsigned>(payload.size()));
-  for (const auto byte : mask) frame += static_cast<char>(byte);
-  for (std::size_t i = 0; i < payload.size(); ++i) {
-    frame += static_cast<char>(static_cast<unsigned char>(payload[i]) ^ mask.at(i % mask.size()));
-  }
+  constexpr http::detail::frame_mask mask{std::byte{0x37}, std::byte{0xFA}, std::byte{0x21}, std::byte{0x3D}};
+  const http::detail::frame_head head(as, payload.size(), mask);
+  std::string frame(reinterpret_cast<const char*>(head.bytes().data()), head.bytes().size());
+  frame += payload;
+  http::detail::apply_mask(std::as_writable_bytes(std::span(frame).last(payload.size())), mask, 0);
   return frame;
 }
 
@@ -55,7 +51,7 @@ task<std::expected<void, failure>> websocket_client::echo(http::detail::transpor
 
 task<std::expected<void, failure>> websocket_client::send(http::detail::transport over, opcode as,
                                                           std::string_view payload) {
-  const std::string frame = masked_frame(as, payload.substr(0, max_short_payload));
+  const std::string frame = masked_frame(as, payload);
   co_return co_await send_all(over, frame);
 }
 
