@@ -16,13 +16,13 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "service"))
 
-from harness import Skipped, certificate, check, free_port, raise_descriptor_limit  # noqa: E402, F401
+from harness import Running, Skipped, certificate, check, free_port, raise_descriptor_limit  # noqa: E402, F401
 
 TIMEOUT = 20
 
 
-class Gateway:
-    """A running gateway, killed at the end if it has not ended."""
+class Gateway(Running):
+    """A running gateway."""
 
     def __init__(self, program, *options, folder, port=None, trusted=None, is_ready=True):
         self.port = port or free_port()
@@ -33,20 +33,6 @@ class Gateway:
         if is_ready:
             line = self.process.stdout.readline()
             check(line.startswith("listening on"), f"it said {line!r}; {self.complaints()}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        self.log.close()
-
-    def complaints(self):
-        self.log.seek(0)
-        return self.log.read()
 
     def connect(self, receive_bytes=None):
         made = socket.socket()
@@ -118,7 +104,21 @@ def head_of(stream):
     return status, fields
 
 
-class EventStream:
+class Subscriber:
+    """The connection of a client, with `socket`, and `stream` to read from it."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.stream.close()
+        self.socket.close()
+
+
+class EventStream(Subscriber):
     """A client of an event stream. It reads chunks, as HTTP/1.1 sends them."""
 
     def __init__(self, gateway, topic, last_id="", after="", receive_bytes=None):
@@ -132,16 +132,6 @@ class EventStream:
         self.status, self.fields = head_of(self.stream)
         check(self.status == 200, f"{self.status}: {self.fields}")
         self.rest = b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self.stream.close()
-        self.socket.close()
 
     def event(self):
         """The next event as (name, id, data); None at the end of the stream."""
@@ -179,7 +169,7 @@ class EventStream:
         return got[1]
 
 
-class WebSocket:
+class WebSocket(Subscriber):
     """A client of a WebSocket; it expects whole frames."""
 
     def __init__(self, gateway, topic, origin="", receive_bytes=None, expect=101):
@@ -193,16 +183,6 @@ class WebSocket:
         self.stream = self.socket.makefile("rb")
         self.status, self.fields = head_of(self.stream)
         check(self.status == expect, f"{self.status}, not {expect}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self.stream.close()
-        self.socket.close()
 
     def frame(self):
         """Opcode and payload; None at the end of the connection."""

@@ -61,19 +61,8 @@ def certificate(folder):
     return made
 
 
-class Service:
-    """A running service, killed at the end if it has not ended."""
-
-    def __init__(self, program, *options, database=None, default_database=False, folder, **process):
-        self.port = free_port()
-        self.log = open(os.path.join(folder, "service.log"), "w+")
-        words = [program, "--listen", f"127.0.0.1:{self.port}"]
-        if not default_database:
-            words += ["--db", database or f"sqlite:{folder}/items.db"]
-        words += options
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=self.log, text=True, **process)
-        line = self.process.stdout.readline()
-        check(line.startswith("listening on"), f"it said {line!r}; {self.complaints()}")
+class Running:
+    """A program that has been started, killed at the end if it has not ended. `log` is what it complains to."""
 
     def __enter__(self):
         return self
@@ -88,6 +77,21 @@ class Service:
     def complaints(self):
         self.log.seek(0)
         return self.log.read()
+
+
+class Service(Running):
+    """A running service."""
+
+    def __init__(self, program, *options, database=None, default_database=False, folder, **process):
+        self.port = free_port()
+        self.log = open(os.path.join(folder, "service.log"), "w+")
+        words = [program, "--listen", f"127.0.0.1:{self.port}"]
+        if not default_database:
+            words += ["--db", database or f"sqlite:{folder}/items.db"]
+        words += options
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=self.log, text=True, **process)
+        line = self.process.stdout.readline()
+        check(line.startswith("listening on"), f"it said {line!r}; {self.complaints()}")
 
     def ask(self, method, path, body=None, timeout=10):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
