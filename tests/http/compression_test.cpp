@@ -1,6 +1,7 @@
 // Compressed messages on connections: with a client that is ours, one that is not, and one that is hostile.
 
 #include "frame/resident_memory.hpp"
+#include "http/echo_socket.hpp"
 #include "http/loopback.hpp"
 #include "http/websocket/deflate.hpp"
 #include "http/websocket_server.hpp"
@@ -33,6 +34,7 @@ using tare::http::websocket_client_options;
 using tare::http::websocket_options;
 using tare::http::detail::message_codec;
 using tare::test::close_code_of;
+using tare::test::echo_messages;
 using tare::test::frames_of_client;
 using tare::test::handshake_for;
 using tare::test::masked_frame;
@@ -51,18 +53,12 @@ websocket_options compressing(std::size_t max_message_bytes = 1U << 20U) {
   return chosen;
 }
 
-task<> echo_all(websocket socket) {
-  while (auto got = co_await socket.receive()) {
-    if (!co_await socket.send(got->kind, got->data)) break;
-  }
-}
-
 router echoing(const websocket_options& options) {
   router routes;
-  routes.websocket("/", echo_all, options);
+  routes.websocket("/", echo_messages, options);
   routes.get("/accept", [options](tare::http::request& asked, tare::http::response& answer) -> task<> {
     auto socket = co_await websocket::accept(asked, answer, options);
-    if (socket) co_await echo_all(std::move(*socket));
+    if (socket) co_await echo_messages(std::move(*socket));
   });
   return routes;
 }

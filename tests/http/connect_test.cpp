@@ -1,5 +1,6 @@
 // The client's side of a WebSocket, against this library's server: in the clear and over TLS.
 
+#include "http/echo_socket.hpp"
 #include "http/loopback.hpp"
 #include "support/identity.hpp"
 
@@ -30,18 +31,7 @@ using tare::http::server;
 using tare::http::websocket;
 using tare::http::websocket_client_options;
 using tare::http::websocket_options;
-
-task<> echo_all(websocket socket) {
-  while (auto got = co_await socket.receive()) {
-    if (!co_await socket.send(got->kind, got->data)) break;
-  }
-}
-
-router echoing(websocket_options options = {}) {
-  router routes;
-  routes.websocket("/echo", echo_all, std::move(options));
-  return routes;
-}
+using tare::test::echoing;
 
 std::string url_of(std::uint16_t port, std::string_view path = "/echo") {
   return "ws://127.0.0.1:" + std::to_string(port) + std::string(path);

@@ -1,5 +1,6 @@
 // WebSockets of router::websocket: handshakes, messages that arrive in any pieces, both sides' ends.
 
+#include "http/echo_socket.hpp"
 #include "http/loopback.hpp"
 #include "http/websocket_frames.hpp"
 
@@ -24,6 +25,7 @@ using tare::http::server;
 using tare::http::websocket;
 using tare::http::websocket_options;
 using tare::test::close_payload;
+using tare::test::echoing;
 using tare::test::handshake_for;
 using tare::test::masked_frame;
 using tare::test::raw_client;
@@ -31,18 +33,6 @@ using tare::test::server_close;
 using tare::test::server_frame;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-task<> echo(websocket socket) {
-  while (auto got = co_await socket.receive()) {
-    if (!co_await socket.send(got->kind, got->data)) break;
-  }
-}
-
-router echoing(websocket_options options = {}) {
-  router routes;
-  routes.websocket("/echo", echo, std::move(options));
-  return routes;
-}
 
 task<raw_client> open(std::uint16_t port, std::string_view path = "/echo", std::string_view more = {}) {
   auto client = co_await raw_client::connect(port);
