@@ -217,9 +217,10 @@ void server_core::sweep() noexcept {
   ++sweeps_;
   if (first_ == no_link && works_ == nullptr) return;
   sweep_later();
-  // Not all of those whose time is up together: what some of them hold may be the room that the others wait for.
-  constexpr std::size_t refused_in = 4;
-  refusals_ = retry_hungry(works_) / refused_in + 1;
+  // Refuses at most a quarter of those that wait for room, and one, even if the time of all is up: what some of them
+  // hold may be the room that the others wait for.
+  constexpr std::size_t divisor = 4;
+  refusals_ = retry_hungry(works_) / divisor + 1;
   if (budget_ != nullptr && budget_->waiting() != 0) (void)make_room();
   for (link at = first_; at != no_link; at = from_link<exchange>(at)->next_) sweep(*from_link<exchange>(at));
 }

@@ -151,6 +151,51 @@ TEST_P(websocket_budget, who_sends_only_a_part_makes_room_for_others) {
   run(all(), chosen);
 }
 
+// All wait for room since the same time, and none comes. They are refused in groups, because what one group has held
+// may be enough for the rest; and all of them within a bounded time.
+TEST_P(websocket_budget, who_waits_for_room_in_vain_is_not_refused_together_with_all_others) {
+  if (is_sanitized) GTEST_SKIP() << "the sanitizer's memory counts toward the budget";
+  constexpr std::size_t clients = 40;
+  std::vector<std::chrono::steady_clock::time_point> refused;
+  router routes;
+  routes.websocket("/", [&](websocket socket) -> task<> {
+    const auto got = co_await socket.receive();
+    EXPECT_EQ(got ? std::error_code() : got.error(), std::errc::not_enough_memory);
+    refused.push_back(std::chrono::steady_clock::now());
+  });
+  auto all = [&]() -> task<> {
+    auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
+    const std::uint16_t port = listening.local()->port();
+    tare::http::server_options with;
+    with.room_timeout = 300ms;
+    server serving(routes, with);
+    auto serve = [&]() -> task<> { (void)co_await serving.serve(std::move(listening)); };
+    auto use = [&]() -> task<> {
+      std::vector<raw_client> held;
+      for (std::size_t i = 0; i < clients; ++i) {
+        auto client = co_await open_websocket_when_there_is_room(port);
+        held.push_back(std::move(client));
+      }
+      std::vector<tare::memory_share> taken;
+      for (std::size_t bytes = std::size_t{64} << 30U; bytes >= 64; bytes /= 2) {
+        while (auto share = tare::memory().try_admit(bytes)) taken.push_back(std::move(share));
+      }
+      const std::string whole = masked_frame(0x82, std::string(100'000, 'a'));
+      for (raw_client& each : held) (void)co_await each.stream().write(std::as_bytes(std::span(whole)));
+      for (int i = 0; i < 10'000 && refused.size() != clients; ++i) co_await tare::sleep_for(1ms);
+      serving.stop();
+    };
+    co_await tare::when_all(serve(), use());
+    EXPECT_EQ(refused.size(), clients);
+    if (refused.size() == clients) {
+      EXPECT_GE(refused.back() - refused.front(), 200ms) << "all of them were refused in one or two sweeps";
+    }
+  };
+  auto chosen = options();
+  chosen.memory_limit = std::size_t{64} << 30U;
+  run(all(), chosen);
+}
+
 /// While it exists, the shards that are made ask it before each allocation, and put no frame on a shelf.
 class refused_allocation {
  public:
