@@ -3,6 +3,7 @@
 #include "base/proc/machine.hpp"
 #include "cli/figures.hpp"
 #include "cli/table.hpp"
+#include "measure/weigh/figures_json.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -184,21 +185,8 @@ std::string to_json(const weigh_report& report) {
     if (program.problem) result["error"] = program.problem->message;
     result["points"] = ordered_json::array();
     for (const auto& point : found.points) {
-      ordered_json figures({{"n", point.n},
-                            {"rss_bytes", point.held.resident},
-                            {"pss_bytes", point.held.proportional},
-                            {"anonymous_bytes", point.held.anonymous},
-                            {"page_table_bytes", point.held.page_tables},
-                            {"peak_bytes", point.held.peak},
-                            {"swapped_bytes", point.held.swapped},
-                            {"ready_seconds", seconds(point.ready)},
-                            {"cpu_seconds", seconds(point.cpu)}});
-      if (program.connections) {
-        if (point.burst != 0) figures["burst_rss_bytes"] = point.burst;
-        figures["closed_rss_bytes"] = point.closed;
-        if (point.kernel.slab) figures["slab_bytes"] = *point.kernel.slab;
-        if (point.kernel.sockets) figures["socket_bytes"] = *point.kernel.sockets;
-      }
+      ordered_json figures = measure::figures_of(point);
+      if (program.connections) figures["closed_rss_bytes"] = point.closed;
       result["points"].push_back(std::move(figures));
     }
     all["results"].push_back(std::move(result));

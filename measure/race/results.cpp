@@ -2,6 +2,7 @@
 
 #include "base/json_problem.hpp"
 #include "base/text_file.hpp"
+#include "measure/weigh/figures_json.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -18,25 +19,12 @@ using nlohmann::ordered_json;
 
 constexpr std::string_view kind = "tare race";
 
-double seconds_of(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
-
 ordered_json json_of(const sample& point) {
   ordered_json reported = ordered_json::object();
   for (const auto& [key, value] : point.reported) reported[key] = value;
-  ordered_json json{{"n", point.n},
-                    {"rss_bytes", point.held.resident},
-                    {"pss_bytes", point.held.proportional},
-                    {"anonymous_bytes", point.held.anonymous},
-                    {"page_table_bytes", point.held.page_tables},
-                    {"peak_bytes", point.held.peak},
-                    {"swapped_bytes", point.held.swapped},
-                    {"ready_seconds", seconds_of(point.ready)},
-                    {"cpu_seconds", seconds_of(point.cpu)},
-                    {"reported", std::move(reported)}};
-  if (point.burst != 0) json["burst_rss_bytes"] = point.burst;
+  ordered_json json = figures_of(point);
+  json["reported"] = std::move(reported);
   if (point.closed != 0) json["closed_rss_bytes"] = point.closed;
-  if (point.kernel.slab) json["slab_bytes"] = *point.kernel.slab;
-  if (point.kernel.sockets) json["socket_bytes"] = *point.kernel.sockets;
   return json;
 }
 
