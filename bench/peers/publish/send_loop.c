@@ -2,8 +2,9 @@
 //
 //   peer_send_loop PORT
 //
-// A connection whose request is not a POST becomes a subscriber. It gets a handshake that is not checked, and cannot
-// have been: nothing is computed from its key. The body of a POST is sent to all subscribers as one text frame.
+// A connection whose request is not a POST becomes a subscriber. The response to its handshake is a fixed text, without
+// the key's digest that a WebSocket's client would check. The body of a POST is sent to all subscribers as one text
+// frame.
 #define _GNU_SOURCE 1  // strcasestr, accept4
 
 #include <errno.h>

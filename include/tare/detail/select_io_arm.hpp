@@ -39,15 +39,15 @@ static_assert(sizeof(io_arm) == 16);
   return call == io_call::readable || call == io_call::writable;
 }
 
-template <io_call Call, auto Take>
-  requires(is_io_arm(Call))
-inline constexpr bool has_own_arm<io_request<io_wait, Call, Take>> = true;
-
 template <class A>
 inline constexpr bool is_io_arm_request = false;
 template <io_call Call, auto Take>
   requires(is_io_arm(Call))
 inline constexpr bool is_io_arm_request<io_request<io_wait, Call, Take>> = true;
+
+template <class A>
+  requires is_io_arm_request<A>
+inline constexpr bool has_own_arm<A> = true;
 
 template <class A>
   requires is_io_arm_request<std::remove_reference_t<A>>
