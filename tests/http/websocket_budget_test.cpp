@@ -152,16 +152,21 @@ TEST_P(websocket_budget, who_sends_only_a_part_makes_room_for_others) {
 }
 
 // All wait for room since the same time, and none comes. They are refused in groups, because what one group has held
-// may be enough for the rest; and all of them within a bounded time.
+// may be enough for the rest: either that is so, or all of them are refused, one group after the other.
 TEST_P(websocket_budget, who_waits_for_room_in_vain_is_not_refused_together_with_all_others) {
   if (is_sanitized) GTEST_SKIP() << "the sanitizer's memory counts toward the budget";
   constexpr std::size_t clients = 40;
   std::vector<std::chrono::steady_clock::time_point> refused;
+  std::size_t received = 0;
   router routes;
   routes.websocket("/", [&](websocket socket) -> task<> {
     const auto got = co_await socket.receive();
-    EXPECT_EQ(got ? std::error_code() : got.error(), std::errc::not_enough_memory);
-    refused.push_back(std::chrono::steady_clock::now());
+    if (got) {
+      ++received;
+    } else {
+      EXPECT_EQ(got.error(), std::errc::not_enough_memory);
+      refused.push_back(std::chrono::steady_clock::now());
+    }
   });
   auto all = [&]() -> task<> {
     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
@@ -182,12 +187,13 @@ TEST_P(websocket_budget, who_waits_for_room_in_vain_is_not_refused_together_with
       }
       const std::string whole = masked_frame(0x82, std::string(100'000, 'a'));
       for (raw_client& each : held) (void)co_await each.stream().write(std::as_bytes(std::span(whole)));
-      for (int i = 0; i < 10'000 && refused.size() != clients; ++i) co_await tare::sleep_for(1ms);
+      for (int i = 0; i < 10'000 && received + refused.size() != clients; ++i) co_await tare::sleep_for(1ms);
       serving.stop();
     };
     co_await tare::when_all(serve(), use());
-    EXPECT_EQ(refused.size(), clients);
-    if (refused.size() == clients) {
+    EXPECT_EQ(received + refused.size(), clients);
+    EXPECT_FALSE(refused.empty());
+    if (received == 0 && !refused.empty()) {
       EXPECT_GE(refused.back() - refused.front(), 200ms) << "all of them were refused in one or two sweeps";
     }
   };

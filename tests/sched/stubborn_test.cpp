@@ -78,9 +78,10 @@ struct progress {
 };
 
 /// Cancelled at its first await; from then on it catches until the sibling has had its turns. Each kind is awaited
-/// directly, without the step that a child takes.
+/// directly, without the step that a child takes. The first await may be one that ends as if it had not been cancelled
+/// (offload), and may end only after the sibling.
 task<> catches_for_ever(things& of, const kind_of_await& kind, progress& made) {
-  while (made.turns < turns_of_the_sibling && made.caught < max_catches) {
+  while ((made.turns < turns_of_the_sibling || made.caught == 0) && made.caught < max_catches) {
     try {
       co_await kind.once(of);
     } catch (...) {

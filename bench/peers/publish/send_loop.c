@@ -5,7 +5,6 @@
 // A connection whose request is not a POST becomes a subscriber. The response to its handshake is a fixed text, without
 // the key's digest that a WebSocket's client would check. The body of a POST is sent to all subscribers as one text
 // frame.
-#define _GNU_SOURCE 1  // strcasestr, accept4
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -82,7 +81,7 @@ static void serve(int with) {
 }
 
 int main(int argc, char** argv) {
-  const int port = argc == 2 ? atoi(argv[1]) : 0;
+  const long port = argc == 2 ? strtol(argv[1], NULL, 10) : 0;
   if (port <= 0 || port > 65535) {
     fputs("usage: peer_send_loop PORT\n", stderr);
     return 2;
