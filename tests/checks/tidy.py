@@ -39,8 +39,11 @@ class Checker:
         self.cache = pathlib.Path(cache) / "tare" / "tidy"
         self.cache.mkdir(parents=True, exist_ok=True)
         version = subprocess.run([CLANG_TIDY, "--version"], capture_output=True, text=True, check=True).stdout
-        checks = [hash_of_file(str(file)) for file in sorted(self.root.glob("**/.clang-tidy"))
-                  if self.build not in file.parents]
+        # Those in build folders are copies, and how many there are depends on what has been configured.
+        files = [self.root / ".clang-tidy"]
+        for folder in FOLDERS:
+            files += (self.root / folder).glob("**/.clang-tidy")
+        checks = [hash_of_file(str(file)) for file in sorted(files)]
         self.tools = hash_of([version, *checks])
         self.filter = f"^{self.root}/({'|'.join(FOLDERS)})/"
 
