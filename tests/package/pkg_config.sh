@@ -5,6 +5,14 @@ compiler=$1 sources=$2 prefix=$3 build=$4
 
 rm -rf -- "$build"
 mkdir -p -- "$build"
+# Paths in the hash are relative, so that another checkout of the same sources recompiles nothing.
+launcher=()
+if command -v ccache >/dev/null; then
+  launcher=(ccache)
+  CCACHE_BASEDIR=$(cd -- "$sources/../../.." && pwd)
+  export CCACHE_BASEDIR
+  cd -- "$build"
+fi
 # The prefix comes first; the libraries that tare needs are the system's.
 system=$(pkg-config --variable pc_path pkg-config)
 PKG_CONFIG_LIBDIR=$(dirname -- "$(find "$prefix" -name tare.pc)"):$system
@@ -19,14 +27,14 @@ fi
 build_and_run() {
   local package=$1 source=$2
   read -ra compile_flags < <(pkg-config --cflags "$package")
-  "$compiler" "${compile_flags[@]}" "${clang_flags[@]}" -c "$sources/$source.cpp" -o "$build/$source.o"
+  "${launcher[@]}" "$compiler" "${compile_flags[@]}" "${clang_flags[@]}" -c "$sources/$source.cpp" -o "$build/$source.o"
   for how in --static --silence-errors; do
     read -ra link_flags < <(pkg-config --libs "$how" "$package")
     "$compiler" "$build/$source.o" -o "$build/$source" "${link_flags[@]}"
     "$build/$source"
   done
   # The other compiler accepts the same options.
-  g++-12 "${compile_flags[@]}" -fsyntax-only "$sources/$source.cpp"
+  "${launcher[@]}" g++-12 "${compile_flags[@]}" -c "$sources/$source.cpp" -o "$build/$source-gcc.o"
 }
 
 # A shared object made from the archives, which a program loads.
@@ -34,7 +42,7 @@ build_and_load() {
   local package=$1 source=$2
   read -ra compile_flags < <(pkg-config --cflags "$package")
   read -ra link_flags < <(pkg-config --libs "$package")
-  "$compiler" "${compile_flags[@]}" "${clang_flags[@]}" -fPIC -Dmain=run_it -c "$sources/$source.cpp" \
+  "${launcher[@]}" "$compiler" "${compile_flags[@]}" "${clang_flags[@]}" -fPIC -Dmain=run_it -c "$sources/$source.cpp" \
     -o "$build/$source.o"
   "$compiler" -shared -Wl,-z,defs "$build/$source.o" -o "$build/$source.so" "${link_flags[@]}"
   python3 - "$build/$source.so" <<'END'
