@@ -264,7 +264,7 @@ TEST_P(websocket_compression, a_topic_compresses_once) {
 
 // A message of a few kilobytes becomes larger than the budget has room for: it waits for room, and is then refused.
 TEST_P(websocket_compression, what_a_message_becomes_is_admitted) {
-  if (support::has_address_sanitizer || support::has_thread_sanitizer) GTEST_SKIP() << "its memory counts, too";
+  if (support::is_sanitized) GTEST_SKIP() << "its memory counts, too";
   std::error_code error;
   router routes;
   routes.websocket(

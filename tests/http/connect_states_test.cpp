@@ -314,7 +314,7 @@ TEST_P(connect_states, both_may_close_at_once) {
 
 // A server sends more than the budget has room for: the client reads no further, and gives up after a while.
 TEST_P(connect_states, a_message_stays_within_the_budget) {
-  if (support::has_address_sanitizer || support::has_thread_sanitizer) GTEST_SKIP() << "its memory counts, too";
+  if (support::is_sanitized) GTEST_SKIP() << "its memory counts, too";
   std::string sent;
   const auto follow = [&](scripted_peer& peer, int /*number*/) -> task<> {
     (void)co_await shake_hands(peer);

@@ -300,7 +300,7 @@ TEST_P(http_topic, what_it_keeps_is_admitted_to_the_budget) {
 }
 
 TEST_P(http_topic, a_full_history_costs_no_subscriber_its_connection) {
-  if (is_sanitized) GTEST_SKIP() << "the sanitizer's memory counts toward the budget";
+  if (support::is_sanitized) GTEST_SKIP() << "the sanitizer's memory counts toward the budget";
   std::optional<topic> news;
   auto all = [&]() -> task<> {
     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();

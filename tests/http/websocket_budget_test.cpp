@@ -33,12 +33,9 @@ using tare::test::server_frame;
 
 class websocket_budget : public tare::test::http_test {};
 
-// They hold on to freed memory, or to more for each byte, and the budget counts it.
-constexpr bool is_sanitized = support::has_address_sanitizer || support::has_thread_sanitizer;
-
 // Clients send parts of messages, more than the budget has room for; then the rest.
 TEST_P(websocket_budget, parts_of_messages_stay_within_the_budget) {
-  if (is_sanitized) GTEST_SKIP() << "the sanitizer's memory counts toward the budget";
+  if (support::is_sanitized) GTEST_SKIP() << "the sanitizer's memory counts toward the budget";
   const std::size_t limit = tare::detail::resident_bytes() + (12U << 20U);
   constexpr std::size_t message_bytes = 400'000;
   constexpr int clients = 60;
@@ -104,7 +101,7 @@ TEST_P(websocket_budget, parts_of_messages_stay_within_the_budget) {
 
 // Each client sends a part of a message and nothing more; they make room for another, which is served.
 TEST_P(websocket_budget, who_sends_only_a_part_makes_room_for_others) {
-  if (is_sanitized) GTEST_SKIP() << "the sanitizer's memory counts toward the budget";
+  if (support::is_sanitized) GTEST_SKIP() << "the sanitizer's memory counts toward the budget";
   int received = 0;
   int refused = 0;
   router routes;
@@ -154,7 +151,7 @@ TEST_P(websocket_budget, who_sends_only_a_part_makes_room_for_others) {
 // All wait for room since the same time, and none comes. They are refused in groups, because what one group has held
 // may be enough for the rest: either that is so, or all of them are refused, one group after the other.
 TEST_P(websocket_budget, who_waits_for_room_in_vain_is_not_refused_together_with_all_others) {
-  if (is_sanitized) GTEST_SKIP() << "the sanitizer's memory counts toward the budget";
+  if (support::is_sanitized) GTEST_SKIP() << "the sanitizer's memory counts toward the budget";
   constexpr std::size_t clients = 40;
   std::vector<std::chrono::steady_clock::time_point> refused;
   std::size_t received = 0;

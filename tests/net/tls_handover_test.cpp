@@ -22,12 +22,10 @@ using namespace tare::testing;
 using tare::task;
 namespace tls = tare::net::tls;
 
-constexpr bool is_sanitized = support::has_address_sanitizer || support::has_thread_sanitizer;
-
 /// Which splits are tried: a selection, or all of them if TARE_TEST_EVERY_SPLIT is set, which takes minutes.
 const bool tries_all = std::getenv("TARE_TEST_EVERY_SPLIT") != nullptr;  // NOLINT(concurrency-mt-unsafe)
-const std::size_t small_step = is_sanitized && !tries_all ? 5 : 1;
-const std::size_t flight_step = tries_all ? 1 : is_sanitized ? 29 : 5;
+const std::size_t small_step = support::is_sanitized && !tries_all ? 5 : 1;
+const std::size_t flight_step = tries_all ? 1 : support::is_sanitized ? 29 : 5;
 /// Records of 16 KiB: 9 positions at the beginning, and 24 at the end.
 const std::size_t large_cuts = tries_all ? 9 + 24 : 9;
 

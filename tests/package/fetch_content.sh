@@ -22,6 +22,10 @@ foreach(target tare_net tare_http tare_db tare_symbols tare_metrics tare_tracing
   endif()
 endforeach()
 END
+# Another checkout of the same sources recompiles nothing.
+if command -v ccache >/dev/null; then
+  export CCACHE_BASEDIR=$checkout CMAKE_CXX_COMPILER_LAUNCHER=ccache
+fi
 # The checkout takes the place of the download. pkg-config finds no library here.
 PKG_CONFIG_LIBDIR=$work/none "$cmake" -S "$work" -B "$work/build" -G Ninja \
   -DCMAKE_CXX_COMPILER="$compiler" -DFETCHCONTENT_SOURCE_DIR_TARE="$checkout"

@@ -4,6 +4,11 @@
 set -euo pipefail
 cmake=$1 compiler=$2 project=$3 prefix=$4 build=$5
 
+# Another checkout of the same sources recompiles nothing.
+if command -v ccache >/dev/null; then
+  CCACHE_BASEDIR=$(cd -- "$project/../../.." && pwd)
+  export CCACHE_BASEDIR CMAKE_CXX_COMPILER_LAUNCHER=ccache
+fi
 rm -rf -- "$build"
 configure() {
   "$cmake" -S "$project" -B "$build" -G Ninja \

@@ -22,6 +22,10 @@ inline constexpr bool has_thread_sanitizer = true;
 inline constexpr bool has_thread_sanitizer = false;
 #endif
 
+/// Sanitizers keep freed memory, or need more for each byte: the memory of the process is then more than what tare and
+/// the test use.
+inline constexpr bool is_sanitized = has_address_sanitizer || has_thread_sanitizer;
+
 }  // namespace support
 
 #undef TARE_TEST_HAS_FEATURE
