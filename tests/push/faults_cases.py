@@ -155,7 +155,9 @@ class Returning:
 def budget(program, folder):
     """Publishing more than there is memory for: 503, no gap that nobody is told of, and the process stays below it."""
     limit = 32 << 20
-    with Gateway(program, "--budget", "32M", "--history", "64M", "--max-event", "256K", folder=folder) as gateway:
+    # With a send buffer below the segment size of the loopback interface, each piece would wait for a delayed ACK.
+    with Gateway(program, "--budget", "32M", "--history", "64M", "--max-event", "256K", "--send-buffer", "0",
+                 folder=folder) as gateway:
         data = "y" * 200_000
         # Histories of topics without subscribers make room for others, the oldest first.
         first = gateway.publish("idle-0", data)
@@ -167,7 +169,7 @@ def budget(program, folder):
         with EventStream(gateway, "idle-0", last_id=first) as again:
             again.expect("reset")
         client = Returning(gateway, "kept")
-        statuses, most, expected, gaps = {}, 0, 0, 0
+        statuses, most, expected, gaps = {202: 0, 503: 0}, 0, 0, 0
         for i in range(400):
             status, fields, _ = gateway.ask("POST", "/topics/kept", f"{i} {data}")
             statuses[status] = statuses.get(status, 0) + 1
