@@ -174,6 +174,7 @@ class memory_budget {
   std::size_t promised_since_ = 0;  ///< since `held_` was read
   std::int64_t looked_at_ = 0;      ///< in nanoseconds of the clock
   std::atomic<std::int64_t> trimmed_at_ = 0;
+  std::atomic<std::size_t> given_back_since_ = 0;  ///< by shares, since `trimmed_at_`
   std::atomic<std::uint64_t> refusals_ = 0;
   std::atomic<std::size_t> waiting_ = 0;
   std::atomic<std::size_t> preceding_ = 0;  ///< of these, those that precede requests that do not wait

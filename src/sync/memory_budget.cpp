@@ -19,7 +19,12 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::int64_t look_pause = 1'000'000;
+/// Between two calls of malloc_trim(3), which looks at all free blocks: the second applies once much has been given
+/// back.
 constexpr std::int64_t trim_pause = 1'000'000'000;
+constexpr std::int64_t short_trim_pause = 20'000'000;
+/// How much that is, as a part of the limit.
+constexpr std::size_t much_given_back = 32;
 /// How often the first in the queue checks for room.
 constexpr auto queue_pause = 1ms;
 constexpr std::size_t urgent_bytes = std::size_t{128} << 10U;
@@ -162,6 +167,7 @@ void memory_budget::shrink(memory_share& share, std::size_t bytes) noexcept {
   share.bytes_and_flags_ -= less;
   promised_.fetch_sub(less, std::memory_order_relaxed);
   if (!is_limited()) return;
+  given_back_since_.fetch_add(less, std::memory_order_relaxed);
   const std::scoped_lock guard(lock_);
   promised_since_ -= std::min(promised_since_, less);
   if (share.has(memory_share::has_reserve_flag)) lent_bytes_ -= std::min(lent_bytes_, less);
@@ -178,10 +184,13 @@ void memory_budget::give_back_reserve(memory_share& share) noexcept {
 bool memory_budget::make_room() noexcept {
   // Returns memory that the allocator has cached; otherwise a burst could leave no room permanently.
   const std::int64_t now = present();
+  const bool is_much = given_back_since_.load(std::memory_order_relaxed) >= limit_ / much_given_back;
   std::int64_t last = trimmed_at_.load(std::memory_order_relaxed);
-  if (!is_due(last, now, trim_pause) || !trimmed_at_.compare_exchange_strong(last, now, std::memory_order_relaxed)) {
+  if (!is_due(last, now, is_much ? short_trim_pause : trim_pause) ||
+      !trimmed_at_.compare_exchange_strong(last, now, std::memory_order_relaxed)) {
     return false;
   }
+  given_back_since_.store(0, std::memory_order_relaxed);
   ::malloc_trim(0);
   const std::scoped_lock guard(lock_);
   // Memory that was promised recently may not have been touched yet.
