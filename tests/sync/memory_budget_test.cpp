@@ -139,10 +139,11 @@ TEST(memory_budget, has_room_again_as_soon_as_shares_and_their_memory_are_given_
   if (support::is_sanitized) GTEST_SKIP() << "has an allocator of its own";
   constexpr std::size_t mib = std::size_t{1} << 20U;
   memory_budget budget(tare::detail::resident_bytes() + 24 * mib);
+  std::vector<std::unique_ptr<char[]>> last;
   for (int round = 0; round < 5; ++round) {
     memory_share share = budget.try_admit(18 * mib);
     ASSERT_TRUE(share) << round;
-    const auto last = free_all_but_one(18 * mib);
+    last.push_back(free_all_but_one(18 * mib));
     share.release();
     std::this_thread::sleep_for(25ms);
   }
