@@ -189,6 +189,17 @@ def rolling(program, folder, count=3000):
         checked(publisher, clients, count)
 
 
+def post_until(gateway, status, text):
+    """Posts with the text as key until the status is this one; returns the fields of that response."""
+    deadline = time.monotonic() + 30
+    while True:
+        got, fields, _ = gateway.ask("POST", "/topics/a", text, {"nats-msg-id": text})
+        if got == status:
+            return fields
+        check(got in (202, 503) and time.monotonic() < deadline, f"{got}, not {status}")
+        time.sleep(0.1)
+
+
 def away(program, folder):
     """NATS is killed, and then does not respond: POST is 503, subscribers stay, and nothing is missed afterwards."""
     with Nats(folder) as nats, contextlib.ExitStack() as stack:
@@ -198,15 +209,6 @@ def away(program, folder):
         for stream in streams:
             stream.expect("subscribed")
         gateways[0].wait_for_subscribers(websocket=1)
-
-        def post_until(status, text):
-            deadline = time.monotonic() + 20
-            while True:
-                got, fields, _ = gateways[0].ask("POST", "/topics/a", text, {"nats-msg-id": text})
-                if got == status:
-                    return fields
-                check(got in (202, 503) and time.monotonic() < deadline, f"{got}, not {status}")
-                time.sleep(0.1)
 
         def all_get(*texts):
             for text in texts:
@@ -220,7 +222,7 @@ def away(program, folder):
                                   lambda: nats.process.send_signal(signal.SIGCONT))):
             leave()
             began = time.monotonic()
-            check(post_until(503, f"while it is away {began}")["retry-after"], "no Retry-After")
+            check(post_until(gateways[0], 503, f"while it is away {began}")["retry-after"], "no Retry-After")
             print(f"503 after {time.monotonic() - began:.1f} s")
             check(gateways[0].ask("GET", "/healthz")[0] == 200, "not healthy")
             for each in gateways:
@@ -231,8 +233,8 @@ def away(program, folder):
                 stream.expect("subscribed")
             come_back()
             # What has been refused may have been stored nevertheless, but with its key at most once.
-            post_until(202, f"while it is away {began}")
-            post_until(202, f"after {began}")
+            post_until(gateways[0], 202, f"while it is away {began}")
+            post_until(gateways[0], 202, f"after {began}")
             all_get(f"while it is away {began}", f"after {began}")
         for each in gateways:
             each.stop()

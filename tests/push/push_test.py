@@ -14,10 +14,11 @@ import delivery_cases
 import faults_cases
 import input_cases
 import nats_cases
+import network_cases
 import page_cases
 import weight_cases
 
-SUBJECTS = (delivery_cases, faults_cases, input_cases, nats_cases, page_cases, weight_cases)
+SUBJECTS = (delivery_cases, faults_cases, input_cases, nats_cases, network_cases, page_cases, weight_cases)
 CASES = {name: case for subject in SUBJECTS for name, case in subject.CASES.items()}
 
 
