@@ -15,7 +15,7 @@ HAPROXY = pathlib.Path(__file__).resolve().parents[2] / "examples" / "push" / "h
 
 
 class Link:
-    """Forwards connections to NATS. What has been cut is neither forwarded nor closed, as in a network that loses it."""
+    """Forwards connections to NATS. What is cut is neither forwarded nor closed, as in a network that loses it."""
 
     def __init__(self, port):
         self.to, self.listening = port, socket.create_server(("127.0.0.1", 0))
@@ -64,7 +64,7 @@ class Link:
 
 
 def partition(program, folder):
-    """One of two gateways is cut off from NATS, in each direction: it refuses, keeps its subscribers, and catches up."""
+    """One of two gateways is cut off from NATS, in each direction: it refuses, keeps its subscribers, catches up."""
     with Nats(folder) as nats, contextlib.ExitStack() as stack:
         link = stack.enter_context(Link(nats.port))
         cut_off = started(stack, link, program, folder, 1)[0]

@@ -94,10 +94,12 @@ class scope_elsewhere : public testing::TestWithParam<std::tuple<canceller, stat
     cancel_elsewhere(s, done);
     if (how == state::body_runs) co_await wait_for_call();
     if (how == state::spawning) {
-      while (!done) {
+      // The other thread may not run for a long time.
+      for (int i = 0; i < 2000 && !done; ++i) {
         s.spawn(sleeps(cancelled_));
         co_await tare::yield();
       }
+      co_await wait_for_call();
     }
     bool thrown = false;
     try {
