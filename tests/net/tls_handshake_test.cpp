@@ -84,7 +84,7 @@ TEST_P(tls_handshake_test, an_alert_at_any_byte_is_none) {
       std::size_t until = 0;
       // The first alert at every byte, the others at some bytes; at few with ThreadSanitizer, because there is one
       // thread.
-      constexpr std::size_t thinned = support::has_thread_sanitizer ? 13 : 1;
+      constexpr std::size_t thinned = support::has_thread_sanitizer ? 13 : support::has_address_sanitizer ? 5 : 1;
       const std::size_t stride = alert == first ? thinned : 7 * thinned;
       for (bool was_cut = true; was_cut; until += stride) {
         auto [wire, end] = tare::net::stream::pair().value();
