@@ -82,7 +82,7 @@ TEST_P(tls_handshake_test, an_alert_at_any_byte_is_none) {
           std::string_view("\x15\x03\x01\x00\x02\x01\x00", 7), std::string_view("\x15\x03\x03\x00\x02\x01\x5a", 7),
           std::string_view("\x15\x03\x03\x00\x02\x01\x5a\x15\x03\x03\x00\x02\x01\x00", 14)}) {
       std::size_t until = 0;
-      // The first alert at every byte, the others at some bytes; at few with ThreadSanitizer, because there is one
+      // The first alert at every byte, the others at some bytes; at few with sanitizers, because there is one
       // thread.
       constexpr std::size_t thinned = support::has_thread_sanitizer ? 13 : support::has_address_sanitizer ? 5 : 1;
       const std::size_t stride = alert == first ? thinned : 7 * thinned;
