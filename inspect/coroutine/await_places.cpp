@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tare::inspect {
@@ -19,19 +20,20 @@ namespace dwarf = llvm::dwarf;
 
 class await_placer {
  public:
-  await_placer(unit_context& unit, const frame_source& source, const coroutine& of, const labels_by_index& labels,
-               awaits_by_index& awaits)
+  await_placer(const unit_context& unit, const frame_source& source, const coroutine& of, const labels_by_index& labels,
+               awaits_by_index awaits)
       : unit_(unit),
         source_(source),
         of_(of),
         labels_(labels),
-        awaits_(awaits),
+        awaits_(std::move(awaits)),
         gcc_(source.made_by == producer::gcc) {}
 
-  void place() {
+  awaits_by_index place() {
     for (auto& [index, one] : awaits_) set_line(one);
     take_order_of_source();
     fill_gaps();
+    return std::move(awaits_);
   }
 
  private:
@@ -266,20 +268,20 @@ class await_placer {
     return !gcc_ && !one.sites.empty() && std::ranges::all_of(one.sites, &suspend_site::alone);
   }
 
-  unit_context& unit_;
+  const unit_context& unit_;
   const frame_source& source_;
   const coroutine& of_;
   const labels_by_index& labels_;
-  awaits_by_index& awaits_;
+  awaits_by_index awaits_;
   bool gcc_;
   std::optional<std::vector<std::uint32_t>> source_lines_;
 };
 
 }  // namespace
 
-void place_awaits(unit_context& unit, const frame_source& source, const coroutine& of, const labels_by_index& labels,
-                  awaits_by_index& awaits) {
-  await_placer(unit, source, of, labels, awaits).place();
+awaits_by_index with_places(awaits_by_index awaits, const unit_context& unit, const frame_source& source,
+                            const coroutine& of, const labels_by_index& labels) {
+  return await_placer(unit, source, of, labels, std::move(awaits)).place();
 }
 
 }  // namespace tare::inspect

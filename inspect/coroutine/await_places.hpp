@@ -16,8 +16,9 @@ namespace tare::inspect {
 using awaits_by_index = std::map<std::uint64_t, found_await>;
 using labels_by_index = std::map<std::uint64_t, source_line>;
 
-/// `labels`: the lines that the compiler recorded. The kinds of the awaits must have been set.
-void place_awaits(unit_context& unit, const frame_source& source, const coroutine& of, const labels_by_index& labels,
-                  awaits_by_index& awaits);
+/// The awaits with their lines. `labels`: the lines that the compiler recorded. The kinds of the awaits must have been
+/// set.
+[[nodiscard]] awaits_by_index with_places(awaits_by_index awaits, const unit_context& unit, const frame_source& source,
+                                          const coroutine& of, const labels_by_index& labels);
 
 }  // namespace tare::inspect

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tare::inspect {
@@ -23,7 +24,8 @@ constexpr std::uint64_t max_awaits = 4096;
 
 class await_finder {
  public:
-  await_finder(unit_context& unit, const frame_source& source, const coroutine& of, const compiler_record* recorded)
+  await_finder(const unit_context& unit, const frame_source& source, const coroutine& of,
+               const compiler_record* recorded)
       : unit_(unit), source_(source), of_(of), gcc_(source.made_by == producer::gcc) {
     if (recorded == nullptr) return;
     is_recorded_ = true;
@@ -49,7 +51,7 @@ class await_finder {
     if (recorded_final_) at(*recorded_final_).point.kind = suspension::final;
     add_missing();
     mark_initial();
-    place_awaits(unit_, source_, of_, labels_, awaits_);
+    awaits_ = with_places(std::move(awaits_), unit_, source_, of_, labels_);
     std::vector<found_await> all;
     all.reserve(awaits_.size());
     for (auto& [index, one] : awaits_) all.push_back(std::move(one));
@@ -284,7 +286,7 @@ class await_finder {
     });
   }
 
-  unit_context& unit_;
+  const unit_context& unit_;
   const frame_source& source_;
   const coroutine& of_;
   bool gcc_;
@@ -296,7 +298,7 @@ class await_finder {
 
 }  // namespace
 
-std::vector<found_await> find_awaits(unit_context& unit, const frame_source& source, const coroutine& of,
+std::vector<found_await> find_awaits(const unit_context& unit, const frame_source& source, const coroutine& of,
                                      const compiler_record* recorded) {
   return await_finder(unit, source, of, recorded).find();
 }

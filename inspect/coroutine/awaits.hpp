@@ -24,7 +24,7 @@ struct found_await {
 
 /// Sorted by index. The flows of the functions must have been computed. `recorded`: what the compiler recorded, which
 /// is certain; may be nullptr.
-[[nodiscard]] std::vector<found_await> find_awaits(unit_context& unit, const frame_source& source, const coroutine& of,
-                                                   const compiler_record* recorded);
+[[nodiscard]] std::vector<found_await> find_awaits(const unit_context& unit, const frame_source& source,
+                                                   const coroutine& of, const compiler_record* recorded);
 
 }  // namespace tare::inspect

@@ -159,11 +159,12 @@ class state_joiner {
 
 }  // namespace
 
-void add_recorded_variables(const compiler_record& recorded, const frame_source& source, const coroutine& of,
-                            std::vector<scoped_variable>& variables) {
+std::vector<scoped_variable> with_recorded_variables(std::vector<scoped_variable> variables,
+                                                     const compiler_record& recorded, const frame_source& source,
+                                                     const std::vector<frame_field>& fields) {
   const described_variables described(source);
   for (const auto& where : recorded.places) {
-    const bool taken = std::ranges::any_of(of.fields, [&](const frame_field& field) {
+    const bool taken = std::ranges::any_of(fields, [&](const frame_field& field) {
       return (field.kind == field_kind::abi || field.kind == field_kind::promise) &&
              where.offset < field.offset + field.bytes && field.offset < where.offset + where.bytes;
     });
@@ -180,12 +181,14 @@ void add_recorded_variables(const compiler_record& recorded, const frame_source&
       one.field.bytes = where.bytes;
     }
   }
+  return variables;
 }
 
-void apply_recorded_states(const compiler_record& recorded, const std::vector<scoped_variable>& variables,
-                           std::vector<found_await>& awaits) {
+std::vector<found_await> with_recorded_states(std::vector<found_await> awaits, const compiler_record& recorded,
+                                              const std::vector<scoped_variable>& variables) {
   const state_joiner joiner(recorded, variables);
   for (auto& one : awaits) joiner.apply(one.point);
+  return awaits;
 }
 
 }  // namespace tare::inspect

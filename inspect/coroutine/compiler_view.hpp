@@ -12,12 +12,15 @@
 
 namespace tare::inspect {
 
-/// Adds the variables whose place in the frame the compiler recorded.
-void add_recorded_variables(const compiler_record& recorded, const frame_source& source, const coroutine& of,
-                            std::vector<scoped_variable>& variables);
+/// The variables, and those whose place in the frame the compiler recorded.
+[[nodiscard]] std::vector<scoped_variable> with_recorded_variables(std::vector<scoped_variable> variables,
+                                                                   const compiler_record& recorded,
+                                                                   const frame_source& source,
+                                                                   const std::vector<frame_field>& fields);
 
-/// Updates the state and the name of the frame's bytes at each await by what the compiler recorded.
-void apply_recorded_states(const compiler_record& recorded, const std::vector<scoped_variable>& variables,
-                           std::vector<found_await>& awaits);
+/// The awaits, with the state and the name of the frame's bytes updated by what the compiler recorded.
+[[nodiscard]] std::vector<found_await> with_recorded_states(std::vector<found_await> awaits,
+                                                            const compiler_record& recorded,
+                                                            const std::vector<scoped_variable>& variables);
 
 }  // namespace tare::inspect

@@ -88,7 +88,7 @@ namespace {
 
 class source_finder {
  public:
-  explicit source_finder(unit_context& unit) : unit_(unit) {}
+  explicit source_finder(const unit_context& unit) : unit_(unit) {}
 
   std::vector<frame_source> find() {
     for (const auto& entry : unit_.unit.dies()) {
@@ -179,14 +179,41 @@ class source_finder {
     return several ? nullptr : only;
   }
 
-  unit_context& unit_;
+  const unit_context& unit_;
   std::map<std::pair<std::string, std::uint64_t>, frame_source> found_;
   std::vector<llvm::DWARFDie> plain_;  ///< functions that may be g++'s ramps
   bool has_gcc_ = false;
 };
 
+/// g++ does not record the place of lambdas and of coroutines whose ramp was inlined, but it declares the promise
+/// there.
+source_line declaration_of_promise(const llvm::DWARFDie& actor) {
+  const auto abstract = actor.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
+  for (const auto& function : {actor, abstract}) {
+    if (!function.isValid()) continue;
+    for (const auto& child : function.children()) {
+      if (child.getTag() == dwarf::DW_TAG_variable && short_name(child) == "_Coro_promise") return declaration(child);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
-std::vector<frame_source> find_frame_sources(unit_context& unit) { return source_finder(unit).find(); }
+std::vector<frame_source> find_frame_sources(const unit_context& unit) { return source_finder(unit).find(); }
+
+source_line declaration_of(const frame_source& source) {
+  for (const auto role : {function_role::ramp, function_role::resume, function_role::destroy}) {
+    for (const auto& function : source.functions) {
+      if (function.role != role) continue;
+      if (const auto declared = declaration(function.die); declared.line != 0) return declared;
+    }
+  }
+  for (const auto& function : source.functions) {
+    if (source.made_by != producer::gcc || function.role != function_role::resume) continue;
+    if (const auto declared = declaration_of_promise(function.die); declared.line != 0) return declared;
+  }
+  return {};
+}
 
 }  // namespace tare::inspect

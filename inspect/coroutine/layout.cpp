@@ -159,25 +159,26 @@ namespace {
 /// Reads the members of a frame's type.
 class layout_reader {
  public:
-  layout_reader(const unit_context& unit, const frame_source& source, coroutine& into)
-      : unit_(unit), source_(source), into_(into), gcc_(source.made_by == producer::gcc) {}
+  layout_reader(const unit_context& unit, const frame_source& source)
+      : unit_(unit), source_(source), gcc_(source.made_by == producer::gcc) {}
 
-  void read() {
+  frame_layout read() {
     for (const auto& member : source_.type.children()) {
       if (member.getTag() == dwarf::DW_TAG_member) add(member);
     }
     const auto declared_bytes = dwarf::toUnsigned(source_.type.find(dwarf::DW_AT_byte_size));
-    if (end_ == 0 && !declared_bytes) return;
+    if (end_ == 0 && !declared_bytes) return std::move(layout_);
     // clang: the size of the type is rounded up to its alignment; the allocation ends with the last field.
     const std::uint64_t frame = gcc_ ? declared_bytes.value_or(end_) : (end_ + 7) / 8 * 8;
-    into_.frame_bytes = frame;
+    layout_.frame_bytes = frame;
     if (!gcc_) add_clang_promise();
     if (is_damaged(frame)) {
-      into_.frame_bytes.reset();
-      into_.fields.clear();
+      layout_.frame_bytes.reset();
+      layout_.fields.clear();
     } else {
       complete(frame);
     }
+    return std::move(layout_);
   }
 
  private:
@@ -185,7 +186,7 @@ class layout_reader {
     const auto offset = member_offset(member);
     const auto type = type_of(member);
     const std::uint64_t bytes = type_bytes(type);
-    if (!offset || *offset > max_part || bytes > max_part || into_.fields.size() >= max_fields) return;
+    if (!offset || *offset > max_part || bytes > max_part || layout_.fields.size() >= max_fields) return;
     frame_field field{.name = std::string(short_name(member)),
                       .type = without_noise(type_text(type)),
                       .offset = *offset,
@@ -199,27 +200,27 @@ class layout_reader {
     } else {
       describe_for_clang(field, type);
     }
-    into_.fields.push_back(std::move(field));
+    layout_.fields.push_back(std::move(field));
   }
 
   void describe_for_gcc(frame_field& field, const llvm::DWARFDie& type) {
     if (field.name == "_Coro_resume_index") {
-      into_.index_offset = field.offset;
-      into_.index_bytes = static_cast<std::uint32_t>(field.bytes);
+      layout_.index_offset = field.offset;
+      layout_.index_bytes = static_cast<std::uint32_t>(field.bytes);
     }
     if (field.name == "_Coro_promise") {
-      into_.promise_offset = field.offset;
-      into_.promise_bytes = field.bytes;
+      layout_.promise_offset = field.offset;
+      layout_.promise_bytes = field.bytes;
       promise_ = without_aliases(type);
-      into_.promise_type = without_noise(type_text(promise_));
+      layout_.promise_type = without_noise(type_text(promise_));
     }
     name_gcc_field(field, before_index_);
   }
 
   void describe_for_clang(frame_field& field, const llvm::DWARFDie& type) {
     if (field.name == "__coro_index") {
-      into_.index_offset = field.offset;
-      into_.index_bytes = static_cast<std::uint32_t>(field.bytes == 0 ? 1 : field.bytes);
+      layout_.index_offset = field.offset;
+      layout_.index_bytes = static_cast<std::uint32_t>(field.bytes == 0 ? 1 : field.bytes);
     }
     if (field.name == "__resume_fn" || field.name == "__destroy_fn" || field.name == "__coro_index") {
       field.kind = field_kind::abi;
@@ -231,50 +232,49 @@ class layout_reader {
   void add_clang_promise() {
     promise_ = promise_type(source_);
     if (!promise_.isValid()) return;
-    into_.promise_bytes = type_bytes(promise_);
-    into_.promise_type = without_noise(type_text(promise_));
+    layout_.promise_bytes = type_bytes(promise_);
+    layout_.promise_type = without_noise(type_text(promise_));
     std::optional<std::uint64_t> first;
-    for (const auto& field : into_.fields) {
+    for (const auto& field : layout_.fields) {
       if (field.offset < frame_head_bytes || field.kind == field_kind::abi) continue;
       first = std::min(first.value_or(field.offset), field.offset);
     }
-    into_.promise_offset = into_.promise_bytes <= 1 ? frame_head_bytes : first.value_or(frame_head_bytes);
-    std::erase_if(into_.fields, [&](const frame_field& field) {
-      return field.offset == into_.promise_offset && field.kind == field_kind::unnamed &&
-             field.bytes <= into_.promise_bytes;
+    layout_.promise_offset = layout_.promise_bytes <= 1 ? frame_head_bytes : first.value_or(frame_head_bytes);
+    std::erase_if(layout_.fields, [&](const frame_field& field) {
+      return field.offset == layout_.promise_offset && field.kind == field_kind::unnamed &&
+             field.bytes <= layout_.promise_bytes;
     });
-    into_.fields.push_back({.name = "promise",
-                            .type = into_.promise_type,
-                            .offset = into_.promise_offset,
-                            .bytes = into_.promise_bytes,
-                            .kind = field_kind::promise,
-                            .declared = {},
-                            .type_entry = entry_of(promise_)});
+    layout_.fields.push_back({.name = "promise",
+                              .type = layout_.promise_type,
+                              .offset = layout_.promise_offset,
+                              .bytes = layout_.promise_bytes,
+                              .kind = field_kind::promise,
+                              .declared = {},
+                              .type_entry = entry_of(promise_)});
   }
 
   [[nodiscard]] bool is_damaged(std::uint64_t frame) const {
-    return !is_frame_size(frame) || !std::ranges::all_of(into_.fields, [&](const frame_field& field) {
+    return !is_frame_size(frame) || !std::ranges::all_of(layout_.fields, [&](const frame_field& field) {
       return field.offset <= frame && field.bytes <= frame - field.offset;
     });
   }
 
   void complete(std::uint64_t frame) {
-    into_.links = find_promise_links(promise_, into_.promise_offset);
-    std::erase_if(into_.links, [&](const promise_link& one) { return one.offset + 8 > frame; });
-    into_.allocated_by = allocation_of(unit_.unit, promise_, into_.promise_type);
-    into_.allocated_bytes = allocated_bytes(into_.allocated_by, frame);
-    std::ranges::sort(into_.fields, [](const frame_field& a, const frame_field& b) {
+    layout_.links = find_promise_links(promise_, layout_.promise_offset);
+    std::erase_if(layout_.links, [&](const promise_link& one) { return one.offset + 8 > frame; });
+    layout_.allocated_by = allocation_of(unit_.unit, promise_, layout_.promise_type);
+    layout_.allocated_bytes = allocated_bytes(layout_.allocated_by, frame);
+    std::ranges::sort(layout_.fields, [](const frame_field& a, const frame_field& b) {
       return std::tie(a.offset, b.bytes, a.name) < std::tie(b.offset, a.bytes, b.name);
     });
-    for (const auto& field : into_.fields) {
-      if (field.kind == field_kind::abi) into_.abi_bytes += field.bytes;
+    for (const auto& field : layout_.fields) {
+      if (field.kind == field_kind::abi) layout_.abi_bytes += field.bytes;
     }
-    into_.padding_bytes = uncovered_bytes(into_.fields, frame);
   }
 
   const unit_context& unit_;
   const frame_source& source_;
-  coroutine& into_;
+  frame_layout layout_;
   bool gcc_;
   llvm::DWARFDie promise_;
   std::uint64_t end_ = 0;
@@ -283,8 +283,8 @@ class layout_reader {
 
 }  // namespace
 
-void read_layout(const unit_context& unit, const frame_source& source, coroutine& into) {
-  if (source.type.isValid()) layout_reader(unit, source, into).read();
+frame_layout read_layout(const unit_context& unit, const frame_source& source) {
+  return source.type.isValid() ? layout_reader(unit, source).read() : frame_layout();
 }
 
 }  // namespace tare::inspect

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace tare::inspect {
@@ -18,8 +19,22 @@ namespace tare::inspect {
   return bytes >= least && bytes <= most;
 }
 
-/// Fills in the sizes, the promise, the index and the fields of a frame.
-void read_layout(const unit_context& unit, const frame_source& source, coroutine& into);
+/// The sizes, the promise, the index and the fields of a frame; the members mean what those of `coroutine` do.
+struct frame_layout {
+  std::optional<std::uint64_t> frame_bytes;
+  allocation allocated_by = allocation::unknown;
+  std::optional<std::uint64_t> allocated_bytes;
+  std::uint64_t abi_bytes = 0;
+  std::uint64_t promise_bytes = 0;
+  std::uint64_t promise_offset = frame_head_bytes;
+  std::string promise_type;
+  std::vector<frame_field> fields;
+  std::optional<std::uint64_t> index_offset;
+  std::uint32_t index_bytes = 0;
+  std::vector<promise_link> links;
+};
+
+[[nodiscard]] frame_layout read_layout(const unit_context& unit, const frame_source& source);
 
 /// What glibc's malloc allocates for a request: a multiple of 16, with 8 bytes of its own, at least 32.
 [[nodiscard]] constexpr std::uint64_t malloc_bytes(std::uint64_t request) noexcept {

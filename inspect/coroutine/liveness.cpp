@@ -204,7 +204,7 @@ class describer {
 
 }  // namespace
 
-void assume_whole_frame(std::vector<found_await>& awaits, const coroutine& of) {
+std::vector<found_await> with_whole_frame(std::vector<found_await> awaits, const coroutine& of) {
   const std::uint64_t frame = of.frame_bytes.value_or(0);
   for (auto& await : awaits) {
     auto& point = await.point;
@@ -244,11 +244,12 @@ void assume_whole_frame(std::vector<found_await>& awaits, const coroutine& of) {
       if (one.state == byte_state::held) point.held_bytes += one.bytes;
     }
   }
+  return awaits;
 }
 
-void find_liveness(const frame_source& source, const std::vector<scoped_variable>& variables,
-                   std::vector<found_await>& awaits, const coroutine& of) {
-  const auto give_up = [&] { assume_whole_frame(awaits, of); };
+std::vector<found_await> with_liveness(std::vector<found_await> awaits, const frame_source& source,
+                                       const std::vector<scoped_variable>& variables, const coroutine& of) {
+  const auto give_up = [&] { return with_whole_frame(std::move(awaits), of); };
   if (of.frame_bytes.value_or(0) == 0 || !has_body(source)) return give_up();
   const frame_atoms atoms(source, variables, of);
   if (atoms.count() > max_atoms) return give_up();
@@ -261,6 +262,7 @@ void find_liveness(const frame_source& source, const std::vector<scoped_variable
   if (!earlier) return give_up();
   const describer of_awaits(source, variables, all, of, effects, std::move(*later), std::move(*earlier));
   for (std::size_t i = 0; i < awaits.size(); ++i) awaits[i].point = of_awaits.describe(i);
+  return awaits;
 }
 
 }  // namespace tare::inspect

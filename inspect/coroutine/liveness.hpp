@@ -12,11 +12,12 @@
 
 namespace tare::inspect {
 
-/// Sets the bytes and the variables of every await.
-void find_liveness(const frame_source& source, const std::vector<scoped_variable>& variables,
-                   std::vector<found_await>& awaits, const coroutine& of);
+/// The awaits, with the bytes and the variables of each.
+[[nodiscard]] std::vector<found_await> with_liveness(std::vector<found_await> awaits, const frame_source& source,
+                                                     const std::vector<scoped_variable>& variables,
+                                                     const coroutine& of);
 
-/// Marks all bytes as held, for code that cannot be read.
-void assume_whole_frame(std::vector<found_await>& awaits, const coroutine& of);
+/// The awaits, at each of which all bytes are held: for code that cannot be read.
+[[nodiscard]] std::vector<found_await> with_whole_frame(std::vector<found_await> awaits, const coroutine& of);
 
 }  // namespace tare::inspect

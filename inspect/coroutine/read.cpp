@@ -1,11 +1,14 @@
 #include "inspect/coroutine/read.hpp"
 
+#include "inspect/coroutine/analyze.hpp"
 #include "inspect/coroutine/await_table.hpp"
 #include "inspect/coroutine/budget_marks.hpp"
 #include "inspect/coroutine/frame_source.hpp"
 #include "inspect/coroutine/part_symbol.hpp"
 #include "inspect/coroutine/readable_name.hpp"
 #include "inspect/coroutine/requested_bytes.hpp"
+#include "inspect/coroutine/rust.hpp"
+#include "inspect/coroutine/rust_vtables.hpp"
 #include "inspect/dwarf/line_rows.hpp"
 #include "inspect/object/image_file.hpp"
 
@@ -73,6 +76,7 @@ class reader {
     const auto bodies = only_.empty() ? coroutine_addresses(file) : only_;
     const std::size_t before = report_.coroutines.size();
     budgets_ = read_budget_marks(file);
+    budgets_in_use_.clear();
     records_ = {};
     missing_split_files_.clear();
     for (const auto section : file.unloaded_sections_named(".tare.frames")) records_.add(section);
@@ -95,8 +99,8 @@ class reader {
     if (options_.await_tables && !file.has_debug_information()) add_from_await_table(file);
     if (only_.empty()) add_unknown(file, before);
     if (!file.has_debug_information() && !file.has_symbols() && !has_await_table_) note_stripped(file);
-    add_budgets_by_symbols(file, budgets_, std::span(report_.coroutines).subspan(before));
-    if (only_.empty()) add_idle_budgets(file, budgets_, report_.idle_budgets);
+    set_budgets_by_symbols(file, before);
+    if (only_.empty()) add_idle_budgets(file);
     for (const auto& problem : file.dwarf_problems()) note(fmt::format("{}: {}", file.name(), problem));
   }
 
@@ -132,22 +136,25 @@ class reader {
       if (!decoder_) decoder_ = std::make_unique<disassembler>();
       if (!pads) pads = std::make_unique<landing_pads>(file);
       const line_rows lines = options_.code ? line_rows(context, unit) : line_rows();
-      unit_context here{.file = file,
-                        .unit = entries,
-                        .lines = lines,
-                        .decoder = *decoder_,
-                        .pads = *pads,
-                        .budgets = budgets_,
-                        .records = records_,
-                        .liveness = options_.liveness,
-                        .code = options_.code};
+      const unit_context here{.file = file,
+                              .unit = entries,
+                              .lines = lines,
+                              .decoder = *decoder_,
+                              .pads = *pads,
+                              .budgets = budgets_,
+                              .records = records_,
+                              .liveness = options_.liveness,
+                              .code = options_.code};
       if (rust) {
         for (auto& one : find_rust_coroutines(here)) add(std::move(one), seen);
         if (options_.future_vtables) std::ranges::move(find_rust_vtables(here), std::back_inserter(vtables));
         return;
       }
-      for (auto& source : find_frame_sources(here)) {
-        if (is_wanted(source)) add(analyze(here, source), seen);
+      for (const auto& source : find_frame_sources(here)) {
+        if (!is_wanted(source)) continue;
+        auto [one, marks] = analyze(here, source);
+        budgets_in_use_.insert(marks.begin(), marks.end());
+        add(std::move(one), seen);
       }
     };
     for (const auto& unit : context.compile_units()) {
@@ -157,6 +164,21 @@ class reader {
     }
     add_vtables(file, before, vtables);
     note_missing_split_files(file);
+  }
+
+  void set_budgets_by_symbols(const image& file, std::size_t before) {
+    const auto coroutines = std::span(report_.coroutines).subspan(before);
+    for (const auto& [mark, of] : find_budgets_by_symbols(file, budgets_, coroutines)) {
+      coroutines[of].declared_budget = budgets_[mark].bytes;
+      budgets_in_use_.insert(mark);
+    }
+  }
+
+  void add_idle_budgets(image& file) {
+    for (auto& one : find_idle_budgets(file, budgets_, budgets_in_use_)) {
+      auto& all = report_.idle_budgets;
+      if (std::ranges::find(all, one) == all.end()) all.push_back(std::move(one));
+    }
   }
 
   void note_stripped(const image& file) {
@@ -317,6 +339,7 @@ class reader {
   coroutine_report report_;
   std::unique_ptr<disassembler> decoder_;
   std::vector<budget_mark> budgets_;              ///< of the file that is being read
+  std::set<std::size_t> budgets_in_use_;          ///< the numbers of those that apply to a coroutine
   compiler_records records_;                      ///< likewise
   bool has_await_table_ = false;                  ///< likewise
   std::vector<std::string> missing_split_files_;  ///< likewise

@@ -1,4 +1,5 @@
-#include "inspect/coroutine/frame_source.hpp"
+#include "inspect/coroutine/rust.hpp"
+
 #include "inspect/coroutine/layout.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
@@ -172,7 +173,7 @@ bool is_async_environment(std::string_view name) {
   return false;
 }
 
-std::vector<coroutine> find_rust_coroutines(unit_context& unit) {
+std::vector<coroutine> find_rust_coroutines(const unit_context& unit) {
   std::vector<coroutine> found;
   std::unordered_set<std::string> seen;
   for (const auto& entry : unit.unit.dies()) {

@@ -1,4 +1,6 @@
-#include "inspect/coroutine/frame_source.hpp"
+#include "inspect/coroutine/rust_vtables.hpp"
+
+#include "inspect/coroutine/rust.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
 #include <llvm/DebugInfo/DWARF/DWARFUnit.h>
@@ -69,7 +71,7 @@ llvm::DWARFDie without_wrappers(llvm::DWARFDie type) {
 
 }  // namespace
 
-std::vector<rust_vtable> find_rust_vtables(unit_context& unit) {
+std::vector<rust_vtable> find_rust_vtables(const unit_context& unit) {
   std::vector<rust_vtable> found;
   for (const auto& entry : unit.unit.dies()) {
     if (entry.getTag() != dwarf::DW_TAG_variable) continue;

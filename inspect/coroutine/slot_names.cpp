@@ -70,11 +70,11 @@ std::int8_t register_in(llvm::ArrayRef<std::uint8_t> expression) {
 
 class slot_namer {
  public:
-  slot_namer(const unit_context& unit, const frame_source& source, std::vector<scoped_variable>& variables,
-             coroutine& into)
-      : unit_(unit), source_(source), variables_(variables), into_(into) {}
+  slot_namer(const unit_context& unit, const frame_source& source, std::vector<scoped_variable> variables,
+             std::vector<frame_field> fields)
+      : unit_(unit), source_(source), variables_(std::move(variables)), fields_(std::move(fields)) {}
 
-  void run() {
+  named_slots run() {
     const auto add_variable = [this](const llvm::DWARFDie& variable, const std::vector<code_range>& scope,
                                      bool inlined) { add(variable, scope, inlined); };
     for (const auto& function : source_.functions) {
@@ -88,6 +88,7 @@ class slot_namer {
     find_slots();
     match_types();
     name_the_rest();
+    return {.variables = std::move(variables_), .fields = std::move(fields_)};
   }
 
  private:
@@ -178,7 +179,7 @@ class slot_namer {
   }
 
   [[nodiscard]] bool is_free(std::uint64_t offset, std::uint64_t bytes) const {
-    return std::ranges::any_of(into_.fields, [&](const frame_field& field) {
+    return std::ranges::any_of(fields_, [&](const frame_field& field) {
       return field.kind == field_kind::unnamed && offset >= field.offset &&
              offset + bytes <= field.offset + field.bytes;
     });
@@ -210,8 +211,8 @@ class slot_namer {
   }
 
   void find_slots() {
-    for (std::size_t i = 0; i < into_.fields.size(); ++i) {
-      const auto& field = into_.fields[i];
+    for (std::size_t i = 0; i < fields_.size(); ++i) {
+      const auto& field = fields_[i];
       if (field.kind != field_kind::unnamed || field.bytes == 0) continue;
       const bool array = field.type.contains("UnknownType[");
       const std::string_view stem = array ? array_stem : stem_of_field(field.type);
@@ -230,7 +231,7 @@ class slot_namer {
 
   void add_use(const frame_function& function, std::uint64_t address, std::uint64_t offset) {
     for (auto& one : slots_) {
-      const auto& field = into_.fields[one.field];
+      const auto& field = fields_[one.field];
       if (offset < field.offset || offset >= field.offset + field.bytes) continue;
       if (one.uses.empty() || one.uses.back().first != address) {
         one.uses.emplace_back(address, line_of(unit_, function, address));
@@ -245,7 +246,7 @@ class slot_namer {
   };
 
   [[nodiscard]] bool may_be(const candidate& variable, const slot& place) const {
-    const auto& field = into_.fields[place.field];
+    const auto& field = fields_[place.field];
     const bool array = place.type_stem == array_stem;
     // If another unit describes the class, only its name is known here.
     const bool size_fits = variable.field.bytes == field.bytes || (variable.field.bytes == 0 && !array);
@@ -281,7 +282,7 @@ class slot_namer {
       done.insert(one.variable);
       others.push_back(one.variable);
       drop_parts(candidates_[one.variable]);
-      const auto& field = into_.fields[slots_[one.slot].field];
+      const auto& field = fields_[slots_[one.slot].field];
       candidates_[one.variable].field.bytes = field.bytes;
       add_variable(candidates_[one.variable], field.offset);
     }
@@ -317,7 +318,7 @@ class slot_namer {
 
   /// A class without a variable belongs to a temporary: an awaiter, an argument, the awaited task.
   void name_the_rest() {
-    for (auto& field : into_.fields) {
+    for (auto& field : fields_) {
       if (field.kind != field_kind::unnamed) continue;
       const auto stem = stem_of_field(field.type);
       if (stem.empty()) {
@@ -332,8 +333,8 @@ class slot_namer {
 
   const unit_context& unit_;
   const frame_source& source_;
-  std::vector<scoped_variable>& variables_;
-  coroutine& into_;
+  std::vector<scoped_variable> variables_;
+  std::vector<frame_field> fields_;
   std::vector<candidate> candidates_;
   std::map<std::tuple<std::string, std::uint32_t, std::string, bool>, std::size_t> numbers_;
   std::vector<register_range> ranges_;  ///< of the function that is looked at
@@ -343,9 +344,9 @@ class slot_namer {
 
 }  // namespace
 
-void name_slots(const unit_context& unit, const frame_source& source, std::vector<scoped_variable>& variables,
-                coroutine& into) {
-  slot_namer(unit, source, variables, into).run();
+named_slots name_slots(const unit_context& unit, const frame_source& source, std::vector<scoped_variable> variables,
+                       std::vector<frame_field> fields) {
+  return slot_namer(unit, source, std::move(variables), std::move(fields)).run();
 }
 
 }  // namespace tare::inspect

@@ -10,10 +10,16 @@
 
 #include "inspect/coroutine/variables.hpp"
 
+#include <vector>
+
 namespace tare::inspect {
 
-/// Adds the variables found this way, and gives the remaining fields a readable type.
-void name_slots(const unit_context& unit, const frame_source& source, std::vector<scoped_variable>& variables,
-                coroutine& into);
+struct named_slots {
+  std::vector<scoped_variable> variables;  ///< with those found this way
+  std::vector<frame_field> fields;         ///< all; those without a variable have a readable type
+};
+
+[[nodiscard]] named_slots name_slots(const unit_context& unit, const frame_source& source,
+                                     std::vector<scoped_variable> variables, std::vector<frame_field> fields);
 
 }  // namespace tare::inspect
