@@ -1,11 +1,10 @@
 #include "inspect/facts/budget.hpp"
 
 #include "base/text_file.hpp"
+#include "base/toml_file.hpp"
 #include "inspect/facts/chain.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
@@ -19,73 +18,57 @@ constexpr std::uint64_t max_budget = std::uint64_t{1} << 40;
 /// std::regex recurses for each character, so names are cut.
 constexpr std::size_t longest_matched_name = 4096;
 
-class budget_reader {
- public:
-  explicit budget_reader(std::string file) : file_(std::move(file)) {}
+using base::toml_reader;
 
-  [[nodiscard]] const std::optional<base::error>& error() const { return error_; }
-
-  void complain(const toml::node& where, std::string_view what) { complain(where.source().begin.line, what); }
-  void complain(toml::source_index line, std::string_view what) {
-    if (!error_) error_ = base::error{base::fault::input, fmt::format("{}:{}: {}", file_, line, what)};
-  }
-
-  budget read(const toml::table& table) {
-    static constexpr std::array<std::string_view, 5> known{"match", "file", "frame", "await", "chain"};
-    budget one;
-    one.where = {.file = file_, .line = table.source().begin.line};
-    for (const auto& [key, value] : table) {
-      if (std::ranges::find(known, key.str()) == known.end()) {
-        complain(key.source().begin.line,
-                 fmt::format("unknown key '{}' in [[budget]]; known: {}", key.str(), fmt::join(known, ", ")));
-      } else if (key.str() == "match") {
-        one.match = pattern(value, "match", one.match_text);
-      } else if (key.str() == "file") {
-        one.file = pattern(value, "file", one.file_text);
-      } else if (key.str() == "frame") {
-        one.frame = bytes(value, "frame");
-      } else if (key.str() == "await") {
-        one.await = bytes(value, "await");
-      } else {
-        one.chain = bytes(value, "chain");
-      }
-    }
-    if (!one.match && !one.file) complain(table, "a budget has a 'match' or a 'file': what it is for");
-    if (!one.frame && !one.await && !one.chain) complain(table, "a budget has a 'frame', an 'await' or a 'chain'");
-    return one;
-  }
-
- private:
-  std::optional<std::regex> pattern(const toml::node& node, std::string_view key, std::string& text) {
-    const auto value = node.value_exact<std::string>();
-    if (!value || value->empty()) {
-      complain(node, fmt::format("'{}' must be a regular expression in quotes", key));
-      return std::regex();
-    }
-    text = *value;
-    try {
-      return std::regex(*value, std::regex::ECMAScript | std::regex::optimize);
-    } catch (const std::regex_error& wrong) {
-      complain(node, fmt::format("'{}' is not a regular expression: {}", key, wrong.what()));
-      return std::regex();
-    }
-  }
-
-  std::optional<std::uint64_t> bytes(const toml::node& node, std::string_view key) {
-    if (const auto number = node.value_exact<std::int64_t>()) {
-      if (*number > 0 && std::cmp_less_equal(*number, max_budget)) {
-        return static_cast<std::uint64_t>(*number);
-      }
-    } else if (const auto text = node.value_exact<std::string>()) {
-      if (const auto size = parse_bytes(*text); size && *size > 0 && *size <= max_budget) return size;
-    }
-    complain(node, fmt::format("'{}' must be a size above 0 in bytes, such as 256 or \"1 KiB\"", key));
-    return 1;
-  }
-
-  std::string file_;
-  std::optional<base::error> error_;
+struct pattern {
+  std::string text;
+  std::regex what;
 };
+
+pattern read_pattern(toml_reader& in, const toml::node& node, std::string_view key) {
+  const auto value = node.value_exact<std::string>();
+  if (!value || value->empty()) {
+    in.complain(node, fmt::format("'{}' must be a regular expression in quotes", key));
+    return {};
+  }
+  try {
+    return {.text = *value, .what = std::regex(*value, std::regex::ECMAScript | std::regex::optimize)};
+  } catch (const std::regex_error& wrong) {
+    in.complain(node, fmt::format("'{}' is not a regular expression: {}", key, wrong.what()));
+    return {};
+  }
+}
+
+std::uint64_t read_bytes(toml_reader& in, const toml::node& node, std::string_view key) {
+  if (const auto number = node.value_exact<std::int64_t>()) {
+    if (*number > 0 && std::cmp_less_equal(*number, max_budget)) return static_cast<std::uint64_t>(*number);
+  } else if (const auto text = node.value_exact<std::string>()) {
+    if (const auto size = parse_bytes(*text); size && *size > 0 && *size <= max_budget) return *size;
+  }
+  in.complain(node, fmt::format("'{}' must be a size above 0 in bytes, such as 256 or \"1 KiB\"", key));
+  return 1;
+}
+
+budget read_budget(toml_reader& in, const toml::table& table) {
+  static constexpr std::array<std::string_view, 5> known{"match", "file", "frame", "await", "chain"};
+  in.allow_keys(table, known, "[[budget]]");
+  budget one;
+  one.where = {.file = in.file().string(), .line = table.source().begin.line};
+  for (const auto& [key, value] : table) {
+    if (key.str() == "match" || key.str() == "file") {
+      pattern read = read_pattern(in, value, key.str());
+      const bool match = key.str() == "match";
+      (match ? one.match_text : one.file_text) = std::move(read.text);
+      (match ? one.match : one.file) = std::move(read.what);
+    } else {
+      const std::uint64_t bytes = read_bytes(in, value, key.str());
+      (key.str() == "frame" ? one.frame : key.str() == "await" ? one.await : one.chain) = bytes;
+    }
+  }
+  if (!one.match && !one.file) in.complain(table, "a budget has a 'match' or a 'file': what it is for");
+  if (!one.frame && !one.await && !one.chain) in.complain(table, "a budget has a 'frame', an 'await' or a 'chain'");
+  return one;
+}
 
 std::string head_of(const budget& one) {
   return one.where.line == 0 ? std::string() : fmt::format(" ({}:{})", one.where.file, one.where.line);
@@ -121,33 +104,13 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
 }
 
 base::result<std::vector<budget>> parse_budgets(std::string_view text, const std::filesystem::path& file) {
-  toml::table top;
-  try {
-    top = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    return base::input_error(fmt::format("{}:{}: {}", file.string(), error.source().begin.line, error.description()));
-  }
-  budget_reader in(file.string());
+  static constexpr std::array<std::string_view, 1> known{"budget"};
+  const auto top = base::parse_toml(text, file);
+  if (!top) return std::unexpected(top.error());
+  toml_reader in(file);
+  in.allow_keys(*top, known, "the file");
   std::vector<budget> budgets;
-  for (const auto& [key, value] : top) {
-    if (key.str() != "budget") {
-      in.complain(key.source().begin.line, fmt::format("unknown key '{}' in the file; known: budget", key.str()));
-      continue;
-    }
-    const auto* array = value.as_array();
-    if (array == nullptr) {
-      in.complain(value, "'budget' must be written as [[budget]]");
-      break;
-    }
-    for (const auto& element : *array) {
-      const auto* table = element.as_table();
-      if (table == nullptr) {
-        in.complain(element, "'budget' must be written as [[budget]]");
-        break;
-      }
-      budgets.push_back(in.read(*table));
-    }
-  }
+  for (const auto* table : in.tables(*top, "budget")) budgets.push_back(read_budget(in, *table));
   if (in.error()) return std::unexpected(*in.error());
   return budgets;
 }

@@ -1,12 +1,13 @@
 #include "inspect/facts/ratchet.hpp"
 
 #include "base/text_file.hpp"
+#include "base/toml_file.hpp"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <optional>
+#include <array>
 #include <sstream>
 #include <tuple>
 #include <utility>
@@ -62,6 +63,24 @@ void check_name(std::vector<const coroutine*> now, std::vector<std::uint64_t> be
   }
 }
 
+constexpr std::array<std::string_view, 3> compilers{"clang", "gcc", "rustc"};
+
+/// The frames of one name.
+std::vector<std::uint64_t> read_sizes(base::toml_reader& in, const toml::node& node) {
+  std::vector<std::uint64_t> sizes;
+  const auto add = [&](const toml::node& one) {
+    const auto number = one.value_exact<std::int64_t>();
+    if (!number || *number < 0) in.complain(one, "a frame is a number of bytes, or a list of such numbers");
+    sizes.push_back(static_cast<std::uint64_t>(number.value_or(0)));
+  };
+  if (const auto* several = node.as_array(); several != nullptr && !several->empty()) {
+    for (const auto& one : *several) add(one);
+  } else {
+    add(node);
+  }
+  return sizes;
+}
+
 }  // namespace
 
 ratchet record_frames(std::span<const coroutine> all) {
@@ -109,50 +128,32 @@ std::string ratchet_text(const ratchet& frames) {
 }
 
 base::result<ratchet> parse_ratchet(std::string_view text, const std::filesystem::path& file) {
-  toml::table top;
-  try {
-    top = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    return base::input_error(fmt::format("{}:{}: {}", file.string(), error.source().begin.line, error.description()));
+  static constexpr std::array<std::string_view, 1> known{"frames"};
+  const auto top = base::parse_toml(text, file);
+  if (!top) return std::unexpected(top.error());
+  base::toml_reader in(file);
+  const auto* frames = top->get_as<toml::table>("frames");
+  if (frames == nullptr) {
+    constexpr std::string_view none = "no [frames]: this is not a file of tare check --record";
+    if (const auto* other = top->get("frames")) in.complain(*other, none);
+    in.complain(none);
+    return std::unexpected(*in.error());
   }
-  const auto wrong = [&](toml::source_index line, std::string_view what) {
-    return base::input_error(fmt::format("{}:{}: {}", file.string(), line, what));
-  };
-  const auto* table = top["frames"].as_table();
-  if (table == nullptr) return wrong(1, "no [frames]: this is not a file of tare check --record");
-  for (const auto& [key, value] : top) {
-    if (key.str() != "frames") return wrong(key.source().begin.line, fmt::format("unknown key '{}'", key.str()));
-  }
-  ratchet frames;
-  std::optional<base::error> fault;
-  const auto add = [&](const std::string& section, const toml::key& name, const toml::node& value) {
-    auto& bytes = frames[section][std::string(name.str())];
-    const auto add_one = [&](const toml::node& one) {
-      const auto number = one.value_exact<std::int64_t>();
-      if (!number || *number < 0) {
-        fault = wrong(name.source().begin.line, "a frame is a number of bytes, or a list of such numbers").error();
-      }
-      bytes.push_back(static_cast<std::uint64_t>(number.value_or(0)));
-    };
-    if (const auto* several = value.as_array(); several != nullptr && !several->empty()) {
-      for (const auto& one : *several) add_one(one);
-    } else {
-      add_one(value);
-    }
-  };
-  for (const auto& [name, value] : *table) {
+  in.allow_keys(*top, known, "the file");
+  ratchet read;
+  for (const auto& [name, value] : *frames) {
     if (const auto* section = value.as_table(); section != nullptr) {
-      if (name != "clang" && name != "gcc" && name != "rustc") {
-        return wrong(name.source().begin.line, fmt::format("unknown compiler '{}'", name.str()));
+      if (std::ranges::find(compilers, name.str()) == compilers.end()) {
+        in.complain(name, fmt::format("unknown compiler '{}'; known: {}", name.str(), fmt::join(compilers, ", ")));
       }
-      frames[std::string(name.str())];
-      for (const auto& [of, bytes] : *section) add(std::string(name.str()), of, bytes);
+      auto& of_compiler = read[std::string(name.str())];
+      for (const auto& [of, bytes] : *section) of_compiler[std::string(of.str())] = read_sizes(in, bytes);
     } else {
-      add("", name, value);
+      read[""][std::string(name.str())] = read_sizes(in, value);
     }
   }
-  if (fault) return std::unexpected(std::move(*fault));
-  return frames;
+  if (in.error()) return std::unexpected(*in.error());
+  return read;
 }
 
 base::result<ratchet> read_ratchet(const std::filesystem::path& file) {

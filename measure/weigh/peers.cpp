@@ -1,16 +1,15 @@
 #include "measure/weigh/peers.hpp"
 
 #include "base/text_file.hpp"
+#include "base/toml_file.hpp"
 #include "measure/process/run.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <span>
 #include <system_error>
 #include <utility>
 
@@ -22,64 +21,30 @@ constexpr std::string_view kind_place = "{kind}";
 constexpr std::string_view default_workload = "empty";
 constexpr std::chrono::seconds check_time_limit{30};
 
-/// Reads one file. The first error wins; all readers after it return nothing.
-class reader {
- public:
-  explicit reader(std::string file) : file_(std::move(file)) {}
+using base::toml_reader;
 
-  [[nodiscard]] const std::optional<base::error>& error() const { return error_; }
-
-  void complain(const toml::node& where, std::string_view what) { complain(where.source().begin.line, what); }
-  void complain(toml::source_index line, std::string_view what) {
-    if (!error_) error_ = base::error{base::fault::input, fmt::format("{}:{}: {}", file_, line, what)};
-  }
-
-  void allow_keys(const toml::table& table, std::span<const std::string_view> known, std::string_view owner) {
-    for (const auto& [key, value] : table) {
-      if (std::ranges::find(known, key.str()) != known.end()) continue;
-      complain(key.source().begin.line,
-               fmt::format("unknown key '{}' in {}; known: {}", key.str(), owner, fmt::join(known, ", ")));
-    }
-  }
-
-  /// A non-empty string of one line.
-  std::string text(const toml::node& node, std::string_view key) {
-    const auto value = node.value_exact<std::string>();
-    if (!value) {
-      complain(node, fmt::format("'{}' must be a string", key));
-      return {};
-    }
-    const bool printable = std::ranges::all_of(*value, [](char c) { return static_cast<unsigned char>(c) >= 0x20; });
-    if (value->empty() || !printable) complain(node, fmt::format("'{}' must be one line, and not empty", key));
-    return *value;
-  }
-
-  std::vector<std::string> arguments(const toml::node& node, std::string_view key) {
-    std::vector<std::string> words;
-    const auto* array = node.as_array();
-    if (array == nullptr || array->empty()) {
-      complain(node, fmt::format("'{}' must be a list of strings, the command and its arguments", key));
-      return words;
-    }
-    for (const auto& element : *array) {
-      const auto word = element.value_exact<std::string>();
-      if (!word) {
-        complain(element, fmt::format("'{}' must contain only strings", key));
-        return words;
-      }
-      if (word->contains('\0')) complain(element, fmt::format("'{}' contains a zero byte", key));
-      words.push_back(*word);
-    }
-    if (words.front().empty()) complain(node, fmt::format("'{}' begins with an empty string", key));
+/// A command and its arguments.
+std::vector<std::string> arguments(toml_reader& in, const toml::node& node, std::string_view key) {
+  std::vector<std::string> words;
+  const auto* array = node.as_array();
+  if (array == nullptr || array->empty()) {
+    in.complain(node, fmt::format("'{}' must be a list of strings, the command and its arguments", key));
     return words;
   }
+  for (const auto& element : *array) {
+    const auto word = element.value_exact<std::string>();
+    if (!word) {
+      in.complain(element, fmt::format("'{}' must contain only strings", key));
+      return words;
+    }
+    if (word->contains('\0')) in.complain(element, fmt::format("'{}' contains a zero byte", key));
+    words.push_back(*word);
+  }
+  if (words.front().empty()) in.complain(node, fmt::format("'{}' begins with an empty string", key));
+  return words;
+}
 
- private:
-  std::string file_;
-  std::optional<base::error> error_;
-};
-
-need read_need(reader& in, const toml::node& node) {
+need read_need(toml_reader& in, const toml::node& node) {
   static constexpr std::array<std::string_view, 4> keys{"program", "file", "check", "hint"};
   need wanted;
   const auto* table = node.as_table();
@@ -97,7 +62,7 @@ need read_need(reader& in, const toml::node& node) {
   }
   if (check != nullptr) {
     wanted.what = need::kind::check;
-    wanted.check = in.arguments(*check, "check");
+    wanted.check = arguments(in, *check, "check");
     wanted.name = command{wanted.check, {}}.text();
   } else {
     wanted.what = program != nullptr ? need::kind::program : need::kind::file;
@@ -111,30 +76,16 @@ need read_need(reader& in, const toml::node& node) {
   return wanted;
 }
 
-bool flag(reader& in, const toml::table& table, std::string_view key) {
-  const auto* node = table.get(key);
-  if (node == nullptr) return false;
-  const auto value = node->value_exact<bool>();
-  if (!value) in.complain(*node, fmt::format("'{}' must be true or false", key));
-  return value.value_or(false);
-}
-
-std::uint64_t max_count(reader& in, const toml::node& node, std::string_view key) {
-  const auto value = node.value_exact<std::int64_t>();
-  if (!value || *value < 1) in.complain(node, fmt::format("'{}' must be a whole number above 0", key));
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(value.value_or(1), 1));
-}
-
 /// The workloads and limits of the peer.
-void read_workloads(reader& in, const toml::table& table, peer& one) {
+void read_workloads(toml_reader& in, const toml::table& table, peer& one) {
   const bool can_choose = std::ranges::any_of(one.run, [](const auto& word) { return word.contains(workload_place); });
   if (const auto* workloads = table.get("workloads")) {
-    one.workloads = in.arguments(*workloads, "workloads");
+    one.workloads = arguments(in, *workloads, "workloads");
     if (!can_choose) in.complain(*workloads, "'workloads' needs a {workload} in 'run'");
   } else if (!can_choose) {
     one.workloads = {std::string(default_workload)};
   }
-  if (const auto* max_n = table.get("max_n")) one.max_n = max_count(in, *max_n, "max_n");
+  if (const auto* max_n = table.get("max_n")) one.max_n = in.count(*max_n, "max_n");
   if (const auto* limits = table.get("limits")) {
     const auto* each = limits->as_table();
     if (each == nullptr) {
@@ -142,13 +93,13 @@ void read_workloads(reader& in, const toml::table& table, peer& one) {
       return;
     }
     for (const auto& [workload, value] : *each) {
-      one.limits.emplace(workload.str(), max_count(in, value, workload.str()));
+      one.limits.emplace(workload.str(), in.count(value, workload.str()));
     }
   }
 }
 
 /// The kinds of connections that a server speaks.
-void read_kinds(reader& in, const toml::table& table, peer& one) {
+void read_kinds(toml_reader& in, const toml::table& table, peer& one) {
   const auto* kinds = table.get("kinds");
   if (kinds == nullptr) {
     if (one.is_server()) one.kinds = {connection_kind::http};
@@ -172,7 +123,7 @@ void read_kinds(reader& in, const toml::table& table, peer& one) {
   }
 }
 
-peer read_peer(reader& in, const toml::table& table) {
+peer read_peer(toml_reader& in, const toml::table& table) {
   static constexpr std::array<std::string_view, 13> keys{"name",    "title", "language", "subject",   "floor",
                                                          "version", "build", "run",      "workloads", "kinds",
                                                          "needs",   "max_n", "limits"};
@@ -186,18 +137,18 @@ peer read_peer(reader& in, const toml::table& table) {
   one.title = one.name;
   if (const auto* title = table.get("title")) one.title = in.text(*title, "title");
   if (const auto* language = table.get("language")) one.language = in.text(*language, "language");
-  one.subject = flag(in, table, "subject");
-  one.floor = flag(in, table, "floor");
+  one.subject = in.flag(table, "subject");
+  one.floor = in.flag(table, "floor");
   if (const auto* version = table.get("version")) {
     if (version->is_array()) {
-      one.version = in.arguments(*version, "version");
+      one.version = arguments(in, *version, "version");
     } else {
       one.version = in.text(*version, "version");
     }
   }
-  if (const auto* build = table.get("build")) one.build = in.arguments(*build, "build");
+  if (const auto* build = table.get("build")) one.build = arguments(in, *build, "build");
   if (const auto* run = table.get("run")) {
-    one.run = in.arguments(*run, "run");
+    one.run = arguments(in, *run, "run");
     if (!command{one.run, {}}.takes_count() && !one.is_server()) {
       in.complain(*run, "'run' has no {n} for the number of tasks, nor a {port} as a server");
     }
@@ -216,39 +167,48 @@ peer read_peer(reader& in, const toml::table& table) {
   return one;
 }
 
-peer_list read_list(reader& in, const toml::table& top, const std::filesystem::path& file) {
+/// A list, and where the file says what its root is.
+struct placed_list {
+  peer_list list;
+  toml::source_position root{.line = 1, .column = 1};
+};
+
+placed_list read_list(toml_reader& in, const toml::table& top) {
   static constexpr std::array<std::string_view, 3> keys{"root", "page", "peer"};
   in.allow_keys(top, keys, "the file");
-  peer_list list;
-  list.root = file.parent_path();
-  if (const auto* root = top.get("root")) list.root /= in.text(*root, "root");
+  placed_list read;
+  peer_list& list = read.list;
+  list.root = in.file().parent_path();
+  if (const auto* root = top.get("root")) {
+    list.root /= in.text(*root, "root");
+    read.root = root->source().begin;
+  }
   if (list.root.empty()) list.root = ".";
   if (const auto* page = top.get("page")) list.page = list.root / in.text(*page, "page");
 
-  const auto* peers = top.get("peer");
-  if (peers == nullptr) {
-    in.complain(1, "no [[peer]]");
-    return list;
+  const auto tables = in.tables(top, "peer");
+  if (tables.empty()) {
+    constexpr std::string_view none = "no [[peer]]: add one for each program";
+    if (const auto* empty = top.get("peer")) in.complain(*empty, none);
+    in.complain(none);
   }
-  const auto* array = peers->as_array();
-  if (array == nullptr) {
-    in.complain(*peers, "'peer' must be written as [[peer]]");
-    return list;
-  }
-  if (array->empty()) in.complain(*peers, "no [[peer]]");
-  for (const auto& element : *array) {
-    const auto* table = element.as_table();
-    if (table == nullptr) {
-      in.complain(element, "'peer' must be written as [[peer]]");
-      break;
-    }
+  for (const auto* table : tables) {
     peer one = read_peer(in, *table);
     if (std::ranges::find(list.peers, one.name, &peer::name) != list.peers.end()) {
-      in.complain(element, fmt::format("a second peer named '{}'", one.name));
+      in.complain(*table, fmt::format("a second peer named '{}': rename one", one.name));
     }
     list.peers.push_back(std::move(one));
   }
-  return list;
+  return read;
+}
+
+base::result<placed_list> parse_list(std::string_view text, const std::filesystem::path& file) {
+  const auto top = base::parse_toml(text, file);
+  if (!top) return std::unexpected(top.error());
+  toml_reader in(file);
+  placed_list read = read_list(in, *top);
+  if (in.error()) return std::unexpected(*in.error());
+  return read;
 }
 
 command filled(command what, std::string_view place, std::string_view value) {
@@ -304,27 +264,23 @@ command peer::server(connection_kind kind, const std::filesystem::path& root) co
 }
 
 base::result<peer_list> parse_peers(std::string_view text, const std::filesystem::path& file) {
-  toml::table top;
-  try {
-    top = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    return base::input_error(fmt::format("{}:{}: {}", file.string(), error.source().begin.line, error.description()));
-  }
-  reader in(file.string());
-  peer_list list = read_list(in, top, file);
-  if (in.error()) return std::unexpected(*in.error());
-  return list;
+  auto read = parse_list(text, file);
+  if (!read) return std::unexpected(std::move(read.error()));
+  return std::move(read->list);
 }
 
 base::result<peer_list> read_peers(const std::filesystem::path& file) {
   const auto text = base::read_text_file(file);
   if (!text) return std::unexpected(text.error());
-  auto list = parse_peers(*text, file);
+  auto read = parse_list(*text, file);
+  if (!read) return std::unexpected(std::move(read.error()));
   std::error_code ignored;
-  if (list && !std::filesystem::is_directory(list->root, ignored)) {
-    return base::input_error(fmt::format("{}: root is not a folder: {}", file.string(), list->root.string()));
+  const auto& root = read->list.root;
+  if (!std::filesystem::is_directory(root, ignored)) {
+    const std::string what = fmt::format("'root' must be a folder, and this is not one: {}", root.string());
+    return std::unexpected(base::toml_error(file, read->root, what));
   }
-  return list;
+  return std::move(read->list);
 }
 
 base::result<std::vector<peer>> select_peers(const peer_list& list, const std::vector<std::string>& names) {

@@ -137,14 +137,14 @@ TEST(fault_test, a_wrong_list_of_peers_is_bad_usage) {
   const auto file = folder.write("peers.toml", "[[peer]]\nname = \"a\"\nrnu = 1\n").string();
   expect_fault({"weigh", "--peers", file}, 2,
                "tare: " + file +
-                   ":3: unknown key 'rnu' in [[peer]]; known: name, title, language, "
+                   ":3:1: unknown key 'rnu' in [[peer]]; known: name, title, language, "
                    "subject, floor, version, build, run, workloads, kinds, needs, max_n, limits");
   expect_fault({"weigh", "--peers", "/nonexistent/x"}, 2,
                "tare: cannot read /nonexistent/x: No such file or directory");
   const auto broken = folder.write("broken.toml", "[[peer\n").string();
   const auto ended = run_tare({"weigh", "--peers", broken});
   EXPECT_EQ(ended.status, 2);
-  EXPECT_THAT(ended.errors, testing::StartsWith("tare: " + broken + ":1: "));
+  EXPECT_THAT(ended.errors, testing::StartsWith("tare: " + broken + ":1:"));
   EXPECT_EQ(std::ranges::count(ended.errors, '\n'), 1);
 }
 

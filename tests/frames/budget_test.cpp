@@ -7,11 +7,13 @@
 #include "inspect/facts/chain.hpp"
 #include "inspect/facts/compare.hpp"
 #include "inspect/facts/ratchet.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tare::inspect {
@@ -51,17 +53,43 @@ TEST(budget, sizes_are_bytes_or_have_a_unit) {
   EXPECT_EQ(parse_bytes("18446744073709551615 KiB"), std::nullopt);
 }
 
-TEST(budget, a_mistake_is_told_with_its_line) {
-  EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\nfrmae = 3\n"),
-              ::testing::StartsWith("tare.toml:3: unknown key 'frmae'"));
+TEST(budget, a_mistake_is_reported_with_its_place) {
+  EXPECT_EQ(problem("[[budget]]\nmatch = \"a\"\nfrmae = 3\n"),
+            "tare.toml:3:1: unknown key 'frmae' in [[budget]]; known: match, file, frame, await, chain");
+  EXPECT_EQ(problem("budgets = 3\n"), "tare.toml:1:1: unknown key 'budgets' in the file; known: budget");
+  EXPECT_EQ(problem("[[budget]]\nmatch = 3\nframe = 3\n"),
+            "tare.toml:2:9: 'match' must be a regular expression in quotes");
+  EXPECT_EQ(problem("[[budget]]\nfile = \"\"\nframe = 3\n"),
+            "tare.toml:2:8: 'file' must be a regular expression in quotes");
   EXPECT_THAT(problem("[[budget]]\nmatch = \"(\"\nframe = 3\n"),
-              ::testing::StartsWith("tare.toml:2: 'match' is not a regular"));
-  EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\nframe = 0\n"),
-              ::testing::StartsWith("tare.toml:3: 'frame' must be a size"));
-  EXPECT_THAT(problem("[[budget]]\nmatch = \"a\"\n"), ::testing::HasSubstr("has a 'frame'"));
-  EXPECT_THAT(problem("[[budget]]\nframe = 3\n"), ::testing::HasSubstr("has a 'match'"));
-  EXPECT_THAT(problem("[[budget]\n"), ::testing::StartsWith("tare.toml:1: "));
-  EXPECT_THAT(problem("budgets = 3\n"), ::testing::StartsWith("tare.toml:1: unknown key 'budgets'"));
+              ::testing::StartsWith("tare.toml:2:9: 'match' is not a regular expression: "));
+  for (const char* size : {"0", "-1", "1.5", "\"1 parsec\"", "true", "[1]", "1099511627777"}) {
+    EXPECT_EQ(problem("[[budget]]\nmatch = \"a\"\nframe = " + std::string(size) + "\n"),
+              "tare.toml:3:9: 'frame' must be a size above 0 in bytes, such as 256 or \"1 KiB\"");
+  }
+  EXPECT_EQ(problem("\n[[budget]]\nmatch = \"a\"\n"), "tare.toml:2:1: a budget has a 'frame', an 'await' or a 'chain'");
+  EXPECT_EQ(problem("[[budget]]\nframe = 3\n"), "tare.toml:1:1: a budget has a 'match' or a 'file': what it is for");
+  EXPECT_EQ(problem("[budget]\nframe = 3\n"), "tare.toml:1:1: 'budget' must be written as [[budget]]");
+  EXPECT_EQ(problem("budget = [3]\n"), "tare.toml:1:11: 'budget' must be written as [[budget]]");
+  EXPECT_THAT(problem("[[budget]\n"), ::testing::StartsWith("tare.toml:1:"));
+  EXPECT_THAT(problem("[[budget]]\nframe = 3\nframe = 4\n"), ::testing::StartsWith("tare.toml:3:1: not valid TOML: "));
+  const auto empty = parse_budgets("", "tare.toml");
+  ASSERT_TRUE(empty);
+  EXPECT_TRUE(empty->empty());
+}
+
+TEST(budget, what_is_not_a_file_is_reported) {
+  const support::temporary_folder folder;
+  const auto missing = folder / "missing.toml";
+  for (const auto& [error, name] : {std::pair("cannot read ", missing), std::pair("", folder.path())}) {
+    const auto budgets = read_budgets(name);
+    ASSERT_FALSE(budgets);
+    EXPECT_THAT(budgets.error().message, ::testing::StartsWith(error + name.string()));
+    EXPECT_EQ(budgets.error().kind, base::fault::input);
+    const auto ratchet = read_ratchet(name);
+    ASSERT_FALSE(ratchet);
+    EXPECT_EQ(ratchet.error().message, budgets.error().message);
+  }
 }
 
 TEST(budget, what_is_above_is_found_with_its_place) {
@@ -170,18 +198,25 @@ TEST(ratchet, holds_each_of_several_of_one_name) {
   EXPECT_THAT(grown(after(lines{{5, 48}, {7, 56}}), before), ::testing::IsEmpty());
 }
 
-TEST(ratchet, a_mistake_is_told_with_its_line) {
+TEST(ratchet, a_mistake_is_reported_with_its_place) {
   const auto problem_of = [](std::string_view text) {
     const auto read = parse_ratchet(text, "r.toml");
     EXPECT_FALSE(read);
     return read ? std::string() : read.error().message;
   };
-  EXPECT_THAT(problem_of(""), ::testing::HasSubstr("no [frames]"));
-  EXPECT_THAT(problem_of("[frames]\n\"a\" = \"b\"\n"), ::testing::StartsWith("r.toml:2: "));
-  EXPECT_THAT(problem_of("[frames\n"), ::testing::StartsWith("r.toml:1: "));
-  EXPECT_THAT(problem_of("[frames.clang]\n\"a\" = [ 1, -1 ]\n"), ::testing::StartsWith("r.toml:2: "));
-  EXPECT_THAT(problem_of("[frames.clang]\n\"a\" = []\n"), ::testing::StartsWith("r.toml:2: "));
-  EXPECT_THAT(problem_of("[frames.msvc]\n\"a\" = 1\n"), ::testing::HasSubstr("unknown compiler 'msvc'"));
+  const std::string none = "no [frames]: this is not a file of tare check --record";
+  const std::string sizes = "a frame is a number of bytes, or a list of such numbers";
+  EXPECT_EQ(problem_of(""), "r.toml:1:1: " + none);
+  EXPECT_EQ(problem_of("other = 1\n"), "r.toml:1:1: " + none);
+  EXPECT_EQ(problem_of("\nframes = 3\n"), "r.toml:2:10: " + none);
+  EXPECT_EQ(problem_of("frame = 3\n[frames]\n"), "r.toml:1:1: unknown key 'frame' in the file; known: frames");
+  EXPECT_EQ(problem_of("[frames]\n\"a\" = \"b\"\n"), "r.toml:2:7: " + sizes);
+  EXPECT_THAT(problem_of("[frames\n"), ::testing::StartsWith("r.toml:1:"));
+  EXPECT_EQ(problem_of("[frames.clang]\n\"a\" = [ 1, -1 ]\n"), "r.toml:2:12: " + sizes);
+  EXPECT_EQ(problem_of("[frames.clang]\n\"a\" = []\n"), "r.toml:2:7: " + sizes);
+  EXPECT_EQ(problem_of("[frames.msvc]\n\"a\" = 1\n"), "r.toml:1:9: unknown compiler 'msvc'; known: clang, gcc, rustc");
+  EXPECT_THAT(problem_of("[frames.clang]\n\"a\" = 1\n\"a\" = 2\n"),
+              ::testing::StartsWith("r.toml:3:1: not valid TOML: "));
 }
 
 TEST(advice, names_what_is_kept_without_a_later_use) {

@@ -301,7 +301,7 @@ TEST_F(frames_command, check_refuses_what_it_cannot_check) {
   EXPECT_EQ(run_tare({"check", binary_, "--budget", (folder_ / "none.toml").string()}).status, 2);
   const auto wrong = run_tare({"check", binary_, "--budget", write("bad.toml", "[[budget]]\nmatch = 3\n")});
   EXPECT_EQ(wrong.status, 2);
-  EXPECT_THAT(wrong.errors, ::testing::HasSubstr("bad.toml:2: "));
+  EXPECT_THAT(wrong.errors, ::testing::HasSubstr("bad.toml:2:9: "));
   const auto nothing = run_tare({"check", without_coroutines_});
   EXPECT_EQ(nothing.status, 2);
   EXPECT_THAT(nothing.errors, ::testing::HasSubstr("nothing to check against"));

@@ -86,84 +86,85 @@ TEST(peers_test, reads_everything) {
   EXPECT_EQ(theirs.max_n, 1000U);
 }
 
-TEST(peers_test, the_root_is_the_folder_of_the_file_unless_told) {
+TEST(peers_test, the_root_is_the_folder_of_the_file_by_default) {
   constexpr std::string_view one = "[[peer]]\nname = \"a\"\nrun = [\"a\", \"{n}\"]\n";
   EXPECT_EQ(parse_peers(one, "dir/peers.toml")->root, "dir");
   EXPECT_EQ(parse_peers(one, "peers.toml")->root, ".");
   EXPECT_EQ(parse_peers("root = \"/\"\n" + std::string(one), "dir/peers.toml")->root, "/");
 }
 
-TEST(peers_test, an_error_names_the_file_and_the_line) {
+TEST(peers_test, an_error_names_the_file_and_the_place) {
   EXPECT_EQ(complaint_about("rnu = 1"),
-            "dir/peers.toml:4: unknown key 'rnu' in [[peer]]; known: name, title, language, "
+            "dir/peers.toml:4:1: unknown key 'rnu' in [[peer]]; known: name, title, language, "
             "subject, floor, version, build, run, workloads, kinds, needs, max_n, limits");
-  EXPECT_EQ(complaint("\nroof = 1\n"), "dir/peers.toml:2: unknown key 'roof' in the file; known: root, page, peer");
+  EXPECT_EQ(complaint("\nroof = 1\n"), "dir/peers.toml:2:1: unknown key 'roof' in the file; known: root, page, peer");
   EXPECT_EQ(complaint_about("needs = [{ programme = \"a\" }]"),
-            "dir/peers.toml:4: unknown key 'programme' in 'needs'; known: program, file, check, hint");
+            "dir/peers.toml:4:12: unknown key 'programme' in 'needs'; known: program, file, check, hint");
 }
 
 TEST(peers_test, a_peer_has_a_name_and_a_run_with_a_place_for_the_count) {
-  EXPECT_EQ(complaint("\n[[peer]]\nrun = [\"a\", \"{n}\"]\n"), "dir/peers.toml:2: a peer has a 'name'");
-  EXPECT_EQ(complaint("\n[[peer]]\nname = \"a\"\n"), "dir/peers.toml:2: the peer 'a' has no 'run'");
+  EXPECT_EQ(complaint("\n[[peer]]\nrun = [\"a\", \"{n}\"]\n"), "dir/peers.toml:2:1: a peer has a 'name'");
+  EXPECT_EQ(complaint("\n[[peer]]\nname = \"a\"\n"), "dir/peers.toml:2:1: the peer 'a' has no 'run'");
   EXPECT_EQ(complaint("[[peer]]\nname = \"a\"\nrun = [\"a\", \"n\"]\n"),
-            "dir/peers.toml:3: 'run' has no {n} for the number of tasks, nor a {port} as a server");
+            "dir/peers.toml:3:7: 'run' has no {n} for the number of tasks, nor a {port} as a server");
 }
 
 TEST(peers_test, names_differ) {
   EXPECT_EQ(complaint("[[peer]]\nname = \"a\"\nrun = [\"a\", \"{n}\"]\n\n[[peer]]\nname = \"a\"\nrun = [\"{n}\"]\n"),
-            "dir/peers.toml:5: a second peer named 'a'");
+            "dir/peers.toml:5:1: a second peer named 'a': rename one");
 }
 
 TEST(peers_test, values_have_their_types) {
-  EXPECT_EQ(complaint("[[peer]]\nname = 1\n"), "dir/peers.toml:2: 'name' must be a string");
-  EXPECT_EQ(complaint("[[peer]]\nname = \"\"\n"), "dir/peers.toml:2: 'name' must be one line, and not empty");
-  EXPECT_EQ(complaint("[[peer]]\nname = \"a\\nb\"\n"), "dir/peers.toml:2: 'name' must be one line, and not empty");
-  EXPECT_EQ(complaint("root = []\n"), "dir/peers.toml:1: 'root' must be a string");
-  EXPECT_EQ(complaint_about("subject = \"yes\""), "dir/peers.toml:4: 'subject' must be true or false");
-  EXPECT_EQ(complaint_about("version = 1.5"), "dir/peers.toml:4: 'version' must be a string");
+  EXPECT_EQ(complaint("[[peer]]\nname = 1\n"), "dir/peers.toml:2:8: 'name' must be a string");
+  EXPECT_EQ(complaint("[[peer]]\nname = \"\"\n"), "dir/peers.toml:2:8: 'name' must be one line, and not empty");
+  EXPECT_EQ(complaint("[[peer]]\nname = \"a\\nb\"\n"), "dir/peers.toml:2:8: 'name' must be one line, and not empty");
+  EXPECT_EQ(complaint("root = []\n"), "dir/peers.toml:1:8: 'root' must be a string");
+  EXPECT_EQ(complaint_about("subject = \"yes\""), "dir/peers.toml:4:11: 'subject' must be true or false");
+  EXPECT_EQ(complaint_about("version = 1.5"), "dir/peers.toml:4:11: 'version' must be a string");
   EXPECT_EQ(complaint_about("version = []"),
-            "dir/peers.toml:4: 'version' must be a list of strings, the command and its arguments");
+            "dir/peers.toml:4:11: 'version' must be a list of strings, the command and its arguments");
   EXPECT_EQ(complaint_about("build = \"make\""),
-            "dir/peers.toml:4: 'build' must be a list of strings, the command and its arguments");
-  EXPECT_EQ(complaint_about("build = [\n\"make\", 1]"), "dir/peers.toml:5: 'build' must contain only strings");
-  EXPECT_EQ(complaint_about("build = [\"\"]"), "dir/peers.toml:4: 'build' begins with an empty string");
-  EXPECT_EQ(complaint_about("build = [\"a\", \"\\u0000\"]"), "dir/peers.toml:4: 'build' contains a zero byte");
+            "dir/peers.toml:4:9: 'build' must be a list of strings, the command and its arguments");
+  EXPECT_EQ(complaint_about("build = [\n\"make\", 1]"), "dir/peers.toml:5:9: 'build' must contain only strings");
+  EXPECT_EQ(complaint_about("build = [\"\"]"), "dir/peers.toml:4:9: 'build' begins with an empty string");
+  EXPECT_EQ(complaint_about("build = [\"a\", \"\\u0000\"]"), "dir/peers.toml:4:15: 'build' contains a zero byte");
   for (const std::string_view number : {"0", "-1", "1.0", "\"1\""}) {
     EXPECT_EQ(complaint_about("max_n = " + std::string(number)),
-              "dir/peers.toml:4: 'max_n' must be a whole number above 0");
+              "dir/peers.toml:4:9: 'max_n' must be a whole number above 0");
   }
   EXPECT_EQ(complaint("[[peer]]\nname = \"a\"\nrun = \"a {n}\"\n"),
-            "dir/peers.toml:3: 'run' must be a list of strings, the command and its arguments");
+            "dir/peers.toml:3:7: 'run' must be a list of strings, the command and its arguments");
 }
 
 TEST(peers_test, a_need_is_a_program_or_a_file_with_a_hint) {
-  EXPECT_EQ(complaint_about("needs = \"python3\""), "dir/peers.toml:4: 'needs' must be a list");
+  EXPECT_EQ(complaint_about("needs = \"python3\""), "dir/peers.toml:4:9: 'needs' must be a list");
   EXPECT_EQ(complaint_about("needs = [\"python3\"]"),
-            "dir/peers.toml:4: 'needs' must contain tables such as { program = \"...\", hint = \"...\" }");
+            "dir/peers.toml:4:10: 'needs' must contain tables such as { program = \"...\", hint = \"...\" }");
   EXPECT_EQ(complaint_about("needs = [{ hint = \"a\" }]"),
-            "dir/peers.toml:4: a need has one of 'program', 'file' and 'check'");
+            "dir/peers.toml:4:10: a need has one of 'program', 'file' and 'check'");
   EXPECT_EQ(complaint_about("needs = [{ program = \"a\", file = \"b\", hint = \"c\" }]"),
-            "dir/peers.toml:4: a need has one of 'program', 'file' and 'check'");
-  EXPECT_EQ(complaint_about("needs = [{ program = \"a\" }]"), "dir/peers.toml:4: a need has a 'hint': what to install");
-  EXPECT_EQ(complaint_about("needs = [{ file = 1, hint = \"a\" }]"), "dir/peers.toml:4: 'file' must be a string");
+            "dir/peers.toml:4:10: a need has one of 'program', 'file' and 'check'");
+  EXPECT_EQ(complaint_about("needs = [{ program = \"a\" }]"),
+            "dir/peers.toml:4:10: a need has a 'hint': what to install");
+  EXPECT_EQ(complaint_about("needs = [{ file = 1, hint = \"a\" }]"), "dir/peers.toml:4:19: 'file' must be a string");
 }
 
 TEST(peers_test, there_is_a_peer) {
-  EXPECT_EQ(complaint(""), "dir/peers.toml:1: no [[peer]]");
-  EXPECT_EQ(complaint("root = \".\"\npeer = []\n"), "dir/peers.toml:2: no [[peer]]");
-  EXPECT_EQ(complaint("[peer]\nname = \"a\"\n"), "dir/peers.toml:1: 'peer' must be written as [[peer]]");
-  EXPECT_EQ(complaint("peer = [1]\n"), "dir/peers.toml:1: 'peer' must be written as [[peer]]");
+  EXPECT_EQ(complaint(""), "dir/peers.toml:1:1: no [[peer]]: add one for each program");
+  EXPECT_EQ(complaint("root = \".\"\npeer = []\n"), "dir/peers.toml:2:8: no [[peer]]: add one for each program");
+  EXPECT_EQ(complaint("[peer]\nname = \"a\"\n"), "dir/peers.toml:1:1: 'peer' must be written as [[peer]]");
+  EXPECT_EQ(complaint("peer = [1]\n"), "dir/peers.toml:1:9: 'peer' must be written as [[peer]]");
 }
 
-TEST(peers_test, what_is_no_toml_is_an_error_with_a_line) {
-  EXPECT_THAT(complaint("[[peer]]\nname = \n"), testing::StartsWith("dir/peers.toml:2: "));
-  EXPECT_THAT(complaint("[[peer]]\n\nname = \"a\"\nname = \"b\"\n"), testing::StartsWith("dir/peers.toml:4: "));
-  EXPECT_THAT(complaint("\xff\xfe"), testing::StartsWith("dir/peers.toml:1: "));
-  EXPECT_THAT(complaint(std::string(100'000, '[')), testing::StartsWith("dir/peers.toml:1: "));
+TEST(peers_test, what_is_not_toml_is_an_error_with_a_place) {
+  EXPECT_THAT(complaint("[[peer]]\nname = \n"), testing::StartsWith("dir/peers.toml:2:8: "));
+  EXPECT_THAT(complaint("[[peer]]\n\nname = \"a\"\nname = \"b\"\n"), testing::StartsWith("dir/peers.toml:4:8: "));
+  EXPECT_THAT(complaint("\xff\xfe"), testing::StartsWith("dir/peers.toml:1:1: "));
+  EXPECT_THAT(complaint(std::string(100'000, '[')), testing::StartsWith("dir/peers.toml:1:3: "));
 }
 
-TEST(peers_test, the_first_error_is_the_one_told) {
-  EXPECT_EQ(complaint("[[peer]]\nname = 1\nrun = 2\nmax_n = 0\n"), "dir/peers.toml:2: 'name' must be a string");
+TEST(peers_test, the_first_error_wins) {
+  EXPECT_EQ(complaint("[[peer]]\nname = 1\nrun = 2\nmax_n = 0\n"), "dir/peers.toml:2:8: 'name' must be a string");
 }
 
 peer named(std::string name) {
@@ -196,13 +197,14 @@ TEST_F(peers_file_test, says_why_it_cannot) {
   std::filesystem::create_directory(folder_ / "folder");
   EXPECT_EQ(complaint("folder"), (folder_ / "folder").string() + " is a folder");
   const auto file = folder_.write("peers.toml", "[[peer]]\nname = 1\n").string();
-  EXPECT_EQ(complaint("peers.toml"), file + ":2: 'name' must be a string");
+  EXPECT_EQ(complaint("peers.toml"), file + ":2:8: 'name' must be a string");
 }
 
 TEST_F(peers_file_test, the_root_is_a_folder) {
   const auto file =
       folder_.write("peers.toml", "root = \"nowhere\"\n[[peer]]\nname = \"a\"\nrun = [\"{n}\"]\n").string();
-  EXPECT_EQ(complaint("peers.toml"), file + ": root is not a folder: " + (folder_ / "nowhere").string());
+  EXPECT_EQ(complaint("peers.toml"),
+            file + ":1:8: 'root' must be a folder, and this is not one: " + (folder_ / "nowhere").string());
 }
 
 TEST(select_peers_test, gives_those_asked_for_in_the_order_of_the_list) {
@@ -282,10 +284,10 @@ TEST(peers_test, without_a_place_for_the_workload_there_is_only_the_empty_one) {
 }
 
 TEST(peers_test, complains_about_workloads) {
-  EXPECT_EQ(complaint_about("workloads = [\"churn\"]"), "dir/peers.toml:4: 'workloads' needs a {workload} in 'run'");
-  EXPECT_EQ(complaint_about("limits = 5"), "dir/peers.toml:4: 'limits' must be a table such as { churn = 1000000 }");
-  EXPECT_EQ(complaint_about("limits = { churn = 0 }"), "dir/peers.toml:4: 'churn' must be a whole number above 0");
-  EXPECT_EQ(complaint_about("floor = 1"), "dir/peers.toml:4: 'floor' must be true or false");
+  EXPECT_EQ(complaint_about("workloads = [\"churn\"]"), "dir/peers.toml:4:13: 'workloads' needs a {workload} in 'run'");
+  EXPECT_EQ(complaint_about("limits = 5"), "dir/peers.toml:4:10: 'limits' must be a table such as { churn = 1000000 }");
+  EXPECT_EQ(complaint_about("limits = { churn = 0 }"), "dir/peers.toml:4:20: 'churn' must be a whole number above 0");
+  EXPECT_EQ(complaint_about("floor = 1"), "dir/peers.toml:4:9: 'floor' must be true or false");
 }
 
 TEST(peers_test, a_check_is_a_command_that_succeeds) {
@@ -326,22 +328,23 @@ TEST(peers_test, a_server_speaks_http_unless_it_says_otherwise) {
   EXPECT_FALSE(list->peers[2].speaks(connection_kind::http));
 }
 
-TEST(peers_test, wrong_kinds_are_told) {
+TEST(peers_test, wrong_kinds_are_errors) {
   const auto complaint = [](const std::string& line) {
     const auto list = parse_peers("[[peer]]\nname = 'a'\nrun = ['s', '{port}']\n" + line + "\n", "peers.toml");
     return list ? "accepted" : list.error().message;
   };
-  EXPECT_EQ(complaint("kinds = ['gopher']"),
-            "peers.toml:4: no kind of connection is named 'gopher'; there are: http, https, websocket, websocket-tls, "
-            "sse, long-poll");
-  EXPECT_EQ(complaint("kinds = [5]").substr(0, 47), "peers.toml:4: no kind of connection is named ''");
-  EXPECT_EQ(complaint("kinds = ['sse', 'sse']"), "peers.toml:4: 'kinds' lists 'sse' twice");
+  EXPECT_EQ(
+      complaint("kinds = ['gopher']"),
+      "peers.toml:4:10: no kind of connection is named 'gopher'; there are: http, https, websocket, websocket-tls, "
+      "sse, long-poll");
+  EXPECT_EQ(complaint("kinds = [5]").substr(0, 50), "peers.toml:4:10: no kind of connection is named ''");
+  EXPECT_EQ(complaint("kinds = ['sse', 'sse']"), "peers.toml:4:17: 'kinds' lists 'sse' twice");
   EXPECT_EQ(complaint("kinds = []"),
-            "peers.toml:4: 'kinds' must be a list of strings, such as [\"http\", \"websocket\"]");
+            "peers.toml:4:9: 'kinds' must be a list of strings, such as [\"http\", \"websocket\"]");
   EXPECT_EQ(complaint("kinds = 'sse'"),
-            "peers.toml:4: 'kinds' must be a list of strings, such as [\"http\", \"websocket\"]");
+            "peers.toml:4:9: 'kinds' must be a list of strings, such as [\"http\", \"websocket\"]");
   const auto tasks = parse_peers("[[peer]]\nname = 'a'\nrun = ['s', '{n}']\nkinds = ['sse']\n", "peers.toml");
-  EXPECT_EQ(tasks.error().message, "peers.toml:4: 'kinds' needs a {port} in 'run'");
+  EXPECT_EQ(tasks.error().message, "peers.toml:4:9: 'kinds' needs a {port} in 'run'");
 }
 
 }  // namespace
