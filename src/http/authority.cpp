@@ -40,7 +40,15 @@ bool is_ipv6_address(std::string_view text) noexcept {
   return ::inet_pton(AF_INET6, terminated.data(), &address) == 1;
 }
 
-bool is_port(std::string_view text) noexcept {
+/// Without leading zeros; "0" stays.
+std::string_view significant(std::string_view port) noexcept {
+  while (port.size() > 1 && port.front() == '0') port.remove_prefix(1);
+  return port;
+}
+
+}  // namespace
+
+bool is_port_or_empty(std::string_view text) noexcept {
   constexpr unsigned max_port = 65535;
   unsigned value = 0;
   for (const char c : text) {
@@ -50,14 +58,6 @@ bool is_port(std::string_view text) noexcept {
   }
   return true;
 }
-
-/// Without leading zeros; "0" stays.
-std::string_view significant(std::string_view port) noexcept {
-  while (port.size() > 1 && port.front() == '0') port.remove_prefix(1);
-  return port;
-}
-
-}  // namespace
 
 std::optional<authority> parse_authority(std::string_view text) noexcept {
   std::size_t host_end = 0;
@@ -73,7 +73,7 @@ std::optional<authority> parse_authority(std::string_view text) noexcept {
   if (found.port.empty()) return found;
   if (found.port.front() != ':') return std::nullopt;
   found.port.remove_prefix(1);
-  if (!is_port(found.port)) return std::nullopt;
+  if (!is_port_or_empty(found.port)) return std::nullopt;
   return found;
 }
 

@@ -17,6 +17,9 @@ struct authority {
 /// std::nullopt if `text` is not an authority, or its host is empty.
 [[nodiscard]] std::optional<authority> parse_authority(std::string_view text) noexcept;
 
+/// Whether it may follow the colon after a host: digits of a number up to 65535, or nothing (RFC 3986, 3.2.3).
+[[nodiscard]] bool is_port_or_empty(std::string_view text) noexcept;
+
 /// Whether both name the same server: ignores case, and uses the scheme's port if none is given.
 [[nodiscard]] bool is_same(const authority& left, const authority& right, std::string_view default_port) noexcept;
 

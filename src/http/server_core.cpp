@@ -220,7 +220,7 @@ void server_core::sweep() noexcept {
   // Refuses at most a quarter of those that wait for room, and one, even if the time of all is up: what some of them
   // hold may be the room that the others wait for.
   constexpr std::size_t divisor = 4;
-  refusals_ = retry_hungry(works_) / divisor + 1;
+  refusals_ = retry_waiting_for_room(works_) / divisor + 1;
   if (budget_ != nullptr && budget_->waiting() != 0) (void)make_room();
   for (link at = first_; at != no_link; at = from_link<exchange>(at)->next_) sweep(*from_link<exchange>(at));
 }

@@ -94,7 +94,7 @@ TEST_F(compare_command_test, one_may_come_through_a_pipe) {
   }
 }
 
-TEST_F(compare_command_test, another_process_is_named_and_its_moved_lines_are_told) {
+TEST_F(compare_command_test, another_process_is_named_and_its_moved_lines_are_reported) {
   live_snapshot other = a_server();
   other.pid = 43;
   for (auto& one : other.sites) one.where.line += 3;

@@ -93,7 +93,7 @@ TEST(fault_test, what_was_measured_before_a_failure_is_shown) {
   EXPECT_THAT(ended.output, testing::ContainsRegex("\n +1 .*MB"));
 }
 
-TEST(fault_test, a_file_that_cannot_be_written_is_told_before_measuring) {
+TEST(fault_test, a_file_that_cannot_be_written_is_reported_before_measuring) {
   const support::temporary_folder folder;
   const auto started = folder / "started";
   const std::string script = "echo >" + started.string() + "; " + ready;
@@ -106,7 +106,7 @@ TEST(fault_test, a_file_that_cannot_be_written_is_told_before_measuring) {
   EXPECT_FALSE(std::filesystem::exists(started));
 }
 
-TEST(fault_test, a_full_disk_is_told) {
+TEST(fault_test, a_full_disk_is_reported) {
   for (const char* option : {"--json", "--csv"}) {
     arguments options = once();
     options.insert(options.end(), {option, "/dev/full"});

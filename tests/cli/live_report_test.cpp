@@ -149,7 +149,7 @@ TEST(live_report_test, is_as_wide_as_the_terminal) {
   }
 }
 
-TEST(live_report_test, the_tree_is_cut_where_it_is_told) {
+TEST(live_report_test, the_tree_is_cut_at_the_limit) {
   EXPECT_EQ(stacks_text(a_server(), {.width = 1, .depth = 32}),
             "with below     here  frames  who waits for whom\n"
             "-----------------------------------------------\n"

@@ -166,7 +166,7 @@ TEST(live_terminal_test, a_process_that_ends_ends_it_with_the_terminal_restored)
   EXPECT_THAT(screen.output(), HasSubstr(restored));
   watching never(10ms, 0);
   EXPECT_EQ(never.status(), by_process);
-  EXPECT_EQ(never.output(), "") << "a process that is not there is told without a screen";
+  EXPECT_EQ(never.output(), "") << "a missing process is reported without a screen";
 }
 
 TEST(live_terminal_test, signals_end_it_with_the_terminal_restored) {

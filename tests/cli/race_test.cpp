@@ -127,7 +127,7 @@ TEST_F(race_command_test, the_readme_has_the_table_of_a_results_file) {
   EXPECT_EQ(support::read_file(readme), changed);
 }
 
-TEST_F(race_command_test, a_document_without_a_place_is_told) {
+TEST_F(race_command_test, a_document_without_a_place_is_reported) {
   const auto readme = folder_.write("README.md", "nothing").string();
   const auto ended = run_tare({"race", "--readme", readme});
   EXPECT_EQ(ended.status, 2);
@@ -155,7 +155,7 @@ TEST_F(race_command_test, results_of_another_schema_are_refused) {
   EXPECT_EQ(ended.errors, "tare: " + file + ": it has schema 0, and this command reads 1; run tare race again\n");
 }
 
-TEST_F(race_command_test, a_workload_that_is_not_there_is_told) {
+TEST_F(race_command_test, a_workload_that_does_not_exist_is_reported) {
   const auto ended = race({"--workload", "sleepy"});
   EXPECT_EQ(ended.status, 2);
   EXPECT_THAT(ended.errors, testing::StartsWith("tare: no workload is named 'sleepy'; there are: empty, "));

@@ -137,7 +137,7 @@ TEST(conclusion_test, says_so_when_the_subject_loses) {
   EXPECT_EQ(conclusion(programs), "A suspended task weighs 40.0 bytes in ours, 2.0 times as much as in lean (20.0).\n");
 }
 
-TEST(conclusion_test, a_crowd_that_takes_less_than_fewer_of_another_is_told) {
+TEST(conclusion_test, a_crowd_that_takes_less_than_fewer_of_another_is_reported) {
   const std::vector<weighed_program> programs{program("ours", true, 40), program("heavy", false, 1000, 100'001)};
   EXPECT_EQ(conclusion(programs),
             "A suspended task weighs 40.0 bytes in ours, 25 times less than in heavy (1,000); 1,000,001 of them take "

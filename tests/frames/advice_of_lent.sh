@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# An object whose address went out since the coroutine was resumed last may be used while it is suspended: the advice
-# must not be to end its scope. Usage: advice_of_lent.sh COMMAND CLANG GCC SOURCE WORK
+# An object whose address was passed on since the coroutine was last resumed may be used while it is suspended: the
+# advice must not be to end its scope. Usage: advice_of_lent.sh COMMAND CLANG GCC SOURCE WORK
 set -euo pipefail
 command=$1 clang=$2 gcc=$3 source=$4 work=$5
 

@@ -1,5 +1,5 @@
-// Advice about the coroutines of corpus/advice.cpp. Each that has some stands beside one that follows it, so what was
-// promised is compared with what it brings.
+// Advice about the coroutines of corpus/advice.cpp. Each coroutine with advice is beside one that follows it, so the
+// predicted saving is compared with the real one.
 
 #include "inspect/facts/advice.hpp"
 
@@ -41,7 +41,7 @@ class advice_on : public ::testing::TestWithParam<const char*> {
   coroutine_report report_;
 };
 
-/// What is said about one of them, as far as it has this word in it.
+/// The advice about one of them that contains this word.
 std::vector<advice> about(const coroutine& one, const std::string& word) {
   auto all = advise(one);
   std::erase_if(all, [&](const advice& each) { return !each.message.contains(word); });
@@ -64,7 +64,7 @@ TEST_P(advice_on, members_are_left_alone_where_nothing_is_certain) {
                            "keeps<corpus::packed>"}) {
     EXPECT_THAT(about(find(name), "alignment"), ::testing::IsEmpty()) << name;
   }
-  // What is over before the await is in the frame only where the compiler does not look.
+  // An object that is destroyed before the await is in the frame only if the compiler does not optimize.
   if (is_clang() && is_optimized()) {
     EXPECT_THAT(about(find("drops<corpus::loose>"), "alignment"), ::testing::IsEmpty());
   }
@@ -80,7 +80,7 @@ TEST_P(advice_on, a_merged_child_is_better_kept_apart) {
   EXPECT_EQ(found[0].bytes, frame("heavy") - 8) << "a handle stays";
   EXPECT_THAT(found[0].message, ::testing::StartsWith("the frame of corpus::heavy(int) was merged"));
   EXPECT_EQ(found[0].where, find("awaits_heavy").awaits[1].where);
-  // Kept apart the child has a handle and an awaiter here.
+  // If the child is not merged, its handle and its awaiter are here.
   const std::uint64_t saved = frame("awaits_heavy") - frame("awaits_heavy_apart");
   EXPECT_GE(saved + 16, found[0].bytes);
   EXPECT_LE(saved, found[0].bytes);

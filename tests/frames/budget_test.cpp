@@ -72,7 +72,8 @@ TEST(budget, a_mistake_is_reported_with_its_place) {
   EXPECT_EQ(problem("[budget]\nframe = 3\n"), "tare.toml:1:1: 'budget' must be written as [[budget]]");
   EXPECT_EQ(problem("budget = [3]\n"), "tare.toml:1:11: 'budget' must be written as [[budget]]");
   EXPECT_THAT(problem("[[budget]\n"), ::testing::StartsWith("tare.toml:1:"));
-  EXPECT_THAT(problem("[[budget]]\nframe = 3\nframe = 4\n"), ::testing::StartsWith("tare.toml:3:1: not valid TOML: "));
+  EXPECT_THAT(problem("[[budget]]\nframe = 3\nframe = 4\n"),
+              ::testing::AllOf(::testing::StartsWith("tare.toml:3:"), ::testing::HasSubstr(": not valid TOML: ")));
   const auto empty = parse_budgets("", "tare.toml");
   ASSERT_TRUE(empty);
   EXPECT_TRUE(empty->empty());
@@ -130,7 +131,7 @@ TEST(budget, chains_end_where_they_meet_themselves) {
   EXPECT_EQ(ways.heaviest_child(2), std::nullopt);
 }
 
-/// Coroutines of one readable name, as the lambdas of a function are: in these lines, of these bytes.
+/// Coroutines with the same readable name, like the lambdas of a function, with their lines and bytes.
 std::vector<coroutine> lambdas(std::initializer_list<std::pair<std::uint32_t, std::uint64_t>> lines) {
   std::vector<coroutine> all;
   for (const auto& [line, bytes] : lines) {
@@ -171,7 +172,7 @@ TEST(ratchet, only_growth_is_a_violation) {
   const auto found = check_ratchet(all, before);
   ASSERT_THAT(found, ::testing::SizeIs(1));
   EXPECT_THAT(found[0].message, ::testing::EndsWith("grew from 10 to 11 bytes"));
-  // What one compiler's frames were says nothing about another's; what an older file has holds for all.
+  // One compiler's frames are not compared with another's; those of an older file apply to all compilers.
   for (auto& one : all) one.made_by = producer::gcc;
   EXPECT_THAT(check_ratchet(all, before), ::testing::IsEmpty());
   EXPECT_THAT(check_ratchet(all, {{"", before.at("clang")}}), ::testing::SizeIs(1));
@@ -182,13 +183,13 @@ TEST(ratchet, holds_each_of_several_of_one_name) {
   const auto after = [](auto lines) { return lambdas(lines); };
   using lines = std::initializer_list<std::pair<std::uint32_t, std::uint64_t>>;
   EXPECT_THAT(grown(after(lines{{5, 48}, {7, 100}, {9, 56}}), before), ::testing::IsEmpty());
-  // Each grows to what another one has.
+  // Each grows to the size of another one.
   EXPECT_THAT(grown(after(lines{{5, 56}, {7, 100}, {9, 56}}), before), ::testing::ElementsAre(56));
   EXPECT_THAT(grown(after(lines{{5, 48}, {7, 101}, {9, 56}}), before), ::testing::ElementsAre(101));
   EXPECT_THAT(grown(after(lines{{5, 48}, {7, 100}, {9, 100}}), before), ::testing::ElementsAre(100));
   // Moved in the file.
   EXPECT_THAT(grown(after(lines{{15, 48}, {17, 100}, {29, 56}}), before), ::testing::IsEmpty());
-  // One more, one less: growth shows all the same.
+  // One more, one less: growth is found nevertheless.
   EXPECT_THAT(grown(after(lines{{5, 48}, {6, 30}, {7, 100}, {9, 56}}), before), ::testing::IsEmpty());
   const auto one_more = after(lines{{5, 48}, {6, 30}, {7, 100}, {9, 90}});
   EXPECT_THAT(grown(one_more, before), ::testing::ElementsAre(90));
@@ -216,7 +217,7 @@ TEST(ratchet, a_mistake_is_reported_with_its_place) {
   EXPECT_EQ(problem_of("[frames.clang]\n\"a\" = []\n"), "r.toml:2:7: " + sizes);
   EXPECT_EQ(problem_of("[frames.msvc]\n\"a\" = 1\n"), "r.toml:1:9: unknown compiler 'msvc'; known: clang, gcc, rustc");
   EXPECT_THAT(problem_of("[frames.clang]\n\"a\" = 1\n\"a\" = 2\n"),
-              ::testing::StartsWith("r.toml:3:1: not valid TOML: "));
+              ::testing::AllOf(::testing::StartsWith("r.toml:3:"), ::testing::HasSubstr(": not valid TOML: ")));
 }
 
 TEST(advice, names_what_is_kept_without_a_later_use) {
@@ -240,7 +241,7 @@ TEST(advice, names_what_is_kept_without_a_later_use) {
   EXPECT_THAT(found[0].message, ::testing::HasSubstr("'forgotten'"));
   EXPECT_EQ(found[1].bytes, 56U) << "a reference stays";
   EXPECT_THAT(found[1].message, ::testing::HasSubstr("'given'"));
-  // What is first written behind an await is not over before it.
+  // A variable that is first written after an await is not finished before it.
   one.awaits.push_back(await);
   one.awaits[1].where.line = 15;
   for (auto& each : one.awaits[0].variables) each.touched_later = each.name == "forgotten";
@@ -249,12 +250,12 @@ TEST(advice, names_what_is_kept_without_a_later_use) {
   EXPECT_EQ(between[0].where.line, 15U);
   EXPECT_THAT(between[0].message, ::testing::EndsWith("begin it after the one at :12"));
   one.awaits.resize(1);
-  // Where nothing is known about the code, nothing is advised about it.
+  // If the code is not known, there is no advice about it.
   one.awaits.front().known_by = evidence::whole_frame;
   EXPECT_THAT(advise(one), ::testing::IsEmpty());
 }
 
-/// One that copies a parameter of so many bytes into its frame.
+/// A coroutine that copies a parameter with this number of bytes into its frame.
 coroutine copies(std::string name, std::uint64_t bytes, std::vector<std::string> children = {}) {
   coroutine one = make(std::move(name), 2 * bytes, std::move(children));
   one.awaits.front().known_by = evidence::machine_code;
@@ -276,7 +277,7 @@ TEST(advice, that_concerns_one_frame_of_a_process_comes_last) {
   EXPECT_THAT(in_order(rank_advice(all, nullptr)),
               ::testing::ElementsAre("shared()", "session()", "main::{lambda}::operator()() const", "everything()",
                                      "once_below()"));
-  // Counted it is known.
+  // Its frames were counted.
   const frame_counts counts{{"session()", 1'000}, {"shared()", 3}, {"everything()", 40}};
   const auto ranked = rank_advice(all, &counts);
   EXPECT_THAT(in_order(ranked), ::testing::ElementsAre("session()", "everything()", "shared()",
@@ -303,7 +304,7 @@ TEST(compare, types_are_the_same_however_a_compiler_writes_them) {
   EXPECT_TRUE(changed("std::vector<long unsigned int>", "std::vector<unsigned long>"));
   EXPECT_TRUE(changed("short unsigned int[4]", "unsigned short[4]"));
   EXPECT_TRUE(changed("long int", "long"));
-  // Names are no numbers.
+  // Names are not numbers.
   EXPECT_EQ(compare(with("vector3ul", 8), with("vector3", 16))[0].fields.size(), 2U);
   EXPECT_EQ(compare(with("along int", 8), with("along", 16))[0].fields.size(), 2U);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A build passes with a budget that holds and fails with one that does not. It leaves a table of awaits in the program.
+# A build passes if the budget is met and fails otherwise. It puts an await table into the program.
 # Usage: check_target.sh CMAKE COMPILER COMMAND SOURCE_ROOT WORK
 set -euo pipefail
 cmake=$1 compiler=$2 command=$3 root=$4 work=$5
@@ -16,7 +16,7 @@ printf '[[budget]]\nmatch = "leaf"\nframe = "4 KiB"\n' >"$budget"
   -DINCLUDE="$root/include" -DBUDGET="$budget"
 "$cmake" --build "$work/build"
 
-# The table is in the program, and stays there when it is linked again.
+# The table is in the program, and is still there after linking again.
 table_of() { objcopy --dump-section .tare.awaits="$work/awaits" "$1" "$work/ignored" && cat "$work/awaits"; }
 table_of "$work/build/checked" | grep -E '^c .* corpus::leaf\(int\)$'
 touch "$work/small.cpp"
@@ -33,8 +33,8 @@ if "$cmake" --build "$work/build" >"$work/log" 2>&1; then
 fi
 grep -E 'small\.cpp:[0-9]+: error: the frame of corpus::leaf\(int\) is' "$work/log"
 
-# Without any limit the build goes on, and says how to begin. What is recorded holds from the next link on, without
-# configuring by hand, and so does a budget that appears.
+# Without any limit the build succeeds, and says how to begin. Recorded frames, and a budget file that is added, apply
+# from the next link on, without configuring by hand.
 project=$work/project
 mkdir "$project"
 sed '/TARE_FRAME_BUDGET/d' "$work/small.cpp" >"$project/small.cpp"

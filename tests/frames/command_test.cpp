@@ -86,7 +86,7 @@ TEST_F(frames_command, awaits_lists_what_is_alive) {
   EXPECT_THAT(ended.output, ::testing::HasSubstr("(padding)"));
 }
 
-TEST_F(frames_command, the_tree_starts_where_it_is_told) {
+TEST_F(frames_command, the_tree_starts_at_the_named_coroutine) {
   const auto ended = run_tare({"frames", objects() / "pie", "--tree", "corpus::top"});
   EXPECT_EQ(ended.status, 0) << ended.errors;
   EXPECT_THAT(ended.output, ::testing::HasSubstr("bytes on the heaviest path from corpus::top(int)"));
@@ -136,7 +136,7 @@ TEST_F(frames_command, html_is_one_page_with_all_of_it) {
   ASSERT_NE(end, std::string::npos);
   const auto all = nlohmann::json::parse(page.substr(at + opens.size(), end - at - opens.size()));
   EXPECT_EQ(all.at("coroutines").size(), 3U);
-  // Nothing is taken from elsewhere.
+  // No other file is read.
   EXPECT_THAT(page, ::testing::Not(::testing::ContainsRegex("(src|href)=\"https?:")));
 }
 
@@ -155,9 +155,9 @@ TEST_F(frames_command, await_table_is_a_section_for_the_binary) {
                                          name + "\\(int\\)\na 0 s 0 [0-9]+\n"))
         << table;
   }
-  // As often as it is asked for, the same.
+  // It is the same each time.
   EXPECT_EQ(run_tare({"frames", binary_, "--await-table", "-"}).output, table);
-  // The separate debug file serves as well.
+  // The separate debug file can be used too.
   const auto separate =
       run_tare({"frames", objects() / "by_id", "--debug-dir", objects() / "ids", "--await-table", "-"});
   EXPECT_EQ(separate.output, table) << separate.errors;
@@ -249,7 +249,7 @@ TEST_F(frames_command, the_ratchet_holds_what_was_recorded) {
 
 TEST_F(frames_command, what_is_recorded_can_be_chosen_and_leaves_other_compilers_alone) {
   const auto file = write("ratchet.toml", "[frames.gcc]\n\"corpus::leaf(int)\" = 8\n");
-  // Of clang nothing is recorded yet: a note, and no violation.
+  // Nothing is recorded for clang yet: a note, not a violation.
   const auto other = run_tare({"check", binary_, "--ratchet", file});
   EXPECT_THAT(other.output, ::testing::Not(::testing::HasSubstr("grew from")));
   EXPECT_THAT(other.errors, ::testing::HasSubstr("has no frames of clang"));
@@ -274,7 +274,7 @@ TEST_F(frames_command, an_empty_budget_file_checks_nothing) {
     EXPECT_THAT(ended.errors, ::testing::HasSubstr("tare.toml has no [[budget]]"));
     EXPECT_THAT(ended.errors, ::testing::HasSubstr("nothing to check against"));
     EXPECT_EQ(ended.output, "");
-    // With others it is a note.
+    // With other limits it is a note.
     const auto declared = run_tare({"check", binary_, "--budget", write("tare.toml", text)});
     EXPECT_EQ(declared.status, 1);
     EXPECT_THAT(declared.errors, ::testing::HasSubstr("tare.toml has no [[budget]]"));
@@ -313,7 +313,7 @@ TEST_F(frames_command, check_tells_of_a_budget_whose_coroutine_is_gone) {
   EXPECT_THAT(ended.errors,
               ::testing::ContainsRegex("merged\\.cpp:[0-9]+: TARE_FRAME_BUDGET\\(64\\) applies to no frame"));
   EXPECT_THAT(ended.errors, ::testing::HasSubstr("its code is in main"));
-  // Without debug information nobody can know whether it is gone.
+  // Without debug information it is not known whether it has been removed.
   const auto unknown = run_tare({"check", objects() / "merged_symbols"});
   EXPECT_EQ(unknown.status, 2) << unknown.output;
   EXPECT_THAT(unknown.errors, ::testing::HasSubstr("its frame is not known"));

@@ -1,4 +1,4 @@
-// The compiler's own records: read from a section, and matched with the frames that they describe.
+// The compiler's records: read from a section, and matched with the frames that they describe.
 
 #include "inspect/coroutine/compiler_record.hpp"
 

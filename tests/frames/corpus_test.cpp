@@ -148,7 +148,7 @@ TEST(frames, every_byte_of_a_frame_is_in_one_state_at_each_await) {
   }
 }
 
-/// The awaits that the source says it has: name to lines.
+/// The awaits that are marked in the source: name to lines.
 std::map<std::string, std::multiset<std::uint32_t>> marked_awaits(const fs::path& source) {
   std::map<std::string, std::multiset<std::uint32_t>> marked;
   std::ifstream in(source);
@@ -204,7 +204,9 @@ TEST(frames, awaits_have_the_lines_of_the_source) {
     if (!name.starts_with("hand-")) continue;
     const auto [expected, right, wrong] = compare_lines(program, marked);
     fmt::print("{}: {} of {} awaits have their line\n{}", name, right, expected, wrong);
-    const double least = name.contains("-gcc-") ? 0.8 : name.contains("-told-") || name.ends_with("-O0") ? 1.0 : 0.98;
+    const double least = name.contains("-gcc-")                                 ? 0.8
+                         : name.contains("-recorded-") || name.ends_with("-O0") ? 1.0
+                                                                                : 0.98;
     EXPECT_GE(static_cast<double>(right), least * static_cast<double>(expected)) << name << "\n" << wrong;
   }
 }
@@ -231,19 +233,19 @@ TEST(frames, what_the_compiler_recorded_as_an_await_is_none_after_the_body) {
   }
 }
 
-TEST(frames, awaits_have_the_lines_that_the_compiler_told_without_the_source) {
+TEST(frames, awaits_have_the_lines_that_the_compiler_recorded_without_the_source) {
   const auto marked = marked_awaits(fs::path(TARE_CORPUS_SOURCES) / "hand.cpp");
   const support::temporary_folder folder;
   for (const auto& program : programs()) {
     const std::string name = program.filename();
     if (!name.starts_with("hand-")) continue;
-    // A source that is younger than the binary is not looked at.
+    // A source that is newer than the binary is not read.
     const auto old = folder / name;
     fs::copy_file(program, old);
     fs::last_write_time(old, fs::file_time_type::clock::now() - std::chrono::years(30));
     const auto [expected, right, wrong] = compare_lines(old, marked);
     fmt::print("{} without its source: {} of {} awaits have their line\n", name, right, expected);
-    if (name.contains("-told-")) {
+    if (name.contains("-recorded-")) {
       EXPECT_EQ(right, expected) << name << "\n" << wrong;
     }
   }
@@ -252,12 +254,12 @@ TEST(frames, awaits_have_the_lines_that_the_compiler_told_without_the_source) {
 TEST(frames, max_bytes_of_optimized_frames_have_a_name) {
   for (const auto& program : programs()) {
     const std::string name = program.filename();
-    if (!name.ends_with("-clang-O2") && !name.ends_with("-told-O2")) continue;
+    if (!name.ends_with("-clang-O2") && !name.ends_with("-recorded-O2")) continue;
     std::uint64_t all = 0;
     std::uint64_t of_variables = 0;
     std::uint64_t of_temporaries = 0;
     for (const auto& [coroutine_name, one] : read(program)) {
-      // For each byte the best that is known of it.
+      // For each byte, its most precise state.
       enum class knowledge : std::uint8_t { padding, nothing, type, variable };
       std::vector<knowledge> bytes(one.frame_bytes.value_or(0), knowledge::padding);
       for (const auto& field : one.fields) {

@@ -1,5 +1,5 @@
-// What older compilers say about coroutines: fixtures/small.cpp as several versions of clang built it. A program that
-// called its coroutines printed the sizes that operator new was asked for.
+// How older compilers describe coroutines: fixtures/small.cpp built by several versions of clang. A program that called
+// its coroutines printed the sizes that they requested from operator new.
 
 #include "inspect/coroutine/read.hpp"
 
@@ -19,7 +19,7 @@ namespace {
 
 struct fixture {
   const char* file;
-  std::uint64_t leaf;  ///< bytes asked for
+  std::uint64_t leaf;  ///< requested bytes
   std::uint64_t twice;
   bool described;  ///< the compiler wrote a type for the frame
   friend void PrintTo(const fixture& one, std::ostream* out) { *out << one.file; }
@@ -62,7 +62,7 @@ TEST_P(fixtures, have_their_awaits_where_the_frame_is_described) {
   EXPECT_EQ(twice().is_described(), GetParam().described);
   if (!GetParam().described) {
     EXPECT_THAT(leaf().awaits, ::testing::IsEmpty());
-    // It is said once, and not for each of them.
+    // It is reported once, not for each of them.
     ASSERT_THAT(report_.notes, ::testing::SizeIs(1));
     EXPECT_THAT(report_.notes.front(), ::testing::HasSubstr("2 of its coroutines have no description of their frame"));
     return;

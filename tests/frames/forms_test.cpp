@@ -1,4 +1,4 @@
-// Coroutines of which a compiler does not say all: forms.cpp marks where each is declared and where it waits.
+// Coroutines that a compiler does not describe completely: forms.cpp marks where each is declared and where it awaits.
 
 #include "inspect/coroutine/read.hpp"
 
@@ -63,7 +63,7 @@ class forms : public ::testing::TestWithParam<const char*> {
     report_ = std::move(*read);
   }
 
-  /// Those that have their declaration where this mark is: more than one if it is in two units.
+  /// The coroutines declared at this mark: more than one if it is in two units.
   [[nodiscard]] std::vector<const coroutine*> at(const std::string& mark) const {
     std::vector<const coroutine*> found;
     const auto wanted = marked()[mark].declared;
@@ -117,7 +117,7 @@ TEST_P(forms, one_suspension_is_before_the_body_and_one_after_it) {
     for (const auto* one : at(name)) {
       const auto count = [&](suspension kind) { return std::ranges::count(one->awaits, kind, &await_point::kind); };
       EXPECT_EQ(count(suspension::initial), 1) << describe(*one);
-      // One that never waits at its end has a place for it only in code that is not optimized.
+      // A coroutine that never suspends at its end has a final suspension point only without optimization.
       if (name != "unattended") {
         EXPECT_EQ(count(suspension::final), 1) << describe(*one);
       } else if (optimized) {

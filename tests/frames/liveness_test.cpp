@@ -1,4 +1,4 @@
-// What is said to be alive across the awaits of corpus/live.cpp, compared with what its comments say.
+// The variables reported live across the awaits of corpus/live.cpp, compared with the comments there.
 
 #include "inspect/coroutine/read.hpp"
 
@@ -47,7 +47,7 @@ std::map<std::uint32_t, expectation> expectations() {
   return all;
 }
 
-/// The bytes of the frame that are a variable's.
+/// The bytes of the frame that belong to a variable.
 std::vector<bool> bytes_of(const coroutine& of, const std::string& name) {
   std::vector<bool> is_its(of.frame_bytes.value_or(0), false);
   for (const auto& field : of.fields) {
@@ -83,7 +83,7 @@ outcome judge(const fs::path& program) {
   std::set<std::uint32_t> beginnings;
   for (const auto& one : report->coroutines) beginnings.insert(one.declared.line);
   for (const auto& one : report->coroutines) {
-    // By order, since whether the lines are right is another test's matter.
+    // By order: another test checks the lines.
     const auto next = beginnings.upper_bound(one.declared.line);
     auto expected = wanted.upper_bound(one.declared.line);
     const auto end = next == beginnings.end() ? wanted.end() : wanted.lower_bound(*next);
@@ -141,7 +141,7 @@ TEST_P(liveness, nothing_that_is_used_later_is_called_dead) {
       100.0 * static_cast<double>(all.dead_kept_bytes) / static_cast<double>(std::max<std::size_t>(1, all.kept_bytes)));
   EXPECT_EQ(all.called_dead, 0U) << all.problems;
   if (!all.problems.empty()) fmt::print("{}", all.problems);
-  if (std::string_view(GetParam()).contains("-told-")) {
+  if (std::string_view(GetParam()).contains("-recorded-")) {
     EXPECT_LE(static_cast<double>(all.dead_kept_bytes), 0.05 * static_cast<double>(all.kept_bytes));
   }
   EXPECT_GE(all.awaits, 55U);
@@ -150,7 +150,7 @@ TEST_P(liveness, nothing_that_is_used_later_is_called_dead) {
 
 INSTANTIATE_TEST_SUITE_P(corpus, liveness,
                          ::testing::Values("live-clang-O0", "live-clang-O2", "live-clang-O3", "live-gcc-O0",
-                                           "live-gcc-O2", "live-told-O0", "live-told-O2", "live-told-O3"),
+                                           "live-gcc-O2", "live-recorded-O0", "live-recorded-O2", "live-recorded-O3"),
                          [](const auto& of) {
                            std::string name = of.param;
                            std::ranges::replace(name, '-', '_');

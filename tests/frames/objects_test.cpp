@@ -1,4 +1,4 @@
-// The same three coroutines, from every kind of file that can hold them.
+// The same three coroutines, from every kind of file that can contain them.
 
 #include "inspect/coroutine/read.hpp"
 #include "inspect/facts/chain.hpp"
@@ -172,7 +172,7 @@ TEST_F(damaged_objects, chains_go_down_to_the_leaf) {
   };
   EXPECT_GT(bytes("leaf"), 100U);
   EXPECT_EQ(ways.heaviest(index("leaf")), bytes("leaf"));
-  // A callee that was merged into its caller is part of its frame and no child any more.
+  // A callee that was merged into its caller is part of its frame, and no longer a child.
   EXPECT_GE(ways.heaviest(index("middle")), bytes("middle"));
   EXPECT_GE(ways.heaviest(index("top")), bytes("top"));
 }

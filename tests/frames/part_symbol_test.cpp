@@ -1,4 +1,4 @@
-// What symbols say about the functions that coroutines are split into.
+// The symbols of the functions that coroutines are split into.
 
 #include "inspect/coroutine/part_symbol.hpp"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What clang wrote with an older plugin is not taken from ccache's cache once the plugin has changed.
+# After the plugin has changed, ccache does not use what clang wrote with the older plugin.
 # Usage: plugin_cache.sh CMAKE CLANG CCACHE PLUGIN SOURCE_ROOT WORK
 set -euo pipefail
 cmake=$1 clang=$2 ccache=$3 plugin=$4 root=$5 work=$6
@@ -11,14 +11,14 @@ cp -- "$plugin" "$work/plugin.so"
 
 # build FOLDER
 build() {
-  "$cmake" -S "$root/tests/frames/told" -B "$work/$1" -G Ninja -DCMAKE_CXX_COMPILER="$clang" \
+  "$cmake" -S "$root/tests/frames/recorded" -B "$work/$1" -G Ninja -DCMAKE_CXX_COMPILER="$clang" \
     -DCMAKE_CXX_COMPILER_LAUNCHER="$ccache" -DTARE_FRAMES_PASS_CMAKE="$root/cmake/tare-frames-pass.cmake" \
     -DTARE_FRAMES_PASS="$work/plugin.so" -DSOURCE="$root/tests/frames/corpus/small.cpp" -DINCLUDE="$root/include" \
     >"$work/$1.log" 2>&1
   "$cmake" --build "$work/$1" >>"$work/$1.log" 2>&1
 }
 
-# How many of the compilations so far were taken from the cache.
+# The number of cache hits so far.
 hits() {
   "$ccache" --print-stats | awk '/^(direct|preprocessed)_cache_hit/ { hits += $2 } END { print hits + 0 }'
 }
@@ -29,7 +29,7 @@ before=$(hits)
 "$cmake" --build "$work/once" >/dev/null
 [[ $(hits) -gt $before ]] || { echo "plugin_cache.sh: the same plugin is not taken from the cache" >&2 && exit 1; }
 
-# A byte behind the end of an ELF file changes nothing but the file.
+# A byte after the end of an ELF file has no effect, but the file differs.
 printf 'x' >>"$work/plugin.so"
 "$cmake" --build "$work/once" --target clean >/dev/null
 before=$(hits)

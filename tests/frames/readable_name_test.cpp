@@ -1,4 +1,4 @@
-// Names as a person would write them.
+// Readable names of functions and types.
 
 #include "inspect/coroutine/readable_name.hpp"
 

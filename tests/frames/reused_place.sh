@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What is in the place of a variable before it is declared does not go under its name.
+# An object that is in a variable's place before its declaration is not shown under its name.
 # Usage: reused_place.sh COMMAND CLANG SOURCE WORK
 set -euo pipefail
 command=$1 clang=$2 source=$3 work=$4

@@ -76,7 +76,7 @@ task<> f(int n) try { co_await a(); } catch (...) {}
   EXPECT_THAT(await_lines(source, 8, "i"), ::testing::ElementsAre(8));
   EXPECT_THAT(await_lines(source, 9, "operator()"), ::testing::ElementsAre(10));
   EXPECT_THAT(await_lines(source, 13, "f"), ::testing::ElementsAre(13));
-  // No such name is declared there.
+  // No function with this name is declared there.
   EXPECT_THAT(await_lines(source, 5, "f"), ::testing::IsEmpty());
   EXPECT_THAT(await_lines(source, 3, "a"), ::testing::IsEmpty());
 }
@@ -99,7 +99,7 @@ task<> h() { run([] { co_await a(); },
   EXPECT_THAT(await_lines(source, 8, ""), ::testing::ElementsAre(8));
   EXPECT_THAT(await_lines(source, 8, "g"), ::testing::ElementsAre(8));
   EXPECT_THAT(await_lines(source, 9, ""), ::testing::ElementsAre(9));
-  // Several begin there, and they wait on different lines.
+  // Several coroutines begin there, and their awaits are on different lines.
   EXPECT_THAT(await_lines(source, 10, ""), ::testing::IsEmpty());
 }
 

@@ -1,4 +1,4 @@
-// What server_options::on_response is told, however a request ends.
+// What server_options::on_response is logged, however a request ends.
 
 #include "http/access_log.hpp"
 
@@ -56,22 +56,22 @@ TEST_P(http_access_log, tells_who_asked_for_what_and_what_was_sent) {
     co_await client.send(get("/discards?a=b") + get("/kept"));  // pipelined
     for (const char* target : {"/discards?a=b", "/kept"}) {
       const auto got = co_await client.read_response();
-      auto told = co_await seen.take(1);
-      EXPECT_EQ(told[0].method, "GET");
-      EXPECT_EQ(told[0].target, target);
-      EXPECT_EQ(told[0].peer, mine);
-      EXPECT_EQ(told[0].status, 200U);
-      EXPECT_EQ(told[0].bytes, got.head.size() + got.body.size());
-      EXPECT_GE(told[0].duration, 10ms);
-      EXPECT_LT(told[0].duration, 10s);
-      EXPECT_EQ(told[0].error, std::error_code());
-      EXPECT_EQ(told[0].thrown, "");
+      auto logged = co_await seen.take(1);
+      EXPECT_EQ(logged[0].method, "GET");
+      EXPECT_EQ(logged[0].target, target);
+      EXPECT_EQ(logged[0].peer, mine);
+      EXPECT_EQ(logged[0].status, 200U);
+      EXPECT_EQ(logged[0].bytes, got.head.size() + got.body.size());
+      EXPECT_GE(logged[0].duration, 10ms);
+      EXPECT_LT(logged[0].duration, 10s);
+      EXPECT_EQ(logged[0].error, std::error_code());
+      EXPECT_EQ(logged[0].thrown, "");
     }
     co_await client.send("HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n");
     const auto head = co_await client.read_response(true);
-    auto told = co_await seen.take(1);
-    EXPECT_EQ(told[0].method, "HEAD");
-    EXPECT_EQ(told[0].bytes, head.head.size());
+    auto logged = co_await seen.take(1);
+    EXPECT_EQ(logged[0].method, "HEAD");
+    EXPECT_EQ(logged[0].bytes, head.head.size());
   });
 }
 
@@ -90,9 +90,9 @@ TEST_P(http_access_log, counts_a_response_that_takes_many_writes) {
       auto client = co_await raw_client::connect(port);
       co_await client.send(get(target, "Connection: close\r\n"));
       const std::string got = co_await client.read_all();
-      auto told = co_await seen.take(1);
-      EXPECT_EQ(told[0].bytes, got.size()) << target;
-      EXPECT_EQ(told[0].error, std::error_code());
+      auto logged = co_await seen.take(1);
+      EXPECT_EQ(logged[0].bytes, got.size()) << target;
+      EXPECT_EQ(logged[0].error, std::error_code());
     }
   });
 }
@@ -123,13 +123,13 @@ TEST_P(http_access_log, has_what_the_server_refuses) {
       const std::string mine = client.stream().local()->to_string();
       co_await client.send(each.sent);
       const std::string got = co_await client.read_all();
-      auto told = co_await seen.take(1);
-      EXPECT_EQ(told[0].status, each.status);
-      EXPECT_EQ(told[0].method, each.method) << each.status;
-      EXPECT_EQ(told[0].target, each.target) << each.status;
-      EXPECT_EQ(told[0].peer, mine) << each.status;
-      EXPECT_EQ(told[0].bytes, got.size()) << each.status;
-      EXPECT_EQ(told[0].error, std::error_code()) << each.status;
+      auto logged = co_await seen.take(1);
+      EXPECT_EQ(logged[0].status, each.status);
+      EXPECT_EQ(logged[0].method, each.method) << each.status;
+      EXPECT_EQ(logged[0].target, each.target) << each.status;
+      EXPECT_EQ(logged[0].peer, mine) << each.status;
+      EXPECT_EQ(logged[0].bytes, got.size()) << each.status;
+      EXPECT_EQ(logged[0].error, std::error_code()) << each.status;
     }
     // Without a request, there is nothing to report.
     for (const char* sent : {"", "GET / HTTP/1.1\r\nHost: a\r\n"}) {
@@ -187,12 +187,12 @@ TEST_P(http_access_log, has_why_a_response_is_incomplete_or_missing) {
       auto client = co_await raw_client::connect(port);
       co_await client.send(get(each.target));
       const std::string got = co_await client.read_all();
-      auto told = co_await seen.take(1);
-      EXPECT_EQ(told[0].target, each.target);
-      EXPECT_EQ(told[0].status, each.status) << each.target;
-      EXPECT_EQ(told[0].error, each.error) << each.target << told[0].error.message();
-      EXPECT_EQ(told[0].thrown, each.thrown) << each.target;
-      EXPECT_EQ(told[0].bytes, got.size()) << each.target;
+      auto logged = co_await seen.take(1);
+      EXPECT_EQ(logged[0].target, each.target);
+      EXPECT_EQ(logged[0].status, each.status) << each.target;
+      EXPECT_EQ(logged[0].error, each.error) << each.target << logged[0].error.message();
+      EXPECT_EQ(logged[0].thrown, each.thrown) << each.target;
+      EXPECT_EQ(logged[0].bytes, got.size()) << each.target;
     }
   });
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "exceptions are in the log instead";
@@ -240,9 +240,9 @@ TEST_P(http_access_log, has_requests_that_a_drain_ends) {
     while (serving.active_requests() == 0) co_await tare::sleep_for(1ms);
     serving.stop();
     EXPECT_THAT(co_await client.read_all(), StartsWith("HTTP/1.1 503 "));
-    auto told = co_await seen.take(1);
-    EXPECT_EQ(told[0].status, 503U);
-    EXPECT_EQ(told[0].error, std::error_code());
+    auto logged = co_await seen.take(1);
+    EXPECT_EQ(logged[0].status, 503U);
+    EXPECT_EQ(logged[0].error, std::error_code());
   });
 }
 
@@ -281,15 +281,15 @@ TEST_P(http_access_log, has_lasting_connections_at_their_end) {
       const std::string mine = client.stream().local()->to_string();
       co_await client.send(each.sent);
       const std::string head = co_await client.read_through("\r\n\r\n");
-      auto told = co_await seen.take(1);
-      EXPECT_EQ(told[0].method, "GET");
-      EXPECT_THAT(each.sent, HasSubstr("GET " + told[0].target + " "));
-      EXPECT_EQ(told[0].peer, mine) << each.sent;
-      EXPECT_EQ(told[0].status, each.status) << each.sent;
-      EXPECT_EQ(told[0].error, each.error) << each.sent;
-      EXPECT_EQ(told[0].thrown, each.thrown) << each.sent;
-      EXPECT_TRUE(each.status == 400 || told[0].bytes == head.size()) << each.sent;
-      EXPECT_TRUE(told[0].target != "/returns" || each.status == 400 || told[0].duration >= 50ms) << each.sent;
+      auto logged = co_await seen.take(1);
+      EXPECT_EQ(logged[0].method, "GET");
+      EXPECT_THAT(each.sent, HasSubstr("GET " + logged[0].target + " "));
+      EXPECT_EQ(logged[0].peer, mine) << each.sent;
+      EXPECT_EQ(logged[0].status, each.status) << each.sent;
+      EXPECT_EQ(logged[0].error, each.error) << each.sent;
+      EXPECT_EQ(logged[0].thrown, each.thrown) << each.sent;
+      EXPECT_TRUE(each.status == 400 || logged[0].bytes == head.size()) << each.sent;
+      EXPECT_TRUE(logged[0].target != "/returns" || each.status == 400 || logged[0].duration >= 50ms) << each.sent;
     }
     for (const bool leaves : {true, false}) {  // otherwise the server stops
       auto client = co_await raw_client::connect(port);
@@ -299,11 +299,11 @@ TEST_P(http_access_log, has_lasting_connections_at_their_end) {
       EXPECT_EQ(seen.entries.size(), 0U) << "it has not ended";
       if (leaves) client.stream().close();
       if (!leaves) serving.stop();
-      auto told = co_await seen.take(1);
-      EXPECT_EQ(told[0].status, 200U);
-      EXPECT_EQ(told[0].target, "/events");
-      EXPECT_EQ(told[0].error, std::error_code());
-      EXPECT_EQ(told[0].thrown, "");
+      auto logged = co_await seen.take(1);
+      EXPECT_EQ(logged[0].status, 200U);
+      EXPECT_EQ(logged[0].target, "/events");
+      EXPECT_EQ(logged[0].error, std::error_code());
+      EXPECT_EQ(logged[0].thrown, "");
     }
   });
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
@@ -364,18 +364,18 @@ TEST(http_access_log_memory, has_requests_for_which_there_was_no_room) {
       {
         const auto all = fill();
         EXPECT_EQ((co_await client.ask(get("/a"))).status, 503U);
-        auto told = co_await seen.take(1);
-        EXPECT_EQ(told[0].target, "/a");
-        EXPECT_EQ(told[0].status, 503U);
-        EXPECT_EQ(told[0].error, std::error_code());
+        auto logged = co_await seen.take(1);
+        EXPECT_EQ(logged[0].target, "/a");
+        EXPECT_EQ(logged[0].status, 503U);
+        EXPECT_EQ(logged[0].error, std::error_code());
         // The connection of a test accepts nothing at once, so it gets no response.
         const tare::http::test::request asked{.target = "/b"};
         const auto refused = co_await tare::http::test::call(tare::test::echo, asked, seen.options());
         EXPECT_EQ(refused.status, 0U);
-        told = co_await seen.take(1);
-        EXPECT_EQ(told[0].target, "/b");
-        EXPECT_EQ(told[0].status, 0U);
-        EXPECT_EQ(told[0].error, std::errc::not_enough_memory);
+        logged = co_await seen.take(1);
+        EXPECT_EQ(logged[0].target, "/b");
+        EXPECT_EQ(logged[0].status, 0U);
+        EXPECT_EQ(logged[0].error, std::errc::not_enough_memory);
       }
       EXPECT_EQ((co_await client.ask(get("/c"))).status, 200U);
       EXPECT_EQ((co_await seen.take(1))[0].target, "/c");

@@ -113,7 +113,7 @@ TEST_P(http_serve, serves_on_every_shard_until_a_signal) {
 
 TEST_P(http_serve, serves_on_for_a_while_and_tells_load_balancers) {
   for (const bool with_second_signal : {false, true}) {
-    bool told = false;
+    bool notified = false;
     bool healthy = false;
     serve_options options;
     options.health_path = "/healthz";
@@ -122,16 +122,16 @@ TEST_P(http_serve, serves_on_for_a_while_and_tells_load_balancers) {
       co_return healthy;
     };
     options.grace = with_second_signal ? std::chrono::nanoseconds(1h) : 500ms;
-    options.on_stopping = [&] { told = true; };
+    options.on_stopping = [&] { notified = true; };
     const auto ended = serve(say_shard, std::move(options), [&](std::uint16_t port) -> task<> {
       std::string got = co_await ask(port, "/healthz");
       EXPECT_THAT(got, StartsWith("HTTP/1.1 503 "));
       healthy = true;
       got = co_await ask(port, "/healthz");
       EXPECT_THAT(got, StartsWith("HTTP/1.1 200 "));
-      EXPECT_FALSE(told);
+      EXPECT_FALSE(notified);
       ::raise(SIGINT);
-      for (int i = 0; i < 1000 && !told; ++i) co_await tare::sleep_for(1ms);
+      for (int i = 0; i < 1000 && !notified; ++i) co_await tare::sleep_for(1ms);
       got = co_await ask(port, "/healthz");
       EXPECT_THAT(got, StartsWith("HTTP/1.1 503 "));
       got = co_await ask(port, "/healthz?verbose");
@@ -141,7 +141,7 @@ TEST_P(http_serve, serves_on_for_a_while_and_tells_load_balancers) {
       if (with_second_signal) ::raise(SIGTERM);
     });
     EXPECT_TRUE(ended);
-    EXPECT_TRUE(told);
+    EXPECT_TRUE(notified);
   }
 }
 

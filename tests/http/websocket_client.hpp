@@ -16,8 +16,9 @@
 namespace tare::test {
 
 /// Nothing if the server refuses, or closes the connection.
-inline task<std::optional<raw_client>> try_open_websocket(std::uint16_t port, std::string_view path = "/") {
-  const std::string asks = handshake_for(path);
+inline task<std::optional<raw_client>> try_open_websocket(std::uint16_t port, std::string_view path = "/",
+                                                          std::string_view more_fields = {}) {
+  const std::string asks = handshake_for(path, more_fields);
   std::optional<raw_client> client;
   client.emplace(co_await raw_client::connect(port));
   const auto sent = co_await client->stream().write(std::as_bytes(std::span(asks)));
@@ -27,8 +28,9 @@ inline task<std::optional<raw_client>> try_open_websocket(std::uint16_t port, st
 }
 
 /// At a server that has room.
-inline task<raw_client> open_websocket(std::uint16_t port, std::string_view path = "/") {
-  auto client = co_await try_open_websocket(port, path);
+inline task<raw_client> open_websocket(std::uint16_t port, std::string_view path = "/",
+                                       std::string_view more_fields = {}) {
+  auto client = co_await try_open_websocket(port, path, more_fields);
   if (!client) throw std::runtime_error("the server refuses the handshake");
   co_return std::move(*client);
 }

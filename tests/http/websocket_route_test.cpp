@@ -2,6 +2,7 @@
 
 #include "http/echo_socket.hpp"
 #include "http/loopback.hpp"
+#include "http/websocket_client.hpp"
 #include "http/websocket_frames.hpp"
 
 #include <gmock/gmock.h>
@@ -28,20 +29,12 @@ using tare::test::close_payload;
 using tare::test::echoing;
 using tare::test::handshake_for;
 using tare::test::masked_frame;
+using tare::test::open_websocket;
 using tare::test::raw_client;
 using tare::test::server_close;
 using tare::test::server_frame;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-task<raw_client> open(std::uint16_t port, std::string_view path = "/echo", std::string_view more = {}) {
-  auto client = co_await raw_client::connect(port);
-  const std::string asks = handshake_for(path, more);
-  co_await client.send(asks);
-  const std::string head = co_await client.read_through("\r\n\r\n");
-  EXPECT_THAT(head, StartsWith("HTTP/1.1 101 Switching Protocols\r\n"));
-  co_return client;
-}
 
 class websocket_route : public tare::test::http_test {};
 
@@ -81,7 +74,7 @@ TEST_P(websocket_route, gives_the_handler_the_request_until_it_discards_it) {
     (void)co_await socket.receive();
   });
   with_server(routes, {}, [&](server& /*serving*/, std::uint16_t port) -> task<> {
-    auto client = co_await open(port, "/rooms/a%20b?q=1", "X-A: b\r\n");
+    auto client = co_await open_websocket(port, "/rooms/a%20b?q=1", "X-A: b\r\n");
     EXPECT_EQ(co_await client.read_bytes(7), server_frame(0x81, "ready"));
     EXPECT_EQ(seen, "a b 1 b a /rooms/a%20b?q=1");
   });
@@ -162,7 +155,7 @@ TEST_P(websocket_route, understands_frames_cut_at_every_byte) {
                                server_frame(0x82, std::string(300, 'b')) + server_frame(0x81, "") + server_close(1000);
   with_server(echoing(), {}, [&](server& serving, std::uint16_t port) -> task<> {
     for (std::size_t at = 0; at <= sent.size(); at += at < 60 || at + 20 > sent.size() ? 1 : 7) {
-      auto client = co_await open(port);
+      auto client = co_await open_websocket(port, "/echo");
       co_await client.send(std::string_view(sent).substr(0, at));
       co_await tare::sleep_for(1ms);
       co_await client.send(std::string_view(sent).substr(at));
@@ -230,7 +223,7 @@ TEST_P(websocket_route, closes_with_the_right_code_for_liars) {
     for (const liar& each : liars) {
       for (const bool at_once : {true, false}) {
         error.clear();
-        auto client = co_await open(port);
+        auto client = co_await open_websocket(port, "/echo");
         if (at_once) {
           co_await client.send(each.frames);
         } else {
@@ -271,15 +264,15 @@ TEST_P(websocket_route, ends_as_its_handler_does) {
     EXPECT_EQ(socket.peer_code(), 4321U);
   });
   with_server(routes, options, [&](server& /*serving*/, std::uint16_t port) -> task<> {
-    auto returned = co_await open(port, "/returns");
+    auto returned = co_await open_websocket(port, "/returns");
     EXPECT_EQ(co_await returned.read_all(), server_close(1000));
-    auto thrown = co_await open(port, "/throws");
+    auto thrown = co_await open_websocket(port, "/throws");
     EXPECT_EQ(co_await thrown.read_all(), server_frame(0x81, "a") + server_close(1011));
-    auto early = co_await open(port, "/throws-at-once");
+    auto early = co_await open_websocket(port, "/throws-at-once");
     EXPECT_EQ(co_await early.read_all(), server_close(1011));
     const std::vector<std::string> expected{"lost", "at once"};
     EXPECT_EQ(errors, expected);
-    auto closed = co_await open(port, "/closes");
+    auto closed = co_await open_websocket(port, "/closes");
     EXPECT_EQ(co_await closed.read_bytes(10), server_frame(0x88, close_payload(4321) + "enough"));
     const std::string bye = masked_frame(0x88, close_payload(4321));
     co_await closed.send(bye);
@@ -289,8 +282,8 @@ TEST_P(websocket_route, ends_as_its_handler_does) {
 
 TEST_P(websocket_route, is_closed_at_once_when_the_server_drains) {
   with_server(echoing(), {.drain_timeout = 10s}, [](server& serving, std::uint16_t port) -> task<> {
-    auto idle = co_await open(port);
-    auto busy = co_await open(port);
+    auto idle = co_await open_websocket(port, "/echo");
+    auto busy = co_await open_websocket(port, "/echo");
     const std::string part = masked_frame(0x01, "part");
     co_await busy.send(part);
     co_await tare::sleep_for(20ms);
@@ -314,20 +307,20 @@ TEST_P(websocket_route, ends_when_the_peer_has_gone) {
       while (errors.size() < count || serving.lasting_connections() != 0) co_await tare::sleep_for(1ms);
     };
     {
-      auto client = co_await open(port, "/");
+      auto client = co_await open_websocket(port);
       (void)client.stream().shutdown_write();
       co_await wait(1);
     }
     EXPECT_EQ(errors.back(), errc::truncated);
     {
-      auto client = co_await open(port, "/");
+      auto client = co_await open_websocket(port);
       co_await client.send(std::string_view(masked_frame(0x81, "cut")).substr(0, 4));
       client.stream().close();
     }
     co_await wait(2);
     EXPECT_EQ(errors.back(), errc::truncated);
     {
-      auto client = co_await open(port, "/");
+      auto client = co_await open_websocket(port);
       constexpr linger reset{.l_onoff = 1, .l_linger = 0};
       (void)::setsockopt(client.stream().native_handle(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
       client.stream().close();
@@ -355,8 +348,8 @@ TEST_P(websocket_route, finds_a_peer_that_has_vanished) {
       },
       options);
   with_server(routes, {}, [&](server& serving, std::uint16_t port) -> task<> {
-    auto alive = co_await open(port, "/");
-    auto vanished = co_await open(port, "/");
+    auto alive = co_await open_websocket(port);
+    auto vanished = co_await open_websocket(port);
     EXPECT_EQ(serving.lasting_connections(), 2U);
     for (int i = 0; i < 4; ++i) {
       EXPECT_EQ(co_await alive.read_bytes(2), server_frame(0x89, ""));

@@ -1,7 +1,7 @@
 #pragma once
 
-// A WebSocket's server that follows a script: it shakes hands as told, sends given bytes, and records what the client
-// sends.
+// A WebSocket's server that follows a script: it shakes hands as the script says, sends given bytes, and records what
+// the client sends.
 
 #include "http/scripted_server.hpp"
 #include "http/websocket/frame.hpp"

@@ -110,7 +110,7 @@ TEST(snapshot_file_test, names_that_are_no_utf8_are_written_all_the_same) {
   EXPECT_EQ(read->sites[0].function, "caf\xef\xbf\xbd()");
 }
 
-TEST(snapshot_file_test, other_files_are_told_from_snapshots) {
+TEST(snapshot_file_test, other_files_are_not_taken_for_snapshots) {
   EXPECT_THAT(complaint(""), HasSubstr("file.json: parse error"));
   EXPECT_THAT(complaint("\xff\xfe"), HasSubstr("file.json: parse error"));
   EXPECT_THAT(complaint("[]"), HasSubstr("file.json: it holds no snapshot"));

@@ -50,7 +50,7 @@ TEST(waiters_test, says_for_how_many_no_coroutine_waits) {
   EXPECT_THAT(ways(waiters_for(with_stacks(1, {}), 0)), testing::ElementsAre());
 }
 
-TEST(waiters_test, stops_where_it_is_told) {
+TEST(waiters_test, stops_at_the_limit) {
   live_snapshot deep = with_stacks(1, {node(0, root, 1)});
   for (std::uint32_t i = 1; i < 1'000; ++i) deep.stacks.push_back(node(0, i - 1, 1));
   EXPECT_THAT(ways(waiters_for(deep, 0, 3)),

@@ -128,7 +128,7 @@ enum class stage : std::uint8_t {
   armed,         ///< the kernel has the request, but nothing has happened
   on_its_way,    ///< something has happened, but the kernel has not reported it yet
   peer_gone,     ///< the same for the end
-  told,          ///< the kernel has reported it, but the poller has not read the report yet
+  reported,      ///< the kernel has reported it, but the poller has not read the report yet
   queued,        ///< the waiting task is about to be resumed
   resumed,       ///< the waiting task has been resumed
   given_up,      ///< the waiting task has been cancelled
@@ -153,7 +153,7 @@ task<> bring_to(stage wanted, parked& one, helper& elsewhere, tare::scope& reade
     case stage::peer_gone:
       elsewhere.run([&] { ::shutdown(one.here.native_handle(), SHUT_RD); });
       break;
-    case stage::told:
+    case stage::reported:
       elsewhere.run([&] { one.there.send_byte(); });
       (void)::syscall(SYS_getppid);
       break;

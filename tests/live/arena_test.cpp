@@ -80,7 +80,7 @@ TEST_F(live_arena, finds_who_waits) {
   EXPECT_EQ(found.frames[1].waiter, found.frames[0].address);
 }
 
-TEST_F(live_arena, of_another_version_is_told) {
+TEST_F(live_arena, of_another_version_is_reported) {
   std::vector<std::string> notes;
   abi_.version = 99;
   EXPECT_FALSE(arena::open(memory_, abi_, notes));

@@ -39,9 +39,9 @@ class await_table : public testing::TestWithParam<std::string> {
   void strip() { run({"strip", copy_}); }
 
   /// What the program reports about itself for one kind of frame: "visitor:29".
-  static counts told(const program& by, const std::string& kind) {
+  static counts announced(const program& by, const std::string& kind) {
     counts all;
-    for (const auto& [name, count] : by.told) {
+    for (const auto& [name, count] : by.announced) {
       if (name.starts_with(kind + "/")) all[name.substr(kind.size() + 1)] = count;
     }
     return all;
@@ -68,13 +68,13 @@ class await_table : public testing::TestWithParam<std::string> {
   }
 
   /// With a table that cannot be used: the program says why, and knows no line.
-  void expect_told(const std::string& why) {
+  void expect_note(const std::string& why) {
     add_table();
     const auto program = start({copy_, "10"});
-    EXPECT_THAT(told(program, "seen"), testing::IsEmpty());
+    EXPECT_THAT(announced(program, "seen"), testing::IsEmpty());
     std::string note = copy_ + ": its await table is not used: " + why;
     std::ranges::replace(note, ' ', '_');
-    EXPECT_EQ(told(program, "note"), (counts{{note, 1}}));
+    EXPECT_EQ(announced(program, "note"), (counts{{note, 1}}));
   }
 
   support::temporary_folder folder_;
@@ -85,10 +85,10 @@ class await_table : public testing::TestWithParam<std::string> {
 TEST_P(await_table, tells_a_process_what_it_is) {
   add_table();
   const auto program = start({copy_, "100"});
-  const auto truth = told(program, "true");
+  const auto truth = announced(program, "true");
   ASSERT_EQ(truth.size(), 6U);
-  EXPECT_EQ(told(program, "seen"), truth);
-  EXPECT_THAT(told(program, "note"), testing::IsEmpty());
+  EXPECT_EQ(announced(program, "seen"), truth);
+  EXPECT_THAT(announced(program, "note"), testing::IsEmpty());
   std::vector<std::string> notes;
   EXPECT_EQ(seen_from_outside(program, notes), truth);
 }
@@ -97,9 +97,9 @@ TEST_P(await_table, is_enough_for_a_program_that_is_stripped) {
   add_table();
   strip();
   const auto program = start({copy_, "100"});
-  const auto truth = told(program, "true");
-  EXPECT_EQ(told(program, "seen"), truth);
-  EXPECT_THAT(told(program, "note"), testing::IsEmpty());
+  const auto truth = announced(program, "true");
+  EXPECT_EQ(announced(program, "seen"), truth);
+  EXPECT_THAT(announced(program, "note"), testing::IsEmpty());
   std::vector<std::string> notes;
   EXPECT_EQ(seen_from_outside(program, notes), truth);
   EXPECT_THAT(notes, testing::Not(testing::Contains(
@@ -108,33 +108,33 @@ TEST_P(await_table, is_enough_for_a_program_that_is_stripped) {
 
 TEST_P(await_table, that_is_not_there_is_missed_once) {
   const auto program = start({copy_, "10"});
-  EXPECT_THAT(told(program, "seen"), testing::IsEmpty());
-  const auto notes = told(program, "note");
+  EXPECT_THAT(announced(program, "seen"), testing::IsEmpty());
+  const auto notes = announced(program, "note");
   ASSERT_EQ(notes.size(), 1U);
   EXPECT_THAT(notes.begin()->first, testing::StartsWith(copy_ + ":_no_await_table,"));
 }
 
-TEST_P(await_table, that_is_damaged_is_told) {
+TEST_P(await_table, that_is_damaged_is_reported) {
   std::string text = table();
   text.resize(text.size() / 2);
   text.resize(text.rfind('\n') + 1);
   write_table(text);
-  expect_told("it is truncated");
+  expect_note("it is truncated");
 }
 
-TEST_P(await_table, of_a_later_version_is_told) {
+TEST_P(await_table, of_a_later_version_is_reported) {
   std::string text = table();
   text.replace(0, text.find('\n'), "tare awaits 2");
   write_table(text);
-  expect_told("it is of version 2, but only version 1 is supported");
+  expect_note("it is of version 2, but only version 1 is supported");
 }
 
-TEST_P(await_table, of_another_build_is_told_inside_and_outside) {
+TEST_P(await_table, of_another_build_is_reported_inside_and_outside) {
   std::string text = table();
   const auto at = text.find("build ") + 6;
   text[at] = text[at] == '0' ? '1' : '0';
   write_table(text);
-  expect_told("it was made for another build");
+  expect_note("it was made for another build");
   strip();
   const auto program = start({copy_, "10"});
   std::vector<std::string> notes;
@@ -142,9 +142,9 @@ TEST_P(await_table, of_another_build_is_told_inside_and_outside) {
   EXPECT_THAT(notes, testing::Contains(HasSubstr("its await table is not used: it was made for another build")));
 }
 
-TEST_P(await_table, of_nothing_is_told) {
+TEST_P(await_table, that_is_empty_is_reported) {
   write_table("");
-  expect_told("it is not an await table");
+  expect_note("it is not an await table");
 }
 
 INSTANTIATE_TEST_SUITE_P(compilers, await_table, testing::Values("clang", "gcc"));

@@ -31,7 +31,7 @@ class live_core : public testing::Test {
   /// Starts a program, lets it dump core, and returns the file.
   std::filesystem::path dump(const std::string& name) {
     auto program = start({"sh", "-c", "ulimit -c unlimited && exec " + target(name) + " 4000"}, folder_.path());
-    told_ = program.told;
+    announced_ = program.announced;
     ::kill(program.running.pid(), SIGABRT);
     return wait_for_core(program);
   }
@@ -48,7 +48,7 @@ class live_core : public testing::Test {
   }
 
   support::temporary_folder folder_;
-  counts told_;
+  counts announced_;
 };
 
 TEST_F(live_core, counts_as_the_running_process_does) {
@@ -57,7 +57,7 @@ TEST_F(live_core, counts_as_the_running_process_does) {
   ASSERT_TRUE(target_of_core) << target_of_core.error().message;
   const auto snapshot = target_of_core->snapshot();
   ASSERT_TRUE(snapshot) << snapshot.error().message;
-  EXPECT_EQ(seen(*snapshot, told_), told_);
+  EXPECT_EQ(seen(*snapshot, announced_), announced_);
   EXPECT_EQ(snapshot->uncertain, 0U);
   EXPECT_EQ(snapshot->command, target("hand_written-clang-O2"));
 }
@@ -89,7 +89,7 @@ TEST_F(live_core, needs_no_code_in_the_file) {
   ASSERT_TRUE(target_of_core) << target_of_core.error().message;
   const auto snapshot = target_of_core->snapshot();
   ASSERT_TRUE(snapshot) << snapshot.error().message;
-  EXPECT_EQ(seen(*snapshot, told_), told_);
+  EXPECT_EQ(seen(*snapshot, announced_), announced_);
   EXPECT_EQ(snapshot->command, target("hand_written-clang-O2"));
 }
 
@@ -110,7 +110,7 @@ TEST_F(live_core, says_that_its_program_is_elsewhere) {
     EXPECT_EQ(snapshot->command, "moved");
     auto named = live_target::of_core(core, folder_ / "elsewhere");
     ASSERT_TRUE(named) << named.error().message;
-    EXPECT_EQ(seen(*named->snapshot(), program.told), program.told);
+    EXPECT_EQ(seen(*named->snapshot(), program.announced), program.announced);
   }
 }
 
@@ -122,7 +122,7 @@ TEST_F(live_core, takes_the_program_from_elsewhere) {
   ASSERT_TRUE(named) << named.error().message;
   const auto snapshot = named->snapshot();
   ASSERT_TRUE(snapshot) << snapshot.error().message;
-  EXPECT_EQ(seen(*snapshot, told_), told_);
+  EXPECT_EQ(seen(*snapshot, announced_), announced_);
   EXPECT_EQ(snapshot->command, copy);
 
   const auto other = live_target::of_core(core, target("hand_written-clang-O2"));

@@ -34,9 +34,10 @@ class live_counts : public testing::TestWithParam<std::string> {
  protected:
   [[nodiscard]] bool is(std::string_view what) const { return GetParam().contains("/" + std::string(what) + "-"); }
   /// Frames of the library itself, in addition to those that the program lists.
-  [[nodiscard]] std::uint64_t of_library(const counts& told) const {
-    if (is("asio")) return 2 * told.at("root");  // the spawned entry point, and the operation that the timer is given
-    return is("ours") ? 1 : 0;                   // the task that keeps the outcome for run()
+  [[nodiscard]] std::uint64_t of_library(const counts& announced) const {
+    if (is("asio"))
+      return 2 * announced.at("root");  // the spawned entry point, and the operation that the timer is given
+    return is("ours") ? 1 : 0;          // the task that keeps the outcome for run()
   }
 };
 
@@ -46,9 +47,9 @@ TEST_P(live_counts, are_what_the_program_knows) {
   ASSERT_TRUE(target) << target.error().message;
   const auto snapshot = target->snapshot();
   ASSERT_TRUE(snapshot) << snapshot.error().message;
-  auto expected = program.told;
-  if (const auto own = of_library(program.told); own != 0) expected[""] = own;
-  EXPECT_EQ(seen(*snapshot, program.told), expected);
+  auto expected = program.announced;
+  if (const auto own = of_library(program.announced); own != 0) expected[""] = own;
+  EXPECT_EQ(seen(*snapshot, program.announced), expected);
   EXPECT_EQ(snapshot->uncertain, 0U);
   EXPECT_GT(snapshot->rss_bytes, snapshot->frame_bytes);
   // The parts add up to the resident memory that the kernel reports.
@@ -84,7 +85,7 @@ TEST_P(live_counts, are_what_the_program_knows) {
   const auto stopped = paused->snapshot();
   ASSERT_TRUE(stopped) << stopped.error().message;
   EXPECT_GT(stopped->paused_seconds, 0);
-  EXPECT_EQ(seen(*stopped, program.told), expected);
+  EXPECT_EQ(seen(*stopped, program.announced), expected);
 }
 
 TEST_P(live_counts, add_up_along_the_ways_from_the_roots) {
@@ -108,14 +109,14 @@ TEST_P(live_counts, add_up_along_the_ways_from_the_roots) {
     }
     return sum;
   };
-  EXPECT_EQ(count("root"), program.told.at("root"));
-  EXPECT_EQ(count("root/middle"), program.told.at("middle"));
-  EXPECT_EQ(count("root/middle/leaf"), program.told.at("leaf"));
+  EXPECT_EQ(count("root"), program.announced.at("root"));
+  EXPECT_EQ(count("root/middle"), program.announced.at("middle"));
+  EXPECT_EQ(count("root/middle/leaf"), program.announced.at("leaf"));
   if (is("ours")) {
     // A scope's tasks are below the owner of the scope, also those on another shard; so are the branches of when_any.
-    EXPECT_EQ(count("sleeper") + count("first_of_two/sleeper"), program.told.at("sleeper"));
-    EXPECT_EQ(count("first_of_two/sleeper"), 2 * program.told.at("first_of_two"));
-    EXPECT_EQ(count("locked"), program.told.at("locked"));
+    EXPECT_EQ(count("sleeper") + count("first_of_two/sleeper"), program.announced.at("sleeper"));
+    EXPECT_EQ(count("first_of_two/sleeper"), 2 * program.announced.at("first_of_two"));
+    EXPECT_EQ(count("locked"), program.announced.at("locked"));
   }
   std::uint64_t frames = 0;
   std::uint64_t bytes = 0;

@@ -54,7 +54,7 @@ TEST_P(live_placed, behind_a_header_is_certain_and_weighs_what_malloc_gave) {
     found["bytes" + kind.substr(kind.find('<'))] += site.total_bytes;
     EXPECT_EQ(site.uncertain, 0U) << site.function;
   }
-  for (const auto& [kind, number] : program.told) {
+  for (const auto& [kind, number] : program.announced) {
     if (kind.starts_with("pool")) continue;
     EXPECT_EQ(found[kind], number) << kind;
   }
@@ -64,7 +64,7 @@ TEST_P(live_placed, in_a_pool_is_left_out_of_small_blocks_and_of_large_ones_alik
   const auto program = start({target("placed-" + GetParam())});
   const auto without = look(program, false);
   for (const auto& site : without.sites) EXPECT_FALSE(site.function.contains("pool")) << site.function << site.count;
-  const auto of_pools = program.told.at("pool<20000>,55>") + program.told.at("pool<300000>,56>");
+  const auto of_pools = program.announced.at("pool<20000>,55>") + program.announced.at("pool<300000>,56>");
   EXPECT_GE(without.left_out, of_pools);
   const auto with = look(program, true);
   counts found;
@@ -73,8 +73,8 @@ TEST_P(live_placed, in_a_pool_is_left_out_of_small_blocks_and_of_large_ones_alik
     found[kind_of(site.function)] += site.count;
     EXPECT_EQ(site.uncertain, site.count) << site.function;
   }
-  EXPECT_EQ(found["held<pool<20000>,55>"], program.told.at("pool<20000>,55>"));
-  EXPECT_EQ(found["held<pool<300000>,56>"], program.told.at("pool<300000>,56>"));
+  EXPECT_EQ(found["held<pool<20000>,55>"], program.announced.at("pool<20000>,55>"));
+  EXPECT_EQ(found["held<pool<300000>,56>"], program.announced.at("pool<300000>,56>"));
 }
 
 INSTANTIATE_TEST_SUITE_P(targets, live_placed, testing::Values("clang-O0", "clang-O2", "gcc-O0", "gcc-O2"),

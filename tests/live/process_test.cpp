@@ -69,7 +69,7 @@ TEST(live_process, goes_on_before_all_is_read_if_it_may_stand_still_for_a_moment
   const auto snapshot = running->snapshot();
   ASSERT_TRUE(snapshot) << snapshot.error().message;
   EXPECT_THAT(snapshot->notes, testing::Contains(HasSubstr("continued before all was read")));
-  EXPECT_EQ(seen(*snapshot, program.told), program.told);
+  EXPECT_EQ(seen(*snapshot, program.announced), program.announced);
 }
 
 TEST(live_process, that_ends_meanwhile_is_an_error) {
@@ -117,7 +117,7 @@ TEST(live_process, is_read_by_the_program_that_it_runs_and_not_by_what_stands_in
   ASSERT_TRUE(running) << running.error().message;
   const auto snapshot = running->snapshot();
   ASSERT_TRUE(snapshot) << snapshot.error().message;
-  EXPECT_EQ(seen(*snapshot, program.told), program.told);
+  EXPECT_EQ(seen(*snapshot, program.announced), program.announced);
 }
 
 TEST(live_process, without_debug_information_is_known_by_its_symbols) {
@@ -136,9 +136,9 @@ TEST(live_process, without_debug_information_is_known_by_its_symbols) {
   ASSERT_TRUE(snapshot) << snapshot.error().message;
   EXPECT_THAT(snapshot->notes, testing::Contains(HasSubstr("no debug information")));
   // Frames inside others cannot be recognized without sizes; all others are found.
-  const auto found = seen(*snapshot, program.told);
+  const auto found = seen(*snapshot, program.announced);
   for (const std::string name : {"root", "unstarted", "finished", "big", "large"}) {
-    EXPECT_EQ(found.contains(name) ? found.at(name) : 0, program.told.at(name)) << name;
+    EXPECT_EQ(found.contains(name) ? found.at(name) : 0, program.announced.at(name)) << name;
   }
 }
 

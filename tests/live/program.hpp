@@ -23,7 +23,7 @@ using counts = std::map<std::string, std::uint64_t>;
 
 struct program {
   tare::measure::process running;
-  counts told;
+  counts announced;
 };
 
 /// Generous: it only expires when a test fails.
@@ -38,12 +38,12 @@ inline program start(std::vector<std::string> words, const std::filesystem::path
     return text.contains("READY\n");
   });
   if (!heard || !heard->enough) throw std::runtime_error("it did not get ready: " + text);
-  program begun{.running = std::move(*running), .told = {}};
+  program begun{.running = std::move(*running), .announced = {}};
   std::istringstream lines(text);
   for (std::uint64_t count = 0; lines >> count;) {
     std::string function;
     lines >> function;
-    begun.told[function] = count;
+    begun.announced[function] = count;
   }
   return begun;
 }
@@ -56,11 +56,11 @@ inline std::string bare_name(const std::string& function) {
 }
 
 /// The counts of the functions that the program lists; all others, which belong to its library, are under "".
-inline counts seen(const tare::inspect::live_snapshot& snapshot, const counts& told) {
+inline counts seen(const tare::inspect::live_snapshot& snapshot, const counts& announced) {
   counts all;
   for (const auto& site : snapshot.sites) {
     const auto name = bare_name(site.function);
-    all[told.contains(name) ? name : std::string()] += site.count;
+    all[announced.contains(name) ? name : std::string()] += site.count;
   }
   return all;
 }

@@ -40,7 +40,7 @@ class live_rust : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(live_rust, boxed_futures_are_what_the_program_knows) {
-  EXPECT_EQ(seen(snapshot_, program_->told), program_->told);
+  EXPECT_EQ(seen(snapshot_, program_->announced), program_->announced);
   EXPECT_EQ(snapshot_.uncertain, 0U);
   EXPECT_THAT(snapshot_.notes, testing::Contains(HasSubstr("experiment")));
   EXPECT_THAT(snapshot_.notes, testing::Contains(HasSubstr("1000 boxed futures have returned or panicked")));
@@ -64,8 +64,8 @@ TEST_P(live_rust, they_are_at_their_awaits) {
 
 TEST_P(live_rust, a_future_waits_for_the_box_that_it_awaits) {
   const auto found = ways(snapshot_);
-  EXPECT_EQ(found.at("outer"), program_->told.at("outer"));
-  EXPECT_EQ(found.at("outer/leaf"), program_->told.at("leaf"));
+  EXPECT_EQ(found.at("outer"), program_->announced.at("outer"));
+  EXPECT_EQ(found.at("outer/leaf"), program_->announced.at("leaf"));
   EXPECT_FALSE(found.contains("leaf"));
 }
 

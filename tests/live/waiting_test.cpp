@@ -17,7 +17,7 @@ TEST_P(live_waiting, is_seen_in_each_promise) {
   const auto file = target("waiting-" + GetParam());
   if (!std::filesystem::exists(file)) GTEST_SKIP() << "that program was not built";
   const auto program = start({file});
-  const auto n = program.told.at("each");
+  const auto n = program.announced.at("each");
   auto running = live_target::of_process(program.running.pid(), {.stacks = true});
   ASSERT_TRUE(running) << running.error().message;
   const auto snapshot = running->snapshot();

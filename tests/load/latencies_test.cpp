@@ -30,9 +30,9 @@ TEST(latencies, are_as_exact_as_they_claim_at_every_magnitude) {
   for (const double share : {0.0, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999, 1.0}) {
     const auto rank = static_cast<std::size_t>(std::max(1.0, std::ceil(share * static_cast<double>(values.size()))));
     const auto exact = static_cast<double>(values[rank - 1]);
-    const auto told = static_cast<double>(counted->percentile(share).count());
-    EXPECT_GE(told, exact) << share;
-    EXPECT_LE(told, exact * 1.001 + 1) << share;
+    const auto reported = static_cast<double>(counted->percentile(share).count());
+    EXPECT_GE(reported, exact) << share;
+    EXPECT_LE(reported, exact * 1.001 + 1) << share;
   }
 }
 

@@ -102,7 +102,7 @@ TEST_F(connection_race_test, a_document_has_the_table_of_the_results) {
   EXPECT_EQ(support::read_file(written(".md")), tables);
 }
 
-TEST_F(connection_race_test, wrong_options_are_told) {
+TEST_F(connection_race_test, wrong_options_are_reported) {
   const std::string one = server("a", "['http']", "'http'");
   const auto unknown = race({"--kind", "http,gopher"}, one);
   EXPECT_EQ(unknown.status, 2);

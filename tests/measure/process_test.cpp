@@ -174,19 +174,19 @@ TEST(process_test, ends_with_the_object_and_with_an_assignment) {
 }
 
 TEST(process_test, ends_when_the_caller_is_killed) {
-  auto told = tare::measure::open_pipe();
-  ASSERT_TRUE(told);
+  auto pid_pipe = tare::measure::open_pipe();
+  ASSERT_TRUE(pid_pipe);
   const pid_t caller = ::fork();
   if (caller == 0) {
     const auto running = process::start(shell_command("exec sleep 100"));
     const pid_t pid = running ? running->pid() : -1;
-    if (::write(told->writer.get(), &pid, sizeof pid) < 0) ::_exit(1);
+    if (::write(pid_pipe->writer.get(), &pid, sizeof pid) < 0) ::_exit(1);
     constexpr timespec bounded{.tv_sec = 100, .tv_nsec = 0};
     ::nanosleep(&bounded, nullptr);
     ::_exit(0);
   }
   pid_t command = -1;
-  EXPECT_EQ(::read(told->reader.get(), &command, sizeof command), static_cast<ssize_t>(sizeof command));
+  EXPECT_EQ(::read(pid_pipe->reader.get(), &command, sizeof command), static_cast<ssize_t>(sizeof command));
   ::kill(caller, SIGKILL);
   ::waitpid(caller, nullptr, 0);
   ASSERT_GT(command, 0);

@@ -86,7 +86,7 @@ TEST(weigh_test, ending_before_ready_is_an_error_with_the_last_words) {
   EXPECT_EQ(complaint("printf READY"), "sh exited with status 0 before READY with n = 5");  // without a line end
 }
 
-TEST(weigh_test, ending_right_after_ready_is_told_as_such_if_it_is_seen) {
+TEST(weigh_test, ending_right_after_ready_is_reported_if_it_is_seen) {
   for (int i = 0; i < 20; ++i) {
     EXPECT_THAT(complaint("echo READY"),
                 testing::AnyOf("measured", "sh exited with status 0 right after READY with n = 5",

@@ -80,11 +80,11 @@ TEST(tls_connection_memory, an_idle_one_weighs_at_most_1_kib) {
   ::close(control[1]);
 
   const auto of_server = tls::context::server({.certificate = ours.certificate, .key = ours.key}).value();
-  const double weight = rt.run([](listener& from, tls::context with, int told) -> task<double> {
+  const double weight = rt.run([](listener& from, tls::context with, int ready) -> task<double> {
     tare::spawn(accept_all(from, with));
-    co_await wait_for(told);
+    co_await wait_for(ready);
     const double before = resident_bytes();
-    co_await wait_for(told);
+    co_await wait_for(ready);
     co_await tare::sleep_for(50ms);
     co_return (resident_bytes() - before) / (many - few);
   }(listening, of_server, control[0]));

@@ -223,7 +223,7 @@ TEST_P(listener_test, accepting_pauses_while_there_are_no_descriptors) {
   }());
 }
 
-TEST_P(listener_test, a_client_without_descriptors_is_told) {
+TEST_P(listener_test, a_client_without_descriptors_gets_an_error) {
   run([]() -> task<> {
     auto listening = listener::bind(endpoint::loopback(0)).value();
     const endpoint at = listening.local().value();

@@ -36,7 +36,7 @@ struct raw_pair {
   std::array<int, 2> ends{};
 };
 
-TEST_P(readiness_test, what_is_ready_already_is_told_each_time) {
+TEST_P(readiness_test, what_is_ready_already_is_reported_each_time) {
   run([]() -> task<> {
     const raw_pair both;
     EXPECT_EQ(::write(both.ends[0], "x", 1), 1);

@@ -59,7 +59,7 @@ TEST(tls_ticket_keys, are_forgotten_however_late_the_next_client_comes) {
   }
 }
 
-TEST(tls_ticket_keys, are_erased_in_time_by_whoever_does_as_it_is_told) {
+TEST(tls_ticket_keys, are_erased_in_time_by_a_caller_that_follows_the_rules) {
   keys all(10h, 2h);
   auto now = start;
   EXPECT_EQ(all.erase_old(now), 10h);

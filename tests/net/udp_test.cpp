@@ -33,7 +33,7 @@ TEST_P(udp_test, datagrams_keep_their_bounds_and_their_sender) {
   }());
 }
 
-TEST_P(udp_test, every_datagram_is_told_although_announced_once) {
+TEST_P(udp_test, every_datagram_is_received_although_announced_once) {
   run([]() -> task<> {
     auto one = udp_socket::bind(endpoint::loopback(0)).value();
     auto other = udp_socket::bind(endpoint::loopback(0)).value();
@@ -51,7 +51,7 @@ TEST_P(udp_test, every_datagram_is_told_although_announced_once) {
   }());
 }
 
-TEST_P(udp_test, a_refused_datagram_is_told) {
+TEST_P(udp_test, a_refused_datagram_is_reported) {
   run([]() -> task<> {
     auto one = udp_socket::bind(endpoint::loopback(0)).value();
     auto gone = udp_socket::bind(endpoint::loopback(0)).value();

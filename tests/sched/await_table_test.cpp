@@ -80,7 +80,7 @@ TEST(await_section, of_any_length_but_the_whole_is_cut_short) {
   EXPECT_EQ(complaint(example.substr(0, example.size() - 1)), "it is truncated");
 }
 
-TEST(await_section, of_another_version_is_told_from_what_is_none) {
+TEST(await_section, another_version_is_not_taken_for_another_format) {
   EXPECT_EQ(complaint(replaced("awaits 1", "awaits 2")), "it is of version 2, but only version 1 is supported");
   EXPECT_EQ(complaint(replaced("awaits 1", "awaits x")), "it is not an await table");
   EXPECT_EQ(complaint("\x7f"

@@ -68,14 +68,14 @@ task<> serve_logged(const world& w) {
     EXPECT_TRUE(w.fault_may_fail()) << listening.error().message();
     co_return;
   }
-  tally told;
+  tally counted;
   http::router routes;
-  routes.get("/whole", [&told](http::request& /*asked*/, http::response& answer) -> task<> {
-    ++told.bodies;
+  routes.get("/whole", [&counted](http::request& /*asked*/, http::response& answer) -> task<> {
+    ++counted.bodies;
     (void)co_await answer.send("text/plain", "whole");
   });
-  routes.get("/pieces", [&told](http::request& asked, http::response& answer) -> task<> {
-    ++told.bodies;
+  routes.get("/pieces", [&counted](http::request& asked, http::response& answer) -> task<> {
+    ++counted.bodies;
     asked.discard();
     for (int i = 0; i < 2; ++i) {
       auto sent = co_await answer.write("piece ");
@@ -83,11 +83,12 @@ task<> serve_logged(const world& w) {
       co_await tare::sleep_for(1ms);
     }
   });
-  routes.events("/events", [&told](http::event_stream out) -> task<> {
-    ++told.bodies;
+  routes.events("/events", [&counted](http::event_stream out) -> task<> {
+    ++counted.bodies;
     (void)co_await out.send("news");
   });
-  http::server server(std::move(routes), {.on_response = [&told](const http::access_entry& of) { told.note(of); }});
+  http::server server(std::move(routes),
+                      {.on_response = [&counted](const http::access_entry& of) { counted.note(of); }});
   (void)co_await server.serve(std::move(*listening));
 }
 

@@ -84,7 +84,7 @@ TEST(interleaving, the_remote_stack_loses_nothing_and_tells_of_the_first) {
   for (void*& each : objects) each = allocate_record(64);
   std::unique_ptr<basic_remote_stack<explored_atomic>> stack;
   std::multiset<void*> taken;
-  int told = 0;
+  int woken = 0;
   int emptied = 0;
   auto take_all = [&] {
     link next = stack->take_all();
@@ -96,12 +96,12 @@ TEST(interleaving, the_remote_stack_loses_nothing_and_tells_of_the_first) {
     }
   };
   auto push = [&](void* object) {
-    if (stack->push(object)) ++told;
+    if (stack->push(object)) ++woken;
   };
   auto make = [&] {
     stack = std::make_unique<basic_remote_stack<explored_atomic>>();
     taken.clear();
-    told = emptied = 0;
+    woken = emptied = 0;
     return std::vector<interleaving::body>{[&] { push(objects[0]); }, [&] { push(objects[1]); },
                                            [&] {
                                              take_all();
@@ -111,7 +111,7 @@ TEST(interleaving, the_remote_stack_loses_nothing_and_tells_of_the_first) {
   const std::size_t runs = interleaving::explore(make, [&] {
     take_all();
     ASSERT_EQ(taken, (std::multiset<void*>(objects.begin(), objects.end())));
-    ASSERT_EQ(told, emptied) << "each push to an empty stack wakes the owner";
+    ASSERT_EQ(woken, emptied) << "each push to an empty stack wakes the owner";
   });
   EXPECT_GT(runs, 100U);
   for (void* each : objects) free_record(each);

@@ -237,7 +237,7 @@ TEST(oneshot_halves, a_value_that_has_come_before_the_cancellation_is_given) {
   run_virtual(body());
 }
 
-TEST(oneshot_halves, a_dropped_sender_is_told) {
+TEST(oneshot_halves, a_dropped_sender_is_reported) {
   auto body = []() -> task<> {
     auto halves = tare::make_oneshot<int>();
     {

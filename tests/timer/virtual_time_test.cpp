@@ -69,40 +69,40 @@ void idle_until_woken(virtual_time& time, std::optional<std::int64_t> deadline, 
 }
 
 TEST(virtual_clock, tells_at_once_that_nothing_is_left) {
-  reports told;
-  virtual_time time(1, told.handler(), never);
+  reports received;
+  virtual_time time(1, received.handler(), never);
   idle_until_woken(time, std::nullopt, nullptr, 1ms);
-  ASSERT_EQ(told.seen.size(), 1U);
-  EXPECT_FALSE(told.seen[0].for_long);
-  EXPECT_FALSE(told.seen[0].awaits_descriptors);
+  ASSERT_EQ(received.seen.size(), 1U);
+  EXPECT_FALSE(received.seen[0].for_long);
+  EXPECT_FALSE(received.seen[0].awaits_descriptors);
 }
 
 TEST(virtual_clock, does_not_while_there_is_a_deadline) {
-  reports told;
-  virtual_time time(1, told.handler(), 1ms);
+  reports received;
+  virtual_time time(1, received.handler(), 1ms);
   time.idle(0, 1'000, nullptr);
   EXPECT_EQ(time.now(), 1'000);
-  EXPECT_TRUE(told.seen.empty());
+  EXPECT_TRUE(received.seen.empty());
 }
 
 TEST(virtual_clock, does_not_while_a_blocking_call_is_under_way) {
-  reports told;
-  virtual_time time(1, told.handler(), 1ms);
+  reports received;
+  virtual_time time(1, received.handler(), 1ms);
   time.blocking_begins();
   idle_until_woken(time, std::nullopt, nullptr, 20ms);
-  EXPECT_TRUE(told.seen.empty());
+  EXPECT_TRUE(received.seen.empty());
 }
 
 TEST(virtual_clock, does_not_while_another_shard_is_at_work) {
-  reports told;
-  virtual_time time(2, told.handler(), 1ms);
+  reports received;
+  virtual_time time(2, received.handler(), 1ms);
   idle_until_woken(time, std::nullopt, nullptr, 20ms);
-  EXPECT_TRUE(told.seen.empty());
+  EXPECT_TRUE(received.seen.empty());
 }
 
 TEST(virtual_clock, tells_when_the_last_blocking_call_has_ended_without_waking_anybody) {
-  reports told;
-  virtual_time time(1, told.handler(), never);
+  reports received;
+  virtual_time time(1, received.handler(), never);
   time.blocking_begins();
   std::thread call([&time] {
     std::this_thread::sleep_for(5ms);
@@ -111,16 +111,16 @@ TEST(virtual_clock, tells_when_the_last_blocking_call_has_ended_without_waking_a
   });
   time.idle(0, std::nullopt, nullptr);
   call.join();
-  EXPECT_EQ(told.seen.size(), 1U);
+  EXPECT_EQ(received.seen.size(), 1U);
 }
 
 TEST(virtual_clock, tells_again_after_a_while_until_it_was_reported) {
-  reports told;
-  told.answer = false;
-  virtual_time time(1, told.handler(), 1ms);
+  reports received;
+  received.answer = false;
+  virtual_time time(1, received.handler(), 1ms);
   idle_until_woken(time, std::nullopt, nullptr, 50ms);
-  ASSERT_GE(told.seen.size(), 2U);
-  EXPECT_TRUE(told.seen.back().for_long);
+  ASSERT_GE(received.seen.size(), 2U);
+  EXPECT_TRUE(received.seen.back().for_long);
 
   reports once;
   once.answer = true;
@@ -133,30 +133,30 @@ TEST(virtual_clock, tells_again_after_a_while_until_it_was_reported) {
 TEST(virtual_clock, says_whether_a_descriptor_is_awaited) {
   for (const bool awaited : {false, true}) {
     idle_driver io(awaited);
-    reports told;
-    virtual_time time(1, told.handler(), never);
+    reports received;
+    virtual_time time(1, received.handler(), never);
     idle_until_woken(time, std::nullopt, &io, 1ms);
-    ASSERT_EQ(told.seen.size(), 1U);
-    EXPECT_EQ(told.seen[0].awaits_descriptors, awaited);
-    EXPECT_FALSE(told.seen[0].for_long);
+    ASSERT_EQ(received.seen.size(), 1U);
+    EXPECT_EQ(received.seen[0].awaits_descriptors, awaited);
+    EXPECT_FALSE(received.seen[0].for_long);
   }
 }
 
 TEST(virtual_clock, tells_after_a_while_that_descriptors_are_awaited) {
   idle_driver io(true);
-  reports told;
-  told.answer = true;
+  reports received;
+  received.answer = true;
   virtual_time time(
       1,
-      [&told](virtual_time::stall found) {
-        told.seen.push_back(found);
+      [&received](virtual_time::stall found) {
+        received.seen.push_back(found);
         return found.for_long;
       },
       1ms);
   time.idle(0, std::nullopt, &io);  // returns by itself, so that the shard checks for work
-  ASSERT_EQ(told.seen.size(), 2U);
-  EXPECT_TRUE(told.seen[1].for_long);
-  EXPECT_TRUE(told.seen[1].awaits_descriptors);
+  ASSERT_EQ(received.seen.size(), 2U);
+  EXPECT_TRUE(received.seen[1].for_long);
+  EXPECT_TRUE(received.seen[1].awaits_descriptors);
 }
 
 }  // namespace

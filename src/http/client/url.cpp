@@ -1,5 +1,6 @@
 #include "http/client/url.hpp"
 
+#include "http/authority.hpp"
 #include "http/characters.hpp"
 
 #include <tare/http/fields.hpp>
@@ -10,10 +11,10 @@ namespace tare::http::detail {
 
 namespace {
 
-bool is_port(std::string_view text) noexcept {
+/// Stricter than what a server accepts: a URL with a colon names a port, and without superfluous digits.
+bool is_port_of_url(std::string_view text) noexcept {
   constexpr std::size_t max_digits = 5;
-  const bool digits = std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-  return digits && !text.empty() && text.size() <= max_digits && (text.size() < max_digits || text <= "65535");
+  return !text.empty() && text.size() <= max_digits && is_port_or_empty(text);
 }
 
 }  // namespace
@@ -54,7 +55,7 @@ result<url> parse_url(std::string_view text) {
   }
   if (parts.host.empty()) return std::unexpected(errc::bad_url);
   if (after_host.empty()) return parts;
-  if (after_host.front() != ':' || !is_port(after_host.substr(1))) return std::unexpected(errc::bad_url);
+  if (after_host.front() != ':' || !is_port_of_url(after_host.substr(1))) return std::unexpected(errc::bad_url);
   parts.port = after_host.substr(1);
   return parts;
 }

@@ -275,7 +275,7 @@ lasting_work& lasting::begin_work() {
 void lasting::settle() noexcept {
   const lasting_work* const now = work();
   if (now == nullptr) return;
-  const bool receives = !now->input.empty() || !now->reader.is_idle() || now->hungry != 0 || now->receives ||
+  const bool receives = !now->input.empty() || !now->reader.is_idle() || now->waiting_since != 0 || now->receives ||
                         now->outcome.of != nullptr || now->is_shed || now->is_packed;
   if (receives || now->is_sending() || now->behind != no_link || now->head != nullptr || now->note) return;
   drop_work();

@@ -58,9 +58,9 @@ struct lasting_work : tare::detail::io_wait {
   std::size_t pinned_at = 0;
   tare::detail::link behind = tare::detail::no_link;  ///< subscriptions that have something to send
   std::uint32_t senders = 0;
-  std::uint32_t moved = 0;   ///< the sweep during which bytes last arrived
-  std::uint32_t hungry = 0;  ///< the sweep since which it waits for room in the budget, plus 1
-  bool is_shed = false;      ///< others need its memory
+  std::uint32_t moved = 0;          ///< the sweep during which bytes last arrived
+  std::uint32_t waiting_since = 0;  ///< the sweep since which it waits for room in the budget, plus 1
+  bool is_shed = false;             ///< others need its memory
   bool is_listed = false;
   bool is_packed = false;    ///< a whole message has arrived, and must be decompressed
   bool receives = false;     ///< a task of its own reads for a stream without a slot
@@ -91,6 +91,6 @@ static_assert(sizeof(lasting_work) <= 512, "docs/bytes.md says so");
 [[nodiscard]] lasting_work& make_work(frame_reader::role as, std::size_t max_message_bytes, bool compresses);
 void free_work(lasting_work& freed) noexcept;
 /// Tries again for the work that waits for room; returns how many do.
-std::size_t retry_hungry(lasting_work* first) noexcept;
+std::size_t retry_waiting_for_room(lasting_work* first) noexcept;
 
 }  // namespace tare::http::detail

@@ -75,18 +75,18 @@ void server_core::leave(lasting_work& leaving) noexcept {
 bool server_core::shed_lasting() noexcept {
   lasting_work* chosen = nullptr;
   for (lasting_work* each = works_; each != nullptr; each = each->next) {
-    if (each->is_shed || each->reader.is_idle() || each->hungry != 0 || sweeps_ - each->moved < 2) continue;
+    if (each->is_shed || each->reader.is_idle() || each->waiting_since != 0 || sweeps_ - each->moved < 2) continue;
     if (chosen == nullptr || lasting(*each->of).held_bytes() > lasting(*chosen->of).held_bytes()) chosen = each;
   }
   if (chosen != nullptr) lasting(*chosen->of).shed();
   return chosen != nullptr;
 }
 
-std::size_t retry_hungry(lasting_work* first) noexcept {
+std::size_t retry_waiting_for_room(lasting_work* first) noexcept {
   std::size_t count = 0;
   // Only queues the tasks, so the list does not change.
   for (lasting_work* each = first; each != nullptr; each = each->next) {
-    if (each->hungry == 0) continue;
+    if (each->waiting_since == 0) continue;
     ++count;
     lasting(*each->of).retry();
   }
@@ -115,12 +115,13 @@ std::size_t lasting::held_now() const noexcept {
 
 bool lasting::wait_for_room() {
   lasting_work& waits = begin_work();
-  const bool is_late = waits.hungry != 0 && (server().sweeps() + 1 - waits.hungry) * std::chrono::milliseconds(100) >=
-                                                server().options().room_timeout;
+  const bool is_late =
+      waits.waiting_since != 0 &&
+      (server().sweeps() + 1 - waits.waiting_since) * std::chrono::milliseconds(100) >= server().options().room_timeout;
   if (is_late && server().take_refusal()) {
     return fail(close_code::try_again_later, std::make_error_code(std::errc::not_enough_memory));
   }
-  if (waits.hungry == 0) waits.hungry = server().sweeps() + 1;
+  if (waits.waiting_since == 0) waits.waiting_since = server().sweeps() + 1;
   if (!waits.is_listed) server().enter(waits);
   // The sweep sets it again.
   if (tare::detail::io_slot* const there = slot(); there != nullptr) there->clear(tare::detail::io_readable);

@@ -77,7 +77,7 @@ bool lasting::deliver_packed(lasting_work& from) {
     return fail(close_code::bad_text, errc::bad_text);
   }
   from.is_packed = false;
-  from.hungry = 0;
+  from.waiting_since = 0;
   (void)from.reader.take_message();
   return deliver_data(data, from.reader.is_text());
 }
@@ -93,7 +93,7 @@ bool lasting::fail(close_code code, std::error_code error) noexcept {
   of_.over_ = true;
   if (lasting_work* const now = work(); now != nullptr) {
     now->input.release();
-    now->hungry = 0;
+    now->waiting_since = 0;
     now->is_shed = false;
     now->is_packed = false;
     now->reader = frame_reader(role(), 0);
@@ -141,7 +141,7 @@ std::coroutine_handle<> lasting::wait_to_receive(wait_state& task) noexcept {
   if (io_slot* const there = slot(); there != nullptr) {
     // What has been read but not parsed causes no event.
     const lasting_work* const now = work();
-    if (now != nullptr && !now->input.empty() && now->hungry == 0) there->set(tare::detail::io_readable);
+    if (now != nullptr && !now->input.empty() && now->waiting_since == 0) there->set(tare::detail::io_readable);
     const bool waits = reactor::if_any()->suspend(of_, io_call::attempt_read, task);
     return waits ? std::noop_coroutine() : tare::detail::handle_of(task);
   }
@@ -173,7 +173,7 @@ task<> lasting::receive_in_a_task(lasting_connection& of) {
   lasting self(of);
   const receiving guard(of);
   while (!self.attempt_receive()) {
-    if (self.work()->hungry != 0) {
+    if (self.work()->waiting_since != 0) {
       co_await sleep_for(100ms);
       continue;
     }
@@ -294,7 +294,7 @@ bool lasting::attempt() {
     if (now != nullptr && !now->input.empty()) {
       // A message is admitted before it is assembled. Twice its size, because it moves as it grows.
       if (!hold(held_now() + now->reader.held_bytes() + 2 * now->input.size())) return wait_for_room();
-      now->hungry = 0;
+      now->waiting_since = 0;
       if (const auto result = parse(*now)) return *result;
       continue;
     }
@@ -322,7 +322,7 @@ bool lasting::attempt() {
       return false;
     }
   }
-  if (lasting_work* const left = work(); left != nullptr) left->hungry = 0;
+  if (lasting_work* const left = work(); left != nullptr) left->waiting_since = 0;
   (void)hold(std::min<std::size_t>(of_.held_bytes_, held_now()));
   settle();
   set_deadline();

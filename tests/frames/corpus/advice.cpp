@@ -1,10 +1,10 @@
-// Coroutines about which something can be advised, each beside the one that follows the advice.
+// Coroutines with advice, each beside the one that follows the advice.
 
 #include "recorded.hpp"
 
 namespace corpus {
 
-/// Nothing but the children's frames knows of these, so clang may merge a child's frame into its caller's.
+/// Only the children's frames refer to these, so clang may merge a child's frame into its caller's.
 class merging {
  public:
   struct promise_type : recorded_frame {
@@ -73,7 +73,7 @@ merging awaits_heavy_apart(int n) {
   use(&n);
 }
 
-/// There is nowhere to be without the child.
+/// It is always in the child.
 merging only_awaits_heavy(int n) { co_await heavy(n); }
 
 struct loose {

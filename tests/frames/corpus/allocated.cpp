@@ -1,4 +1,4 @@
-// Prints what the allocator really handed out for frames of many sizes: glibc's malloc behind the global operator new,
+// Prints the allocated sizes for frames of many sizes: glibc's malloc behind the global operator new,
 // and Boost.Asio's cache in front of it, with chunks as malloc counts them.
 
 #include <boost/asio/awaitable.hpp>
@@ -34,7 +34,7 @@ class plain {
   std::coroutine_handle<promise_type> handle_;
 };
 
-/// What it asks for is seen where it asks, and not where it was inlined.
+/// Its request is visible in its own code, because it is not inlined.
 template <int N>
 [[gnu::noinline]] plain of_malloc() {
   char data[N];
@@ -51,7 +51,7 @@ boost::asio::awaitable<void> of_asio(boost::asio::awaitable<void>& other) {
   keep(data);
 }
 
-/// The handle of the frame, which an awaitable has as the address of the promise.
+/// The handle of the frame; an awaitable stores the address of the promise.
 inline void* frame_of(const boost::asio::awaitable<void>& one) {
   using promise = std::coroutine_traits<boost::asio::awaitable<void>>::promise_type;
   static_assert(sizeof one == sizeof(promise*));
@@ -60,7 +60,7 @@ inline void* frame_of(const boost::asio::awaitable<void>& one) {
   return std::coroutine_handle<promise>::from_promise(*address).address();
 }
 
-/// A chunk is what may be used of it, and a word of malloc's own.
+/// A chunk consists of the usable bytes and a word of malloc's own.
 inline void tell(void* frame, const char* name, int n) {
   std::printf("%zu %s<%d>\n", malloc_usable_size(frame) + sizeof(std::size_t), name, n);
 }

@@ -1,5 +1,5 @@
-// Coroutines of Boost.Asio. Its promise takes memory from a cache of its own, which asks the allocator for more where
-// that is empty; here it is told not to keep any.
+// Coroutines of Boost.Asio. Its promise takes memory from a cache of its own, which requests more from the allocator
+// when it is empty; here it is configured to keep none.
 
 #define BOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING 1
 
@@ -71,7 +71,7 @@ awaitable<T> value_of(boost::asio::steady_timer& timer, T one) {
 
 }  // namespace frames
 
-// Asio's promise uses its own operator new, which comes down to this one.
+// Asio's promise has its own operator new, which calls this one.
 void* operator new(std::size_t bytes) {
   corpus::last_frame = bytes;
   void* memory = std::malloc(bytes);

@@ -1,4 +1,4 @@
-// Coroutines of which a compiler does not say all: lambdas in functions, members of local classes, templates on
+// Coroutines that a compiler does not describe completely: lambdas in functions, members of local classes, templates on
 // lambdas, functions of one name in two units. The line of a declaration is marked "coroutine NAME", that of an await
 // "await NAME". Compiled with PART=1 and PART=2 it is the two units of a program; without, one unit.
 
@@ -38,7 +38,7 @@ task with_function(F f) {  // coroutine template
 }
 
 static task around(int n) {  // coroutine around
-  // The awaits of the lambda are its own, also where it is waited for at once.
+  // The awaits of the lambda are its own, even if it is awaited immediately.
   auto inner = [](int k, long twice) -> task {  // coroutine inner
     co_await event{};                           // await inner
     use(&k);

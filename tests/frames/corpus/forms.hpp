@@ -1,6 +1,6 @@
 #pragma once
 
-// What the units of forms.cpp share: a coroutine that both have, and what they wait with.
+// Shared by the units of forms.cpp: a coroutine that both have, and their tasks and awaiters.
 
 #include <coroutine>
 #include <cstddef>
@@ -23,7 +23,7 @@ struct task {
   std::coroutine_handle<promise_type> handle;
 };
 
-/// Whose unhandled_exception() does not return, by a function that is known not to and by one that is not.
+/// Its unhandled_exception() does not return: it calls a function that is declared [[noreturn]], or one that is not.
 template <bool known>
 struct final_task {
   struct promise_type {
@@ -57,7 +57,7 @@ struct pooled {
   std::coroutine_handle<promise_type> handle;
 };
 
-/// Never waits at its end.
+/// Never suspends at its end.
 struct detached {
   struct promise_type {
     detached get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }

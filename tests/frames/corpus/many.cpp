@@ -1,4 +1,4 @@
-// More coroutines than a table shows unless it is asked for all.
+// More coroutines than a table shows by default.
 
 #include "recorded.hpp"
 

@@ -1,4 +1,4 @@
-// A coroutine with a budget that is the only one, and that the optimizer leaves no frame of.
+// A program with one budget, whose coroutine has no frame after optimization.
 
 #include "recorded.hpp"
 
@@ -6,7 +6,7 @@
 
 namespace corpus {
 
-/// Without an operator new of its own, so that the frame may be merged into the caller's.
+/// Has no operator new of its own, so the frame may be merged into the caller's.
 class number {
  public:
   struct promise_type {

@@ -1,4 +1,4 @@
-// Coroutines of this library. The linker puts a recorder in front of the arena.
+// Coroutines of this library. The linker inserts a recorder before the arena.
 
 #include "recorded.hpp"
 

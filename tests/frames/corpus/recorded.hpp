@@ -1,6 +1,6 @@
 #pragma once
 
-// What the programs of the corpus share: every frame that operator new hands out is recorded under the name of the
+// Shared by the programs of the corpus: every frame that operator new allocates is recorded under the name of the
 // coroutine that was called.
 
 #include <coroutine>
@@ -15,7 +15,7 @@ namespace corpus {
 
 inline std::size_t last_frame = 0;
 
-/// Says how large the frame was that calling this coroutine asked for. Its result is destroyed at once.
+/// Reports the size of the frame that a call of this coroutine requested. Its result is destroyed immediately.
 #define CORPUS_FRAME(...)                                        \
   do {                                                           \
     ::corpus::last_frame = 0;                                    \
@@ -26,17 +26,17 @@ inline std::size_t last_frame = 0;
     std::printf("%zu %s\n", ::corpus::last_frame, #__VA_ARGS__); \
   } while (false)
 
-/// The optimizer may not assume anything about this object any more.
+/// After this the optimizer cannot assume anything about the object.
 [[gnu::noinline]] inline void keep(void* object) { asm volatile("" : : "r"(object) : "memory"); }
 
-/// Something with a cost that the optimizer cannot look into.
+/// Work that the optimizer cannot see.
 [[gnu::noinline]] inline int use(const void* object) {
   int result = 1;
   asm volatile("" : "+r"(result) : "r"(object) : "memory");
   return result;
 }
 
-/// A task by hand: lazy, symmetric transfer, the result in the promise.
+/// A hand-written task: lazy, symmetric transfer, the result in the promise.
 template <class T>
 class task {
  public:
@@ -67,7 +67,7 @@ struct recorded_frame {
     if (memory == nullptr) throw std::bad_alloc();
     return memory;
   }
-  // clang passes an alignment where the frame needs more than malloc gives.
+  // clang passes an alignment if the frame needs more than malloc's.
   static void* operator new(std::size_t bytes, std::align_val_t alignment) {
     last_frame = bytes;
     const auto to = static_cast<std::size_t>(alignment);
@@ -96,7 +96,7 @@ struct task<T>::promise_type : recorded_frame {
   T value{};
 };
 
-/// Starts at once and deletes itself: no suspension around the body.
+/// Starts immediately and deletes itself: no suspension around the body.
 class eager {
  public:
   struct promise_type : recorded_frame {

@@ -1,4 +1,4 @@
-// A variable whose place an object without a name has before it is declared.
+// A variable whose place is used by an unnamed object before its declaration.
 
 #include <coroutine>
 #include <exception>

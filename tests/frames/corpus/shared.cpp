@@ -1,4 +1,4 @@
-// A coroutine of a header, with a budget: each of two units has its code, and the linker keeps one of them.
+// A coroutine with a budget in a header: two units contain its code, and the linker keeps one copy.
 
 #include "recorded.hpp"
 

@@ -1,10 +1,10 @@
-// Coroutines that were described wrongly once: seed 0 of the poison test.
+// Coroutines that were once described wrongly: seed 0 of the poison test.
 
 #include "harness.hpp"
 
 namespace poison {
 
-/// clang -O1: the number of the second await is chosen before the jump to where the coroutine goes on.
+/// clang -O1: the number of the second await is chosen before the jump to where the coroutine continues.
 task two_awaits(int acc, std::array<int, 9> kept) {
   int one = mix(acc, 307);
   scramble(&one, 1, 1);
@@ -15,7 +15,7 @@ task two_awaits(int acc, std::array<int, 9> kept) {
   co_return acc;
 }
 
-/// An address goes into another variable only after the await.
+/// An address is copied to another variable only after the await.
 task range_for(std::array<int, 9> kept) {
   co_await step{};
   int acc = 0;
@@ -29,7 +29,7 @@ task reference(std::array<int, 9> kept) {
   co_return same[2];
 }
 
-/// A pointer that is one of two.
+/// A pointer to one of two objects.
 task one_of_two(std::array<int, 9> kept, std::array<int, 9> other) {
   co_await step{};
   std::array<int, 9>* which = opaque(1) != 0 ? &kept : &other;
@@ -42,7 +42,7 @@ task one_of_two(std::array<int, 9> kept, std::array<int, 9> other) {
   co_return acc;
 }
 
-/// g++ -O0: what stands in and after a try block.
+/// g++ -O0: variables in and after a try block.
 task in_try(int n) {
   co_await step{};
   auto kept = std::make_unique<int>(n);
@@ -62,7 +62,7 @@ task in_try(int n) {
   co_return mix(mix(n, *kept), sum(text));
 }
 
-/// g++ -O0 and -Os: arrays that are cleared and copied by "rep stos" and "rep movs", which name no memory.
+/// g++ -O0 and -Os: arrays that are cleared and copied by "rep stos" and "rep movs", whose operands are implicit.
 task cleared(std::size_t which, int n) {
   int numbers[96] = {};
   co_await step{};
@@ -79,7 +79,7 @@ task copied(const wide& from, std::size_t which) {
   co_return mine.numbers[which % 96];
 }
 
-/// The ramp of a lazy coroutine that is inlined.
+/// The inlined ramp of a lazy coroutine.
 template <class... T>
 task all_of(std::shared_ptr<int> event, std::tuple<T...> all) {
   for (std::size_t i = 0; i < sizeof...(T); ++i) {

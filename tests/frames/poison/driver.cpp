@@ -1,5 +1,5 @@
 // Usage: PROGRAM            prints the checksum of each coroutine
-//        PROGRAM TABLE BYTE the same, with this byte in the place of all that the table calls dead
+//        PROGRAM TABLE BYTE the same, with this byte in place of every byte that the table calls dead
 //
 // The table: "c RESUME DESTROY INDEX_OFFSET INDEX_BYTES" begins a coroutine, "a INDEX KIND BEGIN END BEGIN END ..." is
 // one of its suspensions. Each coroutine has a process of its own, which may crash.
@@ -33,7 +33,7 @@ struct coroutine {
 };
 
 std::map<std::uint64_t, std::shared_ptr<coroutine>> coroutines;  // by the functions that resume and destroy
-std::map<void*, std::size_t> frames;                             // that exist
+std::map<void*, std::size_t> frames;                             // existing ones
 int pattern = -1;
 int unlisted = 0;
 
@@ -100,7 +100,7 @@ int work(const operation& on) {
   return result;
 }
 
-/// Ends it after so many steps; returns what came out.
+/// Ends it after this number of steps; returns its result.
 int drive(const maker& make, int steps) {
   noise = 1;
   int result = 0;
@@ -169,7 +169,7 @@ void scramble(int* numbers, std::size_t count, int by) {
 void* frame_memory::operator new(std::size_t bytes) {
   void* memory = std::malloc(bytes);
   if (memory == nullptr) throw std::bad_alloc();
-  std::memset(memory, 0x11, bytes);  // what was never written does not differ from run to run
+  std::memset(memory, 0x11, bytes);  // bytes that were never written are the same in each run
   frames[memory] = bytes;
   return memory;
 }

@@ -271,7 +271,7 @@ class Body:
         if choice < 0.35 or (numbers is None and text is None):
             self.block(f"for (int {counter} = 0; {counter} < opaque({self.rng.randrange(1, 4)}); ++{counter}) {{")
         elif choice < 0.6 and numbers is not None:
-            # What is added to a list inside of the loop would move it away under the loop.
+            # Adding to the list inside the loop would move its elements during the loop.
             copy = self.name("copy")
             if numbers.kind == "list":
                 self.emit(f"const auto {copy} = {numbers};")
@@ -404,7 +404,7 @@ def program(seed, count):
     entries = ""
     for i in range(count):
         name = f"c{i}"
-        # Children of children make many steps; those without are enough to call.
+        # Children of children take many steps, so only coroutines without children are called.
         may_call = i % 3 != 0
         one, parameters, body = coroutine(rng, name, children[-12:] if may_call else [], generators)
         text += one

@@ -22,14 +22,14 @@
 
 namespace poison {
 
-/// What the optimizer does not know.
+/// A value that the optimizer does not know.
 [[gnu::noinline]] int opaque(int n);
-/// Uses of memory that it cannot look into.
+/// Uses of memory that it cannot see.
 [[gnu::noinline]] int sum(const int* numbers, std::size_t count);
 [[gnu::noinline]] int sum(const std::string& text);
 [[gnu::noinline]] void scramble(int* numbers, std::size_t count, int by);
 
-extern unsigned noise;  ///< what destructors leave behind
+extern unsigned noise;  ///< changed by destructors
 
 inline int mix(int a, int b) {
   return static_cast<int>((static_cast<unsigned>(a) * 31U + static_cast<unsigned>(b)) ^
@@ -44,7 +44,7 @@ int total(const T& numbers) {
   return result;
 }
 
-/// An object whose destructor can be seen.
+/// An object whose destructor has a visible effect.
 struct noisy {
   explicit noisy(int n) : number(n) {}
   noisy(const noisy&) = delete;
@@ -61,7 +61,7 @@ struct thing {
   int last;
 };
 
-/// g++ 12 refuses lists in braces among the arguments of a call that is awaited.
+/// g++ 12 rejects braced lists among the arguments of an awaited call.
 inline std::vector<int> list(int first, int second, int third) { return {first, second, third}; }
 template <std::size_t N>
 std::array<int, N> row(int first) {
@@ -141,7 +141,7 @@ class generator {
   std::coroutine_handle<promise_type> handle_;
 };
 
-/// What the driver does between two steps.
+/// The work of the driver between two steps.
 struct operation {
   std::coroutine_handle<> waiting;
   int* fill = nullptr;
@@ -156,7 +156,7 @@ struct step {
   void await_resume() const noexcept {}
 };
 
-/// Keeps its number over the suspension.
+/// Keeps its number across the suspension.
 struct give {
   int number;
   bool await_ready() const noexcept { return false; }
@@ -190,7 +190,7 @@ struct drain {
   void await_resume() const noexcept {}
 };
 
-/// Goes on with an exception if the number is even.
+/// Continues with an exception if the number is even.
 struct fail {
   int number;
   bool await_ready() const noexcept { return false; }
@@ -201,7 +201,7 @@ struct fail {
   }
 };
 
-/// Makes one of the coroutines.
+/// Creates one of the coroutines.
 using maker = std::function<task()>;
 struct entry {
   const char* name;

@@ -29,7 +29,7 @@ BUILDS = {
     "plugin-O2": ("plugin", ["-O2"]),
     "gcc-O0": ("gcc", ["-O0"]),
     "gcc-O2": ("gcc", ["-O2"]),
-    # Only by name.
+    # Only on request.
     "clang-Os": ("clang", ["-Os"]),
     "plugin-O0": ("plugin", ["-O0"]),
     "plugin-O1": ("plugin", ["-O1"]),
@@ -44,7 +44,7 @@ BUILDS = {
     "gcc-asan-O2": ("gcc", ["-O2", "-fsanitize=address"]),
 }
 USUAL = list(BUILDS)[:6]
-# Both bits of every byte: a bool is only asked for its lowest.
+# Both values of every bit: only the lowest bit of a bool is read.
 PATTERNS = ("0xa5", "0x5a")
 
 
@@ -64,7 +64,7 @@ def addresses(program):
             continue
         match = re.match(r"(.*?)(?:\.(resume|actor)|\.(destroy|cleanup))(?:\.llvm\.\d+|\.lto_priv\.\d+)?$", words[2])
         if match and not words[2].endswith(".cleanup"):
-            # g++: "..._ZN6poison2c1Ev.Frame.actor", behind the frame's own mangled parameters.
+            # g++: "..._ZN6poison2c1Ev.Frame.actor", after the frame's own mangled parameters.
             name = match[1].removesuffix(".Frame")
             found[name[name.rindex("_Z"):] if name != match[1] else name][0 if match[2] else 1] = int(words[0], 16)
     return found

@@ -1,6 +1,6 @@
 // Boost.Asio's awaitables: chains of three that wait for a timer, after as many others have come and gone.
 
-#include "told.hpp"
+#include "announced.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -52,5 +52,5 @@ int main(int argc, char** argv) {
   }
   while (with_asio::parked < chains) context.run_one();
   context.poll();
-  tell_and_wait({{"leaf", chains}, {"middle", chains}, {"root", chains}});
+  announce_and_wait({{"leaf", chains}, {"middle", chains}, {"root", chains}});
 }

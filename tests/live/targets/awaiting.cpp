@@ -83,7 +83,7 @@ void add_seen(const tare::task_snapshot& seen, const tare::program_awaits& known
   }
 }
 
-[[noreturn]] void tell_and_wait(const counts& all) {
+[[noreturn]] void announce_and_wait(const counts& all) {
   for (const auto& [name, count] : all) std::printf("%zu %s\n", count, name.c_str());
   std::puts("READY");
   std::fflush(stdout);
@@ -105,10 +105,10 @@ tare::task<> everything(std::size_t each) {
     tare::snapshot_options options;
     options.awaits = &known.table;
     const tare::task_snapshot seen = co_await tare::snapshot(options);
-    counts told = truth(each);
-    add_seen(seen, known, told);
+    counts announced = truth(each);
+    add_seen(seen, known, announced);
     // Not here: this task would count as running.
-    auto tell = [&] { tell_and_wait(told); };
+    auto tell = [&] { announce_and_wait(announced); };
     co_await tare::offload(tell);
   };
   co_await tare::with_scope(all);

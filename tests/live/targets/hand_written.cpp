@@ -1,7 +1,7 @@
 // Tasks as people write them by hand, in memory from malloc: on two threads' arenas, after a million others were freed
 // in several orders, between buffers that cover what they left behind.
 
-#include "told.hpp"
+#include "announced.hpp"
 
 #include <algorithm>
 #include <coroutine>
@@ -166,11 +166,11 @@ int main(int argc, char** argv) {
   hand::fill(here, chains / 2);
   other.join();
   const auto every = [&](unsigned long step) { return (chains / 2 + step - 1) / step * 2; };
-  tell_and_wait({{"leaf", chains},
-                 {"middle", chains},
-                 {"root", chains},
-                 {"unstarted", every(10)},
-                 {"finished", every(20)},
-                 {"big", every(50)},
-                 {"large", 20}});
+  announce_and_wait({{"leaf", chains},
+                     {"middle", chains},
+                     {"root", chains},
+                     {"unstarted", every(10)},
+                     {"finished", every(20)},
+                     {"big", every(50)},
+                     {"large", 20}});
 }

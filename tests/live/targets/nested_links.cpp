@@ -1,6 +1,6 @@
 // Tasks whose promise keeps who goes on after it in a member of a member, beside other handles, as folly's does.
 
-#include "told.hpp"
+#include "announced.hpp"
 
 #include <coroutine>
 #include <cstdlib>
@@ -69,5 +69,5 @@ int main(int argc, char** argv) {
     kept.push_back(nested::root(i).frame);
     kept.back().resume();
   }
-  tell_and_wait({{"leaf", chains}, {"middle", chains}, {"root", chains}});
+  announce_and_wait({{"leaf", chains}, {"middle", chains}, {"root", chains}});
 }

@@ -1,6 +1,6 @@
 // Tasks of this library in every kind of wait, on two shards, after as many others have come and gone.
 
-#include "told.hpp"
+#include "announced.hpp"
 
 #include <tare/tare.hpp>
 
@@ -66,14 +66,14 @@ tare::task<> everything(unsigned long count, std::vector<tare::task<>>& kept) {
   const auto every = [&](unsigned long step) { return (count + step - 1) / step; };
   // Not here: this task would count as running.
   co_await tare::offload([&] {
-    tell_and_wait({{"sleeper", count + every(2) + 2 * every(10)},
-                   {"leaf", count},
-                   {"middle", count},
-                   {"root", count},
-                   {"locked", every(5)},
-                   {"first_of_two", every(10)},
-                   {"unstarted", every(10)},
-                   {"everything", 1}});
+    announce_and_wait({{"sleeper", count + every(2) + 2 * every(10)},
+                       {"leaf", count},
+                       {"middle", count},
+                       {"root", count},
+                       {"locked", every(5)},
+                       {"first_of_two", every(10)},
+                       {"unstarted", every(10)},
+                       {"everything", 1}});
   });
 }
 

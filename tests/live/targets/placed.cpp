@@ -1,7 +1,7 @@
 // Frames whose promises have an operator new of their own, which puts something before them or behind, and frames in a
 // pool.
 
-#include "told.hpp"
+#include "announced.hpp"
 
 #include <coroutine>
 #include <cstddef>
@@ -95,18 +95,18 @@ int main() {
   const auto mapped = make<header<32, 0>, 300'000>(kept, 10);
   make<pool<20'000>, 55>(kept, 300);
   make<pool<300'000>, 56>(kept, 6'000);
-  tell_and_wait({{"held<header<0,0>,50>", 300},
-                 {"held<header<0,40>,51>", 300},
-                 {"held<header<16,0>,52>", 300},
-                 {"held<header<32,0>,53>", 300},
-                 {"held<header<128,0>,54>", 300},
-                 {"held<header<32,0>,300000>", 10},
-                 {"bytes<header<0,0>,50>", nothing},
-                 {"bytes<header<0,40>,51>", behind},
-                 {"bytes<header<16,0>,52>", small},
-                 {"bytes<header<32,0>,53>", middle},
-                 {"bytes<header<128,0>,54>", large},
-                 {"bytes<header<32,0>,300000>", mapped},
-                 {"pool<20000>,55>", 300},
-                 {"pool<300000>,56>", 6'000}});
+  announce_and_wait({{"held<header<0,0>,50>", 300},
+                     {"held<header<0,40>,51>", 300},
+                     {"held<header<16,0>,52>", 300},
+                     {"held<header<32,0>,53>", 300},
+                     {"held<header<128,0>,54>", 300},
+                     {"held<header<32,0>,300000>", 10},
+                     {"bytes<header<0,0>,50>", nothing},
+                     {"bytes<header<0,40>,51>", behind},
+                     {"bytes<header<16,0>,52>", small},
+                     {"bytes<header<32,0>,53>", middle},
+                     {"bytes<header<128,0>,54>", large},
+                     {"bytes<header<32,0>,300000>", mapped},
+                     {"pool<20000>,55>", 300},
+                     {"pool<300000>,56>", 6'000}});
 }

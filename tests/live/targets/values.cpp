@@ -1,6 +1,6 @@
 // One suspended coroutine with variables of many types, of which the test knows what they hold.
 
-#include "told.hpp"
+#include "announced.hpp"
 
 #include <array>
 #include <coroutine>
@@ -90,5 +90,5 @@ int main() {
   const auto parted = values::part(3);
   (void)held;
   (void)parted;
-  tell_and_wait({{"hold", 1}, {"part", 1}});
+  announce_and_wait({{"hold", 1}, {"part", 1}});
 }

@@ -1,7 +1,7 @@
 // Tasks whose promises say in as many ways as libraries have found who goes on after them. None of these ways is a
 // std::coroutine_handle<> of a telling name.
 
-#include "told.hpp"
+#include "announced.hpp"
 
 #include <atomic>
 #include <coroutine>
@@ -365,5 +365,5 @@ int main(int argc, char** argv) {
       std::coroutine_handle<tree::promise_type>::from_promise(*lowest).resume();
     }
   }
-  tell_and_wait({{"each", n}});
+  announce_and_wait({{"each", n}});
 }

@@ -1,4 +1,4 @@
-// Programs of the corpus that clang compiled with tare-frames-pass.so, beside the same without it.
+// Programs of the corpus compiled by clang with tare-frames-pass.so, compared with the same programs without it.
 
 #include "inspect/coroutine/read.hpp"
 #include "inspect/object/image_file.hpp"
@@ -22,7 +22,7 @@ constexpr std::string_view section_of_records = ".tare.frames";
 
 fs::path program(std::string_view name) { return fs::path(TARE_CORPUS_PROGRAMS) / name; }
 
-/// The sections that are loaded, by their names: several may have one.
+/// The loaded sections by name; several may have the same name.
 std::multimap<std::string, std::string> loaded_sections(const fs::path& object) {
   std::multimap<std::string, std::string> all;
   auto file = image_file::open(object);
@@ -45,18 +45,18 @@ std::multimap<std::string, std::string> loaded_sections(const fs::path& object) 
   return all;
 }
 
-class told : public ::testing::Test {
+class recorded : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!fs::exists(program("live-told-O2"))) GTEST_SKIP() << "the plugin was not built";
+    if (!fs::exists(program("live-recorded-O2"))) GTEST_SKIP() << "the plugin was not built";
   }
 };
 
-TEST_F(told, the_code_is_the_same) {
+TEST_F(recorded, the_code_is_the_same) {
   std::size_t compared = 0;
   for (const char* level : {"O0", "O2", "O3"}) {
     for (const char* source : {"hand", "live"}) {
-      const auto with = program(std::string(source) + "-told-" + level + ".o");
+      const auto with = program(std::string(source) + "-recorded-" + level + ".o");
       const auto without = program(std::string(source) + "-clang-" + level + ".o");
       if (!fs::exists(with) || !fs::exists(without)) continue;
       const auto sections = loaded_sections(with);
@@ -68,8 +68,8 @@ TEST_F(told, the_code_is_the_same) {
   EXPECT_GE(compared, 2U);
 }
 
-TEST_F(told, every_coroutine_is_written_down) {
-  for (const char* name : {"hand-told-O2", "live-told-O2"}) {
+TEST_F(recorded, every_coroutine_is_recorded) {
+  for (const char* name : {"hand-recorded-O2", "live-recorded-O2"}) {
     const auto report = read_coroutines(program(name));
     ASSERT_TRUE(report);
     EXPECT_THAT(report->notes, ::testing::IsEmpty());
@@ -86,8 +86,8 @@ TEST_F(told, every_coroutine_is_written_down) {
   }
 }
 
-TEST_F(told, objects_are_called_by_their_names) {
-  const auto report = read_coroutines(program("live-told-O2"));
+TEST_F(recorded, objects_are_called_by_their_names) {
+  const auto report = read_coroutines(program("live-recorded-O2"));
   ASSERT_TRUE(report);
   const auto found = std::ranges::find(report->coroutines, "corpus::two_after_each_other()", &coroutine::name);
   ASSERT_NE(found, report->coroutines.end());
@@ -101,9 +101,9 @@ TEST_F(told, objects_are_called_by_their_names) {
   EXPECT_THAT(kept, ::testing::ElementsAre("first", "second"));
 }
 
-TEST_F(told, a_damaged_record_is_told_and_the_others_are_used) {
+TEST_F(recorded, a_damaged_record_is_reported_and_the_others_are_used) {
   const support::temporary_folder folder;
-  std::string content = support::read_file(program("live-told-O2"));
+  std::string content = support::read_file(program("live-recorded-O2"));
   const auto at = content.find(R"({"align":)");
   ASSERT_NE(at, std::string::npos);
   content[at] = '?';
@@ -111,14 +111,14 @@ TEST_F(told, a_damaged_record_is_told_and_the_others_are_used) {
   ASSERT_TRUE(report);
   EXPECT_THAT(report->notes, ::testing::ElementsAre(::testing::HasSubstr(
                                  "1 of the compiler's records in .tare.frames cannot be read and are ignored")));
-  const auto is_told = [](const coroutine& one) {
+  const auto is_recorded = [](const coroutine& one) {
     return std::ranges::any_of(one.awaits, [](const auto& await) { return await.known_by == evidence::compiler; });
   };
-  EXPECT_EQ(std::ranges::count_if(report->coroutines, is_told), std::ssize(report->coroutines) - 1);
+  EXPECT_EQ(std::ranges::count_if(report->coroutines, is_recorded), std::ssize(report->coroutines) - 1);
 }
 
-TEST_F(told, takes_nothing_of_the_memory_of_a_process) {
-  auto file = image_file::open(program("live-told-O2"));
+TEST_F(recorded, takes_nothing_of_the_memory_of_a_process) {
+  auto file = image_file::open(program("live-recorded-O2"));
   ASSERT_TRUE(file);
   std::size_t seen = 0;
   ASSERT_TRUE(file->for_each(

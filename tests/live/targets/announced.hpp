@@ -8,12 +8,12 @@
 #include <cstdio>
 #include <initializer_list>
 
-struct told {
+struct announced {
   const char* function;
   unsigned long count;
 };
 
-[[noreturn]] inline void tell_and_wait(std::initializer_list<told> all) {
+[[noreturn]] inline void announce_and_wait(std::initializer_list<announced> all) {
   for (const auto& one : all) std::printf("%lu %s\n", one.count, one.function);
   std::puts("READY");
   std::fflush(stdout);
