@@ -38,7 +38,7 @@ struct budget {
   [[nodiscard]] bool fits(const coroutine& one) const;
 };
 
-/// An error begins with the file and the line: "tare.toml:4: unknown key 'frmae'".
+/// An error begins with the place: "tare.toml:4:1: unknown key 'frmae'".
 [[nodiscard]] base::result<std::vector<budget>> read_budgets(const std::filesystem::path& file);
 /// The same from text; `file` is used in messages.
 [[nodiscard]] base::result<std::vector<budget>> parse_budgets(std::string_view text, const std::filesystem::path& file);

@@ -26,7 +26,7 @@ using ratchet = std::map<std::string, recorded_frames>;
 [[nodiscard]] std::size_t count_frames(const ratchet& frames);
 [[nodiscard]] std::string ratchet_text(const ratchet& frames);
 
-/// An error begins with the file and the line.
+/// An error begins with the place: file, line and column.
 [[nodiscard]] base::result<ratchet> read_ratchet(const std::filesystem::path& file);
 [[nodiscard]] base::result<ratchet> parse_ratchet(std::string_view text, const std::filesystem::path& file);
 

@@ -84,7 +84,7 @@ struct peer_list {
   std::vector<peer> peers;
 };
 
-/// An error begins with the file and the line: "bench/peers.toml:12: unknown key 'rnu'".
+/// An error begins with the place: "bench/peers.toml:12:1: unknown key 'rnu'".
 base::result<peer_list> read_peers(const std::filesystem::path& file);
 
 /// The same from text; `file` is for messages, and `root` is relative to it.
