@@ -304,7 +304,7 @@ std::function<int()> add_race(CLI::App& app) {
   race->add_option("--peers", asked->peers, "The list of runtimes or servers [bench/peers.toml, bench/servers.toml]");
   auto* connections = race->add_flag("--connections", asked->connections, "Weigh connections of servers, not tasks");
   race->add_option("--kind", asked->kinds,
-                   "Only these kinds: http, https, websocket, websocket-tls, sse (event streams), long-poll")
+                   "Only these kinds: http, https, websocket, websocket-tls, sse (event streams), long-poll, database")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->needs(connections);

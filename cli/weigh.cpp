@@ -43,6 +43,7 @@ struct options {
   bool tls = false;
   std::string path = "/";
   std::string release;
+  std::string database;
   std::string json;
   std::string csv;
   std::vector<std::string> command;
@@ -52,6 +53,7 @@ struct options {
 struct subject {
   weighed_program found;
   measure::command program;
+  measure::command database;
   std::optional<std::uint64_t> max_n;
 };
 
@@ -103,6 +105,13 @@ base::result<void> weighing_session::choose() {
           "the command has no {port} where the port to listen on goes; for instance: tare weigh --connections -- "
           "./server --listen 127.0.0.1:{port}");
     }
+    if (kind_ == measure::connection_kind::database) {
+      if (asked_.database.empty()) return base::input_error("--kind database needs --database, or --peers");
+      one.database = measure::shell_command("exec " + asked_.database);
+      if (!one.database.takes_port()) {
+        return base::input_error("--database has no {port}: where the database is told to lock and to release");
+      }
+    }
     if (!asked_.connections && !one.program.takes_count()) {
       return base::input_error(
           "the command has no {n} where the number of tasks goes; for instance: tare weigh -- "
@@ -141,6 +150,7 @@ void weighing_session::take_peer(measure::peer peer, const std::filesystem::path
   one.found.subject = peer.subject;
   one.found.connections = asked_.connections;
   one.program = asked_.connections ? peer.server(kind_, root) : peer.program(default_workload, root);
+  if (asked_.connections) one.database = peer.database_for(kind_, root);
   if (!asked_.no_max_n) one.max_n = peer.limit(default_workload);
   if (const auto need = measure::missing_need(peer, root, stop_.signal())) {
     // Not an error: nobody has every toolchain.
@@ -188,6 +198,7 @@ void weighing_session::measure(subject& one, unsigned run) {
                                                                    .tls = asked_.tls,
                                                                    .path = asked_.path,
                                                                    .release = release,
+                                                                   .database = one.database,
                                                                    .time_limit = time_limit_},
                                                                   stop_.signal(), show)
                                         : measure::weigh(what, stop_.signal(), show);
@@ -281,13 +292,19 @@ std::function<int()> add_weigh(CLI::App& app) {
       weigh->add_flag("--connections", asked->connections, "Weigh idle connections of a server, or of those of a list");
   weigh
       ->add_option("--kind", asked->kind,
-                   "Of the connections: http, https, websocket, websocket-tls, sse (an event stream) or long-poll")
+                   "Of the connections: http, https, websocket, websocket-tls, sse (an event stream), long-poll, or\n"
+                   "database (a request that waits for one)")
       ->needs(connections)
       ->capture_default_str();
   weigh
       ->add_option("--release", asked->release,
                    "Of long polls: what is asked for to make the server answer all; of a list, /release")
       ->needs(connections);
+  weigh
+      ->add_option("--database", asked->database,
+                   "Of requests that wait for a database: the shell command that starts it, with {port}")
+      ->needs(connections)
+      ->excludes(peers);
   weigh->add_flag("--tls", asked->tls, "Over TLS; the certificate is not verified")->needs(connections);
   weigh->add_option("--path", asked->path, "What is asked for on each connection; the answer must be 200")
       ->needs(connections)

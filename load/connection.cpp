@@ -26,6 +26,11 @@ constexpr unsigned message_count = 10;
 constexpr std::size_t event_count = 10;
 constexpr unsigned max_idle_reads = 64;
 
+/// Whether the server still owes the response when the memory is read.
+constexpr bool has_response_due(connection_kind kind) noexcept {
+  return kind == connection_kind::long_poll || kind == connection_kind::database;
+}
+
 /// Owns a descriptor until a stream takes it over.
 class socket_owner {
  public:
@@ -91,7 +96,7 @@ task<std::expected<connection, failure>> connection::open(const target& to, unsi
 
 task<std::expected<void, failure>> connection::exchange(const target& what) {
   if (auto sent = co_await send_all(over_.way(), what.request); !sent) co_return sent;
-  co_return co_await receive_response(over_.way(), what.status);
+  co_return co_await receive_response(over_.way(), what.status, what.body);
 }
 
 task<std::expected<void, failure>> connection::begin(const target& what) {
@@ -109,6 +114,7 @@ task<std::expected<void, failure>> connection::begin(const target& what) {
       if (auto sent = co_await send_all(over_.way(), what.request); !sent) co_return sent;
       co_return co_await receive_events(over_.way(), event_count);
     case connection_kind::long_poll:
+    case connection_kind::database:
       co_return co_await send_all(over_.way(), what.request);
   }
   co_return co_await exchange(what);
@@ -116,7 +122,7 @@ task<std::expected<void, failure>> connection::begin(const target& what) {
 
 task<std::expected<void, failure>> connection::again(const target& what) {
   if (socket_) co_return co_await socket_->echo(over_.way(), message_count);
-  if (what.kind == connection_kind::long_poll) co_return co_await receive_response(over_.way(), what.status);
+  if (has_response_due(what.kind)) co_return co_await receive_response(over_.way(), what.status, what.body);
   if (what.kind == connection_kind::sse) co_return std::expected<void, failure>();
   co_return co_await exchange(what);
 }
@@ -128,7 +134,7 @@ std::expected<void, failure> connection::look(const target& what) {
     if (!got && got.error() == std::errc::operation_would_block) break;
     if (!got) return std::unexpected(fmt::format("the idle connection failed: {}", got.error().message()));
     if (got->empty()) return std::unexpected(failure("closed the idle connection"));
-    if (what.kind == connection_kind::long_poll) return std::unexpected(failure("responded instead of waiting"));
+    if (has_response_due(what.kind)) return std::unexpected(failure("responded instead of waiting"));
     if (socket_) {
       socket_->keep({reinterpret_cast<const char*>(got->bytes().data()), got->bytes().size()});
     } else if (what.kind != connection_kind::sse) {

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
@@ -74,15 +75,25 @@ task<std::expected<void, failure>> send_all(http::detail::transport to, std::str
   co_return std::expected<void, failure>();
 }
 
-task<std::expected<void, failure>> receive_response(http::detail::transport from, unsigned status) {
+task<std::expected<void, failure>> receive_response(http::detail::transport from, unsigned status,
+                                                    std::string_view body) {
   response_source source(from);
   if (auto head = co_await source.head(); !head) co_return head;
+  std::string_view expected = body;
+  bool is_wrong = false;
   for (;;) {
     const auto reached = co_await source.next();
     if (!reached) co_return std::unexpected(reached.error());
     if (*reached == response_reader::progress::complete) break;
+    if (*reached != response_reader::progress::data || body.empty()) continue;
+    const std::string_view part = source.reader().data();
+    const std::size_t size = std::min(part.size(), expected.size());
+    is_wrong = is_wrong || !expected.starts_with(part.substr(0, size)) ||
+               part.find_first_not_of("\r\n", size) != std::string_view::npos;
+    expected.remove_prefix(size);
   }
   if (source.reader().status() != status) co_return std::unexpected(responded_with(source.reader().status()));
+  if (is_wrong || !expected.empty()) co_return std::unexpected(failure("responded with a wrong body"));
   if (!source.left().empty()) co_return std::unexpected(failure("sent more than the response"));
   if (!source.reader().keep_alive()) co_return std::unexpected(failure("does not keep the connection open"));
   co_return std::expected<void, failure>();

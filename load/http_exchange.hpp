@@ -17,8 +17,10 @@ namespace tare::load {
 /// The bytes must outlive the await.
 [[nodiscard]] task<std::expected<void, failure>> send_all(http::detail::transport to, std::string_view bytes);
 
-/// Reads a whole response, of this status, after which the connection stays open.
-[[nodiscard]] task<std::expected<void, failure>> receive_response(http::detail::transport from, unsigned status);
+/// Reads a whole response, of this status and body, after which the connection stays open. A line end may follow the
+/// body; an empty `body` is any.
+[[nodiscard]] task<std::expected<void, failure>> receive_response(http::detail::transport from, unsigned status,
+                                                                  std::string_view body);
 
 /// Reads the response that makes the connection a WebSocket. Returns the bytes that came after it.
 [[nodiscard]] task<std::expected<std::string, failure>> receive_switch(http::detail::transport from,

@@ -68,6 +68,7 @@ class runner {
                              .counts = plan_.counts,
                              .kind = one.kind,
                              .release = release_path,
+                             .database = one.who->database_for(one.kind, plan_.root),
                              .time_limit = plan_.time_limit,
                              .total_time_limit = plan_.total_time_limit};
     if (one.who->max_n) std::erase_if(what.counts, [&](std::uint64_t n) { return n > *one.who->max_n; });

@@ -21,6 +21,7 @@ struct target {
   std::string description;                    ///< the original URL
   std::optional<net::tls::context> tls = {};  ///< for https
   std::string host = {};                      ///< the host that the certificate must be issued for
+  std::string body = {};                      ///< the expected body; empty: any
 };
 
 /// From "http[s]://HOST[:PORT][/PATH][?QUERY]". A name is looked up here, which blocks: once, before anything runs.

@@ -4,11 +4,14 @@
 #include "base/proc/kernel_memory.hpp"
 #include "base/proc/process_tree.hpp"
 #include "load/crowd.hpp"
+#include "load/free_port.hpp"
+#include "load/held_database.hpp"
 #include "load/until_stopped.hpp"
 #include "measure/process/process.hpp"
 #include "measure/process/tail.hpp"
 
-#include <tare/net/listener.hpp>
+#include <tare/net/endpoint.hpp>
+#include <tare/net/readiness.hpp>
 #include <tare/scope.hpp>
 #include <tare/sleep.hpp>
 #include <tare/timeout.hpp>
@@ -32,13 +35,6 @@ using measure::connection_kind;
 using measure::sample;
 using namespace std::chrono_literals;
 
-/// A port that is free now. If another program takes it before the server does, the server reports that.
-result<std::uint16_t> free_port() {
-  const auto listening = net::listener::bind(net::endpoint::loopback(0));
-  if (!listening) return base::system_error("cannot find a free port", listening.error().value());
-  return listening->local().value_or(net::endpoint()).port();
-}
-
 std::optional<std::int64_t> growth(const std::optional<std::uint64_t>& before,
                                    const std::optional<std::uint64_t>& after) {
   if (!before || !after) return std::nullopt;
@@ -47,18 +43,26 @@ std::optional<std::int64_t> growth(const std::optional<std::uint64_t>& before,
 
 class weighing {
  public:
-  static task<result<sample>> run(const connection_weighing& what, std::uint64_t n) {
+  static task<result<sample>> run(const connection_weighing& what, std::uint64_t n, measure::stop_signal stop) {
     const auto port = free_port();
     if (!port) co_return std::unexpected(port.error());
-    auto started = measure::process::start(what.program.with_port(*port));
+    measure::command program = what.program.with_port(*port);
+    std::optional<held_database> database;
+    if (what.kind == connection_kind::database) {
+      auto running = held_database::start(what.database, what.time_limit, stop);
+      if (!running) co_return std::unexpected(running.error());
+      database.emplace(std::move(*running));
+      program.environment.push_back("DATABASE_URL=" + database->url());
+    }
+    auto started = measure::process::start(program);
     if (!started) co_return std::unexpected(started.error());
-    weighing one(what, n, std::move(*started));
+    weighing one(what, n, std::move(*started), database ? &*database : nullptr);
     co_return co_await one.weigh(*port);
   }
 
  private:
-  weighing(const connection_weighing& what, std::uint64_t n, measure::process server)
-      : what_(what), n_(n), server_(std::move(server)) {}
+  weighing(const connection_weighing& what, std::uint64_t n, measure::process server, held_database* database)
+      : what_(what), n_(n), server_(std::move(server)), database_(database) {}
 
   task<result<sample>> weigh(std::uint16_t port) {
     result<sample> measured = base::interrupted_error();
@@ -96,10 +100,14 @@ class weighing {
   }
 
   task<result<sample>> measure(net::endpoint at) {
-    const auto made = target_at(at, what_.path, what_.tls, what_.kind);
+    auto made = target_at(at, database_ != nullptr ? database_->path() : what_.path, what_.tls, what_.kind);
     if (!made) co_return std::unexpected(made.error());
+    if (database_ != nullptr) made->body = database_->body();
     const target& what = *made;
     if (auto listening = co_await wait_until_listening(what); !listening) co_return std::unexpected(listening.error());
+    if (database_ != nullptr) {
+      if (auto held = co_await hold_back(what); !held) co_return std::unexpected(held.error());
+    }
 
     crowd connections(what, {.time_limit = what_.time_limit});
     const auto kernel_before = base::read_kernel_memory();
@@ -108,7 +116,7 @@ class weighing {
     if (auto opened = checked(co_await connections.open(n_), "opening"); !opened) {
       co_return std::unexpected(opened.error());
     }
-    if (what_.kind == connection_kind::long_poll) {
+    if (what_.kind == connection_kind::long_poll || database_ != nullptr) {
       // Nothing tells a client that its request has been read.
       if (auto rested = co_await until_at_rest(); !rested) co_return std::unexpected(rested.error());
     }
@@ -144,7 +152,10 @@ class weighing {
   /// Returns the RSS afterwards.
   task<result<std::uint64_t>> use_again(crowd& connections, net::endpoint at) {
     std::string_view when = "a second request";
-    if (what_.kind == connection_kind::long_poll) {
+    if (database_ != nullptr) {
+      when = "the response";
+      if (auto released = co_await database_->release(); !released) co_return std::unexpected(released.error());
+    } else if (what_.kind == connection_kind::long_poll) {
       when = "the response";
       const auto release = target_at(at, what_.release, what_.tls);
       if (!release) co_return std::unexpected(release.error());
@@ -161,6 +172,28 @@ class weighing {
     const auto burst = co_await settled();
     if (!burst) co_return std::unexpected(burst.error());
     co_return burst->resident;
+  }
+
+  /// Waits until the server responds correctly, so that it has its connections to the database, and locks the table.
+  task<result<void>> hold_back(const target& what) {
+    target at_once = what;
+    at_once.kind = connection_kind::http;
+    crowd users(at_once, {.time_limit = what_.time_limit});
+    const auto give_up = now() + what_.time_limit;
+    for (;;) {
+      const tally first = co_await users.open(1);
+      if (first.failed == 0) break;
+      if (now() >= give_up) co_return failure_of(fmt::format("does not serve the database: {}", first.first));
+      co_await sleep_for(50ms);
+    }
+    constexpr std::size_t user_count = 64;
+    constexpr unsigned requests_each = 4;
+    if (auto good = checked(co_await users.open(user_count - 1), "warming up"); !good) co_return good;
+    for (unsigned i = 0; i < requests_each; ++i) {
+      if (auto good = checked(co_await users.ask_all(), "warming up"); !good) co_return good;
+    }
+    users.close_all();
+    co_return co_await database_->lock();
   }
 
   /// Waits until the server uses no more CPU time.
@@ -220,6 +253,7 @@ class weighing {
   const connection_weighing& what_;
   std::uint64_t n_;
   measure::process server_;
+  held_database* database_;  ///< null: none
   measure::tail last_words_;
   bool ended_ = false;
 };
@@ -231,7 +265,7 @@ measure::weighed weigh_connections(const connection_weighing& what, measure::sto
   measure::weighed all;
   for (const std::uint64_t n : what.counts) {
     if (progress) progress(n);
-    auto measured = run_until_stopped(weighing::run(what, n), stop);
+    auto measured = run_until_stopped(weighing::run(what, n, stop), stop);
     if (!measured) {
       all.failed = measured.error();
     } else if (!*measured) {

@@ -25,6 +25,7 @@ struct connection_weighing {
   bool tls = false;        ///< over TLS, whatever the kind
   std::string path = "/";  ///< requested with GET
   std::string release;     ///< of long polls: a request to it makes the server respond to all that wait; may be empty
+  measure::command database;  ///< for connections that wait for one, see held_database.hpp; with `{port}`
   std::chrono::nanoseconds time_limit = std::chrono::minutes(1);  ///< for the server to listen, and for each response
   /// For one count altogether, so that a slow server cannot hold up the others.
   std::chrono::nanoseconds total_time_limit = std::chrono::minutes(5);

@@ -34,7 +34,7 @@ bool has(const std::vector<std::string>& arguments, std::string_view placeholder
 }
 
 command replaced(const command& original, std::string_view placeholder, std::uint64_t number) {
-  command changed{{}, original.directory};
+  command changed{{}, original.directory, original.environment};
   const std::string digits = std::to_string(number);
   for (const auto& argument : original.arguments) {
     changed.arguments.push_back(replace_all(argument, placeholder, digits));

@@ -9,10 +9,11 @@
 
 namespace tare::measure {
 
-/// A program, its arguments, and the folder it runs in.
+/// A program, its arguments, the folder it runs in, and what its environment has besides the caller's.
 struct command {
-  std::vector<std::string> arguments;  ///< the first is the program: a name looked up in PATH, or a path
-  std::filesystem::path directory;     ///< empty: the caller's
+  std::vector<std::string> arguments;         ///< the first is the program: a name looked up in PATH, or a path
+  std::filesystem::path directory;            ///< empty: the caller's
+  std::vector<std::string> environment = {};  ///< "NAME=value"; instead of a variable of the same name
 
   /// Whether any argument contains `{n}`.
   [[nodiscard]] bool takes_count() const;

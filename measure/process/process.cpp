@@ -10,8 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,6 +40,21 @@ class all_signals_blocked {
  private:
   sigset_t before_;
 };
+
+/// The caller's environment, with the variables in `added` instead of those of the same name.
+std::vector<char*> environment_of(std::vector<std::string>& added) {
+  const auto is_replaced = [&](std::string_view variable) {
+    return std::ranges::any_of(
+        added, [&](std::string_view one) { return variable.starts_with(one.substr(0, one.find('=') + 1)); });
+  };
+  std::vector<char*> all;
+  for (char** each = environ; *each != nullptr; ++each) {
+    if (!is_replaced(*each)) all.push_back(*each);
+  }
+  for (auto& variable : added) all.push_back(variable.data());
+  all.push_back(nullptr);
+  return all;
+}
 
 /// Reads the notices until the pipe closes, which it does when the command executes or gives up. The last one counts.
 start_notice read_notices(const base::file_descriptor& pipe) {
@@ -107,14 +125,16 @@ base::result<process> process::start(const command& what) {
     if (const auto set = make_non_blocking((*pipe)->reader); !set) return std::unexpected(set.error());
 
   std::vector<std::string> words = what.arguments;
+  std::vector<std::string> added = what.environment;
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (auto& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
+  std::vector<char*> environment = environment_of(added);
   const supervised job{
       .program = program->c_str(),
       .arguments = arguments.data(),
-      .environment = environ,
+      .environment = environment.data(),
       .directory = what.directory.empty() ? nullptr : what.directory.c_str(),
       .input = input->get(),
       .output = output->writer.get(),

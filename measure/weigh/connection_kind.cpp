@@ -17,7 +17,8 @@ struct description {
 };
 
 constexpr std::array all_kinds{connection_kind::http,          connection_kind::https, connection_kind::websocket,
-                               connection_kind::websocket_tls, connection_kind::sse,   connection_kind::long_poll};
+                               connection_kind::websocket_tls, connection_kind::sse,   connection_kind::long_poll,
+                               connection_kind::database};
 
 constexpr description describe(connection_kind kind) {
   switch (kind) {
@@ -33,6 +34,8 @@ constexpr description describe(connection_kind kind) {
       return {"sse", "event stream", false};
     case connection_kind::long_poll:
       return {"long-poll", "long poll", false};
+    case connection_kind::database:
+      return {"database", "waiting for a database", false};
   }
   return {};
 }

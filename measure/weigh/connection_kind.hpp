@@ -18,6 +18,7 @@ enum class connection_kind : std::uint8_t {
   websocket_tls,  ///< the same over TLS
   sse,            ///< an event stream, after ten events
   long_poll,      ///< a request that waits for its response
+  database,       ///< a request that waits for a row of a locked table
 };
 
 /// All of them, in report order.

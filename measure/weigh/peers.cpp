@@ -123,10 +123,18 @@ void read_kinds(toml_reader& in, const toml::table& table, peer& one) {
   }
 }
 
+std::vector<std::string> read_database(toml_reader& in, const toml::table& table) {
+  const auto* node = table.get("database");
+  if (node == nullptr) return {};
+  auto words = arguments(in, *node, "database");
+  if (!command{words, {}}.takes_port()) in.complain(*node, "'database' has no {port} for what it is told");
+  return words;
+}
+
 peer read_peer(toml_reader& in, const toml::table& table) {
-  static constexpr std::array<std::string_view, 13> keys{"name",    "title", "language", "subject",   "floor",
+  static constexpr std::array<std::string_view, 14> keys{"name",    "title", "language", "subject",   "floor",
                                                          "version", "build", "run",      "workloads", "kinds",
-                                                         "needs",   "max_n", "limits"};
+                                                         "needs",   "max_n", "limits",   "database"};
   in.allow_keys(table, keys, "[[peer]]");
   peer one;
   if (const auto* name = table.get("name")) {
@@ -157,6 +165,7 @@ peer read_peer(toml_reader& in, const toml::table& table) {
   }
   read_workloads(in, table, one);
   read_kinds(in, table, one);
+  one.database = read_database(in, table);
   if (const auto* needs = table.get("needs")) {
     if (const auto* array = needs->as_array()) {
       for (const auto& element : *array) one.needs.push_back(read_need(in, element));
@@ -174,7 +183,7 @@ struct placed_list {
 };
 
 placed_list read_list(toml_reader& in, const toml::table& top) {
-  static constexpr std::array<std::string_view, 3> keys{"root", "page", "peer"};
+  static constexpr std::array<std::string_view, 4> keys{"root", "page", "database", "peer"};
   in.allow_keys(top, keys, "the file");
   placed_list read;
   peer_list& list = read.list;
@@ -185,6 +194,7 @@ placed_list read_list(toml_reader& in, const toml::table& top) {
   }
   if (list.root.empty()) list.root = ".";
   if (const auto* page = top.get("page")) list.page = list.root / in.text(*page, "page");
+  const auto database = read_database(in, top);
 
   const auto tables = in.tables(top, "peer");
   if (tables.empty()) {
@@ -196,6 +206,10 @@ placed_list read_list(toml_reader& in, const toml::table& top) {
     peer one = read_peer(in, *table);
     if (std::ranges::find(list.peers, one.name, &peer::name) != list.peers.end()) {
       in.complain(*table, fmt::format("a second peer named '{}': rename one", one.name));
+    }
+    if (one.database.empty()) one.database = database;
+    if (one.speaks(connection_kind::database) && one.database.empty()) {
+      in.complain(*table, fmt::format("'{}' speaks database, and nothing says which: add 'database'", one.name));
     }
     list.peers.push_back(std::move(one));
   }
@@ -261,6 +275,11 @@ bool peer::speaks(connection_kind kind) const { return std::ranges::find(kinds, 
 
 command peer::server(connection_kind kind, const std::filesystem::path& root) const {
   return filled({run, root}, kind_place, name_of(kind));
+}
+
+command peer::database_for(connection_kind kind, const std::filesystem::path& root) const {
+  if (kind != connection_kind::database) return {};
+  return {database, root};
 }
 
 base::result<peer_list> parse_peers(std::string_view text, const std::filesystem::path& file) {

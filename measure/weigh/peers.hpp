@@ -4,6 +4,7 @@
 //
 //   root = ".."                             # where commands run, relative to the file's folder; default: that folder
 //   page = "build/page.html"                # the empty page of `tare race`, relative to root; optional
+//   database = ["./database.py", "{port}"]  # started beside each server that is weighed in kind `database`; optional
 //
 //   [[peer]]
 //   name = "asyncio"
@@ -17,6 +18,7 @@
 //   workloads = ["empty", "churn"]          # default: all if `run` contains {workload}, else only "empty"
 //   kinds = ["http", "sse"]                 # of a server, with {port} in `run`: the kinds of connections that it
 //                                           # speaks, put in place of {kind}; default: http
+//   database = ["./sqlite.py", "{port}"]    # instead of that of the list; optional
 //   max_n = 100000                          # larger numbers of tasks are omitted; optional
 //   limits = { churn = 1000000 }            # the same for one workload, instead of max_n; optional
 //   needs = [{ program = "python3", hint = "apt-get install python3" }]   # or file = "...", relative to root; or
@@ -62,6 +64,7 @@ struct peer {
   std::vector<need> needs;
   std::vector<std::string> workloads;  ///< empty: all
   std::vector<connection_kind> kinds;  ///< of a server
+  std::vector<std::string> database;   ///< of a server: what is started for connections that wait for a database
   std::optional<std::uint64_t> max_n;
   std::map<std::string, std::uint64_t, std::less<>> limits;
 
@@ -76,6 +79,8 @@ struct peer {
   [[nodiscard]] bool speaks(connection_kind kind) const;
   /// What to run for connections of this kind, still with `{port}`.
   [[nodiscard]] command server(connection_kind kind, const std::filesystem::path& root) const;
+  /// What to start before it, still with `{port}`; without arguments if nothing.
+  [[nodiscard]] command database_for(connection_kind kind, const std::filesystem::path& root) const;
 };
 
 struct peer_list {
