@@ -72,7 +72,7 @@ unpack() {
 fetch_crates() {
   local crates
   mapfile -t crates < <(crates_of librust-tokio-dev librust-futures-dev librust-hyper-dev librust-hyper-util-dev \
-    librust-http-body-util-dev)
+    librust-http-body-util-dev librust-axum-dev librust-deadpool-dev librust-tokio-postgres-dev)
   [[ ${#crates[@]} -gt 0 ]] || { echo "E: Debian 13 has no librust-tokio-dev" && return 1; }
   unpack "${crates[@]}"
 }
@@ -84,12 +84,12 @@ has_go() {
 
 fetch_from_debian_13() {
   local wanted=()
-  compgen -G "$unpacked/usr/share/cargo/registry/hyper-util-*" >/dev/null || wanted+=(crates)
+  compgen -G "$unpacked/usr/share/cargo/registry/tokio-postgres-*" >/dev/null || wanted+=(crates)
   has_go || wanted+=(go)
   [[ ${#wanted[@]} -gt 0 ]] || return 0
   try "reading Debian 13's package lists" prepare_apt
   [[ $failed -eq 0 ]] || return 0
-  [[ " ${wanted[*]} " != *" crates "* ]] || try "fetching Tokio, hyper and their crates" fetch_crates
+  [[ " ${wanted[*]} " != *" crates "* ]] || try "fetching Tokio, hyper, axum and their crates" fetch_crates
   [[ " ${wanted[*]} " != *" go "* ]] || try "fetching Go" unpack golang-1.24-go golang-1.24-src
 }
 
@@ -115,7 +115,7 @@ if [[ -f ../report/package.json ]]; then
   fi
 fi
 if command -v npm >/dev/null; then
-  try "fetching ws" fetch_from_npm node-http
+  try "fetching ws and pg" fetch_from_npm node-http
   try "fetching Bun" fetch_from_npm bun
 fi
 if command -v cargo >/dev/null && ./rust/build.sh --check 2>/dev/null; then
@@ -123,6 +123,9 @@ if command -v cargo >/dev/null && ./rust/build.sh --check 2>/dev/null; then
 fi
 if command -v cargo >/dev/null && ./hyper/build.sh --check 2>/dev/null; then
   try "building the hyper peer" ./hyper/build.sh
+fi
+if command -v cargo >/dev/null && ./axum/build.sh --check 2>/dev/null; then
+  try "building the axum peer" ./axum/build.sh
 fi
 if ./go/build.sh --check 2>/dev/null; then try "building the Go peers" ./go/build.sh; fi
 if ./java/build.sh --check 2>/dev/null; then

@@ -1,6 +1,8 @@
 """A server with aiohttp: main.py PORT KIND, or --version"""
 
 import asyncio
+import functools
+import json
 import os
 import ssl
 import sys
@@ -53,10 +55,27 @@ async def events(request):
     return response
 
 
+compact = functools.partial(json.dumps, separators=(",", ":"))
+
+
+class Items:
+    def __init__(self, pool):
+        self.pool = pool
+
+    async def get(self, request):
+        row = await self.pool.fetchrow("SELECT id, name, price FROM items WHERE id = $1",
+                                       int(request.match_info["id"]))
+        return web.json_response(dict(row), dumps=compact)
+
+
 async def main(port, kind):
     app = web.Application()
     if kind.startswith("websocket"):
         app.router.add_get("/", echo)
+    elif kind == "database":
+        import asyncpg  # only needed here
+        pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=16, max_size=16)
+        app.router.add_get("/items/{id}", Items(pool).get)
     elif kind == "sse":
         app.router.add_get("/", events)
     elif kind == "long-poll":
@@ -75,7 +94,7 @@ async def main(port, kind):
     await asyncio.Event().wait()
 
 
-KINDS = ("http", "https", "websocket", "websocket-tls", "sse", "long-poll")
+KINDS = ("http", "https", "websocket", "websocket-tls", "sse", "long-poll", "database")
 if sys.argv[1:] == ["--version"]:
     print(aiohttp.__version__)
     sys.exit(0)

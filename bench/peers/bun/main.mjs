@@ -28,6 +28,18 @@ const poll = (request) => {
   return hello();
 };
 
+const database = kind === "database" ? new Bun.SQL(process.env.DATABASE_URL, { max: 16 }) : undefined;
+
+const item = async (request) => {
+  try {
+    const id = new URL(request.url).pathname.slice("/items/".length);
+    const rows = await database`SELECT id::int, name, price FROM items WHERE id = ${id}`;
+    return Response.json(rows[0]);
+  } catch (error) {
+    return new Response(String(error), { status: 503 });
+  }
+};
+
 const handlers = {
   "http": hello,
   "https": hello,
@@ -35,6 +47,7 @@ const handlers = {
   "websocket-tls": upgrade,
   "sse": events,
   "long-poll": poll,
+  "database": item,
 };
 if (!(kind in handlers)) {
   console.error(`main.mjs: no kind '${kind}'; there are: ${Object.keys(handlers).join(", ")}`);

@@ -4,13 +4,14 @@ using System.Net;
 using System.Net.WebSockets;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Npgsql;
 
 if (args is ["--version"])
 {
     Console.WriteLine(Environment.Version);
     return 0;
 }
-string[] kinds = ["http", "https", "websocket", "websocket-tls", "sse", "long-poll"];
+string[] kinds = ["http", "https", "websocket", "websocket-tls", "sse", "long-poll", "database"];
 if (args.Length != 2 || !int.TryParse(args[0], out int port) || !kinds.Contains(args[1]))
 {
     Console.Error.WriteLine("usage: peer_dotnet_http PORT KIND");
@@ -53,12 +54,40 @@ switch (kind)
             return "Hello, world!";
         });
         break;
+    case "database":
+        var database = OpenDatabase(Environment.GetEnvironmentVariable("DATABASE_URL")!);
+        app.MapGet("/items/{id:long}", async (long id) =>
+        {
+            await using var command = database.CreateCommand("SELECT id, name, price FROM items WHERE id = $1");
+            command.Parameters.Add(new() { Value = id });
+            await using var rows = await command.ExecuteReaderAsync();
+            return await rows.ReadAsync()
+                ? Results.Ok(new Item(rows.GetInt64(0), rows.GetString(1), rows.GetDouble(2)))
+                : Results.NotFound();
+        });
+        break;
     default:
         app.MapGet("/", () => "Hello, world!");
         break;
 }
 await app.RunAsync();
 return 0;
+
+// A pool of 16 connections. Waiting for one fails after 15 s by default, and a command after 30 s.
+static NpgsqlDataSource OpenDatabase(string url)
+{
+    var at = new Uri(url);
+    return NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder
+    {
+        Host = at.Host,
+        Port = at.Port,
+        Username = at.UserInfo,
+        Database = at.AbsolutePath[1..],
+        MaxPoolSize = 16,
+        Timeout = 600,
+        CommandTimeout = 600,
+    });
+}
 
 static async Task Echo(HttpContext context)
 {
@@ -104,3 +133,5 @@ static async Task Events(HttpContext context)
     {
     }
 }
+
+internal sealed record Item(long Id, string Name, double Price);

@@ -2,6 +2,8 @@
 package main
 
 import (
+	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/gorilla/websocket"
+	_ "github.com/lib/pq"
 )
 
 func hello(answer http.ResponseWriter, _ *http.Request) {
@@ -67,6 +70,44 @@ func poll(answer http.ResponseWriter, asked *http.Request) {
 	}
 }
 
+type item struct {
+	ID    int64   `json:"id"`
+	Name  string  `json:"name"`
+	Price float64 `json:"price"`
+}
+
+func items(database *sql.DB) http.HandlerFunc {
+	return func(answer http.ResponseWriter, asked *http.Request) {
+		var found item
+		id := strings.TrimPrefix(asked.URL.Path, "/items/")
+		err := database.QueryRowContext(asked.Context(), "SELECT id, name, price FROM items WHERE id = $1", id).
+			Scan(&found.ID, &found.Name, &found.Price)
+		if err != nil {
+			http.Error(answer, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		body, err := json.Marshal(found)
+		if err != nil {
+			http.Error(answer, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		answer.Header().Set("Content-Type", "application/json")
+		answer.Write(body)
+	}
+}
+
+// A pool of 16 connections, which stay open.
+func openDatabase() *sql.DB {
+	database, err := sql.Open("postgres", os.Getenv("DATABASE_URL")+"?sslmode=disable")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "peer_go_http: DATABASE_URL:", err)
+		os.Exit(1)
+	}
+	database.SetMaxOpenConns(16)
+	database.SetMaxIdleConns(16)
+	return database
+}
+
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "--version" {
 		fmt.Println(strings.TrimPrefix(runtime.Version(), "go"))
@@ -78,6 +119,9 @@ func main() {
 	}
 	handlers := map[string]http.HandlerFunc{"http": hello, "https": hello, "websocket": echo, "websocket-tls": echo,
 		"sse": events, "long-poll": poll}
+	if kind == "database" {
+		handlers[kind] = items(openDatabase())
+	}
 	handler, known := handlers[kind]
 	if len(os.Args) < 2 || len(os.Args) > 3 || !known {
 		fmt.Fprintln(os.Stderr, "usage: peer_go_http PORT [KIND]")

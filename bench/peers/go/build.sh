@@ -19,9 +19,10 @@ go=$(find_go)
 [[ ${1:-} != --check ]] || exit 0
 export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=mod
 "$go" build -trimpath -o ../../../build/peers/go/peer_go .
-if [[ ! -e /usr/share/gocode/src/github.com/gorilla/websocket/go.mod ]]; then
-  echo "gorilla/websocket is not installed, so peer_go_http is not built; run: ./setup --peers" >&2
+for module in gorilla/websocket lib/pq; do
+  [[ ! -e /usr/share/gocode/src/github.com/$module/go.mod ]] || continue
+  echo "$module is not installed, so peer_go_http is not built; run: ./setup --peers" >&2
   exit
-fi
+done
 cd ../go-http
 "$go" build -trimpath -o ../../../build/peers/go/peer_go_http .

@@ -1,4 +1,4 @@
-// A server with node:http, or `ws` for WebSockets: main.mjs PORT [KIND]
+// A server with node:http, with `ws` for WebSockets, and `pg` for PostgreSQL: main.mjs PORT [KIND]
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createSecureServer } from "node:https";
@@ -14,6 +14,27 @@ const hello = (response) => {
   response.writeHead(200, { "Content-Type": "text/plain", "Content-Length": 13 });
   response.end("Hello, world!");
 };
+
+const pool = kind === "database" ? await openPool() : undefined;
+
+async function openPool() {
+  const { default: pg } = await import("pg");
+  const made = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 16, idleTimeoutMillis: 0 });
+  made.on("error", () => {});
+  return made;
+}
+
+async function item(request, response) {
+  try {
+    const id = request.url.slice("/items/".length);
+    const { rows } = await pool.query("SELECT id::int, name, price FROM items WHERE id = $1", [id]);
+    const body = JSON.stringify(rows[0]);
+    response.writeHead(200, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) });
+    response.end(body);
+  } catch (error) {
+    response.writeHead(503).end(String(error));
+  }
+}
 
 const waiting = [];
 const handlers = {
@@ -37,6 +58,7 @@ const handlers = {
       });
     }
   },
+  "database": item,
 };
 if (!(kind in handlers)) {
   console.error(`main.mjs: no kind '${kind}'; there are: ${Object.keys(handlers).join(", ")}`);

@@ -1,9 +1,14 @@
 // A server of tare::http for each kind of connection, with everything that it does by default: parsing, limits,
 // deadlines, Date, pings and heartbeats.
 
+#include <tare/db.hpp>
 #include <tare/http.hpp>
+#include <tare/http/json.hpp>
+#include <tare/http/parameters.hpp>
 #include <tare/net.hpp>
 #include <tare/tare.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include <charconv>
 #include <chrono>
@@ -11,9 +16,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 namespace {
@@ -36,6 +43,42 @@ tare::task<> ten_events(http::event_stream out) {
     if (!co_await out.send("an event of a stream that is weighed")) co_return;
   }
   co_await out.wait();
+}
+
+tare::task<> respond_with_item(http::response& answer, tare::db::result<tare::db::rows> found) {
+  std::optional<std::tuple<std::int64_t, std::string, double>> row;
+  if (found) {
+    auto read = co_await tare::db::first_row<std::int64_t, std::string, double>(*std::move(found));
+    if (read) row = *std::move(read);
+  }
+  if (!row) {
+    answer.status(found ? 404 : 503);
+    (void)co_await answer.send("text/plain", "");
+    co_return;
+  }
+  auto& [id, name, price] = *row;
+  nlohmann::json item{{"id", id}, {"name", std::move(name)}, {"price", price}};
+  (void)co_await http::send_json(answer, std::move(item), 200);
+}
+
+/// As in examples/service: while the request waits for its row, it holds no more than this frame.
+tare::task<> find_and_respond(http::response& answer, tare::task<tare::db::result<tare::db::rows>> finding) {
+  auto responding = respond_with_item(answer, co_await std::move(finding));
+  co_await std::move(responding);
+}
+
+/// With SQLite a statement that writes, because readers do not wait there.
+http::router items_of(tare::db::pool& database, std::string_view url) {
+  const std::string_view statement = url.starts_with("sqlite:")
+                                         ? "UPDATE items SET price = price WHERE id = $1 RETURNING id, name, price"
+                                         : "SELECT id, name, price FROM items WHERE id = $1";
+  http::router routes;
+  routes.get("/items/{id}", [&database, statement](http::request& asked, http::response& answer) -> tare::task<> {
+    const auto id = http::param<std::int64_t>(asked, "id").value_or(0);
+    asked.discard();
+    return find_and_respond(answer, database.query(statement, id));
+  });
+  return routes;
 }
 
 /// What the server does with a request to "/". `news` must outlive it.
@@ -77,6 +120,14 @@ tare::task<int> serve(std::uint16_t port, std::string_view kind) {
   const auto at = listening->local();
   std::printf("listening on %u\nREADY\n", at ? unsigned{at->port()} : 0U);
   std::fflush(stdout);
+  if (kind == "database") {
+    const std::string url = from_environment("DATABASE_URL");
+    auto database = tare::db::pool::open(url, {.connections = 16, .busy_limit = 10min});
+    if (!database) co_return complain("DATABASE_URL", database.error().message());
+    http::server server(items_of(*database, url));
+    const auto ended = co_await server.serve(std::move(*listening));
+    co_return ended ? 0 : 1;
+  }
   http::topic news;
   http::server server(routes_of(kind, news));
   if (kind == "https" || kind == "websocket-tls") {
@@ -91,7 +142,7 @@ tare::task<int> serve(std::uint16_t port, std::string_view kind) {
 }
 
 bool is_known(std::string_view kind) {
-  for (const std::string_view known : {"http", "https", "websocket", "websocket-tls", "sse", "long-poll"}) {
+  for (const std::string_view known : {"http", "https", "websocket", "websocket-tls", "sse", "long-poll", "database"}) {
     if (kind == known) return true;
   }
   return false;
