@@ -3,6 +3,7 @@
 #include "base/proc/file.hpp"
 #include "base/proc/text.hpp"
 #include "inspect/memory/maps.hpp"
+#include "inspect/memory/present_pages.hpp"
 
 #include <fmt/format.h>
 
@@ -13,7 +14,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
@@ -24,7 +24,6 @@
 namespace tare::inspect {
 namespace {
 
-constexpr std::uint64_t page = 4096;
 /// The kernel's limit on mappings allows for about 8 MB.
 constexpr std::size_t max_maps_bytes = std::size_t{256} << 20U;
 
@@ -123,30 +122,9 @@ std::size_t process_memory::read(std::uint64_t address, std::span<std::byte> int
 }
 
 std::vector<address_range> process_memory::present(const memory_region& of) const {
-  constexpr std::uint64_t in_memory = std::uint64_t{1} << 63U;
-  constexpr std::uint64_t in_swap = std::uint64_t{1} << 62U;
   if (!pagemap_) return {of.where};
-  std::vector<address_range> found;
-  std::array<std::uint64_t, 4096> entries;
-  for (std::uint64_t at = of.where.begin; at < of.where.end;) {
-    const std::size_t wanted = std::min<std::uint64_t>(entries.size(), (of.where.end - at) / page);
-    const ssize_t length = ::pread(pagemap_.get(), entries.data(), wanted * sizeof entries[0],
-                                   static_cast<off_t>(at / page * sizeof entries[0]));
-    if (std::cmp_less(length, sizeof entries[0])) {  // It has ended, or the kernel does not allow it.
-      if (found.empty() && at == of.where.begin) return {of.where};
-      break;
-    }
-    const auto pages = static_cast<std::size_t>(length) / sizeof entries[0];
-    for (std::size_t i = 0; i < pages; ++i, at += page) {
-      if ((entries[i] & (in_memory | in_swap)) == 0) continue;
-      if (!found.empty() && found.back().end == at) {
-        found.back().end += page;
-      } else {
-        found.push_back({.begin = at, .end = at + page});
-      }
-    }
-  }
-  return found;
+  // Without an answer it has ended, or the kernel does not allow it.
+  return present_pages(pagemap_.get(), of.where).value_or(std::vector{of.where});
 }
 
 std::vector<std::uint64_t> process_memory::resident() const {
