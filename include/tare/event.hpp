@@ -5,8 +5,9 @@
 //   tare::event loaded;
 //   co_await loaded.wait();       // elsewhere: loaded.set()
 //
-// Waiters may be on any shard. `set`, `reset` and `count_down` may be called from any thread; waiters resume from their
-// run queues, not inside the call. Bytes: an event is 16, a latch 24, a waiting task's frame holds 56.
+// **Errors** None. **Cancellation** A cancelled wait throws `cancelled` and changes nothing. **Threads** Waiters may be
+// on any shard. `set`, `reset` and `count_down` may be called from any thread; waiters resume from their run queues,
+// not inside the call. **Bytes** An event is 16, a latch 24; a waiting task's frame holds 56.
 
 #include <tare/detail/queued_wait.hpp>
 #include <tare/error.hpp>

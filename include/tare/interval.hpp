@@ -7,6 +7,9 @@
 //     co_await every.tick();
 //     report();
 //   }
+//
+// **Errors** The constructors throw std::invalid_argument unless the period is positive. **Cancellation** As for
+// `sleep_until`; the tick counts as consumed. **Threads** Not thread-safe. **Bytes** 24.
 
 #include <tare/sleep.hpp>
 
@@ -23,12 +26,11 @@ enum class missed_ticks : std::uint8_t {
   delay,  ///< the next tick comes one period after the late one, and so on
 };
 
-/// 24 bytes. Not thread-safe.
 class interval {
  public:
   using clock = std::chrono::steady_clock;
 
-  /// The first tick is one period from `tare::now()`. Throws std::invalid_argument unless the period is positive.
+  /// The first tick is one period from `tare::now()`.
   explicit interval(clock::duration period, missed_ticks policy = missed_ticks::burst)
       : interval(later(now(), period), period, policy) {}
 

@@ -6,7 +6,12 @@
 //
 // The whole task moves, with all frames of its current chain of awaits; the frames stay where they are in memory.
 // Scopes do not move, because they belong to the shard that made them; branches of `when_all` and the like move
-// individually. A task that a scope or a branch waits for holds a record of 128 bytes from its first move to its end.
+// individually.
+//
+// **Errors** Throws std::out_of_range if the shard does not exist, and std::bad_alloc; the task then stays where it is.
+// **Cancellation** Not a cancellation point, because cleanup may have to return to its shard. **Threads** Call it from
+// a task. **Bytes** None in the frame. A task that a scope or a branch waits for holds a record of 128 bytes from its
+// first move to its end.
 
 #include <tare/detail/promise.hpp>
 #include <tare/shard_id.hpp>
@@ -44,9 +49,7 @@ class resume_on_awaiter {
 
 }  // namespace detail
 
-/// Continues on that shard of the runtime; immediately if it is the current one. Not a cancellation point, because
-/// cleanup may have to return to its shard. Throws std::out_of_range if the shard does not exist, and std::bad_alloc;
-/// the task then stays where it is.
+/// Continues on that shard of the runtime; immediately if it is the current one.
 [[nodiscard]] constexpr detail::resume_on_request resume_on(shard_id shard) noexcept { return {shard}; }
 
 }  // namespace tare

@@ -4,7 +4,8 @@
 //
 //   co_await tare::shield(connection.close());
 //
-// Costs nothing in addition to the awaited task's frame; a request such as `m.lock()` needs a frame of its own.
+// **Errors** Those of the awaited task. **Cancellation** Does not reach the awaited task. **Threads** The task's
+// shard. **Bytes** None in addition to the awaited task's frame; a request such as `m.lock()` needs a frame of its own.
 
 #include <tare/detail/join_group.hpp>
 #include <tare/task.hpp>

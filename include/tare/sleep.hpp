@@ -5,7 +5,10 @@
 //   co_await tare::sleep_for(std::chrono::milliseconds(5));
 //
 // The tick is 1 ms. A task wakes in the first tick at or after its deadline, never earlier. Deadlines more than 18.6
-// hours away are rounded up by less than one part in a million. Cancellation wakes it with `cancelled`.
+// hours away are rounded up by less than one part in a million.
+//
+// **Errors** None. **Cancellation** Wakes the task with `cancelled`. **Threads** The task's shard; `now` works on any
+// thread. **Bytes** None in addition to the frame.
 
 #include <tare/detail/promise.hpp>
 

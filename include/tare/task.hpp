@@ -6,7 +6,10 @@
 //   tare::task<int> twice(int n) { co_return 2 * n; }
 //   tare::task<> print() { fmt::print("{}\n", co_await twice(21)); }
 //
-// Bytes: the object is 4. The frame of a coroutine is 32 plus whatever it keeps across an await, rounded up to 8
+// **Errors** An await throws what the body throws. Calling a coroutine throws std::bad_alloc if memory is exhausted or
+// the runtime's frame limit is reached. Awaiting an empty task aborts the program. **Cancellation** Reaches the await
+// where the task waits, which throws `cancelled`. **Threads** It runs on the shard where it is awaited or spawned.
+// **Bytes** The object is 4. The frame of a coroutine is 32 plus whatever it keeps across an await, rounded up to 8
 // (clang; docs/bytes.md). The frame exists from the call to the end of the body. The result of an awaited task is
 // constructed in the awaiting frame, so a frame has no room for its own result.
 
@@ -22,7 +25,7 @@ namespace tare {
 /// Move-only. Destroying a task that was never started frees its frame. Calling a coroutine allocates its frame and
 /// throws std::bad_alloc if memory is exhausted or the runtime's frame limit is reached; awaiting allocates nothing.
 template <class T>
-class [[nodiscard]] TARE_COROUTINE_TYPE task {
+class [[nodiscard("a task does nothing until it is awaited or spawned")]] TARE_COROUTINE_TYPE task {
  public:
   class promise_type;
   using value_type = T;

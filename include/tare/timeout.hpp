@@ -4,8 +4,9 @@
 //
 //   if (auto row = co_await tare::timeout(50ms, query(id))) use(*row); else give_up();
 //
-// Bytes: 184 and the result in the awaiting frame, in addition to the task's own frame. Setting and clearing the timer
-// is O(1).
+// **Errors** `timed_out`, and whatever the awaited task throws. **Cancellation** Cancels the awaited task and waits
+// until it has ended. **Threads** The task's shard. **Bytes** 184 and the result in the awaiting frame, in addition to
+// the task's own frame. Setting and clearing the timer is O(1).
 
 #include <tare/detail/join_group.hpp>
 #include <tare/detail/timer_node.hpp>

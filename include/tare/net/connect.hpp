@@ -8,6 +8,10 @@
 // Connecting by name uses Happy Eyeballs (RFC 8305): addresses are tried in order, with families alternating. A new
 // attempt starts every quarter of a second, or as soon as one has failed. The first to succeed wins; the others are
 // abandoned.
+//
+// **Errors** Those of connect(2) and of resolve.hpp; with several addresses, that of the last attempt to fail.
+// **Cancellation** Abandons the attempts. **Threads** Call it from a task; the stream belongs to its shard. **Bytes**
+// The frames of the attempts exist only until the connection is established.
 
 #include <tare/net/endpoint.hpp>
 #include <tare/net/resolve.hpp>
@@ -27,11 +31,10 @@ struct connect_options {
   resolve_options resolving = {};
 };
 
-/// Waits as long as the system does, which may be minutes; limit it with `tare::timeout`. Cancellation abandons the
-/// attempt. `to` is copied.
+/// Waits as long as the system does, which may be minutes; limit it with `tare::timeout`. `to` is copied.
 [[nodiscard]] task<result<stream>> connect(endpoint to);
 
-/// Connects to one of several addresses, as described above. The error is that of the last attempt to fail.
+/// Connects to one of several addresses, as described above.
 [[nodiscard]] task<result<stream>> connect(std::vector<endpoint> candidates, connect_options options);
 [[nodiscard]] TARE_COROUTINE_WRAPPER inline task<result<stream>> connect(std::vector<endpoint> candidates) {
   return connect(std::move(candidates), connect_options());

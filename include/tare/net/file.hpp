@@ -6,8 +6,9 @@
 //   co_await log->write(bytes);
 //   co_await log->sync();
 //
-// Bytes: the object is 4; the frame of a call, about 200, exists only while the call is in progress. A call that has
-// begun is awaited even if its task is cancelled, so the caller's buffer stays valid.
+// **Errors** Those of the system call of the same name. **Cancellation** A call that has begun is awaited even if its
+// task is cancelled, so the caller's buffer stays valid. **Threads** Not bound to a shard, but only one task at a time
+// may use a file. **Bytes** The object is 4; the frame of a call, about 200, exists only while the call is in progress.
 
 #include <tare/net/result.hpp>
 #include <tare/task.hpp>
@@ -23,7 +24,7 @@
 
 namespace tare::net {
 
-/// Move-only. Not bound to a shard, but only one task at a time may use it.
+/// Move-only.
 class file {
  public:
   file() noexcept = default;
