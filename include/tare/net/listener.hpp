@@ -10,6 +10,10 @@
 // connection, `accept` waits until a descriptor of the shard is closed, or a tenth of a second, and tries again.
 // Meanwhile connections stay in the backlog; none is lost. Connections that were aborted before they were accepted are
 // skipped.
+//
+// **Errors** Those of the system calls; std::errc::operation_canceled from an `accept` that waits when the listener is
+// closed. **Cancellation** A cancelled `accept` has taken no connection. **Threads** A listener, and the streams that
+// it accepts, belong to the shard that made it. **Bytes** 8, and a slot of 24.
 
 #include <tare/net/endpoint.hpp>
 #include <tare/net/result.hpp>
@@ -34,7 +38,7 @@ using accept_request = tare::detail::io_request<tare::detail::io_wait, io_call::
 
 }  // namespace detail
 
-/// Move-only, 8 bytes; belongs to the shard that made it, as do the streams it accepts.
+/// Move-only.
 class listener {
  public:
   listener() noexcept = default;

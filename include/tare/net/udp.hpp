@@ -7,7 +7,9 @@
 //   auto got = co_await socket->receive_from(into);           // result<datagram>
 //   co_await socket->send_to(bytes, got->from);               // result<void>
 //
-// Bytes: the object is 4, its slot 24; a wait holds 24 or 32 in the frame.
+// **Errors** Those of the system calls. **Cancellation** Each operation is a cancellation point only if it has to wait.
+// A cancelled one has received or sent nothing. **Threads** The shard that made the socket. **Bytes** The object is 4,
+// its slot 24; a wait holds 24 or 32 in the frame.
 
 #include <tare/detail/io_wait.hpp>
 #include <tare/net/endpoint.hpp>
@@ -40,7 +42,7 @@ using send_request = tare::detail::io_request<tare::detail::io_send_wait, io_cal
 
 }  // namespace detail
 
-/// Move-only; belongs to the shard that made it. One task may receive while another sends.
+/// Move-only. One task may receive while another sends.
 class udp_socket {
  public:
   udp_socket() noexcept = default;
