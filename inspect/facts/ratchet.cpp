@@ -135,9 +135,9 @@ base::result<ratchet> parse_ratchet(std::string_view text, const std::filesystem
   const auto* frames = top->get_as<toml::table>("frames");
   if (frames == nullptr) {
     constexpr std::string_view none = "no [frames]: this is not a file of tare check --record";
-    if (const auto* other = top->get("frames")) in.complain(*other, none);
-    in.complain(none);
-    return std::unexpected(*in.error());
+    const auto* other = top->get("frames");
+    const toml::source_position start{.line = 1, .column = 1};
+    return std::unexpected(base::toml_error(file, other == nullptr ? start : other->source().begin, none));
   }
   in.allow_keys(*top, known, "the file");
   ratchet read;
