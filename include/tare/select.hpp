@@ -55,8 +55,8 @@ class select_arms {
 
   [[nodiscard]] static constexpr std::size_t size() noexcept { return sizeof...(A); }
   template <class F>
-  void visit(std::size_t at, F function) {
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
+  [[gnu::always_inline]] void visit(std::size_t at, F function) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
       ((I == at ? (void)function(std::get<I>(arms_)) : (void)0), ...);
     }(std::index_sequence_for<A...>());
   }

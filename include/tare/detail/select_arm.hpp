@@ -17,6 +17,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <type_traits>
 #include <utility>
 
@@ -82,7 +83,9 @@ class select_arm {
     return false;
   }
   /// For an arm that has not been chosen.
-  void withdraw() noexcept { (void)wait_.withdraw(); }
+  void withdraw() noexcept {
+    if (wait_.in_select) (void)wait_.withdraw();  // otherwise it was never in the queue
+  }
   [[nodiscard]] link id() noexcept { return to_link(static_cast<wait_node*>(&wait_)); }
   result take() {
     if constexpr (std::is_reference_v<A>) origin_.from = nullptr;
@@ -158,12 +161,13 @@ class select_wait : public select_core {
   /// What await_suspend returns. `locks` has room for the lock of each arm. `first` is the arm that is tried first.
   template <class Arms>
   [[nodiscard]] bool suspend(wait_state& task, Arms& arms, brief_lock** locks, std::size_t first) {
-    bool chosen = false;
     {
       select_wakes woken;
-      const held_locks held(arms, locks);
-      chosen = try_all(arms, first, woken);
-      if (!chosen) {
+      held_locks held(locks);
+      trial outcome = arms.size() <= most_tried_while_locking ? lock_and_try(arms, first, held, woken) : trial::blocked;
+      if (outcome == trial::blocked) [[unlikely]]
+        outcome = lock_then_try(arms, first, held, woken);
+      if (outcome == trial::all_wait) {
         if (const auto refused = refuse_if_cancelled(task)) return *refused;
         begin(task);
         if (enqueue_all(arms)) return true;
@@ -187,45 +191,92 @@ class select_wait : public select_core {
   }
 
  private:
-  /// The locks of all arms, taken in the order of their addresses. Nobody else waits for one of these locks while
-  /// holding another, so a deadlock is impossible: the only other code that holds two locks, that of
-  /// condition_variable, takes one that is never among these, and then that of a mutex.
+  /// Locks of the arms. To wait for a lock while holding others, it must have the highest address of them; other locks
+  /// are only tried. Nobody else waits for one of these locks while holding another, so a deadlock is impossible: the
+  /// only other code that holds two locks, that of condition_variable, takes one that is never among these, and then
+  /// that of a mutex.
   class held_locks {
    public:
+    explicit held_locks(brief_lock** room) noexcept : locks_(room) {}
+    held_locks(const held_locks&) = delete;
+    held_locks& operator=(const held_locks&) = delete;
+    ~held_locks() { unlock_all(); }
+
+    /// False if somebody else holds the lock, and the order does not permit waiting for it.
+    [[nodiscard]] bool add(brief_lock* lock) noexcept {
+      if (lock == nullptr) return true;
+      if (count_ != 0 && !std::less<>()(highest_, lock)) return add_lower(lock);
+      lock->lock();
+      highest_ = lock;
+      locks_[count_++] = lock;
+      return true;
+    }
+    /// Waits for the locks of all arms, after releasing those that are held.
     template <class Arms>
-    held_locks(Arms& arms, brief_lock** room) noexcept : locks_(room) {
+    void lock_all(Arms& arms) noexcept {
+      unlock_all();
       for (std::size_t i = 0; i < arms.size(); ++i) {
         arms.visit(i, [&](auto& arm) noexcept {
           if (brief_lock* lock = arm.lock(); lock != nullptr) locks_[count_++] = lock;
         });
       }
-      lock();
+      lock_in_order();
     }
-    held_locks(const held_locks&) = delete;
-    held_locks& operator=(const held_locks&) = delete;
-    ~held_locks();
 
    private:
-    void lock() noexcept;
+    void unlock_all() noexcept {
+      while (count_ > 0) locks_[--count_]->unlock();
+    }
+    [[nodiscard]] bool add_lower(brief_lock* lock) noexcept;
+    void lock_in_order() noexcept;
 
     brief_lock** locks_;
     std::size_t count_ = 0;
+    brief_lock* highest_ = nullptr;  ///< if any is held
   };
+
+  enum class trial : std::uint8_t {
+    completed,  ///< one of the arms
+    all_wait,   ///< none can be completed; all locks are held
+    blocked,    ///< somebody else holds a lock
+  };
+  /// With more arms, looking for each lock among those that are held takes longer than sorting them.
+  static constexpr std::size_t most_tried_while_locking = 8;
 
   [[noreturn]] static void throw_cancelled();
 
+  template <class Arm>
+  [[nodiscard]] bool try_arm(Arm& arm, select_wakes& woken) {
+    if (!arm.try_now(woken)) return false;
+    claimed.store(arm.id(), std::memory_order_release);
+    return true;
+  }
+  /// Tries each arm as soon as it has its lock, so that an arm that can be completed costs no lock of a later one.
   template <class Arms>
-  [[nodiscard]] bool try_all(Arms& arms, std::size_t first, select_wakes& woken) {
-    for (std::size_t i = 0; i < arms.size(); ++i) {
-      const std::size_t at = first + i < arms.size() ? first + i : first + i - arms.size();
-      bool done = false;
-      arms.visit(at, [&](auto& arm) {
-        done = arm.try_now(woken);
-        if (done) claimed.store(arm.id(), std::memory_order_release);
+  [[nodiscard]] trial lock_and_try(Arms& arms, std::size_t first, held_locks& held, select_wakes& woken) {
+    trial outcome = trial::all_wait;
+    for (std::size_t i = 0; i < arms.size() && outcome == trial::all_wait; ++i) {
+      arms.visit(nth_from(first, i, arms.size()), [&](auto& arm) __attribute__((always_inline)) {
+        if (!held.add(arm.lock())) [[unlikely]] {
+          outcome = trial::blocked;
+        } else if (try_arm(arm, woken)) {
+          outcome = trial::completed;
+        }
       });
-      if (done) return true;
     }
-    return false;
+    return outcome;
+  }
+  template <class Arms>
+  [[nodiscard]] trial lock_then_try(Arms& arms, std::size_t first, held_locks& held, select_wakes& woken) {
+    held.lock_all(arms);
+    bool done = false;
+    for (std::size_t i = 0; i < arms.size() && !done; ++i) {
+      arms.visit(nth_from(first, i, arms.size()), [&](auto& arm) { done = try_arm(arm, woken); });
+    }
+    return done ? trial::completed : trial::all_wait;
+  }
+  [[nodiscard]] static std::size_t nth_from(std::size_t first, std::size_t n, std::size_t size) noexcept {
+    return first + n < size ? first + n : first + n - size;
   }
   /// False if an arm has been completed instead.
   template <class Arms>
