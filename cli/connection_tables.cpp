@@ -42,13 +42,14 @@ bool was_measured(const race_results& results, const race_peer& server) {
 
 /// A row for each server that was measured; `cell` says what an entry without a failure shows.
 std::string by_kind(const race_results& results, std::string_view corner,
-                    const std::function<std::string(const race_entry&)>& cell) {
+                    const std::function<std::string(const race_entry&)>& cell,
+                    const std::function<bool(const race_results&, const race_peer&)>& is_shown = was_measured) {
   const auto kinds = kinds_in(results);
   std::vector<std::string> head{std::string(corner)};
   for (const auto kind : kinds) head.emplace_back(measure::title_of(kind));
   markdown_table table(head);
   for (const auto& server : results.peers) {
-    if (!was_measured(results, server)) continue;
+    if (!is_shown(results, server)) continue;
     std::string name = server.version.empty() ? server.title : fmt::format("{} {}", server.title, server.version);
     if (server.subject) name = fmt::format("**{}**", name);
     std::vector<std::string> row{std::move(name)};
@@ -144,6 +145,13 @@ std::string counts_text(const race_results& results) {
 std::string connection_headline(const race_results& results) {
   const std::string notes = remarks(results);
   return by_kind(results, "bytes of the process per connection", weight_of) + (notes.empty() ? "" : "\n" + notes);
+}
+
+std::string connection_short_table(const race_results& results) {
+  const auto waits_for_database = [](const race_results& all, const race_peer& server) {
+    return all.find(server.name, measure::name_of(connection_kind::database)) != nullptr;
+  };
+  return by_kind(results, "bytes of the process per connection", weight_of, waits_for_database);
 }
 
 std::string connection_tables(const race_results& results) {

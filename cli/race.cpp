@@ -255,34 +255,70 @@ int write_again(const options& asked) {
   return finish_output(write_files(*files, *results, page));
 }
 
-/// Puts the headline table into a document, or says whether it is there.
+base::result<std::string> table_for(const marked_part& part, const fs::path& file) {
+  const auto results = measure::read_results(file);
+  if (!results) return std::unexpected(results.error());
+  if (part.what == part_kind::headline) {
+    return results->connections ? connection_headline(*results) : headline_table(*results);
+  }
+  if (results->connections) return connection_short_table(*results);
+  return base::input_error(fmt::format("{} is not a race of connections", file.string()));
+}
+
+/// The index of the part that the results in `from` belong into.
+base::result<std::size_t> part_for(const std::vector<marked_part>& parts, const std::string& from) {
+  const auto results = measure::read_results(from);
+  if (!results) return std::unexpected(results.error());
+  const auto of_connections = std::ranges::find(parts, part_kind::connections, &marked_part::what);
+  const auto headline = std::ranges::find(parts, part_kind::headline, &marked_part::what);
+  const auto found = results->connections && of_connections != parts.end() ? of_connections : headline;
+  if (found != parts.end()) return static_cast<std::size_t>(found - parts.begin());
+  return base::input_error("the document has only a place for connections, and the results are of tasks");
+}
+
+/// The document with the tables of the files that it names, or with that of `from` in its place.
+base::result<std::string> renewed(const std::string& text, const fs::path& document, const std::string& from) {
+  const fs::path folder = document.parent_path();
+  auto parts = parts_of(text, document);
+  if (!parts) return std::unexpected(parts.error());
+  std::vector<std::size_t> chosen;
+  if (from.empty()) {
+    for (std::size_t i = parts->size(); i > 0; --i) chosen.push_back(i - 1);  // the last first: offsets stay valid
+  } else {
+    const auto one = part_for(*parts, from);
+    if (!one) return std::unexpected(one.error());
+    chosen = {*one};
+  }
+  std::string made = text;
+  for (const std::size_t i : chosen) {
+    const marked_part& part = (*parts)[i];
+    const fs::path file = from.empty() ? folder / part.results : fs::path(from);
+    const auto table = table_for(part, file);
+    if (!table) return std::unexpected(table.error());
+    std::error_code ignored;
+    const fs::path name = fs::relative(file, folder.empty() ? fs::path(".") : folder, ignored);
+    made = with_part(made, part, name.generic_string(), "\n" + *table + "\n");
+  }
+  return made;
+}
+
+/// Puts tables of results into a document, or says whether they are there.
 int update_readme(const options& asked) {
   const fs::path document(asked.readme);
   const auto text = base::read_text_file(document);
   if (!text) return complain(text.error());
-  fs::path file = asked.from;
-  if (file.empty()) {
-    const auto named = results_named_in(*text, document);
-    if (!named) return complain(named.error());
-    file = *named;
-  }
-  const auto results = measure::read_results(file);
-  if (!results) return complain(results.error());
-  const std::string headline = results->connections ? connection_headline(*results) : headline_table(*results);
-  const fs::path beside = document.parent_path().empty() ? fs::path(".") : document.parent_path();
-  std::error_code ignored;
-  const auto renewed =
-      with_part(*text, document, fs::relative(file, beside, ignored).generic_string(), "\n" + headline + "\n");
-  if (!renewed) return complain(renewed.error());
+  const auto made = renewed(*text, document, asked.from);
+  if (!made) return complain(made.error());
   if (asked.check) {
-    if (*renewed == *text) return done;
-    complain(fmt::format("{} does not agree with {}; run: tare race --from {} --readme {}", document.string(),
-                         file.string(), file.string(), document.string()));
+    if (*made == *text) return done;
+    const std::string results = asked.from.empty() ? "the results that it names" : asked.from;
+    complain(fmt::format("{} does not agree with {}; run: tare race{} --readme {}", document.string(), results,
+                         asked.from.empty() ? "" : " --from " + asked.from, document.string()));
     return failed;
   }
   auto output = output_file::open(asked.readme);
   if (!output) return complain(output.error());
-  if (const auto written = output->write(*renewed); !written) return complain(written.error());
+  if (const auto written = output->write(*made); !written) return complain(written.error());
   return done;
 }
 
@@ -325,8 +361,9 @@ std::function<int()> add_race(CLI::App& app) {
       ->capture_default_str();
   race->add_option("--output", asked->output, "The folder to write to [bench/results, from the list's root]");
   race->add_option("--from", asked->from, "Measure nothing: write the tables and the page of this results file");
-  auto* readme = race->add_option("--readme", asked->readme, "Measure nothing: put the headline table into this file");
-  race->add_flag("--check", asked->check, "Only say whether the table in it is the right one")->needs(readme);
+  auto* readme =
+      race->add_option("--readme", asked->readme, "Measure nothing: put the tables of results into this file");
+  race->add_flag("--check", asked->check, "Only say whether the tables in it are the right ones")->needs(readme);
   return [asked] {
     std::ranges::sort(asked->counts);
     const auto [first, last] = std::ranges::unique(asked->counts);

@@ -114,7 +114,8 @@ TEST(weigh_connections_test, says_what_went_wrong_in_one_line) {
       {{"--path", "/x", "--n", "5"}, {TARE_TEST_SERVER, "{port}", "404"}, "responded with 404", 1},
       {{"--kind", "gopher"},
        {TARE_TEST_SERVER, "{port}"},
-       "no kind of connection is named 'gopher'; there are: http, https, websocket, websocket-tls, sse, long-poll",
+       "no kind of connection is named 'gopher'; there are: http, https, websocket, websocket-tls, sse, long-poll, "
+       "database",
        2},
       {{"--kind", "websocket", "--n", "5"}, {TARE_TEST_SERVER, "{port}"}, "responded with 200", 1},
       {{"--kind", "websocket", "--n", "5"},

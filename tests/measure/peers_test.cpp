@@ -96,8 +96,9 @@ TEST(peers_test, the_root_is_the_folder_of_the_file_by_default) {
 TEST(peers_test, an_error_names_the_file_and_the_place) {
   EXPECT_EQ(complaint_about("rnu = 1"),
             "dir/peers.toml:4:1: unknown key 'rnu' in [[peer]]; known: name, title, language, "
-            "subject, floor, version, build, run, workloads, kinds, needs, max_n, limits");
-  EXPECT_EQ(complaint("\nroof = 1\n"), "dir/peers.toml:2:1: unknown key 'roof' in the file; known: root, page, peer");
+            "subject, floor, version, build, run, workloads, kinds, needs, max_n, limits, database");
+  EXPECT_EQ(complaint("\nroof = 1\n"),
+            "dir/peers.toml:2:1: unknown key 'roof' in the file; known: root, page, database, peer");
   EXPECT_EQ(complaint_about("needs = [{ programme = \"a\" }]"),
             "dir/peers.toml:4:12: unknown key 'programme' in 'needs'; known: program, file, check, hint");
 }
@@ -336,13 +337,18 @@ TEST(peers_test, wrong_kinds_are_errors) {
   EXPECT_EQ(
       complaint("kinds = ['gopher']"),
       "peers.toml:4:10: no kind of connection is named 'gopher'; there are: http, https, websocket, websocket-tls, "
-      "sse, long-poll");
+      "sse, long-poll, database");
   EXPECT_EQ(complaint("kinds = [5]").substr(0, 50), "peers.toml:4:10: no kind of connection is named ''");
   EXPECT_EQ(complaint("kinds = ['sse', 'sse']"), "peers.toml:4:17: 'kinds' lists 'sse' twice");
   EXPECT_EQ(complaint("kinds = []"),
             "peers.toml:4:9: 'kinds' must be a list of strings, such as [\"http\", \"websocket\"]");
   EXPECT_EQ(complaint("kinds = 'sse'"),
             "peers.toml:4:9: 'kinds' must be a list of strings, such as [\"http\", \"websocket\"]");
+  EXPECT_EQ(complaint("kinds = ['database']"),
+            "peers.toml:1:1: 'a' speaks database, and nothing says which: add 'database'");
+  EXPECT_EQ(complaint("database = ['d']"), "peers.toml:4:12: 'database' has no {port} for what it is told");
+  EXPECT_EQ(complaint("database = []").substr(0, 37), "peers.toml:4:12: 'database' must be a");
+  EXPECT_EQ(complaint("kinds = ['database']\ndatabase = ['d', '{port}']"), "accepted");
   const auto tasks = parse_peers("[[peer]]\nname = 'a'\nrun = ['s', '{n}']\nkinds = ['sse']\n", "peers.toml");
   EXPECT_EQ(tasks.error().message, "peers.toml:4:9: 'kinds' needs a {port} in 'run'");
 }

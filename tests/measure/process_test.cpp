@@ -74,6 +74,14 @@ TEST(process_test, runs_in_its_folder_with_its_arguments) {
   EXPECT_EQ(hear_out(running).output, folder.path().string() + "\n<a b>\n<>\n<*>\n");
 }
 
+TEST(process_test, its_environment_has_what_is_added_instead_of_the_callers) {
+  auto asked = shell_command("echo $HOME $TARE_ADDED $PATH");
+  asked.environment = {"TARE_ADDED=1", "HOME=elsewhere"};
+  const auto running = process::start(asked.with_port(1));
+  ASSERT_TRUE(running);
+  EXPECT_EQ(hear_out(*running).output, "elsewhere 1 " + std::string(std::getenv("PATH")) + "\n");
+}
+
 TEST(process_test, its_standard_input_is_empty) {
   const auto running = started(call({"cat"}));
   const auto all = hear_out(running);

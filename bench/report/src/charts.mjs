@@ -43,14 +43,14 @@ function names(rows) {
 const noAxis = (rows, padding) => ({ axis: null, domain: rows.map((row) => row.label), padding });
 
 // Bars on a logarithmic scale, each with its value: the length shows the ratio, the figure the value.
-function logBars(rows, width, { format, from, ticks, tickFormat, ...options }) {
+function logBars(rows, width, { format, from, ticks, tickFormat, left = nameWidth(width), ...options }) {
   const inOrder = [...rows].sort((a, b) => (a.kind === "floor") - (b.kind === "floor") || a.value - b.value);
   const data = named(inOrder, width);
   const most = Math.max(...data.map((row) => row.value));
   return Plot.plot({
     ...common(width, options),
     height: data.length * rowHeight + 34,
-    marginLeft: nameWidth(width),
+    marginLeft: left,
     marginRight: 64,
     marginTop: 4,
     marginBottom: 30,
@@ -78,6 +78,20 @@ export function asleep(results, width, options = {}) {
     format: bytesPerTask,
     from: 4,
     ticks: powers(10, 1000),
+    tickFormat: byteTick(width),
+  });
+}
+
+// Bytes of a server per connection of a kind.
+export function connections(results, kind, width, options = {}) {
+  const rows = results.weights(kind);
+  const most = Math.max(...rows.map((row) => row.value));
+  return logBars(rows, width, {
+    ...options,
+    left: 200,
+    format: bytesPerTask,
+    from: kind === "http" ? 0.5 : 50,
+    ticks: powers(kind === "http" ? 1 : 100, most),
     tickFormat: byteTick(width),
   });
 }
