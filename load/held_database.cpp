@@ -7,9 +7,8 @@
 
 #include <fmt/format.h>
 
-#include <signal.h>
-
-#include <optional>
+#include <algorithm>
+#include <csignal>
 #include <utility>
 
 namespace tare::load {
@@ -59,6 +58,7 @@ result<held_database> held_database::start(const measure::command& what, std::ch
       });
   if (!heard) return std::unexpected(heard.error());
   if (!heard->enough) {
+    if (heard->ended) made.program_.reset();  // there is nothing left to stop
     return base::command_error(fmt::format("the database {} did not start: {}", made.name_, why_not(*heard)));
   }
   if (auto values = made.read(printed); !values) return std::unexpected(values.error());

@@ -10,6 +10,7 @@ does-not-wait.
 import fcntl
 import http.server
 import os
+import signal
 import socketserver
 import sys
 import tempfile
@@ -65,9 +66,10 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 if FAULT == "dies":
     sys.exit("no disk")
-with tempfile.NamedTemporaryFile(prefix="tare-test-") as locked, Server(("127.0.0.1", PORT), Handler) as server:
-    Handler.held = locked
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+with Server(("127.0.0.1", PORT), Handler) as server:
     if ROLE == "database":
-        url = "" if FAULT == "prints-nothing" else f"url={locked.name}\n"
+        Handler.held = tempfile.NamedTemporaryFile(prefix="tare-test-")
+        url = "" if FAULT == "prints-nothing" else f"url={Handler.held.name}\n"
         print(f"{url}path=/items/1\nbody={BODY}\nREADY", flush=True)
     server.serve_forever()
