@@ -14,6 +14,7 @@
 #include "inspect/coroutine/slot_names.hpp"
 #include "inspect/coroutine/variables.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace tare::inspect {
@@ -47,6 +48,27 @@ coroutine described(const unit_context& unit, const frame_source& source) {
   one.links = std::move(layout.links);
   if (one.frame_bytes) one.padding_bytes = uncovered_bytes(one.fields, *one.frame_bytes);
   return one;
+}
+
+/// What its code requests for the frame, which is known better than what the debug information describes.
+std::optional<std::uint64_t> requested_for(const unit_context& unit, const frame_source& source) {
+  std::optional<std::uint64_t> least;
+  for (const auto& function : source.functions) {
+    if (function.role != function_role::ramp) continue;
+    const auto requested = requested_bytes(unit.file, *function.flow);
+    if (requested) least = std::min(least.value_or(*requested), *requested);
+  }
+  return least;
+}
+
+/// The coroutine with a smaller frame, if its fields fit.
+std::optional<coroutine> shrunk_to(std::uint64_t requested, coroutine of) {
+  auto fields = fields_within(requested, std::move(of.fields));
+  if (!fields) return std::nullopt;
+  of.fields = std::move(*fields);
+  of.frame_bytes = requested;
+  of.allocated_bytes = allocated_bytes(of.allocated_by, requested);
+  return of;
 }
 
 /// What it allocates: libstdc++ rounds the size up to the alignment that the ramp requests.
@@ -95,7 +117,7 @@ std::vector<found_await> describe_awaits(const unit_context& unit, const frame_s
 }  // namespace
 
 analysis analyze(const unit_context& unit, const frame_source& source) {
-  analysis found{.what = described(unit, source), .marks = {}};
+  analysis found{.what = described(unit, source), .marks = {}, .is_oversized = false};
   coroutine& one = found.what;
   const compiler_record* recorded = source.made_by == producer::clang ? unit.records.of(one) : nullptr;
   found.marks = find_budgets(unit, source, one.declared);
@@ -103,6 +125,12 @@ analysis analyze(const unit_context& unit, const frame_source& source) {
   if (!one.frame_bytes || !unit.code || !unit.file.is_x86_64()) return found;
 
   const frame_source code = followed(unit, source);
+  // A promise's own operator new, inlined, may request more than the frame.
+  if (const auto requested = requested_for(unit, code); requested && *requested < *one.frame_bytes) {
+    auto shrunk = shrunk_to(*requested, one);
+    found.is_oversized = !shrunk;
+    if (shrunk) one = std::move(*shrunk);
+  }
   one.allocated_bytes = aligned_bytes(unit, code, one);
   auto [variables, fields] = name_frame(unit, code, one, recorded);
   one.fields = std::move(fields);

@@ -13,6 +13,7 @@ namespace tare::inspect {
 struct analysis {
   coroutine what;
   std::vector<std::size_t> marks;  ///< the numbers of the file's budget marks that are in its body
+  bool is_oversized = false;       ///< its frame is described as larger than what its code requests
 };
 
 [[nodiscard]] analysis analyze(const unit_context& unit, const frame_source& source);

@@ -156,6 +156,14 @@ std::uint64_t uncovered_bytes(const std::vector<frame_field>& fields, std::uint6
 
 namespace {
 
+/// What the debug information of clang 15 and 16 describes as the frame of a callee may be a pointer to it.
+void make_pointer(frame_field& field) {
+  field.name = "pointer to " + field.name;
+  field.type = "void *";
+  field.bytes = 8;
+  field.kind = field_kind::unnamed;
+}
+
 /// Reads the members of a frame's type.
 class layout_reader {
  public:
@@ -166,6 +174,7 @@ class layout_reader {
     for (const auto& member : source_.type.children()) {
       if (member.getTag() == dwarf::DW_TAG_member) add(member);
     }
+    shrink_overlapping_children();
     const auto declared_bytes = dwarf::toUnsigned(source_.type.find(dwarf::DW_AT_byte_size));
     if (end_ == 0 && !declared_bytes) return std::move(layout_);
     // clang: the size of the type is rounded up to its alignment; the allocation ends with the last field.
@@ -228,6 +237,20 @@ class layout_reader {
     name_merged_child(field, short_name(type));
   }
 
+  /// No other field is inside of a merged frame: where one is, the field is only a pointer to the callee's frame.
+  void shrink_overlapping_children() {
+    for (auto& field : layout_.fields) {
+      if (field.kind != field_kind::child) continue;
+      const bool overlaps = std::ranges::any_of(layout_.fields, [&](const frame_field& other) {
+        return &other != &field && other.bytes > 0 && other.offset < field.offset + field.bytes &&
+               field.offset < other.offset + other.bytes;
+      });
+      if (overlaps) make_pointer(field);
+    }
+    end_ = 0;
+    for (const auto& field : layout_.fields) end_ = std::max(end_, field.offset + field.bytes);
+  }
+
   /// The promise follows the two pointers, as far as its alignment allows.
   void add_clang_promise() {
     promise_ = promise_type(source_);
@@ -282,6 +305,14 @@ class layout_reader {
 };
 
 }  // namespace
+
+std::optional<std::vector<frame_field>> fields_within(std::uint64_t requested, std::vector<frame_field> fields) {
+  for (auto& field : fields) {
+    if (field.kind == field_kind::child && field.offset + field.bytes > requested) make_pointer(field);
+    if (field.offset + field.bytes > requested) return std::nullopt;
+  }
+  return fields;
+}
 
 frame_layout read_layout(const unit_context& unit, const frame_source& source) {
   return source.type.isValid() ? layout_reader(unit, source).read() : frame_layout();

@@ -36,6 +36,14 @@ struct frame_layout {
 
 [[nodiscard]] frame_layout read_layout(const unit_context& unit, const frame_source& source);
 
+/// The fields of a frame that is described as larger than the `requested` bytes of its code: of the frame of a callee
+/// that does not fit, only a pointer to it is there. nullopt if another field does not fit.
+[[nodiscard]] std::optional<std::vector<frame_field>> fields_within(std::uint64_t requested,
+                                                                    std::vector<frame_field> fields);
+
+/// Corrects a described frame that is larger than what its code requests. false if fields do not fit then.
+[[nodiscard]] bool limit_layout(coroutine& frame, std::uint64_t requested);
+
 /// What glibc's malloc allocates for a request: a multiple of 16, with 8 bytes of its own, at least 32.
 [[nodiscard]] constexpr std::uint64_t malloc_bytes(std::uint64_t request) noexcept {
   const std::uint64_t chunk = (request + 8 + 15) / 16 * 16;

@@ -152,7 +152,8 @@ class reader {
       }
       for (const auto& source : find_frame_sources(here)) {
         if (!is_wanted(source)) continue;
-        auto [one, marks] = analyze(here, source);
+        auto [one, marks, is_oversized] = analyze(here, source);
+        if (is_oversized) oversized_.push_back(one.name);
         budgets_in_use_.insert(marks.begin(), marks.end());
         add(std::move(one), seen);
       }
@@ -164,6 +165,14 @@ class reader {
     }
     add_vtables(file, before, vtables);
     note_missing_split_files(file);
+    note_oversized(file);
+  }
+
+  void note_oversized(const image& file) {
+    if (oversized_.empty()) return;
+    note(fmt::format("{}: the frame of {} is described larger than what the code requests ({} such coroutines)",
+                     file.name(), oversized_.front(), oversized_.size()));
+    oversized_.clear();
   }
 
   void set_budgets_by_symbols(const image& file, std::size_t before) {
@@ -342,6 +351,7 @@ class reader {
   std::set<std::size_t> budgets_in_use_;          ///< the numbers of those that apply to a coroutine
   compiler_records records_;                      ///< likewise
   bool has_await_table_ = false;                  ///< likewise
+  std::vector<std::string> oversized_;            ///< likewise: coroutines with `is_oversized`
   std::vector<std::string> missing_split_files_;  ///< likewise
 };
 

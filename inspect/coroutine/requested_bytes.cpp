@@ -34,10 +34,14 @@ std::optional<std::uint64_t> argument(const function_flow& flow, const direct_ca
 std::optional<std::uint64_t> requested_bytes(const image& file, const disassembler& decoder, const landing_pads& pads,
                                              const function_symbol& ramp) {
   if (ramp.bytes == 0) return std::nullopt;
-  const function_flow flow(file, decoder, pads, {{.begin = ramp.address, .end = ramp.address + ramp.bytes}});
-  const auto* call = first_call(flow);
+  return requested_bytes(
+      file, function_flow(file, decoder, pads, {{.begin = ramp.address, .end = ramp.address + ramp.bytes}}));
+}
+
+std::optional<std::uint64_t> requested_bytes(const image& file, const function_flow& ramp) {
+  const auto* call = first_call(ramp);
   if (call == nullptr || !is_operator_new(file.name_at(call->target))) return std::nullopt;
-  const auto bytes = argument(flow, *call, rdi);
+  const auto bytes = argument(ramp, *call, rdi);
   return bytes && is_frame_size(*bytes) ? bytes : std::nullopt;
 }
 

@@ -1,5 +1,5 @@
 // How older compilers describe coroutines: fixtures/small.cpp built by several versions of clang. A program that called
-// its coroutines printed the sizes that they requested from operator new.
+// its coroutines printed the sizes that they requested from operator new. fixtures/spilled.cpp likewise.
 
 #include "inspect/coroutine/read.hpp"
 
@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tare::inspect {
@@ -75,6 +76,43 @@ TEST_P(fixtures, have_their_awaits_where_the_frame_is_described) {
   EXPECT_TRUE(std::ranges::any_of(await.variables, [](const variable_at_await& one) {
     return one.name == "data" && one.bytes == 100 && one.state != byte_state::dead;
   }));
+}
+
+class spilled_pointers : public ::testing::Test {
+ protected:
+  void read(const read_options& options) {
+    auto report = read_coroutines(std::filesystem::path(TARE_FIXTURES) / "clang-16/spilled-O2.so", options);
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_THAT(report->notes, ::testing::IsEmpty());
+    report_ = std::move(*report);
+  }
+
+  /// The size of a frame that contains no other one.
+  std::uint64_t size_of(std::string_view name) const {
+    const auto found = std::ranges::find(report_.coroutines, name, &coroutine::name);
+    EXPECT_NE(found, report_.coroutines.end()) << name;
+    if (found == report_.coroutines.end()) return 0;
+    EXPECT_TRUE(std::ranges::none_of(found->fields, [&](const frame_field& field) {
+      return field.kind == field_kind::child || field.offset + field.bytes > found->frame_bytes;
+    })) << name;
+    return found->frame_bytes.value_or(0);
+  }
+
+ private:
+  coroutine_report report_;
+};
+
+TEST_F(spilled_pointers, are_no_frames) {
+  read({});
+  EXPECT_EQ(size_of("child(int)"), 112U);
+  EXPECT_EQ(size_of("mapped(int)"), 40U);
+  EXPECT_EQ(size_of("last()"), 32U);
+}
+
+TEST_F(spilled_pointers, are_no_frames_where_other_fields_follow_and_the_code_is_not_read) {
+  read({.debug_folders = {}, .code = false});
+  EXPECT_EQ(size_of("child(int)"), 112U);
+  EXPECT_EQ(size_of("mapped(int)"), 40U);
 }
 
 INSTANTIATE_TEST_SUITE_P(compilers, fixtures,
