@@ -42,7 +42,7 @@ struct frames_options {
   std::optional<std::size_t> top;
   bool awaits = false;
   bool advice = false;
-  std::string counts;
+  std::optional<std::string> counts;
   std::string tree;
   std::string json;
   std::string html;
@@ -126,15 +126,14 @@ int write_await_table(const frames_options& options) {
 }
 
 /// The number of suspended frames per function, of a process or of a snapshot.
-base::result<inspect::frame_counts> read_counts(const frames_options& options) {
+base::result<inspect::frame_counts> read_counts(const std::string& from, const frames_options& options) {
   const auto snapshot = [&]() -> base::result<inspect::live_snapshot> {
     std::int64_t pid = 0;
-    const auto [end, wrong] =
-        std::from_chars(options.counts.data(), options.counts.data() + options.counts.size(), pid);
-    if (wrong != std::errc() || end != options.counts.data() + options.counts.size()) {
-      const auto text = base::read_text_file(options.counts);
+    const auto [end, wrong] = std::from_chars(from.data(), from.data() + from.size(), pid);
+    if (wrong != std::errc() || end != from.data() + from.size()) {
+      const auto text = base::read_text_file(from);
       if (!text) return std::unexpected(text.error());
-      return inspect::parse_snapshot(*text, options.counts);
+      return inspect::parse_snapshot(*text, from);
     }
     inspect::live_options how;
     how.debug_folders.assign(options.debug_folders.begin(), options.debug_folders.end());
@@ -237,8 +236,9 @@ int run(const frames_options& options) {
     pattern = std::move(*given);
   }
   std::optional<inspect::frame_counts> counts;
-  if (!options.counts.empty()) {
-    auto counted = read_counts(options);
+  if (options.counts) {
+    if (options.counts->empty()) return complain(base::input_error("--counts needs a process ID or a file").error());
+    auto counted = read_counts(*options.counts, options);
     if (!counted) return complain(counted.error());
     counts = std::move(*counted);
   }
@@ -257,6 +257,10 @@ int run(const frames_options& options) {
   if (!found) return complain(found.error());
   const auto& report = found->report;
   tell_notes(report.notes);
+  const auto counted = [&](const coroutine& one) { return counts->contains(one.name); };
+  if (counts && !report.coroutines.empty() && std::ranges::none_of(report.coroutines, counted)) {
+    tell_notes({fmt::format("{} has no suspended frame of these coroutines", options.counts.value_or(""))});
+  }
   if (json || html) {
     const std::string all = frames_json(report);
     if (json) {

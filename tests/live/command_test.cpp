@@ -1,4 +1,4 @@
-// `tare live`, `tare snapshot` and `tare compare` as commands.
+// `tare live`, `tare snapshot`, `tare compare` and `tare frames --advice --counts` as commands.
 
 #include "cli/tare_command.hpp"
 #include "live/program.hpp"
@@ -15,6 +15,7 @@
 #include <fstream>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 namespace {
 
@@ -118,6 +119,66 @@ TEST(live_leak, is_found_by_comparing) {
   const auto first = json::parse(shown.output)["sites"][0];
   EXPECT_EQ(bare_name(first["function"]), "guard") << shown.output;
   EXPECT_EQ(first["change"], "grew");
+}
+
+class live_counts_for_advice : public testing::Test {
+ protected:
+  /// What `tare frames --advice --counts` makes of the coroutines in target("advised-clang-O1").
+  [[nodiscard]] static auto advice(const std::string& counts) {
+    return run_tare({"frames", "--advice", target("advised-clang-O1"), "--counts", counts});
+  }
+  [[nodiscard]] std::string pid() const { return std::to_string(program_.running.pid()); }
+  program program_ = start({target("advised-clang-O1")});
+  support::temporary_folder folder_;
+};
+
+TEST_F(live_counts_for_advice, are_of_a_process_or_of_a_snapshot) {
+  // The largest total comes first, although one frame of the other coroutine would save more.
+  const auto* expected =
+      "88 bytes lighter, in 3,000 frames 264,000: [^\n]*'few'[^\n]*\n"
+      "[^\n]*408 bytes lighter, in 2 frames 816: [^\n]*'many'";
+  const auto of_process = advice(pid());
+  EXPECT_EQ(of_process.status, 0) << of_process.errors;
+  EXPECT_THAT(of_process.output, ContainsRegex(expected));
+  EXPECT_EQ(of_process.errors, "");
+  const auto file = (folder_ / "snapshot.json").string();
+  EXPECT_EQ(run_tare({"snapshot", pid(), "-o", file}).status, 0);
+  const auto of_file = advice(file);
+  EXPECT_EQ(of_file.output, of_process.output);
+  EXPECT_EQ(of_file.errors, "");
+}
+
+TEST_F(live_counts_for_advice, of_another_program_are_noted) {
+  const auto other = start({target("hand_written-clang-O2"), "10"});
+  const auto shown = advice(std::to_string(other.running.pid()));
+  EXPECT_EQ(shown.status, 0) << shown.errors;
+  EXPECT_THAT(shown.errors, HasSubstr("has no suspended frame of these coroutines"));
+  EXPECT_THAT(shown.output, HasSubstr("in 0 frames"));
+}
+
+TEST_F(live_counts_for_advice, are_refused_if_they_are_none) {
+  const auto written = [&](const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
+    return (folder_ / name).string();
+  };
+  for (const auto& [counts, message] : {
+           std::pair<std::string, std::string>{"", "--counts needs a process ID or a file"},
+           {"0", "process 0 does not exist"},
+           {"-1", "process -1 does not exist"},
+           {"99999999", "process 99999999 does not exist"},
+           {"99999999999999999999", "No such file"},
+           {pid() + "x", "No such file"},
+           {folder_.path().string(), "is a folder"},
+           {"/dev/null", "parse error"},
+           {written("empty object", "{}"), "it holds no snapshot"},
+           {written("wrong count", R"({"schema": 1, "sites": [{"count": -5}]})"), "it holds no snapshot"},
+           {written("cut", R"({"schema": 1, "sites": [)"), "parse error"},
+       }) {
+    const auto shown = advice(counts);
+    EXPECT_EQ(shown.status, 2) << counts;
+    EXPECT_EQ(shown.output, "") << counts;
+    EXPECT_THAT(shown.errors, HasSubstr(message)) << counts;
+  }
 }
 
 TEST_F(live_command, shows_one_frame) {
