@@ -60,7 +60,8 @@ byte_range frame_atoms::indexed_from(std::uint64_t offset, std::uint64_t bytes) 
   auto [begin, end] = object_at(offset);
   const std::uint64_t lowest = std::max(frame_head_bytes, offset - std::min(offset, max_element_bytes));
   while (begin > lowest) begin = std::min(begin - 1, object_at(begin - 1).begin);
-  while (end < frame_bytes_ && end - begin < 2 * std::max<std::uint64_t>(bytes, 1)) end = object_at(end).end;
+  const std::uint64_t highest = std::min(frame_bytes_, offset + bytes + std::max(bytes, max_element_bytes));
+  while (end < highest) end = object_at(end).end;
   return {begin, end};
 }
 

@@ -30,8 +30,9 @@ class frame_atoms {
   /// The object that a pointer to this place may be used for: the widest field there.
   [[nodiscard]] byte_range object_at(std::uint64_t offset) const;
   /// What an access with an index may touch: an array. It may begin a little later, for "numbers[i - 1]", or end a
-  /// little earlier, for a loop that counts up to zero. The head of the frame has no array, so an index from there may
-  /// lead anywhere: it is the offset of one of several fields.
+  /// little earlier, for a loop that counts up to zero. The index may also choose one of several fields that are near
+  /// each other: clang reads `condition ? a : b` so. The head of the frame has no array, so an index from there may
+  /// lead anywhere.
   [[nodiscard]] byte_range indexed_from(std::uint64_t offset, std::uint64_t bytes) const;
 
  private:
