@@ -1,6 +1,6 @@
 // Many small frames and few large ones, both of which could be lighter: a parameter that is copied.
 
-#include "told.hpp"
+#include "announced.hpp"
 
 #include <coroutine>
 #include <vector>
@@ -44,5 +44,5 @@ int main() {
   std::vector<advised::task> kept;
   for (int i = 0; i < 3'000; ++i) kept.push_back(advised::small({}));
   for (int i = 0; i < 2; ++i) kept.push_back(advised::large({}));
-  tell_and_wait({{"small", 3'000}, {"large", 2}});
+  announce_and_wait({{"small", 3'000}, {"large", 2}});
 }
