@@ -138,7 +138,7 @@ TEST(fault_test, a_wrong_list_of_peers_is_bad_usage) {
   expect_fault({"weigh", "--peers", file}, 2,
                "tare: " + file +
                    ":3:1: unknown key 'rnu' in [[peer]]; known: name, title, language, "
-                   "subject, floor, version, build, run, workloads, kinds, needs, max_n, limits");
+                   "subject, floor, version, build, run, workloads, kinds, needs, max_n, limits, database");
   expect_fault({"weigh", "--peers", "/nonexistent/x"}, 2,
                "tare: cannot read /nonexistent/x: No such file or directory");
   const auto broken = folder.write("broken.toml", "[[peer\n").string();
