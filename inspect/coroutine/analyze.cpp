@@ -137,7 +137,7 @@ analysis analyze(const unit_context& unit, const frame_source& source) {
   for (auto& await : describe_awaits(unit, code, one, variables, recorded)) {
     one.awaits.push_back(std::move(await.point));
   }
-  one.padding_bytes = uncovered_bytes(one.fields, *one.frame_bytes);
+  one.padding_bytes = uncovered_bytes(one.fields, one.frame_bytes.value_or(0));
   one.loose = find_loose_variables(unit, one.fields);
   return found;
 }

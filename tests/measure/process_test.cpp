@@ -79,6 +79,7 @@ TEST(process_test, its_environment_has_what_is_added_instead_of_the_callers) {
   asked.environment = {"TARE_ADDED=1", "HOME=elsewhere"};
   const auto running = process::start(asked.with_port(1));
   ASSERT_TRUE(running);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread changes it
   EXPECT_EQ(hear_out(*running).output, "elsewhere 1 " + std::string(std::getenv("PATH")) + "\n");
 }
 

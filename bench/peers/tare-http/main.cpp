@@ -47,12 +47,14 @@ tare::task<> ten_events(http::event_stream out) {
 
 tare::task<> respond_with_item(http::response& answer, tare::db::result<tare::db::rows> found) {
   std::optional<std::tuple<std::int64_t, std::string, double>> row;
+  int missing = 503;
   if (found) {
+    missing = 404;
     auto read = co_await tare::db::first_row<std::int64_t, std::string, double>(*std::move(found));
     if (read) row = *std::move(read);
   }
   if (!row) {
-    answer.status(found ? 404 : 503);
+    answer.status(missing);
     (void)co_await answer.send("text/plain", "");
     co_return;
   }
