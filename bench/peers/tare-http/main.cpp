@@ -47,7 +47,7 @@ tare::task<> ten_events(http::event_stream out) {
 
 tare::task<> respond_with_item(http::response& answer, tare::db::result<tare::db::rows> found) {
   std::optional<std::tuple<std::int64_t, std::string, double>> row;
-  int missing = 503;
+  unsigned missing = 503;
   if (found) {
     missing = 404;
     auto read = co_await tare::db::first_row<std::int64_t, std::string, double>(*std::move(found));
