@@ -12,9 +12,8 @@
 //
 // **Errors** What the function throws, and std::system_error if no thread can be started. **Cancellation** Withdraws a
 // call that has not begun; a call that has begun is awaited and its result returned, because a thread cannot be
-// stopped.
-// **Threads** Call it from a task; the function runs on a thread of the pool. **Bytes** 80, the function object and its
-// result, in the awaiting frame.
+// stopped. **Threads** Call it from a task; the function runs on a thread of the pool. **Bytes** 80, the function
+// object and its result, in the awaiting frame.
 
 #include <tare/detail/blocking_call.hpp>
 #include <tare/detail/join_group.hpp>

@@ -50,7 +50,7 @@ coroutine described(const unit_context& unit, const frame_source& source) {
   return one;
 }
 
-/// What its code requests for the frame, which is known better than what the debug information describes.
+/// The bytes that its code requests for the frame. The debug information may describe a larger frame than there is.
 std::optional<std::uint64_t> requested_for(const unit_context& unit, const frame_source& source) {
   std::optional<std::uint64_t> least;
   for (const auto& function : source.functions) {

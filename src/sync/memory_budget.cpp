@@ -19,12 +19,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::int64_t look_pause = 1'000'000;
-/// Between two calls of malloc_trim(3), which looks at all free blocks: the second applies once much has been given
-/// back.
+/// The minimum time between two calls of malloc_trim(3), which looks at all free blocks.
 constexpr std::int64_t trim_pause = 1'000'000'000;
+/// The same once shares have given back at least the limit divided by `given_back_divisor`.
 constexpr std::int64_t short_trim_pause = 20'000'000;
-/// How much that is, as a part of the limit.
-constexpr std::size_t much_given_back = 32;
+constexpr std::size_t given_back_divisor = 32;
 /// How often the first in the queue checks for room.
 constexpr auto queue_pause = 1ms;
 constexpr std::size_t urgent_bytes = std::size_t{128} << 10U;
@@ -184,7 +183,7 @@ void memory_budget::give_back_reserve(memory_share& share) noexcept {
 bool memory_budget::make_room() noexcept {
   // Returns memory that the allocator has cached; otherwise a burst could leave no room permanently.
   const std::int64_t now = present();
-  const bool is_much = given_back_since_.load(std::memory_order_relaxed) >= limit_ / much_given_back;
+  const bool is_much = given_back_since_.load(std::memory_order_relaxed) >= limit_ / given_back_divisor;
   std::int64_t last = trimmed_at_.load(std::memory_order_relaxed);
   if (!is_due(last, now, is_much ? short_trim_pause : trim_pause) ||
       !trimmed_at_.compare_exchange_strong(last, now, std::memory_order_relaxed)) {

@@ -94,6 +94,14 @@ def shared(program, folder):
             each.stop()
 
 
+def restart_each(stack, gateways, nats, program, folder, *options):
+    """A rolling restart: one gateway after the other, each at the port that it had."""
+    for i, each in enumerate(gateways):
+        time.sleep(0.5)
+        each.stop()
+        gateways[i] = stack.enter_context(Gateway(program, "--nats", nats.url, *options, folder=folder, port=each.port))
+
+
 class Publisher(threading.Thread):
     """A back end that repeats what has failed, at another process, with the same key."""
 
@@ -181,11 +189,7 @@ def rolling(program, folder, count=3000):
         clients = [Hopping(gateways, i, count, known) for i in range(6)]
         for each in (publisher, *clients):
             each.start()
-        for i in range(3):
-            time.sleep(0.5)
-            port = gateways[i].port
-            gateways[i].stop()
-            gateways[i] = stack.enter_context(Gateway(program, "--nats", nats.url, folder=folder, port=port))
+        restart_each(stack, gateways, nats, program, folder)
         checked(publisher, clients, count)
 
 

@@ -8,8 +8,8 @@ import subprocess
 import threading
 import time
 
-from gateway import TIMEOUT, EventStream, Gateway, Skipped, WebSocket, check, free_port, polling
-from nats_cases import Hopping, Nats, Publisher, checked, post_until, started
+from gateway import TIMEOUT, EventStream, Skipped, WebSocket, check, free_port, polling
+from nats_cases import Hopping, Nats, Publisher, checked, post_until, restart_each, started
 
 HAPROXY = pathlib.Path(__file__).resolve().parents[2] / "examples" / "push" / "haproxy.cfg"
 
@@ -151,11 +151,7 @@ def haproxy(program, folder, count=2000):
         clients = [Hopping([proxy], 0, count, known) for _ in range(6)]
         for each in (publisher, *clients):
             each.start()
-        for i in range(3):
-            time.sleep(0.5)
-            port = gateways[i].port
-            gateways[i].stop()
-            gateways[i] = stack.enter_context(Gateway(program, "--nats", nats.url, *options, folder=folder, port=port))
+        restart_each(stack, gateways, nats, program, folder, *options)
         checked(publisher, clients, count)
         check(publisher.failed == 0, f"{publisher.failed} attempts to publish failed behind HAProxy")
 
