@@ -13,6 +13,7 @@ import collections
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import generate  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FLAGS = ["-std=c++23", "-g", "-w", "-I", HERE]
+FLAGS = ["-std=c++23", "-g", "-w"]
 BUILDS = {
     "clang-O0": ("clang", ["-O0"]),
     "clang-O1": ("clang", ["-O1"]),
@@ -44,12 +45,13 @@ BUILDS = {
     "gcc-asan-O2": ("gcc", ["-O2", "-fsanitize=address"]),
 }
 USUAL = list(BUILDS)[:6]
+PLUGIN = "frames-pass.so"
 # Both values of every bit: only the lowest bit of a bool is read.
 PATTERNS = ("0xa5", "0x5a")
 
 
-def output_of(command):
-    done = subprocess.run(command, capture_output=True, text=True)
+def output_of(command, **how):
+    done = subprocess.run(command, capture_output=True, text=True, **how)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr}{done.stdout[-2000:]}")
     return done.stdout
@@ -87,13 +89,25 @@ def table(report, program):
     return "\n".join(lines) + "\n"
 
 
+def compile_in(folder, command, source, made):
+    """Through ccache where it is installed. The folder has another name each time, so it must not be in the hash."""
+    launcher = shutil.which("ccache")
+    environment = dict(os.environ, CCACHE_BASEDIR=folder)
+    plugin = os.path.join(folder, PLUGIN)
+    if os.path.exists(plugin):
+        environment["CCACHE_EXTRAFILES"] = plugin  # ccache does not hash it by itself
+    output_of([*([launcher] if launcher else []), *command, f"-ffile-prefix-map={folder}=.", "-c", source, "-o", made],
+              cwd=folder, env=environment)
+
+
 def compiled(options, build, source, program):
     compiler, flags = BUILDS[build]
+    folder = os.path.dirname(program)
     command = [options.gcc if compiler == "gcc" else options.clang, *FLAGS, *flags, "-no-pie"]
     if compiler == "plugin":
-        command.append(f"-fpass-plugin={options.plugin}")
-    output_of([*command, "-c", source, "-o", program + ".o"])
-    output_of([*command, program + ".o", driver(options, build, os.path.dirname(program)), "-o", program])
+        command.append(f"-fpass-plugin=./{PLUGIN}")
+    compile_in(folder, command, source, os.path.basename(program) + ".o")
+    output_of([*command, program + ".o", driver(options, build, folder), "-o", program], cwd=folder)
 
 
 def driver(options, build, folder):
@@ -103,7 +117,7 @@ def driver(options, build, folder):
     built = os.path.join(folder, f"driver-{build}.o")
     if not os.path.exists(built):
         command = options.gcc if compiler == "gcc" else options.clang
-        output_of([command, *FLAGS, *(flags if lto else ["-O0"]), "-c", os.path.join(HERE, "driver.cpp"), "-o", built])
+        compile_in(folder, [command, *FLAGS, *(flags if lto else ["-O0"])], "driver.cpp", os.path.basename(built))
     return built
 
 
@@ -138,11 +152,9 @@ class Totals:
 
 
 def check(options, build, seed, folder, totals):
-    source = os.path.join(folder, f"seed{seed}.cpp")
-    if seed == 0:
-        source = os.path.join(HERE, "cases.cpp")
-    else:
-        with open(source, "w", encoding="utf-8") as out:
+    source = f"seed{seed}.cpp" if seed else "cases.cpp"
+    if seed != 0:
+        with open(os.path.join(folder, source), "w", encoding="utf-8") as out:
             out.write(generate.program(seed, options.coroutines))
     program = os.path.join(folder, f"seed{seed}-{build}")
     compiled(options, build, source, program)
@@ -189,8 +201,12 @@ def main():
         options.seeds = seeds("0-40")
     bad = 0
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.keep or temporary
+        folder = os.path.realpath(options.keep or temporary)
         os.makedirs(folder, exist_ok=True)
+        for name in ("cases.cpp", "driver.cpp", "harness.hpp"):
+            shutil.copy(os.path.join(HERE, name), folder)
+        if options.plugin:
+            shutil.copy(options.plugin, os.path.join(folder, PLUGIN))
         for build in builds:
             if BUILDS[build][0] == "plugin" and not options.plugin:
                 print(f"{build}: left out, there is no plugin")
