@@ -1,10 +1,18 @@
 """A WebSocket client that records what a server sends, and can violate every rule of RFC 6455."""
 
 import asyncio
+import contextlib
 import os
 import typing
+import zlib
 
 from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from autobahn.websocket import protocol
+
+# autobahn colours each line of its log before it finds out that nobody reads it: a fifth of the time.
+protocol.hltype = protocol.hlval = repr
+# How well the client compresses makes no difference to the server.
+zlib.Z_DEFAULT_COMPRESSION = zlib.Z_BEST_SPEED
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -53,6 +61,7 @@ class Client(WebSocketClientProtocol):
         self.events = asyncio.Queue()
         self.opened = asyncio.get_running_loop().create_future()
         self.closed = asyncio.get_running_loop().create_future()
+        self.gathered = None
 
     # What autobahn reports.
 
@@ -80,13 +89,38 @@ class Client(WebSocketClientProtocol):
     def frame(self, opcode, payload=b"", fin=True, rsv=0, chop=None):
         """`chop`: the bytes of each segment, as far as the system sends them by themselves."""
         whole = masked_frame(opcode, payload, fin, rsv)
+        if self.gathered is not None:
+            self.gathered.append(whole)
+            return
         chop = chop or len(whole)
         for at in range(0, len(whole), chop):
             self.transport.write(whole[at:at + chop])
 
     def fragments(self, opcode, pieces, chop=None):
-        for at, piece in enumerate(pieces):
-            self.frame(opcode if at == 0 else CONTINUATION, piece, fin=at == len(pieces) - 1, chop=chop)
+        """With `chop`, in segments. Otherwise with one call to the system, as a client with a buffer does."""
+        with self.at_once() if chop is None else contextlib.nullcontext():
+            for at, piece in enumerate(pieces):
+                self.frame(opcode if at == 0 else CONTINUATION, piece, fin=at == len(pieces) - 1, chop=chop)
+
+    def sendMessage(self, *arguments, **options):
+        with self.at_once():
+            super().sendMessage(*arguments, **options)
+
+    def sendData(self, data, *arguments, **options):
+        """What autobahn calls for each frame."""
+        if self.gathered is None:
+            super().sendData(data, *arguments, **options)
+        else:
+            self.gathered.append(data)
+
+    @contextlib.contextmanager
+    def at_once(self):
+        self.gathered = []
+        try:
+            yield
+        finally:
+            gathered, self.gathered = self.gathered, None
+            self.transport.write(b"".join(gathered))
 
     def close_frame(self, payload):
         """A close frame of the case's own; autobahn then expects that of the server."""
