@@ -36,10 +36,7 @@ def weigh(program, folder, kind, first, count):
         for each in clients:
             each.close()
         gateway.wait_for_subscribers(**{kind: 0})
-        time.sleep(1.5)
-        left = gateway.resident() - less
-        print(f"{kind}: {(more - less) / (count - first):.0f} bytes; {left / 2**10:.0f} KiB more than with {first}, "
-              f"1.5 s after all have left")
+        print(f"{kind}: {(more - less) / (count - first):.0f} bytes")
         return (more - less) / (count - first)
 
 
