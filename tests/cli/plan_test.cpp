@@ -1,5 +1,6 @@
 // `tare plan` as a command, also compared with what a program really takes.
 
+#include "support/paths.hpp"
 #include "support/sanitizers.hpp"
 #include "support/temporary_folder.hpp"
 #include "tare_command.hpp"
@@ -65,10 +66,10 @@ TEST(plan_command_test, says_what_is_wrong_in_one_line) {
   }
 }
 
-#if defined(TARE_PEER)
+#if defined(TARE_WITH_PEER)
 TEST(plan_command_test, predicts_a_million_tasks_to_a_tenth) {
   const auto planned = run_tare({"plan", "--memory", "1G", "--predict", "1000000", "--json", "-", "--n", "1,50000",
-                                 "--", TARE_PEER, "empty", "{n}"});
+                                 "--", support::path::peer_tare, "empty", "{n}"});
   ASSERT_EQ(planned.status, 0) << planned.errors;
   const json plan = json::parse(planned.output);
   EXPECT_EQ(plan.at("predicted_tasks"), 1'000'000);
@@ -77,8 +78,8 @@ TEST(plan_command_test, predicts_a_million_tasks_to_a_tenth) {
 
   const support::temporary_folder folder;
   const auto file = (folder / "weighed.json").string();
-  const auto weighed =
-      run_tare({"weigh", "--n", "1000000", "--runs", "1", "--json", file, "--", TARE_PEER, "empty", "{n}"});
+  const auto weighed = run_tare(
+      {"weigh", "--n", "1000000", "--runs", "1", "--json", file, "--", support::path::peer_tare, "empty", "{n}"});
   ASSERT_EQ(weighed.status, 0) << weighed.errors;
   const double measured =
       json::parse(support::read_file(file)).at("results").at(0).at("points").at(0).at("rss_bytes").get<double>();

@@ -2,6 +2,7 @@
 
 // Runs the real command as a shell does. Independent of inspect/, which it tests.
 
+#include "support/paths.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gtest/gtest.h>
@@ -38,7 +39,7 @@ class tare_command {
   /// the test's own.
   explicit tare_command(std::vector<std::string> arguments, const std::string& output = {},
                         const std::string& input = {}) {
-    arguments.insert(arguments.begin(), TARE_COMMAND);
+    arguments.insert(arguments.begin(), support::path::command);
     std::vector<char*> words;
     words.reserve(arguments.size() + 1);
     for (auto& argument : arguments) words.push_back(argument.data());
@@ -52,9 +53,9 @@ class tare_command {
     open_as(STDOUT_FILENO, output.empty() ? (folder_ / "output").string() : output);
     open_as(STDERR_FILENO, (folder_ / "errors").string());
     if (!input.empty()) ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, input.c_str(), O_RDONLY, 0);
-    const int failed = ::posix_spawn(&pid_, TARE_COMMAND, &files, nullptr, words.data(), environ);
+    const int failed = ::posix_spawn(&pid_, support::path::command, &files, nullptr, words.data(), environ);
     ::posix_spawn_file_actions_destroy(&files);
-    if (failed != 0) throw std::system_error(failed, std::generic_category(), TARE_COMMAND);
+    if (failed != 0) throw std::system_error(failed, std::generic_category(), support::path::command);
   }
   tare_command(const tare_command&) = delete;
   tare_command& operator=(const tare_command&) = delete;

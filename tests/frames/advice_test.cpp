@@ -4,6 +4,7 @@
 #include "inspect/facts/advice.hpp"
 
 #include "inspect/coroutine/read.hpp"
+#include "support/paths.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 class advice_on : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    const fs::path program = fs::path(TARE_CORPUS_PROGRAMS) / GetParam();
+    const fs::path program = fs::path(support::path::corpus) / GetParam();
     if (!fs::exists(program)) GTEST_SKIP() << program << " was not built";
     auto read = read_coroutines(program);
     ASSERT_TRUE(read) << read.error().message;

@@ -1,6 +1,7 @@
 // tare frames, tare check and tare diff as commands.
 
 #include "cli/tare_command.hpp"
+#include "support/paths.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -19,7 +20,7 @@ namespace {
 
 using cli_test::run_tare;
 
-std::filesystem::path objects() { return TARE_OBJECTS; }
+std::filesystem::path objects() { return support::path::objects; }
 
 class frames_command : public ::testing::Test {
  protected:

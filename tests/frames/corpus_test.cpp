@@ -1,6 +1,7 @@
 // What is read from the binaries of the corpus, compared with what the programs did and with what their sources say.
 
 #include "inspect/coroutine/read.hpp"
+#include "support/paths.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <fmt/format.h>
@@ -26,7 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> programs(const std::string& names = TARE_CORPUS_LIST) {
+std::vector<fs::path> programs(const std::string& names = support::path::corpus_list) {
   std::vector<fs::path> all;
   std::istringstream list(names);
   for (std::string one; std::getline(list, one, ':');) all.emplace_back(one);
@@ -110,7 +111,7 @@ TEST(frames, sizes_are_what_operator_new_was_asked_for) {
 }
 
 TEST(frames, allocated_is_what_the_allocator_gave) {
-  const auto all = programs(TARE_ALLOCATED_LIST);
+  const auto all = programs(support::path::allocated_list);
   if (all.empty()) GTEST_SKIP() << "the whole corpus is built with TARE_FRAMES_CORPUS";
   for (const auto& program : all) {
     std::map<std::string, std::size_t> compared;
@@ -197,7 +198,7 @@ found_lines compare_lines(const fs::path& program, const std::map<std::string, s
 }
 
 TEST(frames, awaits_have_the_lines_of_the_source) {
-  const auto marked = marked_awaits(fs::path(TARE_CORPUS_SOURCES) / "hand.cpp");
+  const auto marked = marked_awaits(fs::path(support::path::corpus_sources) / "hand.cpp");
   ASSERT_GT(marked.size(), 25U);
   for (const auto& program : programs()) {
     const std::string name = program.filename();
@@ -212,8 +213,8 @@ TEST(frames, awaits_have_the_lines_of_the_source) {
 }
 
 TEST(frames, awaits_of_code_with_sanitizers_have_the_lines_of_the_source) {
-  const auto marked = marked_awaits(fs::path(TARE_CORPUS_SOURCES) / "hand.cpp");
-  const auto objects = programs(TARE_SANITIZED_LIST);
+  const auto marked = marked_awaits(fs::path(support::path::corpus_sources) / "hand.cpp");
+  const auto objects = programs(support::path::sanitized_list);
   ASSERT_FALSE(objects.empty());
   for (const auto& object : objects) {
     const auto [expected, right, wrong] = compare_lines(object, marked);
@@ -223,10 +224,10 @@ TEST(frames, awaits_of_code_with_sanitizers_have_the_lines_of_the_source) {
 }
 
 TEST(frames, what_the_compiler_recorded_as_an_await_is_none_after_the_body) {
-  const auto object = fs::path(TARE_CORPUS_PROGRAMS) / "hand-address-O1.o";
+  const auto object = fs::path(support::path::corpus) / "hand-address-O1.o";
   if (!fs::exists(object)) GTEST_SKIP() << "the compiler's plugin is not there";
   const auto [expected, right, wrong] =
-      compare_lines(object, marked_awaits(fs::path(TARE_CORPUS_SOURCES) / "hand.cpp"));
+      compare_lines(object, marked_awaits(fs::path(support::path::corpus_sources) / "hand.cpp"));
   EXPECT_EQ(right, expected) << wrong;
   for (const auto& [name, one] : read(object)) {
     EXPECT_LE(std::ranges::count(one.awaits, suspension::final, &await_point::kind), 1) << name;
@@ -234,7 +235,7 @@ TEST(frames, what_the_compiler_recorded_as_an_await_is_none_after_the_body) {
 }
 
 TEST(frames, awaits_have_the_lines_that_the_compiler_recorded_without_the_source) {
-  const auto marked = marked_awaits(fs::path(TARE_CORPUS_SOURCES) / "hand.cpp");
+  const auto marked = marked_awaits(fs::path(support::path::corpus_sources) / "hand.cpp");
   const support::temporary_folder folder;
   for (const auto& program : programs()) {
     const std::string name = program.filename();

@@ -2,6 +2,7 @@
 // its coroutines printed the sizes that they requested from operator new. fixtures/spilled.cpp likewise.
 
 #include "inspect/coroutine/read.hpp"
+#include "support/paths.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,7 +30,7 @@ struct fixture {
 class fixtures : public ::testing::TestWithParam<fixture> {
  protected:
   void SetUp() override {
-    auto read = read_coroutines(std::filesystem::path(TARE_FIXTURES) / GetParam().file);
+    auto read = read_coroutines(std::filesystem::path(support::path::fixtures) / GetParam().file);
     ASSERT_TRUE(read) << read.error().message;
     report_ = std::move(*read);
     ASSERT_EQ(report_.coroutines.size(), 2U);
@@ -81,7 +82,7 @@ TEST_P(fixtures, have_their_awaits_where_the_frame_is_described) {
 class spilled_pointers : public ::testing::Test {
  protected:
   void read(const read_options& options) {
-    auto report = read_coroutines(std::filesystem::path(TARE_FIXTURES) / "clang-16/spilled-O2.so", options);
+    auto report = read_coroutines(std::filesystem::path(support::path::fixtures) / "clang-16/spilled-O2.so", options);
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_THAT(report->notes, ::testing::IsEmpty());
     report_ = std::move(*report);

@@ -1,6 +1,7 @@
 // Coroutines that a compiler does not describe completely: forms.cpp marks where each is declared and where it awaits.
 
 #include "inspect/coroutine/read.hpp"
+#include "support/paths.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,7 +31,7 @@ std::map<std::string, marked_coroutine> marked() {
   std::map<std::string, marked_coroutine> all;
   const std::regex mark("// (coroutine|await) ([a-z_]+)$");
   for (const char* name : {"forms.cpp", "forms.hpp"}) {
-    const fs::path file = fs::path(TARE_CORPUS_SOURCES) / name;
+    const fs::path file = fs::path(support::path::corpus_sources) / name;
     std::ifstream in(file);
     std::uint32_t number = 0;
     for (std::string line; std::getline(in, line);) {
@@ -54,7 +55,7 @@ std::string describe(const coroutine& one) {
 
 class forms : public ::testing::TestWithParam<const char*> {
  protected:
-  static fs::path file(const char* name) { return fs::path(TARE_FORMS) / name; }
+  static fs::path file(const char* name) { return fs::path(support::path::forms) / name; }
 
   void SetUp() override {
     if (!fs::exists(file(GetParam()))) GTEST_SKIP() << "its compiler is not installed";
@@ -174,7 +175,7 @@ INSTANTIATE_TEST_SUITE_P(of, forms,
 
 TEST(forms_without_their_dwo_file, say_that_it_is_missing) {
   for (const char* kind : {"clang", "gcc"}) {
-    const fs::path file = fs::path(TARE_FORMS) / (std::string(kind) + "-lost.o");
+    const fs::path file = fs::path(support::path::forms) / (std::string(kind) + "-lost.o");
     if (!fs::exists(file)) continue;
     const auto report = read_coroutines(file);
     ASSERT_TRUE(report) << report.error().message;

@@ -1,6 +1,7 @@
 // The variables reported live across the awaits of corpus/live.cpp, compared with the comments there.
 
 #include "inspect/coroutine/read.hpp"
+#include "support/paths.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -36,7 +37,7 @@ std::vector<std::string> words(const std::string& text) {
 
 std::map<std::uint32_t, expectation> expectations() {
   std::map<std::uint32_t, expectation> all;
-  std::ifstream in(fs::path(TARE_CORPUS_SOURCES) / "live.cpp");
+  std::ifstream in(fs::path(support::path::corpus_sources) / "live.cpp");
   const std::regex mark("// live:([a-z_ ]*) dead:([a-z_ ]*)$");
   std::uint32_t number = 0;
   for (std::string line; std::getline(in, line);) {
@@ -131,7 +132,7 @@ outcome judge(const fs::path& program) {
 class liveness : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(liveness, nothing_that_is_used_later_is_called_dead) {
-  const fs::path program = fs::path(TARE_CORPUS_PROGRAMS) / GetParam();
+  const fs::path program = fs::path(support::path::corpus) / GetParam();
   if (!fs::exists(program))
     GTEST_SKIP() << program << " was not built: TARE_FRAMES_CORPUS is off, or there is no plugin";
   const outcome all = judge(program);

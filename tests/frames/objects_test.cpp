@@ -2,6 +2,7 @@
 
 #include "inspect/coroutine/read.hpp"
 #include "inspect/facts/chain.hpp"
+#include "support/paths.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path folder() { return TARE_OBJECTS; }
+fs::path folder() { return support::path::objects; }
 
 const coroutine* find(const coroutine_report& report, const std::string& name) {
   const auto found = std::ranges::find_if(

@@ -2,6 +2,7 @@
 
 #include "inspect/coroutine/read.hpp"
 #include "inspect/object/image_file.hpp"
+#include "support/paths.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -20,7 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view section_of_records = ".tare.frames";
 
-fs::path program(std::string_view name) { return fs::path(TARE_CORPUS_PROGRAMS) / name; }
+fs::path program(std::string_view name) { return fs::path(support::path::corpus) / name; }
 
 /// The loaded sections by name; several may have the same name.
 std::multimap<std::string, std::string> loaded_sections(const fs::path& object) {

@@ -1,6 +1,7 @@
 // The async functions of corpus/futures.rs, compared with std::mem::size_of_val.
 
 #include "inspect/coroutine/read.hpp"
+#include "support/paths.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -45,7 +46,7 @@ class rust : public ::testing::Test {
     const auto found = std::ranges::find(report_.coroutines, "futures::" + name, &coroutine::name);
     return found == report_.coroutines.end() ? nullptr : &*found;
   }
-  const fs::path program_ = TARE_RUST_PROGRAM;
+  const fs::path program_ = support::path::rust_program;
   coroutine_report report_;
 };
 

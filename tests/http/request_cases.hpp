@@ -2,6 +2,8 @@
 
 // The cases of requests.toml.
 
+#include "support/paths.hpp"
+
 #include <toml++/toml.h>
 
 #include <optional>
@@ -23,7 +25,7 @@ struct request_case {
 
 inline std::vector<request_case> request_cases() {
   std::vector<request_case> cases;
-  const toml::table file = toml::parse_file(TARE_REQUEST_CASES);
+  const toml::table file = toml::parse_file(support::path::request_cases);
   const toml::array* list = file["request"].as_array();
   if (list == nullptr) throw std::runtime_error("requests.toml has no [[request]]");
   for (const toml::node& node : *list) {

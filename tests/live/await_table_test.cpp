@@ -4,6 +4,7 @@
 #include "inspect/live/target.hpp"
 #include "live/program.hpp"
 #include "measure/process/run.hpp"
+#include "support/paths.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -25,7 +26,7 @@ class await_table : public testing::TestWithParam<std::string> {
     const std::string program = target("awaiting-" + GetParam() + "-O2");
     if (!std::filesystem::exists(program)) GTEST_SKIP() << "it is built with TARE_FRAMES_CORPUS only";
     std::filesystem::copy(program, copy_);
-    run({TARE_COMMAND, "frames", copy_, "--await-table", table_});
+    run({support::path::command, "frames", copy_, "--await-table", table_});
   }
 
   static void run(std::vector<std::string> words) {

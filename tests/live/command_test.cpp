@@ -2,6 +2,7 @@
 
 #include "cli/tare_command.hpp"
 #include "live/program.hpp"
+#include "support/paths.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <fmt/format.h>
@@ -95,7 +96,7 @@ TEST_F(live_command, tells_what_grew_between_two_snapshots) {
 
 TEST(live_leak, is_found_by_comparing) {
   const support::temporary_folder folder;
-  auto leaking = tare::measure::process::start({.arguments = {TARE_LEAK, "60"}, .directory = {}});
+  auto leaking = tare::measure::process::start({.arguments = {support::path::leak, "60"}, .directory = {}});
   ASSERT_TRUE(leaking);
   const auto pid = std::to_string(leaking->pid());
   const auto take = [&](const std::string& name) {

@@ -3,6 +3,7 @@
 #include "base/proc/memory.hpp"
 #include "inspect/live/target.hpp"
 #include "live/program.hpp"
+#include "support/paths.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,7 +18,7 @@ using tare::inspect::live_target;
 
 std::vector<std::string> all_targets() {
   std::vector<std::string> all;
-  std::istringstream list(TARE_LIVE_TARGETS);
+  std::istringstream list(support::path::live_list);
   for (std::string one; std::getline(list, one, ':');) all.push_back(one);
   return all;
 }

@@ -5,6 +5,7 @@
 #include "inspect/live/snapshot.hpp"
 #include "measure/process/listen.hpp"
 #include "measure/process/process.hpp"
+#include "support/paths.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -78,6 +79,6 @@ inline counts ways(const tare::inspect::live_snapshot& snapshot) {
 }
 
 /// targets/NAME.
-inline std::string target(const std::string& name) { return std::string(TARE_LIVE_FOLDER) + "/" + name; }
+inline std::string target(const std::string& name) { return std::string(support::path::live) + "/" + name; }
 
 }  // namespace live_test

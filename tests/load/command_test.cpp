@@ -1,6 +1,7 @@
 // Tests `tare hold` and `tare weigh --connections` as commands.
 
 #include "cli/tare_command.hpp"
+#include "support/paths.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -25,7 +26,7 @@ std::vector<std::string> weigh_server(std::vector<std::string> options, std::vec
 }
 
 TEST(weigh_connections_test, weighs_what_a_connection_takes) {
-  const auto ended = run_tare(weigh_server({"--n", "20,400", "--json", "-"}, {TARE_TEST_SERVER, "{port}"}));
+  const auto ended = run_tare(weigh_server({"--n", "20,400", "--json", "-"}, {support::path::server, "{port}"}));
   ASSERT_EQ(ended.status, 0) << ended.errors;
   const json written = json::parse(ended.output);
   const json& result = written.at("results").at(0);
@@ -40,7 +41,7 @@ TEST(weigh_connections_test, weighs_what_a_connection_takes) {
 }
 
 TEST(weigh_connections_test, prints_a_table) {
-  const auto ended = run_tare(weigh_server({"--n", "5,50"}, {TARE_TEST_SERVER, "{port}"}));
+  const auto ended = run_tare(weigh_server({"--n", "5,50"}, {support::path::server, "{port}"}));
   ASSERT_EQ(ended.status, 0) << ended.errors;
   EXPECT_THAT(ended.output, testing::ContainsRegex("connections +RSS .*after a burst +after closing"));
   EXPECT_THAT(ended.output, HasSubstr("bytes per idle connection"));
@@ -50,7 +51,7 @@ TEST(weigh_connections_test, weighs_every_kind) {
   const std::pair<const char*, bool> kinds[] = {{"websocket", true}, {"sse", false}, {"long-poll", true}};
   for (const auto& [kind, has_burst] : kinds) {
     const auto ended = run_tare(weigh_server({"--n", "10,60", "--kind", kind, "--release", "/release", "--json", "-"},
-                                             {TARE_TEST_SERVER, "{port}", "200", kind}));
+                                             {support::path::server, "{port}", "200", kind}));
     ASSERT_EQ(ended.status, 0) << kind << ": " << ended.errors;
     const json written = json::parse(ended.output);
     const json& last = written.at("results").at(0).at("points").at(1);
@@ -64,8 +65,8 @@ TEST(weigh_connections_test, weighs_every_kind) {
 }
 
 TEST(weigh_connections_test, a_long_poll_without_a_release_is_not_answered) {
-  const auto ended =
-      run_tare(weigh_server({"--n", "5,50", "--kind", "long-poll"}, {TARE_TEST_SERVER, "{port}", "200", "long-poll"}));
+  const auto ended = run_tare(
+      weigh_server({"--n", "5,50", "--kind", "long-poll"}, {support::path::server, "{port}", "200", "long-poll"}));
   ASSERT_EQ(ended.status, 0) << ended.errors;
   EXPECT_THAT(ended.output, HasSubstr("The kernel holds "));
   EXPECT_THAT(ended.output, HasSubstr("bytes per idle connection"));
@@ -73,8 +74,9 @@ TEST(weigh_connections_test, a_long_poll_without_a_release_is_not_answered) {
 
 TEST(weigh_connections_test, a_server_of_a_list_speaks_only_its_kinds) {
   const support::temporary_folder folder;
-  const auto list = folder.write("servers.toml", "[[peer]]\nname = 'one'\nkinds = ['http', 'sse']\nrun = ['" +
-                                                     std::string(TARE_TEST_SERVER) + "', '{port}', '200', '{kind}']\n");
+  const auto list =
+      folder.write("servers.toml", "[[peer]]\nname = 'one'\nkinds = ['http', 'sse']\nrun = ['" +
+                                       std::string(support::path::server) + "', '{port}', '200', '{kind}']\n");
   const std::vector<std::string> weigh{"weigh", "--connections", "--peers", list.string(), "--runs",
                                        "1",     "--n",           "5,50"};
   const auto with = [&](std::vector<std::string> more) {
@@ -98,9 +100,9 @@ TEST(weigh_connections_test, says_what_went_wrong_in_one_line) {
     const char* complaint;
     int status;
   } cases[] = {
-      {{}, {TARE_TEST_SERVER, "8080"}, "the command has no {port}", 2},
+      {{}, {support::path::server, "8080"}, "the command has no {port}", 2},
       {{"--n", "5"},
-       {TARE_TEST_SERVER, "{port}", "500"},
+       {support::path::server, "{port}", "500"},
        "failed 5 of 5 connections at opening: responded with 500",
        1},
       {{"--n", "5"}, {"false", "{port}"}, "false ended while its connections were weighed with n = 5", 1},
@@ -110,30 +112,30 @@ TEST(weigh_connections_test, says_what_went_wrong_in_one_line) {
        1},
       {{"--n", "5"}, {"sh", "-c", "echo no config >&2; exit 3", "{port}"}, ": no config", 1},
       {{"--n", "5"}, {"/does/not/exist", "{port}"}, "/does/not/exist: no such file", 1},
-      {{"--n", "2000000000"}, {TARE_TEST_SERVER, "{port}"}, "raise it with ulimit", 2},
-      {{"--path", "/x", "--n", "5"}, {TARE_TEST_SERVER, "{port}", "404"}, "responded with 404", 1},
+      {{"--n", "2000000000"}, {support::path::server, "{port}"}, "raise it with ulimit", 2},
+      {{"--path", "/x", "--n", "5"}, {support::path::server, "{port}", "404"}, "responded with 404", 1},
       {{"--kind", "gopher"},
-       {TARE_TEST_SERVER, "{port}"},
+       {support::path::server, "{port}"},
        "no kind of connection is named 'gopher'; there are: http, https, websocket, websocket-tls, sse, long-poll, "
        "database",
        2},
-      {{"--kind", "websocket", "--n", "5"}, {TARE_TEST_SERVER, "{port}"}, "responded with 200", 1},
+      {{"--kind", "websocket", "--n", "5"}, {support::path::server, "{port}"}, "responded with 200", 1},
       {{"--kind", "websocket", "--n", "5"},
-       {TARE_TEST_SERVER, "{port}", "200", "wrong-handshake"},
+       {support::path::server, "{port}", "200", "wrong-handshake"},
        "the response to the WebSocket handshake has a wrong Sec-WebSocket-Accept",
        1},
-      {{"--kind", "sse", "--n", "5"}, {TARE_TEST_SERVER, "{port}"}, "the response is not an event stream", 1},
+      {{"--kind", "sse", "--n", "5"}, {support::path::server, "{port}"}, "the response is not an event stream", 1},
       {{"--kind", "sse", "--n", "5"},
-       {TARE_TEST_SERVER, "{port}", "200", "sse-of-three"},
+       {support::path::server, "{port}", "200", "sse-of-three"},
        "ended the event stream after 3 of 10 events",
        1},
-      {{"--kind", "long-poll", "--n", "5"}, {TARE_TEST_SERVER, "{port}"}, "responded instead of waiting", 1},
+      {{"--kind", "long-poll", "--n", "5"}, {support::path::server, "{port}"}, "responded instead of waiting", 1},
       {{"--kind", "https", "--n", "5", "--timeout", "0.3"},
-       {TARE_TEST_SERVER, "{port}"},
+       {support::path::server, "{port}"},
        "within 0.3 s: the TLS handshake failed",
        1},
       {{"--n", "5"},
-       {TARE_TEST_SERVER, "{port}", "200", "closes-when-idle"},
+       {support::path::server, "{port}", "200", "closes-when-idle"},
        "failed 5 of 5 connections at the end of the rest: closed the idle connection",
        1},
   };

@@ -1,6 +1,7 @@
 // Tests the kind `database` of `tare weigh --connections` and `tare race --connections` as commands.
 
 #include "cli/tare_command.hpp"
+#include "support/paths.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -19,13 +20,13 @@ using nlohmann::json;
 using testing::HasSubstr;
 
 std::string database(const std::string& fault = "") {
-  return std::string("python3 ") + TARE_TEST_DATABASE + " database {port} " + fault;
+  return std::string("python3 ") + support::path::database + " database {port} " + fault;
 }
 
 outcome weigh(const std::vector<std::string>& options, const std::string& server_fault = "") {
   std::vector<std::string> all{"weigh", "--connections", "--kind", "database", "--runs", "1", "--json", "-"};
   all.insert(all.end(), options.begin(), options.end());
-  all.insert(all.end(), {"--", "python3", TARE_TEST_DATABASE, "server", "{port}"});
+  all.insert(all.end(), {"--", "python3", support::path::database, "server", "{port}"});
   if (!server_fault.empty()) all.push_back(server_fault);
   return run_tare(all);
 }
@@ -77,7 +78,7 @@ TEST(weigh_database_test, says_what_went_wrong_in_one_line) {
 
 TEST(weigh_database_test, a_race_takes_the_database_of_the_list_or_of_the_server) {
   const support::temporary_folder folder;
-  const std::string program = TARE_TEST_DATABASE;
+  const std::string program = support::path::database;
   const auto server = [&](const std::string& name, const std::string& more) {
     return "[[peer]]\nname = '" + name + "'\nkinds = ['database']\nrun = ['python3', '" + program +
            "', 'server', '{port}']\n" + more;

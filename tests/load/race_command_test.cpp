@@ -1,6 +1,7 @@
 // Tests `tare race --connections` as a command.
 
 #include "cli/tare_command.hpp"
+#include "support/paths.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -39,7 +40,7 @@ class connection_race_test : public testing::Test {
   /// A server in the list: `kinds` as in TOML, and what follows the port.
   static std::string server(const std::string& name, const std::string& kinds, const std::string& rest) {
     return "[[peer]]\nname = '" + name + "'\ntitle = 'The " + name + "'\nversion = '1'\nkinds = " + kinds +
-           "\nrun = ['" + TARE_TEST_SERVER + "', '{port}', '200', " + rest + "]\n";
+           "\nrun = ['" + support::path::server + "', '{port}', '200', " + rest + "]\n";
   }
 
   support::temporary_folder folder_;

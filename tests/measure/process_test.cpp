@@ -3,6 +3,7 @@
 #include "measure/process/pipe.hpp"
 #include "measure/process/run.hpp"
 #include "support/conversation.hpp"
+#include "support/paths.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <gmock/gmock.h>
@@ -133,7 +134,7 @@ TEST(process_test, end_kills_a_stopped_process) {
 
 TEST(process_test, end_reaches_a_descendant_that_became_a_daemon) {
   for (const std::string what : {"stay", "leave"}) {
-    auto running = started(call({TARE_TEST_DAEMON, what}));
+    auto running = started(call({support::path::daemon, what}));
     pid_t daemon = -1;
     if (what == "leave") {
       // Read in one call: its end may be reported together with its line, and is reported once.
@@ -234,7 +235,7 @@ TEST(run_test, returns_what_the_command_prints) {
 }
 
 TEST(run_test, ends_what_the_command_leaves_running) {
-  const auto output = tare::measure::run(call({TARE_TEST_DAEMON, "leave"}), patience);
+  const auto output = tare::measure::run(call({support::path::daemon, "leave"}), patience);
   ASSERT_TRUE(output) << output.error().message;
   EXPECT_FALSE(exists(to_pid(*output)));
 }

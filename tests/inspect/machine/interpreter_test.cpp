@@ -4,6 +4,7 @@
 #include "inspect/machine/interpreter.hpp"
 
 #include "inspect/object/image_file.hpp"
+#include "support/paths.hpp"
 #include "support/temporary_folder.hpp"
 #include "tests/inspect/machine/assembler.hpp"
 
@@ -147,7 +148,7 @@ struct row {
 
 std::vector<row> read_rows() {
   std::vector<row> rows;
-  std::ifstream file(TARE_MACHINE_CASES);
+  std::ifstream file(support::path::machine_cases);
   std::string text;
   for (std::size_t line = 1; std::getline(file, text); ++line) {
     if (text.starts_with('#') || trimmed(text).empty()) continue;
