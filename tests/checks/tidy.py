@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -45,7 +46,9 @@ class Checker:
             files += (self.root / folder).glob("**/.clang-tidy")
         checks = [hash_of_file(str(file)) for file in sorted(files)]
         self.tools = hash_of([version, *checks])
-        self.filter = f"^{self.root}/({'|'.join(FOLDERS)})/"
+        # Files that are compiled as one are included by a path relative to the build folder.
+        from_build = os.path.relpath(self.root, self.build)
+        self.filter = f"^({re.escape(str(self.root))}|\\./{re.escape(from_build)})/({'|'.join(FOLDERS)})/"
 
     def relative(self, text: str) -> str:
         return text.replace(str(self.root), ".")
