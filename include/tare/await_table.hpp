@@ -56,6 +56,10 @@ class await_table {
   [[nodiscard]] std::optional<suspension_point> place(const void* resume,
                                                       std::optional<std::uint32_t> suspend_index = {}) const noexcept;
 
+  /// Each await whose line is known, ordered by file and line. An await in a template or an inlined function appears
+  /// once for each coroutine that contains it. Throws std::bad_alloc.
+  [[nodiscard]] std::vector<suspension_point> awaits() const;
+
   /// nullptr if the table does not contain it.
   [[nodiscard]] const abi::await_section::coroutine* find(const void* resume) const noexcept;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
 #include <utility>
 
 namespace tare {
@@ -59,6 +60,22 @@ std::optional<suspension_point> await_table::place(const void* resume,
   }
   if (point.line != 0) point.file = section.files[file];
   return point;
+}
+
+std::vector<suspension_point> await_table::awaits() const {
+  std::vector<suspension_point> all;
+  for (const entry& each : entries_) {
+    const await_section& section = each.in->section;
+    for (std::uint32_t i = 0; i < each.coroutine->places; ++i) {
+      const auto& at = section.all_places[each.coroutine->first_place + i];
+      if (at.kind != 'b' || at.line == 0) continue;
+      all.push_back(
+          {.function = each.coroutine->name, .file = section.files[at.file], .line = at.line, .is_await = true});
+    }
+  }
+  std::ranges::sort(all, {},
+                    [](const suspension_point& point) { return std::tie(point.file, point.line, point.function); });
+  return all;
 }
 
 }  // namespace tare

@@ -30,9 +30,20 @@ using detail::injection;
   }
 }
 
+[[nodiscard]] std::vector<explored_line> lines_of(const await_table& known) {
+  std::vector<explored_line> lines;
+  for (const suspension_point& point : known.awaits()) {
+    if (!lines.empty() && lines.back().file == point.file && lines.back().line == point.line) continue;
+    lines.push_back({.file = point.file, .line = point.line, .function = point.function});
+  }
+  return lines;
+}
+
 class explorer {
  public:
-  explorer(const explore_options& chosen, const scenario& body) : chosen_(chosen), body_(body) {}
+  explorer(const explore_options& chosen, const scenario& body) : chosen_(chosen), body_(body) {
+    if (chosen.awaits != nullptr) seen_.lines = lines_of(*chosen.awaits);
+  }
 
   detail::outcome run(const injection& fault) {
     ++seen_.runs;
@@ -67,8 +78,17 @@ class explorer {
     for (std::uint64_t number = 1; number <= count && has_runs_left(); ++number) {
       injection fault;
       fault.*at = number;
-      (void)run(fault);
+      fault.awaits = chosen_.awaits;
+      note_cancelled(run(fault).cancelled_at);
       ++counted.tried;
+    }
+  }
+
+  void note_cancelled(const std::vector<suspension_point>& path) {
+    for (const suspension_point& point : path) {
+      const auto place = [](const explored_line& line) { return std::pair(line.file, line.line); };
+      const auto found = std::ranges::lower_bound(seen_.lines, std::pair(point.file, point.line), {}, place);
+      if (found != seen_.lines.end() && place(*found) == std::pair(point.file, point.line)) ++found->cancelled;
     }
   }
 

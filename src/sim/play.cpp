@@ -3,6 +3,7 @@
 #include "frame/arena.hpp"
 #include "frame/heap.hpp"
 #include "sched/shard.hpp"
+#include "sim/await_path.hpp"
 #include "sim/seeded_openssl.hpp"
 #include "sim/stop_report.hpp"
 #include "sim/world_core.hpp"
@@ -36,8 +37,11 @@ class injector final : public tare::detail::step_observer {
   }
 
   void suspended(tare::detail::wait_state& root) noexcept override {
-    if (++awaits_ == chosen_.cancelled_await) tare::detail::cancel(root);
+    if (++awaits_ != chosen_.cancelled_await) return;
+    if (chosen_.awaits != nullptr) cancelled_at_ = await_path(root, *chosen_.awaits);
+    tare::detail::cancel(root);
   }
+  [[nodiscard]] const std::vector<suspension_point>& cancelled_at() const noexcept { return cancelled_at_; }
   [[nodiscard]] std::uint64_t awaits() const noexcept { return awaits_; }
   [[nodiscard]] std::uint64_t allocations() const noexcept { return allocations_; }
 
@@ -46,6 +50,7 @@ class injector final : public tare::detail::step_observer {
 
   static inline constinit injector* current_ = nullptr;
   const injection& chosen_;
+  std::vector<suspension_point> cancelled_at_;
   std::uint64_t awaits_ = 0;
   std::uint64_t allocations_ = 0;
 };
@@ -80,6 +85,7 @@ outcome play(std::uint64_t seed, const options& chosen, const scenario& body, co
     const fiber& first = in.in.fibers.start([&] { in.play(body); }, in.in.find("world"));
     in.in.fibers.run(first);
     made.awaits = counts.awaits();
+    made.cancelled_at = counts.cancelled_at();
     made.allocations = counts.allocations();
   }
   made.problem = in.in.fibers.failure();

@@ -12,6 +12,7 @@
 // asserts. A task that ends because its await was cancelled or an allocation was refused is no failure; a scenario asks
 // `world::fault_may_fail` whether it may expect success.
 
+#include <tare/await_table.hpp>
 #include <tare/sim/run.hpp>
 
 #include <chrono>
@@ -19,6 +20,8 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace tare::sim {
 
@@ -31,6 +34,9 @@ struct explore_options {
   bool delay_wakes = true;         ///< each wake-up of a thread: it runs after all others
   std::size_t max_bytes = 64;      ///< of a write or segment at which it is cut: the first ones, and the last
   std::uint64_t max_runs = 50'000;
+  /// To report which lines were cancelled (`exploration::lines`); `read_awaits` of <tare/symbols.hpp> makes it. It must
+  /// outlive the exploration and what it returns.
+  const await_table* awaits = nullptr;
   /// Asked after each run; true ends the exploration. For assertions that do not throw.
   std::function<bool()> failed = {};
 };
@@ -41,6 +47,15 @@ struct explored_faults {
   std::uint64_t tried = 0;
 };
 
+/// A line with an await. A line counts as cancelled when a task was cancelled that waited there or, through the
+/// functions it awaits, further down.
+struct explored_line {
+  std::string_view file;
+  unsigned line = 0;
+  std::string_view function;    ///< one of them, if several coroutines contain it
+  std::uint64_t cancelled = 0;  ///< the number of runs; 0: never reached
+};
+
 struct exploration {
   explored_faults awaits;
   explored_faults allocations;
@@ -48,6 +63,7 @@ struct exploration {
   explored_faults reads;
   explored_faults wakes;
   std::uint64_t runs = 0;
+  std::vector<explored_line> lines;  ///< of the whole program, ordered; empty without `explore_options::awaits`
 };
 
 /// One line with these counts.

@@ -1,0 +1,35 @@
+#include "sim/await_path.hpp"
+
+#include "sched/suspend_index.hpp"
+
+#include <cstddef>
+
+namespace tare::sim::detail {
+
+namespace {
+
+using tare::detail::wait_kind;
+using tare::detail::wait_state;
+
+[[nodiscard]] std::optional<suspension_point> point_of(const wait_state& task, const await_table& known) {
+  const auto* const frame = reinterpret_cast<const std::byte*>(&task) - tare::detail::promise_offset;
+  tare::detail::frame_glance start{};
+  if (!tare::detail::glance(frame, start)) return std::nullopt;
+  const auto* const described = known.find(start.resume);
+  if (described == nullptr) return std::nullopt;
+  return known.place(start.resume, tare::detail::suspend_index_of(frame, *described));
+}
+
+}  // namespace
+
+std::vector<suspension_point> await_path(const wait_state& root, const await_table& known) {
+  std::vector<suspension_point> path;
+  for (const wait_state* task = &root; task != nullptr;) {
+    if (const auto point = point_of(*task, known); point && point->is_await) path.push_back(*point);
+    const bool has_child = !task->asleep && task->kind() == wait_kind::child;
+    task = has_child ? tare::detail::from_link<wait_state>(task->prev) : nullptr;
+  }
+  return path;
+}
+
+}  // namespace tare::sim::detail
