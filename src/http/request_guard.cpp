@@ -27,6 +27,7 @@ bool request_guard::start(wait_state& waiting, task<> body) noexcept {
     if (!running()) return false;
   }
   // Like a task that awaits a shielded child, which no cancellation passes.
+  waiting.prev = child;
   waiting.set_kind(wait_kind::shielded_child);
   waiting_ = to_link(&waiting);
   return true;

@@ -22,11 +22,15 @@ using tare::detail::wait_state;
 
 }  // namespace
 
-std::vector<suspension_point> await_path(const wait_state& root, const await_table& known) {
-  std::vector<suspension_point> path;
+std::vector<awaited_line> await_path(const wait_state& root, const await_table& known) {
+  std::vector<awaited_line> path;
+  bool is_shielded = false;
   for (const wait_state* task = &root; task != nullptr;) {
-    if (const auto point = point_of(*task, known); point && point->is_await) path.push_back(*point);
-    const bool has_child = !task->asleep && task->kind() == wait_kind::child;
+    const auto point = point_of(*task, known);
+    if (point && point->is_await) path.push_back({.point = *point, .is_shielded = is_shielded});
+    const bool shields = !task->asleep && task->kind() == wait_kind::shielded_child;
+    is_shielded = is_shielded || shields;
+    const bool has_child = shields || (!task->asleep && task->kind() == wait_kind::child);
     task = has_child ? tare::detail::from_link<wait_state>(task->prev) : nullptr;
   }
   return path;

@@ -9,8 +9,12 @@
 
 namespace tare::sim::detail {
 
-/// From the task's first frame down to the one that waits, or to a `shield`, at which cancellation stops. Only awaits
-/// whose line the table knows.
-[[nodiscard]] std::vector<suspension_point> await_path(const tare::detail::wait_state& root, const await_table& known);
+struct awaited_line {
+  suspension_point point;
+  bool is_shielded = false;  ///< cancellation of the task does not reach it
+};
+
+/// From the task's first frame down to the one that waits. Only awaits whose line the table knows.
+[[nodiscard]] std::vector<awaited_line> await_path(const tare::detail::wait_state& root, const await_table& known);
 
 }  // namespace tare::sim::detail

@@ -63,6 +63,7 @@ class explorer {
     nothing.wire.counts = true;
     const detail::outcome first = run(nothing);
     if (chosen_.cancel_awaits) each(first.awaits, seen_.awaits, &injection::cancelled_await);
+    if (chosen_.cancel_awaits && chosen_.wait_for_sockets) cancel_where_sockets_wait();
     if (chosen_.refuse_allocations) each(first.allocations, seen_.allocations, &injection::refused_allocation);
     if (chosen_.delay_wakes) each(first.wakes, seen_.wakes, &injection::late_wake);
     if (chosen_.split_reads) split(first.wire.read_bytes);
@@ -73,10 +74,18 @@ class explorer {
  private:
   [[nodiscard]] bool has_runs_left() const noexcept { return seen_.runs < chosen_.max_runs; }
 
-  void each(std::uint64_t count, explored_faults& counted, std::uint64_t injection::* at) {
-    counted.possible = count;
+  /// Otherwise most calls succeed at once, and what awaits them is never suspended.
+  void cancel_where_sockets_wait() {
+    injection waits;
+    waits.wire.calls_wait = true;
+    const detail::outcome first = run(waits);
+    if (first.wire.waited != 0) each(first.awaits, seen_.awaits, &injection::cancelled_await, waits);
+  }
+
+  void each(std::uint64_t count, explored_faults& counted, std::uint64_t injection::* at, const injection& with = {}) {
+    counted.possible += count;
     for (std::uint64_t number = 1; number <= count && has_runs_left(); ++number) {
-      injection fault;
+      injection fault = with;
       fault.*at = number;
       fault.awaits = chosen_.awaits;
       note_cancelled(run(fault).cancelled_at);
@@ -84,11 +93,12 @@ class explorer {
     }
   }
 
-  void note_cancelled(const std::vector<suspension_point>& path) {
-    for (const suspension_point& point : path) {
+  void note_cancelled(const std::vector<detail::awaited_line>& path) {
+    for (const auto& [point, is_shielded] : path) {
       const auto place = [](const explored_line& line) { return std::pair(line.file, line.line); };
       const auto found = std::ranges::lower_bound(seen_.lines, std::pair(point.file, point.line), {}, place);
-      if (found != seen_.lines.end() && place(*found) == std::pair(point.file, point.line)) ++found->cancelled;
+      if (found == seen_.lines.end() || place(*found) != std::pair(point.file, point.line)) continue;
+      ++(is_shielded ? found->shielded : found->cancelled);
     }
   }
 

@@ -13,6 +13,8 @@ struct faults {
   enum class end : std::uint8_t { reset, silence };
 
   bool counts = false;
+  bool calls_wait = false;   ///< each send or receive on a socket that does not block fails with EAGAIN once
+  std::uint64_t waited = 0;  ///< calls that did
   std::uint64_t writes = 0;  ///< calls that sent bytes
   std::uint64_t reads = 0;   ///< segments that arrived
 

@@ -34,7 +34,9 @@ std::string& current() noexcept {
 }  // namespace
 
 std::string to_text(const injection& fault) {
-  if (fault.cancelled_await != 0) return "cancel:" + std::to_string(fault.cancelled_await);
+  if (fault.cancelled_await != 0) {
+    return (fault.wire.calls_wait ? "wait-cancel:" : "cancel:") + std::to_string(fault.cancelled_await);
+  }
   if (fault.refused_allocation != 0) return "refuse:" + std::to_string(fault.refused_allocation);
   if (fault.late_wake != 0) return "late:" + std::to_string(fault.late_wake);
   if (fault.wire.split_read != 0) {
@@ -44,15 +46,18 @@ std::string to_text(const injection& fault) {
     const std::string how = fault.wire.then == faults::end::reset ? "reset:" : "silence:";
     return how + std::to_string(fault.wire.cut_write) + ":" + std::to_string(fault.wire.cut_after);
   }
-  return "";
+  return fault.wire.calls_wait ? "wait" : "";
 }
 
 injection parse_fault(std::string_view text) {
   injection fault;
   const std::string_view name = text.substr(0, text.find(':'));
   const auto [number, bytes] = numbers_of(text.substr(name.size()));
-  if (name == "cancel") {
+  if (name == "cancel" || name == "wait-cancel") {
     fault.cancelled_await = number;
+    fault.wire.calls_wait = name == "wait-cancel";
+  } else if (name == "wait") {
+    fault.wire.calls_wait = true;
   } else if (name == "refuse") {
     fault.refused_allocation = number;
   } else if (name == "late") {
@@ -75,7 +80,8 @@ std::string how_to_repeat(const injection& fault) {
   if (text.empty()) return "tare::sim: without a fault";
   std::string what;
   if (fault.cancelled_await != 0) {
-    what = "the task was cancelled at await " + std::to_string(fault.cancelled_await);
+    what = "the task was cancelled at await " + std::to_string(fault.cancelled_await) +
+           (fault.wire.calls_wait ? ", while each call on a socket waits first" : "");
   } else if (fault.refused_allocation != 0) {
     what = "allocation " + std::to_string(fault.refused_allocation) + " was refused";
   } else if (fault.late_wake != 0) {
@@ -83,6 +89,8 @@ std::string how_to_repeat(const injection& fault) {
   } else if (fault.wire.split_read != 0) {
     what = "segment " + std::to_string(fault.wire.split_read) + " was split after " +
            std::to_string(fault.wire.split_after) + " bytes";
+  } else if (fault.wire.cut_write == 0) {
+    what = "each call on a socket waited first";
   } else {
     what = "write " + std::to_string(fault.wire.cut_write) + " was cut after " + std::to_string(fault.wire.cut_after) +
            " bytes";

@@ -3,7 +3,6 @@
 #include "frame/arena.hpp"
 #include "frame/heap.hpp"
 #include "sched/shard.hpp"
-#include "sim/await_path.hpp"
 #include "sim/seeded_openssl.hpp"
 #include "sim/stop_report.hpp"
 #include "sim/world_core.hpp"
@@ -41,7 +40,7 @@ class injector final : public tare::detail::step_observer {
     if (chosen_.awaits != nullptr) cancelled_at_ = await_path(root, *chosen_.awaits);
     tare::detail::cancel(root);
   }
-  [[nodiscard]] const std::vector<suspension_point>& cancelled_at() const noexcept { return cancelled_at_; }
+  [[nodiscard]] const std::vector<awaited_line>& cancelled_at() const noexcept { return cancelled_at_; }
   [[nodiscard]] std::uint64_t awaits() const noexcept { return awaits_; }
   [[nodiscard]] std::uint64_t allocations() const noexcept { return allocations_; }
 
@@ -50,7 +49,7 @@ class injector final : public tare::detail::step_observer {
 
   static inline constinit injector* current_ = nullptr;
   const injection& chosen_;
-  std::vector<suspension_point> cancelled_at_;
+  std::vector<awaited_line> cancelled_at_;
   std::uint64_t awaits_ = 0;
   std::uint64_t allocations_ = 0;
 };

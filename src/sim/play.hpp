@@ -2,6 +2,7 @@
 
 // One run of a scenario, with at most one injected fault.
 
+#include "sim/await_path.hpp"
 #include "sim/faults.hpp"
 #include "sim/trace.hpp"
 
@@ -30,7 +31,7 @@ struct outcome {
   std::optional<std::string> problem;  ///< of the simulation
   std::exception_ptr error;            ///< of the scenario
   std::string last_steps;
-  std::vector<suspension_point> cancelled_at;  ///< of the task that was cancelled, if the awaits are known
+  std::vector<awaited_line> cancelled_at;  ///< of the task that was cancelled, if the awaits are known
   // What could have been injected.
   std::uint64_t awaits = 0;
   std::uint64_t allocations = 0;

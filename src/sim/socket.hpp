@@ -119,6 +119,8 @@ class stream_socket final : public socket_file {
   void arrive(std::int64_t retry_after);
   void deliver(segment& arrived);
   void acknowledge(std::size_t bytes, std::int64_t retry_after);
+  /// True, with EAGAIN, if an injected fault makes this call wait; it succeeds the next time.
+  bool must_wait(bool& has_waited, int flags);
   void send_handshake(std::int64_t retry_after);
   void receive_handshake(const std::shared_ptr<stream_socket>& client);
   void enter_queue(const std::shared_ptr<stream_socket>& accepted);
@@ -131,6 +133,8 @@ class stream_socket final : public socket_file {
   bool end_sent_ = false;
   bool is_closed_ = false;
   bool lacked_space_ = false;
+  bool send_has_waited_ = false;
+  bool receive_has_waited_ = false;
   std::deque<segment> in_transit_;
   std::int64_t last_arrival_ = 0;
   std::uint64_t arrivals_scheduled_ = 0;

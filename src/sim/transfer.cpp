@@ -13,11 +13,21 @@ namespace tare::sim::detail {
 
 namespace {
 
+constexpr std::int64_t wait_of_fault = 1000;
 constexpr std::int64_t first_retry = 200'000'000;
 constexpr std::int64_t longest_retry = 120'000'000'000;
 constexpr std::int64_t give_up_after = 924'000'000'000;
 
 }  // namespace
+
+bool stream_socket::must_wait(bool& has_waited, int flags) {
+  if (!kernel_.injected.calls_wait || has_waited || (!non_blocking && (flags & MSG_DONTWAIT) == 0)) return false;
+  has_waited = true;
+  ++kernel_.injected.waited;
+  kernel_.fibers.at(kernel_.fibers.now() + wait_of_fault, [waiting = self()] { waiting->changed(); });
+  errno = EAGAIN;
+  return true;
+}
 
 ssize_t stream_socket::send(std::span<const char> bytes, int flags, const address* /*to*/) {
   if (error_ != 0) {
@@ -29,6 +39,7 @@ ssize_t stream_socket::send(std::span<const char> bytes, int flags, const addres
     return -1;
   }
   if (bytes.empty()) return 0;
+  if (must_wait(send_has_waited_, flags)) return -1;
   if (space() == 0) {
     lacked_space_ = true;
     if ((flags & MSG_DONTWAIT) != 0) {
@@ -49,6 +60,7 @@ ssize_t stream_socket::send(std::span<const char> bytes, int flags, const addres
     transmit({.what = segment::kind::data, .bytes = std::string(left.substr(0, size))});
     left.remove_prefix(size);
   }
+  send_has_waited_ = false;
   if (is_cut && injected.then == faults::end::reset) {
     transmit({.what = segment::kind::reset, .bytes = {}});
     break_off(ECONNRESET);
@@ -164,7 +176,7 @@ ssize_t stream_socket::receive(std::span<char> into, int flags, address* from, s
     errno = EAGAIN;
     return -1;
   }
-  if (!wait_for(EPOLLIN, "recv")) return -1;
+  if (!wait_for(EPOLLIN, "recv") || must_wait(receive_has_waited_, flags)) return -1;
   if (received_.empty()) {
     if (error_ == 0) return 0;
     errno = take_error();
@@ -174,6 +186,7 @@ ssize_t stream_socket::receive(std::span<char> into, int flags, address* from, s
   std::copy_n(received_.begin(), count, into.begin());
   whole = count;
   if ((flags & MSG_PEEK) != 0) return static_cast<ssize_t>(count);
+  receive_has_waited_ = false;
   received_.erase(0, count);
   acknowledge(count, 0);
   return static_cast<ssize_t>(count);

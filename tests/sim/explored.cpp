@@ -28,7 +28,7 @@ void record(const sim::exploration& seen) {
       std::filesystem::path(folder) / (std::string(test->test_suite_name()) + "." + test->name() + ".txt");
   std::ofstream lines(file, std::ios::app);
   for (const sim::explored_line& line : seen.lines)
-    lines << line.file << ':' << line.line << ' ' << line.cancelled << '\n';
+    lines << line.file << ':' << line.line << ' ' << line.cancelled << ' ' << line.shielded << '\n';
   lines.close();
   EXPECT_TRUE(lines) << file << " could not be written";
 }

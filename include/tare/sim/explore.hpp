@@ -28,6 +28,7 @@ namespace tare::sim {
 struct explore_options {
   options run = {.twice = false, .time_limit = std::chrono::hours(24)};
   bool cancel_awaits = true;       ///< each time a task is suspended: it is cancelled there, once
+  bool wait_for_sockets = true;    ///< the same again, while each call on a socket must wait before it succeeds
   bool refuse_allocations = true;  ///< each frame and record: std::bad_alloc, once
   bool cut_writes = true;          ///< each write, after each byte: then a reset, or silence
   bool split_reads = true;         ///< each segment, at each byte: the second part arrives later than all else
@@ -53,7 +54,8 @@ struct explored_line {
   std::string_view file;
   unsigned line = 0;
   std::string_view function;    ///< one of them, if several coroutines contain it
-  std::uint64_t cancelled = 0;  ///< the number of runs; 0: never reached
+  std::uint64_t cancelled = 0;  ///< the number of runs in which it was
+  std::uint64_t shielded = 0;   ///< the number of runs in which the task was cancelled, but a `shield` was in between
 };
 
 struct exploration {
