@@ -7,5 +7,8 @@ namespace tare::http::detail {
 
 /// Gives the peer a second to read what has been sent and to close (src/http/serve.cpp).
 [[nodiscard]] task<> linger(transport connection);
+/// For a connection whose `shutdown_write` must wait: gives the peer a second to make room for close_notify, without
+/// which what it has received does not count as complete.
+[[nodiscard]] task<> announce_end(transport connection);
 
 }  // namespace tare::http::detail

@@ -42,9 +42,19 @@ task<> linger(transport connection) {
   }
 }
 
+task<> announce_end(transport connection) {
+  connection.expires_after(1s);
+  while (!connection.shutdown_write()) {
+    auto ready = co_await connection.writable();
+    if (!ready) co_return;
+  }
+}
+
 namespace {
 
-enum class afterwards : std::uint8_t { close, linger };
+enum class afterwards : std::uint8_t { close, linger, announce };
+
+bool has_unread(const exchange& x) noexcept { return !x.body_complete() || x.has_input() || x.upgraded(); }
 
 /// If the last response is complete, announces the end of the connection, over TLS with close_notify; a truncated
 /// response must not look complete.
@@ -55,9 +65,10 @@ afterwards end_connection(exchange& x) noexcept {
     if (x.ends_with_connection()) connection.abort();
     return afterwards::close;
   }
-  connection.shutdown_write();
-  const bool has_unread = !x.body_complete() || x.has_input() || x.upgraded();
-  return has_unread && !x.is_shed() ? afterwards::linger : afterwards::close;
+  const bool announced = connection.shutdown_write();
+  if (x.is_shed()) return afterwards::close;
+  if (!announced) return afterwards::announce;
+  return has_unread(x) ? afterwards::linger : afterwards::close;
 }
 
 /// Makes sure that the request gets a response, if the client is still there.
@@ -124,6 +135,11 @@ task<> linger_or_drop(exchange& x) {
   }
 }
 
+task<> announce_and_linger(exchange& x) {
+  co_await announce_end(x.connection());
+  if (has_unread(x)) co_await linger_or_drop(x);
+}
+
 void expect_next_request(const exchange& x) noexcept {
   x.connection().expires_after(x.server().options().idle_timeout, net::direction::read);
 }
@@ -137,16 +153,16 @@ enum class turn : std::uint8_t {
   complete,  ///< what the handler has left to do
   next,      ///< another request has arrived
   idle,
-  end,    ///< after the last response
-  close,  ///< nothing can be sent
-  last,   ///< it has become a lasting one
+  end,       ///< after the last response
+  close,     ///< nothing can be sent
+  announce,  ///< nothing can be sent but the end of the connection
+  last,      ///< it has become a lasting one
 };
 
 [[gnu::noinline]] turn after_arrival(exchange& x, exchange::arrival arrived) {
   if (arrived == exchange::arrival::none) return turn::idle;
   if (arrived == exchange::arrival::over) {
-    x.connection().shutdown_write();
-    return turn::close;
+    return x.connection().shutdown_write() || x.is_shed() ? turn::close : turn::announce;
   }
   if (!x.is_admitted()) {
     // Immediately and without an await, because no other task may run while the request is held.
@@ -208,15 +224,19 @@ task<served> serve(exchange x) {
       }
       if (then == turn::complete) then = co_await complete_request(x);
       if (then == turn::refuse) co_await refuse(x);
+      if (then == turn::announce) co_await announce_end(x.connection());
       if (then == turn::last) co_return x.take_handed_over();
-      if (then == turn::idle || then == turn::close) co_return served(then == turn::idle);
+      if (then == turn::idle) co_return served(true);
+      if (then == turn::close || then == turn::announce) co_return served(false);
       if (then != turn::next) break;
     }
   } catch (...) {
     x.log(std::current_exception());
     throw;
   }
-  if (end_connection(x) == afterwards::linger) co_await linger_or_drop(x);
+  const afterwards then = end_connection(x);
+  if (then == afterwards::announce) co_await announce_and_linger(x);
+  if (then == afterwards::linger) co_await linger_or_drop(x);
   co_return served(false);
 }
 

@@ -8,6 +8,7 @@ namespace tare::sim::detail {
 
 namespace {
 
+using tare::detail::parent_kind;
 using tare::detail::wait_kind;
 using tare::detail::wait_state;
 
@@ -20,7 +21,23 @@ using tare::detail::wait_state;
   return known.place(start.resume, tare::detail::suspend_index_of(frame, *described));
 }
 
+[[nodiscard]] bool has_child(const wait_state& task) noexcept {
+  return !task.asleep && task.kind() == wait_kind::child;
+}
+[[nodiscard]] bool is_shielding(const wait_state& task) noexcept {
+  return !task.asleep && task.kind() == wait_kind::shielded_child;
+}
+
 }  // namespace
+
+wait_state* task_under_shield(wait_state& root) noexcept {
+  for (wait_state* task = &root; is_shielding(*task) || has_child(*task);) {
+    auto* const child = tare::detail::from_link<wait_state>(task->prev);
+    if (is_shielding(*task) && child->kind_of_parent() == parent_kind::branch) return child;
+    task = child;
+  }
+  return nullptr;
+}
 
 std::vector<awaited_line> await_path(const wait_state& root, const await_table& known) {
   std::vector<awaited_line> path;
@@ -28,10 +45,9 @@ std::vector<awaited_line> await_path(const wait_state& root, const await_table& 
   for (const wait_state* task = &root; task != nullptr;) {
     const auto point = point_of(*task, known);
     if (point && point->is_await) path.push_back({.point = *point, .is_shielded = is_shielded});
-    const bool shields = !task->asleep && task->kind() == wait_kind::shielded_child;
-    is_shielded = is_shielded || shields;
-    const bool has_child = shields || (!task->asleep && task->kind() == wait_kind::child);
-    task = has_child ? tare::detail::from_link<wait_state>(task->prev) : nullptr;
+    is_shielded = is_shielded || is_shielding(*task);
+    const bool goes_on = is_shielding(*task) || has_child(*task);
+    task = goes_on ? tare::detail::from_link<wait_state>(task->prev) : nullptr;
   }
   return path;
 }

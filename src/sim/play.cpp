@@ -36,9 +36,14 @@ class injector final : public tare::detail::step_observer {
   }
 
   void suspended(tare::detail::wait_state& root) noexcept override {
-    if (++awaits_ != chosen_.cancelled_await) return;
-    if (chosen_.awaits != nullptr) cancelled_at_ = await_path(root, *chosen_.awaits);
-    tare::detail::cancel(root);
+    for (tare::detail::wait_state* task = &root; task != nullptr;) {
+      tare::detail::wait_state* const inner = task_under_shield(*task);
+      if (++awaits_ == chosen_.cancelled_await) {
+        if (chosen_.awaits != nullptr) cancelled_at_ = await_path(*task, *chosen_.awaits);
+        tare::detail::cancel(*task);
+      }
+      task = inner;
+    }
   }
   [[nodiscard]] const std::vector<awaited_line>& cancelled_at() const noexcept { return cancelled_at_; }
   [[nodiscard]] std::uint64_t awaits() const noexcept { return awaits_; }

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -24,11 +25,13 @@ void record(const sim::exploration& seen) {
   if (folder == nullptr) return;
   std::filesystem::create_directories(folder);
   const auto* const test = ::testing::UnitTest::GetInstance()->current_test_info();
-  const auto file =
-      std::filesystem::path(folder) / (std::string(test->test_suite_name()) + "." + test->name() + ".txt");
+  std::string name = std::string(test->test_suite_name()) + "." + test->name() + ".txt";
+  std::ranges::replace(name, '/', '-');
+  const auto file = std::filesystem::path(folder) / name;
   std::ofstream lines(file, std::ios::app);
-  for (const sim::explored_line& line : seen.lines)
+  for (const sim::explored_line& line : seen.lines) {
     lines << line.file << ':' << line.line << ' ' << line.cancelled << ' ' << line.shielded << '\n';
+  }
   lines.close();
   EXPECT_TRUE(lines) << file << " could not be written";
 }

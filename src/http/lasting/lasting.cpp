@@ -194,7 +194,7 @@ task<> lasting::finish(lasting_connection& of) {
     const std::error_code error = co_await flush_in_turn(of);
     if (error) co_return;
   }
-  self.connection().shutdown_write();
+  if (!self.connection().shutdown_write()) co_await announce_end(self.connection());
   if (!of.gone_) co_await linger(self.connection());
 }
 

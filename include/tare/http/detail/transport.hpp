@@ -53,7 +53,8 @@ class transport {
   void expires_never(net::direction of = net::direction::both) const noexcept {
     operations_->expires_never(stream_, of);
   }
-  void shutdown_write() const noexcept { operations_->shutdown_write(stream_); }
+  /// False if what announces the end, close_notify, must wait for room in the system's buffer: call it again then.
+  bool shutdown_write() const noexcept { return operations_->shutdown_write(stream_); }
   /// Closes it so that the peer sees an error, not a regular end.
   void abort() const noexcept { operations_->abort(stream_); }
   /// Waits until `try_read`, or `try_write`, may make progress. std::errc::operation_not_supported if the stream lacks
@@ -83,7 +84,7 @@ class transport {
     net::result<std::size_t> (*try_write)(void* stream, std::span<const std::byte> bytes) noexcept;
     void (*expires_after)(void* stream, std::chrono::nanoseconds time, net::direction of) noexcept;
     void (*expires_never)(void* stream, net::direction of) noexcept;
-    void (*shutdown_write)(void* stream) noexcept;
+    bool (*shutdown_write)(void* stream) noexcept;
     void (*abort)(void* stream) noexcept;
     task<net::result<void>> (*readable)(void* stream);
     task<net::result<void>> (*writable)(void* stream);
@@ -131,7 +132,10 @@ class transport {
         at(stream).expires_never();
       }
     }
-    static void shutdown_write(void* stream) noexcept { (void)at(stream).shutdown_write(); }
+    static bool shutdown_write(void* stream) noexcept {
+      const net::result<void> done = at(stream).shutdown_write();
+      return done || done.error() != std::errc::operation_would_block;
+    }
     static void abort(void* stream) noexcept {
       if constexpr (requires { at(stream).native_handle(); }) {
         constexpr linger at_once{.l_onoff = 1, .l_linger = 0};
