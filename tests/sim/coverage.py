@@ -43,7 +43,7 @@ def report(lines: dict[tuple[str, int], tuple[int, int]], shows_all: bool) -> fl
     cancelled = sum(counts[0] > 0 for counts in own.values())
     shielded = sum(counts[0] == 0 and counts[1] > 0 for counts in own.values())
     share = 100 * (cancelled + shielded) / len(own)
-    print(f"of {len(own)} awaits, {cancelled} were cancelled, and {shielded} reached only under a shield: {share:.1f} %")
+    print(f"of {len(own)} awaits, {cancelled} were cancelled, {shielded} reached only under a shield: {share:.1f} %")
     return share
 
 

@@ -28,7 +28,10 @@ void record(const sim::exploration& seen) {
   std::string name = std::string(test->test_suite_name()) + "." + test->name() + ".txt";
   std::ranges::replace(name, '/', '-');
   const auto file = std::filesystem::path(folder) / name;
-  std::ofstream lines(file, std::ios::app);
+  // What an earlier run has left is replaced; what this test has explored before is kept.
+  static std::string last_written;
+  std::ofstream lines(file, name == last_written ? std::ios::app : std::ios::trunc);
+  last_written = name;
   for (const sim::explored_line& line : seen.lines) {
     lines << line.file << ':' << line.line << ' ' << line.cancelled << ' ' << line.shielded << '\n';
   }

@@ -124,9 +124,7 @@ task<> exchange(world& w) {
     co_return;
   }
   // The fault may have ended a task of the server that would have sent a message.
-  auto talking = [&]() -> task<> {
-    co_await tare::when_all(receive_slowly(w, *socket), send_echo_and_pings(*socket));
-  };
+  auto talking = [&]() -> task<> { co_await tare::when_all(receive_slowly(w, *socket), send_echo_and_pings(*socket)); };
   const bool in_time = static_cast<bool>(co_await tare::timeout(1min, talking()));
   EXPECT_TRUE(in_time || w.fault_may_fail());
   (void)co_await socket->close();
