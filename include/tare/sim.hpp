@@ -18,6 +18,7 @@
 //
 // docs/simulation.md says what is simulated and how to read a failure.
 
+#include <tare/sim/disk.hpp>
 #include <tare/sim/explore.hpp>
 #include <tare/sim/run.hpp>
 #include <tare/sim/world.hpp>

@@ -66,6 +66,7 @@ class explorer {
     if (chosen_.cancel_awaits && chosen_.wait_for_sockets) cancel_where_sockets_wait();
     if (chosen_.refuse_allocations) each(first.allocations, seen_.allocations, &injection::refused_allocation);
     if (chosen_.delay_wakes) each(first.wakes, seen_.wakes, &injection::late_wake);
+    if (chosen_.fail_files) fail(first.wire.file_calls);
     if (chosen_.split_reads) split(first.wire.read_bytes);
     if (chosen_.cut_writes) cut(first.wire.write_bytes);
     return seen_;
@@ -108,6 +109,14 @@ class explorer {
     for (std::size_t at = from; at < std::min(bytes, chosen_.max_bytes); ++at) places.push_back(at);
     if (bytes > chosen_.max_bytes) places.push_back(bytes - 1);
     return places;
+  }
+
+  void fail(std::uint64_t file_calls) {
+    for (std::uint64_t number = 1; number <= file_calls; ++number) {
+      injection fault;
+      fault.wire.failing_file_call = number;
+      try_one(fault, seen_.files);
+    }
   }
 
   void split(const std::vector<std::size_t>& pieces) {
@@ -155,7 +164,7 @@ std::string to_string(const exploration& seen) {
   };
   return part("awaits cancelled", seen.awaits) + ", " + part("allocations refused", seen.allocations) + ", " +
          part("writes cut", seen.writes) + ", " + part("segments split", seen.reads) + ", " +
-         part("wake-ups delayed", seen.wakes) + ", " + std::to_string(seen.runs) + " runs";
+         part("wake-ups delayed", seen.wakes) + ", " + part("file calls failed", seen.files) + ", " + std::to_string(seen.runs) + " runs";
 }
 
 exploration explore(const explore_options& chosen, const scenario& body) {

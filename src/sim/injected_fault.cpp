@@ -39,6 +39,7 @@ std::string to_text(const injection& fault) {
   }
   if (fault.refused_allocation != 0) return "refuse:" + std::to_string(fault.refused_allocation);
   if (fault.late_wake != 0) return "late:" + std::to_string(fault.late_wake);
+  if (fault.wire.failing_file_call != 0) return "file:" + std::to_string(fault.wire.failing_file_call);
   if (fault.wire.split_read != 0) {
     return "split:" + std::to_string(fault.wire.split_read) + ":" + std::to_string(fault.wire.split_after);
   }
@@ -62,6 +63,8 @@ injection parse_fault(std::string_view text) {
     fault.refused_allocation = number;
   } else if (name == "late") {
     fault.late_wake = number;
+  } else if (name == "file") {
+    fault.wire.failing_file_call = number;
   } else if (name == "split") {
     fault.wire.split_read = number;
     fault.wire.split_after = bytes;
@@ -86,6 +89,8 @@ std::string how_to_repeat(const injection& fault) {
     what = "allocation " + std::to_string(fault.refused_allocation) + " was refused";
   } else if (fault.late_wake != 0) {
     what = "the thread of wake-up " + std::to_string(fault.late_wake) + " ran after all others";
+  } else if (fault.wire.failing_file_call != 0) {
+    what = "call " + std::to_string(fault.wire.failing_file_call) + " of a disk failed";
   } else if (fault.wire.split_read != 0) {
     what = "segment " + std::to_string(fault.wire.split_read) + " was split after " +
            std::to_string(fault.wire.split_after) + " bytes";

@@ -1,7 +1,7 @@
 #pragma once
 
-// The text of a fault: `cancel:7`, `wait`, `wait-cancel:7`, `refuse:7`, `late:7`, `split:3:10`, `reset:3:10`,
-// `silence:3:10`.
+// The text of a fault: `cancel:7`, `wait`, `wait-cancel:7`, `refuse:7`, `late:7`, `file:7`, `split:3:10`,
+// `reset:3:10`, `silence:3:10`.
 
 #include "sim/play.hpp"
 

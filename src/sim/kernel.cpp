@@ -25,13 +25,16 @@ nanoseconds start_of(clockid_t clock) noexcept {
 
 kernel* kernel::active_ = nullptr;
 
-kernel::kernel(std::uint64_t seed) : fibers(seed), net(seed), random_(seed, random_purpose) {
+kernel::kernel(std::uint64_t seed) : fibers(seed), net(seed), random_(seed, random_purpose), seed_(seed) {
   use_thread_calls();
   use_lock_calls();
   use_time_calls();
   use_socket_calls();
   use_descriptor_calls();
   use_file_calls();
+  use_name_calls();
+  use_disk_calls();
+  use_stream_calls();
   if (active_ != nullptr) refuse("a simulation inside a simulation");
   active_ = this;
   fibers.name_of = [](const fiber& of) {
@@ -47,12 +50,14 @@ kernel::~kernel() {
     if (const auto stream = each.lock()) stream->forget_peer();
   }
   files_.clear();
+  mappings_.clear();
 }
 
 machine& kernel::add_machine(std::string name) {
   auto made = std::make_unique<machine>();
   made->name = std::move(name);
   made->ip = 0x0a000001U + static_cast<std::uint32_t>(machines_.size());
+  made->disk = std::make_unique<disk_core>(seed_, machines_.size());
   machines_.push_back(std::move(made));
   return *machines_.back();
 }
@@ -132,6 +137,7 @@ std::vector<std::string> kernel::open_descriptors() const {
 }
 
 void kernel::drop_descriptors(machine& of) {
+  std::erase_if(mappings_, [&of](const mapping& each) { return each.on == &of; });
   for (auto at = files_.begin(); at != files_.end();) {
     const auto dropped = at->second;
     if (dropped->on != &of) {
@@ -171,6 +177,26 @@ nanoseconds kernel::read_clock(clockid_t clock) {
 
 nanoseconds kernel::deadline_at(nanoseconds shown, clockid_t clock) {
   return fibers.now() + here().lasting(shown - start_of(clock) - here().clock_at(fibers.now()));
+}
+
+nanoseconds kernel::real_time() noexcept { return start_of(CLOCK_REALTIME) + here().clock_at(fibers.now()); }
+
+void kernel::remember_mapping(const char* start, std::size_t size, std::shared_ptr<disk_node> mapped) {
+  mappings_.push_back({.start = start, .size = size, .on = &here(), .mapped = std::move(mapped)});
+}
+
+bool kernel::forget_mapping(const void* start, std::size_t size) {
+  const auto found = std::ranges::find_if(
+      mappings_, [&](const mapping& each) { return each.start == start && each.size == size; });
+  if (found == mappings_.end()) return false;
+  mappings_.erase(found);
+  return true;
+}
+
+bool kernel::is_mapped(const void* start) const noexcept {
+  const auto* const address = static_cast<const char*>(start);
+  return std::ranges::any_of(
+      mappings_, [&](const mapping& each) { return address >= each.start && address < each.start + each.size; });
 }
 
 void kernel::fill_random(void* into, std::size_t size) noexcept {

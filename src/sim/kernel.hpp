@@ -3,6 +3,7 @@
 // The simulated system: machines, their descriptors and clocks, the network, and the fibers that use them.
 
 #include "sim/address.hpp"
+#include "sim/disk_core.hpp"
 #include "sim/faults.hpp"
 #include "sim/file.hpp"
 #include "sim/network.hpp"
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -40,6 +42,7 @@ struct machine {
   bool up = true;
   std::uint16_t next_port = 32'768;
   std::map<std::string, std::vector<socket_file*>> bound;  ///< by kind and port, or path
+  std::unique_ptr<disk_core> disk;
 
   /// What the machine's clock shows at a time of the world.
   [[nodiscard]] nanoseconds clock_at(nanoseconds world) const noexcept {
@@ -94,6 +97,12 @@ class kernel {
   void drop_descriptors(machine& of);
   void reset_connections(const machine& one, const machine& other);
 
+  // Files that are mapped into memory.
+  void remember_mapping(const char* start, std::size_t size, std::shared_ptr<disk_node> mapped);
+  /// False if there is none from there on.
+  [[nodiscard]] bool forget_mapping(const void* start, std::size_t size);
+  [[nodiscard]] bool is_mapped(const void* start) const noexcept;
+
   // Real descriptors of files that the program may read.
   void remember_real_file(int descriptor) { real_files_.insert(descriptor); }
   void forget_real_file(int descriptor) { real_files_.erase(descriptor); }
@@ -103,6 +112,8 @@ class kernel {
   [[nodiscard]] nanoseconds read_clock(clockid_t clock);
   /// The time of the world at which a clock of the current machine shows `shown`.
   [[nodiscard]] nanoseconds deadline_at(nanoseconds shown, clockid_t clock);
+  /// The current machine's real time, in nanoseconds.
+  [[nodiscard]] nanoseconds real_time() noexcept;
   void fill_random(void* into, std::size_t size) noexcept;
 
   [[nodiscard]] machine& here() noexcept { return *fibers.current()->on; }
@@ -125,6 +136,8 @@ class kernel {
   scheduler fibers;
   network net;
   faults injected;
+  /// The disk of a machine has lost its power, so the machine crashes.
+  std::function<void(machine&)> power_failed;
 
   static constexpr int first_descriptor = 1 << 20;
   static constexpr nanoseconds call_cost = 300;
@@ -139,6 +152,13 @@ class kernel {
     return static_cast<std::int64_t>(result);
   }
 
+  struct mapping {
+    const char* start;
+    std::size_t size;
+    const machine* on;
+    std::shared_ptr<disk_node> mapped;
+  };
+
   static kernel* active_;
 
   pthread_t thread_ = ::pthread_self();
@@ -148,6 +168,8 @@ class kernel {
   std::vector<std::weak_ptr<stream_socket>> streams_;
   random_sequence random_;
   std::set<int> real_files_;
+  std::vector<mapping> mappings_;
+  std::uint64_t seed_;
 };
 
 [[nodiscard]] std::string text_of_ip(std::uint32_t ip);
@@ -159,5 +181,8 @@ void use_time_calls() noexcept;
 void use_socket_calls() noexcept;
 void use_descriptor_calls() noexcept;
 void use_file_calls() noexcept;
+void use_name_calls() noexcept;
+void use_disk_calls() noexcept;
+void use_stream_calls() noexcept;
 
 }  // namespace tare::sim::detail

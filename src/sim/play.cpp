@@ -4,6 +4,7 @@
 #include "frame/heap.hpp"
 #include "sched/shard.hpp"
 #include "sim/seeded_openssl.hpp"
+#include "sim/seeded_sqlite.hpp"
 #include "sim/stop_report.hpp"
 #include "sim/world_core.hpp"
 #include "timer/clock.hpp"
@@ -77,12 +78,13 @@ outcome play(std::uint64_t seed, const options& chosen, const scenario& body, co
   outcome made;
   const std::uint64_t live = tare::detail::arena::instance().live_objects();
   const seeded_openssl random(seed);
+  seed_sqlite();
   world_core in(seed, chosen);
   in.in.injected = fault.wire;
   in.in.fibers.late_wake = fault.late_wake;
   in.allows_cancelled = fault.cancelled_await != 0;
   in.allows_bad_alloc = fault.refused_allocation != 0;
-  in.fault_may_fail = in.allows_cancelled || in.allows_bad_alloc || fault.wire.cut_write != 0;
+  in.fault_may_fail = in.allows_cancelled || in.allows_bad_alloc || fault.wire.cut_write != 0 || fault.wire.failing_file_call != 0;
   {
     const injector counts(fault);
     const stop_report if_it_aborts(seed, in.in.fibers);

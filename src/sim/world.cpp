@@ -47,6 +47,9 @@ world_core::world_core(std::uint64_t its_seed, const options& chosen)
   in.fibers.real_seconds_limit = static_cast<double>(chosen.real_limit.count());
   hosts.emplace_back(
       std::make_unique<host_core>(host_core{.in = this, .on = &in.add_machine("world"), .options = {}, .system = {}}));
+  prepare(*hosts.back().core_);
+  hosts.back().core_->on->disk->may_crash = false;
+  in.power_failed = [this](machine& on) { crash_soon(on); };
 }
 
 world_core::~world_core() {
@@ -80,13 +83,19 @@ void world_core::play(const scenario& body) {
   for (host& each : hosts) stop(*each.core_);
 }
 
+void world_core::prepare(host_core& of) {
+  of.on->max_descriptors = of.options.max_descriptors;
+  of.on->clock_offset = of.options.clock_offset.count();
+  of.on->clock_drift_ppm = of.options.clock_drift_ppm;
+  of.on->disk->max_bytes = of.options.disk_bytes;
+  of.on->disk->latency = of.options.disk_latency.count();
+}
+
 host& world_core::add_host(std::string name, const host_options& options) {
   if (in.find(name) != nullptr) throw std::invalid_argument("tare::sim: there is a host named " + name);
   machine& on = in.add_machine(std::move(name));
-  on.max_descriptors = options.max_descriptors;
-  on.clock_offset = options.clock_offset.count();
-  on.clock_drift_ppm = options.clock_drift_ppm;
   hosts.emplace_back(std::make_unique<host_core>(host_core{.in = this, .on = &on, .options = options, .system = {}}));
+  prepare(*hosts.back().core_);
   start(*hosts.back().core_);
   return hosts.back();
 }
@@ -94,6 +103,7 @@ host& world_core::add_host(std::string name, const host_options& options) {
 void world_core::start(host_core& of) {
   const as_machine there(in.fibers, *of.on);
   of.on->up = true;
+  of.on->disk->power_on();
   of.system = std::make_unique<runtime>(
       runtime_options{.shards = of.options.shards,
                       .memory_limit = of.options.memory_limit,
@@ -103,20 +113,32 @@ void world_core::start(host_core& of) {
 }
 
 void world_core::stop(host_core& of) {
+  // A disk that has lost its power would never let it end.
+  if (!of.on->disk->has_power()) crash(of);
+  of.on->disk->crash_at = 0;
   const as_machine there(in.fibers, *of.on);
   of.system.reset();
 }
 
 void world_core::crash(host_core& of) {
   if (&of == outside().core_.get()) throw std::logic_error("tare::sim: the scenario's own host cannot crash");
-  if (!of.system) return;
+  const runtime* const crashed = of.system.get();
+  if (crashed == nullptr) return;
   has_crashed = true;
   // Locks of the process, which other hosts need too, are not held for long.
   while (in.fibers.holds_locks(*of.on)) in.fibers.yield();
+  if (of.system.get() != crashed) return;  // it has crashed meanwhile
+  of.on->disk->lose_power();
   in.fibers.abandon(*of.on);
   in.drop_descriptors(*of.on);
   of.on->up = false;
   abandon(std::move(of.system));  // its threads are gone
+}
+
+void world_core::crash_soon(const machine& on) {
+  const auto found = std::ranges::find_if(hosts, [&on](const host& each) { return each.core_->on == &on; });
+  host_core* const lost = found->core_.get();
+  in.fibers.start([this, lost] { crash(*lost); }, outside().core_->on).detached = true;
 }
 
 }  // namespace detail
@@ -139,6 +161,8 @@ void host::restart() {
   if (!core_->system) core_->in->start(*core_);
 }
 
+bool host::is_up() const noexcept { return core_->system != nullptr; }
+disk host::disk() noexcept { return sim::disk(*core_->on->disk); }
 runtime* host::system() noexcept { return core_->system.get(); }
 void host::set_clock(std::chrono::nanoseconds offset) noexcept { core_->on->clock_offset = offset.count(); }
 void host::limit_descriptors(std::size_t most) noexcept { core_->on->max_descriptors = most; }

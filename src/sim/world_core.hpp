@@ -52,6 +52,10 @@ class world_core {
   std::exception_ptr error;
 
  private:
+  /// What the options of a host say about its machine.
+  static void prepare(host_core& of);
+  /// On a thread of its own.
+  void crash_soon(const machine& on);
   void note(std::exception_ptr thrown) noexcept;
 };
 

@@ -2,6 +2,7 @@
 
 #include "sim/echo.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -316,8 +317,9 @@ TEST(sim_refused, real_calls_abort_with_their_name) {
     });
   };
   EXPECT_DEATH(calling([] { (void)::socket(AF_NETLINK, SOCK_RAW, 0); }), "a socket of this family is not simulated");
-  EXPECT_DEATH(calling([] { (void)::open("/tmp/tare-sim-test", O_CREAT | O_WRONLY, 0600); }),
-               "open of /tmp/tare-sim-test is not simulated");
+  EXPECT_DEATH(calling([] { (void)::open("/proc/self/oom_score_adj", O_WRONLY); }),
+               "open of /proc/self/oom_score_adj is not simulated");
+  EXPECT_DEATH(calling([] { (void)::opendir("/tmp"); }), "opendir is not simulated");
   EXPECT_DEATH(calling([] { (void)::fork(); }), "fork is not simulated");
   EXPECT_DEATH(calling([] {
                  char byte = 0;

@@ -33,6 +33,7 @@ struct explore_options {
   bool cut_writes = true;          ///< each write, after each byte: then a reset, or silence
   bool split_reads = true;         ///< each segment, at each byte: the second part arrives later than all else
   bool delay_wakes = true;         ///< each wake-up of a thread: it runs after all others
+  bool fail_files = true;          ///< each call that reads, changes or syncs a file: EIO, once
   std::size_t max_bytes = 64;      ///< of a write or segment at which it is cut: the first ones, and the last
   std::uint64_t max_runs = 50'000;
   /// To report which lines were cancelled (`exploration::lines`); `read_awaits` of <tare/symbols.hpp> makes it. It must
@@ -64,6 +65,7 @@ struct exploration {
   explored_faults writes;
   explored_faults reads;
   explored_faults wakes;
+  explored_faults files;
   std::uint64_t runs = 0;
   std::vector<explored_line> lines;  ///< of the whole program, ordered; empty without `explore_options::awaits`
 };

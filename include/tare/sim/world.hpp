@@ -4,6 +4,7 @@
 
 #include <tare/detail/kept_callable.hpp>
 #include <tare/runtime.hpp>
+#include <tare/sim/disk.hpp>
 #include <tare/task.hpp>
 
 #include <chrono>
@@ -28,6 +29,9 @@ struct host_options {
   unsigned blocking_threads = 4;          ///< of its runtime (`runtime_options`)
   std::size_t memory_limit = SIZE_MAX;    ///< likewise
   std::size_t max_descriptors = 100'000;  ///< when so many are open, calls fail with EMFILE
+  std::size_t disk_bytes = SIZE_MAX;      ///< when files have so many, writes fail with ENOSPC
+  /// How long a sync of a file takes; at most twice that.
+  std::chrono::nanoseconds disk_latency = std::chrono::microseconds(100);
   std::chrono::nanoseconds clock_offset{0};
   /// How much faster than true time its clocks run, in millionths; may be negative.
   std::int64_t clock_drift_ppm = 0;
@@ -42,7 +46,7 @@ struct link_options {
   std::uint64_t lost_datagrams = 0;                    ///< one in so many is lost, and half as many arrive twice
 };
 
-/// A machine with its own address, clocks, descriptors and runtime. It lives until its world ends.
+/// A machine with its own address, clocks, descriptors, disk and runtime. It lives until its world ends.
 class host {
  public:
   explicit host(std::unique_ptr<detail::host_core> core);
@@ -63,11 +67,15 @@ class host {
     spawn(tare::detail::keep_and_call(std::move(make)));
   }
 
-  /// Stops in the middle of whatever it does: no task is cancelled, nothing is destroyed, no peer is told. Call it from
-  /// the scenario. Throws std::logic_error if it is the scenario's own host.
+  /// Stops in the middle of whatever it does: no task is cancelled, nothing is destroyed, no peer is told. Its disk
+  /// keeps what has been synced, and of the rest what the seed decides. Call it from the scenario. Throws
+  /// std::logic_error if it is the scenario's own host.
   void crash();
-  /// Starts it again with a new runtime, without tasks.
+  /// Starts it again with a new runtime, without tasks, and with the disk as the crash has left it.
   void restart();
+  /// False after a crash.
+  [[nodiscard]] bool is_up() const noexcept;
+  [[nodiscard]] sim::disk disk() noexcept;
 
   /// Its runtime; nullptr after a crash.
   [[nodiscard]] runtime* system() noexcept;
@@ -116,7 +124,7 @@ class world {
   [[noreturn]] void fail(std::string why);
   [[nodiscard]] std::uint64_t seed() const noexcept;
   /// True if this run of `explore` has a fault that may make what the scenario does fail: a cancelled await, a refused
-  /// allocation, a write that is cut. A late segment or wake-up is none.
+  /// allocation, a write that is cut, a call of a disk that fails. A late segment or wake-up is none.
   [[nodiscard]] bool fault_may_fail() const noexcept;
 
  private:

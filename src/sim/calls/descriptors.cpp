@@ -1,6 +1,8 @@
 // Descriptors of every kind: read, write, close, fcntl, epoll, poll, eventfd.
 
 #include "sim/calls/real.hpp"
+#include "sim/calls/simulating.hpp"
+#include "sim/disk_file.hpp"
 #include "sim/epoll.hpp"
 #include "sim/kernel.hpp"
 #include "sim/sanitized.hpp"
@@ -24,11 +26,13 @@
 #include <span>
 #include <vector>
 
+using tare::sim::detail::disk_file;
 using tare::sim::detail::epoll_file;
 using tare::sim::detail::event_counter;
 using tare::sim::detail::file;
 using tare::sim::detail::kernel;
 using tare::sim::detail::nanoseconds;
+using tare::sim::detail::simulating;
 
 namespace tare::sim::detail {
 
@@ -37,18 +41,6 @@ void use_descriptor_calls() noexcept {}
 }  // namespace tare::sim::detail
 
 namespace {
-
-/// Of the caller, if the descriptor is simulated. Standard output and error stay real; so do files that the simulation
-/// has opened for the program.
-[[nodiscard]] kernel* simulating(int fd, const char* call) noexcept {
-  kernel* const in = kernel::of_caller();
-  if (in == nullptr || kernel::is_simulated(fd) || fd == STDOUT_FILENO || fd == STDERR_FILENO) {
-    return kernel::is_simulated(fd) ? in : nullptr;
-  }
-  if (fd < 0) return in;  // EBADF
-  if (in->is_real_file(fd)) return nullptr;
-  kernel::refuse(call);
-}
 
 [[nodiscard]] std::optional<nanoseconds> deadline_of(kernel& in, const timespec* time) noexcept {
   if (time == nullptr) return std::nullopt;
@@ -81,6 +73,7 @@ int control(int fd, int command, void* argument) {
   const auto of = in.at(fd);
   if (of == nullptr) return -1;
   const auto flags = static_cast<int>(reinterpret_cast<std::intptr_t>(argument));
+  const auto* const disk = dynamic_cast<const disk_file*>(of.get());
   switch (command) {
     case F_GETFD:
       return of->close_on_exec ? FD_CLOEXEC : 0;
@@ -88,10 +81,19 @@ int control(int fd, int command, void* argument) {
       of->close_on_exec = (flags & FD_CLOEXEC) != 0;
       return 0;
     case F_GETFL:
-      return O_RDWR | (of->non_blocking ? O_NONBLOCK : 0);
+      return (disk == nullptr ? O_RDWR : disk->flags()) | (of->non_blocking ? O_NONBLOCK : 0);
     case F_SETFL:
       of->non_blocking = (flags & O_NONBLOCK) != 0;
       return 0;
+    case F_SETLK:
+    case F_SETLKW:
+      // They belong to the process, and a host has one process, so none is ever in the way.
+      if (disk == nullptr) kernel::refuse("fcntl with a lock");
+      return in.made("fcntl", fd, 0);
+    case F_GETLK:
+      if (disk == nullptr) kernel::refuse("fcntl with a lock");
+      static_cast<struct flock*>(argument)->l_type = F_UNLCK;
+      return in.made("fcntl", fd, 0);
     default:
       kernel::refuse("this command of fcntl");
   }
@@ -193,6 +195,10 @@ int epoll_ctl(int fd, int operation, int of, epoll_event* event) noexcept {
   if (in == nullptr) return TARE_SIM_REAL(epoll_ctl)(fd, operation, of, event);
   const auto changed = in->at<epoll_file>(fd, EINVAL);
   const auto watched = changed == nullptr ? nullptr : in->at(of);
+  if (dynamic_cast<const disk_file*>(watched.get()) != nullptr) {
+    errno = EPERM;
+    return in->made("epoll_ctl", of, -1);
+  }
   return in->made("epoll_ctl", of, watched == nullptr ? -1 : changed->control(operation, watched, event));
 }
 

@@ -1,19 +1,21 @@
-// Files: those of the system that name resolution and memory limits read have simulated content. Certificates and the
-// like may be read; a program that changes files is refused.
+// Opening files: those that name resolution and memory limits read have simulated content, certificates and the like
+// are read from the real system, and all others are on the disk of the host.
 
 #include "sim/calls/real.hpp"
+#include "sim/calls/simulating.hpp"
+#include "sim/disk_file.hpp"
 #include "sim/kernel.hpp"
 
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <cstdarg>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -22,21 +24,37 @@
 #include <string_view>
 
 using tare::sim::detail::address;
+using tare::sim::detail::admit;
+using tare::sim::detail::content_of;
+using tare::sim::detail::disk_call;
+using tare::sim::detail::disk_core;
+using tare::sim::detail::disk_file;
+using tare::sim::detail::is_of_system;
 using tare::sim::detail::kernel;
+using tare::sim::detail::machine;
+using tare::sim::detail::means_real_file;
 
 namespace tare::sim::detail {
 
 void use_file_calls() noexcept {}
 
-}  // namespace tare::sim::detail
+bool may_read(std::string_view path) noexcept {
+  return path.starts_with("/proc/self/maps") || path.starts_with("/sys/fs/cgroup") || path.ends_with(".pem") ||
+         path.ends_with(".crt") || path.ends_with(".key") || path.ends_with("openssl.cnf") || path.starts_with("/usr/");
+}
 
-namespace {
+bool is_of_system(std::string_view path) noexcept {
+  return path.starts_with("/proc/") || path.starts_with("/sys/") || path.starts_with("/dev/");
+}
 
-/// nullopt: the simulation has no such file.
-[[nodiscard]] std::optional<std::string> content_of(kernel& in, std::string_view path) {
+bool means_real_file(kernel& in, std::string_view path) {
+  return may_read(path) && in.here().disk->find(disk_core::normal(path)) == nullptr;
+}
+
+std::optional<std::string> content_of(kernel& in, std::string_view path) {
   if (path == "/etc/hosts") {
     std::string text = "127.0.0.1 localhost\n";
-    for (const auto& each : in.machines()) text += tare::sim::detail::text_of_ip(each->ip) + ' ' + each->name + '\n';
+    for (const auto& each : in.machines()) text += text_of_ip(each->ip) + ' ' + each->name + '\n';
     return text;
   }
   if (path == "/etc/resolv.conf") return "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n";
@@ -51,10 +69,9 @@ namespace {
   return std::nullopt;
 }
 
-[[nodiscard]] bool may_read(std::string_view path) noexcept {
-  return path.starts_with("/proc/self/maps") || path.starts_with("/sys/fs/cgroup") || path.ends_with(".pem") ||
-         path.ends_with(".crt") || path.ends_with(".key") || path.ends_with("openssl.cnf") || path.starts_with("/usr/");
-}
+}  // namespace tare::sim::detail
+
+namespace {
 
 /// A real descriptor with the content of a simulated file.
 int open_content(kernel& in, const std::string& content) {
@@ -66,28 +83,59 @@ int open_content(kernel& in, const std::string& content) {
   return made;
 }
 
-int open_simulated(kernel& in, const char* path, int flags) {
+int fails_with(int error) noexcept {
+  errno = error;
+  return -1;
+}
+
+/// The file of that name, made if the flags say so.
+[[nodiscard]] disk_core::outcome<disk_core::node> find_or_make(kernel& in, const std::string& path, int flags,
+                                                               mode_t mode) {
+  disk_core& disk = *in.here().disk;
+  if (auto found = disk.find(path)) {
+    if ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) return std::unexpected(EEXIST);
+    return found;
+  }
+  if ((flags & O_CREAT) == 0) {
+    const int error = disk.check_parent(path);
+    return std::unexpected(error == 0 ? ENOENT : error);
+  }
+  if (const int error = admit(in, in.here(), disk_call::name); error != 0) return std::unexpected(error);
+  return disk.create(path, S_IFREG | (mode & 0777U));
+}
+
+int open_on_disk(kernel& in, const char* path, int flags, mode_t mode) {
+  if ((flags & O_TMPFILE) == O_TMPFILE) kernel::refuse("open with O_TMPFILE");
+  machine& here = in.here();
+  if (*path == '\0') return fails_with(ENOENT);
+  if (here.descriptors >= here.max_descriptors) return fails_with(EMFILE);
+  const auto found = find_or_make(in, disk_core::normal(path), flags, mode);
+  if (!found) return fails_with(found.error());
+  const bool writes = (flags & O_ACCMODE) != O_RDONLY;
+  if ((*found)->is_directory()) {
+    if (writes || (flags & O_CREAT) != 0) return fails_with(EISDIR);
+  } else {
+    if ((flags & O_DIRECTORY) != 0) return fails_with(ENOTDIR);
+    if ((flags & O_TRUNC) != 0 && writes && (*found)->seen.size() != 0) {
+      if (const int error = admit(in, here, disk_call::write); error != 0) return fails_with(error);
+      (void)here.disk->resize(**found, 0);
+    }
+  }
+  const auto made = std::make_shared<disk_file>(in, *found, flags & (O_ACCMODE | O_APPEND));
+  made->close_on_exec = (flags & O_CLOEXEC) != 0;
+  return in.open(made);
+}
+
+int open_simulated(kernel& in, const char* path, int flags, mode_t mode) {
   if (const auto content = content_of(in, path)) return open_content(in, *content);
-  if ((flags & O_ACCMODE) != O_RDONLY || !may_read(path)) kernel::refuse((std::string("open of ") + path).c_str());
+  const bool reads = (flags & O_ACCMODE) == O_RDONLY && (flags & O_CREAT) == 0;
+  if (!reads || !means_real_file(in, path)) {
+    if (is_of_system(path)) kernel::refuse((std::string("open of ") + path).c_str());
+    return in.made("open", -1, open_on_disk(in, path, flags, mode));
+  }
   const int made = TARE_SIM_REAL(open)(path, flags, 0);
   if (made >= 0) in.remember_real_file(made);
   return made;
-}
-
-FILE* open_stream(kernel& in, const char* path, const char* mode) {
-  if (const auto content = content_of(in, path)) {
-    if (content->empty()) {
-      errno = ENOENT;
-      return nullptr;
-    }
-    FILE* const made = ::fmemopen(nullptr, content->size(), "w+");
-    if (made == nullptr) return nullptr;
-    (void)std::fwrite(content->data(), 1, content->size(), made);
-    (void)std::fseek(made, 0, SEEK_SET);
-    return made;
-  }
-  if (*mode != 'r' || !may_read(path)) kernel::refuse((std::string("fopen of ") + path).c_str());
-  return TARE_SIM_REAL(fopen)(path, mode);
 }
 
 /// getaddrinfo's result in one piece.
@@ -127,7 +175,7 @@ int open(const char* path, int flags, ...) {
   va_end(given);
   kernel* const in = kernel::of_caller();
   if (in == nullptr) return TARE_SIM_REAL(open)(path, flags, mode);
-  return open_simulated(*in, path, flags);
+  return open_simulated(*in, path, flags, mode);
 }
 
 int open64(const char* path, int flags, ...) {
@@ -143,23 +191,13 @@ int openat(int folder, const char* path, int flags, ...) {
   va_start(given, flags);
   const auto mode = va_arg(given, mode_t);
   va_end(given);
-  if (kernel::of_caller() != nullptr) kernel::refuse("openat");
+  if (kernel::of_caller() != nullptr) {
+    if (folder != AT_FDCWD && *path != '/') kernel::refuse("openat in a directory");
+    return ::open(path, flags, mode);
+  }
   return TARE_SIM_REAL(openat)(folder, path, flags, mode);
 }
 // NOLINTEND(cert-dcl50-cpp)
-
-FILE* fopen(const char* path, const char* mode) {
-  kernel* const in = kernel::of_caller();
-  if (in == nullptr) return TARE_SIM_REAL(fopen)(path, mode);
-  return open_stream(*in, path, mode);
-}
-
-FILE* fopen64(const char* path, const char* mode) { return ::fopen(path, mode); }
-
-int unlink(const char* path) noexcept {
-  if (kernel::of_caller() != nullptr) kernel::refuse("unlink");
-  return TARE_SIM_REAL(unlink)(path);
-}
 
 int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** into) {
   kernel* const in = kernel::of_caller();
