@@ -30,6 +30,12 @@ std::uint64_t next_device() noexcept {
   return path.size() > directory.size() && path.starts_with(directory) && path[directory.size()] == '/';
 }
 
+/// The bytes of a disk, cut off where `seen` ends; their last sector is as it was seen.
+void cut_off(std::string& kept, std::string_view seen) {
+  const std::size_t start = seen.size() / small_sector * small_sector;
+  kept.replace(start, std::string::npos, seen.substr(start));
+}
+
 }  // namespace
 
 disk_core::disk_core(std::uint64_t seed, std::uint64_t machine)
@@ -199,7 +205,7 @@ std::size_t disk_core::room_for(std::size_t bytes) {
 void disk_core::write_back(disk_node& changed) {
   const std::string_view seen = changed.seen.view();
   std::string& kept = changed.kept;
-  if (seen.size() < kept.size()) kept.resize(seen.size());
+  if (seen.size() < kept.size()) cut_off(kept, seen);
   for (std::size_t start = 0; start < seen.size(); start += small_sector) {
     const std::string_view sector = seen.substr(start, small_sector);
     if (start < kept.size() && sector == std::string_view(kept).substr(start, small_sector)) continue;
@@ -219,7 +225,7 @@ disk_core::node disk_core::survivor_of(disk_node& lost, std::size_t sector_bytes
   const auto chosen = static_cast<fate>(random_.below(4));
   const auto survives = [&] { return chosen == fate::all || (chosen != fate::nothing && random_.once_in(2)); };
   if (seen.size() < content.size()) {
-    if (survives()) content.resize(seen.size());
+    if (survives()) cut_off(content, seen);
   } else if (seen.size() > content.size()) {
     const std::size_t added = seen.size() - content.size();
     if (chosen == fate::all) content.resize(seen.size());
@@ -230,7 +236,12 @@ disk_core::node disk_core::survivor_of(disk_node& lost, std::size_t sector_bytes
   for (std::size_t start = 0; start < shared; start += sector_bytes) {
     const std::string_view sector = seen.substr(start, std::min(sector_bytes, shared - start));
     if (sector == std::string_view(content).substr(start, sector.size())) continue;
-    if (survives()) content.replace(start, sector.size(), sector);
+    if (!survives()) continue;
+    content.replace(start, sector.size(), sector);
+    // The rest of the last sector is empty in memory.
+    const std::size_t end = std::min(start + sector_bytes, content.size());
+    std::fill(content.begin() + static_cast<std::ptrdiff_t>(start + sector.size()),
+              content.begin() + static_cast<std::ptrdiff_t>(end), '\0');
   }
   if (!left->resize(content.size())) return left;
   std::memcpy(left->seen.data(), content.data(), content.size());

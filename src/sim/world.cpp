@@ -151,17 +151,18 @@ const std::string& host::name() const noexcept { return core_->on->name; }
 std::string host::address() const { return detail::text_of_ip(core_->on->ip); }
 
 void host::spawn(task<> detached) {
-  if (!core_->system) throw std::logic_error("tare::sim: host::spawn on a host that has crashed: restart it first");
+  if (!is_up()) throw std::logic_error("tare::sim: host::spawn on a host that has crashed: restart it first");
   core_->system->spawn_on(0, std::move(detached));
 }
 
 void host::crash() { core_->in->crash(*core_); }
 
 void host::restart() {
+  if (!core_->on->disk->has_power()) crash();  // if it has not come to that yet
   if (!core_->system) core_->in->start(*core_);
 }
 
-bool host::is_up() const noexcept { return core_->system != nullptr; }
+bool host::is_up() const noexcept { return core_->system != nullptr && core_->on->disk->has_power(); }
 disk host::disk() noexcept { return sim::disk(*core_->on->disk); }
 runtime* host::system() noexcept { return core_->system.get(); }
 void host::set_clock(std::chrono::nanoseconds offset) noexcept { core_->on->clock_offset = offset.count(); }

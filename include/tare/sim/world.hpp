@@ -73,7 +73,7 @@ class host {
   void crash();
   /// Starts it again with a new runtime, without tasks, and with the disk as the crash has left it.
   void restart();
-  /// False after a crash.
+  /// False after a crash, and when its disk has lost its power.
   [[nodiscard]] bool is_up() const noexcept;
   [[nodiscard]] sim::disk disk() noexcept;
 

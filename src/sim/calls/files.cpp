@@ -78,7 +78,7 @@ int open_content(kernel& in, const std::string& content) {
   const int made = ::memfd_create("tare-sim", MFD_CLOEXEC);
   if (made < 0) return -1;
   if (TARE_SIM_REAL(write)(made, content.data(), content.size()) < 0) std::abort();
-  (void)::lseek(made, 0, SEEK_SET);
+  (void)TARE_SIM_REAL(lseek)(made, 0, SEEK_SET);
   in.remember_real_file(made);
   return made;
 }
