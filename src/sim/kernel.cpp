@@ -3,6 +3,7 @@
 #include "frame/arena.hpp"
 #include "sim/calls/real.hpp"
 #include "sim/epoll.hpp"
+#include "sim/seeded_sqlite.hpp"
 #include "sim/socket.hpp"
 
 #include <algorithm>
@@ -207,7 +208,7 @@ void kernel::fill_random(void* into, std::size_t size) noexcept {
 bool kernel::is_of_all_runs(const void* lock) const noexcept {
   const auto* const at = static_cast<const std::byte*>(lock);
   const auto* const memory = reinterpret_cast<const std::byte*>(&tare::detail::arena::instance());
-  return at >= memory && at < memory + sizeof(tare::detail::arena);
+  return (at >= memory && at < memory + sizeof(tare::detail::arena)) || is_of_sqlite(lock);
 }
 
 void kernel::refuse(const char* call) noexcept {

@@ -126,8 +126,8 @@ class kernel {
     return result;
   }
 
-  /// True for the locks of the frame memory, which all runs of a process share: how often they are taken depends on
-  /// earlier runs, so it is no step.
+  /// True for the locks of the frame memory, and SQLite's own, which all runs of a process share: how often they are
+  /// taken depends on earlier runs, so it is no step.
   [[nodiscard]] bool is_of_all_runs(const void* lock) const noexcept;
 
   /// A call that the simulation does not have.

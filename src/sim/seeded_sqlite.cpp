@@ -1,5 +1,11 @@
 #include "sim/seeded_sqlite.hpp"
 
+#include <link.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
 extern "C" {
 
 // nullptr unless the program has SQLite.
@@ -9,11 +15,50 @@ extern "C" {
 
 namespace tare::sim::detail {
 
+namespace {
+
+struct range {
+  std::uintptr_t begin = 0;
+  std::uintptr_t end = 0;
+  [[nodiscard]] bool has(std::uintptr_t address) const noexcept { return address >= begin && address < end; }
+};
+
+/// The writable part of the library that contains `sqlite3_initialize`.
+[[nodiscard]] range variables_of_sqlite() noexcept {
+  range found;
+  if (sqlite3_initialize == nullptr) return found;
+  const auto look = [](dl_phdr_info* library, std::size_t /*size*/, void* into) {
+    if (*library->dlpi_name == '\0') return 0;  // the program itself
+    const auto code = reinterpret_cast<std::uintptr_t>(&sqlite3_initialize);
+    range written;
+    bool contains = false;
+    for (const auto& part : std::span(library->dlpi_phdr, library->dlpi_phnum)) {
+      if (part.p_type != PT_LOAD) continue;
+      const range loaded{.begin = library->dlpi_addr + part.p_vaddr,
+                         .end = library->dlpi_addr + part.p_vaddr + part.p_memsz};
+      if (loaded.has(code)) contains = true;
+      if ((part.p_flags & PF_W) != 0) written = loaded;
+    }
+    if (contains) *static_cast<range*>(into) = written;
+    return contains ? 1 : 0;
+  };
+  (void)::dl_iterate_phdr(look, &found);
+  return found;
+}
+
+}  // namespace
+
 void seed_sqlite() noexcept {
   if (sqlite3_initialize == nullptr || sqlite3_randomness == nullptr) return;
   // What happens once in a process does not happen in a simulation, where it would be a step of the first run only.
   (void)sqlite3_initialize();
   sqlite3_randomness(0, nullptr);
+  (void)is_of_sqlite(nullptr);
+}
+
+bool is_of_sqlite(const void* address) noexcept {
+  static const range variables = variables_of_sqlite();
+  return variables.has(reinterpret_cast<std::uintptr_t>(address));
 }
 
 }  // namespace tare::sim::detail
