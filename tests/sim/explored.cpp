@@ -57,6 +57,7 @@ sim::exploration explore_every_fault(const sim::scenario& body, sim::explore_opt
   expect_all_tried(seen.writes, "writes");
   expect_all_tried(seen.reads, "segments");
   expect_all_tried(seen.wakes, "wake-ups");
+  expect_all_tried(seen.files, "calls on disks");
   record(seen);
   return seen;
 }
