@@ -129,8 +129,8 @@ int disk_file::sync() {
   if (is_early) take_effect();
   if (disk.latency > 0) {
     static const char nobody_wakes = 0;
-    const nanoseconds end =
-        kernel_.fibers.now() + disk.latency + static_cast<nanoseconds>(disk.below(static_cast<std::uint64_t>(disk.latency)));
+    const nanoseconds end = kernel_.fibers.now() + disk.latency +
+                            static_cast<nanoseconds>(disk.below(static_cast<std::uint64_t>(disk.latency)));
     while (kernel_.fibers.now() < end) (void)kernel_.fibers.wait_at(&nobody_wakes, "fsync", end);
   }
   if (!is_early) take_effect();

@@ -164,7 +164,8 @@ std::string to_string(const exploration& seen) {
   };
   return part("awaits cancelled", seen.awaits) + ", " + part("allocations refused", seen.allocations) + ", " +
          part("writes cut", seen.writes) + ", " + part("segments split", seen.reads) + ", " +
-         part("wake-ups delayed", seen.wakes) + ", " + part("file calls failed", seen.files) + ", " + std::to_string(seen.runs) + " runs";
+         part("wake-ups delayed", seen.wakes) + ", " + part("file calls failed", seen.files) + ", " +
+         std::to_string(seen.runs) + " runs";
 }
 
 exploration explore(const explore_options& chosen, const scenario& body) {

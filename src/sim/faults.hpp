@@ -23,8 +23,8 @@ struct faults {
   end then = end::reset;
   std::uint64_t split_read = 0;  ///< the number of the segment that arrives in two pieces; 0: none
   std::size_t split_after = 0;
-  std::uint64_t file_calls = 0;         ///< that read, change or sync a file, or change a name
-  std::uint64_t failing_file_call = 0;  ///< the number of the one that fails with EIO; 0: none
+  std::uint64_t file_calls = 0;          ///< that read, change or sync a file, or change a name
+  std::uint64_t failing_file_call = 0;   ///< the number of the one that fails with EIO; 0: none
   std::vector<std::size_t> write_bytes;  ///< of each write, when nothing is injected
   std::vector<std::size_t> read_bytes;   ///< of each segment
 };

@@ -187,8 +187,8 @@ void kernel::remember_mapping(const char* start, std::size_t size, std::shared_p
 }
 
 bool kernel::forget_mapping(const void* start, std::size_t size) {
-  const auto found = std::ranges::find_if(
-      mappings_, [&](const mapping& each) { return each.start == start && each.size == size; });
+  const auto found =
+      std::ranges::find_if(mappings_, [&](const mapping& each) { return each.start == start && each.size == size; });
   if (found == mappings_.end()) return false;
   mappings_.erase(found);
   return true;

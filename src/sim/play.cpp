@@ -84,7 +84,8 @@ outcome play(std::uint64_t seed, const options& chosen, const scenario& body, co
   in.in.fibers.late_wake = fault.late_wake;
   in.allows_cancelled = fault.cancelled_await != 0;
   in.allows_bad_alloc = fault.refused_allocation != 0;
-  in.fault_may_fail = in.allows_cancelled || in.allows_bad_alloc || fault.wire.cut_write != 0 || fault.wire.failing_file_call != 0;
+  in.fault_may_fail =
+      in.allows_cancelled || in.allows_bad_alloc || fault.wire.cut_write != 0 || fault.wire.failing_file_call != 0;
   {
     const injector counts(fault);
     const stop_report if_it_aborts(seed, in.in.fibers);

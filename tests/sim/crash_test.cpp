@@ -47,8 +47,8 @@ task<> until_crash(tare::sim::host& of) {
   while (of.is_up()) co_await tare::sleep_for(1ms);
 }
 
-/// Calls `check(disk, steps done, has crashed)` for a crash of `program(steps done)` at each of its calls, and for none.
-/// Returns the number of calls.
+/// Calls `check(disk, steps done, has crashed)` for a crash of `program(steps done)` at each of its calls, and for
+/// none. Returns the number of calls.
 template <class Check>
 std::uint64_t crash_at_each_call(std::uint64_t seed, void (*program)(int&), Check check) {
   std::uint64_t calls = 0;

@@ -179,10 +179,8 @@ TEST(sim_disk, mapped_files_are_shared_memory) {
   tare::sim::run({}, [](world& w) -> task<> {
     const int fd = open_new("/tmp/shared");
     EXPECT_EQ(::ftruncate(fd, 8192), 0);
-    auto* const all =
-        static_cast<char*>(::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
-    auto* const second =
-        static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 4096));
+    auto* const all = static_cast<char*>(::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+    auto* const second = static_cast<char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 4096));
     EXPECT_NE(all, MAP_FAILED);
     EXPECT_NE(second, MAP_FAILED);
     if (all == MAP_FAILED || second == MAP_FAILED) co_return;

@@ -1,5 +1,5 @@
-// FILE of the C library, which std::fstream uses too: its own calls do not come here, so a file of a simulated disk gets
-// one that reads and writes through the simulated calls.
+// FILE of the C library, which std::fstream uses too: its own calls do not come here, so a file of a simulated disk
+// gets one that reads and writes through the simulated calls.
 
 #include "sim/calls/real.hpp"
 #include "sim/calls/simulating.hpp"
