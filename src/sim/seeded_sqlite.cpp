@@ -11,6 +11,8 @@ extern "C" {
 // nullptr unless the program has SQLite.
 [[gnu::weak]] int sqlite3_initialize();
 [[gnu::weak]] void sqlite3_randomness(int size, void* into);
+struct sqlite3;
+[[gnu::weak]] int sqlite3_open_v2(const char* name, sqlite3** opened, int flags, const char* system);
 }
 
 namespace tare::sim::detail {
@@ -46,12 +48,21 @@ struct range {
   return found;
 }
 
+/// SQLite keeps a list of the files that it has opened, and makes other calls if the list is empty. A crash leaves files
+/// in it, so that it would be empty only in the first run: one that is never closed makes it the same in all.
+void keep_a_file_open() noexcept {
+  constexpr int read_only_without_mutex = 0x8001;  // SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
+  static sqlite3* kept = nullptr;
+  if (kept == nullptr) (void)sqlite3_open_v2("/proc/self/exe", &kept, read_only_without_mutex, nullptr);
+}
+
 }  // namespace
 
 void seed_sqlite() noexcept {
-  if (sqlite3_initialize == nullptr || sqlite3_randomness == nullptr) return;
+  if (sqlite3_initialize == nullptr || sqlite3_randomness == nullptr || sqlite3_open_v2 == nullptr) return;
   // What happens once in a process does not happen in a simulation, where it would be a step of the first run only.
   (void)sqlite3_initialize();
+  keep_a_file_open();
   sqlite3_randomness(0, nullptr);
   (void)is_of_sqlite(nullptr);
 }
