@@ -1,7 +1,7 @@
 #pragma once
 
-// The disk of a host: what is on it, and how it fails. Programs use it by the calls of the system: open, write, fsync,
-// rename, and what is built on them (`tare::net::file`, `std::fstream`, SQLite).
+// The disk of a host: what is on it, and how it fails. Programs use it by the calls of the system (`open`, `write`,
+// `fsync`, `rename`) and what is built on them (`tare::net::file`, `std::fstream`, SQLite).
 //
 //   auto& server = w.add_host("server", {.disk_bytes = 1 << 20});
 //   server.disk().crash_at(17);                       // the power fails at the 17th call that changes the disk
@@ -9,9 +9,9 @@
 //   while (server.is_up()) co_await tare::sleep_for(1ms);
 //   server.restart();                                 // with what has survived
 //
-// After a crash, a change is there for certain if it has been synced: the content of a file by fsync or fdatasync, its
-// name by fsync of its directory. Of the rest the seed decides: each sector of a file is the old or the new one, and of
-// the changes of names the first ones have happened.
+// After a crash, a change is there for certain if it has been synced: the content of a file by `fsync` or `fdatasync`,
+// its name by `fsync` of its directory. Of the rest the seed decides: each sector of a file is the old or the new one,
+// and of the changes of names the first ones have happened.
 
 #include <cstddef>
 #include <cstdint>
