@@ -184,7 +184,7 @@ disk_core::outcome<std::size_t> disk_core::write(disk_node& to, std::size_t offs
     if (taken == 0 && !bytes.empty()) return std::unexpected(ENOSPC);
     if (offset + taken > size && !to.resize(offset + taken)) return std::unexpected(EFBIG);
   }
-  std::memcpy(to.seen.data() + offset, bytes.data(), taken);
+  if (taken != 0) std::memcpy(to.seen.data() + offset, bytes.data(), taken);
   if (random_.once_in(16)) write_back(to);
   return taken;
 }

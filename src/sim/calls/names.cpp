@@ -21,7 +21,6 @@ using tare::sim::detail::content_of;
 using tare::sim::detail::describe;
 using tare::sim::detail::disk_call;
 using tare::sim::detail::disk_core;
-using tare::sim::detail::disk_file;
 using tare::sim::detail::is_of_system;
 using tare::sim::detail::kernel;
 using tare::sim::detail::means_real_file;
@@ -191,7 +190,9 @@ char* getcwd(char* into, size_t size) noexcept {
     errno = ERANGE;
     return nullptr;
   }
-  return std::strcpy(into, "/");
+  into[0] = '/';
+  into[1] = '\0';
+  return into;
 }
 
 // What no part of the simulation needs yet, so that a use is found.
