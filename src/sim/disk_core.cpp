@@ -10,7 +10,7 @@ namespace tare::sim::detail {
 
 namespace {
 
-constexpr std::uint64_t purpose = 1000;
+constexpr std::uint64_t first_disk_purpose = 1000;
 constexpr std::size_t small_sector = 512;
 constexpr std::size_t large_sector = 4096;
 
@@ -39,7 +39,7 @@ void cut_off(std::string& kept, std::string_view seen) {
 }  // namespace
 
 disk_core::disk_core(std::uint64_t seed, std::uint64_t machine)
-    : random_(seed, purpose + machine), device_(next_device()) {
+    : random_(seed, first_disk_purpose + machine), device_(next_device()) {
   for (const char* const path : {"/", "/tmp", "/var", "/var/tmp"}) {
     seen_[path] = std::make_shared<disk_node>(next_number_++, S_IFDIR | 0755, used_);
   }

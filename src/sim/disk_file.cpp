@@ -12,15 +12,6 @@
 
 namespace tare::sim::detail {
 
-namespace {
-
-int fails_with(int error) noexcept {
-  errno = error;
-  return -1;
-}
-
-}  // namespace
-
 int admit(kernel& in, machine& on, disk_call made) {
   disk_core& disk = *on.disk;
   if (disk.counts(made)) {

@@ -9,12 +9,19 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 
 namespace tare::sim::detail {
+
+/// What a call returns that has failed.
+inline int fails_with(int error) noexcept {
+  errno = error;
+  return -1;
+}
 
 /// Before a call does anything on a machine's disk: its error number, or 0. Does not return if the power has failed.
 [[nodiscard]] int admit(kernel& in, machine& on, disk_call made);

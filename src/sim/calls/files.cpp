@@ -29,6 +29,7 @@ using tare::sim::detail::content_of;
 using tare::sim::detail::disk_call;
 using tare::sim::detail::disk_core;
 using tare::sim::detail::disk_file;
+using tare::sim::detail::fails_with;
 using tare::sim::detail::is_of_system;
 using tare::sim::detail::kernel;
 using tare::sim::detail::machine;
@@ -81,11 +82,6 @@ int open_content(kernel& in, const std::string& content) {
   (void)TARE_SIM_REAL(lseek)(made, 0, SEEK_SET);
   in.remember_real_file(made);
   return made;
-}
-
-int fails_with(int error) noexcept {
-  errno = error;
-  return -1;
 }
 
 /// The file of that name, made if the flags say so.

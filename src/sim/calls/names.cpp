@@ -21,6 +21,7 @@ using tare::sim::detail::content_of;
 using tare::sim::detail::describe;
 using tare::sim::detail::disk_call;
 using tare::sim::detail::disk_core;
+using tare::sim::detail::fails_with;
 using tare::sim::detail::is_of_system;
 using tare::sim::detail::kernel;
 using tare::sim::detail::means_real_file;
@@ -32,11 +33,6 @@ void use_name_calls() noexcept {}
 }  // namespace tare::sim::detail
 
 namespace {
-
-int fails_with(int error) noexcept {
-  errno = error;
-  return -1;
-}
 
 /// nullptr if the call is for the real system.
 [[nodiscard]] kernel* reading(const char* path) {
