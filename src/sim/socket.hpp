@@ -14,6 +14,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -109,11 +110,15 @@ class stream_socket final : public socket_file {
     enum class kind : std::uint8_t { data, end, reset } what;
     std::string bytes;
     std::int64_t arrival = 0;
+    bool cuts = false;  ///< a fault: when it has arrived, nothing else does
   };
 
   [[nodiscard]] std::shared_ptr<stream_socket> self() { return std::static_pointer_cast<stream_socket>(own.lock()); }
   [[nodiscard]] std::size_t space() const noexcept;
   void transmit(segment sent);
+  void transmit_data(std::string_view left);
+  /// Nothing arrives any more between the two hosts, and nothing says so.
+  void cut_off();
   void schedule_arrival(std::int64_t time, std::int64_t retry_after);
   /// The oldest segment in transit arrives at the peer, or is tried again later.
   void arrive(std::int64_t retry_after);

@@ -54,22 +54,37 @@ ssize_t stream_socket::send(std::span<const char> bytes, int flags, const addres
   if (injected.counts) injected.write_bytes.push_back(taken);
   const bool is_cut = ++injected.writes == injected.cut_write && injected.cut_after < taken;
   outstanding_ += taken;
+  const bool is_reset = is_cut && injected.then == faults::end::reset;
   std::string_view left(bytes.data(), is_cut ? injected.cut_after : taken);
+  transmit_data(left);
+  send_has_waited_ = false;
+  if (is_reset) {
+    transmit({.what = segment::kind::reset, .bytes = {}});
+    break_off(ECONNRESET);
+  } else if (is_cut) {
+    // As soon as these bytes have arrived, nothing does any more, in either direction. The rest is sent all the same,
+    // and arrives if the partition ends.
+    if (left.empty()) {
+      cut_off();
+    } else {
+      in_transit_.back().cuts = true;
+    }
+    transmit_data({bytes.data() + left.size(), taken - left.size()});
+  }
+  return static_cast<ssize_t>(taken);
+}
+
+void stream_socket::transmit_data(std::string_view left) {
   while (!left.empty()) {
     const std::size_t size = kernel_.net.segment_of(left.size());
     transmit({.what = segment::kind::data, .bytes = std::string(left.substr(0, size))});
     left.remove_prefix(size);
   }
-  send_has_waited_ = false;
-  if (is_cut && injected.then == faults::end::reset) {
-    transmit({.what = segment::kind::reset, .bytes = {}});
-    break_off(ECONNRESET);
-  } else if (is_cut) {
-    // Nothing arrives any more, in either direction, and nothing says so.
-    kernel_.net.cut(*on, *peer_->on);
-    kernel_.net.cut(*peer_->on, *on);
-  }
-  return static_cast<ssize_t>(taken);
+}
+
+void stream_socket::cut_off() {
+  kernel_.net.cut(*on, *peer_->on);
+  kernel_.net.cut(*peer_->on, *on);
 }
 
 void stream_socket::transmit(segment sent) {
@@ -110,7 +125,8 @@ void stream_socket::arrive(std::int64_t retry_after) {
     // The second part comes after everything else that is under way.
     segment second{.what = segment::kind::data,
                    .bytes = next.bytes.substr(injected.split_after),
-                   .arrival = kernel_.fibers.now() + 50'000'000};
+                   .arrival = kernel_.fibers.now() + 50'000'000,
+                   .cuts = std::exchange(next.cuts, false)};
     next.bytes.resize(injected.split_after);
     in_transit_.insert(in_transit_.begin() + 1, std::move(second));
   }
@@ -118,6 +134,7 @@ void stream_socket::arrive(std::int64_t retry_after) {
   in_transit_.pop_front();
   const auto keep = self();
   peer_->deliver(arrived);
+  if (arrived.cuts) cut_off();
   if (!in_transit_.empty()) schedule_arrival(std::max(kernel_.fibers.now(), in_transit_.front().arrival), 0);
 }
 

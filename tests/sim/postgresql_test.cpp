@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -43,12 +44,12 @@ struct setting {
   [[nodiscard]] bool expects_success() const { return !may_fail && !in.fault_may_fail(); }
 };
 
-/// Within the deadline, a result; otherwise nothing.
+/// Within the deadline, a result; otherwise nothing. `extra` is what a call may take to undo its work.
 template <class T>
-task<std::optional<T>> in_time(setting& with, task<tare::db::result<T>> running) {
+task<std::optional<T>> in_time(setting& with, task<tare::db::result<T>> running, std::chrono::seconds extra = 0s) {
   const auto began = tare::now();
   auto ended = co_await tare::timeout(deadline, std::move(running));
-  EXPECT_LT(tare::now() - began, deadline + 300ms) << "the deadline has no effect";
+  EXPECT_LT(tare::now() - began, deadline + extra + 300ms) << "the deadline has no effect";
   if (!ended) {
     EXPECT_FALSE(with.expects_success()) << "not in time";
     co_return std::nullopt;
@@ -125,7 +126,7 @@ void expect_both(setting& with, const std::string& one, const std::string& other
 }
 
 task<> transact(setting& with, std::string name) {
-  const auto done = co_await in_time(with, insert_both(*with.connections, name + " a", name + " b"));
+  const auto done = co_await in_time(with, insert_both(*with.connections, name + " a", name + " b"), 5s);
   expect_both(with, name + " a", name + " b", done.has_value());
 }
 
@@ -204,9 +205,9 @@ task<std::string> select_again(setting& with) {
 
 /// After the fault is over, the pool works again by itself.
 task<> expect_recovery(setting& with) {
-  with.in.heal();
   std::string last;
   for (int attempts = 0; attempts < 10; ++attempts) {
+    with.in.heal();
     if (!with.database->listens) with.server.spawn(simulated_postgresql::serve(with.database));
     last = co_await select_again(with);
     if (last == "after") break;
@@ -298,4 +299,160 @@ TEST(sim_postgresql, a_refused_tls_request_under_every_fault) {
   explore({.clients = [](setting& with) { return select(with, "first", "SELECT $1"); }, .tls = "prefer"}, 24, 300);
 }
 
+/// So much that the link cannot take it at once.
+task<> run_large(setting& with) {
+  with.in.set_link(with.in.here(), with.server, {.buffer_bytes = 4000});
+  const std::string large(9000, 'x');
+  co_await select(with, large, "SELECT $1");
+  tare::db::batch many;
+  for (int i = 0; i < 130; ++i) many.add("SELECT $1", std::string(100, 'y'));
+  const auto done = co_await in_time(with, with.connections->execute(std::move(many)));
+  if (done) {
+    EXPECT_EQ(done->size(), 130U);
+  }
+}
+
+TEST(sim_postgresql, statements_that_are_larger_than_buffers_under_every_fault) {
+  explore({.clients = run_large}, 2, 300);
+}
+
+// --- each misdeed at each message -----------------------------------------------------------------------------------
+
+task<> one_after_another(setting& with, std::string prefix) {
+  co_await select(with, prefix + "first", "SELECT $1");
+  co_await insert(with, prefix + "second");
+  co_await violate(with, prefix + "third");
+  co_await series(with, prefix + "fourth");
+  co_await transact(with, prefix + "fifth");
+  co_await batch(with, prefix + "sixth");
+  co_await borrow(with, prefix + "seventh");
+  co_await select(with, prefix + "eighth", "SLOW $1");
+}
+
+task<> two_clients(setting& with) {
+  co_await tare::when_all(one_after_another(with, "one "), one_after_another(with, "other "));
+}
+
+[[nodiscard]] bool must_succeed(misdeed planned) {
+  return planned == misdeed::in_pieces || planned == misdeed::chatty;
+}
+
+/// Returns how many messages the server has sent.
+int play_misdeed(misdeed planned, int at_message, std::uint64_t seed) {
+  int messages = 0;
+  plan chosen{.clients = two_clients, .may_fail = !must_succeed(planned)};
+  chosen.prepare = [&](simulated_postgresql& server) {
+    server.planned = planned;
+    server.at_message = at_message;
+  };
+  part counted = [&](setting& with) -> task<> {
+    co_await two_clients(with);
+    messages = with.database->messages;
+    EXPECT_GT(with.succeeded, 4) << "one message makes everything fail";
+  };
+  chosen.clients = counted;
+  tare::sim::run({.seed = seed, .twice = false}, [&](world& w) { return play(w, chosen); });
+  return messages;
+}
+
+class sim_postgresql_misdeed : public ::testing::TestWithParam<std::size_t> {};
+
+TEST_P(sim_postgresql_misdeed, at_each_message) {
+  int at_message = 1;
+  for (; at_message < 1000; ++at_message) {
+    SCOPED_TRACE("at message " + std::to_string(at_message));
+    const int messages = play_misdeed(static_cast<misdeed>(GetParam()), at_message, static_cast<std::uint64_t>(at_message));
+    if (HasFailure() || messages < at_message) break;
+  }
+  EXPECT_GT(at_message, 100);
+  EXPECT_LT(at_message, 1000);
+}
+
+INSTANTIATE_TEST_SUITE_P(all, sim_postgresql_misdeed,
+                         ::testing::Range(std::size_t{0}, tare::testing::misdeed_names.size()),
+                         [](const auto& made) { return std::string(tare::testing::misdeed_names.at(made.param)); });
+
+// --- cancelling -----------------------------------------------------------------------------------------------------
+
+task<> give_up_many_times(setting& with, std::string prefix) {
+  for (int i = 0; i < 3; ++i) {
+    co_await give_up(with, "given up by " + prefix + std::to_string(i));
+    co_await select(with, prefix + std::to_string(i), "SLOW $1");
+  }
+}
+
+task<> cancel_and_go_on(setting& with) {
+  co_await tare::when_all(give_up_many_times(with, "one "), give_up_many_times(with, "other "));
+  co_await expect_returned(with);
+  EXPECT_GT(with.database->cancels, 0) << "nothing was cancelled";
+}
+
+TEST(sim_postgresql, cancelling_ends_whatever_the_server_does_with_the_request) {
+  for (std::size_t manner = 0; manner < tare::testing::cancel_manners; ++manner) {
+    SCOPED_TRACE("manner " + std::to_string(manner));
+    plan chosen{.clients = cancel_and_go_on, .may_fail = manner > 0};
+    chosen.prepare = [&](simulated_postgresql& server) {
+      server.on_cancel = static_cast<tare::testing::cancel_manner>(manner);
+    };
+    tare::sim::run_seeds(30, {.seed = 1 + 100 * manner}, [&](world& w) { return play(w, chosen); });
+  }
+}
+
+// --- many seeds -----------------------------------------------------------------------------------------------------
+
+task<> crash_and_restart(setting& with) {
+  with.server.crash();
+  co_await tare::sleep_for(std::chrono::milliseconds(with.in.random_below(4000)));
+  with.server.restart();
+  auto fresh = std::make_shared<simulated_postgresql>();
+  fresh->committed = with.database->committed;
+  with.database = std::move(fresh);
+  with.server.spawn(simulated_postgresql::serve(with.database));
+}
+
+task<> disturb(setting& with) {
+  world& w = with.in;
+  for (int i = 0; i < 4; ++i) {
+    co_await tare::sleep_for(std::chrono::microseconds(w.random_below(20'000)));
+    switch (w.random_below(6)) {
+      case 0:
+        w.reset_connections(w.here(), with.server);
+        break;
+      case 1:
+        w.partition(w.here(), with.server);
+        co_await tare::sleep_for(std::chrono::milliseconds(w.random_below(20'000)));
+        w.heal();
+        break;
+      case 2:
+        w.partition_one_way(with.server, w.here());
+        co_await tare::sleep_for(std::chrono::milliseconds(w.random_below(4000)));
+        w.heal();
+        break;
+      case 3:
+        co_await crash_and_restart(with);
+        break;
+      case 4:
+        with.server.limit_descriptors(with.server.open_descriptors() + w.random_below(2));
+        co_await tare::sleep_for(std::chrono::milliseconds(w.random_below(100)));
+        with.server.limit_descriptors(1000);
+        break;
+      default:
+        with.database->planned = static_cast<misdeed>(w.random_below(tare::testing::misdeed_names.size()));
+        with.database->at_message = with.database->messages + 1 + static_cast<int>(w.random_below(60));
+        break;
+    }
+  }
+}
+
+task<> clients_and_disturbances(setting& with) {
+  co_await tare::when_all(one_after_another(with, "one "), one_after_another(with, "two "),
+                          give_up_many_times(with, "three "), disturb(with));
+}
+
+TEST(sim_postgresql, the_pool_survives_crashes_partitions_and_resets_in_many_seeds) {
+  const plan chosen{.clients = clients_and_disturbances, .connections = 3, .may_fail = true};
+  tare::sim::run_seeds(150, {}, [&](world& w) { return play(w, chosen); });
+}
+
 }  // namespace
+

@@ -279,8 +279,10 @@ task<bool> simulated_postgresql::wait(session& to, std::chrono::milliseconds lon
 
 task<bool> simulated_postgresql::synchronize(session& to) {
   to.skipping = false;
-  if (to.status == 'I') commit(to.uncommitted);
+  const bool fails = messages + 1 == at_message && (planned == misdeed::error || planned == misdeed::stale);
+  if (to.status == 'I' && !fails) commit(to.uncommitted);
   const bool goes_on = co_await put(to, message('Z', std::string(1, to.status)));
+  to.skipping = false;
   co_return goes_on && co_await to.flush();
 }
 
@@ -319,21 +321,22 @@ task<bool> simulated_postgresql::put(session& to, std::string sent) {
 task<bool> simulated_postgresql::misbehave(session& to, std::string instead_of) {
   const auto half = [&] { to.outgoing += instead_of.substr(0, instead_of.size() / 2); };
   switch (planned) {
-    case misdeed::late:
-      if (!co_await to.flush()) co_return false;
-      co_await sleep_for(3s);
-      to.outgoing += instead_of;
-      co_return true;
     case misdeed::in_pieces:
-      for (const char each : instead_of) {
-        to.outgoing += each;
+      for (std::size_t i = 0; i < std::min<std::size_t>(instead_of.size(), 20); ++i) {
+        to.outgoing += instead_of[i];
         if (!co_await to.flush()) co_return false;
         co_await sleep_for(10ms);
       }
+      if (instead_of.size() > 20) to.outgoing += instead_of.substr(20);
       co_return true;
     case misdeed::chatty:
-      to.outgoing += everything_at_any_time() + instead_of;
+      // Nothing but an error may come before the first message.
+      if (instead_of.front() != 'R') to.outgoing += everything_at_any_time();
+      to.outgoing += instead_of;
       co_return true;
+    case misdeed::late:
+      if (!co_await to.flush()) co_return false;
+      co_await sleep_for(3s);
     case misdeed::error:
     case misdeed::stale: {
       const bool goes_on = co_await fail(to, planned == misdeed::stale ? "26000" : "XX000", "planned");

@@ -13,6 +13,7 @@
 #include <tare/net.hpp>
 #include <tare/tare.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +28,7 @@ namespace tare::testing {
 /// What the server does when it is the turn of a message.
 enum class misdeed : std::uint8_t {
   late,        ///< sends it 3 seconds later
-  in_pieces,   ///< sends it byte by byte, one every 10 ms
+  in_pieces,   ///< sends its first bytes one by one, one every 10 ms
   chatty,      ///< sends everything that a server may send at any time before it
   error,       ///< sends an error instead, and continues as after an error
   stale,       ///< the same, but says that the prepared statement does not exist
@@ -38,7 +39,8 @@ enum class misdeed : std::uint8_t {
   garbage,     ///< sends a message of unknown type
   wrong_size,  ///< sends it with a length that no message has
 };
-inline constexpr std::size_t misdeeds = 11;
+inline constexpr std::array misdeed_names{"late", "in_pieces",  "chatty", "error",   "stale",     "hang",
+                                          "end",  "end_within", "reset",  "garbage", "wrong_size"};
 
 /// What the server does with requests to cancel a statement.
 enum class cancel_manner : std::uint8_t { obeys, obeys_late, ignores, hangs, resets, talks };
