@@ -366,6 +366,12 @@ task<bool> simulated_postgresql::misbehave(session& to, std::string instead_of) 
     case misdeed::wrong_size:
       to.outgoing += instead_of.substr(0, 1) + number(3) + instead_of;
       co_return co_await to.flush();
+    case misdeed::early:
+      to.outgoing += message('Z', std::string(1, to.status)) + instead_of;
+      co_return true;
+    case misdeed::twice:
+      to.outgoing += instead_of.front() == 'D' ? instead_of : instead_of + instead_of;
+      co_return true;
   }
   std::unreachable();
 }

@@ -38,9 +38,12 @@ enum class misdeed : std::uint8_t {
   reset,       ///< resets it after half of the message
   garbage,     ///< sends a message of unknown type
   wrong_size,  ///< sends it with a length that no message has
+  early,       ///< says before it that it is ready for the next statement
+  twice,       ///< sends it twice, unless it is a row
 };
 inline constexpr std::array misdeed_names{"late", "in_pieces",  "chatty", "error",   "stale",     "hang",
-                                          "end",  "end_within", "reset",  "garbage", "wrong_size"};
+                                          "end",  "end_within", "reset",  "garbage", "wrong_size",
+                                          "early", "twice"};
 
 /// What the server does with requests to cancel a statement.
 enum class cancel_manner : std::uint8_t { obeys, obeys_late, ignores, hangs, resets, talks };

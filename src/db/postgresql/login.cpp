@@ -51,6 +51,8 @@ task<result<logged_in>> log_in(const login_parameters& with) {
   if (connection == nullptr || ::PQstatus(connection) == CONNECTION_BAD) {
     co_return std::unexpected(login_error(connection));
   }
+  // Otherwise notices of the server would be printed.
+  ::PQsetNoticeReceiver(connection, [](void* /*nothing*/, const PGresult* /*notice*/) {}, nullptr);
   std::optional<backend_key> key;
   {
     const backend_key_listener listener(connection);
@@ -61,8 +63,6 @@ task<result<logged_in>> log_in(const login_parameters& with) {
     key = listener.key();
   }
   (void)::PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
-  // Otherwise notices of the server would be printed.
-  ::PQsetNoticeReceiver(connection, [](void* /*nothing*/, const PGresult* /*notice*/) {}, nullptr);
   if (::PQsetnonblocking(connection, 1) != 0 || ::PQenterPipelineMode(connection) != 1) {
     co_return std::unexpected(connection_error(connection));
   }

@@ -25,8 +25,28 @@ std::shared_ptr<const column_names> postgresql_session::names_of(const PGresult&
   return about.names;
 }
 
+/// Its next messages would be taken for the responses to other statements.
+void postgresql_session::distrust(error why) noexcept {
+  if (!failure_) failure_ = std::move(why);
+  connection_.reset();
+}
+
+/// Whether the server may send this result now. A text of several statements is one command with several results.
+bool postgresql_session::expects(ExecStatusType status) noexcept {
+  if (status == PGRES_FATAL_ERROR || status == PGRES_NONFATAL_ERROR || status == PGRES_BAD_RESPONSE) return true;
+  if (at_ >= commands_.size()) return false;
+  sent_command& now = commands_[at_];
+  if (now.what != command::execute && (status == PGRES_SINGLE_TUPLE || status == PGRES_TUPLES_OK)) return false;
+  const bool ends = status != PGRES_SINGLE_TUPLE && PQpipelineStatus(connection_.get()) != PQ_PIPELINE_OFF;
+  return !std::exchange(now.ended, now.ended || ends);
+}
+
 bool postgresql_session::take(const PGresult& got, row_block* into) {
   const ExecStatusType status = PQresultStatus(&got);
+  if (!expects(status)) {
+    distrust({error_kind::protocol, "", "the server has sent a result that no statement has requested"});
+    return false;
+  }
   switch (status) {
     case PGRES_SINGLE_TUPLE:
     case PGRES_TUPLES_OK: {
@@ -68,11 +88,12 @@ bool postgresql_session::take(const PGresult& got, row_block* into) {
       } else if (!failure_) {
         failure_ = postgresql_error(got);
       }
+      // libpq's own errors: the server has violated the protocol, or memory is short.
+      if (PQresultErrorField(&got, PG_DIAG_SQLSTATE) == nullptr) distrust(postgresql_error(got));
       break;
     default:
       // COPY, which needs special calls; continuing would wait forever.
-      if (!failure_) failure_.emplace(error_kind::syntax, "", "COPY to or from the client is not supported");
-      connection_.reset();
+      distrust({error_kind::syntax, "", "COPY to or from the client is not supported"});
   }
   return false;
 }
@@ -87,6 +108,10 @@ void postgresql_session::command_ended(bool wants_rows) noexcept {
 bool postgresql_session::passes_sync() {
   --syncs_;
   if (syncs_ > 0) return false;
+  if (at_ < commands_.size()) {
+    distrust({error_kind::protocol, "", "the server has not responded to a statement"});
+    return true;
+  }
   (void)PQgetResult(connection_.get());  // tells libpq that nothing follows
   return true;
 }
@@ -143,6 +168,7 @@ task<result<progress>> postgresql_session::collect(row_block* into) {
       continue;
     }
     if (!passes_sync()) continue;
+    if (!connected()) co_return std::unexpected(lost());
     if (finish()) {
       if (PQflush(connection) < 0) co_return std::unexpected(lost());
       continue;
@@ -181,6 +207,7 @@ task<result<void>> postgresql_session::drain() {
     (void)take(*got, nullptr);
     if (!connected()) co_return std::unexpected(lost());
   }
+  if (!connected()) co_return std::unexpected(lost());
   if (!pipelined && PQenterPipelineMode(connection) != 1) co_return std::unexpected(lost());
   sent_again_ = true;
   (void)finish();

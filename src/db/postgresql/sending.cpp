@@ -40,7 +40,7 @@ bool postgresql_session::send_surplus() {
   for (const std::string& name : surplus_) {
     const std::string sql = "DEALLOCATE " + name;
     if (PQsendQueryParams(connection_.get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) != 1) return false;
-    commands_.push_back({command::forget, nullptr});
+    commands_.push_back({.what = command::forget, .about = nullptr});
   }
   return send_sync();
 }
@@ -56,10 +56,10 @@ bool postgresql_session::send_statement(std::string_view sql, const parameters& 
     known =
         &statements_.add(sql, {.name = "t" + std::to_string(++prepared_), .sql = std::string(sql), .names = nullptr});
     if (PQsendPrepare(connection_.get(), known->name.c_str(), known->sql.c_str(), 0, nullptr) != 1) return false;
-    commands_.push_back({command::prepare, known});
+    commands_.push_back({.what = command::prepare, .about = known});
   }
   encoded_.assign(bound);
-  commands_.push_back({command::execute, known});
+  commands_.push_back({.what = command::execute, .about = known});
   return PQsendQueryPrepared(connection_.get(), known->name.c_str(), encoded_.count(), encoded_.values(),
                              encoded_.lengths(), encoded_.formats(), 0) == 1;
 }

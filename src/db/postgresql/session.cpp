@@ -130,7 +130,7 @@ task<result<void>> postgresql_session::run_script(std::string_view sql) {
     co_return std::unexpected(lost());
   }
   PQsetSingleRowMode(connection_.get());
-  commands_.push_back({command::execute, nullptr});
+  commands_.push_back({.what = command::execute, .about = nullptr});
   auto done = co_await drain();
   if (!done) co_return done;
   if (auto failure = std::exchange(failure_, std::nullopt)) co_return std::unexpected(*std::move(failure));

@@ -69,6 +69,7 @@ class postgresql_session final : public session {
   struct sent_command {
     command what;
     statement* about;
+    bool ended = false;  ///< its result has arrived
   };
 
   // Sending. These write into libpq's buffer, and fail only if the connection is lost or memory is short.
@@ -84,6 +85,9 @@ class postgresql_session final : public session {
   task<result<progress>> collect(row_block* into);
   /// Processes one result. True if a block of rows is full.
   [[nodiscard]] bool take(const PGresult& got, row_block* into);
+  /// Closes the connection because the server violates the protocol.
+  void distrust(error why) noexcept;
+  [[nodiscard]] bool expects(ExecStatusType status) noexcept;
   void command_ended(bool wants_rows) noexcept;
   /// The pipeline has ended: true if the statement must be sent once more.
   [[nodiscard]] bool finish();
