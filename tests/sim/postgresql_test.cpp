@@ -419,6 +419,7 @@ task<> crash_and_restart(setting& with) {
   with.server.restart();
   auto fresh = std::make_shared<simulated_postgresql>();
   fresh->committed = with.database->committed;
+  fresh->secret = with.database->secret + 1;
   with.database = std::move(fresh);
   with.server.spawn(simulated_postgresql::serve(with.database));
 }

@@ -57,6 +57,7 @@ class simulated_postgresql {
   misdeed planned = misdeed::late;
   int at_message = 0;  ///< the message at which it happens, counted over all connections from 1; 0: never
   cancel_manner on_cancel = cancel_manner::obeys;
+  std::uint32_t secret = 1;  ///< for the keys of its sessions
 
   int messages = 0;  ///< whose turn has come
   int cancels = 0;   ///< requests that have arrived
