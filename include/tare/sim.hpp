@@ -21,4 +21,5 @@
 #include <tare/sim/disk.hpp>
 #include <tare/sim/explore.hpp>
 #include <tare/sim/run.hpp>
+#include <tare/sim/wire.hpp>
 #include <tare/sim/world.hpp>

@@ -9,6 +9,8 @@
 #include "sim/network.hpp"
 #include "sim/scheduler.hpp"
 
+#include <tare/sim/wire.hpp>
+
 #include <pthread.h>
 
 #include <cerrno>
@@ -138,6 +140,7 @@ class kernel {
   faults injected;
   /// The disk of a machine has lost its power, so the machine crashes.
   std::function<void(machine&)> power_failed;
+  std::map<std::uint16_t, make_wire_checker> watched;  ///< by port
 
   static constexpr int first_descriptor = 1 << 20;
   static constexpr nanoseconds call_cost = 300;

@@ -6,6 +6,8 @@
 #include "sim/address.hpp"
 #include "sim/file.hpp"
 
+#include <tare/sim/wire.hpp>
+
 #include <sys/socket.h>
 
 #include <cstddef>
@@ -115,6 +117,7 @@ class stream_socket final : public socket_file {
 
   [[nodiscard]] std::shared_ptr<stream_socket> self() { return std::static_pointer_cast<stream_socket>(own.lock()); }
   [[nodiscard]] std::size_t space() const noexcept;
+  void check_sent(std::string_view bytes);
   void transmit(segment sent);
   void transmit_data(std::string_view left);
   /// Nothing arrives any more between the two hosts, and nothing says so.
@@ -149,6 +152,8 @@ class stream_socket final : public socket_file {
   std::size_t half_open_ = 0;
   std::deque<std::shared_ptr<stream_socket>> accepted_;
   std::int64_t connecting_since_ = 0;
+  std::shared_ptr<wire_checker> checker_;  ///< of both ends
+  wire_checker::end end_ = wire_checker::end::client;
 };
 
 class datagram_socket final : public socket_file {

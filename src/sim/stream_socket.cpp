@@ -139,6 +139,10 @@ void stream_socket::receive_handshake(const std::shared_ptr<stream_socket>& clie
   accepted->remote = client->local;
   accepted->remote.family = local.family;
   accepted->state_ = state::established;
+  accepted->end_ = wire_checker::end::server;
+  if (const auto watched = kernel_.watched.find(local.port); watched != kernel_.watched.end()) {
+    accepted->checker_ = watched->second();
+  }
   ++half_open_;
   const std::int64_t arrival = kernel_.fibers.now() + kernel_.net.delay(*on, *client->on);
   kernel_.fibers.at(arrival, [listener = self(), client, accepted] {
@@ -146,6 +150,7 @@ void stream_socket::receive_handshake(const std::shared_ptr<stream_socket>& clie
     --listener->half_open_;
     if (client->state_ != state::connecting || client->peer_ != nullptr) return;
     client->peer_ = accepted;
+    client->checker_ = accepted->checker_;
     accepted->peer_ = client;
     client->state_ = state::established;
     client->changed();

@@ -53,6 +53,7 @@ ssize_t stream_socket::send(std::span<const char> bytes, int flags, const addres
   faults& injected = kernel_.injected;
   if (injected.counts) injected.write_bytes.push_back(taken);
   const bool is_cut = ++injected.writes == injected.cut_write && injected.cut_after < taken;
+  check_sent({bytes.data(), taken});
   outstanding_ += taken;
   const bool is_reset = is_cut && injected.then == faults::end::reset;
   std::string_view left(bytes.data(), is_cut ? injected.cut_after : taken);
@@ -72,6 +73,15 @@ ssize_t stream_socket::send(std::span<const char> bytes, int flags, const addres
     transmit_data({bytes.data() + left.size(), taken - left.size()});
   }
   return static_cast<ssize_t>(taken);
+}
+
+void stream_socket::check_sent(std::string_view bytes) {
+  if (checker_ == nullptr) return;
+  const std::string wrong = checker_->check(end_, bytes);
+  if (wrong.empty()) return;
+  const bool is_client = end_ == wire_checker::end::client;
+  kernel_.fibers.fail("on a connection to port " + std::to_string(is_client ? remote.port : local.port) + ", the " +
+                      (is_client ? "client" : "server") + " " + on->name + " sends what no peer can accept: " + wrong);
 }
 
 void stream_socket::transmit_data(std::string_view left) {

@@ -210,6 +210,8 @@ void world::reset_connections(const host& one, const host& other) {
   core_.in.reset_connections(*one.core_->on, *other.core_->on);
 }
 
+void world::watch(std::uint16_t port, make_wire_checker make) { core_.in.watched[port] = std::move(make); }
+
 std::uint64_t world::random_below(std::uint64_t count) noexcept { return core_.random.below(count); }
 std::uint64_t world::seed() const noexcept { return core_.seed; }
 

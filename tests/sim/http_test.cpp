@@ -4,6 +4,7 @@
 
 #include "sim/explored.hpp"
 #include "sim/server_identity.hpp"
+#include "sim/wire_checkers.hpp"
 
 #include <tare/net.hpp>
 #include <tare/sim.hpp>
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -25,11 +27,23 @@ using tare::task;
 using tare::sim::world;
 using tare::testing::server_identity;
 
-enum class scheme : std::uint8_t { http, https };
+/// With TLS: 1.3, or 1.2, under which OpenSSL keeps the connection after the handshake.
+enum class scheme : std::uint8_t { http, https, https_1_2 };
 
-tare::net::tls::context server_context() {
+tare::net::tls::context server_context(scheme by) {
   const auto& own = server_identity::shared();
-  return tare::net::tls::context::server({.certificate = own.certificate, .key = own.key}).value();
+  using tare::net::tls::protocol;
+  const protocol version = by == scheme::https ? protocol::tls_1_3 : protocol::tls_1_2;
+  return tare::net::tls::context::server({.certificate = own.certificate, .key = own.key, .max_version = version})
+      .value();
+}
+
+/// Every connection to the server follows its protocols, whatever fault is injected.
+void watch(world& w, scheme by) {
+  w.watch(80, [by]() -> std::unique_ptr<tare::sim::wire_checker> {
+    if (by == scheme::http) return std::make_unique<tare::testing::http_wire>();
+    return std::make_unique<tare::testing::tls_wire>();
+  });
 }
 
 tare::net::tls::context client_context() {
@@ -61,8 +75,8 @@ task<> serve(const world& w, scheme by) {
   tare::http::server_options options;
   options.on_error = [](const std::exception_ptr& /*error*/) {};
   tare::http::server server(std::move(routes), std::move(options));
-  if (by == scheme::https) {
-    auto with = server_context();
+  if (by != scheme::http) {
+    auto with = server_context(by);
     (void)co_await server.serve(std::move(*listening), std::move(with));
   } else {
     (void)co_await server.serve(std::move(*listening));
@@ -90,13 +104,14 @@ task<> ask(world& w, tare::http::client& by, tare::http::client_request request,
 }
 
 task<> converse(world& w, scheme by) {
+  watch(w, by);
   auto& server = w.add_host("server");
   server.spawn(serve(w, by));
   co_await tare::sleep_for(1ms);
-  const std::string base = by == scheme::https ? std::string("https://server:80") : "http://" + server.address();
+  const std::string base = by != scheme::http ? std::string("https://server:80") : "http://" + server.address();
   tare::http::client_options options;
   options.call_timeout = 10min;
-  if (by == scheme::https) options.tls = client_context();
+  if (by != scheme::http) options.tls = client_context();
   tare::http::client client(std::move(options));
   // Not braced lists in the awaits: g++ 12 copies such an object bit by bit, and destroys it twice.
   tare::http::client_request whole;
@@ -127,6 +142,8 @@ TEST(sim_http, requests_and_responses_under_every_fault) { explore(scheme::http,
 
 TEST(sim_https, requests_and_responses_under_every_fault) { explore(scheme::https, 24, 500); }
 
+TEST(sim_https, requests_and_responses_over_tls_1_2_under_every_fault) { explore(scheme::https_1_2, 24, 500); }
+
 TEST(sim_http, requests_and_responses_under_many_seeds) {
   tare::sim::run_seeds(300, {}, [](world& w) { return converse(w, scheme::http); });
 }
@@ -134,6 +151,11 @@ TEST(sim_http, requests_and_responses_under_many_seeds) {
 TEST(sim_https, requests_and_responses_under_many_seeds) {
   (void)server_identity::shared();
   tare::sim::run_seeds(100, {}, [](world& w) { return converse(w, scheme::https); });
+}
+
+TEST(sim_https, requests_and_responses_over_tls_1_2_under_many_seeds) {
+  (void)server_identity::shared();
+  tare::sim::run_seeds(100, {}, [](world& w) { return converse(w, scheme::https_1_2); });
 }
 
 /// A client that asks until the scenario ends. Any error may happen, but no wrong response.
@@ -187,6 +209,7 @@ task<> disturb(world& w, tare::sim::host& server) {
 TEST(sim_http, clients_recover_from_resets_partitions_and_a_lack_of_descriptors) {
   int answered = 0;
   tare::sim::run_seeds(200, {}, [&](world& w) -> task<> {
+    watch(w, scheme::http);
     auto& server = w.add_host("server");
     server.spawn(serve(w, scheme::http));
     co_await tare::sleep_for(1ms);

@@ -2,8 +2,10 @@
 // order, on both sides, and nothing follows half a frame.
 
 #include "sim/explored.hpp"
+#include "sim/wire_checkers.hpp"
 
 #include <tare/http.hpp>
+
 #include <tare/net.hpp>
 #include <tare/sim.hpp>
 #include <tare/tare.hpp>
@@ -12,6 +14,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -85,6 +88,7 @@ task<> receive_messages(const world& w, http::websocket& by) {
 }
 
 task<> exchange(world& w, bool compresses) {
+  w.watch(80, [] { return std::make_unique<tare::testing::http_wire>(); });
   auto& server = w.add_host("server");
   server.spawn(serve_sockets(w, compresses));
   co_await tare::sleep_for(1ms);

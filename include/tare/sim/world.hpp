@@ -5,6 +5,7 @@
 #include <tare/detail/kept_callable.hpp>
 #include <tare/runtime.hpp>
 #include <tare/sim/disk.hpp>
+#include <tare/sim/wire.hpp>
 #include <tare/task.hpp>
 
 #include <chrono>
@@ -117,6 +118,10 @@ class world {
   void set_link_one_way(const host& from, const host& to, const link_options& options);
   /// Every connection between the hosts ends with ECONNRESET on both sides.
   void reset_connections(const host& one, const host& other);
+
+  /// From now on, each TCP connection to this port has a checker of its own. The run fails at the first byte that a
+  /// checker objects to.
+  void watch(std::uint16_t port, make_wire_checker make);
 
   /// A number below `count` that the seed determines.
   [[nodiscard]] std::uint64_t random_below(std::uint64_t count) noexcept;
