@@ -137,7 +137,8 @@ std::string http_wire::check_request_line(std::string_view line) {
 
 std::string http_wire::check_status_line(std::string_view line) {
   const auto status = line.size() < 12 ? std::nullopt : number_in(line.substr(9, 3), 10);
-  if (!line.starts_with("HTTP/1.1 ") || !status || *status < 100 || *status > 599 || (line.size() > 12 && line[12] != ' ')) {
+  if (!line.starts_with("HTTP/1.1 ") || !status || *status < 100 || *status > 599 ||
+      (line.size() > 12 && line[12] != ' ')) {
     return "the status line " + shown(line);
   }
   server_.status = static_cast<int>(*status);

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstddef>
+#include <set>
+#include <string>
 
 namespace {
 
@@ -181,6 +183,35 @@ TEST(sim_network, a_full_backlog_delays_new_connections) {
     });
     EXPECT_EQ(connected, 5);
   });
+}
+
+/// What arrived before the silence, and what arrives after its end, are one stream.
+TEST(sim_network, a_write_that_is_cut_by_silence_is_whole_after_its_end) {
+  tare::sim::explore_options only_cuts;
+  only_cuts.cancel_awaits = only_cuts.refuse_allocations = only_cuts.split_reads = only_cuts.delay_wakes = false;
+  only_cuts.failed = [] { return ::testing::Test::HasFailure(); };
+  std::set<std::size_t> arrived_in_silence;
+  const auto seen = tare::sim::explore(only_cuts, [&](world& w) -> task<> {
+    const std::string sent = "0123456789";
+    auto& server = *co_await start_echo(w);
+    auto with = co_await connect_to(server);
+    const auto written = co_await with.write(bytes_of(sent));
+    EXPECT_TRUE(written.has_value() || w.fault_may_fail());
+    std::string got;
+    while (got.size() < sent.size()) {
+      auto more = co_await tare::timeout(10s, with.read());
+      if (!more) {
+        arrived_in_silence.insert(got.size());
+        w.heal();
+        continue;
+      }
+      if (!*more || (*more)->empty()) break;
+      got.append(reinterpret_cast<const char*>((*more)->bytes().data()), (*more)->size());
+    }
+    EXPECT_TRUE(sent.starts_with(got)) << got;
+  });
+  EXPECT_GT(seen.writes.tried, 20U);
+  EXPECT_GT(arrived_in_silence.size(), 5U) << "nothing arrives before the silence";
 }
 
 TEST(sim_network, a_host_that_crashes_is_silent_and_refuses_after_its_restart) {

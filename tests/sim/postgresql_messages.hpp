@@ -25,8 +25,8 @@ using db_test::number;
 /// A notice ('N') or an error ('E').
 [[nodiscard]] inline std::string report_message(char kind, std::string_view severity, std::string_view code,
                                                 std::string_view text) {
-  return message(kind, "S" + with_nul(severity) + "V" + with_nul(severity) + "C" + with_nul(code) + "M" +
-                           with_nul(text) + '\0');
+  return message(
+      kind, "S" + with_nul(severity) + "V" + with_nul(severity) + "C" + with_nul(code) + "M" + with_nul(text) + '\0');
 }
 
 /// Of one column of type text.

@@ -1,10 +1,9 @@
 // The client of PostgreSQL and its pool, with libpq as it is, against a server that misbehaves: under every single
 // fault, at each message, and under many seeds.
 
-#include <tare/db.hpp>
-
 #include "sim/simulated_postgresql.hpp"
 
+#include <tare/db.hpp>
 #include <tare/sim.hpp>
 #include <tare/tare.hpp>
 
@@ -41,7 +40,7 @@ struct setting {
   pool* connections = nullptr;
   bool may_fail = false;
   int succeeded = 0;
-  std::set<std::string> given_up;  ///< parameters of statements that may be cancelled
+  std::set<std::string> given_up = {};  ///< parameters of statements that may be cancelled
 
   [[nodiscard]] bool expects_success() const { return !may_fail && !in.fault_may_fail(); }
 };
@@ -239,8 +238,8 @@ task<> play(world& w, const plan& chosen) {
   tare::db::pool_options options;
   options.connections = chosen.connections;
   options.connect_limit = 3s;
-  auto opened = pool::open(std::string("postgresql://user:secret@database/items?gssencmode=disable&sslmode=") + chosen.tls,
-                           options);
+  auto opened = pool::open(
+      std::string("postgresql://user:secret@database/items?gssencmode=disable&sslmode=") + chosen.tls, options);
   EXPECT_TRUE(opened.has_value());
   if (!opened) co_return;
   setting with{.in = w, .server = server, .database = database, .connections = &*opened, .may_fail = chosen.may_fail};
@@ -348,9 +347,7 @@ task<> two_clients(setting& with) {
   co_await tare::when_all(one_after_another(with, "one "), one_after_another(with, "other "));
 }
 
-[[nodiscard]] bool must_succeed(misdeed planned) {
-  return planned == misdeed::in_pieces || planned == misdeed::chatty;
-}
+[[nodiscard]] bool must_succeed(misdeed planned) { return planned == misdeed::in_pieces || planned == misdeed::chatty; }
 
 /// Returns how many messages the server has sent.
 int play_misdeed(misdeed planned, int at_message, std::uint64_t seed) {
@@ -377,7 +374,8 @@ TEST_P(sim_postgresql_misdeed, at_each_message) {
   int at_message = 1;
   for (; at_message < 1000; ++at_message) {
     SCOPED_TRACE("at message " + std::to_string(at_message));
-    const int messages = play_misdeed(static_cast<misdeed>(GetParam()), at_message, static_cast<std::uint64_t>(at_message));
+    const int messages =
+        play_misdeed(static_cast<misdeed>(GetParam()), at_message, static_cast<std::uint64_t>(at_message));
     if (HasFailure() || messages < at_message) break;
   }
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "") << "libpq prints what the server says";
@@ -473,4 +471,3 @@ TEST_F(sim_postgresql, the_pool_survives_crashes_partitions_and_resets_in_many_s
 }
 
 }  // namespace
-

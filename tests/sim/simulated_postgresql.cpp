@@ -283,7 +283,7 @@ task<bool> simulated_postgresql::synchronize(session& to) {
   if (to.status == 'I' && !fails) commit(to.uncommitted);
   const bool goes_on = co_await put(to, message('Z', std::string(1, to.status)));
   to.skipping = false;
-  co_return goes_on && co_await to.flush();
+  co_return goes_on&& co_await to.flush();
 }
 
 task<bool> simulated_postgresql::run_script(session& to, const std::string& sql) {

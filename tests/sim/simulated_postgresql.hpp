@@ -41,9 +41,8 @@ enum class misdeed : std::uint8_t {
   early,       ///< says before it that it is ready for the next statement
   twice,       ///< sends it twice, unless it is a row
 };
-inline constexpr std::array misdeed_names{"late", "in_pieces",  "chatty", "error",   "stale",     "hang",
-                                          "end",  "end_within", "reset",  "garbage", "wrong_size",
-                                          "early", "twice"};
+inline constexpr std::array misdeed_names{"late",       "in_pieces", "chatty",  "error",      "stale", "hang", "end",
+                                          "end_within", "reset",     "garbage", "wrong_size", "early", "twice"};
 
 /// What the server does with requests to cancel a statement.
 enum class cancel_manner : std::uint8_t { obeys, obeys_late, ignores, hangs, resets, talks };
@@ -59,9 +58,9 @@ class simulated_postgresql {
   cancel_manner on_cancel = cancel_manner::obeys;
   std::uint32_t secret = 1;  ///< for the keys of its sessions
 
-  int messages = 0;  ///< whose turn has come
-  int cancels = 0;   ///< requests that have arrived
-  int sessions = 0;  ///< that have been logged in
+  int messages = 0;                      ///< whose turn has come
+  int cancels = 0;                       ///< requests that have arrived
+  int sessions = 0;                      ///< that have been logged in
   std::vector<std::string> stopped;      ///< the parameters of statements that were cancelled
   std::map<std::string, int> committed;  ///< how often each parameter was inserted
   bool listens = false;

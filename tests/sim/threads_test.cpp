@@ -4,11 +4,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
@@ -99,6 +102,31 @@ TEST(sim_threads, shards_of_a_host_exchange_tasks) {
     });
     while (!done) co_await tare::sleep_for(1ms);
     EXPECT_EQ(visited, 5);
+  });
+}
+
+TEST(sim_threads, a_task_or_an_event_wakes_a_host_that_sleeps) {
+  tare::sim::run({}, [](world& w) -> task<> {
+    auto& host = w.add_host("host");
+    tare::event begun;
+    tare::event set_by_the_scenario;
+    tare::event set_by_the_host;
+    host.spawn([&]() -> task<> {
+      begun.set();
+      co_await set_by_the_scenario.wait();
+      set_by_the_host.set();
+    });
+    co_await begun.wait();
+    co_await tare::sleep_for(1s);
+    set_by_the_scenario.set();
+    co_await set_by_the_host.wait();
+    co_await tare::sleep_for(1s);
+    tare::event spawned_later;
+    host.spawn([&]() -> task<> {
+      spawned_later.set();
+      co_return;
+    });
+    co_await spawned_later.wait();
   });
 }
 
@@ -326,6 +354,14 @@ TEST(sim_refused, real_calls_abort_with_their_name) {
                  (void)!::read(0, &byte, 1);
                }),
                "read is not simulated");
+  EXPECT_DEATH(calling([] { (void)::popen("true", "r"); }), "popen is not simulated");
+  EXPECT_DEATH(calling([] {
+                 passwd user{};
+                 std::array<char, 100> buffer{};
+                 passwd* found = nullptr;
+                 (void)::getpwuid_r(0, &user, buffer.data(), buffer.size(), &found);
+               }),
+               "getpwuid_r, .*is not simulated");
   EXPECT_DEATH(calling([] { std::abort(); }), "TARE_SIM_SEED=5");
 }
 

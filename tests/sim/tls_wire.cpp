@@ -12,8 +12,6 @@ constexpr std::size_t head_bytes = 5;
 constexpr std::size_t max_plain = 16384;
 constexpr std::size_t max_encrypted = max_plain + 2048;
 constexpr std::size_t min_encrypted_1_3 = 17;  // the type, and the tag
-constexpr unsigned tls_1_2 = 0x0303;
-constexpr unsigned tls_1_3 = 0x0304;
 
 unsigned byte_of(std::string_view text, std::size_t at) { return static_cast<unsigned char>(text.at(at)); }
 unsigned pair_of(std::string_view text, std::size_t at) { return byte_of(text, at) << 8U | byte_of(text, at + 1); }
@@ -38,6 +36,7 @@ std::string tls_wire::check(end from, std::string_view bytes) {
     if (of.left != 0) continue;
     if (of.record[0] == change_cipher && of.record[head_bytes] != 1) return "TLS: an unknown change of the cipher";
     record_ended(from, of);
+    if (only_ != 0 && version_ != 0 && version_ != only_) return "TLS: version " + std::to_string(version_);
   }
   return {};
 }
@@ -46,14 +45,17 @@ std::string tls_wire::check_head(end from, half& of) const {
   const unsigned type = byte_of(of.record, 0);
   if (of.record.size() == 1) {
     if (type < change_cipher || type > data) return "a record of type " + std::to_string(type);
-    if (!of.has_sent && type != handshake && (from == end::client || type != alert)) return "it does not begin with a hello";
+    if (!of.has_sent && type != handshake && (from == end::client || type != alert))
+      return "it does not begin with a hello";
   }
   if (of.record.size() == 2 && of.record[1] != 3) return "a record of an unknown version";
-  if (of.record.size() == 3 && (byte_of(of.record, 2) < 1 || byte_of(of.record, 2) > 3)) return "a record of an unknown version";
+  if (of.record.size() == 3 && (byte_of(of.record, 2) < 1 || byte_of(of.record, 2) > 3))
+    return "a record of an unknown version";
   if (of.record.size() != head_bytes) return {};
   const std::size_t size = pair_of(of.record, 3);
   if (size == 0) return "an empty record";
-  if (size > max_encrypted || (size > max_plain && !of.has_encrypted && !of.has_changed_cipher)) return "a record that is too long";
+  if (size > max_encrypted || (size > max_plain && !of.has_encrypted && !of.has_changed_cipher))
+    return "a record that is too long";
   switch (type) {
     case change_cipher:
       if (size != 1 || of.has_changed_cipher || of.has_encrypted) return "a change of the cipher at the wrong time";

@@ -5,7 +5,6 @@
 #include "sim/wire_checkers.hpp"
 
 #include <tare/http.hpp>
-
 #include <tare/net.hpp>
 #include <tare/sim.hpp>
 #include <tare/tare.hpp>

@@ -40,7 +40,8 @@ std::string websocket_frames::check_first() const {
 
 std::string websocket_frames::check_second() const {
   const unsigned length = byte(1) & 127U;
-  if (((byte(1) & 0x80U) != 0) != masks_) return masks_ ? "a client's frame without a mask" : "a server's frame with a mask";
+  if (((byte(1) & 0x80U) != 0) != masks_)
+    return masks_ ? "a client's frame without a mask" : "a server's frame with a mask";
   if (code() >= 8 && length > 125) return "a large control frame";
   if (code() == 8 && length == 1) return "a close frame of one byte";
   return {};

@@ -83,9 +83,12 @@ class http_wire final : public sim::wire_checker {
 /// The order of TLS records, for TLS 1.2 without renegotiation and 1.3 without early data.
 class tls_wire final : public sim::wire_checker {
  public:
+  static constexpr unsigned tls_1_2 = 0x0303;
+  static constexpr unsigned tls_1_3 = 0x0304;
+
+  /// With `only`, another version is a mistake.
+  explicit tls_wire(unsigned only = 0) noexcept : only_(only) {}
   [[nodiscard]] std::string check(end from, std::string_view bytes) override;
-  /// 0x0303 or 0x0304; 0 before the server's hello has been seen.
-  [[nodiscard]] unsigned version() const noexcept { return version_; }
 
  private:
   struct half {
@@ -107,7 +110,8 @@ class tls_wire final : public sim::wire_checker {
   half client_;
   half server_;
   std::string hello_;  ///< the server's first message, as far as it has been seen
-  unsigned version_ = 0;
+  unsigned only_;
+  unsigned version_ = 0;  ///< 0 before the server's hello has been seen
 };
 
 }  // namespace tare::testing

@@ -54,8 +54,9 @@ TEST(sim_wire, accepts_correct_http) {
   EXPECT_EQ(complaint<http_wire>({ask(head + get), respond("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" + ok)}), "");
   EXPECT_EQ(complaint<http_wire>({ask(post), respond("HTTP/1.1 100 Continue\r\n\r\n" + ok)}), "");
   EXPECT_EQ(complaint<http_wire>({ask(get), respond("HTTP/1.1 200 OK\r\n\r\nup to the end\r\n\r\n")}), "");
-  EXPECT_EQ(complaint<http_wire>({ask("GET /a HT"), respond("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")}),
-            "");
+  EXPECT_EQ(
+      complaint<http_wire>({ask("GET /a HT"), respond("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")}),
+      "");
 }
 
 TEST(sim_wire, finds_mistakes_in_http) {
@@ -120,20 +121,20 @@ TEST(sim_wire, accepts_correct_frames) {
 
 TEST(sim_wire, finds_mistakes_in_frames) {
   const std::vector<piece> wrong{
-      ask(bytes({0x81, 1, 'a'})),                                   // no mask
-      respond(bytes({0x81, 0x81, 1, 2, 3, 4, 'a'})),                // a mask
-      respond(bytes({0x83, 0})),                                    // an unknown opcode
-      respond(bytes({0x91, 0})),                                    // a reserved bit
-      respond(bytes({0xc1, 0})),                                    // compression that was not negotiated
-      respond(bytes({0x09, 0})),                                    // a ping in pieces
-      respond(bytes({0x89, 126, 0, 126})),                          // a large ping
-      respond(bytes({0x80, 0})),                                    // a continuation of nothing
-      respond(bytes({0x01, 0, 0x81, 0})),                           // a message inside a message
-      respond(bytes({0x82, 126, 0, 5})),                            // not the shortest length
-      respond(bytes({0x82, 127, 0, 0, 0, 0, 0, 0, 255, 255})),      // likewise
-      respond(bytes({0x82, 127, 0x80, 0, 0, 0, 0, 1, 0, 0})),       // too long
-      respond(bytes({0x88, 0, 0x81})),                              // after the close frame
-      respond(bytes({0x88, 1, 3})),                                 // half a code
+      ask(bytes({0x81, 1, 'a'})),                               // no mask
+      respond(bytes({0x81, 0x81, 1, 2, 3, 4, 'a'})),            // a mask
+      respond(bytes({0x83, 0})),                                // an unknown opcode
+      respond(bytes({0x91, 0})),                                // a reserved bit
+      respond(bytes({0xc1, 0})),                                // compression that was not negotiated
+      respond(bytes({0x09, 0})),                                // a ping in pieces
+      respond(bytes({0x89, 126, 0, 126})),                      // a large ping
+      respond(bytes({0x80, 0})),                                // a continuation of nothing
+      respond(bytes({0x01, 0, 0x81, 0})),                       // a message inside a message
+      respond(bytes({0x82, 126, 0, 5})),                        // not the shortest length
+      respond(bytes({0x82, 127, 0, 0, 0, 0, 0, 0, 255, 255})),  // likewise
+      respond(bytes({0x82, 127, 0x80, 0, 0, 0, 0, 1, 0, 0})),   // too long
+      respond(bytes({0x88, 0, 0x81})),                          // after the close frame
+      respond(bytes({0x88, 1, 3})),                             // half a code
   };
   for (std::size_t i = 0; i < wrong.size(); ++i) EXPECT_NE(complaint_about_frames(switched, wrong[i]), "") << i;
   EXPECT_NE(complaint_about_frames(compressing, respond(bytes({0x41, 0, 0xc0, 0}))), "");
@@ -162,10 +163,11 @@ TEST(sim_wire, accepts_correct_tls) {
   EXPECT_EQ(complaint<tls_wire>({ask(client_hello), respond(record(22, server_hello(true)) + change + sealed + sealed),
                                  ask(change + sealed + sealed)}),
             "");
-  EXPECT_EQ(complaint<tls_wire>({ask(client_hello), respond(record(22, server_hello(false)) + record(22, "certificate")),
-                                 ask(record(22, "key") + change + finished), respond(change + finished), ask(sealed),
-                                 respond(sealed + record(21, std::string(26, 'a')))}),
-            "");
+  EXPECT_EQ(
+      complaint<tls_wire>({ask(client_hello), respond(record(22, server_hello(false)) + record(22, "certificate")),
+                           ask(record(22, "key") + change + finished), respond(change + finished), ask(sealed),
+                           respond(sealed + record(21, std::string(26, 'a')))}),
+      "");
   EXPECT_EQ(complaint<tls_wire>({ask(client_hello), respond(record(21, bytes({2, 40})))}), "");
 }
 
@@ -197,6 +199,16 @@ TEST(sim_wire, finds_mistakes_in_tls) {
   for (std::size_t i = 0; i < wrong.size(); ++i) EXPECT_NE(complaint<tls_wire>(wrong[i]), "") << i;
 }
 
+TEST(sim_wire, finds_another_version_of_tls) {
+  for (const unsigned only : {tls_wire::tls_1_2, tls_wire::tls_1_3}) {
+    tls_wire checker(only);
+    EXPECT_EQ(checker.check(end::client, client_hello), "");
+    EXPECT_EQ(checker.check(end::server, record(22, server_hello(only == tls_wire::tls_1_3))), "");
+    tls_wire other(only);
+    EXPECT_NE(other.check(end::server, record(22, server_hello(only == tls_wire::tls_1_2))), "");
+  }
+}
+
 // --- in a run -------------------------------------------------------------------------------------------------------
 
 /// Sends what a correct server sends, but with one byte more.
@@ -224,9 +236,10 @@ TEST(sim_wire, a_planted_byte_fails_the_run) {
   } catch (const tare::sim::failure& found) {
     message = found.what();
   }
-  EXPECT_NE(message.find("on a connection to port 80, the server server sends what no peer can accept: HTTP: the status "
-                         "line '!HTTP/1.1 200 OK'"),
-            std::string::npos)
+  EXPECT_NE(
+      message.find("on a connection to port 80, the server server sends what no peer can accept: HTTP: the status "
+                   "line '!HTTP/1.1 200 OK'"),
+      std::string::npos)
       << message;
 }
 

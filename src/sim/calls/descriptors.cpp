@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -21,6 +22,7 @@
 
 #include <cerrno>
 #include <cstdarg>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <span>
@@ -268,6 +270,14 @@ int pipe(int* into) noexcept {
 int dup(int fd) noexcept {
   if (kernel::of_caller() != nullptr) kernel::refuse("dup");
   return TARE_SIM_REAL(dup)(fd);
+}
+FILE* popen(const char* command, const char* mode) {
+  if (kernel::of_caller() != nullptr) kernel::refuse("popen");
+  return TARE_SIM_REAL(popen)(command, mode);
+}
+int getpwuid_r(uid_t user, passwd* into, char* buffer, size_t size, passwd** found) {
+  if (kernel::of_caller() != nullptr) kernel::refuse("getpwuid_r, of libpq for a URI without a user,");
+  return TARE_SIM_REAL(getpwuid_r)(user, into, buffer, size, found);
 }
 pid_t fork() noexcept {
   if (kernel::of_caller() != nullptr) kernel::refuse("fork");
