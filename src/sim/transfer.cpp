@@ -61,7 +61,9 @@ ssize_t stream_socket::send(std::span<const char> bytes, int flags, const addres
   send_has_waited_ = false;
   if (is_reset) {
     transmit({.what = segment::kind::reset, .bytes = {}});
+    auto sent = std::move(in_transit_);
     break_off(ECONNRESET);
+    in_transit_ = std::move(sent);  // the peer receives the bytes before the reset, and the reset
   } else if (is_cut) {
     // As soon as these bytes have arrived, nothing does any more, in either direction. The rest is sent all the same,
     // and arrives if the partition ends.
