@@ -43,7 +43,7 @@ class foreign_awaiter;
 
 /// A is a value, or a reference to an awaitable of the caller.
 template <class A>
-struct foreign_request {
+struct [[nodiscard("nothing happens until it is awaited")]] foreign_request {
   using tare_awaiter = foreign_awaiter<A>;
   A awaitable;
 };
@@ -127,7 +127,7 @@ class foreign_awaiter : private resumable, private wait_node {
 /// `on_cancel`. The result is returned, and the next await throws. **Threads** The handle may be resumed on any thread,
 /// once, while the runtime exists. **Bytes** 64, the awaitable and its awaiter in the frame.
 template <class A>
-[[nodiscard]] detail::foreign_request<A> adapt(A&& awaitable) {
+detail::foreign_request<A> adapt(A&& awaitable) {
   return {std::forward<A>(awaitable)};
 }
 

@@ -13,8 +13,8 @@
 //     if (const auto at = known.table.place(each.resume, each.suspend_index)) { ... at->file, at->line ... }
 //   }
 //
-// Bytes: none until it is read, then about 350 per coroutine of the program, whether it has frames or not; half of that
-// is text.
+// **Bytes** None until it is read, then about 350 per coroutine of the program, whether it has frames or not; half of
+// that is text.
 
 #include <tare/abi/await_section.hpp>
 
@@ -39,12 +39,14 @@ struct suspension_point {
   friend bool operator==(const suspension_point&, const suspension_point&) = default;
 };
 
-/// Any number of threads may read it concurrently.
+/// **Cancellation** Nothing here waits. **Threads** Any number of threads may read it concurrently.
 class await_table {
  public:
   /// Adds the section of one module. `build_id` is that of the running code, in hexadecimal, and `load_bias` is what
-  /// the process adds to the file's addresses. The error says why the section cannot be used (damaged, of another
-  /// version, or made for another build); the table is then unchanged. Throws std::bad_alloc.
+  /// the process adds to the file's addresses.
+  ///
+  /// **Errors** Why the section cannot be used (damaged, of another version, or made for another build); the table is
+  /// then unchanged. Throws std::bad_alloc.
   [[nodiscard]] std::expected<void, std::string> add(std::string section, std::string_view build_id,
                                                      std::uintptr_t load_bias);
 

@@ -8,7 +8,7 @@
 //     if (co_await round.arrive_and_wait()) exchange_results();   // true for one of the four
 //   }
 //
-// Bytes: a barrier is 20, a waiting task's frame holds 64.
+// **Bytes** A barrier is 20, a waiting task's frame holds 64.
 
 #include <tare/detail/queued_wait.hpp>
 #include <tare/detail/timed_wait.hpp>
@@ -22,7 +22,7 @@ namespace tare {
 class barrier {
  public:
   class arrive_awaiter;
-  struct arrive_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] arrive_request {
     using tare_awaiter = arrive_awaiter;
     barrier& at;
   };
@@ -38,7 +38,7 @@ class barrier {
   /// **Errors** Aborts the program if more tasks arrive than are expected. **Cancellation** A cancelled arrival does
   /// not count: the others wait until another task arrives, or until the cancelled task calls `arrive_and_drop`.
   /// **Threads** Any shard. **Bytes** 64 in the frame.
-  [[nodiscard]] arrive_request arrive_and_wait() noexcept { return {*this}; }
+  arrive_request arrive_and_wait() noexcept { return {*this}; }
 
   /// One task fewer is expected, in this round and in all later ones. Completes the round if all others have arrived.
   ///

@@ -10,8 +10,8 @@
 // A value is freed when the last receiver has taken it and no longer uses it, so `capacity` limits how far a receiver
 // may fall behind, not how much memory is used when all keep up.
 //
-// Bytes: a value and 40 each, 24 for its place in the ring of places, which grows up to `capacity`; a receiver is 16; a
-// waiting receive holds 80 in its frame, a waiting send 112.
+// **Bytes** A value and 40 each, 24 for its place in the ring of places, which grows up to `capacity`; a receiver is
+// 16; a waiting receive holds 80 in its frame, a waiting send 112.
 
 #include <tare/broadcast_value.hpp>
 #include <tare/detail/cursor.hpp>
@@ -48,12 +48,12 @@ class broadcast {
   class receiver;
   class send_awaiter;
   class receive_awaiter;
-  struct send_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] send_request {
     using tare_awaiter = send_awaiter;
     broadcast& into;
     std::shared_ptr<const T> value;
   };
-  struct receive_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] receive_request {
     using tare_awaiter = receive_awaiter;
     receiver& by;
   };
@@ -70,7 +70,7 @@ class broadcast {
   }
 
   /// A receiver of all values that are sent from now on. **Threads** Any.
-  [[nodiscard]] receiver subscribe() noexcept {
+  receiver subscribe() noexcept {
     const std::scoped_lock guard(lock_);
     ++receiver_count_;
     return receiver(*this, next());
@@ -80,7 +80,7 @@ class broadcast {
   ///
   /// **Errors** Returns the number of receivers, or `closed`. Throws std::bad_alloc; then nothing was sent.
   /// **Cancellation** A cancelled send has sent nothing. **Threads** Any shard. **Bytes** 112 in the frame.
-  [[nodiscard]] send_request send(T value) { return {*this, std::make_shared<const T>(std::move(value))}; }
+  send_request send(T value) { return {*this, std::make_shared<const T>(std::move(value))}; }
 
   /// The same without waiting: false, with `value` unchanged, if it is closed or would have to wait.
   ///
@@ -188,7 +188,7 @@ class broadcast {
 ///
 /// **Threads** Any, but one at a time. **Bytes** 16.
 template <std::move_constructible T>
-class [[nodiscard]] broadcast<T>::receiver {
+class [[nodiscard("a receiver gets only what is sent while it exists")]] broadcast<T>::receiver {
  public:
   using value_type = T;
 
@@ -215,7 +215,7 @@ class [[nodiscard]] broadcast<T>::receiver {
   /// **Errors** Returns std::expected<broadcast_value<T>, closed>. Aborts the program if another task waits in this
   /// receiver. **Cancellation** A cancelled receive has taken nothing. **Threads** Any shard. **Bytes** 80 in the
   /// frame.
-  [[nodiscard]] receive_request receive() noexcept {
+  receive_request receive() noexcept {
     check();
     return {*this};
   }

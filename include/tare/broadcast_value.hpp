@@ -2,7 +2,7 @@
 
 // What a receiver of a broadcast gets (broadcast.hpp).
 //
-// Bytes: 24; the value exists once for all receivers.
+// **Bytes** 24; the value exists once for all receivers.
 
 #include <cstdint>
 #include <memory>

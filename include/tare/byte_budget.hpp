@@ -5,7 +5,9 @@
 //   tare::byte_budget budget(64 << 20);
 //   auto share = co_await budget.acquire(request.size() + response_bytes);
 //
-// Fair, so a large request waits its turn but does not starve. Bytes: as `semaphore`, plus 8.
+// Fair, so a large request waits its turn but does not starve.
+//
+// **Bytes** As `semaphore`, plus 8.
 
 #include <tare/semaphore.hpp>
 
@@ -21,14 +23,16 @@ class byte_budget {
 
   explicit byte_budget(std::size_t bytes) noexcept : free_(bytes), total_(bytes) {}
 
-  /// Waits until `bytes` are free. Throws std::length_error if that exceeds the total, because the wait would never
-  /// end.
-  [[nodiscard]] auto acquire(std::size_t bytes) {
+  /// Waits until `bytes` are free.
+  ///
+  /// **Errors** Throws std::length_error if that exceeds the total, because the wait would never end. **Cancellation**
+  /// A cancelled acquire has taken nothing. **Threads** Any shard.
+  auto acquire(std::size_t bytes) {
     if (bytes > total_) throw std::length_error("tare::byte_budget: the request exceeds the whole budget");
     return free_.acquire(bytes);
   }
   /// An empty share if `bytes` are not free, or if other tasks wait.
-  [[nodiscard]] share try_acquire(std::size_t bytes) noexcept { return free_.try_acquire(bytes); }
+  share try_acquire(std::size_t bytes) noexcept { return free_.try_acquire(bytes); }
 
   [[nodiscard]] std::size_t total() const noexcept { return total_; }
   [[nodiscard]] std::size_t available() const noexcept { return free_.available(); }

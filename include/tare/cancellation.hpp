@@ -30,7 +30,7 @@ namespace detail {
 
 class cancel_query_awaiter;
 
-struct cancel_query {
+struct [[nodiscard("nothing happens until it is awaited")]] cancel_query {
   using tare_awaiter = cancel_query_awaiter;
 };
 
@@ -55,7 +55,7 @@ class cancel_query_awaiter {
 
 class deadline_query_awaiter;
 
-struct deadline_query {
+struct [[nodiscard("nothing happens until it is awaited")]] deadline_query {
   using tare_awaiter = deadline_query_awaiter;
 };
 
@@ -75,7 +75,7 @@ template <class T, class F>
 class on_cancel_awaiter;
 
 template <class T, class F>
-struct on_cancel_request {
+struct [[nodiscard("nothing happens until it is awaited")]] on_cancel_request {
   using tare_awaiter = on_cancel_awaiter<T, F>;
   task<T> body;
   F function;
@@ -108,13 +108,13 @@ class on_cancel_awaiter : public single_member_awaiter<T, watched_group<F>> {
 /// result is a bool. Every 128th call in a row lets the shard's other tasks run first, so that a loop on it ends.
 ///
 /// **Errors** None. **Cancellation** Does not throw `cancelled`. **Threads** Any shard. **Bytes** 4 in the frame.
-[[nodiscard]] constexpr detail::cancel_query cancel_requested() noexcept { return {}; }
+constexpr detail::cancel_query cancel_requested() noexcept { return {}; }
 
 /// A cancellation point for computations: throws `cancelled` if the task has been cancelled. Every 128th call in a row
 /// lets the shard's other tasks run first; the others cost a few instructions.
 ///
 /// **Errors** None. **Cancellation** Throws `cancelled`. **Threads** Any shard. **Bytes** 0.
-[[nodiscard]] constexpr detail::checkpoint_request checkpoint() noexcept { return {}; }
+constexpr detail::checkpoint_request checkpoint() noexcept { return {}; }
 
 /// The time that is left until the nearest deadline of a `timeout` or `timeout_at` around the current task: for limits
 /// of other libraries, and to begin nothing that cannot end in time. Await it: the result is a
@@ -125,7 +125,7 @@ class on_cancel_awaiter : public single_member_awaiter<T, watched_group<F>> {
 ///
 /// **Errors** None. **Cancellation** Not a cancellation point. **Threads** Any shard. **Bytes** 0; time in proportion
 /// to the depth.
-[[nodiscard]] constexpr detail::deadline_query remaining() noexcept { return {}; }
+constexpr detail::deadline_query remaining() noexcept { return {}; }
 
 /// Awaits `awaitable`, a task or request, and returns its result. If the current task is cancelled meanwhile, calls
 /// `function` once, before the cancellation reaches `awaitable`: use it to interrupt a library that the cancellation
@@ -137,7 +137,7 @@ class on_cancel_awaiter : public single_member_awaiter<T, watched_group<F>> {
 /// and the result in the awaiting frame, and the frame of the awaited task.
 template <class A, std::invocable F>
   requires std::is_nothrow_invocable_v<F&>
-[[nodiscard]] auto on_cancel(A awaitable, F function) {
+auto on_cancel(A awaitable, F function) {
   return detail::on_cancel_request<detail::await_result_t<A>, F>{.body = detail::as_task(std::move(awaitable)),
                                                                  .function = std::move(function)};
 }

@@ -6,14 +6,16 @@
 //   co_await jobs.send(job{...});                     // waits while the channel is full
 //   while (auto next = co_await jobs.receive()) ...   // until closed and empty
 //
-// First come, first served on both sides. A value has either been delivered or is still with its sender: cancelling a
-// waiting send drops the value with the sender's frame; cancelling a waiting receive loses nothing.
+// First come, first served on both sides.
+//
+// **Cancellation** A value has either been delivered or is still with its sender: cancelling a waiting send drops the
+// value with the sender's frame; cancelling a waiting receive loses nothing.
 //
 // Threads outside the runtime use `try_send`, `try_receive`, `blocking_send` and `blocking_receive`. `make_channel`
 // (<tare/channel_halves.hpp>) makes a channel that closes by itself when its last sender or receiver is destroyed.
 //
-// Bytes: the buffer grows with the values in it, up to `capacity`; a waiting send or receive holds 64 and the value in
-// its frame. A channel of capacity 0 is a rendezvous.
+// **Bytes** The buffer grows with the values in it, up to `capacity`; a waiting send or receive holds 64 and the value
+// in its frame. A channel of capacity 0 is a rendezvous.
 
 #include <tare/detail/queued_wait.hpp>
 #include <tare/detail/run_outside.hpp>
@@ -41,12 +43,12 @@ class channel {
  public:
   class send_awaiter;
   class receive_awaiter;
-  struct send_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] send_request {
     using tare_awaiter = send_awaiter;
     channel& into;
     T value;
   };
-  struct receive_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] receive_request {
     using tare_awaiter = receive_awaiter;
     channel& from;
   };
@@ -57,9 +59,9 @@ class channel {
   ~channel() = default;
 
   /// Waits for space. Returns std::expected<void, closed>.
-  [[nodiscard]] send_request send(T value) { return {*this, std::move(value)}; }
+  send_request send(T value) { return {*this, std::move(value)}; }
   /// Waits for a value. Returns std::expected<T, closed>.
-  [[nodiscard]] receive_request receive() noexcept { return {*this}; }
+  receive_request receive() noexcept { return {*this}; }
 
   /// False, with `value` unchanged, if the channel is full or closed.
   [[nodiscard]] bool try_send(T& value) {

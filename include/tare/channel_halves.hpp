@@ -10,8 +10,8 @@
 // The halves share one allocation, which the last half frees. They may be destroyed in any order, in tasks, in
 // callbacks and on threads, even while a task waits in them.
 //
-// Bytes: 8 per half; the shared allocation is 136, and the channel's buffer beside it; a waiting receive holds 72 and
-// the value in its frame, a waiting send 80 and the value.
+// **Bytes** 8 per half; the shared allocation is 136, and the channel's buffer beside it; a waiting receive holds 72
+// and the value in its frame, a waiting send 80 and the value.
 
 #include <tare/channel.hpp>
 #include <tare/detail/misuse.hpp>
@@ -146,10 +146,10 @@ inline constexpr const char* no_receiver =
 ///
 /// **Threads** Copy and destroy on any thread; each object by one thread at a time. **Bytes** 8.
 template <std::movable T>
-class [[nodiscard]] channel_sender {
+class [[nodiscard("the channel is closed when its last sender is destroyed")]] channel_sender {
  public:
   class send_awaiter;
-  struct send_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] send_request {
     using tare_awaiter = send_awaiter;
     detail::channel_share<T> into;
     T value;
@@ -163,7 +163,7 @@ class [[nodiscard]] channel_sender {
   /// **Errors** Returns std::expected<void, closed>: `closed` if no receiver is left. Aborts the program if this sender
   /// is empty. **Cancellation** A cancelled send has sent nothing; the value is dropped with the frame. **Threads** Any
   /// shard. **Bytes** 80 and the value in the frame.
-  [[nodiscard]] send_request send(T value) const {
+  send_request send(T value) const {
     (void)half_.share().values(detail::no_sender);
     return {half_.share(), std::move(value)};
   }
@@ -188,10 +188,10 @@ class [[nodiscard]] channel_sender {
 ///
 /// **Threads** Copy and destroy on any thread; each object by one thread at a time. **Bytes** 8.
 template <std::movable T>
-class [[nodiscard]] channel_receiver {
+class [[nodiscard("the channel is closed when its last receiver is destroyed")]] channel_receiver {
  public:
   class receive_awaiter;
-  struct receive_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] receive_request {
     using tare_awaiter = receive_awaiter;
     detail::channel_share<T> from;
   };
@@ -204,7 +204,7 @@ class [[nodiscard]] channel_receiver {
   /// **Errors** Returns std::expected<T, closed>: `closed` if the channel is empty and no sender is left. Aborts the
   /// program if this receiver is empty. **Cancellation** A cancelled receive has taken nothing. **Threads** Any shard.
   /// **Bytes** 72 and the value in the frame.
-  [[nodiscard]] receive_request receive() const {
+  receive_request receive() const {
     (void)half_.share().values(detail::no_receiver);
     return {half_.share()};
   }

@@ -12,7 +12,7 @@
 // A notified task goes directly into the queue of the mutex, so notifying many tasks does not make them compete for it.
 // Check the condition in a loop: between the notification and the lock, another task may have changed the data.
 //
-// Bytes: a condition_variable is 12, a waiting task's frame holds 96, with a time limit 152.
+// **Bytes** A condition_variable is 12, a waiting task's frame holds 96, with a time limit 152.
 
 #include <tare/detail/queued_wait.hpp>
 #include <tare/detail/timer_node.hpp>
@@ -31,12 +31,12 @@ class condition_variable {
  public:
   class wait_awaiter;
   class wait_for_awaiter;
-  struct wait_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] wait_request {
     using tare_awaiter = wait_awaiter;
     condition_variable& on;
     mutex::guard& held;
   };
-  struct wait_for_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] wait_for_request {
     using tare_awaiter = wait_for_awaiter;
     wait_request wait;
     std::int64_t nanoseconds;
@@ -54,14 +54,14 @@ class condition_variable {
   /// mutex is not locked. If the task had been notified by `notify_one`, the notification goes to the next waiting
   /// task.
   /// **Threads** Any shard. **Bytes** 96 in the frame.
-  [[nodiscard]] wait_request wait(mutex::guard& held) noexcept { return {.on = *this, .held = held}; }
+  wait_request wait(mutex::guard& held) noexcept { return {.on = *this, .held = held}; }
 
   /// The same, for at most `time`: returns false if it has passed without a notification. Either way the mutex is
   /// locked again, and the wait for that has no limit.
   ///
   /// **Errors**, **Cancellation**, **Threads** As for `wait`. **Bytes** 152 in the frame.
   template <class Rep, class Period>
-  [[nodiscard]] wait_for_request wait_for(mutex::guard& held, std::chrono::duration<Rep, Period> time) noexcept {
+  wait_for_request wait_for(mutex::guard& held, std::chrono::duration<Rep, Period> time) noexcept {
     return {.wait = wait(held), .nanoseconds = detail::saturated_nanoseconds(time)};
   }
 

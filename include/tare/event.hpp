@@ -23,7 +23,7 @@ namespace tare {
 class event {
  public:
   class wait_awaiter;
-  struct wait_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] wait_request {
     using tare_awaiter = wait_awaiter;
     event& on;
   };
@@ -34,7 +34,7 @@ class event {
   ~event() = default;
 
   /// Returns when the event is set; immediately if it already is.
-  [[nodiscard]] wait_request wait() noexcept { return {*this}; }
+  wait_request wait() noexcept { return {*this}; }
   /// Resumes all waiters.
   void set() noexcept;
   void reset() noexcept { set_.store(false, std::memory_order_relaxed); }
@@ -91,7 +91,7 @@ class latch {
   void count_down(std::size_t by = 1) noexcept {
     if (left_.fetch_sub(by, std::memory_order_acq_rel) == by) open_.set();
   }
-  [[nodiscard]] auto wait() noexcept { return open_.wait(); }
+  auto wait() noexcept { return open_.wait(); }
   [[nodiscard]] bool is_open() const noexcept { return open_.is_set(); }
 
  private:

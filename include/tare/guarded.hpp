@@ -6,7 +6,7 @@
 //   auto locked = co_await users.lock();
 //   locked->emplace(7, user{});
 //
-// Bytes: the value and 24; 80 in a waiting frame; a guard 24.
+// **Bytes** The value and 24; 80 in a waiting frame; a guard 24.
 
 #include <tare/detail/misuse.hpp>
 #include <tare/detail/timed_wait.hpp>
@@ -27,7 +27,7 @@ class guarded {
  public:
   class guard;
   class lock_awaiter;
-  struct lock_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] lock_request {
     using tare_awaiter = lock_awaiter;
     guarded& of;
   };
@@ -44,15 +44,15 @@ class guarded {
   ///
   /// **Errors** None. **Cancellation** A cancelled wait has not locked. **Threads** Any shard. **Bytes** 80 in the
   /// frame.
-  [[nodiscard]] lock_request lock() noexcept { return {*this}; }
+  lock_request lock() noexcept { return {*this}; }
   /// An empty guard if the value is locked. Any thread.
-  [[nodiscard]] guard try_lock() noexcept { return guard(lock_.try_acquire(1), value_); }
+  guard try_lock() noexcept { return guard(lock_.try_acquire(1), value_); }
   /// Waits for at most `time`; then returns an empty guard.
   ///
   /// **Errors** None. **Cancellation** A cancelled wait has not locked. **Threads** Any shard. **Bytes** 120 in the
   /// frame.
   template <class Rep, class Period>
-  [[nodiscard]] auto try_lock_for(std::chrono::duration<Rep, Period> time) noexcept {
+  auto try_lock_for(std::chrono::duration<Rep, Period> time) noexcept {
     return detail::timed_request<lock_request>{.wait = lock(), .nanoseconds = detail::saturated_nanoseconds(time)};
   }
 
@@ -63,7 +63,7 @@ class guarded {
 
 /// The lock and access to the value. Move-only. Using the value without the lock aborts the program.
 template <class T>
-class [[nodiscard]] guarded<T>::guard {
+class [[nodiscard("the lock is released when its guard is destroyed")]] guarded<T>::guard {
  public:
   guard() noexcept = default;
 
@@ -95,8 +95,8 @@ class guarded<T>::lock_awaiter : public semaphore::acquire_awaiter {
       : acquire_awaiter({.from = request.of.lock_, .count = 1}, task), of_(request.of) {}
 
   // NOLINTBEGIN(bugprone-derived-method-shadowing-base-method): the compiler and timed_wait call these on this type
-  [[nodiscard]] guard await_resume() { return guard(acquire_awaiter::await_resume(), of_.value_); }
-  [[nodiscard]] static guard none() noexcept { return guard(); }
+  guard await_resume() { return guard(acquire_awaiter::await_resume(), of_.value_); }
+  static guard none() noexcept { return guard(); }
   // NOLINTEND(bugprone-derived-method-shadowing-base-method)
 
  private:

@@ -242,13 +242,13 @@ task<> run_for_handle(task<T> body, handle_end<T> end) {
 ///
 /// **Threads** `cancel` and `has_ended` may be called from any thread, and the task may be awaited on any shard.
 template <class T>
-class [[nodiscard]] handle {
+class [[nodiscard("without a handle, use spawn")]] handle {
   static_assert(!std::is_reference_v<T>, "the result is kept for the handle: return a pointer or a value");
 
  public:
   class join_awaiter;
   using tare_awaiter = join_awaiter;
-  struct join_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] join_request {
     using tare_awaiter = join_awaiter;
     detail::handle_record<T>* of;
   };
@@ -275,7 +275,7 @@ class [[nodiscard]] handle {
   /// std::logic_error, as it does for all but one of several tasks that await it. **Cancellation** Ends the wait only:
   /// the task continues, and can be awaited again. **Threads** Any shard. Begin the await while the handle exists.
   /// **Bytes** 48 in the frame.
-  [[nodiscard]] join_request join() const noexcept { return {record_}; }
+  join_request join() const noexcept { return {record_}; }
 
   /// Cancels the task. Does nothing if it has ended. **Threads** Any.
   void cancel() const noexcept {

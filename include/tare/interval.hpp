@@ -41,7 +41,7 @@ class interval {
   }
 
   /// Waits for the next tick. Each call consumes one tick, so await the result.
-  [[nodiscard]] auto tick() noexcept {
+  auto tick() noexcept {
     const clock::time_point present = now();
     const clock::time_point due = next_;
     next_ = later(next_, period_);

@@ -10,7 +10,7 @@
 //
 // For the elements of a range, see `map`. For a limit that several scopes share, see `semaphore`.
 //
-// Bytes: a scope and 32. Each task has one frame more, which holds its turn; a waiting `spawn` is a frame.
+// **Bytes** A scope and 32. Each task has one frame more, which holds its turn; a waiting `spawn` is a frame.
 
 #include <tare/scope.hpp>
 #include <tare/semaphore.hpp>
@@ -78,7 +78,7 @@ class limited_scope {
   /// Number of tasks that have not ended, without those that wait in `spawn`. **Threads** The shard of the scope.
   [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
   /// As `scope::join`: waits for the tasks that have been spawned.
-  [[nodiscard]] scope::join_request join() noexcept { return tasks_.join(); }
+  scope::join_request join() noexcept { return tasks_.join(); }
 
  private:
   template <class T>

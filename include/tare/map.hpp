@@ -99,7 +99,7 @@ auto map_all(Range items, std::size_t limit, F function)
 /// frame of about 250, `limit` frames of about 100, and the results.
 template <class Range, class F>
   requires std::ranges::forward_range<std::remove_reference_t<Range>>
-[[nodiscard]] auto map(Range&& items, std::size_t limit, F function) {
+auto map(Range&& items, std::size_t limit, F function) {
   if (limit == 0) throw std::invalid_argument("tare::map: with a limit of 0 nothing would ever run");
   return detail::map_all<Range, F>(std::forward<Range>(items), limit, std::move(function));
 }

@@ -22,8 +22,8 @@
 // longest, until that share ends.
 //
 // The budget cannot stop memory that was never admitted (a growing cache, a share that was far too small):
-// `runtime_options::frame_limit` is the hard limit behind it. Bytes: a share is 16; a wait for room is a task of about
-// 500. An admission takes a few nanoseconds, or a microsecond when it reads from the kernel.
+// `runtime_options::frame_limit` is the hard limit behind it. An admission takes a few nanoseconds, or a microsecond
+// when it reads from the kernel. **Bytes** A share is 16; a wait for room is a task of about 500.
 
 #include <tare/detail/brief_lock.hpp>
 #include <tare/semaphore.hpp>
@@ -41,7 +41,7 @@ namespace tare {
 class memory_budget;
 
 /// Admitted memory, until this is destroyed. Move-only; do not move it while `resize` is awaited.
-class [[nodiscard]] memory_share {
+class [[nodiscard("the memory is released when its share is destroyed")]] memory_share {
  public:
   memory_share() noexcept = default;
   memory_share(memory_share&& other) noexcept { swap(other); }
@@ -63,7 +63,7 @@ class [[nodiscard]] memory_share {
   /// Grows to `bytes` if there is room and no other request waits; does nothing if the share already has as many. An
   /// empty share cannot grow. Like `memory_budget::try_admit`, it returns freed memory that the allocator keeps to the
   /// system before it refuses, at most once per second.
-  /// **Threads**: any, but one at a time per share. This applies to all functions of a share.
+  /// **Threads** Any, but one at a time per share. This applies to all functions of a share.
   [[nodiscard]] bool try_grow_to(std::size_t bytes) noexcept;
 
   /// Like `try_grow_to`, but if there is no other room and no other request waits, the reserve is lent to the share.
@@ -74,9 +74,9 @@ class [[nodiscard]] memory_share {
   void shrink_to(std::size_t bytes) noexcept;
 
   /// Resizes to `bytes`: shrinks immediately, or waits for room for at most `patience`.
-  /// **Errors**: false if there was no room in that time, or never will be; the share is unchanged.
-  /// **Cancellation**: leaves the queue; the share is unchanged.
-  [[nodiscard]] task<bool> resize(std::size_t bytes, std::chrono::nanoseconds patience);
+  /// **Errors** False if there was no room in that time, or never will be; the share is unchanged.
+  /// **Cancellation** Leaves the queue; the share is unchanged.
+  task<bool> resize(std::size_t bytes, std::chrono::nanoseconds patience);
 
   /// Marks the share as belonging to something that may last forever, such as an event stream: it returns the reserve
   /// and never gets it again.
@@ -111,15 +111,15 @@ class memory_budget {
   ~memory_budget() = default;
 
   /// An empty share if `bytes` do not fit in addition to the reserve, or if other requests wait for room.
-  [[nodiscard]] memory_share try_admit(std::size_t bytes) noexcept;
+  memory_share try_admit(std::size_t bytes) noexcept;
 
   /// For the few requests that must be answered when all others are refused, such as health checks: 128 KiB of the
   /// reserve are set aside for them, and they do not queue behind others, also when the share grows.
-  [[nodiscard]] memory_share try_admit_urgent(std::size_t bytes) noexcept;
+  memory_share try_admit_urgent(std::size_t bytes) noexcept;
 
   /// Waits for room for at most `patience`; returns an empty share if there was none.
-  /// **Cancellation**: leaves the queue; nothing is admitted.
-  [[nodiscard]] task<memory_share> admit(std::size_t bytes, std::chrono::nanoseconds patience);
+  /// **Cancellation** Leaves the queue; nothing is admitted.
+  task<memory_share> admit(std::size_t bytes, std::chrono::nanoseconds patience);
 
   /// Reserves at least `bytes` for the request that has waited longest. Pass the maximum that a single request may
   /// hold. The reserve is limited to half of the budget; a larger request gets the reserve and whatever is free.
@@ -150,7 +150,7 @@ class memory_budget {
   [[nodiscard]] bool grow(memory_share& share, std::size_t bytes, asker by) noexcept;
   void shrink(memory_share& share, std::size_t bytes) noexcept;
   void give_back_reserve(memory_share& share) noexcept;
-  [[nodiscard]] task<bool> wait_for_room(memory_share& share, std::size_t bytes, std::chrono::nanoseconds patience);
+  task<bool> wait_for_room(memory_share& share, std::size_t bytes, std::chrono::nanoseconds patience);
 
   // These require the lock.
   [[nodiscard]] bool fits(std::size_t bytes, std::size_t kept) noexcept;

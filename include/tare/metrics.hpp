@@ -47,7 +47,8 @@ namespace tare {
 class runtime;
 class shard_watch;
 
-/// What it refers to must outlive it. **Threads** Any. **Bytes** About 1 KiB per shard while it collects.
+/// What it refers to must outlive it. **Cancellation** It does not wait. **Threads** Any. **Bytes** About 1 KiB per
+/// shard while it collects.
 class runtime_collector final : public prometheus::Collectable {
  public:
   explicit runtime_collector(runtime& of, const shard_watch* watch = nullptr) noexcept : runtime_(of), watch_(watch) {}
@@ -65,7 +66,8 @@ inline constexpr std::string_view metrics_content_type = "text/plain; version=0.
 
 /// What all of them collect, in Prometheus' text format.
 ///
-/// **Errors** Throws std::bad_alloc. **Threads** Any. **Bytes** About 400 per value while it works, and the text.
+/// **Errors** Throws std::bad_alloc. **Cancellation** Does not wait. **Threads** Any. **Bytes** About 400 per value
+/// while it works, and the text.
 [[nodiscard]] std::string metrics_text(std::initializer_list<const prometheus::Collectable*> from);
 
 }  // namespace tare

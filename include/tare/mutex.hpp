@@ -21,15 +21,15 @@ class mutex {
   mutex() noexcept : free_(1) {}
 
   /// Waits for the lock and returns a guard that unlocks when destroyed, on any thread.
-  [[nodiscard]] auto lock() noexcept { return free_.acquire(1); }
+  auto lock() noexcept { return free_.acquire(1); }
   /// An empty guard if the mutex is locked.
-  [[nodiscard]] guard try_lock() noexcept { return free_.try_acquire(1); }
+  guard try_lock() noexcept { return free_.try_acquire(1); }
   /// Waits for the lock for at most `time`; then returns an empty guard.
   ///
   /// **Errors** None. **Cancellation** A cancelled wait has not locked. **Threads** Any shard. **Bytes** 112 in the
   /// frame.
   template <class Rep, class Period>
-  [[nodiscard]] auto try_lock_for(std::chrono::duration<Rep, Period> time) noexcept {
+  auto try_lock_for(std::chrono::duration<Rep, Period> time) noexcept {
     return free_.try_acquire_for(time, 1);
   }
 

@@ -23,7 +23,7 @@ namespace tare {
 class notify {
  public:
   class wait_awaiter;
-  struct wait_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] wait_request {
     using tare_awaiter = wait_awaiter;
     notify& on;
   };
@@ -37,7 +37,7 @@ class notify {
   ///
   /// **Errors** None. **Cancellation** A cancelled wait has consumed no notification; one that came first is delivered.
   /// **Threads** Any shard. **Bytes** 56 in the frame.
-  [[nodiscard]] wait_request wait() noexcept { return {*this}; }
+  wait_request wait() noexcept { return {*this}; }
 
   /// Wakes the task that has waited longest. If none waits, the next wait returns immediately; more than one such
   /// notification is remembered as one.

@@ -40,7 +40,7 @@ struct no_interrupt {
 };
 
 template <class F, class I>
-struct offload_request {
+struct [[nodiscard("nothing happens until it is awaited")]] offload_request {
   using tare_awaiter = offload_awaiter<F, I>;
   F function;
   [[no_unique_address]] I interrupt;
@@ -103,7 +103,7 @@ class offload_awaiter : private blocking_call {
 /// a call that has not begun; a call that has begun is awaited and its result returned, because a thread cannot be
 /// stopped. Throws std::system_error if no thread can be started.
 template <std::invocable F>
-[[nodiscard]] detail::offload_request<F, detail::no_interrupt> offload(F function) {
+detail::offload_request<F, detail::no_interrupt> offload(F function) {
   return {std::move(function), {}};
 }
 
@@ -111,7 +111,7 @@ template <std::invocable F>
 /// make the call return early. It must not throw or block, and may run just after the call has returned.
 template <std::invocable F, std::invocable I>
   requires std::is_nothrow_invocable_v<I&>
-[[nodiscard]] detail::offload_request<F, I> offload(F function, I interrupt) {
+detail::offload_request<F, I> offload(F function, I interrupt) {
   return {std::move(function), std::move(interrupt)};
 }
 

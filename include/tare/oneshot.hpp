@@ -11,7 +11,7 @@
 // task has given up, and even after the runtime has ended. If the callback never runs and its sender is destroyed, the
 // receiver gets `closed`.
 //
-// Bytes: 8 per half; 24 and a std::optional of the value in the shared allocation; a waiting receive holds 56 in its
+// **Bytes** 8 per half; 24 and a std::optional of the value in the shared allocation; a waiting receive holds 56 in its
 // frame.
 
 #include <tare/detail/queued_wait.hpp>
@@ -158,7 +158,7 @@ class oneshot_share {
 ///
 /// **Threads** Any, but one at a time. **Bytes** 8.
 template <std::movable T>
-class [[nodiscard]] oneshot_sender {
+class [[nodiscard("the receiver gets `closed` when the sender is destroyed")]] oneshot_sender {
  public:
   /// An empty sender: `send` returns false.
   oneshot_sender() noexcept = default;
@@ -205,10 +205,10 @@ class [[nodiscard]] oneshot_sender {
 ///
 /// **Bytes** 8.
 template <std::movable T>
-class [[nodiscard]] oneshot_receiver {
+class [[nodiscard("what is sent is dropped when the receiver is destroyed")]] oneshot_receiver {
  public:
   class receive_awaiter;
-  struct receive_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] receive_request {
     using tare_awaiter = receive_awaiter;
     detail::oneshot_state<T>* from;
   };
@@ -234,7 +234,7 @@ class [[nodiscard]] oneshot_receiver {
   /// arrives later, goes to the next receive. **Threads** Any shard. Await it while the receiver exists, and from one
   /// task at a time: if several wait, one gets the value and the others get `closed`. **Bytes** 72 and the value in the
   /// frame.
-  [[nodiscard]] receive_request receive() noexcept { return {state_.get()}; }
+  receive_request receive() noexcept { return {state_.get()}; }
 
   /// The value, if it has arrived. **Threads** Any.
   [[nodiscard]] std::optional<T> try_receive() { return state_ ? state_->take() : std::nullopt; }
@@ -302,7 +302,7 @@ template <std::movable T>
 class oneshot {
  public:
   class receive_awaiter;
-  struct receive_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] receive_request {
     using tare_awaiter = receive_awaiter;
     oneshot& from;
   };
@@ -322,7 +322,7 @@ class oneshot {
   }
 
   /// Returns std::expected<T, closed>. Await it once.
-  [[nodiscard]] receive_request receive() noexcept { return {*this}; }
+  receive_request receive() noexcept { return {*this}; }
 
  private:
   template <class Fill>

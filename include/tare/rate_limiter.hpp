@@ -75,7 +75,7 @@ class rate_limiter {
   /// after which it will be permitted, if the key does nothing else until then.
   ///
   /// **Errors** Throws std::invalid_argument if `count` exceeds the burst, because it would never be permitted.
-  /// **Threads** The limiter's shard. **Bytes** None.
+  /// **Cancellation** Does not wait. **Threads** The limiter's shard. **Bytes** None.
   [[nodiscard("0 means that it is permitted")]] std::chrono::nanoseconds try_take(const Key& key,
                                                                                   std::uint32_t count = 1) {
     const std::int64_t present = now().time_since_epoch().count();

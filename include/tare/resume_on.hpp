@@ -27,7 +27,7 @@ namespace detail {
 
 class resume_on_awaiter;
 
-struct resume_on_request {
+struct [[nodiscard("nothing happens until it is awaited")]] resume_on_request {
   using tare_awaiter = resume_on_awaiter;
   shard_id shard;
 };
@@ -50,6 +50,6 @@ class resume_on_awaiter {
 }  // namespace detail
 
 /// Continues on that shard of the runtime; immediately if it is the current one.
-[[nodiscard]] constexpr detail::resume_on_request resume_on(shard_id shard) noexcept { return {shard}; }
+constexpr detail::resume_on_request resume_on(shard_id shard) noexcept { return {shard}; }
 
 }  // namespace tare

@@ -10,7 +10,9 @@
 // back at the same moment. Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ ("full
 // jitter").
 //
-// Bytes: a frame of 160, the operation, and a result. The result of a failed attempt is destroyed before the pause.
+// **Bytes** A frame of 160, the operation, and a result. The result of a failed attempt is destroyed before the pause.
+//
+// **Threads** Any shard; `attempt` and `is_temporary` are called in the task that awaits.
 
 #include <tare/sleep.hpp>
 #include <tare/task.hpp>
@@ -79,22 +81,19 @@ auto repeat(backoff pauses, F attempt, IsTemporary is_temporary) -> std::invoke_
 /// Calls `attempt` and awaits the task that it returns until that gives a value, `is_temporary` returns false for its
 /// error, or the policy allows no other attempt. Returns the last result. The task keeps `attempt` and `is_temporary`,
 /// so lambdas may have captures.
-/// **Errors**: the last attempt's. Exceptions are not repeated: the first one ends it. std::invalid_argument at once if
+/// **Errors** The last attempt's. Exceptions are not repeated: the first one ends it. std::invalid_argument at once if
 /// a delay is negative, `factor` is below 1, `jitter` is not from 0 to 1, or `max_attempts` is 0.
-/// **Cancellation**: ends the current attempt or pause; no other attempt begins.
+/// **Cancellation** Ends the current attempt or pause; no other attempt begins.
 template <class F, class IsTemporary>
   requires detail::is_task_of_expected<std::invoke_result_t<F&>>
-[[nodiscard("a task does nothing until it is awaited")]] auto retry(const retry_policy& policy, F attempt,
-                                                                    IsTemporary is_temporary)
-    -> std::invoke_result_t<F&> {
+auto retry(const retry_policy& policy, F attempt, IsTemporary is_temporary) -> std::invoke_result_t<F&> {
   return detail::repeat(detail::backoff(policy), std::move(attempt), std::move(is_temporary));
 }
 
-/// Every error is temporary.
+/// The same, and every error is temporary.
 template <class F>
   requires detail::is_task_of_expected<std::invoke_result_t<F&>>
-[[nodiscard("a task does nothing until it is awaited")]] auto retry(const retry_policy& policy, F attempt)
-    -> std::invoke_result_t<F&> {
+auto retry(const retry_policy& policy, F attempt) -> std::invoke_result_t<F&> {
   return retry(policy, std::move(attempt), [](const auto& /*error*/) { return true; });
 }
 

@@ -111,7 +111,8 @@ task<> keep_outcome(task<T> body, outcome<T>& kept, completion& done) {
 
 }  // namespace detail
 
-/// Thread-safe, but must not be destroyed while in use.
+/// **Threads** Any, but it must not be destroyed while in use. **Cancellation** No function
+/// is awaited; `shutdown` and the destructor cancel the tasks.
 class runtime {
  public:
   /// Throws std::bad_alloc, and std::system_error if a thread cannot be started.

@@ -7,8 +7,8 @@
 //     co_return;
 //   });                                  // here all tasks have ended
 //
-// Bytes: 4.3 per task in addition to its frame; the scope itself is 112. A scope belongs to the shard that made it, and
-// its tasks run there; `spawn_on` starts tasks on other shards.
+// **Bytes** 4.3 per task in addition to its frame; the scope itself is 112. A scope belongs to the shard that made it,
+// and its tasks run there; `spawn_on` starts tasks on other shards.
 
 #include <tare/detail/kept_callable.hpp>
 #include <tare/detail/scope_core.hpp>
@@ -142,7 +142,7 @@ class scope {
   /// task is already joining.
   /// **Cancellation** Cancels the scope's tasks; when they have ended, the join throws their error, or else
   /// `cancelled`.
-  [[nodiscard]] join_request join() noexcept;
+  join_request join() noexcept;
 
   /// The shard that the scope belongs to.
   [[nodiscard]] shard_id shard() const noexcept { return core_.shard_number(); }

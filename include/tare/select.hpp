@@ -14,7 +14,7 @@
 // what the losers deliver. Not: `wait` of a condition_variable, because a loser would have to lock the mutex again, nor
 // `arrive_and_wait` of a barrier, because the last arrival would have to win the selects of all others at once.
 //
-// Bytes: 40, and per request what waiting for it alone takes, in the awaiting frame; a sleep takes 48, readiness
+// **Bytes** 40, and per request what waiting for it alone takes, in the awaiting frame; a sleep takes 48, readiness
 // 16. The overloads for a vector keep the waits in a record. Nothing is allocated while waiting.
 
 #include <tare/detail/join_group.hpp>
@@ -42,7 +42,7 @@ class select_awaiter;
 
 /// Each A is a request, or a reference to one.
 template <bool InOrder, class... A>
-struct select_request {
+struct [[nodiscard("nothing happens until it is awaited")]] select_request {
   using tare_awaiter = select_awaiter<InOrder, A...>;
   std::tuple<A...> requests;
 };
@@ -152,7 +152,7 @@ template <bool InOrder, class A>
 class select_range_awaiter;
 
 template <bool InOrder, class A>
-struct select_range_request {
+struct [[nodiscard("nothing happens until it is awaited")]] select_range_request {
   using tare_awaiter = select_range_awaiter<InOrder, A>;
   std::vector<A> requests;
 };
@@ -224,7 +224,7 @@ inline constexpr bool is_vector<std::vector<A>> = true;
 /// used on other shards and threads as usual. **Bytes** 40 and the waits in the frame.
 template <class... A>
   requires(sizeof...(A) > 0 && !(detail::is_vector<std::remove_cvref_t<A>> || ...))
-[[nodiscard]] auto select(A&&... requests) {
+auto select(A&&... requests) {
   static_assert((detail::check_arm<std::remove_cvref_t<A>> && ...));
   return detail::select_request<false, A...>{std::tuple<A...>(std::forward<A>(requests)...)};
 }
@@ -234,7 +234,7 @@ template <class... A>
 /// **Errors**, **Cancellation**, **Threads**, **Bytes** As for `select`.
 template <class... A>
   requires(sizeof...(A) > 0 && !(detail::is_vector<std::remove_cvref_t<A>> || ...))
-[[nodiscard]] auto select_in_order(A&&... requests) {
+auto select_in_order(A&&... requests) {
   static_assert((detail::check_arm<std::remove_cvref_t<A>> && ...));
   return detail::select_request<true, A...>{std::tuple<A...>(std::forward<A>(requests)...)};
 }
@@ -245,7 +245,7 @@ template <class... A>
 /// **Errors** Throws std::invalid_argument if the vector is empty, and std::bad_alloc; nothing has been taken then.
 /// **Cancellation**, **Threads** As for `select`. **Bytes** 72 in the frame, and the waits in a record of the arena.
 template <detail::selectable A>
-[[nodiscard]] auto select(std::vector<A> requests) noexcept {
+auto select(std::vector<A> requests) noexcept {
   return detail::select_range_request<false, A>{std::move(requests)};
 }
 
@@ -253,7 +253,7 @@ template <detail::selectable A>
 ///
 /// **Errors**, **Cancellation**, **Threads**, **Bytes** As for `select`.
 template <detail::selectable A>
-[[nodiscard]] auto select_in_order(std::vector<A> requests) noexcept {
+auto select_in_order(std::vector<A> requests) noexcept {
   return detail::select_range_request<true, A>{std::move(requests)};
 }
 

@@ -8,7 +8,7 @@
 // Fair: first come, first served; small requests do not overtake a large one at the head of the queue. Acquire from any
 // shard; release from any thread. Acquiring without contention is one compare-and-swap.
 //
-// Bytes: the semaphore is 24, a waiting acquire 72 in the waiting frame (with a time limit 112), a held permit 16.
+// **Bytes** The semaphore is 24, a waiting acquire 72 in the waiting frame (with a time limit 112), a held permit 16.
 
 #include <tare/detail/permit_count.hpp>
 #include <tare/detail/queued_wait.hpp>
@@ -26,7 +26,7 @@ namespace tare {
 class semaphore;
 
 /// Permits of a semaphore, released when this is destroyed. Move-only.
-class [[nodiscard]] semaphore_permit {
+class [[nodiscard("the permits are released when this is destroyed")]] semaphore_permit {
  public:
   semaphore_permit() noexcept = default;
   semaphore_permit(semaphore_permit&& other) noexcept
@@ -48,7 +48,7 @@ class [[nodiscard]] semaphore_permit {
   /// Moves `count` of the permits into an object of their own.
   ///
   /// **Errors** Aborts the program if there are fewer.
-  [[nodiscard]] semaphore_permit split(std::size_t count) noexcept;
+  semaphore_permit split(std::size_t count) noexcept;
 
   [[nodiscard]] std::size_t count() const noexcept { return from_ == nullptr ? 0 : count_; }
   [[nodiscard]] explicit operator bool() const noexcept { return from_ != nullptr; }
@@ -66,7 +66,7 @@ class [[nodiscard]] semaphore_permit {
 class semaphore {
  public:
   class acquire_awaiter;
-  struct acquire_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] acquire_request {
     using tare_awaiter = acquire_awaiter;
     semaphore& from;
     std::size_t count;
@@ -82,10 +82,10 @@ class semaphore {
   ///
   /// **Errors** Returns an empty semaphore_permit once the semaphore has been closed. **Cancellation** A cancelled
   /// acquire has taken nothing. **Threads** Any shard.
-  [[nodiscard]] acquire_request acquire(std::size_t count = 1) noexcept { return {.from = *this, .count = count}; }
+  acquire_request acquire(std::size_t count = 1) noexcept { return {.from = *this, .count = count}; }
 
   /// The permits, or an empty semaphore_permit if they are not available or other tasks wait. Any thread.
-  [[nodiscard]] semaphore_permit try_acquire(std::size_t count = 1) noexcept {
+  semaphore_permit try_acquire(std::size_t count = 1) noexcept {
     return free_.take(count) ? semaphore_permit(*this, count) : semaphore_permit();
   }
 
@@ -93,7 +93,7 @@ class semaphore {
   ///
   /// **Errors**, **Cancellation**, **Threads** As for `acquire`. **Bytes** 112 in the frame.
   template <class Rep, class Period>
-  [[nodiscard]] auto try_acquire_for(std::chrono::duration<Rep, Period> time, std::size_t count = 1) noexcept {
+  auto try_acquire_for(std::chrono::duration<Rep, Period> time, std::size_t count = 1) noexcept {
     return detail::timed_request<acquire_request>{.wait = acquire(count),
                                                   .nanoseconds = detail::saturated_nanoseconds(time)};
   }
@@ -138,7 +138,7 @@ class semaphore::acquire_awaiter : public detail::queued_wait {
     return {from_, count_};
   }
   /// What a wait with a time limit returns when the time is up.
-  [[nodiscard]] static semaphore_permit none() noexcept { return {}; }
+  static semaphore_permit none() noexcept { return {}; }
 
   // For `select`. The first two require the lock.
   [[nodiscard]] bool try_now(detail::wake_last& /*woken*/) noexcept {

@@ -12,7 +12,7 @@
 // A slice is what a task does between two awaits that suspend it. A shard runs one slice at a time: while a slice takes
 // long, every other task of its shard waits. Move such work to `offload`, or divide it with `checkpoint`.
 //
-// Bytes: none in any task. Time: nothing is measured while no watch exists; while one exists, the clock is read once
+// **Bytes** None in any task. Time: nothing is measured while no watch exists; while one exists, the clock is read once
 // per slice and twice per sleep of the shard.
 
 #include <tare/await_table.hpp>
@@ -82,7 +82,8 @@ struct shard_watch_options {
 
 /// Measures from its construction to its destruction. One per runtime at a time. The runtime must outlive it.
 ///
-/// **Threads** Any. **Bytes** About 500 per shard, kept until the runtime ends, and a thread.
+/// **Cancellation** Nothing waits. **Threads** Any. **Bytes** About 500 per shard, kept until the runtime ends, and a
+/// thread.
 class shard_watch {
  public:
   /// **Errors** Throws std::logic_error if the runtime is already being watched, std::invalid_argument if `max_slice`

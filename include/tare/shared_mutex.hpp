@@ -31,23 +31,23 @@ class shared_mutex {
   ///
   /// **Errors** None. **Cancellation** A cancelled wait has not locked, and readers behind it continue. **Threads** Any
   /// shard. **Bytes** 72 in the frame.
-  [[nodiscard]] auto lock() noexcept { return free_.acquire(all); }
+  auto lock() noexcept { return free_.acquire(all); }
   /// Waits until no writer holds it, nor waits before this task.
   ///
   /// **Errors**, **Cancellation**, **Threads**, **Bytes** As for `lock`.
-  [[nodiscard]] auto lock_shared() noexcept { return free_.acquire(1); }
+  auto lock_shared() noexcept { return free_.acquire(1); }
 
   /// An empty guard if it is held, or if other tasks wait. Any thread.
-  [[nodiscard]] guard try_lock() noexcept { return free_.try_acquire(all); }
+  guard try_lock() noexcept { return free_.try_acquire(all); }
   [[nodiscard]] shared_guard try_lock_shared() noexcept { return free_.try_acquire(1); }
 
   /// The same as `lock` and `lock_shared`, for at most `time`; then the guard is empty. **Bytes** 112 in the frame.
   template <class Rep, class Period>
-  [[nodiscard]] auto try_lock_for(std::chrono::duration<Rep, Period> time) noexcept {
+  auto try_lock_for(std::chrono::duration<Rep, Period> time) noexcept {
     return free_.try_acquire_for(time, all);
   }
   template <class Rep, class Period>
-  [[nodiscard]] auto try_lock_shared_for(std::chrono::duration<Rep, Period> time) noexcept {
+  auto try_lock_shared_for(std::chrono::duration<Rep, Period> time) noexcept {
     return free_.try_acquire_for(time, 1);
   }
 

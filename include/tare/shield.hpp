@@ -16,13 +16,13 @@ namespace tare {
 
 /// Awaiting the result runs `inner` to completion; cancellation of the awaiting task does not reach it.
 template <class T>
-[[nodiscard]] detail::shielded<T> shield(task<T> inner) noexcept {
+detail::shielded<T> shield(task<T> inner) noexcept {
   return {std::move(inner)};
 }
 
 /// The same for a request: `auto guard = co_await tare::shield(m.lock());`.
 template <detail::request A>
-[[nodiscard]] detail::shielded<detail::await_result_t<A>> shield(A request) {
+detail::shielded<detail::await_result_t<A>> shield(A request) {
   return {detail::as_task(std::move(request))};
 }
 

@@ -35,12 +35,12 @@ template <class Rep, class Period>
 /// Suspends the current task for at least `time`; zero or less moves it to the end of the run queue once. No sleep
 /// extends beyond 291 years after the clock's epoch.
 template <class Rep, class Period>
-[[nodiscard]] constexpr auto sleep_for(std::chrono::duration<Rep, Period> time) noexcept {
+constexpr auto sleep_for(std::chrono::duration<Rep, Period> time) noexcept {
   return detail::sleep_request{.nanoseconds = detail::saturated_nanoseconds(time), .absolute = false};
 }
 
 /// Suspends the current task until `deadline`. With a virtual clock, compute deadlines from `tare::now()`.
-[[nodiscard]] inline auto sleep_until(std::chrono::steady_clock::time_point deadline) noexcept {
+inline auto sleep_until(std::chrono::steady_clock::time_point deadline) noexcept {
   return detail::sleep_request{.nanoseconds = detail::saturated_nanoseconds(deadline.time_since_epoch()),
                                .absolute = true};
 }
@@ -49,6 +49,6 @@ template <class Rep, class Period>
 [[nodiscard]] std::chrono::steady_clock::time_point now() noexcept;
 
 /// Lets all other ready tasks of the shard run first. A cancellation point.
-[[nodiscard]] constexpr auto yield() noexcept { return detail::yield_request{}; }
+constexpr auto yield() noexcept { return detail::yield_request{}; }
 
 }  // namespace tare

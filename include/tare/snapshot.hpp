@@ -10,7 +10,7 @@
 // With an await table of the program (<tare/await_table.hpp>), frames are also grouped by the await at which they are
 // suspended.
 //
-// Bytes: none in any task, and no instructions either: nothing is recorded between snapshots. A snapshot makes each
+// **Bytes** None in any task, and no instructions either: nothing is recorded between snapshots. A snapshot makes each
 // shard walk its frame memory, at about 5 ns per frame (docs/performance.md). The shard walks in portions and runs its
 // tasks in between; the duration of each portion is part of the result. `tare/symbols.hpp` turns the groups' addresses
 // into names and lines.
@@ -108,7 +108,8 @@ struct task_snapshot {
 ///   may be reported as what was there before.
 /// - Frames made by tasks of another runtime are not seen, even if they now run on this one.
 ///
-/// Memory: 48 bytes per group of frames. Throws std::bad_alloc and `cancelled`.
-[[nodiscard]] task<task_snapshot> snapshot(snapshot_options options = {});
+/// **Errors** Throws std::bad_alloc. **Cancellation** Throws `cancelled`. **Threads** Tasks of any
+/// shard. **Bytes** 48 per group of frames.
+task<task_snapshot> snapshot(snapshot_options options = {});
 
 }  // namespace tare

@@ -6,7 +6,7 @@
 //   foreign::task<int> g() { co_return co_await tare::on(rt, 1, query(7)); }
 //   tare::spawn_then(rt, 1, query(7), [](auto result) noexcept { ... }); // std::expected<int, std::exception_ptr>
 //
-// Bytes: each costs one more frame beside the task's; the future also its shared state.
+// **Bytes** Each costs one more frame beside the task's; the future also its shared state.
 
 #include <tare/error.hpp>
 #include <tare/runtime.hpp>

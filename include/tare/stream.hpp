@@ -10,8 +10,8 @@
 //
 // It runs only inside `next`, in the task that awaits it. <tare/stream_adapters.hpp> has map, filter, take and others.
 //
-// Bytes: the object is 4; the frame is as heavy as a task's. `next` holds std::optional<T> and 8 in the awaiting frame,
-// and allocates nothing.
+// **Bytes** The object is 4; the frame is as heavy as a task's. `next` holds std::optional<T> and 8 in the awaiting
+// frame, and allocates nothing.
 
 #include <tare/detail/misuse.hpp>
 #include <tare/detail/promise.hpp>
@@ -28,13 +28,13 @@ namespace tare {
 
 /// Move-only; not while a task waits in `next`. Destroying it destroys the coroutine where it is.
 template <class T>
-class [[nodiscard]] TARE_COROUTINE_TYPE stream {
+class [[nodiscard("a stream runs only while `next` is awaited")]] TARE_COROUTINE_TYPE stream {
   static_assert(std::is_object_v<T>, "stream<T&>: yield a pointer instead");
 
  public:
   class promise_type;
   class next_awaiter;
-  struct next_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] next_request {
     using tare_awaiter = next_awaiter;
     stream& of;
   };
@@ -63,7 +63,7 @@ class [[nodiscard]] TARE_COROUTINE_TYPE stream {
   /// **Cancellation** Reaches the coroutine at its await, as if it were a task; it usually ends. What a source of it
   /// (a channel, a socket) still has stays there, but values that the coroutine itself holds are dropped. A value that
   /// was yielded before is delivered. **Threads** Any shard, one task at a time. **Bytes** std::optional<T> and 8.
-  [[nodiscard]] next_request next() noexcept { return {*this}; }
+  next_request next() noexcept { return {*this}; }
 
  private:
   explicit stream(detail::link frame) noexcept : frame_(frame) {}

@@ -6,8 +6,13 @@
 //   auto blocks = tare::chunks(tare::take(std::move(lines), 1000), 50);
 //   while (auto block = co_await blocks.next()) co_await store(*block);
 //
-// Each adapter owns its source and pulls a value only when it is asked for one. Errors of the source pass through.
-// Functions may be coroutines: what they return is awaited. An adapter is a coroutine, so it weighs a frame.
+// Each adapter owns its source and pulls a value only when `next` is awaited. Functions may be coroutines: what they
+// return is awaited.
+//
+// **Errors** Those of the source, and what a function throws, leave `next` and end the stream. std::bad_alloc if there
+// is no memory for the frame. **Cancellation** Reaches the await in which the source waits, and ends the stream; a
+// value that an adapter has taken but not delivered is dropped with it. **Threads** Any shard: it runs in the task that
+// awaits `next`, except for the sources of `merge`. **Bytes** An adapter is a coroutine, so it weighs a frame.
 
 #include <tare/broadcast.hpp>
 #include <tare/channel.hpp>

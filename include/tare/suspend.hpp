@@ -88,7 +88,7 @@ template <class F>
 class suspend_awaiter;
 
 template <class F>
-struct suspend_request {
+struct [[nodiscard("nothing happens until it is awaited")]] suspend_request {
   using tare_awaiter = suspend_awaiter<F>;
   F start;
 };
@@ -191,7 +191,7 @@ class suspend_awaiter : private queued_wait {
 /// has begun continues: pass `on_cancel` to stop it. If the task is cancelled before, `start` is not called.
 /// **Threads** `start` runs on the task's shard. **Bytes** An allocation of 24; 48 and `start` in the frame.
 template <std::invocable<waker> F>
-[[nodiscard]] detail::suspend_request<F> suspend(F start) noexcept(std::is_nothrow_move_constructible_v<F>) {
+detail::suspend_request<F> suspend(F start) noexcept(std::is_nothrow_move_constructible_v<F>) {
   return {std::move(start)};
 }
 

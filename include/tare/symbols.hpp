@@ -9,8 +9,8 @@
 //   auto name = [&] { return tare::name_code(addresses); };
 //   tare::code_names named = co_await tare::offload(name);
 //
-// Bytes: memory used for reading is freed before it returns. Time: a few milliseconds, for a large program a second, so
-// cache the names: an address keeps its meaning for as long as its library is loaded.
+// **Bytes** Memory used for reading is freed before it returns. Time: a few milliseconds, for a large program a second,
+// so cache the names: an address keeps its meaning for as long as its library is loaded.
 //
 // If a binary has an await table (<tare/await_table.hpp>), `read_awaits()` names its coroutines faster and without
 // debug information.
@@ -39,7 +39,10 @@ struct code_names {
 };
 
 /// Reads files, so call it through `offload`. Split debug information is found by build id, next to the file, or
-/// through a debuginfod server if the environment names one. Any thread, but one at a time. Throws std::bad_alloc.
+/// through a debuginfod server if the environment names one.
+///
+/// **Errors** `code_names::notes`. Throws std::bad_alloc. **Cancellation** Does not wait in a task. **Threads** Any,
+/// but one at a time.
 [[nodiscard]] code_names name_code(std::span<const void* const> addresses);
 
 struct program_awaits {
@@ -48,7 +51,10 @@ struct program_awaits {
 };
 
 /// Reads the tables of the program and of all libraries currently loaded. Reads files, so call it through `offload`: a
-/// fraction of a millisecond per library. Any thread. Throws std::bad_alloc.
+/// fraction of a millisecond per library.
+///
+/// **Errors** `program_awaits::notes`. Throws std::bad_alloc. **Cancellation** Does not wait in a task. **Threads**
+/// Any.
 [[nodiscard]] program_awaits read_awaits();
 
 }  // namespace tare

@@ -29,7 +29,7 @@ template <class T>
 class timeout_awaiter;
 
 template <class T>
-struct timeout_request {
+struct [[nodiscard("nothing happens until it is awaited")]] timeout_request {
   using tare_awaiter = timeout_awaiter<T>;
   task<T> body;
   std::int64_t nanoseconds;  ///< from now, or since the clock's epoch
@@ -95,7 +95,7 @@ class timeout_awaiter {
 /// still delivers a result after the time limit, the result is returned; an error other than `cancelled` is thrown. A
 /// result that is a reference is returned as std::reference_wrapper.
 template <class Rep, class Period, class A>
-[[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> time, A awaitable) {
+auto timeout(std::chrono::duration<Rep, Period> time, A awaitable) {
   return detail::timeout_request<detail::await_result_t<A>>{.body = detail::as_task(std::move(awaitable)),
                                                             .nanoseconds = detail::saturated_nanoseconds(time)};
 }
@@ -103,7 +103,7 @@ template <class Rep, class Period, class A>
 /// The same, until a point in time of `tare::now()`: for several steps that share a limit. If it has passed, the
 /// awaitable is started, and cancelled at its first wait.
 template <class A>
-[[nodiscard]] auto timeout_at(std::chrono::steady_clock::time_point deadline, A awaitable) {
+auto timeout_at(std::chrono::steady_clock::time_point deadline, A awaitable) {
   return detail::timeout_request<detail::await_result_t<A>>{
       .body = detail::as_task(std::move(awaitable)),
       .nanoseconds = detail::saturated_nanoseconds(deadline.time_since_epoch()),

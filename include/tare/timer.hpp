@@ -7,7 +7,7 @@
 //   co_await idle.wait();                                   // returns when nobody has reset it for 30 s
 //   auto got = co_await tare::select(line.receive(), idle.wait());
 //
-// Bytes: 24, and 72 in the frame of a waiting task. Moving it is O(1) and wakes nobody.
+// **Bytes** 24, and 72 in the frame of a waiting task. Moving it is O(1) and wakes nobody.
 
 #include <tare/detail/select_arm.hpp>
 #include <tare/detail/timer_node.hpp>
@@ -27,7 +27,7 @@ class timer {
  public:
   using clock = std::chrono::steady_clock;
   class wait_awaiter;
-  struct wait_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] wait_request {
     using tare_awaiter = wait_awaiter;
     timer& on;
   };
@@ -52,7 +52,7 @@ class timer {
   ///
   /// **Errors** Throws std::logic_error if another task is waiting. **Cancellation** Ends the wait; the timer runs on.
   /// **Bytes** 72 in the frame.
-  [[nodiscard]] wait_request wait() noexcept { return {*this}; }
+  wait_request wait() noexcept { return {*this}; }
 
  private:
   template <class A>

@@ -19,8 +19,8 @@
 //
 // Recording never waits: spans go into a queue of a fixed size, and what does not fit is dropped and counted.
 //
-// Bytes: about 400 per recorded span until it is sent. A request that is not sampled costs its context: an allocation
-// of 64, and about 130 in the frame.
+// **Bytes** About 400 per recorded span until it is sent. A request that is not sampled costs its context: an
+// allocation of 64, and about 130 in the frame.
 
 #include <tare/channel.hpp>
 #include <tare/channel_halves.hpp>
@@ -80,7 +80,7 @@ class tracer {
   /// 429, 502, 503 or 504, or cannot be reached, is tried again for `retry_for`, but not after `close`.
   ///
   /// **Cancellation** Ends at once; what has not been sent is dropped.
-  [[nodiscard]] task<> run();
+  task<> run();
   /// From now on everything is dropped, except what is in the queue.
   void close() noexcept;
 
@@ -93,7 +93,7 @@ class tracer {
   /// **Errors** What `body` throws, which is recorded. Throws std::bad_alloc. **Cancellation** As awaiting `body`; the
   /// span is recorded with the error "cancelled".
   template <class T>
-  [[nodiscard]] task<T> span(std::string name, task<T> body);
+  task<T> span(std::string name, task<T> body);
 
   /// Spans that were sent, and that were dropped.
   [[nodiscard]] std::uint64_t sent() const noexcept { return sent_.load(std::memory_order_relaxed); }
@@ -105,7 +105,7 @@ class tracer {
   [[nodiscard]] static span_record begin(const http::trace_context& parent, std::string name);
   void end(span_record ended, const std::exception_ptr& error) noexcept;
   task<> serve(const http::handler& inner, http::request& asked, http::response& to);
-  [[nodiscard]] task<std::vector<span_record>> next_batch();
+  task<std::vector<span_record>> next_batch();
   task<> send(std::vector<span_record> batch);
   void drop(std::size_t spans) noexcept { dropped_.fetch_add(spans, std::memory_order_relaxed); }
 

@@ -8,7 +8,7 @@
 //   }
 //   row r = co_await find(7);
 //
-// Bytes: the value, or 4, and a byte that says which; awaiting it takes the same again in the frame, where a task
+// **Bytes** The value, or 4, and a byte that says which; awaiting it takes the same again in the frame, where a task
 // constructs its result.
 
 #include <tare/detail/misuse.hpp>
@@ -32,7 +32,7 @@ namespace tare {
 /// frame and no allocation if it has a value.
 template <class T = void>
 // NOLINTNEXTLINE(bugprone-tagged-union-member-count): an enumerator says that there is neither
-class [[nodiscard]] value_or_task {
+class [[nodiscard("a task in it does nothing until it is awaited")]] value_or_task {
   static_assert(!std::is_reference_v<T>, "value_or_task<T&>: return a pointer instead");
 
  public:
@@ -129,7 +129,7 @@ class value_or_task<T>::awaiter {
 
 /// Done, or a task.
 template <>
-class [[nodiscard]] value_or_task<void> {
+class [[nodiscard("a task in it does nothing until it is awaited")]] value_or_task<void> {
  public:
   class awaiter;
   using tare_awaiter = awaiter;

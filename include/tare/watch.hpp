@@ -9,7 +9,7 @@
 //
 // The value is copied under a lock: for a large one use std::shared_ptr<const config>.
 //
-// Bytes: the value and 32; a receiver is 16; a waiting task's frame holds 48.
+// **Bytes** The value and 32; a receiver is 16; a waiting task's frame holds 48.
 
 #include <tare/detail/cursor.hpp>
 #include <tare/detail/misuse.hpp>
@@ -34,7 +34,7 @@ class watch {
  public:
   class receiver;
   class change_awaiter;
-  struct change_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] change_request {
     using tare_awaiter = change_awaiter;
     receiver& by;
   };
@@ -47,7 +47,7 @@ class watch {
   }
 
   /// A receiver that has seen the current value. **Threads** Any.
-  [[nodiscard]] receiver subscribe() noexcept {
+  receiver subscribe() noexcept {
     const std::scoped_lock guard(lock_);
     return receiver(*this, version_);
   }
@@ -104,7 +104,7 @@ class watch {
 ///
 /// **Threads** Any, but one at a time. **Bytes** 16.
 template <std::copyable T>
-class [[nodiscard]] watch<T>::receiver {
+class [[nodiscard("a receiver sees only what is sent while it exists")]] watch<T>::receiver {
  public:
   receiver(const receiver& other) noexcept : of_(other.of_), seen_(other.last_seen()) {}
   /// **Errors** Aborts the program if a task waits in this receiver.
@@ -126,7 +126,7 @@ class [[nodiscard]] watch<T>::receiver {
   /// **Errors** Returns std::expected<void, closed>: `closed` if the last value has been seen. Aborts the program if
   /// another task waits in this receiver. **Cancellation** A cancelled wait has marked nothing as seen. **Threads** Any
   /// shard. **Bytes** 48 in the frame.
-  [[nodiscard]] change_request changed() noexcept { return {*this}; }
+  change_request changed() noexcept { return {*this}; }
 
   /// A copy of the newest value, which is marked as seen. **Errors** Propagates an exception of the copy. **Threads**
   /// Any, but not while a task waits in `changed`.

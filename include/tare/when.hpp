@@ -87,13 +87,13 @@ template <group_policy Policy, class T>
 class when_range_awaiter;
 
 template <group_policy Policy, class... T>
-struct when_request {
+struct [[nodiscard("nothing happens until it is awaited")]] when_request {
   using tare_awaiter = when_awaiter<Policy, T...>;
   std::tuple<task<T>...> tasks;
 };
 
 template <group_policy Policy, class T>
-struct when_range_request {
+struct [[nodiscard("nothing happens until it is awaited")]] when_range_request {
   using tare_awaiter = when_range_awaiter<Policy, T>;
   std::vector<task<T>> tasks;
 };
@@ -230,7 +230,7 @@ class when_range_awaiter {
 /// task<void>). The first error cancels the rest and is thrown when all have ended. Without tasks it returns
 /// immediately.
 template <class... T>
-[[nodiscard]] auto when_all(task<T>... tasks) noexcept {
+auto when_all(task<T>... tasks) noexcept {
   return detail::when_request<detail::group_policy::first_error_decides, T...>{std::tuple(std::move(tasks)...)};
 }
 
@@ -238,14 +238,14 @@ template <class... T>
 /// frame.
 template <class... A>
   requires detail::mixed_awaitables<A...>
-[[nodiscard]] auto when_all(A... awaitables) {
+auto when_all(A... awaitables) {
   return when_all(detail::as_task(std::move(awaitables))...);
 }
 
 /// The same for a number of tasks known only at run time: returns a std::vector of the results (void for task<void>,
 /// std::reference_wrapper for references).
 template <class T>
-[[nodiscard]] auto when_all(std::vector<task<T>> tasks) noexcept {
+auto when_all(std::vector<task<T>> tasks) noexcept {
   return detail::when_range_request<detail::group_policy::first_error_decides, T>{std::move(tasks)};
 }
 
@@ -257,21 +257,21 @@ template <class T>
 /// semaphores or events, use `select`, which takes nothing from the others.
 template <class... T>
   requires(sizeof...(T) > 0)
-[[nodiscard]] auto when_any(task<T>... tasks) noexcept {
+auto when_any(task<T>... tasks) noexcept {
   return detail::when_request<detail::group_policy::first_end_decides, T...>{std::tuple(std::move(tasks)...)};
 }
 
 /// The same for requests, or requests and tasks. Of several requests, `select` drops nothing and needs no frames.
 template <class... A>
   requires detail::mixed_awaitables<A...>
-[[nodiscard]] auto when_any(A... awaitables) {
+auto when_any(A... awaitables) {
   return when_any(detail::as_task(std::move(awaitables))...);
 }
 
 /// The same for a vector: returns the winner's index and its result. Throws std::invalid_argument if the vector is
 /// empty.
 template <class T>
-[[nodiscard]] auto when_any(std::vector<task<T>> tasks) noexcept {
+auto when_any(std::vector<task<T>> tasks) noexcept {
   return detail::when_range_request<detail::group_policy::first_end_decides, T>{std::move(tasks)};
 }
 
@@ -283,7 +283,7 @@ template <class T>
 /// As for `when_all`.
 template <class... A>
   requires((detail::is_task<A> || detail::request<A>) && ...)
-[[nodiscard]] auto when_all_settled(A... awaitables) {
+auto when_all_settled(A... awaitables) {
   return detail::when_request<detail::group_policy::nothing_decides, detail::await_result_t<A>...>{
       std::tuple(detail::as_task(std::move(awaitables))...)};
 }

@@ -6,7 +6,7 @@
 //   for (auto& item : items) added.add("INSERT INTO items (name, price) VALUES ($1, $2)", item.name, item.price);
 //   auto changes = co_await db.execute(std::move(added));       // all of them, or none
 //
-// Bytes: 24 per statement, plus its parameters.
+// **Bytes** 24 per statement, plus its parameters.
 
 #include <tare/db/parameters.hpp>
 
@@ -17,6 +17,7 @@
 
 namespace tare::db {
 
+/// **Errors** `add` throws as `parameters` do. **Cancellation** Nothing waits. **Threads** A value: any, one at a time.
 class batch {
  public:
   struct statement {

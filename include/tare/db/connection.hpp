@@ -7,7 +7,7 @@
 //   auto total = co_await connection->query_one<std::int64_t>("SELECT count(*) FROM items");
 //
 // You need it for state that belongs to a connection (temporary tables, settings). Otherwise call the same functions on
-// the pool, which lends a connection only as long as necessary. Bytes: 8.
+// the pool, which lends a connection only as long as necessary. **Bytes** 8.
 
 #include <tare/db/detail/lease.hpp>
 #include <tare/db/statements.hpp>
@@ -17,8 +17,10 @@
 
 namespace tare::db {
 
-/// Move-only. Returns to its pool when this and all its `rows` are destroyed. One statement at a time: a call before
-/// `rows` have been read to the end throws std::logic_error.
+/// Move-only. Returns to its pool when this and all its `rows` are destroyed. One statement at a time.
+///
+/// **Errors** A call before `rows` have been read to the end throws std::logic_error. **Cancellation** As for every
+/// statement (statements.hpp); the connection can be used afterwards. **Threads** Tasks of any shard, one at a time.
 class connection : public statements<connection> {
  public:
   /// For the library.
@@ -29,15 +31,15 @@ class connection : public statements<connection> {
   connection& operator=(const connection&) = delete;
   ~connection() = default;
 
-  /// Begins a transaction on this connection.
-  [[nodiscard]] task<result<transaction>> begin(transaction_options options = {});
+  /// Begins a transaction on this connection. **Errors** Throws std::logic_error while another one is open.
+  task<result<transaction>> begin(transaction_options options = {});
 
  private:
   friend class statements<connection>;
-  [[nodiscard]] task<result<rows>> start_query(std::string_view sql, parameters bound);
-  [[nodiscard]] task<result<std::uint64_t>> start_execute(std::string_view sql, parameters bound);
-  [[nodiscard]] task<result<std::vector<std::uint64_t>>> start_batch(batch all);
-  [[nodiscard]] task<result<void>> start_script(std::string_view sql);
+  task<result<rows>> start_query(std::string_view sql, parameters bound);
+  task<result<std::uint64_t>> start_execute(std::string_view sql, parameters bound);
+  task<result<std::vector<std::uint64_t>>> start_batch(batch all);
+  task<result<void>> start_script(std::string_view sql);
 
   detail::lease held_;
 };

@@ -6,7 +6,9 @@
 //   if (!added && added.error().kind() == tare::db::error_kind::constraint) co_return conflict();
 //
 // Errors are values: `tare::db::result<T>` is std::expected<T, error>. Cancellation of the task is not such an error:
-// it throws `tare::cancelled`, as in every await. An error is 8 bytes and an allocation; a result without an error
+// it throws `tare::cancelled`, as in every await.
+//
+// **Threads** A value: any, one at a time. **Bytes** An error is 8 and an allocation; a result without an error
 // allocates nothing.
 
 #include <cstdint>

@@ -5,8 +5,10 @@
 //   co_await db.execute("UPDATE items SET price = $1, note = $2 WHERE id = $3", 9.5, std::nullopt, id);
 //
 // $1, $2 ... name them in the statement, in PostgreSQL and in SQLite (where ?, ?1 and :name work too). The values are
-// copied at the call, in one allocation of 8 bytes, 16 for each value, and the bytes of texts and blobs. It is freed
-// when the database has received them.
+// copied at the call.
+//
+// **Cancellation** Nothing waits. **Threads** A value: any, one at a time. **Bytes** One allocation of 8, 16 for each
+// value, and the bytes of texts and blobs. It is freed when the database has received them.
 
 #include <tare/db/detail/value.hpp>
 
@@ -60,8 +62,8 @@ class parameters {
  public:
   parameters() noexcept = default;
 
-  /// Throws std::bad_alloc; std::out_of_range for an integer beyond 64 bits signed, std::length_error for 4 GiB or
-  /// more.
+  /// **Errors** Throws std::bad_alloc; std::out_of_range for an integer beyond 64 bits signed, std::length_error for 4
+  /// GiB or more.
   template <bindable... T>
     requires(sizeof...(T) > 0)
   explicit parameters(const T&... values) {

@@ -20,7 +20,7 @@
 // SQLite runs on the blocking pool, with write-ahead logging; the writers of a pool take turns, and readers run
 // concurrently. PostgreSQL runs on the shard's reactor; every shard can use its connections.
 //
-// Bytes: docs/bytes.md lists what a query holds while it waits for a connection and while it has one.
+// **Bytes** What a query holds while it waits for a connection and while it has one: docs/bytes.md.
 
 #include <tare/db/connection.hpp>
 #include <tare/db/statements.hpp>
@@ -69,8 +69,7 @@ class pool_core;  // src/db/pool_core.hpp
 /// The pool's connections, as permits.
 [[nodiscard]] semaphore& slots_of(pool_core& pool) noexcept;
 /// Begins a query on the connection that `slot` stands for.
-[[nodiscard]] task<result<rows>> query_in(pool_core& from, semaphore_permit&& slot, std::string_view sql,
-                                          parameters&& bound);
+task<result<rows>> query_in(pool_core& from, semaphore_permit&& slot, std::string_view sql, parameters&& bound);
 
 /// While it waits for a connection, the call has no other frame.
 template <class... T>
@@ -86,12 +85,18 @@ template <class T>
 inline constexpr bool is_result<result<T>> = true;
 }  // namespace detail
 
-/// Move-only. Any shard may use it concurrently. Connections and transactions taken from it may outlive it.
+/// Move-only. Connections and transactions taken from it may outlive it.
+///
+/// **Errors** As for every statement (statements.hpp); `unavailable` if no connection can be made within
+/// `connect_limit`.
+/// **Cancellation** While a call waits for a connection, nothing has been sent and nothing is taken; afterwards as for
+/// every statement. **Threads** Any shard may use it concurrently.
 class pool : public statements<pool> {
  public:
   /// `database` is "sqlite:PATH", "sqlite::memory:", or a PostgreSQL URI ("postgresql://...", "postgres://..."; see
-  /// "Connection URIs" in PostgreSQL's documentation of libpq). Returns an error of kind `syntax` if it is neither, or
-  /// if the library was built without that database.
+  /// "Connection URIs" in PostgreSQL's documentation of libpq).
+  ///
+  /// **Errors** `syntax` if it is neither, or if the library was built without that database.
   [[nodiscard]] static result<pool> open(std::string_view database, pool_options options = {});
 
   pool(pool&&) noexcept;
@@ -102,10 +107,10 @@ class pool : public statements<pool> {
   ~pool();
 
   /// Waits for a connection, and connects it if necessary.
-  [[nodiscard]] task<result<connection>> acquire();
+  task<result<connection>> acquire();
 
   /// Begins a transaction on a connection of its own.
-  [[nodiscard]] task<result<transaction>> begin(transaction_options options = {});
+  task<result<transaction>> begin(transaction_options options = {});
 
   /// Runs `body(transaction&)`, which must return a task<result<T>>, and commits if the result has a value. If it is an
   /// error, or if `body` throws or is cancelled, the transaction has been rolled back when this returns or throws.
@@ -115,8 +120,9 @@ class pool : public statements<pool> {
   }
 
   /// Waits until every lent connection has been returned, and closes all connections without blocking the shard. Later
-  /// calls fail with `unavailable`.
-  [[nodiscard]] task<> close();
+  /// calls fail with `unavailable`. **Cancellation** The pool stays closed; a connection that is lent is closed when it
+  /// is returned.
+  task<> close();
 
   /// Number of connections currently lent, at most `capacity()`.
   [[nodiscard]] std::size_t lent() const noexcept;
@@ -125,12 +131,12 @@ class pool : public statements<pool> {
  private:
   friend class statements<pool>;
   explicit pool(std::shared_ptr<detail::pool_core> core) noexcept;
-  [[nodiscard]] task<result<rows>> start_query(std::string_view sql, parameters bound);
-  [[nodiscard]] task<result<std::uint64_t>> start_execute(std::string_view sql, parameters bound);
-  [[nodiscard]] task<result<std::vector<std::uint64_t>>> start_batch(batch all);
-  [[nodiscard]] task<result<void>> start_script(std::string_view sql);
+  task<result<rows>> start_query(std::string_view sql, parameters bound);
+  task<result<std::uint64_t>> start_execute(std::string_view sql, parameters bound);
+  task<result<std::vector<std::uint64_t>>> start_batch(batch all);
+  task<result<void>> start_script(std::string_view sql);
   template <class... T>
-  [[nodiscard]] auto start_first(std::string_view sql, parameters bound) {
+  auto start_first(std::string_view sql, parameters bound) {
     return detail::first_row_from<T...>(*core_, sql, std::move(bound));
   }
 

@@ -9,7 +9,8 @@
 // std::vector<std::byte>, or an optional of one of these. Text that is entirely a number also converts to a number
 // (PostgreSQL's numeric), and integers convert to bool (SQLite).
 //
-// Bytes: a row is 16 and owns nothing. A row and its views are valid until the next await on its `rows`.
+// **Cancellation** Nothing waits. **Threads** The task that reads its `rows`. **Bytes** A row is 16 and owns nothing. A
+// row and its views are valid until the next await on its `rows`.
 
 #include <tare/db/detail/row_block.hpp>
 #include <tare/db/error.hpp>
@@ -45,11 +46,12 @@ class row {
   [[nodiscard]] const std::string& name(std::size_t column) const { return block_->names().at(column); }
   /// The first column with this name.
   [[nodiscard]] std::optional<std::size_t> find(std::string_view name) const noexcept;
-  /// Throws std::out_of_range, like all functions below.
+  /// **Errors** Throws std::out_of_range, like all functions below.
   [[nodiscard]] value_kind kind(std::size_t column) const { return value(column).kind(); }
   [[nodiscard]] bool is_null(std::size_t column) const { return kind(column) == value_kind::null; }
 
-  /// The value as a T. Throws column_error if it has another type, which is a mistake in the query or in this call.
+  /// The value as a T. **Errors** Throws column_error if it has another type, which is a mistake in the query or in
+  /// this call.
   template <class T>
   [[nodiscard]] T get(std::size_t column) const {
     auto value = try_get<T>(column);

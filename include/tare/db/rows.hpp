@@ -14,7 +14,7 @@
 // Rows are read about 16 KiB at a time, whatever the size of the result; the next ones are requested only when these
 // have been consumed. A result that fits returns its connection to the pool before you see its first row.
 //
-// Bytes: 8, and about 100 plus the rows that have been read, outside the frame.
+// **Bytes** 8, and about 100 plus the rows that have been read, outside the frame.
 
 #include <tare/db/error.hpp>
 #include <tare/db/row.hpp>
@@ -33,10 +33,12 @@ struct row_stream;  // src/db/row_stream.hpp
 }  // namespace detail
 
 /// Move-only. Destroying it before the last row stops the query and returns the connection.
+///
+/// **Threads** Tasks of any shard, one at a time.
 class rows {
  public:
   class next_awaiter;
-  struct next_request {
+  struct [[nodiscard("nothing happens until it is awaited")]] next_request {
     using tare_awaiter = next_awaiter;
     rows& of;
   };
@@ -50,14 +52,17 @@ class rows {
   ~rows();
 
   /// The next row, or nullopt after the last one, or after an error. Suspends only if no row is buffered.
-  [[nodiscard]] next_request next() noexcept { return {*this}; }
+  ///
+  /// **Errors** Those of the query, also after some rows. **Cancellation** Stops the query, and releases the
+  /// connection; the rows that were not read are lost, and a transaction has failed.
+  next_request next() noexcept { return {*this}; }
 
   /// Names of the columns.
   [[nodiscard]] const std::vector<std::string>& columns() const noexcept;
 
  private:
   [[nodiscard]] bool advance() noexcept;
-  [[nodiscard]] task<result<bool>> fetch();
+  task<result<bool>> fetch();
   [[nodiscard]] std::optional<row> current() const noexcept;
 
   std::unique_ptr<detail::row_stream> stream_;

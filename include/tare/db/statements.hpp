@@ -6,9 +6,13 @@
 //   auto added = co_await db.execute("INSERT INTO items (name, price) VALUES ($1, $2)", "tare", 9.5);
 //
 // Statements are prepared once per connection and cached. Their text must stay valid until the await ends; the values
-// are copied by the call. Every call is a cancellation point: cancellation stops the statement in the database.
+// are copied by the call.
 //
-// Bytes: docs/bytes.md.
+// **Errors** Those of the database, as `error` (error.hpp). Throws std::bad_alloc, what `parameters` throw, and
+// std::logic_error if `rows` of the connection have not been read to the end or the transaction is over.
+// **Cancellation** Every call is a cancellation point. A cancelled call stops the statement in the database; whether it
+// has taken effect is unknown, and a transaction can then only be rolled back. **Threads** Those of what it is called
+// on. **Bytes** docs/bytes.md.
 
 #include <tare/db/batch.hpp>
 #include <tare/db/error.hpp>
@@ -64,7 +68,7 @@ result<typename one_row<T...>::type> values_of(const row& from) {
 /// columns. **Cancellation** Stops the query. **Threads** Any shard. **Bytes** A frame, when the rows are there.
 template <class... T>
   requires(sizeof...(T) > 0)
-[[nodiscard]] task<result<std::optional<typename detail::one_row<T...>::type>>> first_row(rows found) {
+task<result<std::optional<typename detail::one_row<T...>::type>>> first_row(rows found) {
   static_assert(!(... || detail::is_view<T>), "the row is gone when this returns: take std::string or a vector");
   auto first = co_await found.next();
   if (!first) co_return std::unexpected(std::move(first.error()));
@@ -95,7 +99,7 @@ class statements {
  public:
   /// Runs a statement that returns rows.
   template <bindable... P>
-  [[nodiscard]] TARE_COROUTINE_WRAPPER task<result<rows>> query(std::string_view sql, const P&... values) {
+  TARE_COROUTINE_WRAPPER task<result<rows>> query(std::string_view sql, const P&... values) {
     return on().start_query(sql, parameters(values...));
   }
 
@@ -103,28 +107,26 @@ class statements {
   /// to its T is an error of kind `data`. Throws std::out_of_range if there are fewer columns.
   template <class... T, bindable... P>
     requires(sizeof...(T) > 0)
-  [[nodiscard]] task<result<std::optional<typename detail::one_row<T...>::type>>> query_one(std::string_view sql,
-                                                                                            const P&... values) {
+  task<result<std::optional<typename detail::one_row<T...>::type>>> query_one(std::string_view sql,
+                                                                              const P&... values) {
     static_assert(!(... || detail::is_view<T>), "the row is gone when this returns: take std::string or a vector");
     return on().template start_first<T...>(sql, parameters(values...));
   }
 
   /// Runs a statement, ignores its rows if any, and returns the number of rows it has changed.
   template <bindable... P>
-  [[nodiscard]] TARE_COROUTINE_WRAPPER task<result<std::uint64_t>> execute(std::string_view sql, const P&... values) {
+  TARE_COROUTINE_WRAPPER task<result<std::uint64_t>> execute(std::string_view sql, const P&... values) {
     return on().start_execute(sql, parameters(values...));
   }
 
   /// Runs all statements or none: outside a transaction, they form one. Returns the number of rows changed by each.
-  [[nodiscard]] TARE_COROUTINE_WRAPPER task<result<std::vector<std::uint64_t>>> execute(batch all) {
+  TARE_COROUTINE_WRAPPER task<result<std::vector<std::uint64_t>>> execute(batch all) {
     return on().start_batch(std::move(all));
   }
 
   /// Runs a text of several statements without parameters, such as a schema file: all of them or none. It must not
   /// contain BEGIN or COMMIT.
-  [[nodiscard]] TARE_COROUTINE_WRAPPER task<result<void>> execute_script(std::string_view sql) {
-    return on().start_script(sql);
-  }
+  TARE_COROUTINE_WRAPPER task<result<void>> execute_script(std::string_view sql) { return on().start_script(sql); }
 
  private:
   friend On;
@@ -132,7 +134,7 @@ class statements {
   [[nodiscard]] On& on() noexcept { return static_cast<On&>(*this); }
   /// A pool has one of its own.
   template <class... T>
-  [[nodiscard]] auto start_first(std::string_view sql, parameters bound) {
+  auto start_first(std::string_view sql, parameters bound) {
     return detail::first_row_of<T...>(on().start_query(sql, std::move(bound)));
   }
 };

@@ -11,7 +11,7 @@
 // A transaction that is destroyed without a commit, including by an exception or cancellation, is rolled back in the
 // background; its connection is lent again afterwards. `pool::transact` waits for the rollback.
 //
-// Bytes: 8.
+// **Bytes** 8.
 
 #include <tare/db/detail/lease.hpp>
 #include <tare/db/statements.hpp>
@@ -34,6 +34,8 @@ struct transaction_options {
 };
 
 /// Move-only. One statement at a time, as for a connection.
+///
+/// **Threads** Tasks of any shard, one at a time.
 class transaction : public statements<transaction> {
  public:
   /// For the library.
@@ -47,20 +49,23 @@ class transaction : public statements<transaction> {
   /// Makes all changes permanent. If a statement has failed or was cancelled, rolls back and returns that error, with
   /// both databases, no matter how the program has handled the error. If the commit itself fails, everything is rolled
   /// back, except that after `unavailable` the outcome is unknown. The transaction is over in any case.
-  [[nodiscard]] task<result<void>> commit();
+  ///
+  /// **Errors** Those of the database and of earlier statements. Throws std::logic_error if it is over.
+  /// **Cancellation** All changes are permanent or none; which, is unknown.
+  task<result<void>> commit();
 
   /// Undoes all changes. Runs to completion even if the task is being cancelled. The transaction is over in any case.
-  [[nodiscard]] task<result<void>> rollback();
+  task<result<void>> rollback();
 
   /// False after `commit` and `rollback`: then every call throws std::logic_error.
   [[nodiscard]] bool open() const noexcept { return static_cast<bool>(held_); }
 
  private:
   friend class statements<transaction>;
-  [[nodiscard]] task<result<rows>> start_query(std::string_view sql, parameters bound);
-  [[nodiscard]] task<result<std::uint64_t>> start_execute(std::string_view sql, parameters bound);
-  [[nodiscard]] task<result<std::vector<std::uint64_t>>> start_batch(batch all);
-  [[nodiscard]] task<result<void>> start_script(std::string_view sql);
+  task<result<rows>> start_query(std::string_view sql, parameters bound);
+  task<result<std::uint64_t>> start_execute(std::string_view sql, parameters bound);
+  task<result<std::vector<std::uint64_t>>> start_batch(batch all);
+  task<result<void>> start_script(std::string_view sql);
 
   detail::lease held_;
 };

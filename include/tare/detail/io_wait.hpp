@@ -94,7 +94,7 @@ template <class Wait, io_call Call, auto Take>
 class io_awaiter;
 
 template <class Wait, io_call Call, auto Take>
-struct io_request {
+struct [[nodiscard("nothing happens until it is awaited")]] io_request {
   using tare_awaiter = io_awaiter<Wait, Call, Take>;
   Wait wait;
 };

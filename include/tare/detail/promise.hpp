@@ -31,22 +31,22 @@ namespace detail {
 
 class promise_base;
 
-struct sleep_request {
+struct [[nodiscard("nothing happens until it is awaited")]] sleep_request {
   std::int64_t nanoseconds;  ///< from now, or since the clock's epoch
   bool absolute;
 };
-struct yield_request {};
-struct checkpoint_request {};
+struct [[nodiscard("nothing happens until it is awaited")]] yield_request {};
+struct [[nodiscard("nothing happens until it is awaited")]] checkpoint_request {};
 
 /// A child that out-of-line code has made: a task returned by such a function would be a variable of the frame, while
 /// this is passed in a register. Owns nothing, so await it at once.
-struct child_request {
+struct [[nodiscard("nothing happens until it is awaited")]] child_request {
   link child;
   bool is_shielded;  ///< cancellation does not reach it
 };
 
 template <class T>
-struct shielded {
+struct [[nodiscard("nothing happens until it is awaited")]] shielded {
   task<T> inner;
 };
 

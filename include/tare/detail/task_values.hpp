@@ -102,7 +102,7 @@ template <class R>
 class with_values_awaiter;
 
 template <class R>
-struct with_values_request {
+struct [[nodiscard("nothing happens until it is awaited")]] with_values_request {
   using tare_awaiter = with_values_awaiter<R>;
   value_ref values;
   bool extends;  ///< those around the task; otherwise it replaces them
@@ -132,7 +132,7 @@ template <class T>
 class value_query_awaiter;
 
 template <class T>
-struct value_query {
+struct [[nodiscard("nothing happens until it is awaited")]] value_query {
   using tare_awaiter = value_query_awaiter<T>;
   const void* key;
 };
@@ -153,7 +153,7 @@ class value_query_awaiter {
 
 class values_query_awaiter;
 
-struct values_query {
+struct [[nodiscard("nothing happens until it is awaited")]] values_query {
   using tare_awaiter = values_query_awaiter;
 };
 

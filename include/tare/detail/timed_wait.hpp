@@ -26,7 +26,7 @@ template <class Awaiter>
 class timed_wait;
 
 template <class Request>
-struct timed_request {
+struct [[nodiscard("nothing happens until it is awaited")]] timed_request {
   using tare_awaiter = timed_wait<typename Request::tare_awaiter>;
   Request wait;
   std::int64_t nanoseconds;

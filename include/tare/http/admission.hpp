@@ -9,7 +9,7 @@
 // is admitted at the beginning. If the response becomes a stream or a WebSocket, which may last forever and hold
 // little, the share from then on follows what is actually held.
 //
-// Bytes: none beyond the request's.
+// **Bytes** None beyond the request's. **Threads** As for the handler itself.
 
 #include <tare/http/handler.hpp>
 
@@ -19,8 +19,10 @@
 namespace tare::http {
 
 /// Passes a request to `inner` if `tare::memory()` has room for `request_bytes`, the maximum that one request may use:
-/// its body, its response, and everything in between. Otherwise responds with 503 and Retry-After, and keeps the
-/// connection.
+/// its body, its response, and everything in between.
+///
+/// **Errors** Otherwise responds with 503 and Retry-After, and keeps the connection. **Cancellation** It does not wait;
+/// the inner handler is cancelled as without it.
 [[nodiscard]] handler admitted(handler inner, std::size_t request_bytes,
                                std::chrono::seconds retry_after = std::chrono::seconds(1));
 

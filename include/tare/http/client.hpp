@@ -16,7 +16,7 @@
 // connection is then closed instead of reused. A connection on which anything arrives that is not the response to its
 // request is closed too.
 //
-// Bytes: an idle connection is 40 in the pool and its slot in the shard's table; it has no buffer, no parser and no
+// **Bytes** An idle connection is 40 in the pool and its slot in the shard's table; it has no buffer, no parser and no
 // task. An https connection also holds its TLS state (docs/bytes.md).
 
 #include <tare/http/error.hpp>
@@ -78,6 +78,11 @@ struct client_request {
 
 /// Move-only. Reading the body to its end returns the connection to the pool; destroying the response earlier closes
 /// the connection. Must not outlive its client.
+///
+/// **Errors** Those of http::category, of TLS, and of the system; after an error, the connection is closed.
+/// **Cancellation** A part of the body may have been read: destroy the response. **Threads** The client's shard.
+/// **Bytes** The connection's, the head as received, and one buffer while a piece of the body is in use; `read_all` the
+/// whole body.
 class client_response {
  public:
   client_response(client_response&&) noexcept;
@@ -93,9 +98,9 @@ class client_response {
 
   /// The next piece of the body, valid until the next call; empty at the end. Bytes are read from the connection only
   /// on demand. `errc::truncated` if the connection ended too early.
-  [[nodiscard]] task<result<std::span<const std::byte>>> read();
+  task<result<std::span<const std::byte>>> read();
   /// Reads the rest of the body.
-  [[nodiscard]] task<result<std::string>> read_all();
+  task<result<std::string>> read_all();
 
   /// After a 101: transfers the connection to the caller. It now speaks the protocol named in the response's `upgrade`
   /// field and no longer counts toward the client's limits. If you do not take it, it is closed with the response.
@@ -108,7 +113,7 @@ class client_response {
   std::unique_ptr<detail::client_call> call_;
 };
 
-/// Belongs to the shard whose tasks use it. Must outlive its calls.
+/// **Threads** Belongs to the shard whose tasks use it. Must outlive its calls.
 class client {
  public:
   explicit client(client_options options = {});
@@ -121,13 +126,13 @@ class client {
   /// A request with an `upgrade` field asks the server to switch protocols ("connection: upgrade" is added). If the
   /// server agrees, the status is 101; see `take_stream`. A 101 to any other request is errc::malformed.
   ///
-  /// **Errors**: of `http::category`, name resolution, TLS, or the system. Throws std::invalid_argument if the method
+  /// **Errors** Of `http::category`, name resolution, TLS, or the system. Throws std::invalid_argument if the method
   /// is CONNECT or not a token, and for fields that the client sets itself.
-  /// **Cancellation**: closes the connection; the server may have acted on the request.
-  [[nodiscard]] task<result<client_response>> send(client_request request);
+  /// **Cancellation** Closes the connection; the server may have acted on the request.
+  task<result<client_response>> send(client_request request);
 
-  [[nodiscard]] task<result<client_response>> get(std::string url);
-  [[nodiscard]] task<result<client_response>> post(std::string url, std::string_view content_type, std::string body);
+  task<result<client_response>> get(std::string url);
+  task<result<client_response>> post(std::string url, std::string_view content_type, std::string body);
 
   /// Number of connections that wait for their next request.
   [[nodiscard]] std::size_t idle_connections() const noexcept;

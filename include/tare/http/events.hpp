@@ -15,7 +15,7 @@
 // client leaves, the handler is cancelled, whatever it waits for; when the handler returns, or the server drains, the
 // stream ends, and the client connects again. Comments keep the connection alive, and find clients that have vanished.
 //
-// Bytes: 4. An event stream whose handler waits holds no buffer, no parser and no frame of its own: 92 for the
+// **Bytes** 4. An event stream whose handler waits holds no buffer, no parser and no frame of its own: 92 for the
 // connection, 108 and the keys over TLS, and the handler's frame (docs/bytes.md).
 
 #include <tare/detail/link.hpp>
@@ -70,11 +70,11 @@ class event_stream {
   ~event_stream() = default;
 
   /// Await it for a result<void>. The event and what it refers to must outlive the await.
-  [[nodiscard]] detail::send_request send(const event& sent) noexcept {
+  detail::send_request send(const event& sent) noexcept {
     return {.data = reinterpret_cast<const char*>(&sent), .size = 0, .connection = connection_, .as = detail::as_event};
   }
   /// An event with nothing but data.
-  [[nodiscard]] detail::send_request send(std::string_view data) noexcept {
+  detail::send_request send(std::string_view data) noexcept {
     return {.data = data.data(),
             .size = static_cast<std::uint32_t>(data.size()),
             .connection = connection_,
@@ -84,7 +84,7 @@ class event_stream {
   /// Waits until the handler is cancelled: for one that only subscribes to topics.
   ///
   /// **Cancellation** Throws `cancelled`. **Bytes** 0.
-  [[nodiscard]] static auto wait() noexcept { return sleep_for(std::chrono::hours(24 * 36500)); }
+  static auto wait() noexcept { return sleep_for(std::chrono::hours(24 * 36500)); }
 
   [[nodiscard]] net::result<net::endpoint> peer() const noexcept;
   /// Bytes that could not be sent yet.

@@ -7,7 +7,7 @@
 //   if (auto type = request.fields().find("content-type")) ...
 //   response.fields().set("cache-control", "no-store");
 //
-// Bytes: a view is 16; `fields` is a std::string of "name: value\r\n" lines. A lookup scans the lines, which for the
+// **Bytes** A view is 16; `fields` is a std::string of "name: value\r\n" lines. A lookup scans the lines, which for the
 // ten or twenty fields of a typical message is faster than building an index.
 
 #include <cstddef>
@@ -78,8 +78,11 @@ class fields_view::iterator {
   std::string_view rest_;
 };
 
-/// Fields to send. Names must be tokens, and values must not contain line breaks or control characters: anything else
-/// throws std::invalid_argument, so user data cannot inject fields or responses.
+/// Fields to send. Names must be tokens, and values must not contain line breaks or control characters, so user data
+/// cannot inject fields or responses.
+///
+/// **Errors** Throws std::invalid_argument for anything else, and std::bad_alloc. **Cancellation** Nothing waits.
+/// **Threads** Any, one at a time, like a string.
 class fields {
  public:
   /// Appends a field.

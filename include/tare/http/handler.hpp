@@ -19,8 +19,10 @@ concept answers_requests = std::is_invocable_r_v<task<>, F&, request&, response&
 
 /// Called once per request, possibly for several requests concurrently. It must outlive its tasks, because its captures
 /// are not in their frames: the server keeps it as long as it serves. An exception becomes a 500
-/// (server_options::on_error). The task is cancelled if the client disconnects or the request takes too long.
+/// (server_options::on_error).
 ///
+/// **Cancellation** The task is cancelled if the client disconnects, the request takes too long, or the server stops
+/// and `drain_timeout` has passed.
 /// **Errors** Throws std::bad_alloc. A callable with another signature does not compile, and the message says what to
 /// write.
 /// **Threads** A copy on each shard that serves. **Bytes** 32, and the captures beyond 16.

@@ -8,7 +8,7 @@
 //     ...
 //   });
 //
-// Bytes: 8, and the text of the request until it is discarded or destroyed. A handler whose only parameter is the
+// **Bytes** 8, and the text of the request until it is discarded or destroyed. A handler whose only parameter is the
 // socket never gets it, and one that is not a coroutine itself, but returns one, keeps only what it passes on:
 //
 //   routes.websocket("/rooms/{name}", [&](http::websocket socket, http::handshake request) {

@@ -65,7 +65,7 @@ inline std::expected<nlohmann::json, request_error> parse_json(std::string_view 
 /// same time. A server with a memory budget has admitted the text; declare the rest with request::reserve if it is
 /// larger.
 template <class T = nlohmann::json>
-[[nodiscard]] task<std::expected<T, request_error>> read_json(request& asked) {
+task<std::expected<T, request_error>> read_json(request& asked) {
   if (!detail::is_json_type(asked.fields().find("content-type"))) {
     co_return std::unexpected(request_error{.status = 415, .message = "the Content-Type is not application/json"});
   }
@@ -90,7 +90,7 @@ template <class T = nlohmann::json>
 ///
 /// **Errors** Those of response::send. Throws std::bad_alloc. **Cancellation** As response::send. **Threads** On the
 /// shard of the request. **Bytes** The text.
-[[nodiscard]] inline task<result<void>> send_json(response& to, nlohmann::json body, unsigned status = 200) {
+inline task<result<void>> send_json(response& to, nlohmann::json body, unsigned status = 200) {
   const std::string text = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   body = nullptr;
   to.status(status);
@@ -98,7 +98,7 @@ template <class T = nlohmann::json>
 }
 
 /// Responds with the status and {"error": message}.
-[[nodiscard]] inline task<result<void>> refuse_json(response& to, request_error why) {
+inline task<result<void>> refuse_json(response& to, request_error why) {
   nlohmann::json body = nlohmann::json::object();
   body["error"] = std::move(why.message);
   return send_json(to, std::move(body), why.status);

@@ -90,6 +90,6 @@ template <parameter_value T>
 /// Responds with the status, and the message as text.
 ///
 /// **Errors** Those of response::send. **Cancellation** As response::send. **Threads** On the shard of the request.
-[[nodiscard]] task<result<void>> refuse(response& to, request_error why);
+task<result<void>> refuse(response& to, request_error why);
 
 }  // namespace tare::http

@@ -5,7 +5,7 @@
 //   const http::polled next = co_await prices.wait_for(request, known, 30s);
 //   if (next) (void)co_await response.set("event-id", next.id()).send("text/plain", next.data());
 //
-// Bytes: 8. The event is shared by all who have it, and its data count toward the memory budget.
+// **Bytes** 8. The event is shared by all who have it, and its data count toward the memory budget.
 
 #include <tare/detail/link.hpp>
 

@@ -10,8 +10,8 @@
 //
 // All views are valid until the handler returns or calls `discard`.
 //
-// Bytes: while its handler waits, a request holds 56 and its head as it was sent, without the last empty line; nothing
-// after `discard`. The parser and its buffers exist only while a head or a body arrives.
+// **Bytes** While its handler waits, a request holds 56 and its head as it was sent, without the last empty line;
+// nothing after `discard`. The parser and its buffers exist only while a head or a body arrives.
 
 #include <tare/http/error.hpp>
 #include <tare/http/fields.hpp>
@@ -42,15 +42,20 @@ struct route;
 
 /// The body of a request, read as it arrives. While the handler does not read, at most one buffer is taken from the
 /// connection, so the client is throttled.
+///
+/// **Errors** errc::malformed, truncated, body_too_large and too_slow; std::errc::not_enough_memory if the memory
+/// budget has no room; those of the connection. **Cancellation** A part of the body may have been read. **Threads** On
+/// the shard of the request. **Bytes** One buffer while a piece is in use; `read_all` the whole body, and briefly twice
+/// that.
 class request_body {
  public:
   /// The next piece, valid until the next call; empty at the end. The first call sends "100 Continue" to a client that
   /// waits for it. After an error the server responds and closes the connection, unless the handler has already
   /// responded.
-  [[nodiscard]] task<result<std::span<const std::byte>>> read();
+  task<result<std::span<const std::byte>>> read();
 
   /// Reads the rest of the body. `errc::body_too_large` if it exceeds the limit.
-  [[nodiscard]] task<result<std::string>> read_all();
+  task<result<std::string>> read_all();
 
   /// Sets the maximum size; call it before reading. The default is `server_options::max_body_bytes`.
   void limit(std::uint64_t bytes) noexcept;
@@ -92,9 +97,9 @@ class request {
   [[nodiscard]] net::result<net::endpoint> peer() const;
   /// The client's certificate, which the server has verified (net::tls::server_options::client_authorities). Empty if
   /// the client presented none, and without TLS.
-  /// **Errors**: throws std::bad_alloc.
-  /// **Threads**: on the shard of the request.
-  /// **Bytes**: the result, made by each call.
+  /// **Errors** Throws std::bad_alloc.
+  /// **Threads** On the shard of the request.
+  /// **Bytes** The result, made by each call.
   [[nodiscard]] std::optional<net::tls::certificate> peer_certificate() const;
 
   /// Releases the head: method, target, path, query, authority, fields and parameters. For a handler that will wait for
@@ -104,22 +109,22 @@ class request {
   ///   request.discard();
   ///   auto item = co_await shelf.find(id);
   ///
-  /// **Errors**: afterwards `minor_version`, `peer`, `peer_certificate`, `reserve` and reading or limiting the body
+  /// **Errors** Afterwards `minor_version`, `peer`, `peer_certificate`, `reserve` and reading or limiting the body
   /// work; every other call aborts the program, because an empty value would be mistaken for what the client has sent.
   /// A second `discard` does nothing.
-  /// **Cancellation**: does not wait.
-  /// **Threads**: on the shard of the request.
-  /// **Bytes**: frees those of the head; the memory budget is told.
+  /// **Cancellation** Does not wait.
+  /// **Threads** On the shard of the request.
+  /// **Bytes** Frees those of the head; the memory budget is told.
   void discard() noexcept;
 
   /// Declares how many bytes the handler will hold from now on, including bodies it has read; the number may be larger
   /// or smaller than before. In a server with a memory budget, call it before allocating something large and after
   /// freeing it. Does nothing if the runtime has no `memory_limit`.
-  /// **Errors**: false if there was no room within `server_options::room_timeout`; the previous value stays in effect.
-  /// **Cancellation**: the previous value stays in effect.
-  /// **Threads**: on the shard of the request.
-  /// **Bytes**: a frame while it waits.
-  [[nodiscard]] task<bool> reserve(std::size_t bytes);
+  /// **Errors** False if there was no room within `server_options::room_timeout`; the previous value stays in effect.
+  /// **Cancellation** The previous value stays in effect.
+  /// **Threads** On the shard of the request.
+  /// **Bytes** A frame while it waits.
+  task<bool> reserve(std::size_t bytes);
 
  private:
   friend class request_admission;

@@ -27,16 +27,23 @@ namespace detail {
 class exchange;
 }
 
-/// If a handler returns without having sent anything, its status and fields are sent without a body. A send error means
-/// that the client is gone: just clean up.
+/// If a handler returns without having sent anything, its status and fields are sent without a body.
+///
+/// **Errors** A send returns the error of the connection, which means that the client is gone: just clean up. It
+/// returns errc::already_sent if the response is complete or has failed, errc::wrong_length if the body differs from
+/// the announced length, and std::errc::not_enough_memory if others needed the memory. **Cancellation** A send that is
+/// cancelled may have sent a part; then nothing more can be sent, and the connection is closed. **Threads** On the
+/// shard of the request. **Bytes** The fields until they are sent; a send that has to wait for the client copies the
+/// head, and bodies of up to 16 KiB.
 class response {
  public:
   response(const response&) = delete;
   response& operator=(const response&) = delete;
 
-  /// 200 unless set; 200 to 599. Throws std::invalid_argument.
+  /// 200 unless set; 200 to 599. **Errors** Throws std::invalid_argument.
   response& status(unsigned code);
-  /// Throws std::invalid_argument for invalid names and values, and for the fields that the server sets itself.
+  /// **Errors** Throws std::invalid_argument for invalid names and values, and for the fields that the server sets
+  /// itself.
   response& set(std::string_view name, std::string_view value);
   response& add(std::string_view name, std::string_view value);
   [[nodiscard]] fields_view fields() const noexcept;
@@ -44,18 +51,18 @@ class response {
   response& close() noexcept;
 
   /// Sends the whole response. `body` must outlive the await.
-  [[nodiscard]] task<result<void>> send(std::string_view body = {});
+  task<result<void>> send(std::string_view body = {});
   /// The same with a Content-Type.
-  [[nodiscard]] task<result<void>> send(std::string_view content_type, std::string_view body);
+  task<result<void>> send(std::string_view content_type, std::string_view body);
 
   /// Sends the head now instead of with the first piece. With `length`, the body must have exactly that many bytes and
   /// is not chunked.
-  [[nodiscard]] task<result<void>> start(std::optional<std::uint64_t> length = std::nullopt);
+  task<result<void>> start(std::optional<std::uint64_t> length = std::nullopt);
   /// Sends a piece of the body. Waits until the client accepts it.
-  [[nodiscard]] task<result<void>> write(std::string_view piece);
+  task<result<void>> write(std::string_view piece);
   /// Ends a body that was written in pieces. Returning from the handler does the same; if the handler throws, the
   /// client can tell that the body is truncated.
-  [[nodiscard]] task<result<void>> finish();
+  task<result<void>> finish();
 
   /// Whether something has been sent: then status and fields can no longer change.
   [[nodiscard]] bool started() const noexcept;

@@ -34,7 +34,7 @@ concept answers_with =
     std::is_invocable_r_v<task<>, F&, Connection, handshake> || std::is_invocable_r_v<task<>, F&, Connection>;
 }  // namespace detail
 
-/// Copies share their routes. Do not change routes while they are in use.
+/// Copies share their routes. **Threads** Any may route; do not change routes while they are in use.
 class router {
  public:
   /// Maximum number of names in a route.
@@ -42,8 +42,8 @@ class router {
 
   router();
 
-  /// Throws std::invalid_argument if the path does not begin with a slash, has an invalid or repeated name or too many
-  /// names, or if the route already exists.
+  /// **Errors** Throws std::invalid_argument if the path does not begin with a slash, has an invalid or repeated name
+  /// or too many names, or if the route already exists.
   router& add(std::string_view method, std::string_view path, handler answer);
   router& get(std::string_view path, handler answer) { return add("GET", path, std::move(answer)); }
   router& post(std::string_view path, handler answer) { return add("POST", path, std::move(answer)); }
@@ -94,7 +94,7 @@ class router {
   router& otherwise(handler answer);
 
   /// The chosen handler's task.
-  [[nodiscard]] task<> operator()(request& asked, response& answer) const;
+  task<> operator()(request& asked, response& answer) const;
 
  private:
   using websocket_handler = std::function<task<>(http::websocket, handshake)>;

@@ -79,7 +79,7 @@ struct serve_options {
 /// metrics, a path but no function.
 /// **Cancellation** Stops like a signal, without a grace period, and throws `cancelled`.
 /// **Threads** From a task of any shard. **Bytes** One http::server per shard.
-[[nodiscard]] task<net::result<void>> serve_until_stopped(handler answer, serve_options options = {});
+task<net::result<void>> serve_until_stopped(handler answer, serve_options options = {});
 
 /// The same from outside a task: runs it on shard 0 of `rt`.
 ///

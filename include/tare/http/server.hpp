@@ -10,8 +10,8 @@
 //     co_await server.serve(std::move(*listening));            // until stop() or cancelled; then drains
 //   }
 //
-// Bytes: an idle connection is a frame of 64, a slot of 24 in the shard's table and 4.3 in the server's scope. It has
-// no buffer, no parser and no timer. Everything a request needs is in frames that end with it.
+// **Bytes** An idle connection is a frame of 64, a slot of 24 in the shard's table and 4.3 in the server's scope. It
+// has no buffer, no parser and no timer. Everything a request needs is in frames that end with it.
 //
 // With `runtime_options::memory_limit`, everything that clients can make the server hold is admitted first: heads,
 // bodies, messages. A request is admitted with what its head and its frames need; its share then follows what it holds.
@@ -105,31 +105,33 @@ struct server_core_deleter {
 };
 
 /// Serves the requests that have arrived (src/http/serve.cpp).
-[[nodiscard]] task<served> serve_requests(transport connection, connection_group& group);
+task<served> serve_requests(transport connection, connection_group& group);
 [[nodiscard]] std::chrono::nanoseconds first_wait(const server_core& server) noexcept;
 /// Passes an exception of a connection to `server_options::on_error`.
 void report(const server_core& server, const std::exception_ptr& error) noexcept;
 
 }  // namespace detail
 
-/// Belongs to the shard that made it. For several shards, make one server on each, with listeners that share the port
-/// (net::listen_options::reuse_port). Must be constructed in a task, and exist until
-/// `serve` has returned; otherwise the program aborts with a message.
+/// **Threads** Belongs to the shard that made it. For several shards, make one server on each, with listeners that
+/// share the port (net::listen_options::reuse_port). Must be constructed in a task, and exist until `serve` has
+/// returned; otherwise the program aborts with a message.
 class server {
  public:
-  /// Throws std::bad_alloc.
+  /// **Errors** Throws std::bad_alloc.
   explicit server(handler answer, server_options options = {});
   server(const server&) = delete;
   server& operator=(const server&) = delete;
   ~server();
 
   /// Accepts and serves until `stop` is called or the task is cancelled; then stops accepting, closes idle connections,
-  /// lets requests in progress complete for up to `drain_timeout`, and returns. Returns the listener's error if
-  /// accepting fails permanently. May be called for several listeners.
-  [[nodiscard]] task<net::result<void>> serve(net::listener listener);
+  /// lets requests in progress complete for up to `drain_timeout`, and returns. May be called for several listeners.
+  ///
+  /// **Errors** The listener's, if accepting fails permanently. **Cancellation** Stops as `stop` does, then throws
+  /// `cancelled`.
+  task<net::result<void>> serve(net::listener listener);
   /// The same over TLS. A client gets `head_timeout` for the handshake; if it fails, the connection is closed silently.
   /// `with.reload()` takes effect for the next client. Ticket keys are erased when they expire.
-  [[nodiscard]] task<net::result<void>> serve(net::listener listener, net::tls::context with);
+  task<net::result<void>> serve(net::listener listener, net::tls::context with);
 
   /// Serves a single connection of any kind to its end.
   ///
@@ -137,7 +139,7 @@ class server {
   /// connections are not affected. **Bytes** A frame beside that of the connection.
   template <net::byte_stream Stream>
     requires requires(Stream& s) { s.readable(); }
-  [[nodiscard]] task<> serve_stream(Stream stream) {
+  task<> serve_stream(Stream stream) {
     detail::connection_group alone(*core_);
     co_await on_cancel(serve_connection(std::move(stream), alone), [&alone]() noexcept { alone.begin_drain(); });
   }
@@ -159,7 +161,7 @@ class server {
 
  private:
   template <class Serve>
-  [[nodiscard]] task<net::result<void>> accept_all(net::listener listener, Serve serve);
+  task<net::result<void>> accept_all(net::listener listener, Serve serve);
   static task<> serve_tls(net::stream below, net::tls::context with, detail::connection_group& group,
                           scope& connections);
 

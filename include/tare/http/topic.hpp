@@ -29,7 +29,7 @@
 //     (void)co_await response.send("text/plain", next.data());
 //   });
 //
-// Bytes: a subscription is 24, in the frame of its handler. What has been published is kept while a subscriber is
+// **Bytes** A subscription is 24, in the frame of its handler. What has been published is kept while a subscriber is
 // behind, up to `max_backlog_bytes`, and for clients that connect again, up to `history_bytes`; both count toward the
 // memory budget.
 
@@ -99,8 +99,7 @@ class topic {
   /// **Errors** None; aborts the program if the topic, the request and the task are not on one shard. **Cancellation**
   /// Throws `cancelled`; when the client leaves, its handler is cancelled. **Threads** Tasks of the topic's shard.
   /// **Bytes** 24 in the frame; a string of yours that the id refers to can be one of the same frame.
-  [[nodiscard]] detail::poll_request wait_for(request& by, std::string_view last_event_id,
-                                              std::chrono::nanoseconds limit) noexcept;
+  detail::poll_request wait_for(request& by, std::string_view last_event_id, std::chrono::nanoseconds limit) noexcept;
   /// The id of what was published last; empty if it has none. Valid until the next `publish`.
   [[nodiscard]] std::string_view last_id() const noexcept;
 

@@ -7,7 +7,7 @@
 //   auto got = co_await client.send(std::move(ask));
 //   if (got && got->status() == 101) speak(got->take_stream());
 //
-// Bytes: 40, plus what the server has sent after its response until you read it.
+// **Bytes** 40, plus what the server has sent after its response until you read it.
 
 #include <tare/http/detail/connection.hpp>
 #include <tare/net/direction.hpp>
@@ -25,7 +25,7 @@ namespace tare::http {
 /// A net::byte_stream, plain or over TLS, according to the URL. Move-only, but must not be moved during an operation.
 /// One task may read while another writes.
 ///
-/// **Errors** and **Cancellation**: as for net::stream and net::tls::stream. **Threads**: belongs to the client's
+/// **Errors** and **Cancellation** As for net::stream and net::tls::stream. **Threads** Belongs to the client's
 /// shard.
 class upgraded_stream {
  public:
@@ -33,12 +33,12 @@ class upgraded_stream {
   upgraded_stream(detail::connection over, net::lease come) noexcept : over_(std::move(over)), come_(std::move(come)) {}
 
   /// Returns first what arrived after the head of the response. Empty at the end of the stream.
-  [[nodiscard]] task<net::result<net::lease>> read();
+  task<net::result<net::lease>> read();
   /// 0 at the end of the stream.
-  [[nodiscard]] task<net::result<std::size_t>> read(std::span<std::byte> into);
+  task<net::result<std::size_t>> read(std::span<std::byte> into);
   /// Writes all bytes. The bytes, and a list of pieces, must outlive the await.
-  [[nodiscard]] task<net::result<void>> write(std::span<const std::byte> bytes);
-  [[nodiscard]] task<net::result<void>> write(std::span<const std::span<const std::byte>> pieces);
+  task<net::result<void>> write(std::span<const std::byte> bytes);
+  task<net::result<void>> write(std::span<const std::span<const std::byte>> pieces);
 
   void shutdown_write() noexcept { over_.way().shutdown_write(); }
   void close() noexcept {

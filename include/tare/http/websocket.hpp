@@ -15,9 +15,9 @@
 // 1000; if it throws, with 1011 (server_options::on_error); when it is cancelled, which it is when the server drains,
 // with 1001.
 //
-// Bytes: 4. A WebSocket whose handler waits in `receive` holds no buffer, no parser and no frame of its own: 92 for the
-// connection, 108 and the keys over TLS, and the handler's frame (docs/bytes.md). `accept` does the same in a handler
-// of requests, whose frames stay as long.
+// **Bytes** 4. A WebSocket whose handler waits in `receive` holds no buffer, no parser and no frame of its own: 92 for
+// the connection, 108 and the keys over TLS, and the handler's frame (docs/bytes.md). `accept` does the same in a
+// handler of requests, whose frames stay as long.
 
 #include <tare/http/detail/websocket_awaits.hpp>
 #include <tare/http/error.hpp>
@@ -120,11 +120,11 @@ class websocket {
 
   /// In a handler of requests: responds to the handshake. If the request is not a valid handshake, responds with 400,
   /// with 426 if only the version is unsupported, or with 403 if its origin is not allowed.
-  [[nodiscard]] static task<result<websocket>> accept(request& asked, response& answer, websocket_options options = {});
+  static task<result<websocket>> accept(request& asked, response& answer, websocket_options options = {});
 
   /// A client's socket; see websocket_client.hpp.
-  [[nodiscard]] static task<result<websocket>> connect(std::string url);
-  [[nodiscard]] static task<result<websocket>> connect(std::string url, websocket_client_options options);
+  static task<result<websocket>> connect(std::string url);
+  static task<result<websocket>> connect(std::string url, websocket_client_options options);
 
   websocket(websocket&& other) noexcept : connection_(std::exchange(other.connection_, tare::detail::no_link)) {}
   websocket& operator=(websocket&& other) noexcept {
@@ -142,27 +142,27 @@ class websocket {
   /// rule; this closes the socket with the corresponding code. errc::truncated if the connection ends without a close
   /// frame. std::errc::not_enough_memory if the memory budget has no room for the message; this closes the socket with
   /// 1013. A message counts toward the budget until the next call.
-  [[nodiscard]] auto receive() noexcept { return detail::receive_request<message>{connection_}; }
+  auto receive() noexcept { return detail::receive_request<message>{connection_}; }
 
   /// Await it for a result<void>. The data must outlive the await, and are less than 4 GiB.
-  [[nodiscard]] detail::send_request send(kind as, std::string_view data) noexcept {
+  detail::send_request send(kind as, std::string_view data) noexcept {
     return frame(as == kind::text ? detail::opcode::text : detail::opcode::binary, data);
   }
-  [[nodiscard]] detail::send_request send_text(std::string_view text) noexcept { return send(kind::text, text); }
-  [[nodiscard]] detail::send_request send_binary(std::string_view data) noexcept { return send(kind::binary, data); }
+  detail::send_request send_text(std::string_view text) noexcept { return send(kind::text, text); }
+  detail::send_request send_binary(std::string_view data) noexcept { return send(kind::binary, data); }
   /// With at most 125 bytes of data; `receive` consumes the pong.
-  [[nodiscard]] detail::send_request ping(std::string_view data = {}) noexcept {
+  detail::send_request ping(std::string_view data = {}) noexcept {
     constexpr std::size_t max_bytes = 125;
     return frame(detail::opcode::ping, data.substr(0, max_bytes));
   }
   /// Afterwards nothing can be sent; `receive` continues until the peer has closed too. `reason` is truncated to 123
   /// bytes. Code 0: none.
-  [[nodiscard]] task<result<void>> close(std::uint16_t code = 1000, std::string_view reason = {});
+  task<result<void>> close(std::uint16_t code = 1000, std::string_view reason = {});
 
   /// Closes, and receives until the peer has closed too; messages that arrive meanwhile are dropped. No other task may
   /// be receiving. std::errc::timed_out if the peer has not closed within `limit`.
-  [[nodiscard]] task<result<void>> close_and_wait(std::uint16_t code = 1000, std::string_view reason = {},
-                                                  std::chrono::nanoseconds limit = std::chrono::seconds(5));
+  task<result<void>> close_and_wait(std::uint16_t code = 1000, std::string_view reason = {},
+                                    std::chrono::nanoseconds limit = std::chrono::seconds(5));
 
   /// The code that the peer closed with, 1005 if it sent none, 0 if it has not closed.
   [[nodiscard]] std::uint16_t peer_code() const noexcept;
@@ -176,7 +176,7 @@ class websocket {
   friend class detail::lasting;
   friend class detail::upgrade;
   explicit websocket(tare::detail::link connection) noexcept : connection_(connection) {}
-  [[nodiscard]] detail::send_request frame(detail::opcode as, std::string_view data) const noexcept {
+  detail::send_request frame(detail::opcode as, std::string_view data) const noexcept {
     return {.data = data.data(), .size = static_cast<std::uint32_t>(data.size()), .connection = connection_, .as = as};
   }
   void leave() noexcept;

@@ -12,8 +12,8 @@
 // direction: what it sends is masked, and a masked frame that it receives is an error. Each mask comes from the
 // system's random numbers, so that a page or a caller cannot choose the bytes that go over the wire (RFC 6455, 10.3).
 //
-// Bytes: a record that holds the connection and the options, 400 or less without the TLS state; what is under way comes
-// on top while it lasts, as on the server's side. Messages that arrive count toward the memory budget.
+// **Bytes** A record that holds the connection and the options, 400 or less without the TLS state; what is under way
+// comes on top while it lasts, as on the server's side. Messages that arrive count toward the memory budget.
 
 #include <tare/http/error.hpp>
 #include <tare/http/fields.hpp>

@@ -32,17 +32,17 @@ struct connect_options {
 };
 
 /// Waits as long as the system does, which may be minutes; limit it with `tare::timeout`. `to` is copied.
-[[nodiscard]] task<result<stream>> connect(endpoint to);
+task<result<stream>> connect(endpoint to);
 
 /// Connects to one of several addresses, as described above.
-[[nodiscard]] task<result<stream>> connect(std::vector<endpoint> candidates, connect_options options);
-[[nodiscard]] TARE_COROUTINE_WRAPPER inline task<result<stream>> connect(std::vector<endpoint> candidates) {
+task<result<stream>> connect(std::vector<endpoint> candidates, connect_options options);
+TARE_COROUTINE_WRAPPER inline task<result<stream>> connect(std::vector<endpoint> candidates) {
   return connect(std::move(candidates), connect_options());
 }
 
 /// Connects to a host and a service (a port, or a name from /etc/services).
-[[nodiscard]] task<result<stream>> connect(std::string host, std::string service, connect_options options);
-[[nodiscard]] TARE_COROUTINE_WRAPPER inline task<result<stream>> connect(std::string host, std::string service) {
+task<result<stream>> connect(std::string host, std::string service, connect_options options);
+TARE_COROUTINE_WRAPPER inline task<result<stream>> connect(std::string host, std::string service) {
   return connect(std::move(host), std::move(service), connect_options());
 }
 

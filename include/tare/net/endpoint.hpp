@@ -5,7 +5,8 @@
 //   auto at = tare::net::endpoint::parse("[::1]:8080");     // result<endpoint>
 //   auto any = tare::net::endpoint::loopback(0);            // 127.0.0.1, a free port
 //
-// 116 bytes, so pass it by reference to tasks that wait for a long time.
+// **Cancellation** Nothing here waits. **Threads** A value: any, one at a time. **Bytes** 116, so pass it by reference
+// to tasks that wait for a long time.
 
 #include <tare/net/result.hpp>
 

@@ -39,21 +39,21 @@ class file {
   ~file() { close(); }
 
   /// Like open(2); the descriptor is close-on-exec.
-  [[nodiscard]] static task<result<file>> open(std::string path, int flags, mode_t permissions = 0644);
+  static task<result<file>> open(std::string path, int flags, mode_t permissions = 0644);
 
   /// Reads from the current position: as many bytes as are available and fit; 0 at the end of the file.
-  [[nodiscard]] task<result<std::size_t>> read(std::span<std::byte> into);
-  [[nodiscard]] task<result<std::size_t>> read_at(std::uint64_t offset, std::span<std::byte> into);
+  task<result<std::size_t>> read(std::span<std::byte> into);
+  task<result<std::size_t>> read_at(std::uint64_t offset, std::span<std::byte> into);
 
   /// Writes all bytes. If it fails, some of them may have been written.
-  [[nodiscard]] task<result<void>> write(std::span<const std::byte> bytes);
-  [[nodiscard]] task<result<void>> write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  task<result<void>> write(std::span<const std::byte> bytes);
+  task<result<void>> write_at(std::uint64_t offset, std::span<const std::byte> bytes);
 
   /// When this returns, everything written is on disk (fdatasync).
-  [[nodiscard]] task<result<void>> sync();
+  task<result<void>> sync();
 
-  [[nodiscard]] task<result<std::uint64_t>> size();
-  [[nodiscard]] task<result<void>> truncate(std::uint64_t size);
+  task<result<std::uint64_t>> size();
+  task<result<void>> truncate(std::uint64_t size);
 
   void close() noexcept;
   [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }

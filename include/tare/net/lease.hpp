@@ -7,8 +7,8 @@
 //   if (got->empty()) co_return;                // end of stream
 //   parse(got->bytes());
 //
-// 16 bytes. A buffer is 8 KiB. The pool caches a few buffers; the others return to the shard's arena, which counts
-// them.
+// **Errors** None. **Cancellation** Nothing here waits. **Threads** Any, one at a time. **Bytes** 16. A buffer is 8
+// KiB. The pool caches a few buffers; the others return to the shard's arena, which counts them.
 
 #include <cstddef>
 #include <cstdint>

@@ -67,7 +67,7 @@ class listener {
   [[nodiscard]] static result<listener> adopt(int fd);
 
   /// Waits for a connection. Returns result<stream>.
-  [[nodiscard]] detail::accept_request accept() noexcept { return {tare::detail::io_wait(slot_)}; }
+  detail::accept_request accept() noexcept { return {tare::detail::io_wait(slot_)}; }
 
   /// The bound address, including a port chosen by the system.
   [[nodiscard]] result<endpoint> local() const noexcept;

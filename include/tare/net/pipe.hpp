@@ -9,7 +9,7 @@
 //     all.append(reinterpret_cast<const char*>(buffer.data()), *got);
 //   }
 //
-// Bytes: an end is 4. A call that has to wait holds a frame of about 100.
+// **Bytes** An end is 4. A call that has to wait holds a frame of about 100.
 
 #include <tare/net/result.hpp>
 #include <tare/task.hpp>
@@ -57,7 +57,7 @@ class pipe_reader : public detail::pipe_end {
   ///
   /// **Errors** std::errc::bad_file_descriptor if it is closed, and those of read(2). **Cancellation** Nothing has been
   /// taken. **Threads** From a task of any shard.
-  [[nodiscard]] task<result<std::size_t>> read(std::span<std::byte> into);
+  task<result<std::size_t>> read(std::span<std::byte> into);
 };
 
 /// Move-only. One task at a time may write.
@@ -70,7 +70,7 @@ class pipe_writer : public detail::pipe_end {
   /// **Errors** std::errc::broken_pipe if the other end has been closed; no signal is sent.
   /// std::errc::bad_file_descriptor if this one is closed. Some bytes may have been written. **Cancellation** The same.
   /// **Threads** From a task of any shard.
-  [[nodiscard]] task<result<void>> write(std::span<const std::byte> bytes);
+  task<result<void>> write(std::span<const std::byte> bytes);
 };
 
 /// Makes a pipe: what is written to the second can be read from the first.

@@ -12,7 +12,7 @@
 //
 // A process that is still running when its object is destroyed is killed. So is that of a cancelled `run_process`.
 //
-// Bytes: an object is 32, and a descriptor for the process and one for each pipe. No thread and no signal handler is
+// **Bytes** An object is 32, and a descriptor for the process and one for each pipe. No thread and no signal handler is
 // used; SIGCHLD must not be ignored.
 
 #include <tare/net/pipe.hpp>
@@ -85,7 +85,7 @@ class process {
   ///
   /// **Errors** std::errc::no_child_process if SIGCHLD is ignored, or if something else has waited for all children.
   /// **Cancellation** It runs on.
-  [[nodiscard]] task<result<exit_status>> wait();
+  task<result<exit_status>> wait();
 
   /// **Errors** std::errc::no_such_process if its end has been waited for.
   result<void> signal(int number) noexcept;
@@ -93,7 +93,7 @@ class process {
   /// Closes the input, sends SIGTERM, and after `grace` SIGKILL. Waits for its end.
   ///
   /// **Errors** As `wait`. **Cancellation** It has got SIGTERM.
-  [[nodiscard]] task<result<exit_status>> stop(std::chrono::nanoseconds grace);
+  task<result<exit_status>> stop(std::chrono::nanoseconds grace);
 
   /// Lets it run on without this object. Returns its number; wait for its end with waitpid(2).
   pid_t release() noexcept;
@@ -124,8 +124,7 @@ struct process_output {
 /// **Errors** As `start` and `wait`; std::errc::file_too_large if it prints more than `max_bytes` to one of its
 /// streams: it is killed. That it does not read its input to the end is not an error. Throws std::bad_alloc.
 /// **Cancellation** It is killed. **Threads** From a task of any shard. **Bytes** What it prints, and about 2 KiB.
-[[nodiscard]] task<result<process_output>> run_process(std::string program, process_options options = {},
-                                                       std::string input = {},
-                                                       std::size_t max_bytes = std::size_t{1} << 20U);
+task<result<process_output>> run_process(std::string program, process_options options = {}, std::string input = {},
+                                         std::size_t max_bytes = std::size_t{1} << 20U);
 
 }  // namespace tare::net

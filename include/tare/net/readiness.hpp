@@ -7,8 +7,8 @@
 //     PQconsumeInput(connection);
 //   }
 //
-// 24 bytes in the waiting frame, and a slot of 24 during the wait. Each wait registers the descriptor with the kernel
-// again, so `stream` is cheaper for your own sockets.
+// **Bytes** 24 in the waiting frame, and a slot of 24 during the wait. Each wait registers the descriptor with the
+// kernel again, so `stream` is cheaper for your own sockets.
 
 #include <tare/detail/io_wait.hpp>
 #include <tare/detail/wait_state.hpp>
@@ -22,7 +22,7 @@ namespace detail {
 
 class readiness_awaiter;
 
-struct readiness_request {
+struct [[nodiscard("nothing happens until it is awaited")]] readiness_request {
   using tare_awaiter = readiness_awaiter;
   int fd;
   tare::detail::io_call call;
@@ -51,13 +51,15 @@ class readiness_awaiter : private tare::detail::io_wait {
 
 /// Waits until the descriptor is ready in the sense of poll(2), where errors and end of stream count as ready. Returns
 /// result<void>. The descriptor must stay open during the wait. At most one task at a time may wait for a descriptor to
-/// be readable, and one for it to be writable; another gets std::errc::device_or_resource_busy. Do not wait for the
-/// descriptor of a `stream` of the same shard: with epoll, the second of the two waits gets
-/// std::errc::device_or_resource_busy.
-[[nodiscard]] inline detail::readiness_request wait_readable(int fd) noexcept {
+/// be readable, and one for it to be writable.
+///
+/// **Errors** Another task gets std::errc::device_or_resource_busy; with epoll, so does the second of two waits if one
+/// is of a `stream` of the same shard. std::errc::bad_file_descriptor and what the system reports. **Cancellation** Has
+/// taken nothing. **Threads** Tasks of any shard.
+inline detail::readiness_request wait_readable(int fd) noexcept {
   return {.fd = fd, .call = tare::detail::io_call::readable};
 }
-[[nodiscard]] inline detail::readiness_request wait_writable(int fd) noexcept {
+inline detail::readiness_request wait_writable(int fd) noexcept {
   return {.fd = fd, .call = tare::detail::io_call::writable};
 }
 

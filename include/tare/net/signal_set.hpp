@@ -21,7 +21,10 @@
 
 namespace tare::net {
 
-/// Move-only; belongs to the shard that made it. Restores the previous dispositions when destroyed.
+/// Move-only. Restores the previous dispositions when destroyed.
+///
+/// **Threads** Belongs to the shard that made it. **Bytes** A Unix-domain connection with its slot, and the
+/// dispositions; `next` is a frame while it waits.
 class signal_set {
  public:
   /// **Errors** std::errc::device_or_resource_busy if the signal is in another set of the process;
@@ -35,8 +38,8 @@ class signal_set {
   ~signal_set();
 
   /// Waits for a signal and returns its number. Signals that arrived since the last call are returned first, in order
-  /// of arrival.
-  [[nodiscard]] task<result<int>> next();
+  /// of arrival. **Errors** Those of the connection. **Cancellation** A cancelled call has taken no signal.
+  task<result<int>> next();
 
  private:
   struct entry {

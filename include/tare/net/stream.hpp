@@ -10,7 +10,7 @@
 //     }
 //   }
 //
-// Bytes: the object is 4, its slot in the shard's table 24. A wait in `read()` holds 8 in the frame, in `read(into)`
+// **Bytes** The object is 4, its slot in the shard's table 24. A wait in `read()` holds 8 in the frame, in `read(into)`
 // and `write` 24, in the vectored `write` 32. The task above is 72, plus its slot: 96 per idle connection. If a child
 // does the work, its frame does not exist while the connection is idle; then the task is 48, and 72 in total:
 //
@@ -114,30 +114,28 @@ class stream {
 
   /// Waits for bytes, and reads as many as are available and fit. Returns result<std::size_t>, 0 at the end of the
   /// stream.
-  [[nodiscard]] detail::read_request read(std::span<std::byte> into) noexcept { return {{slot_, into}}; }
+  detail::read_request read(std::span<std::byte> into) noexcept { return {{slot_, into}}; }
 
   /// The same into a buffer borrowed from the shard. Returns result<lease>, empty at the end of the stream. **Errors**
   /// std::errc::not_enough_memory if the runtime's frame limit leaves no room for a buffer.
-  [[nodiscard]] detail::lease_request read() noexcept { return {detail_wait()}; }
+  detail::lease_request read() noexcept { return {detail_wait()}; }
 
   /// Writes all bytes. Returns result<void>. Waits only while the system's buffer is full. The bytes must outlive the
   /// await.
-  [[nodiscard]] detail::write_request write(std::span<const std::byte> bytes) noexcept { return {{slot_, bytes}}; }
+  detail::write_request write(std::span<const std::byte> bytes) noexcept { return {{slot_, bytes}}; }
 
   /// Writes all of several pieces, in one system call if the system accepts them. The list must outlive the await too.
-  [[nodiscard]] detail::write_vector_request write(std::span<const std::span<const std::byte>> pieces) noexcept {
+  detail::write_vector_request write(std::span<const std::span<const std::byte>> pieces) noexcept {
     return {{slot_, pieces}};
   }
 
   /// Writes as much as the system accepts, at least one byte if `bytes` is not empty. Returns result<std::size_t>.
-  [[nodiscard]] detail::write_some_request write_some(std::span<const std::byte> bytes) noexcept {
-    return {{slot_, bytes}};
-  }
+  detail::write_some_request write_some(std::span<const std::byte> bytes) noexcept { return {{slot_, bytes}}; }
 
   /// Waits until a read, or a write, could make progress. Returns result<void>. For protocols that do their own
   /// reading, such as TLS; these must use `try_read` and `try_write`, which track readiness.
-  [[nodiscard]] detail::wait_request readable() noexcept { return {detail_wait()}; }
-  [[nodiscard]] detail::wait_write_request writable() noexcept { return {detail_wait()}; }
+  detail::wait_request readable() noexcept { return {detail_wait()}; }
+  detail::wait_write_request writable() noexcept { return {detail_wait()}; }
 
   /// Without waiting. **Errors** std::errc::operation_would_block if no progress is possible now.
   [[nodiscard]] result<std::size_t> try_read(std::span<std::byte> into) noexcept;

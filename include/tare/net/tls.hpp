@@ -11,8 +11,8 @@
 // are enabled at both ends: a client that reconnects to a host and port resumes its session. tls_options.hpp has the
 // options.
 //
-// Bytes: the object is 16. With TLS 1.3, OpenSSL's state exists only during the handshake (a client's until the first
-// bytes arrive); afterwards only the keys of both directions remain: 256 bytes, and 64 or more for the host and
+// **Bytes** The object is 16. With TLS 1.3, OpenSSL's state exists only during the handshake (a client's until the
+// first bytes arrive); afterwards only the keys of both directions remain: 256 bytes, and 64 or more for the host and
 // protocol names. With TLS 1.2, or if a maximum fragment length was negotiated, OpenSSL's state stays. Buffers exist
 // only while they hold data.
 
@@ -57,18 +57,18 @@ enum class wanted : std::uint8_t;
 /// A client stores up to 4 tickets for each of 256 pairs of host and port. It uses each ticket of TLS 1.3 once.
 class context {
  public:
-  /// **Errors**: OpenSSL's, the system's for files, and std::errc::invalid_argument for options that contradict each
+  /// **Errors** OpenSSL's, the system's for files, and std::errc::invalid_argument for options that contradict each
   /// other.
-  /// **Threads**: any. Reads files without suspending, so do not call it on a hot path.
-  /// **Bytes**: about 10 KB, and the certificates.
+  /// **Threads** Any. Reads files without suspending, so do not call it on a hot path.
+  /// **Bytes** About 10 KB, and the certificates.
   [[nodiscard]] static std::expected<context, context_error> client(const client_options& options = {});
   [[nodiscard]] static std::expected<context, context_error> server(const server_options& options);
 
   /// Rereads the files. Handshakes that begin later use them; handshakes in progress and existing connections keep what
   /// they have. A server's tickets stay valid.
-  /// **Errors**: as for making a context. The context is then unchanged.
-  /// **Threads**: any. Reads files without suspending.
-  /// **Bytes**: what was loaded before is freed with the last connection that uses it.
+  /// **Errors** As for making a context. The context is then unchanged.
+  /// **Threads** Any. Reads files without suspending.
+  /// **Bytes** What was loaded before is freed with the last connection that uses it.
   [[nodiscard]] std::expected<void, context_error> reload();
   /// The same with other options. They must be of the kind that the context was made with; otherwise the program ends
   /// with a message.
@@ -77,7 +77,7 @@ class context {
 
   /// Erases expired ticket keys, and returns how long to wait before calling it again. Each handshake of a server does
   /// this, and so does tare::http::server while it serves; call it elsewhere if there may be no handshake for long.
-  /// **Threads**: any.
+  /// **Threads** Any.
   [[nodiscard]] std::chrono::nanoseconds erase_old_ticket_keys() noexcept;
 
   context(const context&) noexcept = default;
@@ -102,8 +102,10 @@ using session_owner = std::unique_ptr<session, free_session>;
 
 }  // namespace detail
 
-/// Move-only, but must not be moved during an operation; belongs to the shard of its stream. One task may read while
-/// another writes.
+/// Move-only, but must not be moved during an operation. One task may read while another writes.
+///
+/// **Threads** Belongs to the shard of its stream. **Cancellation** As for net::stream; a cancelled handshake closes
+/// the connection.
 class stream {
  public:
   stream() noexcept = default;
@@ -118,40 +120,41 @@ class stream {
   ~stream() = default;
 
   /// The client's side of the handshake. The certificate must be issued for `host`: a name (a trailing dot is ignored)
-  /// or an address (its zone is ignored). Errors: std::errc::invalid_argument if `host` is neither;
-  /// std::errc::connection_aborted if the peer ends the handshake. After sending an alert, waits up to a second for the
-  /// peer to read it.
-  [[nodiscard]] static task<result<stream>> connect(net::stream below, context with, std::string host);
+  /// or an address (its zone is ignored). After sending an alert, waits up to a second for the peer to read it.
+  ///
+  /// **Errors** std::errc::invalid_argument if `host` is neither; std::errc::connection_aborted if the peer ends the
+  /// handshake; OpenSSL's; why the certificate is not accepted.
+  static task<result<stream>> connect(net::stream below, context with, std::string host);
   /// The server's side.
-  [[nodiscard]] static task<result<stream>> accept(net::stream below, context with);
+  static task<result<stream>> accept(net::stream below, context with);
 
   /// As for net::stream, including cancellation and errors. A write that is cancelled or times out may have encrypted a
   /// record of which the system accepted only a part: the rest is sent before anything else.
-  [[nodiscard]] task<result<std::size_t>> read(std::span<std::byte> into);
-  [[nodiscard]] task<result<lease>> read();
-  [[nodiscard]] task<result<void>> write(std::span<const std::byte> bytes);
+  task<result<std::size_t>> read(std::span<std::byte> into);
+  task<result<lease>> read();
+  task<result<void>> write(std::span<const std::byte> bytes);
   /// Small pieces share a record.
-  [[nodiscard]] task<result<void>> write(std::span<const std::span<const std::byte>> pieces);
+  task<result<void>> write(std::span<const std::span<const std::byte>> pieces);
 
   /// Waits until a read could find data. Returns result<void>. What has arrived may be only part of a record, or
   /// contain no application data.
-  [[nodiscard]] task<result<void>> readable();
+  task<result<void>> readable();
   /// Waits until `try_write` may find room. Returns result<void>.
-  [[nodiscard]] task<result<void>> writable();
+  task<result<void>> writable();
   /// Whether nothing unread has arrived: no byte, no end of stream, no part of a record. Asks the system, and processes
   /// what concerns only TLS, such as tickets.
   [[nodiscard]] bool is_quiet() noexcept;
   /// As net::stream::look_at_peer, for the encrypted bytes: a close_notify counts as bytes.
   [[nodiscard]] peer_state look_at_peer() noexcept { return session_ ? below_.look_at_peer() : peer_state::gone; }
-  /// Reads what is available now. Errors: std::errc::operation_would_block if that is not a whole record.
+  /// Reads what is available now. **Errors** std::errc::operation_would_block if that is not a whole record.
   [[nodiscard]] result<lease> try_read() noexcept;
-  /// Writes what can be sent now. Errors: std::errc::operation_would_block if that is nothing, or not a whole record.
-  /// In the latter case the record is already encrypted and is sent before any other; the next write counts its bytes
-  /// if it begins with the same bytes.
+  /// Writes what can be sent now. **Errors** std::errc::operation_would_block if that is nothing, or not a whole
+  /// record. In the latter case the record is already encrypted and is sent before any other; the next write counts its
+  /// bytes if it begins with the same bytes.
   [[nodiscard]] result<std::size_t> try_write(std::span<const std::byte> bytes) noexcept;
 
   /// Sends close_notify after everything written, including the record of a cancelled write, and ends the stream's
-  /// writing side. Never waits, regardless of the deadline. Errors: std::errc::operation_would_block if the system's
+  /// writing side. Never waits, regardless of the deadline. **Errors** std::errc::operation_would_block if the system's
   /// buffer is full; call it again then: close_notify is sent once.
   result<void> shutdown_write() noexcept;
 
@@ -183,8 +186,8 @@ class stream {
   /// The peer's certificate, also if the session was resumed. A server returns that of the client, which it has
   /// verified. A client returns that of the server if `client_options::keep_server_certificate` is set; it is verified
   /// unless `verify` is off. Empty otherwise.
-  /// **Errors**: throws std::bad_alloc.
-  /// **Bytes**: the result, made by each call. The connection keeps the certificate's DER, and nothing if there is
+  /// **Errors** Throws std::bad_alloc.
+  /// **Bytes** The result, made by each call. The connection keeps the certificate's DER, and nothing if there is
   /// none.
   [[nodiscard]] std::optional<certificate> peer_certificate() const;
 
@@ -196,8 +199,8 @@ class stream {
 
  private:
   stream(net::stream below, detail::session_owner session) noexcept;
-  [[nodiscard]] task<result<void>> handshake();
-  [[nodiscard]] task<> linger();
+  task<result<void>> handshake();
+  task<> linger();
   /// A lease, empty at the end of the stream, if `next` is `nothing`.
   [[nodiscard]] result<lease> read_now(wanted& next) noexcept;
   /// How many of `bytes` `try_write` has already encrypted without reporting them.

@@ -29,10 +29,9 @@ struct certificate {
   std::vector<std::byte> der;
 };
 
-/// **Errors**: nothing if the bytes are not a certificate, the whole of it and nothing behind it. Throws
+/// **Errors** Nothing if the bytes are not a certificate, the whole of it and nothing behind it. Throws
 /// std::bad_alloc.
-/// **Threads**: any.
-/// **Bytes**: the result.
+/// **Cancellation** Does not wait. **Threads** Any. **Bytes** The result.
 [[nodiscard]] std::optional<certificate> parse_certificate(std::span<const std::byte> der);
 
 }  // namespace tare::net::tls

@@ -10,6 +10,8 @@
 // By default: TLS 1.2 and 1.3; under TLS 1.2 only ECDHE with AES-GCM or ChaCha20-Poly1305, which gives forward secrecy
 // and excludes CBC; the server's order of ciphers, except that ChaCha20 is used for clients that put it first, usually
 // because they have no AES in hardware; session tickets whose keys are replaced and erased.
+//
+// Plain values: `context` (tls.hpp) checks them.
 
 #include <chrono>
 #include <cstdint>

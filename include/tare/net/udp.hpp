@@ -63,16 +63,14 @@ class udp_socket {
   result<void> connect(const endpoint& to) noexcept;
 
   /// Waits for a datagram, which may be empty. Returns result<datagram>.
-  [[nodiscard]] detail::receive_request receive_from(std::span<std::byte> into) noexcept { return {{slot_, into}}; }
+  detail::receive_request receive_from(std::span<std::byte> into) noexcept { return {{slot_, into}}; }
 
   /// Sends one datagram, waiting while the system's buffer is full. Returns result<void>. `to` must outlive the await.
-  [[nodiscard]] detail::send_request send_to(std::span<const std::byte> bytes, const endpoint& to) noexcept {
+  detail::send_request send_to(std::span<const std::byte> bytes, const endpoint& to) noexcept {
     return {{slot_, bytes, to.data(), to.size()}};
   }
   /// Sends to the connected peer.
-  [[nodiscard]] detail::send_request send(std::span<const std::byte> bytes) noexcept {
-    return {{slot_, bytes, nullptr, 0}};
-  }
+  detail::send_request send(std::span<const std::byte> bytes) noexcept { return {{slot_, bytes, nullptr, 0}}; }
 
   /// Like `stream::close`.
   void close() noexcept {

@@ -11,6 +11,8 @@
 // After each run, what `tare::sim::run` checks is checked: nothing leaks, nothing waits forever, and what the scenario
 // asserts. A task that ends because its await was cancelled or an allocation was refused is no failure; a scenario asks
 // `world::fault_may_fail` whether it may expect success.
+//
+// **Cancellation**, **Threads**, **Bytes** As for `tare::sim::run` (run.hpp).
 
 #include <tare/await_table.hpp>
 #include <tare/sim/run.hpp>
@@ -39,7 +41,7 @@ struct explore_options {
   /// To report which lines were cancelled (`exploration::lines`); `read_awaits` of <tare/symbols.hpp> makes it. It must
   /// outlive the exploration and what it returns.
   const await_table* awaits = nullptr;
-  /// Asked after each run; true ends the exploration. For assertions that do not throw.
+  /// Called after each run; true ends the exploration. For assertions that do not throw.
   std::function<bool()> failed = {};
 };
 
@@ -73,8 +75,10 @@ struct exploration {
 /// One line with these counts.
 [[nodiscard]] std::string to_string(const exploration& seen);
 
-/// Runs the scenario with each fault. Throws `failure`, which names the fault and how to repeat it: `TARE_SIM_FAULT` in
-/// the environment makes it one run with that fault.
+/// Runs the scenario with each fault.
+///
+/// **Errors** Throws `failure`, which names the fault and how to repeat it: `TARE_SIM_FAULT` in the environment makes
+/// it one run with that fault.
 exploration explore(const explore_options& chosen, const scenario& body);
 
 }  // namespace tare::sim

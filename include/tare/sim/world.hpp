@@ -1,6 +1,9 @@
 #pragma once
 
 // The simulated world: hosts and the network between them.
+//
+// **Cancellation** No function waits. **Threads** Call them from the scenario or from tasks of the hosts: all of them
+// run in the one thread of the simulation. **Bytes** A host has a runtime of its own, with its shards.
 
 #include <tare/detail/kept_callable.hpp>
 #include <tare/runtime.hpp>
@@ -60,7 +63,8 @@ class host {
   [[nodiscard]] std::string address() const;
 
   /// Starts a detached task on the first shard of the host's runtime, which is cancelled when the scenario ends. An
-  /// exception that leaves it fails the simulation. What the task refers to must outlive the scenario.
+  /// exception that leaves it fails the simulation. What the task refers to must outlive the scenario. **Errors**
+  /// Throws std::logic_error after a crash.
   void spawn(task<> detached);
   /// The same for a callable, which is kept until its task has ended.
   template <tare::detail::makes_task F>
@@ -69,8 +73,8 @@ class host {
   }
 
   /// Stops in the middle of whatever it does: no task is cancelled, nothing is destroyed, no peer is told. Its disk
-  /// keeps what has been synced, and of the rest what the seed decides. Call it from the scenario. Throws
-  /// std::logic_error if it is the scenario's own host.
+  /// keeps what has been synced, and of the rest what the seed decides. Call it from the scenario. **Errors**
+  /// Throws std::logic_error if it is the scenario's own host.
   void crash();
   /// Starts it again with a new runtime, without tasks, and with the disk as the crash has left it.
   void restart();
@@ -99,11 +103,11 @@ class world {
   world& operator=(const world&) = delete;
   ~world() = default;
 
-  /// Throws std::invalid_argument if there is a host of that name.
+  /// **Errors** Throws std::invalid_argument if there is a host of that name.
   host& add_host(std::string name, host_options options = {});
   /// The host that the scenario runs on, named `world`.
   [[nodiscard]] host& here() noexcept;
-  /// Throws std::out_of_range.
+  /// **Errors** Throws std::out_of_range if there is none.
   [[nodiscard]] host& at(std::string_view name);
 
   /// Nothing arrives from one host at the other, in both directions. Connections notice as TCP does: what they send is

@@ -71,11 +71,11 @@ class lasting_connection : private tare::detail::io_wait {
   ~lasting_connection() = default;
 
   /// Runs the user's handler. Throws std::bad_alloc.
-  [[nodiscard]] tare::detail::child_request run_handler();
+  tare::detail::child_request run_handler();
   /// The handler has ended by the current exception.
   void note_error() noexcept;
   /// Tells the peer that the connection ends, and waits a little for it to close.
-  [[nodiscard]] tare::detail::child_request finish();
+  tare::detail::child_request finish();
 
   [[nodiscard]] transport connection() noexcept;
   [[nodiscard]] connection_group& group() const noexcept { return *tare::detail::from_link<connection_group>(group_); }

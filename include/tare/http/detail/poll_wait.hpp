@@ -22,7 +22,7 @@ enum class poll_state : std::uint8_t {
   is_ended,  ///< the server drains: no event may be waited for
 };
 
-struct poll_request {
+struct [[nodiscard("nothing happens until it is awaited")]] poll_request {
   using tare_awaiter = poll_wait;
   tare::detail::link topic;
   tare::detail::link group;  ///< of the connection

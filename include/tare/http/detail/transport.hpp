@@ -34,14 +34,12 @@ class transport {
   }
 
   /// Empty at the end of the stream.
-  [[nodiscard]] TARE_COROUTINE_WRAPPER task<net::result<net::lease>> read() const { return operations_->read(stream_); }
+  TARE_COROUTINE_WRAPPER task<net::result<net::lease>> read() const { return operations_->read(stream_); }
   /// Reads what is available now; std::errc::operation_would_block if nothing is. std::errc::operation_not_supported if
   /// the stream lacks this operation.
   [[nodiscard]] net::result<net::lease> try_read() const noexcept { return operations_->try_read(stream_); }
   /// Writes all pieces. The list and the bytes must outlive the await.
-  [[nodiscard]] TARE_COROUTINE_WRAPPER task<net::result<void>> write(pieces what) const {
-    return operations_->write(stream_, what);
-  }
+  TARE_COROUTINE_WRAPPER task<net::result<void>> write(pieces what) const { return operations_->write(stream_, what); }
   /// Writes as many bytes as possible without waiting, perhaps none.
   [[nodiscard]] net::result<std::size_t> try_write(std::span<const std::byte> bytes) const noexcept {
     return operations_->try_write(stream_, bytes);
@@ -59,12 +57,8 @@ class transport {
   void abort() const noexcept { operations_->abort(stream_); }
   /// Waits until `try_read`, or `try_write`, may make progress. std::errc::operation_not_supported if the stream lacks
   /// this operation.
-  [[nodiscard]] TARE_COROUTINE_WRAPPER task<net::result<void>> readable() const {
-    return operations_->readable(stream_);
-  }
-  [[nodiscard]] TARE_COROUTINE_WRAPPER task<net::result<void>> writable() const {
-    return operations_->writable(stream_);
-  }
+  TARE_COROUTINE_WRAPPER task<net::result<void>> readable() const { return operations_->readable(stream_); }
+  TARE_COROUTINE_WRAPPER task<net::result<void>> writable() const { return operations_->writable(stream_); }
   /// Bytes in transit that the stream buffers.
   [[nodiscard]] std::size_t buffered_bytes() const noexcept { return operations_->buffered_bytes(stream_); }
   /// What the peer is known to have done. Reads nothing. `sending` if the stream lacks this operation.

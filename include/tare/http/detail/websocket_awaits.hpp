@@ -43,7 +43,7 @@ template <class Message>
 class receive_awaiter;
 
 template <class Message>
-struct receive_request {
+struct [[nodiscard("nothing happens until it is awaited")]] receive_request {
   using tare_awaiter = receive_awaiter<Message>;
   tare::detail::link connection;
 };
@@ -67,7 +67,7 @@ class receive_awaiter {
 
 class send_awaiter;
 
-struct send_request {
+struct [[nodiscard("nothing happens until it is awaited")]] send_request {
   using tare_awaiter = send_awaiter;
   const char* data;
   std::uint32_t size;
