@@ -232,7 +232,7 @@ class [[nodiscard("a receiver gets only what is sent while it exists")]] broadca
 
  private:
   friend class broadcast;
-  receiver(broadcast& of, std::uint64_t cursor) noexcept : of_(&of), cursor_(cursor) {}
+  receiver(broadcast& broadcast, std::uint64_t cursor) noexcept : of_(&broadcast), cursor_(cursor) {}
 
   void check() const noexcept {
     if (of_ == nullptr) detail::misuse("broadcast::receiver::receive: the receiver has been moved from");
@@ -248,10 +248,10 @@ class [[nodiscard("a receiver gets only what is sent while it exists")]] broadca
       if (!of_->closed_) detail::misuse("broadcast::receiver::receive: two tasks receive at the same time");
       return std::unexpected(closed());
     }
-    const std::uint64_t at = std::max(cursor_.at(), of_->first_);
-    const std::uint64_t skipped = at - cursor_.at();
-    cursor_.move_to(at + 1);
-    place& found = of_->ring_[at - of_->first_];
+    const std::uint64_t position = std::max(cursor_.at(), of_->first_);
+    const std::uint64_t skipped = position - cursor_.at();
+    cursor_.move_to(position + 1);
+    place& found = of_->ring_[position - of_->first_];
     if (--found.left != 0) return broadcast_value<T>(found.value, skipped);
     // It is the oldest, because older ones have been taken by at least as many.
     broadcast_value<T> last(of_->pop(), skipped);
@@ -265,8 +265,8 @@ class [[nodiscard("a receiver gets only what is sent while it exists")]] broadca
       if (cursor_.is_waiting()) detail::misuse("broadcast::receiver: destroyed while a task waits in `receive`");
       --of_->receiver_count_;
       const std::uint64_t end = of_->next();
-      for (std::uint64_t at = std::max(cursor_.at(), of_->first_); at != end; ++at) {
-        --of_->ring_[at - of_->first_].left;
+      for (std::uint64_t position = std::max(cursor_.at(), of_->first_); position != end; ++position) {
+        --of_->ring_[position - of_->first_].left;
       }
     }
     while (free_one()) {
@@ -296,8 +296,8 @@ class broadcast<T>::receive_awaiter : public detail::queued_wait {
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> self) noexcept {
     detail::wait_state& task = self.promise();
-    broadcast& of = *by_.of_;
-    const std::scoped_lock guard(of.lock_);
+    broadcast& broadcast = *by_.of_;
+    const std::scoped_lock guard(broadcast.lock_);
     if (is_complete()) return detail::current_shard->end_at_once(task);
     if (const auto refused = detail::refuse_if_cancelled(task)) return *refused;
     give_up = &detail::give_up_queued<receive_awaiter>;
@@ -319,9 +319,9 @@ class broadcast<T>::receive_awaiter : public detail::queued_wait {
   [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &by_.of_->lock_; }
   /// False if it is not in the queue.
   [[nodiscard]] bool withdraw() noexcept {
-    broadcast& of = *by_.of_;
-    const std::scoped_lock guard(of.lock_);
-    return of.receivers_.withdraw(*this, by_.cursor_, by_.has_news());
+    broadcast& broadcast = *by_.of_;
+    const std::scoped_lock guard(broadcast.lock_);
+    return broadcast.receivers_.withdraw(*this, by_.cursor_, by_.has_news());
   }
 
  private:

@@ -133,8 +133,8 @@ class channel {
   }
 
  private:
-  static task<> forward_send(channel& into, T& value, std::expected<void, closed>& sent) {
-    sent = co_await into.send(std::move(value));
+  static task<> forward_send(channel& to, T& value, std::expected<void, closed>& sent) {
+    sent = co_await to.send(std::move(value));
   }
   static task<> forward_receive(channel& from, std::optional<T>& value) {
     auto received = co_await from.receive();

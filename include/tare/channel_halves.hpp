@@ -60,7 +60,7 @@ template <class T>
 class channel_share {
  public:
   channel_share() noexcept = default;
-  explicit channel_share(channel_state<T>* of) noexcept : of_(of) {
+  explicit channel_share(channel_state<T>* state) noexcept : of_(state) {
     if (of_ != nullptr) of_->references.fetch_add(1, std::memory_order_relaxed);
   }
   channel_share(const channel_share& other) noexcept : channel_share(other.of_) {}
@@ -96,7 +96,7 @@ template <class T, std::atomic<std::uint32_t> channel_state<T>::* Count, auto La
 class channel_half {
  public:
   channel_half() noexcept = default;
-  explicit channel_half(channel_share<T> of) noexcept : share_(std::move(of)) { enter(); }
+  explicit channel_half(channel_share<T> share) noexcept : share_(std::move(share)) { enter(); }
   channel_half(const channel_half& other) noexcept : share_(other.share_) { enter(); }
   channel_half(channel_half&& other) noexcept = default;
   channel_half& operator=(const channel_half& other) noexcept {
@@ -178,7 +178,7 @@ class [[nodiscard("the channel is closed when its last sender is destroyed")]] c
 
  private:
   friend channel_halves<T> make_channel<T>(std::size_t capacity);
-  explicit channel_sender(const detail::channel_share<T>& of) noexcept : half_(of) {}
+  explicit channel_sender(const detail::channel_share<T>& share) noexcept : half_(share) {}
 
   detail::channel_half<T, &detail::channel_state<T>::senders, detail::last_sender_left<T>> half_;
 };
@@ -217,7 +217,7 @@ class [[nodiscard("the channel is closed when its last receiver is destroyed")]]
 
  private:
   friend channel_halves<T> make_channel<T>(std::size_t capacity);
-  explicit channel_receiver(const detail::channel_share<T>& of) noexcept : half_(of) {}
+  explicit channel_receiver(const detail::channel_share<T>& share) noexcept : half_(share) {}
 
   detail::channel_half<T, &detail::channel_state<T>::receivers, detail::last_receiver_left<T>> half_;
 };

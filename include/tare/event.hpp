@@ -87,9 +87,9 @@ class latch {
  public:
   explicit latch(std::size_t count) noexcept : left_(count), open_(count == 0) {}
 
-  /// `by` must not exceed the remaining count.
-  void count_down(std::size_t by = 1) noexcept {
-    if (left_.fetch_sub(by, std::memory_order_acq_rel) == by) open_.set();
+  /// `count` must not exceed the remaining count.
+  void count_down(std::size_t count = 1) noexcept {
+    if (left_.fetch_sub(count, std::memory_order_acq_rel) == count) open_.set();
   }
   auto wait() noexcept { return open_.wait(); }
   [[nodiscard]] bool is_open() const noexcept { return open_.is_set(); }

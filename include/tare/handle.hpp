@@ -169,7 +169,7 @@ class handle_record {
 template <class T>
 class handle_end {
  public:
-  explicit handle_end(handle_record<T>* of) noexcept : of_(of) {}
+  explicit handle_end(handle_record<T>* record) noexcept : of_(record) {}
   handle_end(handle_end&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
   handle_end& operator=(handle_end&&) = delete;
   handle_end(const handle_end&) = delete;
@@ -306,7 +306,7 @@ template <class T>
 class handle<T>::join_awaiter : public detail::queued_wait {
  public:
   join_awaiter(join_request request, detail::wait_state& /*task*/) : join_awaiter(request.of) {}
-  join_awaiter(const handle& of, detail::wait_state& /*task*/) : join_awaiter(of.record_) {}
+  join_awaiter(const handle& source, detail::wait_state& /*task*/) : join_awaiter(source.record_) {}
   join_awaiter(const join_awaiter&) = delete;
   join_awaiter& operator=(const join_awaiter&) = delete;
   ~join_awaiter() { of_->drop(); }
@@ -335,9 +335,9 @@ class handle<T>::join_awaiter : public detail::queued_wait {
   [[nodiscard]] bool withdraw() noexcept { return of_->withdraw(*this); }
 
  private:
-  explicit join_awaiter(detail::handle_record<T>* of) : of_(of) {
-    if (of == nullptr) throw std::logic_error("tare::handle: an empty handle has no task to await");
-    of->retain();
+  explicit join_awaiter(detail::handle_record<T>* record) : of_(record) {
+    if (record == nullptr) throw std::logic_error("tare::handle: an empty handle has no task to await");
+    record->retain();
   }
 
   detail::handle_record<T>* of_;

@@ -57,9 +57,9 @@ class interval {
 
  private:
   /// Adds a positive duration, without exceeding the latest time point.
-  [[nodiscard]] static clock::time_point later(clock::time_point time, clock::duration by) noexcept {
+  [[nodiscard]] static clock::time_point later(clock::time_point time, clock::duration step) noexcept {
     const auto limit = clock::time_point::max();
-    return by > clock::duration::zero() && time > limit - by ? limit : time + by;
+    return step > clock::duration::zero() && time > limit - step ? limit : time + step;
   }
   /// Time since the most recent due tick: less than a period.
   [[nodiscard]] clock::duration since_a_tick(clock::time_point present) const noexcept {

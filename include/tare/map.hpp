@@ -45,9 +45,9 @@ task<> map_worker(Iterator& next, const End& end, F& function, std::vector<Slot>
       co_await std::move(body);
     } else {
       results.emplace_back();
-      const std::size_t at = results.size() - 1;  // a reference might not survive the await
+      const std::size_t index = results.size() - 1;  // a reference might not survive the await
       auto value = co_await std::move(body);
-      results[at].emplace(std::move(value));
+      results[index].emplace(std::move(value));
     }
   }
 }

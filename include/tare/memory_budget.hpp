@@ -86,7 +86,7 @@ class [[nodiscard("the memory is released when its share is destroyed")]] memory
 
  private:
   friend class memory_budget;
-  explicit memory_share(memory_budget& of) noexcept : of_(&of) {}
+  explicit memory_share(memory_budget& budget) noexcept : of_(&budget) {}
   void swap(memory_share& other) noexcept {
     std::swap(of_, other.of_);
     std::swap(bytes_and_flags_, other.bytes_and_flags_);
@@ -147,7 +147,7 @@ class memory_budget {
   enum class asker : std::uint8_t { anyone, first_in_queue, urgent };
 
   [[nodiscard]] bool is_limited() const noexcept { return limit_ != SIZE_MAX; }
-  [[nodiscard]] bool grow(memory_share& share, std::size_t bytes, asker by) noexcept;
+  [[nodiscard]] bool grow(memory_share& share, std::size_t bytes, asker who) noexcept;
   void shrink(memory_share& share, std::size_t bytes) noexcept;
   void give_back_reserve(memory_share& share) noexcept;
   task<bool> wait_for_room(memory_share& share, std::size_t bytes, std::chrono::nanoseconds patience);

@@ -51,7 +51,7 @@ class shard_watch;
 /// shard while it collects.
 class runtime_collector final : public prometheus::Collectable {
  public:
-  explicit runtime_collector(runtime& of, const shard_watch* watch = nullptr) noexcept : runtime_(of), watch_(watch) {}
+  explicit runtime_collector(runtime& rt, const shard_watch* watch = nullptr) noexcept : runtime_(rt), watch_(watch) {}
 
   /// **Errors** Throws std::bad_alloc.
   [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;

@@ -131,7 +131,7 @@ template <class T>
 class oneshot_share {
  public:
   oneshot_share() noexcept = default;
-  explicit oneshot_share(oneshot_state<T>* of) noexcept : of_(of) {}
+  explicit oneshot_share(oneshot_state<T>* state) noexcept : of_(state) {}
   oneshot_share(oneshot_share&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
   oneshot_share& operator=(oneshot_share&& other) noexcept {
     std::swap(of_, other.of_);
@@ -195,7 +195,7 @@ class [[nodiscard("the receiver gets `closed` when the sender is destroyed")]] o
 
  private:
   friend oneshot_halves<T> make_oneshot<T>();
-  explicit oneshot_sender(detail::oneshot_state<T>* of) noexcept : state_(of) {}
+  explicit oneshot_sender(detail::oneshot_state<T>* state) noexcept : state_(state) {}
 
   detail::oneshot_share<T> state_;
 };
@@ -241,7 +241,7 @@ class [[nodiscard("what is sent is dropped when the receiver is destroyed")]] on
 
  private:
   friend oneshot_halves<T> make_oneshot<T>();
-  explicit oneshot_receiver(detail::oneshot_state<T>* of) noexcept : state_(of) {}
+  explicit oneshot_receiver(detail::oneshot_state<T>* state) noexcept : state_(state) {}
 
   detail::oneshot_share<T> state_;
 };

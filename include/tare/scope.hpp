@@ -173,7 +173,7 @@ class scope {
 class scope::join_request {
  public:
   using tare_awaiter = join_awaiter;
-  explicit join_request(detail::scope_core& of) noexcept : core(of) {}
+  explicit join_request(detail::scope_core& joined) noexcept : core(joined) {}
   detail::scope_core& core;
 };
 

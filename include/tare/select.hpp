@@ -55,9 +55,9 @@ class select_arms {
 
   [[nodiscard]] static constexpr std::size_t size() noexcept { return sizeof...(A); }
   template <class F>
-  [[gnu::always_inline]] void visit(std::size_t at, F function) {
+  [[gnu::always_inline]] void visit(std::size_t index, F function) {
     [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
-      ((I == at ? (void)function(std::get<I>(arms_)) : (void)0), ...);
+      ((I == index ? (void)function(std::get<I>(arms_)) : (void)0), ...);
     }(std::index_sequence_for<A...>());
   }
   template <std::size_t I>
@@ -133,10 +133,10 @@ class select_arm_array {
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   template <class F>
-  void visit(std::size_t at, F function) {
-    function(arms_[at]);
+  void visit(std::size_t index, F function) {
+    function(arms_[index]);
   }
-  [[nodiscard]] select_arm<A>& operator[](std::size_t at) noexcept { return arms_[at]; }
+  [[nodiscard]] select_arm<A>& operator[](std::size_t index) noexcept { return arms_[index]; }
 
  private:
   void clear() noexcept {

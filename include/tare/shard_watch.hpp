@@ -88,7 +88,7 @@ class shard_watch {
  public:
   /// **Errors** Throws std::logic_error if the runtime is already being watched, std::invalid_argument if `max_slice`
   /// is negative, std::system_error if no thread can be started, and std::bad_alloc.
-  explicit shard_watch(runtime& of, shard_watch_options options = {});
+  explicit shard_watch(runtime& rt, shard_watch_options options = {});
   ~shard_watch();
   shard_watch(const shard_watch&) = delete;
   shard_watch& operator=(const shard_watch&) = delete;

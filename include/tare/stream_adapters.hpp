@@ -73,11 +73,11 @@ template <class T>
 using merged_value = std::expected<T, std::exception_ptr>;
 
 template <class T>
-task<> pump(stream<T> from, channel_sender<merged_value<T>> into) {
+task<> pump(stream<T> from, channel_sender<merged_value<T>> to) {
   std::exception_ptr error;
   try {
     while (auto next = co_await from.next()) {
-      const auto sent = co_await into.send(std::move(*next));
+      const auto sent = co_await to.send(std::move(*next));
       if (!sent) co_return;
     }
     co_return;
@@ -86,14 +86,14 @@ task<> pump(stream<T> from, channel_sender<merged_value<T>> into) {
   } catch (...) {
     error = std::current_exception();
   }
-  (void)co_await into.send(std::unexpected(std::move(error)));
+  (void)co_await to.send(std::unexpected(std::move(error)));
 }
 
 inline task<> wait_for_stop(std::shared_ptr<event> stop) { co_await stop->wait(); }
 
 template <class T>
-task<> pump_until_stopped(stream<T> from, channel_sender<merged_value<T>> into, std::shared_ptr<event> stop) {
-  auto pumping = pump(std::move(from), std::move(into));
+task<> pump_until_stopped(stream<T> from, channel_sender<merged_value<T>> to, std::shared_ptr<event> stop) {
+  auto pumping = pump(std::move(from), std::move(to));
   auto stopped = wait_for_stop(std::move(stop));
   (void)co_await when_any(std::move(pumping), std::move(stopped));
 }

@@ -63,7 +63,7 @@ class task_local {
 class task_values {
  public:
   task_values() noexcept = default;
-  explicit task_values(detail::value_ref of) noexcept : values_(std::move(of)) {}
+  explicit task_values(detail::value_ref values) noexcept : values_(std::move(values)) {}
 
   /// nullptr if there is none. Valid as long as this object, or a copy, exists.
   template <class T>

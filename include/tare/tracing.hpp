@@ -104,7 +104,7 @@ class tracer {
 
   [[nodiscard]] static span_record begin(const http::trace_context& parent, std::string name);
   void end(span_record ended, const std::exception_ptr& error) noexcept;
-  task<> serve(const http::handler& inner, http::request& asked, http::response& to);
+  task<> serve(const http::handler& inner, http::request& request, http::response& response);
   task<std::vector<span_record>> next_batch();
   task<> send(std::vector<span_record> batch);
   void drop(std::size_t spans) noexcept { dropped_.fetch_add(spans, std::memory_order_relaxed); }

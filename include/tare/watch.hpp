@@ -138,7 +138,7 @@ class [[nodiscard("a receiver sees only what is sent while it exists")]] watch<T
 
  private:
   friend class watch;
-  receiver(watch& of, std::uint64_t seen) noexcept : of_(&of), seen_(seen) {}
+  receiver(watch& watch, std::uint64_t seen) noexcept : of_(&watch), seen_(seen) {}
 
   /// Another task may be waiting in this receiver.
   [[nodiscard]] std::uint64_t last_seen() const noexcept {
@@ -168,8 +168,8 @@ class watch<T>::change_awaiter : public detail::queued_wait {
   template <class Promise>
   bool await_suspend(std::coroutine_handle<Promise> self) noexcept {
     detail::wait_state& task = self.promise();
-    watch& of = *by_.of_;
-    const std::scoped_lock guard(of.lock_);
+    watch& watch = *by_.of_;
+    const std::scoped_lock guard(watch.lock_);
     if (is_complete()) return detail::current_shard->end_at_once(task);
     if (const auto refused = detail::refuse_if_cancelled(task)) return *refused;
     give_up = &detail::give_up_queued<change_awaiter>;
@@ -191,9 +191,9 @@ class watch<T>::change_awaiter : public detail::queued_wait {
   [[nodiscard]] detail::brief_lock* select_lock() const noexcept { return &by_.of_->lock_; }
   /// False if it is not in the queue.
   [[nodiscard]] bool withdraw() noexcept {
-    watch& of = *by_.of_;
-    const std::scoped_lock guard(of.lock_);
-    return of.waiters_.withdraw(*this, by_.seen_, by_.has_news());
+    watch& watch = *by_.of_;
+    const std::scoped_lock guard(watch.lock_);
+    return watch.waiters_.withdraw(*this, by_.seen_, by_.has_news());
   }
 
  private:

@@ -126,14 +126,14 @@ class when_awaiter {
         std::rethrow_exception(decisive->error);
       }
       if constexpr (!(std::is_void_v<T> && ...)) {
-        drop_rest rest(count, [this](std::size_t at) noexcept { drop(at); });
+        drop_rest rest(count, [this](std::size_t index) noexcept { drop(index); });
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
           return std::tuple<regular_t<T>...>{rest.take(std::get<I>(rooms_))...};
         }(indices);
       }
     } else if constexpr (Policy == group_policy::nothing_decides) {
-      drop_rest rest(count, [this](std::size_t at) noexcept {
-        if (!members_[at].error) drop(at);
+      drop_rest rest(count, [this](std::size_t index) noexcept {
+        if (!members_[index].error) drop(index);
       });
       return [&]<std::size_t... I>(std::index_sequence<I...>) {
         return std::tuple<settled<T>...>{settle<T>(members_[I], std::get<I>(rooms_), rest)...};
@@ -151,9 +151,9 @@ class when_awaiter {
   }
 
  private:
-  void drop(std::size_t at) noexcept {
+  void drop(std::size_t index) noexcept {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
-      ((I == at ? std::get<I>(rooms_).drop() : (void)0), ...);
+      ((I == index ? std::get<I>(rooms_).drop() : (void)0), ...);
     }(indices);
   }
   void drop_all_but(std::size_t kept) noexcept {
@@ -198,7 +198,7 @@ class when_range_awaiter {
         std::rethrow_exception(decisive->error);
       }
       if constexpr (!std::is_void_v<T>) {
-        drop_rest rest(members_.size(), [this](std::size_t at) noexcept { rooms_[at].drop(); });
+        drop_rest rest(members_.size(), [this](std::size_t index) noexcept { rooms_[index].drop(); });
         std::vector<storable_t<T>> results;
         results.reserve(members_.size());
         for (result_room<T>& room : rooms_.all()) results.push_back(rest.take(room));

@@ -68,9 +68,9 @@ class parameters {
     requires(sizeof...(T) > 0)
   explicit parameters(const T&... values) {
     allocate(sizeof...(T), (std::size_t{0} + ... + heap_bytes(values)));
-    std::size_t at = 0;
+    std::size_t index = 0;
     std::size_t used = 0;
-    (fill(at++, used, values), ...);
+    (fill(index++, used, values), ...);
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return block_ == nullptr ? 0 : head().count; }
@@ -91,7 +91,7 @@ class parameters {
   [[nodiscard]] const char* heap() const noexcept { return reinterpret_cast<const char*>(cells() + head().count); }
 
   void allocate(std::size_t count, std::size_t heap_size);
-  void put_bytes(std::size_t at, std::size_t& used, value_kind kind, const void* data, std::size_t size);
+  void put_bytes(std::size_t index, std::size_t& used, value_kind kind, const void* data, std::size_t size);
 
   template <class T>
   [[nodiscard]] static std::size_t heap_bytes(const T& value) {
@@ -107,28 +107,28 @@ class parameters {
   }
 
   template <class T>
-  void fill(std::size_t at, std::size_t& used, const T& value) {
-    detail::cell& into = cells()[at];
+  void fill(std::size_t index, std::size_t& used, const T& value) {
+    detail::cell& cell = cells()[index];
     if constexpr (detail::is_optional<T>) {
-      if (value) fill(at, used, *value);
+      if (value) fill(index, used, *value);
     } else if constexpr (std::is_null_pointer_v<T> || std::same_as<T, std::nullopt_t>) {
       // stays null
     } else if constexpr (std::same_as<T, bool>) {
-      into.kind = value_kind::boolean;
-      into.boolean = value;
+      cell.kind = value_kind::boolean;
+      cell.boolean = value;
     } else if constexpr (std::integral<T>) {
       if (!std::in_range<std::int64_t>(value))
         throw std::out_of_range("tare::db: a parameter exceeds the range of a signed 64-bit integer");
-      into.kind = value_kind::integer;
-      into.integer = static_cast<std::int64_t>(value);
+      cell.kind = value_kind::integer;
+      cell.integer = static_cast<std::int64_t>(value);
     } else if constexpr (std::floating_point<T>) {
-      into.kind = value_kind::real;
-      into.real = static_cast<double>(value);
+      cell.kind = value_kind::real;
+      cell.real = static_cast<double>(value);
     } else if constexpr (detail::text_like<T>) {
       const std::string_view text(value);
-      put_bytes(at, used, value_kind::text, text.data(), text.size());
+      put_bytes(index, used, value_kind::text, text.data(), text.size());
     } else {
-      put_bytes(at, used, value_kind::blob, std::ranges::data(value), std::ranges::size(value));
+      put_bytes(index, used, value_kind::blob, std::ranges::data(value), std::ranges::size(value));
     }
   }
 

@@ -39,7 +39,7 @@ class column_error final : public std::runtime_error {
 
 class row {
  public:
-  row(const detail::row_block& of, std::uint32_t number) noexcept : block_(&of), number_(number) {}
+  row(const detail::row_block& block, std::uint32_t number) noexcept : block_(&block), number_(number) {}
 
   /// Number of columns.
   [[nodiscard]] std::size_t size() const noexcept { return block_->columns(); }

@@ -32,20 +32,20 @@ class handler : public std::function<task<>(request&, response&)> {
   template <class F>
     requires(!std::same_as<std::remove_cvref_t<F>, handler>)
   // NOLINTNEXTLINE(google-explicit-constructor): any callable can be passed as a handler
-  handler(F&& answer) : function(checked(std::forward<F>(answer))) {}
+  handler(F&& handle) : function(checked(std::forward<F>(handle))) {}
 
  private:
   template <class F>
-  [[nodiscard]] static function checked(F&& answer) {
+  [[nodiscard]] static function checked(F&& handle) {
     constexpr bool is_callable = answers_requests<std::decay_t<F>>;
     constexpr bool is_copyable = std::copy_constructible<std::decay_t<F>>;
     static_assert(is_callable,
                   "tare: this cannot handle requests. Write a function or lambda like "
-                  "[](tare::http::request& asked, tare::http::response& answer) -> tare::task<> { ... }");
+                  "[](tare::http::request& request, tare::http::response& response) -> tare::task<> { ... }");
     static_assert(!is_callable || is_copyable,
                   "tare: a handler must be copyable, so capture a std::shared_ptr to what can only be moved");
     if constexpr (is_callable && is_copyable) {
-      return function(std::forward<F>(answer));
+      return function(std::forward<F>(handle));
     } else {
       return {};
     }

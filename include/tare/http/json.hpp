@@ -65,11 +65,11 @@ inline std::expected<nlohmann::json, request_error> parse_json(std::string_view 
 /// same time. A server with a memory budget has admitted the text; declare the rest with request::reserve if it is
 /// larger.
 template <class T = nlohmann::json>
-task<std::expected<T, request_error>> read_json(request& asked) {
-  if (!detail::is_json_type(asked.fields().find("content-type"))) {
+task<std::expected<T, request_error>> read_json(request& request) {
+  if (!detail::is_json_type(request.fields().find("content-type"))) {
     co_return std::unexpected(request_error{.status = 415, .message = "the Content-Type is not application/json"});
   }
-  result<std::string> text = co_await asked.body().read_all();
+  result<std::string> text = co_await request.body().read_all();
   if (!text) co_return std::unexpected(detail::unreadable_body(text.error()));
   std::expected<nlohmann::json, request_error> parsed = detail::parse_json(*text);
   *text = std::string();

@@ -63,16 +63,16 @@ std::expected<T, request_error> parse_parameter(std::string_view name, const std
 ///
 /// **Errors** 400 if it is not a T, or if its percent-encoding is invalid. Throws std::bad_alloc. **Bytes** The result.
 template <parameter_value T>
-[[nodiscard]] std::expected<T, request_error> param(const request& of, std::string_view name) {
-  return detail::parse_parameter<T>(name, of.param(name));
+[[nodiscard]] std::expected<T, request_error> param(const request& request, std::string_view name) {
+  return detail::parse_parameter<T>(name, request.param(name));
 }
 
 /// The first value of that name in the query; `otherwise` if there is none.
 ///
 /// **Errors** 400 if it is not a T. Throws std::bad_alloc. **Bytes** The result.
 template <parameter_value T>
-[[nodiscard]] std::expected<T, request_error> query_or(const request& of, std::string_view name, T otherwise) {
-  std::optional<std::string> text = of.query_value(name);
+[[nodiscard]] std::expected<T, request_error> query_or(const request& request, std::string_view name, T otherwise) {
+  std::optional<std::string> text = request.query_value(name);
   if (!text) return otherwise;
   return detail::parse_parameter<T>(name, *text);
 }
@@ -81,8 +81,8 @@ template <parameter_value T>
 ///
 /// **Errors** Also 400 if there is none.
 template <parameter_value T>
-[[nodiscard]] std::expected<T, request_error> query(const request& of, std::string_view name) {
-  std::optional<std::string> text = of.query_value(name);
+[[nodiscard]] std::expected<T, request_error> query(const request& request, std::string_view name) {
+  std::optional<std::string> text = request.query_value(name);
   if (!text) return std::unexpected(request_error{.message = std::string(name) + ": missing"});
   return detail::parse_parameter<T>(name, *text);
 }

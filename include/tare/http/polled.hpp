@@ -17,7 +17,7 @@ namespace tare::http {
 namespace detail {
 class poll_wait;
 /// Counts down the references of an event that a topic has published.
-void release_event(tare::detail::link of) noexcept;
+void release_event(tare::detail::link event) noexcept;
 }  // namespace detail
 
 /// Move-only.
@@ -52,7 +52,7 @@ class polled {
 
  private:
   friend class detail::poll_wait;
-  polled(tare::detail::link of, bool has_gap) noexcept : event_(of), has_gap_(has_gap) {}
+  polled(tare::detail::link event, bool has_gap) noexcept : event_(event), has_gap_(has_gap) {}
 
   tare::detail::link event_;
   bool has_gap_;

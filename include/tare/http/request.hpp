@@ -65,7 +65,7 @@ class request_body {
 
  private:
   friend class request;
-  explicit request_body(detail::exchange& of) noexcept : of_(of) {}
+  explicit request_body(detail::exchange& exchange) noexcept : of_(exchange) {}
   detail::exchange& of_;
 };
 

@@ -79,11 +79,11 @@ struct serve_options {
 /// metrics, a path but no function.
 /// **Cancellation** Stops like a signal, without a grace period, and throws `cancelled`.
 /// **Threads** From a task of any shard. **Bytes** One http::server per shard.
-task<net::result<void>> serve_until_stopped(handler answer, serve_options options = {});
+task<net::result<void>> serve_until_stopped(handler handle, serve_options options = {});
 
 /// The same from outside a task: runs it on shard 0 of `rt`.
 ///
 /// **Errors** Also throws std::logic_error if called from a task.
-[[nodiscard]] net::result<void> serve_until_stopped(runtime& rt, handler answer, serve_options options = {});
+[[nodiscard]] net::result<void> serve_until_stopped(runtime& rt, handler handle, serve_options options = {});
 
 }  // namespace tare::http

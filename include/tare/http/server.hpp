@@ -118,7 +118,7 @@ void report(const server_core& server, const std::exception_ptr& error) noexcept
 class server {
  public:
   /// **Errors** Throws std::bad_alloc.
-  explicit server(handler answer, server_options options = {});
+  explicit server(handler handle, server_options options = {});
   server(const server&) = delete;
   server& operator=(const server&) = delete;
   ~server();

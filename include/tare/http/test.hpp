@@ -47,6 +47,6 @@ struct reply {
 /// **Cancellation** As when a server stops: the handler has `server_options::drain_timeout` to end, and is cancelled
 /// then. The response is returned nevertheless.
 /// **Threads** On any shard. **Bytes** The whole request and the whole response.
-task<reply> call(handler answer, request asked, server_options options = {});
+task<reply> call(handler handle, request request, server_options options = {});
 
 }  // namespace tare::http::test

@@ -99,7 +99,8 @@ class topic {
   /// **Errors** None; aborts the program if the topic, the request and the task are not on one shard. **Cancellation**
   /// Throws `cancelled`; when the client leaves, its handler is cancelled. **Threads** Tasks of the topic's shard.
   /// **Bytes** 24 in the frame; a string of yours that the id refers to can be one of the same frame.
-  detail::poll_request wait_for(request& by, std::string_view last_event_id, std::chrono::nanoseconds limit) noexcept;
+  detail::poll_request wait_for(request& request, std::string_view last_event_id,
+                                std::chrono::nanoseconds limit) noexcept;
   /// The id of what was published last; empty if it has none. Valid until the next `publish`.
   [[nodiscard]] std::string_view last_id() const noexcept;
 
@@ -122,10 +123,10 @@ class topic {
 /// be one of several. What the handler itself sends comes between two events.
 class alignas(8) subscription {
  public:
-  subscription(topic& to, websocket& by) noexcept;
+  subscription(topic& to, websocket& socket) noexcept;
   /// Begins after the event with that id, if the topic still has it. Otherwise `has_gap` is true, and it begins with
   /// what is published next, as it does without an id: send the client what it must know first.
-  subscription(topic& to, event_stream& by, std::string_view last_event_id = {}) noexcept;
+  subscription(topic& to, event_stream& stream, std::string_view last_event_id = {}) noexcept;
   subscription(const subscription&) = delete;
   subscription& operator=(const subscription&) = delete;
   ~subscription();

@@ -38,8 +38,8 @@ struct trace_context {
 /// **Errors** Throws std::bad_alloc.
 [[nodiscard]] std::string traceparent_of(const trace_context& context);
 /// Lowercase digits.
-[[nodiscard]] std::string trace_id_text(const trace_context& of);
-[[nodiscard]] std::string span_id_text(const trace_context& of);
+[[nodiscard]] std::string trace_id_text(const trace_context& context);
+[[nodiscard]] std::string span_id_text(const trace_context& context);
 
 /// While it is set, http::client sends it with each request that has no such field.
 extern constinit const task_local<trace_context> current_trace;

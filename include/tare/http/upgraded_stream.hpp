@@ -35,7 +35,7 @@ class upgraded_stream {
   /// Returns first what arrived after the head of the response. Empty at the end of the stream.
   task<net::result<net::lease>> read();
   /// 0 at the end of the stream.
-  task<net::result<std::size_t>> read(std::span<std::byte> into);
+  task<net::result<std::size_t>> read(std::span<std::byte> buffer);
   /// Writes all bytes. The bytes, and a list of pieces, must outlive the await.
   task<net::result<void>> write(std::span<const std::byte> bytes);
   task<net::result<void>> write(std::span<const std::span<const std::byte>> pieces);
@@ -47,10 +47,10 @@ class upgraded_stream {
   }
   [[nodiscard]] bool is_open() const noexcept { return over_.is_open(); }
 
-  void expires_after(std::chrono::nanoseconds time, net::direction of = net::direction::both) noexcept {
-    over_.way().expires_after(time, of);
+  void expires_after(std::chrono::nanoseconds time, net::direction which = net::direction::both) noexcept {
+    over_.way().expires_after(time, which);
   }
-  void expires_never(net::direction of = net::direction::both) noexcept { over_.way().expires_never(of); }
+  void expires_never(net::direction which = net::direction::both) noexcept { over_.way().expires_never(which); }
 
   /// For the library: what it consists of.
   [[nodiscard]] detail::connection take_connection() noexcept { return std::move(over_); }

@@ -91,7 +91,7 @@ class message_data {
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   operator std::string_view() const noexcept { return view(); }  // NOLINT(google-explicit-constructor)
   operator std::string() const { return std::string(view()); }   // NOLINT(google-explicit-constructor)
-  friend bool operator==(const message_data& one, std::string_view other) noexcept { return one.view() == other; }
+  friend bool operator==(const message_data& left, std::string_view right) noexcept { return left.view() == right; }
   friend std::ostream& operator<<(std::ostream& to, const message_data& printed) { return to << printed.view(); }
 
  private:
@@ -120,7 +120,7 @@ class websocket {
 
   /// In a handler of requests: responds to the handshake. If the request is not a valid handshake, responds with 400,
   /// with 426 if only the version is unsupported, or with 403 if its origin is not allowed.
-  static task<result<websocket>> accept(request& asked, response& answer, websocket_options options = {});
+  static task<result<websocket>> accept(request& request, response& response, websocket_options options = {});
 
   /// A client's socket; see websocket_client.hpp.
   static task<result<websocket>> connect(std::string url);

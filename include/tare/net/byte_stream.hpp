@@ -13,10 +13,10 @@ namespace tare::net {
 
 /// `read` and `write` return awaitables of result<std::size_t>, result<lease> and result<void>.
 template <class S>
-concept byte_stream = std::movable<S> && requires(S& s, std::span<std::byte> into, std::span<const std::byte> bytes,
+concept byte_stream = std::movable<S> && requires(S& s, std::span<std::byte> buffer, std::span<const std::byte> bytes,
                                                   std::span<const std::span<const std::byte>> several) {
   s.read();
-  s.read(into);
+  s.read(buffer);
   s.write(bytes);
   s.write(several);
   s.shutdown_write();

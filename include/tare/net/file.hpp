@@ -42,8 +42,8 @@ class file {
   static task<result<file>> open(std::string path, int flags, mode_t permissions = 0644);
 
   /// Reads from the current position: as many bytes as are available and fit; 0 at the end of the file.
-  task<result<std::size_t>> read(std::span<std::byte> into);
-  task<result<std::size_t>> read_at(std::uint64_t offset, std::span<std::byte> into);
+  task<result<std::size_t>> read(std::span<std::byte> buffer);
+  task<result<std::size_t>> read_at(std::uint64_t offset, std::span<std::byte> buffer);
 
   /// Writes all bytes. If it fails, some of them may have been written.
   task<result<void>> write(std::span<const std::byte> bytes);

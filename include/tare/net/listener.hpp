@@ -60,7 +60,7 @@ class listener {
   /// Call it from a task; the listener belongs to the current shard. With io_uring, an address in use is retried for up
   /// to a quarter of a second, which blocks the shard, because the address of a killed process is released with a
   /// delay.
-  [[nodiscard]] static result<listener> bind(const endpoint& at, listen_options options = {});
+  [[nodiscard]] static result<listener> bind(const endpoint& address, listen_options options = {});
 
   /// Takes ownership of a socket that is already listening, such as one passed by systemd. On failure the caller keeps
   /// the descriptor.

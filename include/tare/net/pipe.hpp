@@ -53,11 +53,12 @@ class pipe_reader : public detail::pipe_end {
  public:
   using pipe_end::pipe_end;
 
-  /// Waits for bytes and takes as many as there are and fit; 0 if the other end has been closed, or if `into` is empty.
+  /// Waits for bytes and takes as many as there are and fit; 0 if the other end has been closed, or if `buffer` is
+  /// empty.
   ///
   /// **Errors** std::errc::bad_file_descriptor if it is closed, and those of read(2). **Cancellation** Nothing has been
   /// taken. **Threads** From a task of any shard.
-  task<result<std::size_t>> read(std::span<std::byte> into);
+  task<result<std::size_t>> read(std::span<std::byte> buffer);
 };
 
 /// Move-only. One task at a time may write.

@@ -114,7 +114,7 @@ class stream {
 
   /// Waits for bytes, and reads as many as are available and fit. Returns result<std::size_t>, 0 at the end of the
   /// stream.
-  detail::read_request read(std::span<std::byte> into) noexcept { return {{slot_, into}}; }
+  detail::read_request read(std::span<std::byte> buffer) noexcept { return {{slot_, buffer}}; }
 
   /// The same into a buffer borrowed from the shard. Returns result<lease>, empty at the end of the stream. **Errors**
   /// std::errc::not_enough_memory if the runtime's frame limit leaves no room for a buffer.
@@ -138,7 +138,7 @@ class stream {
   detail::wait_write_request writable() noexcept { return {detail_wait()}; }
 
   /// Without waiting. **Errors** std::errc::operation_would_block if no progress is possible now.
-  [[nodiscard]] result<std::size_t> try_read(std::span<std::byte> into) noexcept;
+  [[nodiscard]] result<std::size_t> try_read(std::span<std::byte> buffer) noexcept;
   [[nodiscard]] result<lease> try_read() noexcept;
   [[nodiscard]] result<std::size_t> try_write(std::span<const std::byte> bytes) noexcept;
 
@@ -161,8 +161,8 @@ class stream {
   /// new deadline for it. Each direction has its own deadline, so one task does not move another's. Meant for idle
   /// limits: setting it is a single store, and no timer exists, because the shard scans its slots. Therefore it expires
   /// up to a quarter of a second late, and a deadline more than 12 days away never expires.
-  void expires_after(std::chrono::nanoseconds time, direction of = direction::both) noexcept;
-  void expires_never(direction of = direction::both) noexcept;
+  void expires_after(std::chrono::nanoseconds time, direction which = direction::both) noexcept;
+  void expires_never(direction which = direction::both) noexcept;
 
   /// Turns Nagle's algorithm off or on. It is off for TCP streams of `accept` and `connect`.
   result<void> set_no_delay(bool on) noexcept;

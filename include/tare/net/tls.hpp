@@ -130,7 +130,7 @@ class stream {
 
   /// As for net::stream, including cancellation and errors. A write that is cancelled or times out may have encrypted a
   /// record of which the system accepted only a part: the rest is sent before anything else.
-  task<result<std::size_t>> read(std::span<std::byte> into);
+  task<result<std::size_t>> read(std::span<std::byte> buffer);
   task<result<lease>> read();
   task<result<void>> write(std::span<const std::byte> bytes);
   /// Small pieces share a record.
@@ -165,10 +165,10 @@ class stream {
   }
 
   /// Applies to the underlying stream. TLS may have to write in order to read (a key update), and vice versa.
-  void expires_after(std::chrono::nanoseconds time, direction of = direction::both) noexcept {
-    below_.expires_after(time, of);
+  void expires_after(std::chrono::nanoseconds time, direction which = direction::both) noexcept {
+    below_.expires_after(time, which);
   }
-  void expires_never(direction of = direction::both) noexcept { below_.expires_never(of); }
+  void expires_never(direction which = direction::both) noexcept { below_.expires_never(which); }
   [[nodiscard]] result<endpoint> local() const noexcept { return below_.local(); }
   [[nodiscard]] result<endpoint> peer() const noexcept { return below_.peer(); }
   [[nodiscard]] bool is_open() const noexcept { return below_.is_open(); }

@@ -56,14 +56,14 @@ class udp_socket {
   udp_socket& operator=(const udp_socket&) = delete;
   ~udp_socket() { close(); }
 
-  [[nodiscard]] static result<udp_socket> bind(const endpoint& at, udp_options options = {});
+  [[nodiscard]] static result<udp_socket> bind(const endpoint& address, udp_options options = {});
 
   /// Restricts the socket to this peer: it receives only from the peer, and `send` sends to it. Later calls return
   /// errors that the peer's host reports, such as std::errc::connection_refused.
   result<void> connect(const endpoint& to) noexcept;
 
   /// Waits for a datagram, which may be empty. Returns result<datagram>.
-  detail::receive_request receive_from(std::span<std::byte> into) noexcept { return {{slot_, into}}; }
+  detail::receive_request receive_from(std::span<std::byte> buffer) noexcept { return {{slot_, buffer}}; }
 
   /// Sends one datagram, waiting while the system's buffer is full. Returns result<void>. `to` must outlive the await.
   detail::send_request send_to(std::span<const std::byte> bytes, const endpoint& to) noexcept {

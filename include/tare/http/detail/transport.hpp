@@ -45,11 +45,11 @@ class transport {
     return operations_->try_write(stream_, bytes);
   }
   /// Operations that have not completed by then fail: reads, writes, or both.
-  void expires_after(std::chrono::nanoseconds time, net::direction of = net::direction::both) const noexcept {
-    operations_->expires_after(stream_, time, of);
+  void expires_after(std::chrono::nanoseconds time, net::direction which = net::direction::both) const noexcept {
+    operations_->expires_after(stream_, time, which);
   }
-  void expires_never(net::direction of = net::direction::both) const noexcept {
-    operations_->expires_never(stream_, of);
+  void expires_never(net::direction which = net::direction::both) const noexcept {
+    operations_->expires_never(stream_, which);
   }
   /// False if what announces the end, close_notify, must wait for room in the system's buffer: call it again then.
   bool shutdown_write() const noexcept { return operations_->shutdown_write(stream_); }
@@ -76,8 +76,8 @@ class transport {
     net::result<net::lease> (*try_read)(void* stream) noexcept;
     task<net::result<void>> (*write)(void* stream, pieces what);
     net::result<std::size_t> (*try_write)(void* stream, std::span<const std::byte> bytes) noexcept;
-    void (*expires_after)(void* stream, std::chrono::nanoseconds time, net::direction of) noexcept;
-    void (*expires_never)(void* stream, net::direction of) noexcept;
+    void (*expires_after)(void* stream, std::chrono::nanoseconds time, net::direction which) noexcept;
+    void (*expires_never)(void* stream, net::direction which) noexcept;
     bool (*shutdown_write)(void* stream) noexcept;
     void (*abort)(void* stream) noexcept;
     task<net::result<void>> (*readable)(void* stream);
@@ -112,16 +112,16 @@ class transport {
       }
     }
     // A user-defined stream may have no such operation, or one for both directions.
-    static void expires_after(void* stream, std::chrono::nanoseconds time, net::direction of) noexcept {
-      if constexpr (requires { at(stream).expires_after(time, of); }) {
-        at(stream).expires_after(time, of);
+    static void expires_after(void* stream, std::chrono::nanoseconds time, net::direction which) noexcept {
+      if constexpr (requires { at(stream).expires_after(time, which); }) {
+        at(stream).expires_after(time, which);
       } else if constexpr (requires { at(stream).expires_after(time); }) {
         at(stream).expires_after(time);
       }
     }
-    static void expires_never(void* stream, net::direction of) noexcept {
-      if constexpr (requires { at(stream).expires_never(of); }) {
-        at(stream).expires_never(of);
+    static void expires_never(void* stream, net::direction which) noexcept {
+      if constexpr (requires { at(stream).expires_never(which); }) {
+        at(stream).expires_never(which);
       } else if constexpr (requires { at(stream).expires_never(); }) {
         at(stream).expires_never();
       }
