@@ -36,10 +36,10 @@ access_note::access_note(std::string_view method, std::string_view target,
       target_bytes_(static_cast<std::uint32_t>(target.size())),
       peer_bytes_(static_cast<std::uint16_t>(size_of(peer))),
       method_bytes_(static_cast<std::uint16_t>(method.size())) {
-  char* at = reinterpret_cast<char*>(this + 1);
-  const auto append = [&at](const void* from, std::size_t bytes) {
-    if (bytes != 0) std::memcpy(at, from, bytes);
-    at += bytes;
+  char* cursor = reinterpret_cast<char*>(this + 1);
+  const auto append = [&cursor](const void* from, std::size_t bytes) {
+    if (bytes != 0) std::memcpy(cursor, from, bytes);
+    cursor += bytes;
   };
   if (peer) append(peer->data(), peer_bytes_);
   append(method.data(), method.size());

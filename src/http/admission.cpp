@@ -16,8 +16,8 @@ class request_admission {
   request_admission(handler inner, std::size_t request_bytes, std::string retry_after)
       : inner_(std::move(inner)), request_bytes_(request_bytes), retry_after_(std::move(retry_after)) {}
 
-  task<> answer(request& asked, response& to) const {
-    if (asked.of().try_reserve_all(request_bytes_)) return inner_(asked, to);
+  task<> handle(request& request, response& to) const {
+    if (request.of().try_reserve_all(request_bytes_)) return inner_(request, to);
     return refuse(to);
   }
 
@@ -35,7 +35,7 @@ class request_admission {
 handler admitted(handler inner, std::size_t request_bytes, std::chrono::seconds retry_after) {
   auto kept =
       std::make_shared<const request_admission>(std::move(inner), request_bytes, std::to_string(retry_after.count()));
-  return [kept = std::move(kept)](request& asked, response& to) { return kept->answer(asked, to); };
+  return [kept = std::move(kept)](request& request, response& to) { return kept->handle(request, to); };
 }
 
 }  // namespace tare::http

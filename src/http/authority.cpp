@@ -18,12 +18,13 @@ bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 /// Unreserved characters, sub-delimiters, and percent signs followed by two hexadecimal digits.
 bool is_registered_name(std::string_view text) noexcept {
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const char c = text[at];
+  for (std::size_t position = 0; position < text.size(); ++position) {
+    const char c = text[position];
     if (!is(c, host_character) || c == ':' || c == '[' || c == ']') return false;
     if (c != '%') continue;
-    if (at + 2 >= text.size() || !is(text[at + 1], hex_digit) || !is(text[at + 2], hex_digit)) return false;
-    at += 2;
+    if (position + 2 >= text.size() || !is(text[position + 1], hex_digit) || !is(text[position + 2], hex_digit))
+      return false;
+    position += 2;
   }
   return !text.empty();
 }
@@ -78,7 +79,9 @@ std::optional<authority> parse_authority(std::string_view text) noexcept {
 }
 
 bool is_same(const authority& left, const authority& right, std::string_view default_port) noexcept {
-  const auto port_of = [&](const authority& of) { return of.port.empty() ? default_port : significant(of.port); };
+  const auto port_of = [&](const authority& source) {
+    return source.port.empty() ? default_port : significant(source.port);
+  };
   return equal_ignoring_case(left.host, right.host) && port_of(left) == port_of(right);
 }
 

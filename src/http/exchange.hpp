@@ -209,7 +209,7 @@ class exchange : public request, public response {
   /// During its lifetime, the request waits for the peer.
   class peer_wait {
    public:
-    explicit peer_wait(exchange& of) noexcept : of_(of) { of_.waits_for_peer_ = true; }
+    explicit peer_wait(exchange& exchange) noexcept : of_(exchange) { of_.waits_for_peer_ = true; }
     peer_wait(const peer_wait&) = delete;
     peer_wait& operator=(const peer_wait&) = delete;
     ~peer_wait() { of_.waits_for_peer_ = false; }
@@ -222,8 +222,8 @@ class exchange : public request, public response {
   /// it was refused, or its wait was cancelled.
   class growth {
    public:
-    explicit growth(exchange& of) noexcept
-        : of_(of), reserved_bytes_(of.reserved_bytes_), body_bytes_(of.body_bytes_) {}
+    explicit growth(exchange& exchange) noexcept
+        : of_(exchange), reserved_bytes_(exchange.reserved_bytes_), body_bytes_(exchange.body_bytes_) {}
     growth(const growth&) = delete;
     growth& operator=(const growth&) = delete;
     ~growth();
@@ -238,7 +238,7 @@ class exchange : public request, public response {
   /// During its lifetime, a buffer to read into is counted.
   class buffer_wait {
    public:
-    explicit buffer_wait(exchange& of) noexcept : of_(of) { of_.reads_ = true; }
+    explicit buffer_wait(exchange& exchange) noexcept : of_(exchange) { of_.reads_ = true; }
     buffer_wait(const buffer_wait&) = delete;
     buffer_wait& operator=(const buffer_wait&) = delete;
     ~buffer_wait() { of_.reads_ = false; }
@@ -284,7 +284,7 @@ class exchange : public request, public response {
   [[nodiscard]] task<result<void>> send_rest(std::string_view body);
   [[nodiscard]] task<result<void>> send_scratch(std::string_view body);
   [[nodiscard]] task<result<void>> send_piece(std::string_view piece);
-  void compose_head(std::string& into, std::optional<std::uint64_t> length);
+  void compose_head(std::string& out, std::optional<std::uint64_t> length);
   [[nodiscard]] bool may_have_body() const noexcept;
 
   request_guard guard_;

@@ -101,13 +101,13 @@ fields& fields::set(std::string_view name, std::string_view value) {
 
 std::size_t fields::remove(std::string_view name) {
   std::size_t removed = 0;
-  for (std::size_t at = 0; at < lines_.size();) {
-    const std::string_view line = first_line(std::string_view(lines_).substr(at));
+  for (std::size_t position = 0; position < lines_.size();) {
+    const std::string_view line = first_line(std::string_view(lines_).substr(position));
     if (equal_ignoring_case(parse_line(line).name, name)) {
-      lines_.erase(at, line.size());
+      lines_.erase(position, line.size());
       ++removed;
     } else {
-      at += line.size();
+      position += line.size();
     }
   }
   return removed;

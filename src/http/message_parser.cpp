@@ -7,10 +7,10 @@ namespace tare::http::detail {
 bool line_ends::feed(std::string_view text) noexcept {
   if (text.empty()) return true;
   if (after_return_ && text.front() != '\n') return false;
-  std::size_t at = after_return_ ? 1 : 0;
+  std::size_t position = after_return_ ? 1 : 0;
   after_return_ = false;
-  while (at < text.size()) {
-    const std::string_view rest = text.substr(at);
+  while (position < text.size()) {
+    const std::string_view rest = text.substr(position);
     const std::size_t feed = rest.find('\n');
     const std::string_view line = rest.substr(0, feed);
     const std::size_t back = line.find('\r');
@@ -20,7 +20,7 @@ bool line_ends::feed(std::string_view text) noexcept {
       return after_return_;
     }
     if (back == std::string_view::npos || back + 1 != feed) return false;
-    at += feed + 1;
+    position += feed + 1;
   }
   return true;
 }
@@ -53,10 +53,10 @@ constexpr llhttp_settings_t message_parser::settings_ = [] {
     self.reached_ = progress::head;
     return stop;
   };
-  settings.on_body = [](llhttp_t* parser, const char* at, std::size_t length) {
+  settings.on_body = [](llhttp_t* parser, const char* cursor, std::size_t length) {
     message_parser& self = of(parser);
     if (length == 0) return 0;
-    self.data_ = {at, length};
+    self.data_ = {cursor, length};
     self.reached_ = progress::data;
     return stop;
   };
@@ -72,7 +72,9 @@ constexpr llhttp_settings_t message_parser::settings_ = [] {
   return settings;
 }();
 
-message_parser::message_parser(kind of, unsigned max_fields) noexcept : max_fields_(max_fields), kind_(of) { reset(); }
+message_parser::message_parser(kind source, unsigned max_fields) noexcept : max_fields_(max_fields), kind_(source) {
+  reset();
+}
 
 void message_parser::reset() noexcept {
   llhttp_init(&parser_, kind_ == kind::request ? HTTP_REQUEST : HTTP_RESPONSE, &settings_);
@@ -85,13 +87,13 @@ void message_parser::reset() noexcept {
 }
 
 std::size_t message_parser::without_tab(std::string_view bytes) noexcept {
-  std::size_t at = 0;
-  for (; at < bytes.size() && !in_fields_; ++at) {
-    const char c = bytes[at];
+  std::size_t position = 0;
+  for (; position < bytes.size() && !in_fields_; ++position) {
+    const char c = bytes[position];
     in_fields_ = in_start_line_ && c == '\n';
     in_start_line_ |= c != '\r' && c != '\n';
   }
-  return std::min(bytes.find('\t', at), bytes.size());
+  return std::min(bytes.find('\t', position), bytes.size());
 }
 
 bool message_parser::take_trailer(std::string_view bytes) noexcept {
@@ -132,9 +134,9 @@ message_parser::progress message_parser::feed(std::string_view bytes) noexcept {
   const llhttp_errno_t status = run(bytes, consumed_);
   if (status != HPE_OK && status != HPE_PAUSED) {
     consumed_ = 0;
-    const char* at = llhttp_get_error_pos(&parser_);
-    const bool known = at >= bytes.data() && at < bytes.data() + bytes.size();
-    culprit_ = known ? *at : '\0';
+    const char* cursor = llhttp_get_error_pos(&parser_);
+    const bool known = cursor >= bytes.data() && cursor < bytes.data() + bytes.size();
+    culprit_ = known ? *cursor : '\0';
     return fail(status);
   }
   // Bytes other than body data: the head, chunk sizes, trailers.

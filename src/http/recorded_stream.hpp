@@ -33,7 +33,7 @@ class recorded_stream {
   static task<net::result<void>> readable() { co_return {}; }
 
   task<net::result<net::lease>> read() { co_return try_read(); }
-  task<net::result<std::size_t>> read(std::span<std::byte> into) { co_return take(into); }
+  task<net::result<std::size_t>> read(std::span<std::byte> buffer) { co_return take(buffer); }
   net::result<net::lease> try_read() noexcept {
     if (client_->unread.empty()) return {};
     constexpr std::size_t buffer_bytes = tare::detail::buffer_pool::buffer_bytes;
@@ -58,9 +58,9 @@ class recorded_stream {
   static void close() noexcept {}
 
  private:
-  std::size_t take(std::span<std::byte> into) noexcept {
-    const std::size_t count = std::min(into.size(), client_->unread.size());
-    if (count != 0) std::memcpy(into.data(), client_->unread.data(), count);
+  std::size_t take(std::span<std::byte> buffer) noexcept {
+    const std::size_t count = std::min(buffer.size(), client_->unread.size());
+    if (count != 0) std::memcpy(buffer.data(), client_->unread.data(), count);
     client_->unread.remove_prefix(count);
     return count;
   }

@@ -10,16 +10,16 @@ namespace tare::http {
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_blank) {
   std::string decoded;
   decoded.reserve(text.size());
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (text[at] == '%') {
-      if (at + 2 >= text.size()) return std::nullopt;
+  for (std::size_t position = 0; position < text.size(); ++position) {
+    if (text[position] == '%') {
+      if (position + 2 >= text.size()) return std::nullopt;
       unsigned char value = 0;
-      const char* end = text.data() + at + 3;
-      if (std::from_chars(text.data() + at + 1, end, value, 16).ptr != end) return std::nullopt;
+      const char* end = text.data() + position + 3;
+      if (std::from_chars(text.data() + position + 1, end, value, 16).ptr != end) return std::nullopt;
       decoded += static_cast<char>(value);
-      at += 2;
+      position += 2;
     } else {
-      decoded += text[at] == '+' && plus_is_blank ? ' ' : text[at];
+      decoded += text[position] == '+' && plus_is_blank ? ' ' : text[position];
     }
   }
   return decoded;

@@ -10,8 +10,10 @@ namespace tare::http::detail {
 namespace {
 
 bool percent_signs_are_right(std::string_view text) noexcept {
-  for (std::size_t at = text.find('%'); at != std::string_view::npos; at = text.find('%', at + 1)) {
-    if (at + 2 >= text.size() || !is(text[at + 1], hex_digit) || !is(text[at + 2], hex_digit)) return false;
+  for (std::size_t position = text.find('%'); position != std::string_view::npos;
+       position = text.find('%', position + 1)) {
+    if (position + 2 >= text.size() || !is(text[position + 1], hex_digit) || !is(text[position + 2], hex_digit))
+      return false;
   }
   return true;
 }

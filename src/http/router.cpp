@@ -50,10 +50,10 @@ class walk {
   walk(std::string_view path, std::string_view method) noexcept : path_(path), method_(method) {}
 
   /// `at` is where the segment begins, after its slash.
-  bool visit(const Node& from, std::size_t at) {
-    if (at > path_.size()) return take(from.here);
-    const std::size_t end = std::min(path_.find('/', at), path_.size());
-    const std::string_view segment = path_.substr(at, end - at);
+  bool visit(const Node& from, std::size_t position) {
+    if (position > path_.size()) return take(from.here);
+    const std::size_t end = std::min(path_.find('/', position), path_.size());
+    const std::string_view segment = path_.substr(position, end - position);
     for (const auto& [text, child] : from.literals) {
       if (text == segment && visit(*child, end + 1)) return true;
     }
@@ -84,13 +84,13 @@ class walk {
   std::string allowed_;
 };
 
-task<> answer_without_route(response& answer, unsigned status, std::string allowed) {
-  if (!allowed.empty()) answer.set("allow", allowed);
-  answer.status(status);
+task<> answer_without_route(response& response, unsigned status, std::string allowed) {
+  if (!allowed.empty()) response.set("allow", allowed);
+  response.status(status);
   if (status == 204) {
-    (void)co_await answer.send();
+    (void)co_await response.send();
   } else {
-    (void)co_await answer.send("text/plain", status == 404 ? "not found\n" : "method not allowed\n");
+    (void)co_await response.send("text/plain", status == 404 ? "not found\n" : "method not allowed\n");
   }
 }
 
@@ -118,15 +118,15 @@ std::string_view param_name(std::string_view segment, bool& rest) {
 
 router::router() : tree_(std::make_shared<tree>()) {}
 
-router& router::add(std::string_view method, std::string_view path, handler answer) {
+router& router::add(std::string_view method, std::string_view path, handler handle) {
   if (!path.starts_with('/')) {
     throw std::invalid_argument("tare::http::router: a path must begin with a slash: '" + std::string(path) + "'");
   }
   if (method.empty() || !detail::all(method, detail::token_character)) {
     throw std::invalid_argument("tare::http::router: not a method: '" + std::string(method) + "'");
   }
-  route added{.method = std::string(method), .params = {}, .answer = std::move(answer)};
-  node* at = &tree_->root;
+  route added{.method = std::string(method), .params = {}, .answer = std::move(handle)};
+  node* cursor = &tree_->root;
   bool rest = false;
   std::size_t segments = 0;
   for (std::size_t begin = 1; begin <= path.size(); ++segments) {
@@ -135,7 +135,7 @@ router& router::add(std::string_view method, std::string_view path, handler answ
     const std::string_view segment = path.substr(begin, end - begin);
     const std::string_view name = param_name(segment, rest);
     if (name.empty()) {
-      at = &at->literal(segment);
+      cursor = &cursor->literal(segment);
     } else {
       if (added.has_param(name)) {
         throw std::invalid_argument("tare::http::router: a duplicate name in '" + std::string(path) + "'");
@@ -144,13 +144,13 @@ router& router::add(std::string_view method, std::string_view path, handler answ
       if (added.params.size() > max_params)
         throw std::invalid_argument("tare::http::router: a path with more than 8 names");
       if (!rest) {
-        if (!at->any) at->any = std::make_unique<node>();
-        at = at->any.get();
+        if (!cursor->any) cursor->any = std::make_unique<node>();
+        cursor = cursor->any.get();
       }
     }
     begin = end + 1;
   }
-  std::vector<route>& routes = rest ? at->rest : at->here;
+  std::vector<route>& routes = rest ? cursor->rest : cursor->here;
   if (std::ranges::find(routes, method, &route::method) != routes.end()) {
     throw std::invalid_argument("tare::http::router: a route already exists for " + std::string(method) + " " +
                                 std::string(path));
@@ -159,39 +159,39 @@ router& router::add(std::string_view method, std::string_view path, handler answ
   return *this;
 }
 
-router& router::add_websocket(std::string_view path, websocket_handler answer, websocket_options options,
+router& router::add_websocket(std::string_view path, websocket_handler handle, websocket_options options,
                               bool takes_request) {
-  auto route = std::make_shared<const detail::websocket_route>(std::move(answer), std::move(options), takes_request);
-  return add("GET", path, [route = std::move(route)](request& asked, response& to) {
-    return detail::upgrade::to_websocket(*route, asked, to);
+  auto route = std::make_shared<const detail::websocket_route>(std::move(handle), std::move(options), takes_request);
+  return add("GET", path, [route = std::move(route)](request& request, response& to) {
+    return detail::upgrade::to_websocket(*route, request, to);
   });
 }
 
-router& router::add_events(std::string_view path, events_handler answer, events_options options, bool takes_request) {
-  auto route = std::make_shared<const detail::events_route>(std::move(answer), options, takes_request);
-  return add("GET", path, [route = std::move(route)](request& asked, response& to) {
-    return detail::upgrade::to_events(*route, asked, to);
+router& router::add_events(std::string_view path, events_handler handle, events_options options, bool takes_request) {
+  auto route = std::make_shared<const detail::events_route>(std::move(handle), options, takes_request);
+  return add("GET", path, [route = std::move(route)](request& request, response& to) {
+    return detail::upgrade::to_events(*route, request, to);
   });
 }
 
-router& router::otherwise(handler answer) {
-  tree_->otherwise = std::move(answer);
+router& router::otherwise(handler handle) {
+  tree_->otherwise = std::move(handle);
   return *this;
 }
 
-task<> router::operator()(request& asked, response& answer) const {
-  const std::string_view path = asked.path();
-  walk<node> through(path, asked.method());
+task<> router::operator()(request& request, response& response) const {
+  const std::string_view path = request.path();
+  walk<node> through(path, request.method());
   if (path.starts_with('/') && through.visit(tree_->root, 1)) {
-    asked.of().head("path").set_route(*through.found());
-    return through.found()->answer(asked, answer);
+    request.of().head("path").set_route(*through.found());
+    return through.found()->answer(request, response);
   }
-  if (path == "*" || (!through.allowed().empty() && asked.method() == "OPTIONS")) {
-    return answer_without_route(answer, 204, through.allowed());
+  if (path == "*" || (!through.allowed().empty() && request.method() == "OPTIONS")) {
+    return answer_without_route(response, 204, through.allowed());
   }
-  if (!through.allowed().empty()) return answer_without_route(answer, 405, through.allowed());
-  if (tree_->otherwise) return tree_->otherwise(asked, answer);
-  return answer_without_route(answer, 404, {});
+  if (!through.allowed().empty()) return answer_without_route(response, 405, through.allowed());
+  if (tree_->otherwise) return tree_->otherwise(request, response);
+  return answer_without_route(response, 404, {});
 }
 
 }  // namespace tare::http

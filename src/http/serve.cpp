@@ -250,10 +250,10 @@ task<served> serve_requests(transport connection, connection_group& group) {
 
 }  // namespace detail
 
-server::server(handler answer, server_options options)
+server::server(handler handle, server_options options)
     : core_((tare::detail::require_task("tare::http::server::server"),
              ::new (tare::detail::allocate_record(sizeof(detail::server_core)))
-                 detail::server_core(std::move(answer), std::move(options)))) {}
+                 detail::server_core(std::move(handle), std::move(options)))) {}
 
 server::~server() = default;
 
@@ -279,7 +279,7 @@ constexpr std::size_t shed_at_once = 32;
 /// Erases expired ticket keys even if no client connects for long.
 class ticket_key_timer : tare::detail::timer_node {
  public:
-  explicit ticket_key_timer(net::tls::context of) noexcept : of_(std::move(of)) {
+  explicit ticket_key_timer(net::tls::context source) noexcept : of_(std::move(source)) {
     expired = [](timer_node& timer) noexcept { static_cast<ticket_key_timer&>(timer).erase(); };
     erase();
   }

@@ -38,8 +38,8 @@ void check_path(const std::string& path, const char* name) {
 /// What the servers of all shards share.
 class serving {
  public:
-  serving(handler answer, serve_options options, std::size_t shards)
-      : answer_(std::move(answer)), options_(std::move(options)), servers_(shards) {
+  serving(handler handle, serve_options options, std::size_t shards)
+      : answer_(std::move(handle)), options_(std::move(options)), servers_(shards) {
     check_path(options_.health_path, "health_path");
     check_path(options_.metrics_path, "metrics_path");
     if (options_.metrics_path.empty() == static_cast<bool>(options_.metrics)) {
@@ -65,9 +65,9 @@ class serving {
   task<> reload_on_hangup(net::signal_set hangup, net::tls::context identity);
 
   /// The handler of every server: the pages of its own, and otherwise the user's.
-  [[nodiscard]] task<> respond(request& asked, response& to);
+  [[nodiscard]] task<> respond(request& request, response& to);
   [[nodiscard]] task<> send_health(response& to) const;
-  [[nodiscard]] task<> send_metrics(request& asked, response& to);
+  [[nodiscard]] task<> send_metrics(request& request, response& to);
   [[nodiscard]] task<> add_figures(serving_figures& sum, std::mutex& guard, shard_id shard);
 
   [[nodiscard]] net::result<net::listener> listen_first(bool shares_port) const {
@@ -144,7 +144,7 @@ task<> serving::serve_another(net::endpoint address, latch& listening) {
 }
 
 task<> serving::serve_here(net::listener listening) {
-  server here([this](request& asked, response& to) { return respond(asked, to); }, options_.server);
+  server here([this](request& request, response& to) { return respond(request, to); }, options_.server);
   servers_.at(this_shard()) = &here;
   auto serve = [&](scope& beside) -> task<> {
     beside.spawn(stop_when_asked(here));
@@ -197,11 +197,11 @@ task<> serving::reload_on_hangup(net::signal_set hangup, net::tls::context ident
   }
 }
 
-task<> serving::respond(request& asked, response& to) {
-  const std::string_view path = asked.path();
+task<> serving::respond(request& request, response& to) {
+  const std::string_view path = request.path();
   if (!options_.health_path.empty() && path == options_.health_path) return send_health(to);
-  if (!options_.metrics_path.empty() && path == options_.metrics_path) return send_metrics(asked, to);
-  return answer_(asked, to);
+  if (!options_.metrics_path.empty() && path == options_.metrics_path) return send_metrics(request, to);
+  return answer_(request, to);
 }
 
 task<> serving::send_health(response& to) const {
@@ -214,8 +214,8 @@ task<> serving::send_health(response& to) const {
   (void)co_await to.status(ready ? 200U : 503U).send("text/plain", why);
 }
 
-task<> serving::send_metrics(request& asked, response& to) {
-  const bool fits = co_await asked.reserve(metrics_bytes);
+task<> serving::send_metrics(request& request, response& to) {
+  const bool fits = co_await request.reserve(metrics_bytes);
   if (!fits) {
     (void)co_await to.status(503).send("text/plain", "no memory\n");
     co_return;
@@ -230,7 +230,7 @@ task<> serving::send_metrics(request& asked, response& to) {
   };
   co_await with_scope(ask);
   const std::string text = co_await options_.metrics(sum);
-  (void)co_await asked.reserve(text.capacity());  // what made it has been freed
+  (void)co_await request.reserve(text.capacity());  // what made it has been freed
   (void)co_await to.send("text/plain; version=0.0.4; charset=utf-8", text);
 }
 
@@ -245,15 +245,15 @@ task<> serving::add_figures(serving_figures& sum, std::mutex& guard, shard_id sh
 
 }  // namespace
 
-task<net::result<void>> serve_until_stopped(handler answer, serve_options options) {
+task<net::result<void>> serve_until_stopped(handler handle, serve_options options) {
   auto& here = tare::detail::shard_for("tare::http::serve_until_stopped");
-  serving all(std::move(answer), std::move(options), here.runtime().shard_count());
+  serving all(std::move(handle), std::move(options), here.runtime().shard_count());
   auto running = all.run();
   co_return co_await std::move(running);
 }
 
-net::result<void> serve_until_stopped(runtime& rt, handler answer, serve_options options) {
-  return rt.run(serve_until_stopped(std::move(answer), std::move(options)));
+net::result<void> serve_until_stopped(runtime& rt, handler handle, serve_options options) {
+  return rt.run(serve_until_stopped(std::move(handle), std::move(options)));
 }
 
 }  // namespace tare::http

@@ -44,8 +44,8 @@ std::chrono::nanoseconds or_never(std::chrono::nanoseconds time) noexcept {
 
 }  // namespace
 
-server_core::server_core(handler answer, server_options options)
-    : answer_(std::move(answer)), options_(std::move(options)) {
+server_core::server_core(handler handle, server_options options)
+    : answer_(std::move(handle)), options_(std::move(options)) {
   for (std::chrono::nanoseconds* limit :
        {&options_.head_timeout, &options_.body_timeout, &options_.write_timeout, &options_.idle_timeout}) {
     *limit = or_never(*limit);
@@ -133,8 +133,8 @@ void server_core::leave(exchange& leaving) noexcept {
   (leaving.next_ != no_link ? from_link<exchange>(leaving.next_)->previous_ : last_) = leaving.previous_;
 }
 
-void server_core::begin_handler(exchange& of) noexcept {
-  of.began_ = sweeps_;
+void server_core::begin_handler(exchange& exchange) noexcept {
+  exchange.began_ = sweeps_;
   ++handlers_;
 }
 
@@ -164,13 +164,13 @@ bool server_core::make_room() noexcept {
   if (present - made_room_at_ < pause) return true;
   made_room_at_ = present;
   // A heap with the smallest of the chosen at its top.
-  const auto more = [](const exchange* one, const exchange* other) {
-    return one->share_bytes() > other->share_bytes();
+  const auto more = [](const exchange* left, const exchange* other) {
+    return left->share_bytes() > other->share_bytes();
   };
   std::array<exchange*, at_once> chosen{};
   std::size_t count = 0;
-  for (link at = first_; at != no_link; at = from_link<exchange>(at)->next_) {
-    auto* const each = from_link<exchange>(at);
+  for (link current = first_; current != no_link; current = from_link<exchange>(current)->next_) {
+    auto* const each = from_link<exchange>(current);
     if (!each->is_stalled()) continue;
     if (count == at_once) {
       if (!more(each, chosen[0])) continue;
@@ -222,7 +222,8 @@ void server_core::sweep() noexcept {
   constexpr std::size_t divisor = 4;
   refusals_ = retry_waiting_for_room(works_) / divisor + 1;
   if (budget_ != nullptr && budget_->waiting() != 0) (void)make_room();
-  for (link at = first_; at != no_link; at = from_link<exchange>(at)->next_) sweep(*from_link<exchange>(at));
+  for (link current = first_; current != no_link; current = from_link<exchange>(current)->next_)
+    sweep(*from_link<exchange>(current));
 }
 
 void server_core::sweep(exchange& each) noexcept {

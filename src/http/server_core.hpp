@@ -37,7 +37,7 @@ namespace tare::http::detail {
 
 class server_core {
  public:
-  server_core(handler answer, server_options options);
+  server_core(handler handle, server_options options);
   server_core(const server_core&) = delete;
   server_core& operator=(const server_core&) = delete;
   ~server_core();
@@ -77,7 +77,7 @@ class server_core {
   void enter(exchange& entering) noexcept;
   void leave(exchange& leaving) noexcept;
   /// The handler of `of` begins.
-  void begin_handler(exchange& of) noexcept;
+  void begin_handler(exchange& exchange) noexcept;
   void end_handler() noexcept;
 
   // Lasting connections. What they hold is one share of the budget.
@@ -88,8 +88,8 @@ class server_core {
   void release_lasting(std::size_t bytes) noexcept;
   /// Notes for the log of connections whose handlers run, by the link to the connection. Leaves it to the caller if
   /// memory is short.
-  void keep_note(tare::detail::link of, access_note::owner& note) noexcept;
-  [[nodiscard]] access_note::owner take_note(tare::detail::link of) noexcept;
+  void keep_note(tare::detail::link source, access_note::owner& note) noexcept;
+  [[nodiscard]] access_note::owner take_note(tare::detail::link source) noexcept;
   void count_lasting(std::ptrdiff_t change) noexcept { lasting_ += static_cast<std::size_t>(change); }
   [[nodiscard]] std::size_t lasting_connections() const noexcept { return lasting_; }
   [[nodiscard]] shard_id home() const noexcept { return home_; }

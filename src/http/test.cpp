@@ -24,17 +24,17 @@ void require_word(std::string_view text, const char* what) {
   }
 }
 
-std::string text_of(const request& asked) {
-  require_word(asked.method, "method");
-  require_word(asked.target, "target");
-  http::fields sent = asked.fields;
+std::string text_of(const request& request) {
+  require_word(request.method, "method");
+  require_word(request.target, "target");
+  http::fields sent = request.fields;
   if (!sent.view().contains("host")) sent.add("host", "localhost");
   const bool has_length = sent.view().contains("content-length") || sent.view().contains("transfer-encoding");
-  if (!asked.body.empty() && !has_length) sent.add("content-length", std::to_string(asked.body.size()));
-  std::string text = asked.method + ' ' + asked.target + " HTTP/1.1\r\n";
+  if (!request.body.empty() && !has_length) sent.add("content-length", std::to_string(request.body.size()));
+  std::string text = request.method + ' ' + request.target + " HTTP/1.1\r\n";
   text += sent.view().text();
   text += "\r\n";
-  text += asked.body;
+  text += request.body;
   return text;
 }
 
@@ -74,12 +74,12 @@ reply reply_in(std::string_view received, std::string_view method) {
 
 }  // namespace
 
-task<reply> call(handler answer, request asked, server_options options) {
-  const std::string text = text_of(asked);
+task<reply> call(handler handle, request request, server_options options) {
+  const std::string text = text_of(request);
   detail::recorded_client client{.unread = text, .received = {}};
-  server serving(std::move(answer), std::move(options));
+  server serving(std::move(handle), std::move(options));
   co_await serving.serve_stream(detail::recorded_stream(client));
-  co_return reply_in(client.received, asked.method);
+  co_return reply_in(client.received, request.method);
 }
 
 }  // namespace tare::http::test

@@ -27,14 +27,14 @@ int digit_of(char text) noexcept {
 }
 
 /// False if the text is not a number other than 0 of that size.
-bool read_number(std::string_view text, std::span<std::uint8_t> into) noexcept {
+bool read_number(std::string_view text, std::span<std::uint8_t> buffer) noexcept {
   bool is_zero = true;
-  for (std::size_t i = 0; i < into.size(); ++i) {
+  for (std::size_t i = 0; i < buffer.size(); ++i) {
     const int high = digit_of(text[2 * i]);
     const int low = digit_of(text[2 * i + 1]);
     if (high < 0 || low < 0) return false;
-    into[i] = static_cast<std::uint8_t>(high * 16 + low);
-    is_zero &= into[i] == 0;
+    buffer[i] = static_cast<std::uint8_t>(high * 16 + low);
+    is_zero &= buffer[i] == 0;
   }
   return !is_zero;
 }
@@ -87,8 +87,8 @@ std::optional<trace_context> parse_traceparent(std::string_view value) noexcept 
   return parsed;
 }
 
-std::string trace_id_text(const trace_context& of) { return text_of(of.trace_id); }
-std::string span_id_text(const trace_context& of) { return text_of(of.span_id); }
+std::string trace_id_text(const trace_context& context) { return text_of(context.trace_id); }
+std::string span_id_text(const trace_context& context) { return text_of(context.span_id); }
 
 std::string traceparent_of(const trace_context& context) {
   return "00-" + trace_id_text(context) + "-" + span_id_text(context) + (context.sampled ? "-01" : "-00");

@@ -31,12 +31,12 @@ std::optional<connection> client_connections::take(const client_host& to) {
   }
 }
 
-void client_connections::keep(std::shared_ptr<client_host> to, connection of) noexcept {
+void client_connections::keep(std::shared_ptr<client_host> to, connection source) noexcept {
   if (limits_.idle == 0) return;
-  of.way().expires_never();
+  source.way().expires_never();
   if (idle_.size() >= limits_.idle) idle_.pop_front();
   try {
-    idle_.push_back({.to = std::move(to), .kept = std::move(of), .since = now()});
+    idle_.push_back({.to = std::move(to), .kept = std::move(source), .since = now()});
   } catch (const std::bad_alloc&) {
     return;
   }

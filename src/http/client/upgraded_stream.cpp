@@ -15,15 +15,15 @@ task<net::result<net::lease>> upgraded_stream::read() {
   co_return co_await over_.way().read();
 }
 
-task<net::result<std::size_t>> upgraded_stream::read(std::span<std::byte> into) {
-  if (into.empty()) co_return std::size_t{0};
+task<net::result<std::size_t>> upgraded_stream::read(std::span<std::byte> buffer) {
+  if (buffer.empty()) co_return std::size_t{0};
   if (come_.empty()) {
     auto more = co_await over_.way().read();
     if (!more) co_return std::unexpected(more.error());
     come_ = std::move(*more);
   }
-  const std::size_t taken = std::min(into.size(), come_.size());
-  if (taken != 0) std::memcpy(into.data(), come_.bytes().data(), taken);
+  const std::size_t taken = std::min(buffer.size(), come_.size());
+  if (taken != 0) std::memcpy(buffer.data(), come_.bytes().data(), taken);
   come_.consume(taken);
   co_return taken;
 }

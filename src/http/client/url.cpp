@@ -49,9 +49,9 @@ result<url> parse_url(std::string_view text) {
       parts.host_field.erase(zone, parts.host_field.find(']') - zone);
     }
   } else {
-    const std::size_t at = std::min(authority.find(':'), authority.size());
-    parts.host = authority.substr(0, at);
-    after_host = authority.substr(at);
+    const std::size_t position = std::min(authority.find(':'), authority.size());
+    parts.host = authority.substr(0, position);
+    after_host = authority.substr(position);
   }
   if (parts.host.empty()) return std::unexpected(errc::bad_url);
   if (after_host.empty()) return parts;

@@ -18,9 +18,9 @@ task<> fail_handler(std::exception_ptr error) {
 }
 
 /// A handler may throw before its coroutine exists.
-task<> call_handler(const handler& answer, request& asked, response& to) {
+task<> call_handler(const handler& handle, request& request, response& to) {
   try {
-    return answer(asked, to);
+    return handle(request, to);
   } catch (...) {
     return fail_handler(std::current_exception());
   }

@@ -49,24 +49,24 @@ result<void> exchange::fail(std::error_code error) noexcept {
 
 bool exchange::may_have_body() const noexcept { return !has_no_body(status_) && !is_head_; }
 
-void exchange::compose_head(std::string& into, std::optional<std::uint64_t> length) {
+void exchange::compose_head(std::string& out, std::optional<std::uint64_t> length) {
   if (status_ == 200) {
-    into.assign("HTTP/1.1 200 OK\r\n");
+    out.assign("HTTP/1.1 200 OK\r\n");
   } else {
-    into.assign("HTTP/1.1 ");
-    append_number(into, status_);
-    into.append(" ").append(reason_phrase(status_)).append("\r\n");
+    out.assign("HTTP/1.1 ");
+    append_number(out, status_);
+    out.append(" ").append(reason_phrase(status_)).append("\r\n");
   }
-  if (server().options().send_date) into.append(server().date_line());
-  into.append(sent_fields().text());
+  if (server().options().send_date) out.append(server().date_line());
+  out.append(sent_fields().text());
   if (has_no_body(status_)) {
     // Neither a length nor a coding.
   } else if (length) {
-    into.append("content-length: ");
-    append_number(into, *length);
-    into.append("\r\n");
+    out.append("content-length: ");
+    append_number(out, *length);
+    out.append("\r\n");
   } else if (!is_http_1_0_) {
-    into.append("transfer-encoding: chunked\r\n");
+    out.append("transfer-encoding: chunked\r\n");
   } else {
     keep_ = false;  // HTTP/1.0: the end of the connection ends the body
     until_close_ = true;
@@ -74,11 +74,11 @@ void exchange::compose_head(std::string& into, std::optional<std::uint64_t> leng
   // A client that did not get "100 Continue" may or may not send its body, so the connection cannot be reused.
   if (continue_due_ || group_.draining()) keep_ = false;
   if (!keep_) {
-    into.append("connection: close\r\n");
+    out.append("connection: close\r\n");
   } else if (is_http_1_0_) {
-    into.append("connection: keep-alive\r\n");
+    out.append("connection: keep-alive\r\n");
   }
-  into.append("\r\n");
+  out.append("\r\n");
 }
 
 std::optional<result<void>> exchange::try_send_scratch(std::string_view body) {

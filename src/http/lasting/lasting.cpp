@@ -172,30 +172,30 @@ void lasting::note_error() noexcept {
   }
 }
 
-task<> lasting::finish(lasting_connection& of) {
-  lasting self(of);
+task<> lasting::finish(lasting_connection& source) {
+  lasting self(source);
   co_await resume_on(self.server().home());
-  of.over_ = true;
-  if (of.is_events_) self.end_events();
+  source.over_ = true;
+  if (source.is_events_) self.end_events();
   self.end_handler();
-  if (!of.is_events_ && !of.close_sent_ && !of.cut_ && !of.gone_) {
-    self.send_close(of.has_failed_                            ? std::to_underlying(close_code::internal_error)
-                    : of.going_away_ || of.group().draining() ? std::to_underlying(close_code::going_away)
-                                                              : std::to_underlying(close_code::normal));
+  if (!source.is_events_ && !source.close_sent_ && !source.cut_ && !source.gone_) {
+    self.send_close(source.has_failed_                                ? std::to_underlying(close_code::internal_error)
+                    : source.going_away_ || source.group().draining() ? std::to_underlying(close_code::going_away)
+                                                                      : std::to_underlying(close_code::normal));
   }
-  of.finished_ = true;
-  if (of.is_events_ && of.has_failed_) {
+  source.finished_ = true;
+  if (source.is_events_ && source.has_failed_) {
     self.connection().abort();  // what has been sent must not look complete
     co_return;
   }
-  if (of.cut_) co_return;
+  if (source.cut_) co_return;
   if (lasting_work* const left = self.work(); left != nullptr && left->is_sending()) {
     self.connection().expires_after(1s, net::direction::write);
-    const std::error_code error = co_await flush_in_turn(of);
+    const std::error_code error = co_await flush_in_turn(source);
     if (error) co_return;
   }
   if (!self.connection().shutdown_write()) co_await announce_end(self.connection());
-  if (!of.gone_) co_await linger(self.connection());
+  if (!source.gone_) co_await linger(self.connection());
 }
 
 void lasting::end_handler() noexcept {

@@ -37,8 +37,8 @@ constinit thread_local topic_core* first_of_shard = nullptr;
 
 }  // namespace
 
-void release_event(link of) noexcept {
-  auto* const event = from_link<kept_event>(of);
+void release_event(link source) noexcept {
+  auto* const event = from_link<kept_event>(source);
   if (--event->references != 0) return;
   std::destroy_at(event);
   tare::detail::free_record(event);
@@ -67,14 +67,14 @@ poll_request topic_core::begin_poll(std::string_view last_id, std::chrono::nanos
           .nanoseconds = std::max(limit.count(), std::chrono::nanoseconds::rep{0})};
 }
 
-void topic_core::find_for(poll_wait& one) const noexcept {
-  const std::size_t left = left_from(one.at_);
-  if (one.state() == poll_state::has_gap || left == 0) return;
+void topic_core::find_for(poll_wait& wait) const noexcept {
+  const std::size_t left = left_from(wait.at_);
+  if (wait.state() == poll_state::has_gap || left == 0) return;
   if (left > kept_.size()) {
-    one.set_state(poll_state::has_gap);  // it has been dropped since `begin_poll`
+    wait.set_state(poll_state::has_gap);  // it has been dropped since `begin_poll`
     return;
   }
-  give(one, kept_[kept_.size() - left]);
+  give(wait, kept_[kept_.size() - left]);
 }
 
 void topic_core::give(poll_wait& to, const event_reference& event) noexcept {
@@ -101,9 +101,9 @@ void topic_core::leave(poll_wait& waits) noexcept {
   --polls_;
 }
 
-void topic_core::end_poll(poll_wait& one) noexcept {
-  auto& task = *from_link<wait_state>(one.owner_);
-  leave(one);
+void topic_core::end_poll(poll_wait& wait) noexcept {
+  auto& task = *from_link<wait_state>(wait.owner_);
+  leave(wait);
   if (task.asleep == 0) return;  // it is already queued to continue
   tare::detail::wheel::remove(task);
   tare::detail::current_shard->make_ready(task, tare::detail::wait_kind::ready);
@@ -117,12 +117,12 @@ void topic_core::give_to_polls(const event_reference& event) noexcept {
   }
 }
 
-void topic_core::end_polls(const connection_group& of) noexcept {
-  const link group = to_link(&of);
+void topic_core::end_polls(const connection_group& source) noexcept {
+  const link group = to_link(&source);
   for (topic_core* each = first_of_shard; each != nullptr; each = each->next_of_shard_) {
-    for (link at = each->first_poll_; at != no_link;) {
-      auto& one = *from_link<poll_wait>(at);
-      at = one.next_;
+    for (link current = each->first_poll_; current != no_link;) {
+      auto& one = *from_link<poll_wait>(current);
+      current = one.next_;
       if (one.what_ == group) each->end_poll(one);
     }
   }
@@ -152,16 +152,16 @@ void poll_wait::leave() noexcept {
 
 }  // namespace detail
 
-detail::poll_request topic::wait_for(request& by, std::string_view last_event_id,
+detail::poll_request topic::wait_for(request& request, std::string_view last_event_id,
                                      std::chrono::nanoseconds limit) noexcept {
   tare::detail::require_task("tare::http::topic::wait_for");
-  const auto& asked = static_cast<const detail::exchange&>(by);
+  const auto& asked = static_cast<const detail::exchange&>(request);
   if (!core_->is_at_home() || asked.server().home() != this_shard()) {
     tare::detail::misuse(
         "tare::http::topic::wait_for: the topic, the request and the task are not on one shard; make a topic on each");
   }
   const detail::poll_request begun = core_->begin_poll(last_event_id, limit, asked.group());
-  by.discard();
+  request.discard();
   return begun;
 }
 

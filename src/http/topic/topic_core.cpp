@@ -37,33 +37,33 @@ published_text topic_core::admit(std::string text) {
   return std::make_shared<const published>(published{.text = std::move(text), .share = std::move(share)});
 }
 
-bool topic_core::encode(kept_event& of, lasting::encoding as) {
+bool topic_core::encode(kept_event& source, lasting::encoding as) {
   std::string text;
-  append_event(text, event{.data = of.data(), .name = of.name, .id = of.id, .retry = of.retry});
+  append_event(text, event{.data = source.data(), .name = source.name, .id = source.id, .retry = source.retry});
   if (as == lasting::encoding::chunk) make_chunk(text, 0);
-  published_text& known = of.texts[static_cast<std::size_t>(as)];
+  published_text& known = source.texts[static_cast<std::size_t>(as)];
   known = admit(std::move(text));
   return known != nullptr;
 }
 
-published_text topic_core::encoded(kept_event& of, lasting& to) {
+published_text topic_core::encoded(kept_event& source, lasting& to) {
   const lasting::encoding as = to.encoding_of();
   if (as == lasting::encoding::masked) {
     std::string text;
-    const std::string_view smaller = to.compressed(opcode::text, of.data());
-    to.append_frame(text, opcode::text, smaller.empty() ? of.data() : smaller, !smaller.empty());
+    const std::string_view smaller = to.compressed(opcode::text, source.data());
+    to.append_frame(text, opcode::text, smaller.empty() ? source.data() : smaller, !smaller.empty());
     return admit(std::move(text));
   }
-  published_text& known = of.texts[static_cast<std::size_t>(as)];
+  published_text& known = source.texts[static_cast<std::size_t>(as)];
   if (known != nullptr) return known;
-  if (as == lasting::encoding::compressed) return known = compressed(of, to);
-  if (encode(of, as)) kept_bytes_ += known->text.size();
+  if (as == lasting::encoding::compressed) return known = compressed(source, to);
+  if (encode(source, as)) kept_bytes_ += known->text.size();
   return known;
 }
 
-published_text topic_core::compressed(const kept_event& of, lasting& to) {
-  const published_text& whole = of.texts[static_cast<std::size_t>(lasting::encoding::frame)];
-  const std::string_view smaller = to.compressed(opcode::text, of.data());
+published_text topic_core::compressed(const kept_event& source, lasting& to) {
+  const published_text& whole = source.texts[static_cast<std::size_t>(lasting::encoding::frame)];
+  const std::string_view smaller = to.compressed(opcode::text, source.data());
   if (smaller.empty()) return whole;
   std::string text;
   to.append_frame(text, opcode::text, smaller, true);
@@ -110,9 +110,9 @@ result<void> topic_core::publish(const event& sent) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
   }
   give_to_polls(kept_.back());
-  for (link at = first_subscriber_; at != no_link;) {
-    subscription& each = *from_link<subscription>(at);
-    at = each.next_;
+  for (link current = first_subscriber_; current != no_link;) {
+    subscription& each = *from_link<subscription>(current);
+    current = each.next_;
     if (each.is_behind_ == 0) deliver(each, false);
   }
   trim();
@@ -137,8 +137,8 @@ void topic_core::trim() noexcept {
 // The budget is exhausted: half of what is kept, and those who hold what is no longer kept.
 void topic_core::relieve() noexcept {
   for (std::size_t left = kept_.size() / 2; left != 0; --left) drop_oldest();
-  for (link at = first_subscriber_; at != no_link; at = from_link<subscription>(at)->next_) {
-    const subscription& each = *from_link<subscription>(at);
+  for (link current = first_subscriber_; current != no_link; current = from_link<subscription>(current)->next_) {
+    const subscription& each = *from_link<subscription>(current);
     if (each.is_behind_ != 0 && left_from(each.at_) >= kept_.size()) lasting(each.connection_).disconnect();
   }
 }
@@ -164,9 +164,9 @@ void topic_core::enter(subscription& entering, std::string_view last_id) noexcep
   if (first_subscriber_ != no_link) from_link<subscription>(first_subscriber_)->previous_ = to_link(&entering);
   first_subscriber_ = to_link(&entering);
   ++subscribers_;
-  lasting by(entering.connection_);
-  ++subscribers_by_encoding_[static_cast<std::size_t>(by.encoding_of())];
-  by.count_subscription(1);
+  lasting owner(entering.connection_);
+  ++subscribers_by_encoding_[static_cast<std::size_t>(owner.encoding_of())];
+  owner.count_subscription(1);
   entering.at_ = next_number() & number_mask;
   if (last_id.empty()) return;
   const std::optional<std::uint32_t> after = number_after(last_id);
@@ -190,16 +190,16 @@ void topic_core::leave(subscription& leaving) noexcept {
     first_subscriber_ = leaving.next_;
   }
   --subscribers_;
-  lasting by(leaving.connection_);
-  --subscribers_by_encoding_[static_cast<std::size_t>(by.encoding_of())];
-  by.count_subscription(-1);
+  lasting owner(leaving.connection_);
+  --subscribers_by_encoding_[static_cast<std::size_t>(owner.encoding_of())];
+  owner.count_subscription(-1);
   trim();
 }
 
-void topic_core::mark_behind(subscription& one) noexcept {
-  if (one.is_behind_ != 0) return;
-  if (!lasting(one.connection_).note_behind(one)) return;
-  one.is_behind_ = 1;
+void topic_core::mark_behind(subscription& subscription) noexcept {
+  if (subscription.is_behind_ != 0) return;
+  if (!lasting(subscription.connection_).note_behind(subscription)) return;
+  subscription.is_behind_ = 1;
   ++behind_;
 }
 
@@ -211,25 +211,25 @@ void topic_core::resume(subscription& to) noexcept {
 }
 
 void topic_core::deliver(subscription& to, bool was_behind) noexcept {
-  lasting by(to.connection_);
+  lasting owner(to.connection_);
   for (;;) {
     const std::size_t left = left_from(to.at_);
-    if (left == 0 || !by.may_send()) return;
-    if (!by.is_free()) return mark_behind(to);
+    if (left == 0 || !owner.may_send()) return;
+    if (!owner.is_free()) return mark_behind(to);
     std::size_t skipped = left > kept_.size() ? left - kept_.size() : 0;
-    if (skipped != 0 && options_.slow == slow_subscriber::disconnect) return by.disconnect();
+    if (skipped != 0 && options_.slow == slow_subscriber::disconnect) return owner.disconnect();
     if (was_behind && options_.slow == slow_subscriber::latest_only) skipped = left - 1;
     missed_ += skipped;
     to.at_ = static_cast<std::uint32_t>(to.at_ + skipped) & number_mask;
     if (left == skipped) return;
     kept_event& next = *kept_[(to.at_ - first_) & number_mask];
     try {
-      published_text text = encoded(next, by);
-      if (text == nullptr) return by.disconnect();
+      published_text text = encoded(next, owner);
+      if (text == nullptr) return owner.disconnect();
       to.at_ = (to.at_ + 1U) & number_mask;
-      if (!by.send_shared(std::move(text))) return mark_behind(to);
+      if (!owner.send_shared(std::move(text))) return mark_behind(to);
     } catch (const std::bad_alloc&) {
-      return by.disconnect();
+      return owner.disconnect();
     }
   }
 }
@@ -262,11 +262,11 @@ std::size_t topic::behind() const noexcept { return core_->behind(); }
 std::size_t topic::kept_bytes() const noexcept { return core_->kept_bytes(); }
 std::uint64_t topic::missed() const noexcept { return core_->missed(); }
 
-subscription::subscription(topic& to, websocket& by) noexcept : connection_(detail::lasting::link_of(by)) {
+subscription::subscription(topic& to, websocket& socket) noexcept : connection_(detail::lasting::link_of(socket)) {
   to.core_->enter(*this, {});
 }
-subscription::subscription(topic& to, event_stream& by, std::string_view last_event_id) noexcept
-    : connection_(detail::lasting::link_of(by)) {
+subscription::subscription(topic& to, event_stream& stream, std::string_view last_event_id) noexcept
+    : connection_(detail::lasting::link_of(stream)) {
   to.core_->enter(*this, last_event_id);
 }
 subscription::~subscription() { detail::topic_core::of(*this).leave(*this); }

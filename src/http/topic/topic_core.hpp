@@ -35,19 +35,19 @@ class topic_core {
   void deliver(subscription& to, bool was_behind) noexcept;
   /// The connection of the subscriber can send again.
   void resume(subscription& to) noexcept;
-  [[nodiscard]] static topic_core& of(const subscription& one) noexcept {
-    return *tare::detail::from_link<topic_core>(one.topic_);
+  [[nodiscard]] static topic_core& of(const subscription& subscription) noexcept {
+    return *tare::detail::from_link<topic_core>(subscription.topic_);
   }
 
   // Long polls (polls.cpp).
   [[nodiscard]] poll_request begin_poll(std::string_view last_id, std::chrono::nanoseconds limit,
                                         const connection_group& group) const noexcept;
   /// The event that it waits for, if it has been published.
-  void find_for(poll_wait& one) const noexcept;
+  void find_for(poll_wait& wait) const noexcept;
   void enter(poll_wait& waits) noexcept;
   void leave(poll_wait& waits) noexcept;
   /// The requests of these connections, which drain, wait no longer.
-  static void end_polls(const connection_group& of) noexcept;
+  static void end_polls(const connection_group& source) noexcept;
   [[nodiscard]] bool is_at_home() const noexcept { return home_ == tare::detail::current_shard; }
   [[nodiscard]] std::string_view last_id() const noexcept { return last_id_; }
   [[nodiscard]] std::size_t polls() const noexcept { return polls_; }
@@ -67,24 +67,26 @@ class topic_core {
     return (first_ + static_cast<std::uint32_t>(kept_.size())) & number_mask;
   }
   /// How many events there are from the one with this number on.
-  [[nodiscard]] std::size_t left_from(std::uint32_t at) const noexcept { return (next_number() - at) & number_mask; }
+  [[nodiscard]] std::size_t left_from(std::uint32_t number) const noexcept {
+    return (next_number() - number) & number_mask;
+  }
   /// The number of the event after the one with that id; nullopt if it is not known any more.
   [[nodiscard]] std::optional<std::uint32_t> number_after(std::string_view last_id) const noexcept;
   static void give(poll_wait& to, const event_reference& event) noexcept;
   void give_to_polls(const event_reference& event) noexcept;
-  void end_poll(poll_wait& one) noexcept;
+  void end_poll(poll_wait& wait) noexcept;
   /// For event streams. False if it is not admitted. Throws std::bad_alloc.
-  [[nodiscard]] static bool encode(kept_event& of, lasting::encoding as);
-  [[nodiscard]] published_text encoded(kept_event& of, lasting& to);
+  [[nodiscard]] static bool encode(kept_event& source, lasting::encoding as);
+  [[nodiscard]] published_text encoded(kept_event& source, lasting& to);
   /// The frame as it is, if it does not become smaller or is not admitted.
-  [[nodiscard]] published_text compressed(const kept_event& of, lasting& to);
+  [[nodiscard]] published_text compressed(const kept_event& source, lasting& to);
   [[nodiscard]] static published_text admit(std::string text);
   /// Encoded for every kind of subscriber; empty if it is not admitted. Throws std::bad_alloc.
   [[nodiscard]] event_reference make_entry(const event& sent);
   void relieve() noexcept;
   void trim() noexcept;
   void drop_oldest() noexcept;
-  void mark_behind(subscription& one) noexcept;
+  void mark_behind(subscription& subscription) noexcept;
 
   topic_options options_;
   std::deque<event_reference> kept_;

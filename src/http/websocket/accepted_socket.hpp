@@ -13,8 +13,8 @@ class exchange;
 
 struct accepted_socket final : other_lasting_connection {
   /// Throws std::bad_alloc.
-  static accepted_socket& make(exchange& of, websocket_options with, const upgrade::agreed& agreed);
-  accepted_socket(exchange& of, websocket_options with, served begins) noexcept;
+  static accepted_socket& make(exchange& exchange, websocket_options with, const upgrade::agreed& agreed);
+  accepted_socket(exchange& exchange, websocket_options with, served begins) noexcept;
   /// Frees it, and tells the exchange how the socket has ended.
   static void leave(accepted_socket& freed) noexcept;
 

@@ -18,12 +18,12 @@ namespace tare::http::detail {
 
 // --- masks ----------------------------------------------------------------------------------------------------------
 
-bool fill_random(std::span<std::byte> into) noexcept {
-  while (!into.empty()) {
-    const ssize_t got = ::getrandom(into.data(), into.size(), 0);
+bool fill_random(std::span<std::byte> buffer) noexcept {
+  while (!buffer.empty()) {
+    const ssize_t got = ::getrandom(buffer.data(), buffer.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return false;
-    into = into.subspan(static_cast<std::size_t>(got));
+    buffer = buffer.subspan(static_cast<std::size_t>(got));
   }
   return true;
 }

@@ -21,7 +21,7 @@
 namespace tare::http::detail {
 
 /// Fills it from the system's random numbers. False if there are none, which no Debian system does after its boot.
-[[nodiscard]] bool fill_random(std::span<std::byte> into) noexcept;
+[[nodiscard]] bool fill_random(std::span<std::byte> buffer) noexcept;
 
 /// Masks for frames, which nobody can predict.
 class mask_source {

@@ -65,15 +65,15 @@ std::optional<std::string> new_key() {
 }
 
 client_request request_for(std::string url, const std::string& key, websocket_client_options& options) {
-  client_request asked;
-  asked.url = std::move(url);
-  asked.fields = std::move(options.fields);
-  asked.fields.add("upgrade", "websocket").add("sec-websocket-version", "13").add("sec-websocket-key", key);
+  client_request request;
+  request.url = std::move(url);
+  request.fields = std::move(options.fields);
+  request.fields.add("upgrade", "websocket").add("sec-websocket-version", "13").add("sec-websocket-key", key);
   std::string offered;
   for (const std::string& each : options.socket.protocols) offered += (offered.empty() ? "" : ", ") + each;
-  if (!offered.empty()) asked.fields.add("sec-websocket-protocol", offered);
-  if (options.socket.compress) asked.fields.add("sec-websocket-extensions", detail::deflate_offer);
-  return asked;
+  if (!offered.empty()) request.fields.add("sec-websocket-protocol", offered);
+  if (options.socket.compress) request.fields.add("sec-websocket-extensions", detail::deflate_offer);
+  return request;
 }
 
 client_options options_for(websocket_client_options& options) {
@@ -118,9 +118,9 @@ task<result<websocket>> websocket::connect(std::string url, websocket_client_opt
   if (!target) co_return std::unexpected(target.error());
   const auto key = new_key();
   if (!key) co_return std::unexpected(std::make_error_code(std::errc::io_error));
-  client_request asked = request_for(std::move(*target), *key, options);
+  client_request request = request_for(std::move(*target), *key, options);
   client over(options_for(options));
-  auto response = co_await over.send(std::move(asked));
+  auto response = co_await over.send(std::move(request));
   if (!response) co_return std::unexpected(response.error());
   if (response->status() != 101) {
     if (options.on_refusal) options.on_refusal(response->status(), response->fields());

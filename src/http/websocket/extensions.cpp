@@ -15,18 +15,18 @@ constexpr std::string_view name_of_field = "sec-websocket-extensions";
 /// Takes what is before the next separator that is not in quotation marks.
 std::string_view take_until(std::string_view& rest, char separator) noexcept {
   bool is_quoted = false;
-  std::size_t at = 0;
-  for (; at < rest.size(); ++at) {
-    if (is_quoted && rest[at] == '\\') {
-      ++at;
-    } else if (rest[at] == '"') {
+  std::size_t position = 0;
+  for (; position < rest.size(); ++position) {
+    if (is_quoted && rest[position] == '\\') {
+      ++position;
+    } else if (rest[position] == '"') {
       is_quoted = !is_quoted;
-    } else if (rest[at] == separator && !is_quoted) {
+    } else if (rest[position] == separator && !is_quoted) {
       break;
     }
   }
-  const std::string_view taken = without_blanks(rest.substr(0, at));
-  rest = at >= rest.size() ? std::string_view() : rest.substr(at + 1);
+  const std::string_view taken = without_blanks(rest.substr(0, position));
+  rest = position >= rest.size() ? std::string_view() : rest.substr(position + 1);
   return taken;
 }
 
@@ -48,7 +48,7 @@ struct deflate_parameters {
   bool has_client_bits = false;  ///< with or without a number
 };
 
-bool read_parameter(std::string_view parameter, deflate_parameters& into) noexcept {
+bool read_parameter(std::string_view parameter, deflate_parameters& parameters) noexcept {
   const std::size_t equals = parameter.find('=');
   const std::string_view name = without_blanks(parameter.substr(0, equals));
   const bool has_value = equals != std::string_view::npos;
@@ -58,16 +58,16 @@ bool read_parameter(std::string_view parameter, deflate_parameters& into) noexce
     flag = true;
     return is_first;
   };
-  if (equal_ignoring_case(name, "server_no_context_takeover")) return !has_value && once(into.server_no_takeover);
-  if (equal_ignoring_case(name, "client_no_context_takeover")) return !has_value && once(into.client_no_takeover);
+  if (equal_ignoring_case(name, "server_no_context_takeover")) return !has_value && once(parameters.server_no_takeover);
+  if (equal_ignoring_case(name, "client_no_context_takeover")) return !has_value && once(parameters.client_no_takeover);
   if (equal_ignoring_case(name, "server_max_window_bits")) {
-    const bool is_first = into.server_bits == 0;
-    into.server_bits = window_bits_of(value);
-    return is_first && into.server_bits != 0;
+    const bool is_first = parameters.server_bits == 0;
+    parameters.server_bits = window_bits_of(value);
+    return is_first && parameters.server_bits != 0;
   }
   if (equal_ignoring_case(name, "client_max_window_bits")) {
-    into.client_bits = window_bits_of(value);
-    return once(into.has_client_bits) && (!has_value || into.client_bits != 0);
+    parameters.client_bits = window_bits_of(value);
+    return once(parameters.has_client_bits) && (!has_value || parameters.client_bits != 0);
   }
   return false;
 }

@@ -22,14 +22,14 @@ void apply_mask(std::span<std::byte> bytes, const frame_mask& mask, std::size_t 
   for (std::size_t i = 0; i < turned.size(); ++i) turned.at(i) = mask.at((position + i) % mask.size());
   std::uint64_t word_mask = 0;
   std::memcpy(&word_mask, turned.data(), sizeof word_mask);
-  std::size_t at = 0;
-  for (; at + sizeof word_mask <= bytes.size(); at += sizeof word_mask) {
+  std::size_t index = 0;
+  for (; index + sizeof word_mask <= bytes.size(); index += sizeof word_mask) {
     std::uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + at, sizeof word);
+    std::memcpy(&word, bytes.data() + index, sizeof word);
     word ^= word_mask;
-    std::memcpy(bytes.data() + at, &word, sizeof word);
+    std::memcpy(bytes.data() + index, &word, sizeof word);
   }
-  for (; at < bytes.size(); ++at) bytes[at] ^= turned.at(at % turned.size());
+  for (; index < bytes.size(); ++index) bytes[index] ^= turned.at(index % turned.size());
 }
 
 bool is_valid_close_code(unsigned code) noexcept {
@@ -156,8 +156,8 @@ frame_reader::progress frame_reader::feed(std::span<std::byte> bytes) {
 
 std::string frame_reader::take_message() noexcept { return std::exchange(message_, {}); }
 
-frame_head::frame_head(opcode of, std::size_t payload_bytes) noexcept {
-  bytes_[0] = std::byte{static_cast<std::uint8_t>(0x80U | std::to_underlying(of))};
+frame_head::frame_head(opcode source, std::size_t payload_bytes) noexcept {
+  bytes_[0] = std::byte{static_cast<std::uint8_t>(0x80U | std::to_underlying(source))};
   unsigned length_bytes = 0;
   if (payload_bytes > 0xFFFF) {
     bytes_[1] = std::byte{length_of_64_bits};
@@ -174,8 +174,8 @@ frame_head::frame_head(opcode of, std::size_t payload_bytes) noexcept {
   size_ = 2 + length_bytes;
 }
 
-frame_head::frame_head(opcode of, std::size_t payload_bytes, const frame_mask& mask) noexcept
-    : frame_head(of, payload_bytes) {
+frame_head::frame_head(opcode source, std::size_t payload_bytes, const frame_mask& mask) noexcept
+    : frame_head(source, payload_bytes) {
   bytes_[1] |= std::byte{0x80};
   std::ranges::copy(mask, bytes_.begin() + static_cast<std::ptrdiff_t>(size_));
   size_ += mask.size();

@@ -45,27 +45,27 @@ bool is_allowed_origin(std::string_view origin, std::string_view authority,
   return false;
 }
 
-task<std::optional<upgrade::agreed>> upgrade::check(request& asked, response& answer,
+task<std::optional<upgrade::agreed>> upgrade::check(request& request, response& response,
                                                     const websocket_options& options) {
-  const fields_view asks = asked.fields();
-  exchange& of = asked.of();
+  const fields_view asks = request.fields();
+  exchange& exchange = request.of();
   agreed with{.key = accept_key(asks.find("sec-websocket-key").value_or(""))};
-  const bool is_handshake = asked.method() == "GET" && asked.minor_version() > 0 && of.body_complete() &&
+  const bool is_handshake = request.method() == "GET" && request.minor_version() > 0 && exchange.body_complete() &&
                             asks.has_token("upgrade", "websocket") && asks.has_token("connection", "upgrade") &&
                             asks.count("sec-websocket-key") == 1 && !with.key.empty();
   if (!is_handshake) {
-    (void)co_await answer.status(400).send("text/plain", "this is for WebSockets\n");
+    (void)co_await response.status(400).send("text/plain", "this is for WebSockets\n");
     co_return std::nullopt;
   }
   if (asks.find("sec-websocket-version") != "13") {
-    answer.status(426).set("sec-websocket-version", "13").set("upgrade", "websocket");
-    of.response_fields().add("connection", "upgrade");
-    (void)co_await answer.send();
+    response.status(426).set("sec-websocket-version", "13").set("upgrade", "websocket");
+    exchange.response_fields().add("connection", "upgrade");
+    (void)co_await response.send();
     co_return std::nullopt;
   }
   const auto origin = asks.find("origin");
-  if (origin && (asks.count("origin") != 1 || !is_allowed_origin(*origin, asked.authority(), options.origins))) {
-    (void)co_await answer.status(403).send("text/plain", "not for pages of this origin\n");
+  if (origin && (asks.count("origin") != 1 || !is_allowed_origin(*origin, request.authority(), options.origins))) {
+    (void)co_await response.status(403).send("text/plain", "not for pages of this origin\n");
     co_return std::nullopt;
   }
   with.protocol = agreed_protocol(asks, options.protocols);
@@ -86,10 +86,10 @@ namespace {
 /// What a lasting connection will hold, until it counts itself.
 class lasting_room {
  public:
-  lasting_room(const exchange& by, const lasting_route& route)
-      : of_(by.server()),
+  lasting_room(const exchange& owner, const lasting_route& route)
+      : of_(owner.server()),
         number_(of_.number_of(route)),
-        bytes_(lasting_bytes + (by.note() != nullptr ? lasting::note_bytes(*by.note()) : 0)),
+        bytes_(lasting_bytes + (owner.note() != nullptr ? lasting::note_bytes(*owner.note()) : 0)),
         counted_(number_ && of_.admit_lasting(bytes_)) {}
   lasting_room(const lasting_room&) = delete;
   lasting_room& operator=(const lasting_room&) = delete;
@@ -108,70 +108,70 @@ class lasting_room {
   bool counted_;
 };
 
-task<> refuse_for_memory(response& answer) {
-  answer.status(503).set("retry-after", "1");
-  (void)co_await answer.send("text/plain", "busy: try again later\n");
+task<> refuse_for_memory(response& response) {
+  response.status(503).set("retry-after", "1");
+  (void)co_await response.send("text/plain", "busy: try again later\n");
 }
 
 /// Made before anything is sent, because memory may be short, and frames may follow the request in the same buffer.
-lasting_work& make_first_work(const lasting_route& route, std::uint16_t number, exchange& of, bool takes_request,
+lasting_work& make_first_work(const lasting_route& route, std::uint16_t number, exchange& exchange, bool takes_request,
                               bool compresses) {
   lasting_work& work = make_work(frame_reader::role::server, route.options().max_message_bytes, compresses);
   served owner(work);
   work.route = &route;
   work.route_number = number;
-  if (takes_request) work.head = of.head("path").copy();
+  if (takes_request) work.head = exchange.head("path").copy();
   (void)owner.release();
   return work;
 }
 
 }  // namespace
 
-task<> upgrade::to_websocket(const websocket_route& route, request& asked, response& answer) {
-  const std::optional<agreed> with = co_await check(asked, answer, route.options());
+task<> upgrade::to_websocket(const websocket_route& route, request& request, response& response) {
+  const std::optional<agreed> with = co_await check(request, response, route.options());
   if (!with) co_return;
-  exchange& of = asked.of();
-  lasting_room room(of, route);
+  exchange& exchange = request.of();
+  lasting_room room(exchange, route);
   if (!room.fits()) {
-    co_await refuse_for_memory(answer);
+    co_await refuse_for_memory(response);
     co_return;
   }
-  lasting_work& work = make_first_work(route, room.number(), of, route.takes_request(), with->compresses());
+  lasting_work& work = make_first_work(route, room.number(), exchange, route.takes_request(), with->compresses());
   served next(work);
   work.protocol = with->protocol;
   const fields sent = response_to(*with, route.options());
-  work.input = of.take_input();
-  auto switched = co_await of.upgrade(sent);
+  work.input = exchange.take_input();
+  auto switched = co_await exchange.upgrade(sent);
   if (!switched) co_return;
   room.keep();
-  work.note = of.take_note();
-  of.hand_over(std::move(next));
+  work.note = exchange.take_note();
+  exchange.hand_over(std::move(next));
 }
 
-task<> upgrade::to_events(const events_route& route, request& asked, response& answer) {
-  exchange& of = asked.of();
-  if (asked.method() != "GET" || !of.body_complete()) {
-    const bool to_head = asked.method() == "HEAD" && of.body_complete();
-    answer.status(to_head ? 200 : 400);
-    (void)co_await answer.send("text/event-stream", {});
+task<> upgrade::to_events(const events_route& route, request& request, response& response) {
+  exchange& exchange = request.of();
+  if (request.method() != "GET" || !exchange.body_complete()) {
+    const bool to_head = request.method() == "HEAD" && exchange.body_complete();
+    response.status(to_head ? 200 : 400);
+    (void)co_await response.send("text/event-stream", {});
     co_return;
   }
-  lasting_room room(of, route);
+  lasting_room room(exchange, route);
   if (!room.fits()) {
-    co_await refuse_for_memory(answer);
+    co_await refuse_for_memory(response);
     co_return;
   }
-  lasting_work& work = make_first_work(route, room.number(), of, route.takes_request(), false);
+  lasting_work& work = make_first_work(route, room.number(), exchange, route.takes_request(), false);
   served next(work);
   work.is_events = true;
-  work.is_chunked = asked.minor_version() > 0;
-  of.response_fields().add("content-type", "text/event-stream").add("cache-control", "no-store");
-  of.close_after();
-  auto begun = co_await of.start(std::nullopt);
+  work.is_chunked = request.minor_version() > 0;
+  exchange.response_fields().add("content-type", "text/event-stream").add("cache-control", "no-store");
+  exchange.close_after();
+  auto begun = co_await exchange.start(std::nullopt);
   if (!begun) co_return;
   room.keep();
-  work.note = of.take_note();
-  of.hand_over(std::move(next));
+  work.note = exchange.take_note();
+  exchange.hand_over(std::move(next));
 }
 
 task<> websocket_route::begin(tare::detail::link connection, handshake_owner head) const {

@@ -21,8 +21,8 @@ namespace tare::http::detail {
 class websocket_route final : public lasting_route {
  public:
   using handler = std::function<task<>(websocket, handshake)>;
-  websocket_route(handler answer, websocket_options options, bool takes_request) noexcept
-      : answer_(std::move(answer)), options_(std::move(options)), takes_request_(takes_request) {}
+  websocket_route(handler handle, websocket_options options, bool takes_request) noexcept
+      : answer_(std::move(handle)), options_(std::move(options)), takes_request_(takes_request) {}
 
   [[nodiscard]] task<> begin(tare::detail::link connection, handshake_owner head) const override;
   [[nodiscard]] const websocket_options& options() const noexcept override { return options_; }
@@ -37,8 +37,8 @@ class websocket_route final : public lasting_route {
 class events_route final : public lasting_route {
  public:
   using handler = std::function<task<>(event_stream, handshake)>;
-  events_route(handler answer, events_options options, bool takes_request) noexcept
-      : answer_(std::move(answer)), takes_request_(takes_request) {
+  events_route(handler handle, events_options options, bool takes_request) noexcept
+      : answer_(std::move(handle)), takes_request_(takes_request) {
     options_.ping_interval = options.heartbeat_interval;
   }
 
@@ -55,9 +55,9 @@ class events_route final : public lasting_route {
 class upgrade {
  public:
   /// The handler of a route.
-  [[nodiscard]] static task<> to_websocket(const websocket_route& route, request& asked, response& answer);
+  [[nodiscard]] static task<> to_websocket(const websocket_route& route, request& request, response& response);
 
-  [[nodiscard]] static task<> to_events(const events_route& route, request& asked, response& answer);
+  [[nodiscard]] static task<> to_events(const events_route& route, request& request, response& response);
 
   struct agreed {
     std::string key;                  ///< of Sec-WebSocket-Accept
@@ -66,7 +66,7 @@ class upgrade {
     [[nodiscard]] bool compresses() const noexcept { return !extension.empty(); }
   };
   /// Checks a handshake, and responds if it is not valid.
-  [[nodiscard]] static task<std::optional<agreed>> check(request& asked, response& answer,
+  [[nodiscard]] static task<std::optional<agreed>> check(request& request, response& response,
                                                          const websocket_options& options);
   /// The fields of the 101.
   [[nodiscard]] static fields response_to(const agreed& with, const websocket_options& options);

@@ -29,21 +29,21 @@ message_data::~message_data() { ::operator delete(bytes_); }
 
 namespace detail {
 
-accepted_socket::accepted_socket(exchange& of, websocket_options with, served begins) noexcept
+accepted_socket::accepted_socket(exchange& exchange, websocket_options with, served begins) noexcept
     : other_lasting_connection(
           [](lasting_connection& self) noexcept { return static_cast<accepted_socket&>(self).from.connection(); },
-          of.connection().slot(), of.group(), std::move(begins)),
-      from(of),
+          exchange.connection().slot(), exchange.group(), std::move(begins)),
+      from(exchange),
       options(std::move(with)) {
   lasting(*this).borrow();
 }
 
-accepted_socket& accepted_socket::make(exchange& of, websocket_options with, const upgrade::agreed& agreed) {
+accepted_socket& accepted_socket::make(exchange& exchange, websocket_options with, const upgrade::agreed& agreed) {
   lasting_work& work = make_work(frame_reader::role::server, with.max_message_bytes, agreed.compresses());
   served begins(work);
   work.protocol = agreed.protocol;
   void* const memory = tare::detail::allocate_record(sizeof(accepted_socket));
-  return *::new (memory) accepted_socket(of, std::move(with), std::move(begins));
+  return *::new (memory) accepted_socket(exchange, std::move(with), std::move(begins));
 }
 
 void accepted_socket::leave(accepted_socket& freed) noexcept {
@@ -60,16 +60,16 @@ void accepted_socket::leave(accepted_socket& freed) noexcept {
 
 }  // namespace detail
 
-task<result<websocket>> websocket::accept(request& asked, response& answer, websocket_options options) {
-  const auto with = co_await detail::upgrade::check(asked, answer, options);
+task<result<websocket>> websocket::accept(request& request, response& response, websocket_options options) {
+  const auto with = co_await detail::upgrade::check(request, response, options);
   if (!with) co_return std::unexpected(errc::not_an_upgrade);
-  detail::exchange& of = asked.of();
+  detail::exchange& exchange = request.of();
   const fields sent = detail::upgrade::response_to(*with, options);
   // Before anything is sent, because frames may follow the handshake in the same buffer, and memory may be short.
-  detail::accepted_socket& made = detail::accepted_socket::make(of, std::move(options), *with);
+  detail::accepted_socket& made = detail::accepted_socket::make(exchange, std::move(options), *with);
   websocket socket(tare::detail::to_link(&made));
-  if (auto switched = co_await of.upgrade(sent); !switched) co_return std::unexpected(switched.error());
-  detail::lasting(made).take_input(of.take_input());
+  if (auto switched = co_await exchange.upgrade(sent); !switched) co_return std::unexpected(switched.error());
+  detail::lasting(made).take_input(exchange.take_input());
   co_return std::move(socket);
 }
 
