@@ -40,17 +40,17 @@ result<endpoint> endpoint::parse(std::string_view text) {
   if (text.starts_with(unix_prefix)) {
     std::string_view path = text.substr(unix_prefix.size());
     if (path.empty() || path.contains('\0')) return invalid();
-    endpoint at;
-    if (path.size() >= sizeof(at.address_.path.sun_path)) {
+    endpoint parsed;
+    if (path.size() >= sizeof(parsed.address_.path.sun_path)) {
       return std::unexpected(std::make_error_code(std::errc::filename_too_long));
     }
-    std::memset(&at.address_, 0, sizeof(at.address_));
-    at.address_.path.sun_family = AF_UNIX;
-    std::memcpy(at.address_.path.sun_path, path.data(), path.size());
+    std::memset(&parsed.address_, 0, sizeof(parsed.address_));
+    parsed.address_.path.sun_family = AF_UNIX;
+    std::memcpy(parsed.address_.path.sun_path, path.data(), path.size());
     const bool abstract = path.front() == '@';
-    if (abstract) at.address_.path.sun_path[0] = '\0';
-    at.size_ = static_cast<socklen_t>(path_offset + path.size() + (abstract ? 0 : 1));
-    return at;
+    if (abstract) parsed.address_.path.sun_path[0] = '\0';
+    parsed.size_ = static_cast<socklen_t>(path_offset + path.size() + (abstract ? 0 : 1));
+    return parsed;
   }
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return invalid();
@@ -65,43 +65,44 @@ result<endpoint> endpoint::parse(std::string_view text) {
 }
 
 result<endpoint> endpoint::parse_address(std::string_view address, std::uint16_t port) {
-  endpoint at;
+  endpoint parsed;
   const std::string terminated(address);
   if (address.contains('\0')) return invalid();
   if (!address.contains(':')) {
-    if (::inet_pton(AF_INET, terminated.c_str(), &at.address_.v4.sin_addr) != 1) return invalid();
-    at.address_.v4.sin_port = htons(port);
-    return at;
+    if (::inet_pton(AF_INET, terminated.c_str(), &parsed.address_.v4.sin_addr) != 1) return invalid();
+    parsed.address_.v4.sin_port = htons(port);
+    return parsed;
   }
-  std::memset(&at.address_, 0, sizeof(at.address_));
-  at.address_.v6.sin6_family = AF_INET6;
-  at.address_.v6.sin6_port = htons(port);
-  at.size_ = sizeof(sockaddr_in6);
+  std::memset(&parsed.address_, 0, sizeof(parsed.address_));
+  parsed.address_.v6.sin6_family = AF_INET6;
+  parsed.address_.v6.sin6_port = htons(port);
+  parsed.size_ = sizeof(sockaddr_in6);
   const std::size_t percent = terminated.find('%');
-  if (::inet_pton(AF_INET6, terminated.substr(0, percent).c_str(), &at.address_.v6.sin6_addr) != 1) return invalid();
+  if (::inet_pton(AF_INET6, terminated.substr(0, percent).c_str(), &parsed.address_.v6.sin6_addr) != 1)
+    return invalid();
   if (percent != std::string::npos) {
     const std::string zone = terminated.substr(percent + 1);
     std::uint32_t number = ::if_nametoindex(zone.c_str());
     if (number == 0 && !parse_number(zone, UINT32_MAX, number)) return invalid();
-    at.address_.v6.sin6_scope_id = number;
+    parsed.address_.v6.sin6_scope_id = number;
   }
-  return at;
+  return parsed;
 }
 
 endpoint endpoint::loopback(std::uint16_t port) noexcept {
-  endpoint at;
-  at.address_.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  at.address_.v4.sin_port = htons(port);
-  return at;
+  endpoint address;
+  address.address_.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.address_.v4.sin_port = htons(port);
+  return address;
 }
 
 endpoint endpoint::any(std::uint16_t port) noexcept {
-  endpoint at;
-  std::memset(&at.address_, 0, sizeof(at.address_));
-  at.address_.v6.sin6_family = AF_INET6;
-  at.address_.v6.sin6_port = htons(port);
-  at.size_ = sizeof(sockaddr_in6);
-  return at;
+  endpoint address;
+  std::memset(&address.address_, 0, sizeof(address.address_));
+  address.address_.v6.sin6_family = AF_INET6;
+  address.address_.v6.sin6_port = htons(port);
+  address.size_ = sizeof(sockaddr_in6);
+  return address;
 }
 
 std::string endpoint::to_string() const {

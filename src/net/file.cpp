@@ -50,13 +50,14 @@ task<result<file>> file::open(std::string path, int flags, mode_t permissions) {
   });
 }
 
-task<result<std::size_t>> file::read(std::span<std::byte> into) {
-  co_return co_await offload([this, into] { return once([&] { return ::read(fd_, into.data(), into.size()); }); });
+task<result<std::size_t>> file::read(std::span<std::byte> buffer) {
+  co_return co_await offload(
+      [this, buffer] { return once([&] { return ::read(fd_, buffer.data(), buffer.size()); }); });
 }
 
-task<result<std::size_t>> file::read_at(std::uint64_t offset, std::span<std::byte> into) {
-  co_return co_await offload([this, offset, into] {
-    return once([&] { return ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset)); });
+task<result<std::size_t>> file::read_at(std::uint64_t offset, std::span<std::byte> buffer) {
+  co_return co_await offload([this, offset, buffer] {
+    return once([&] { return ::pread(fd_, buffer.data(), buffer.size(), static_cast<off_t>(offset)); });
   });
 }
 

@@ -20,32 +20,32 @@ namespace tare::net {
 namespace {
 
 /// The path of a Unix socket in the file system; nullptr if there is none.
-const char* path_of(const endpoint& of) noexcept {
-  if (!of.is_unix()) return nullptr;
-  const char* path = reinterpret_cast<const sockaddr_un*>(of.data())->sun_path;
+const char* path_of(const endpoint& source) noexcept {
+  if (!source.is_unix()) return nullptr;
+  const char* path = reinterpret_cast<const sockaddr_un*>(source.data())->sun_path;
   return *path == '\0' ? nullptr : path;
 }
 
 /// Removes a socket file that has no listener.
-void remove_stale(const endpoint& at) {
-  const char* path = path_of(at);
+void remove_stale(const endpoint& address) {
+  const char* path = path_of(address);
   struct stat found{};
   if (path == nullptr || ::stat(path, &found) != 0 || !S_ISSOCK(found.st_mode)) return;
   const auto probe = detail::socket_handle::open(AF_UNIX, SOCK_STREAM);
   if (!probe) return;
-  if (::connect(probe->get(), at.data(), at.size()) != 0 && errno == ECONNREFUSED) ::unlink(path);
+  if (::connect(probe->get(), address.data(), address.size()) != 0 && errno == ECONNREFUSED) ::unlink(path);
 }
 
 /// The ring of a killed process keeps its listeners open until the kernel has destroyed it, which takes about 50 ms. So
 /// a restarted service that uses io_uring, like its predecessor, retries for a while.
-result<void> take_address(const detail::socket_handle& handle, const endpoint& at) {
+result<void> take_address(const detail::socket_handle& handle, const endpoint& address) {
   constexpr int attempts = 50;
   constexpr std::chrono::milliseconds pause{5};
   const auto here = tare::detail::reactor::here();
   const bool is_worth_it = here && (*here)->holds_descriptors();
   for (int attempt = 1;; ++attempt) {
-    if (::bind(handle.get(), at.data(), at.size()) == 0) return {};
-    if (errno != EADDRINUSE || at.is_unix() || !is_worth_it || attempt == attempts) return detail::last_error();
+    if (::bind(handle.get(), address.data(), address.size()) == 0) return {};
+    if (errno != EADDRINUSE || address.is_unix() || !is_worth_it || attempt == attempts) return detail::last_error();
     std::this_thread::sleep_for(pause);
   }
 }
@@ -61,12 +61,12 @@ result<detail::link> adopt_listener(detail::socket_handle& handle) noexcept {
 
 }  // namespace
 
-result<listener> listener::bind(const endpoint& at, listen_options options) {
+result<listener> listener::bind(const endpoint& address, listen_options options) {
   tare::detail::require_task("tare::net::listener::bind");
-  auto handle = detail::socket_handle::open(at.family(), SOCK_STREAM);
+  auto handle = detail::socket_handle::open(address.family(), SOCK_STREAM);
   if (!handle) return std::unexpected(handle.error());
-  if (at.is_unix()) {
-    if (options.unlink_path) remove_stale(at);
+  if (address.is_unix()) {
+    if (options.unlink_path) remove_stale(address);
   } else {
     if (options.reuse_address) {
       if (auto set = handle->set(SOL_SOCKET, SO_REUSEADDR, 1); !set) return std::unexpected(set.error());
@@ -74,7 +74,7 @@ result<listener> listener::bind(const endpoint& at, listen_options options) {
     if (options.reuse_port) {
       if (auto set = handle->set(SOL_SOCKET, SO_REUSEPORT, 1); !set) return std::unexpected(set.error());
     }
-    if (at.family() == AF_INET6) {
+    if (address.family() == AF_INET6) {
       if (auto set = handle->set(IPPROTO_IPV6, IPV6_V6ONLY, options.v6_only ? 1 : 0); !set) {
         return std::unexpected(set.error());
       }
@@ -82,12 +82,12 @@ result<listener> listener::bind(const endpoint& at, listen_options options) {
     // Accepted sockets inherit this.
     if (auto set = handle->set(IPPROTO_TCP, TCP_NODELAY, 1); !set) return std::unexpected(set.error());
   }
-  if (auto taken = take_address(*handle, at); !taken) return std::unexpected(taken.error());
+  if (auto taken = take_address(*handle, address); !taken) return std::unexpected(taken.error());
   if (::listen(handle->get(), options.backlog) != 0) return detail::last_error();
   const result<detail::link> slot = adopt_listener(*handle);
   if (!slot) return std::unexpected(slot.error());
   listener bound(*slot);
-  bound.owns_path_ = path_of(at) != nullptr && options.unlink_path;
+  bound.owns_path_ = path_of(address) != nullptr && options.unlink_path;
   return bound;
 }
 
@@ -110,7 +110,7 @@ int listener::release() noexcept {
 void listener::close() noexcept {
   if (slot_ == detail::no_link) return;
   if (std::exchange(owns_path_, false)) {
-    if (const auto at = local(); at && path_of(*at) != nullptr) ::unlink(path_of(*at));
+    if (const auto cursor = local(); cursor && path_of(*cursor) != nullptr) ::unlink(path_of(*cursor));
   }
   detail::close_slot(std::exchange(slot_, detail::no_link));
 }

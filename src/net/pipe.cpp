@@ -17,9 +17,9 @@ void detail::pipe_end::close() noexcept {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
-task<result<std::size_t>> pipe_reader::read(std::span<std::byte> into) {
+task<result<std::size_t>> pipe_reader::read(std::span<std::byte> buffer) {
   for (;;) {
-    const ssize_t got = ::read(native_handle(), into.data(), into.size());
+    const ssize_t got = ::read(native_handle(), buffer.data(), buffer.size());
     if (got >= 0) co_return static_cast<std::size_t>(got);
     if (errno == EINTR) continue;
     if (errno != EAGAIN) co_return detail::last_error();

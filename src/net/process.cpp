@@ -34,7 +34,7 @@ using detail::failed_with;
 using detail::pipe_end;
 
 // The header of glibc 2.36 for these two calls cannot be used from C++.
-int open_pidfd(pid_t of) noexcept { return static_cast<int>(::syscall(SYS_pidfd_open, of, 0)); }
+int open_pidfd(pid_t source) noexcept { return static_cast<int>(::syscall(SYS_pidfd_open, source, 0)); }
 int send_signal(int pidfd, int number) noexcept {
   return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0));
 }
@@ -270,14 +270,14 @@ task<result<exit_status>> process::stop(std::chrono::nanoseconds grace) {
 
 namespace {
 
-task<result<void>> read_all(pipe_reader& from, std::string& into, std::size_t max_bytes) {
+task<result<void>> read_all(pipe_reader& from, std::string& out, std::size_t max_bytes) {
   std::array<std::byte, 4096> buffer;
   for (;;) {
     const auto got = co_await from.read(buffer);
     if (!got) co_return std::unexpected(got.error());
     if (*got == 0) co_return result<void>();
-    if (*got > max_bytes - into.size()) co_return failed_with(EFBIG);
-    into.append(reinterpret_cast<const char*>(buffer.data()), *got);
+    if (*got > max_bytes - out.size()) co_return failed_with(EFBIG);
+    out.append(reinterpret_cast<const char*>(buffer.data()), *got);
   }
 }
 
@@ -289,9 +289,9 @@ task<> keep_failed_with(task<result<void>> step, result<void>& kept, scope& othe
   others.cancel();
 }
 
-task<> write_all(pipe_writer& into, std::string_view text) {
-  (void)co_await into.write(std::as_bytes(std::span(text)));
-  into.close();
+task<> write_all(pipe_writer& to, std::string_view text) {
+  (void)co_await to.write(std::as_bytes(std::span(text)));
+  to.close();
 }
 
 }  // namespace

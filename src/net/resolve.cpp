@@ -65,8 +65,8 @@ struct lookup {
     ended.status = status;
     if (addresses == nullptr) return;
     for (const ares_addrinfo_node* each = addresses->nodes; each != nullptr; each = each->ai_next) {
-      const endpoint at = endpoint::from(each->ai_addr, each->ai_addrlen);
-      if (std::ranges::find(ended.found, at) == ended.found.end()) ended.found.push_back(at);
+      const endpoint address = endpoint::from(each->ai_addr, each->ai_addrlen);
+      if (std::ranges::find(ended.found, address) == ended.found.end()) ended.found.push_back(address);
     }
     ::ares_freeaddrinfo(addresses);
   }

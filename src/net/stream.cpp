@@ -53,9 +53,9 @@ result<std::pair<stream, stream>> stream::pair() {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return detail::last_error();
   }
-  detail::socket_handle one(ends[0]);
+  detail::socket_handle each(ends[0]);
   detail::socket_handle other(ends[1]);
-  const result<detail::link> first = detail::adopt(one);
+  const result<detail::link> first = detail::adopt(each);
   if (!first) return std::unexpected(first.error());
   stream begun(*first);
   const result<detail::link> second = detail::adopt(other);
@@ -63,8 +63,8 @@ result<std::pair<stream, stream>> stream::pair() {
   return std::pair<stream, stream>(std::move(begun), stream(*second));
 }
 
-result<std::size_t> stream::try_read(std::span<std::byte> into) noexcept {
-  return call_now(tare::detail::io_read_wait(slot_, into), detail::io_call::read, "tare::net::stream::try_read");
+result<std::size_t> stream::try_read(std::span<std::byte> buffer) noexcept {
+  return call_now(tare::detail::io_read_wait(slot_, buffer), detail::io_call::read, "tare::net::stream::try_read");
 }
 
 result<lease> stream::try_read() noexcept {
@@ -101,23 +101,23 @@ result<void> stream::shutdown_write() noexcept {
 
 namespace {
 
-void set_deadlines(detail::link slot, const char* call, direction of,
+void set_deadlines(detail::link slot, const char* call, direction which,
                    std::optional<std::chrono::nanoseconds> from_now) noexcept {
   if (slot == detail::no_link) return;
   auto& limited = *from_link<io_slot>(slot);
   tare::detail::deadline_sweep& deadlines = detail::reactor_of(slot, call).deadlines();
-  if (of != direction::write) deadlines.set(limited, tare::detail::io_direction::read, from_now);
-  if (of != direction::read) deadlines.set(limited, tare::detail::io_direction::write, from_now);
+  if (which != direction::write) deadlines.set(limited, tare::detail::io_direction::read, from_now);
+  if (which != direction::read) deadlines.set(limited, tare::detail::io_direction::write, from_now);
 }
 
 }  // namespace
 
-void stream::expires_after(std::chrono::nanoseconds time, direction of) noexcept {
-  set_deadlines(slot_, "tare::net::stream::expires_after", of, time);
+void stream::expires_after(std::chrono::nanoseconds time, direction which) noexcept {
+  set_deadlines(slot_, "tare::net::stream::expires_after", which, time);
 }
 
-void stream::expires_never(direction of) noexcept {
-  set_deadlines(slot_, "tare::net::stream::expires_never", of, std::nullopt);
+void stream::expires_never(direction which) noexcept {
+  set_deadlines(slot_, "tare::net::stream::expires_never", which, std::nullopt);
 }
 
 result<void> stream::set_no_delay(bool on) noexcept {

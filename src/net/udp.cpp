@@ -22,19 +22,19 @@ result<datagram> take_datagram() {
 
 }  // namespace detail
 
-result<udp_socket> udp_socket::bind(const endpoint& at, udp_options options) {
+result<udp_socket> udp_socket::bind(const endpoint& address, udp_options options) {
   tare::detail::require_task("tare::net::udp_socket::bind");
-  auto handle = detail::socket_handle::open(at.family(), SOCK_DGRAM);
+  auto handle = detail::socket_handle::open(address.family(), SOCK_DGRAM);
   if (!handle) return std::unexpected(handle.error());
   if (options.reuse_port) {
     if (auto set = handle->set(SOL_SOCKET, SO_REUSEPORT, 1); !set) return std::unexpected(set.error());
   }
-  if (at.family() == AF_INET6) {
+  if (address.family() == AF_INET6) {
     if (auto set = handle->set(IPPROTO_IPV6, IPV6_V6ONLY, options.v6_only ? 1 : 0); !set) {
       return std::unexpected(set.error());
     }
   }
-  if (::bind(handle->get(), at.data(), at.size()) != 0) return detail::last_error();
+  if (::bind(handle->get(), address.data(), address.size()) != 0) return detail::last_error();
   const result<detail::link> slot = detail::adopt(*handle);
   if (!slot) return std::unexpected(slot.error());
   return udp_socket(*slot);

@@ -46,18 +46,18 @@ std::string text_of(const ASN1_STRING* from) {
 }
 
 std::string text_of(const X509_NAME* name) {
-  const bio_owner into(::BIO_new(::BIO_s_mem()));
-  if (into == nullptr) throw std::bad_alloc();
+  const bio_owner text_bio(::BIO_new(::BIO_s_mem()));
+  if (text_bio == nullptr) throw std::bad_alloc();
   constexpr unsigned long style = XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB);
-  if (::X509_NAME_print_ex(into.get(), name, 0, style) < 0) return {};
+  if (::X509_NAME_print_ex(text_bio.get(), name, 0, style) < 0) return {};
   char* text = nullptr;
-  const long size = BIO_get_mem_data(into.get(), &text);
+  const long size = BIO_get_mem_data(text_bio.get(), &text);
   return {text, static_cast<std::size_t>(size)};
 }
 
 std::string common_name_of(X509_NAME* subject) {
   int last = -1;
-  for (int at = -1; (at = ::X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;) last = at;
+  for (int index = -1; (index = ::X509_NAME_get_index_by_NID(subject, NID_commonName, index)) >= 0;) last = index;
   if (last < 0) return {};
   unsigned char* utf8 = nullptr;
   const int size = ::ASN1_STRING_to_UTF8(&utf8, ::X509_NAME_ENTRY_get_data(::X509_NAME_get_entry(subject, last)));
@@ -73,16 +73,16 @@ std::string address_of(const ASN1_OCTET_STRING* bytes) {
   return ::inet_ntop(family, ::ASN1_STRING_get0_data(bytes), text.data(), text.size()) == nullptr ? "" : text.data();
 }
 
-void read_names(X509* from, certificate& into) {
+void read_names(X509* from, certificate& certificate) {
   const names_owner all(static_cast<GENERAL_NAMES*>(::X509_get_ext_d2i(from, NID_subject_alt_name, nullptr, nullptr)));
   for (int i = 0; i < sk_GENERAL_NAME_num(all.get()); ++i) {
     int type = 0;
     const void* const value = ::GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(all.get(), i), &type);
     const auto* const text = static_cast<const ASN1_STRING*>(value);
-    if (type == GEN_DNS) into.dns_names.push_back(text_of(text));
-    if (type == GEN_EMAIL) into.emails.push_back(text_of(text));
-    if (type == GEN_URI) into.uris.push_back(text_of(text));
-    if (type == GEN_IPADD) into.addresses.push_back(address_of(text));
+    if (type == GEN_DNS) certificate.dns_names.push_back(text_of(text));
+    if (type == GEN_EMAIL) certificate.emails.push_back(text_of(text));
+    if (type == GEN_URI) certificate.uris.push_back(text_of(text));
+    if (type == GEN_IPADD) certificate.addresses.push_back(address_of(text));
   }
 }
 
@@ -112,10 +112,10 @@ std::string serial_of(X509* from) {
 }  // namespace
 
 std::optional<certificate> parse_certificate(std::span<const std::byte> der) {
-  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
-  const unsigned char* const end = at + der.size();
-  const x509_owner parsed(::d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-  if (parsed == nullptr || at != end) {
+  const auto* cursor = reinterpret_cast<const unsigned char*>(der.data());
+  const unsigned char* const end = cursor + der.size();
+  const x509_owner parsed(::d2i_X509(nullptr, &cursor, static_cast<long>(der.size())));
+  if (parsed == nullptr || cursor != end) {
     ::ERR_clear_error();
     return std::nullopt;
   }

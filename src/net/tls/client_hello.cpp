@@ -40,11 +40,12 @@ class low_water_mark {
 std::size_t check_client_hello(std::span<const std::byte> begin) noexcept {
   constexpr unsigned handshake = 22;
   constexpr unsigned client_hello = 1;
-  const auto at = [begin](std::size_t index) { return std::to_integer<std::size_t>(begin[index]); };
-  const std::size_t record = at(3) << 8U | at(4);
-  if (at(0) != handshake || at(1) != 3 || record == 0 || record > max_record_bytes || at(5) != client_hello) return 0;
+  const auto byte = [begin](std::size_t index) { return std::to_integer<std::size_t>(begin[index]); };
+  const std::size_t record = byte(3) << 8U | byte(4);
+  if (byte(0) != handshake || byte(1) != 3 || record == 0 || record > max_record_bytes || byte(5) != client_hello)
+    return 0;
   if (record < message_head_bytes) return unknown_handshake_bytes;
-  const std::size_t message = at(6) << 16U | at(7) << 8U | at(8);
+  const std::size_t message = byte(6) << 16U | byte(7) << 8U | byte(8);
   return message > max_hello_bytes ? 0 : handshake_bytes;
 }
 

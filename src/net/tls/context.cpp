@@ -206,10 +206,10 @@ std::shared_ptr<SSL_CTX> context_state::current() const {
   return current_;
 }
 
-void context_state::replace(std::shared_ptr<SSL_CTX> by, any_options options) {
+void context_state::replace(std::shared_ptr<SSL_CTX> owner, any_options options) {
   // The previous context is destroyed after the lock has been released.
   const std::scoped_lock guard(lock_);
-  current_.swap(by);
+  current_.swap(owner);
   std::swap(options_, options);
 }
 

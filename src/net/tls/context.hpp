@@ -39,7 +39,7 @@ class context_core {
   [[nodiscard]] bool keeps_peer_certificate() const noexcept { return keeps_peer_certificate_; }
 
  private:
-  context_core(SSL_CTX* of, bool server) noexcept : context_(of), server_(server) {}
+  context_core(SSL_CTX* source, bool server) noexcept : context_(source), server_(server) {}
   [[nodiscard]] static result<std::shared_ptr<SSL_CTX>> make(const SSL_METHOD* method, bool server);
   void set_up() noexcept;
 
@@ -92,7 +92,7 @@ class context_state {
   using any_options = std::variant<client_options, server_options>;
   [[nodiscard]] std::expected<void, context_error> load_locked(const client_options& options);
   [[nodiscard]] std::expected<void, context_error> load_locked(const server_options& options);
-  void replace(std::shared_ptr<SSL_CTX> by, any_options options);
+  void replace(std::shared_ptr<SSL_CTX> owner, any_options options);
 
   std::mutex loading_;       ///< held while files are read; locked before lock_
   mutable std::mutex lock_;  ///< protects the next two

@@ -15,8 +15,8 @@ constexpr unsigned application_layer_protocol_negotiation = 16;
 
 constexpr std::array known{server_name, supported_groups, application_layer_protocol_negotiation};
 
-unsigned number_at(std::span<const std::uint8_t> bytes, std::size_t at) noexcept {
-  return static_cast<unsigned>(bytes[at]) << 8U | bytes[at + 1];
+unsigned number_at(std::span<const std::uint8_t> bytes, std::size_t position) noexcept {
+  return static_cast<unsigned>(bytes[position]) << 8U | bytes[position + 1];
 }
 
 }  // namespace

@@ -29,33 +29,33 @@ record_bio* record_bio::of(BIO* bio) noexcept { return reinterpret_cast<record_b
 
 record_bio& record_bio::of(const SSL* openssl) noexcept { return *of(::SSL_get_rbio(openssl)); }
 
-int record_bio::read(BIO* bio, char* into, int size) noexcept {
+int record_bio::read(BIO* bio, char* buffer, int size) noexcept {
   ::BIO_clear_retry_flags(bio);
   record_bio& self = *of(bio);
   if (size <= 0) return 0;
   if (BIO_get_ktls_recv(bio)) {
-    const int got = ::BIO_meth_get_read(::BIO_s_socket())(bio, into, size);
+    const int got = ::BIO_meth_get_read(::BIO_s_socket())(bio, buffer, size);
     if (got <= 0 && ::BIO_should_retry(bio)) self.slot().clear(tare::detail::io_readable);
     return got;
   }
-  const auto space = std::as_writable_bytes(std::span(into, static_cast<std::size_t>(size)));
+  const auto space = std::as_writable_bytes(std::span(buffer, static_cast<std::size_t>(size)));
   return self.stage_ == stage::fed ? self.read_fed(bio, space) : self.read_record(bio, space);
 }
 
-int record_bio::read_fed(BIO* bio, std::span<std::byte> into) noexcept {
-  const std::size_t size = std::min(into.size(), fed_.size());
+int record_bio::read_fed(BIO* bio, std::span<std::byte> buffer) noexcept {
+  const std::size_t size = std::min(buffer.size(), fed_.size());
   if (size == 0) {
     ::BIO_set_retry_read(bio);
     return -1;
   }
-  std::ranges::copy(fed_.first(size), into.begin());
+  std::ranges::copy(fed_.first(size), buffer.begin());
   fed_ = fed_.subspan(size);
   return static_cast<int>(size);
 }
 
-int record_bio::read_record(BIO* bio, std::span<std::byte> into) noexcept {
-  if (stage_ == stage::handshake && in_.is_valid()) into = into.first(std::min(into.size(), in_.left()));
-  const result<std::size_t> got = read_some(slot(), into);
+int record_bio::read_record(BIO* bio, std::span<std::byte> buffer) noexcept {
+  if (stage_ == stage::handshake && in_.is_valid()) buffer = buffer.first(std::min(buffer.size(), in_.left()));
+  const result<std::size_t> got = read_some(slot(), buffer);
   if (!got) {
     // The deadline may be extended, so this must not fail OpenSSL's connection. The next wait reports it.
     if (got.error() == std::errc::operation_would_block || got.error() == std::errc::timed_out) {
@@ -67,7 +67,7 @@ int record_bio::read_record(BIO* bio, std::span<std::byte> into) noexcept {
   }
   if (*got == 0) ::BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
   if (stage_ == stage::handshake && *got != 0) {
-    in_.advance(into.first(*got));
+    in_.advance(buffer.first(*got));
     out_records_.restart();
   }
   return static_cast<int>(*got);

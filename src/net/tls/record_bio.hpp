@@ -57,14 +57,14 @@ class record_bio {
   [[nodiscard]] tare::detail::io_slot& slot() const noexcept {
     return *tare::detail::from_link<tare::detail::io_slot>(slot_);
   }
-  [[nodiscard]] int read_record(BIO* bio, std::span<std::byte> into) noexcept;
-  [[nodiscard]] int read_fed(BIO* bio, std::span<std::byte> into) noexcept;
+  [[nodiscard]] int read_record(BIO* bio, std::span<std::byte> buffer) noexcept;
+  [[nodiscard]] int read_fed(BIO* bio, std::span<std::byte> buffer) noexcept;
   [[nodiscard]] bool take(std::span<const std::byte> bytes, std::uint8_t kernel_type) noexcept;
   [[nodiscard]] result<std::size_t> send(std::span<const std::byte> bytes) noexcept;
 
   static BIO_METHOD* method();
   static record_bio* of(BIO* bio) noexcept;
-  static int read(BIO* bio, char* into, int size) noexcept;
+  static int read(BIO* bio, char* buffer, int size) noexcept;
   static int write(BIO* bio, const char* bytes, int size) noexcept;
   static long control(BIO* bio, int command, long number, void* pointer) noexcept;
   static int destroy(BIO* bio) noexcept;

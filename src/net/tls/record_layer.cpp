@@ -67,9 +67,9 @@ result<std::size_t> record_layer::available(wanted& next, ticket_reader tickets)
   }
 }
 
-std::size_t record_layer::take(std::span<std::byte> into) noexcept {
-  const std::size_t taken = std::min(into.size(), in_->plain.size());
-  if (taken != 0) std::memcpy(into.data(), in_->plain.data(), taken);
+std::size_t record_layer::take(std::span<std::byte> buffer) noexcept {
+  const std::size_t taken = std::min(buffer.size(), in_->plain.size());
+  if (taken != 0) std::memcpy(buffer.data(), in_->plain.data(), taken);
   in_->plain = in_->plain.subspan(taken);
   if (in_->plain.empty() && in_->is_empty()) in_.reset();
   return taken;

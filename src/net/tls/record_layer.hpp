@@ -46,7 +46,7 @@ class record_layer {
   /// error is returned again by each later call.
   [[nodiscard]] result<std::size_t> available(wanted& next, ticket_reader tickets = {}) noexcept;
   /// Takes some of them.
-  [[nodiscard]] std::size_t take(std::span<std::byte> into) noexcept;
+  [[nodiscard]] std::size_t take(std::span<std::byte> buffer) noexcept;
   /// The memory that the buffers use.
   [[nodiscard]] std::size_t buffered_bytes() const noexcept {
     return (in_ == nullptr ? 0 : in_->capacity()) + (out_ == nullptr ? 0 : out_->capacity());

@@ -17,8 +17,8 @@ std::string_view name_in(std::span<const unsigned char> extension) noexcept {
   constexpr std::size_t head_bytes = 2 + 1 + 2;  // of the list, and of the name (its type and size)
   constexpr std::size_t max_name_bytes = 255;
   if (extension.size() <= head_bytes) return {};
-  const auto number_at = [&](std::size_t at) {
-    return static_cast<std::size_t>(extension[at]) << 8U | static_cast<std::size_t>(extension[at + 1]);
+  const auto number_at = [&](std::size_t position) {
+    return static_cast<std::size_t>(extension[position]) << 8U | static_cast<std::size_t>(extension[position + 1]);
   };
   const auto name = extension.subspan(head_bytes);
   const bool is_host = extension[2] == 0;

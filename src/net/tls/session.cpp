@@ -315,16 +315,16 @@ bool session::at_record_boundary() const noexcept {
   return ::SSL_has_pending(openssl_) == 0 && std::string_view(::SSL_rstate_string(openssl_)) == "RH";
 }
 
-result<std::size_t> session::read(std::span<std::byte> into, wanted& next) noexcept {
+result<std::size_t> session::read(std::span<std::byte> buffer, wanted& next) noexcept {
   next = wanted::nothing;
   if (is_handed_over_) {
     const auto there = records_.available(next, ticket_reader(openssl_));
     if (!there || *there == 0) return there;
-    return records_.take(into);
+    return records_.take(buffer);
   }
   ::ERR_clear_error();
   std::size_t got = 0;
-  const int status = ::SSL_read_ex(openssl_, into.data(), into.size(), &got);
+  const int status = ::SSL_read_ex(openssl_, buffer.data(), buffer.size(), &got);
   const result<wanted> lacking = status == 1 ? result<wanted>(wanted::nothing) : wanted_after(status);
   wanted ignored{};
   (void)record_bio::of(openssl_).flush(ignored);  // alerts

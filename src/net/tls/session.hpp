@@ -50,7 +50,7 @@ class session {
   /// True if no partial record has been read.
   [[nodiscard]] bool at_record_boundary() const noexcept;
   /// 0 if the other side has sent close_notify.
-  [[nodiscard]] result<std::size_t> read(std::span<std::byte> into, wanted& next) noexcept;
+  [[nodiscard]] result<std::size_t> read(std::span<std::byte> buffer, wanted& next) noexcept;
   /// Once all earlier records have been sent, seals one more and sends as much of it as the system accepts. Returns the
   /// number of bytes in it; otherwise `next` says what to wait for.
   [[nodiscard]] result<std::size_t> write(std::span<const std::byte> bytes, wanted& next) noexcept;
@@ -79,8 +79,8 @@ class session {
 
   session(tare::detail::link slot, bool server) noexcept : records_(slot, server) {}
 
-  static void on_secret(const SSL* of, const char* line) noexcept;
-  static void on_message(int outgoing, int version, int type, const void* bytes, std::size_t size, SSL* of,
+  static void on_secret(const SSL* source, const char* line) noexcept;
+  static void on_message(int outgoing, int version, int type, const void* bytes, std::size_t size, SSL* source,
                          void* argument) noexcept;
   static session& of(const SSL* openssl) noexcept;
 

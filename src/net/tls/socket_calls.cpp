@@ -32,10 +32,10 @@ result<std::size_t> performed(io_slot& slot, io_call call, tare::detail::io_wait
 
 }  // namespace
 
-result<std::size_t> read_some(io_slot& slot, std::span<std::byte> into) noexcept {
+result<std::size_t> read_some(io_slot& slot, std::span<std::byte> buffer) noexcept {
   // If the reactor knows that there is nothing to read, no call is made.
   if (!slot.has(tare::detail::io_readable | tare::detail::io_read_expired)) return would_block();
-  tare::detail::io_read_wait wait(tare::detail::to_link(&slot), into);
+  tare::detail::io_read_wait wait(tare::detail::to_link(&slot), buffer);
   return performed(slot, io_call::read, wait);
 }
 

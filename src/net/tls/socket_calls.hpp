@@ -16,7 +16,7 @@ namespace tare::net::tls {
 enum class wanted : std::uint8_t { nothing, readable, writable };
 
 /// std::errc::operation_would_block if nothing has arrived; 0 at the end of the stream.
-[[nodiscard]] result<std::size_t> read_some(tare::detail::io_slot& slot, std::span<std::byte> into) noexcept;
+[[nodiscard]] result<std::size_t> read_some(tare::detail::io_slot& slot, std::span<std::byte> buffer) noexcept;
 [[nodiscard]] result<std::size_t> write_some(tare::detail::io_slot& slot, std::span<const std::byte> bytes) noexcept;
 /// If the kernel handles the records: sends one of this type, because `write_some` sends user data.
 [[nodiscard]] result<std::size_t> write_kernel_record(tare::detail::io_slot& slot, std::uint8_t type,

@@ -114,12 +114,12 @@ result<std::size_t> stream::flushed(wanted& next) noexcept {
   return std::size_t{0};
 }
 
-task<result<std::size_t>> stream::read(std::span<std::byte> into) {
-  if (into.empty()) co_return std::size_t{0};
+task<result<std::size_t>> stream::read(std::span<std::byte> buffer) {
+  if (buffer.empty()) co_return std::size_t{0};
   for (;;) {
     if (!session_) co_return closed();
     wanted next{};
-    auto got = session_->read(into, next);
+    auto got = session_->read(buffer, next);
     if (next == wanted::nothing) co_return got;
     const result<void> waited = next == wanted::readable ? co_await below_.readable() : co_await below_.writable();
     if (!waited) co_return std::unexpected(waited.error());
@@ -228,10 +228,10 @@ task<result<void>> stream::write(std::span<const std::span<const std::byte>> pie
   if (size <= tare::detail::buffer_pool::buffer_bytes && pieces.size() > 1) {
     borrowed_buffer buffer;
     if (buffer.get() == nullptr) co_return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
-    std::byte* at = buffer.get();
+    std::byte* cursor = buffer.get();
     for (const auto piece : pieces) {
-      if (!piece.empty()) std::memcpy(at, piece.data(), piece.size());
-      at += piece.size();
+      if (!piece.empty()) std::memcpy(cursor, piece.data(), piece.size());
+      cursor += piece.size();
     }
     gathered = lease(buffer.release(), size);
     co_return co_await write(gathered.bytes());

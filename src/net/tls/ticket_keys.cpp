@@ -37,7 +37,7 @@ void ticket_keys::advance(time_point now) noexcept {
   current_.reset();
 }
 
-bool ticket_keys::take_current(ticket_key& into, time_point now) noexcept {
+bool ticket_keys::take_current(ticket_key& key, time_point now) noexcept {
   const std::scoped_lock guard(lock_);
   advance(now);
   if (!current_) {
@@ -46,19 +46,19 @@ bool ticket_keys::take_current(ticket_key& into, time_point now) noexcept {
     current_ = made;
     current_until_ = now + period_;
   }
-  into = *current_;
+  key = *current_;
   return true;
 }
 
-ticket_keys::age ticket_keys::find(std::span<const std::uint8_t, 16> name, ticket_key& into, time_point now) noexcept {
+ticket_keys::age ticket_keys::find(std::span<const std::uint8_t, 16> name, ticket_key& key, time_point now) noexcept {
   const std::scoped_lock guard(lock_);
   advance(now);
   if (current_ && std::ranges::equal(current_->name, name)) {
-    into = *current_;
+    key = *current_;
     return age::current;
   }
   if (previous_ && std::ranges::equal(previous_->name, name)) {
-    into = *previous_;
+    key = *previous_;
     return age::previous;
   }
   return age::unknown;

@@ -45,9 +45,9 @@ class ticket_keys {
   void set_times(std::chrono::nanoseconds period, std::chrono::nanoseconds previous_lifetime) noexcept;
 
   /// The key to seal a ticket with now. False if OpenSSL has no random numbers.
-  [[nodiscard]] bool take_current(ticket_key& into, time_point now) noexcept;
+  [[nodiscard]] bool take_current(ticket_key& key, time_point now) noexcept;
   /// The key with this name, to open a ticket with.
-  [[nodiscard]] age find(std::span<const std::uint8_t, 16> name, ticket_key& into, time_point now) noexcept;
+  [[nodiscard]] age find(std::span<const std::uint8_t, 16> name, ticket_key& key, time_point now) noexcept;
   /// Erases expired keys. Returns the time until another key may expire.
   std::chrono::nanoseconds erase_old(time_point now) noexcept;
   /// The number of keys.

@@ -60,7 +60,7 @@ EVP_CIPHER_CTX* context_of(cipher_suite suite) noexcept {
 
 /// HKDF-Expand-Label without a context (RFC 8446, 7.1).
 bool expand(cipher_suite suite, std::span<const std::uint8_t> secret, std::string_view label,
-            std::span<std::uint8_t> into) noexcept {
+            std::span<std::uint8_t> buffer) noexcept {
   EVP_KDF* const kdf = ::EVP_KDF_fetch(nullptr, OSSL_KDF_NAME_TLS1_3_KDF, nullptr);
   EVP_KDF_CTX* const context = kdf == nullptr ? nullptr : ::EVP_KDF_CTX_new(kdf);
   ::EVP_KDF_free(kdf);
@@ -79,7 +79,7 @@ bool expand(cipher_suite suite, std::span<const std::uint8_t> secret, std::strin
       octets(OSSL_KDF_PARAM_LABEL, label.data(), label.size()),
       ::OSSL_PARAM_construct_end(),
   };
-  const int derived = ::EVP_KDF_derive(context, into.data(), into.size(), parameters.data());
+  const int derived = ::EVP_KDF_derive(context, buffer.data(), buffer.size(), parameters.data());
   ::EVP_KDF_CTX_free(context);
   return derived == 1;
 }
@@ -143,7 +143,7 @@ std::array<std::uint8_t, 12> traffic_keys::nonce() const noexcept {
 }
 
 std::size_t traffic_keys::seal(cipher_suite suite, content_type type, std::span<const std::byte> plain,
-                               std::span<std::byte> into) noexcept {
+                               std::span<std::byte> buffer) noexcept {
   EVP_CIPHER_CTX* const context = context_of(suite);
   if (context == nullptr) return 0;
   const std::size_t sealed = plain.size() + 1 + tag_bytes;
@@ -151,9 +151,9 @@ std::size_t traffic_keys::seal(cipher_suite suite, content_type type, std::span<
   const std::array<std::uint8_t, header_bytes> header{std::to_underlying(content_type::application_data), 3, 3,
                                                       static_cast<std::uint8_t>(sealed >> 8U),
                                                       static_cast<std::uint8_t>(sealed)};
-  std::memcpy(into.data(), header.data(), header.size());
+  std::memcpy(buffer.data(), header.data(), header.size());
   const auto inner = static_cast<unsigned char>(type);
-  unsigned char* const body = raw(into.data()) + header_bytes;
+  unsigned char* const body = raw(buffer.data()) + header_bytes;
   int ignored = 0;
   const bool done = ::EVP_EncryptInit_ex(context, nullptr, nullptr, key_.data(), nonce().data()) == 1 &&
                     ::EVP_EncryptUpdate(context, nullptr, &ignored, header.data(), header_bytes) == 1 &&

@@ -64,7 +64,7 @@ class traffic_keys {
   /// Makes a record from at most `max_plain_bytes` in `into`, which has room for `overhead_bytes` more. Returns its
   /// size; 0 if OpenSSL fails.
   [[nodiscard]] std::size_t seal(cipher_suite suite, content_type type, std::span<const std::byte> plain,
-                                 std::span<std::byte> into) noexcept;
+                                 std::span<std::byte> buffer) noexcept;
   /// Decrypts a whole record in place. std::nullopt if it has been tampered with.
   [[nodiscard]] std::optional<opened_record> open(cipher_suite suite, std::span<std::byte> record) noexcept;
 
