@@ -30,17 +30,17 @@ prometheus::ClientMetric number(prometheus::MetricType type, double value) {
   return metric;
 }
 
-prometheus::ClientMetric histogram(const duration_counts& of) {
+prometheus::ClientMetric histogram(const duration_counts& source) {
   prometheus::ClientMetric metric;
   std::uint64_t below = 0;
-  for (std::size_t i = 0; i < of.buckets.size(); ++i) {
-    below += of.buckets.at(i);
+  for (std::size_t i = 0; i < source.buckets.size(); ++i) {
+    below += source.buckets.at(i);
     const bool is_last = i == duration_counts::bounds.size();
     const double bound = is_last ? std::numeric_limits<double>::infinity() : seconds(duration_counts::bounds.at(i));
     metric.histogram.bucket.push_back({.cumulative_count = below, .upper_bound = bound});
   }
   metric.histogram.sample_count = below;
-  metric.histogram.sample_sum = seconds(of.sum);
+  metric.histogram.sample_sum = seconds(source.sum);
   return metric;
 }
 
@@ -52,18 +52,18 @@ prometheus::MetricFamily family(prometheus::MetricType type, std::string name, s
   return made;
 }
 
-void add_runtime(std::vector<prometheus::MetricFamily>& all, runtime& of) {
+void add_runtime(std::vector<prometheus::MetricFamily>& all, runtime& rt) {
   const auto add = [&all](prometheus::MetricType type, std::string name, std::string help, double value) {
     all.push_back(family(type, std::move(name), std::move(help)));
     all.back().metric.push_back(number(type, value));
   };
-  memory_budget& memory = of.memory();
+  memory_budget& memory = rt.memory();
   const auto held = static_cast<double>(memory.held());
   const auto limit = static_cast<double>(memory.limit());
   add(prometheus::MetricType::Gauge, "tare_detached_tasks", "Detached tasks that have not ended.",
-      static_cast<double>(of.detached_tasks()));
+      static_cast<double>(rt.detached_tasks()));
   add(prometheus::MetricType::Gauge, "tare_frame_bytes", "Memory for frames, buffers and descriptors.",
-      static_cast<double>(of.frame_bytes()));
+      static_cast<double>(rt.frame_bytes()));
   add(prometheus::MetricType::Gauge, "process_resident_memory_bytes", "Resident memory of the process.", held);
   add(prometheus::MetricType::Gauge, "tare_memory_limit_bytes", "The memory budget.", limit);
   add(prometheus::MetricType::Gauge, "tare_memory_promised_bytes", "Memory that the budget has promised.",
