@@ -24,25 +24,25 @@ std::string nanoseconds_of(std::chrono::system_clock::time_point time) {
   return std::to_string(std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count());
 }
 
-json described(const recorded_span& of) {
+json described(const recorded_span& source) {
   constexpr int internal_kind = 1;
   constexpr int server_kind = 2;
   constexpr int error_code = 2;
   json span = json::object();
-  span["traceId"] = http::trace_id_text(of.context);
-  span["spanId"] = http::span_id_text(of.context);
-  if (of.parent) span["parentSpanId"] = http::span_id_text(*of.parent);
-  span["name"] = of.name;
-  span["kind"] = of.is_server ? server_kind : internal_kind;
-  span["startTimeUnixNano"] = nanoseconds_of(of.began);
-  span["endTimeUnixNano"] = nanoseconds_of(of.ended);
+  span["traceId"] = http::trace_id_text(source.context);
+  span["spanId"] = http::span_id_text(source.context);
+  if (source.parent) span["parentSpanId"] = http::span_id_text(*source.parent);
+  span["name"] = source.name;
+  span["kind"] = source.is_server ? server_kind : internal_kind;
+  span["startTimeUnixNano"] = nanoseconds_of(source.began);
+  span["endTimeUnixNano"] = nanoseconds_of(source.ended);
   json attributes = json::array();
-  for (const auto& [key, value] : of.attributes) attributes.push_back(attribute(key, value));
+  for (const auto& [key, value] : source.attributes) attributes.push_back(attribute(key, value));
   span["attributes"] = std::move(attributes);
-  if (!of.error.empty()) {
+  if (!source.error.empty()) {
     json status = json::object();
     status["code"] = error_code;
-    status["message"] = of.error;
+    status["message"] = source.error;
     span["status"] = std::move(status);
   }
   return span;

@@ -76,29 +76,31 @@ void tracer::end(span_record ended, const std::exception_ptr& error) noexcept {
 }
 
 http::handler tracer::traced(http::handler inner) {
-  return [this, inner = std::move(inner)](http::request& asked, http::response& to) { return serve(inner, asked, to); };
+  return [this, inner = std::move(inner)](http::request& request, http::response& to) {
+    return serve(inner, request, to);
+  };
 }
 
-task<> tracer::serve(const http::handler& inner, http::request& asked, http::response& to) {
+task<> tracer::serve(const http::handler& inner, http::request& request, http::response& to) {
   std::optional<http::trace_context> parent;
-  if (const auto field = asked.fields().find("traceparent")) parent = http::parse_traceparent(*field);
+  if (const auto field = request.fields().find("traceparent")) parent = http::parse_traceparent(*field);
   const bool sampled = parent ? parent->sampled : is_chosen(options_.sampled);
   const http::trace_context context = parent ? parent->child() : http::trace_context::make(sampled);
   if (!sampled) {
-    co_await http::current_trace.with(context, inner(asked, to));
+    co_await http::current_trace.with(context, inner(request, to));
     co_return;
   }
   span_record record{.context = context,
                      .parent = parent,
-                     .name = std::string(asked.method()),
+                     .name = std::string(request.method()),
                      .is_server = true,
                      .began = std::chrono::system_clock::now(),
                      .ended = {}};
-  record.attributes.emplace_back("http.request.method", asked.method());
-  record.attributes.emplace_back("url.path", asked.path());
+  record.attributes.emplace_back("http.request.method", request.method());
+  record.attributes.emplace_back("url.path", request.path());
   std::exception_ptr error;
   try {
-    co_await http::current_trace.with(context, inner(asked, to));
+    co_await http::current_trace.with(context, inner(request, to));
   } catch (...) {
     error = std::current_exception();
   }
