@@ -12,10 +12,11 @@ namespace {
 
 /// g++ names its frame after the coroutine, and the function after both: <function>P<scope>E<length>_Z….Frame
 std::string_view named_in_frame(std::string_view stem) noexcept {
-  for (std::size_t at = stem.find("_Z", 2); at != std::string_view::npos; at = stem.find("_Z", at + 1)) {
-    const std::string length = std::to_string(stem.size() - at);
-    if (stem.substr(0, at).ends_with(length))
-      return stem.substr(at, stem.size() - at - std::string_view(".Frame").size());
+  for (std::size_t position = stem.find("_Z", 2); position != std::string_view::npos;
+       position = stem.find("_Z", position + 1)) {
+    const std::string length = std::to_string(stem.size() - position);
+    if (stem.substr(0, position).ends_with(length))
+      return stem.substr(position, stem.size() - position - std::string_view(".Frame").size());
   }
   return stem.substr(0, stem.size() - std::string_view(".Frame").size());
 }

@@ -108,12 +108,12 @@ void describe_functions(Dwarf_Die& unit, Dwarf_Die parent, const sought_list& in
 }
 
 /// The line of the instruction; for the function of a coroutine, the line of its declaration.
-void describe_by_line(Dwarf_Die& unit, const sought& one) {
-  Dwarf_Line* const row = dwarf_getsrc_die(&unit, one.address);
+void describe_by_line(Dwarf_Die& unit, const sought& wanted) {
+  Dwarf_Line* const row = dwarf_getsrc_die(&unit, wanted.address);
   int line = 0;
   if (row == nullptr || dwarf_lineno(row, &line) != 0 || line <= 0) return;
-  one.name->file = path_of(unit, dwarf_linesrc(row, nullptr, nullptr));
-  if (!one.name->file.empty()) one.name->line = static_cast<unsigned>(line);
+  wanted.name->file = path_of(unit, dwarf_linesrc(row, nullptr, nullptr));
+  if (!wanted.name->file.empty()) wanted.name->line = static_cast<unsigned>(line);
 }
 
 /// The addresses in the unit; `all` is sorted.
@@ -122,8 +122,8 @@ sought_list those_in(Dwarf_Die& unit, const sought_list& all) {
   Dwarf_Addr base = 0;
   Dwarf_Addr begin = 0;
   Dwarf_Addr end = 0;
-  std::ptrdiff_t at = 0;
-  while ((at = dwarf_ranges(&unit, at, &base, &begin, &end)) > 0) {
+  std::ptrdiff_t offset = 0;
+  while ((offset = dwarf_ranges(&unit, offset, &base, &begin, &end)) > 0) {
     auto next = std::ranges::lower_bound(all, begin, {}, &sought::address);
     for (; next != all.end() && next->address < end; ++next) found.push_back(*next);
   }
@@ -131,13 +131,13 @@ sought_list those_in(Dwarf_Die& unit, const sought_list& all) {
 }
 
 void describe_all(Dwarf& information, const sought_list& all) {
-  Dwarf_CU* at = nullptr;
+  Dwarf_CU* cursor = nullptr;
   Dwarf_Half version = 0;
   std::uint8_t kind = 0;
   Dwarf_Die unit;
   Dwarf_Die split;
   // Whole units are searched one by one, because clang writes no address index.
-  while (dwarf_get_units(&information, at, &at, &version, &kind, &unit, &split) == 0) {
+  while (dwarf_get_units(&information, cursor, &cursor, &version, &kind, &unit, &split) == 0) {
     if (kind != DW_UT_compile && kind != DW_UT_skeleton) continue;
     const sought_list in_unit = those_in(unit, all);
     if (in_unit.empty()) continue;

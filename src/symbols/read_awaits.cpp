@@ -68,15 +68,15 @@ std::string build_id_in(std::span<const unsigned char> notes) {
   return {};
 }
 
-loaded_module described(const dl_phdr_info& of) {
-  loaded_module one{.file = of.dlpi_name, .build_id = {}, .bias = of.dlpi_addr};
-  for (const auto& segment : std::span(of.dlpi_phdr, of.dlpi_phnum)) {
-    if (segment.p_type != PT_NOTE || !one.build_id.empty()) continue;
+loaded_module described(const dl_phdr_info& source) {
+  loaded_module module{.file = source.dlpi_name, .build_id = {}, .bias = source.dlpi_addr};
+  for (const auto& segment : std::span(source.dlpi_phdr, source.dlpi_phnum)) {
+    if (segment.p_type != PT_NOTE || !module.build_id.empty()) continue;
     // NOLINTNEXTLINE(performance-no-int-to-ptr): the address where it is loaded
-    const auto* const notes = reinterpret_cast<const unsigned char*>(of.dlpi_addr + segment.p_vaddr);
-    one.build_id = build_id_in({notes, segment.p_memsz});
+    const auto* const notes = reinterpret_cast<const unsigned char*>(source.dlpi_addr + segment.p_vaddr);
+    module.build_id = build_id_in({notes, segment.p_memsz});
   }
-  return one;
+  return module;
 }
 
 /// The program is first.
@@ -85,10 +85,10 @@ std::vector<loaded_module> loaded_modules() {
     std::vector<loaded_module> modules;
     std::exception_ptr failure;
   } found;
-  const auto add = [](dl_phdr_info* of, std::size_t, void* to) noexcept {
+  const auto add = [](dl_phdr_info* source, std::size_t, void* to) noexcept {
     auto& all = *static_cast<list*>(to);
     try {
-      all.modules.push_back(described(*of));
+      all.modules.push_back(described(*source));
     } catch (...) {
       all.failure = std::current_exception();
     }
@@ -98,7 +98,7 @@ std::vector<loaded_module> loaded_modules() {
   if (found.failure) std::rethrow_exception(found.failure);
   if (!found.modules.empty()) found.modules.front().file = this_program;
   // The kernel's own module has no file.
-  std::erase_if(found.modules, [](const loaded_module& one) { return !one.file.starts_with('/'); });
+  std::erase_if(found.modules, [](const loaded_module& module) { return !module.file.starts_with('/'); });
   return std::move(found.modules);
 }
 
@@ -127,12 +127,12 @@ std::optional<std::string> section_of(const std::string& file) {
   const std::unique_ptr<Elf, closing> elf(elf_begin(opened.number(), ELF_C_READ, nullptr));
   std::size_t names = 0;
   if (elf == nullptr || elf_getshdrstrndx(elf.get(), &names) != 0) return std::nullopt;
-  for (Elf_Scn* at = elf_nextscn(elf.get(), nullptr); at != nullptr; at = elf_nextscn(elf.get(), at)) {
+  for (Elf_Scn* cursor = elf_nextscn(elf.get(), nullptr); cursor != nullptr; cursor = elf_nextscn(elf.get(), cursor)) {
     GElf_Shdr head;
-    if (gelf_getshdr(at, &head) == nullptr) continue;
+    if (gelf_getshdr(cursor, &head) == nullptr) continue;
     const char* const name = elf_strptr(elf.get(), names, head.sh_name);
     if (name == nullptr || name != abi::await_section::name) continue;
-    const Elf_Data* const content = elf_rawdata(at, nullptr);
+    const Elf_Data* const content = elf_rawdata(cursor, nullptr);
     if (content == nullptr || content->d_buf == nullptr || content->d_size > max_table) return std::string();
     return std::string(static_cast<const char*>(content->d_buf), content->d_size);
   }
