@@ -20,33 +20,33 @@ namespace dwarf = llvm::dwarf;
 
 class await_placer {
  public:
-  await_placer(const unit_context& unit, const frame_source& source, const coroutine& of, const labels_by_index& labels,
-               awaits_by_index awaits)
+  await_placer(const unit_context& unit, const frame_source& source, const coroutine& coroutine,
+               const labels_by_index& labels, awaits_by_index awaits)
       : unit_(unit),
         source_(source),
-        of_(of),
+        of_(coroutine),
         labels_(labels),
         awaits_(std::move(awaits)),
         gcc_(source.made_by == producer::gcc) {}
 
   awaits_by_index place() {
-    for (auto& [index, one] : awaits_) set_line(one);
+    for (auto& [index, each] : awaits_) set_line(each);
     take_order_of_source();
     fill_gaps();
     return std::move(awaits_);
   }
 
  private:
-  void set_line(found_await& one) {
-    if (one.point.kind != suspension::await) {
-      one.point.where = of_.declared;
+  void set_line(found_await& each) {
+    if (each.point.kind != suspension::await) {
+      each.point.where = of_.declared;
       return;
     }
-    if (const auto label = labels_.find(one.point.index); label != labels_.end()) {
-      one.point.where = label->second;
+    if (const auto label = labels_.find(each.point.index); label != labels_.end()) {
+      each.point.where = label->second;
       return;
     }
-    one.point.where = gcc_ ? gcc_line(one) : clang_line(one);
+    each.point.where = gcc_ ? gcc_line(each) : clang_line(each);
   }
 
   /// Whether it is a line inside the body, not that of the coroutine's name, which much of the code around it has.
@@ -54,9 +54,9 @@ class await_placer {
     return where.line != 0 && where.line > of_.declared.line && where.file == of_.declared.file;
   }
 
-  source_line clang_line(const found_await& one) const {
+  source_line clang_line(const found_await& await) const {
     source_line outside;
-    for (const auto& site : one.sites) {
+    for (const auto& site : await.sites) {
       const auto& flow = *site.function->flow;
       std::vector<std::uint64_t> places;
       if (site.alone) places.push_back(site.store);
@@ -75,7 +75,7 @@ class await_placer {
         if (where.line != 0 && outside.line == 0) outside = where;
       }
     }
-    source_line resumed = one.sites.empty() ? resumed_line(one.point.index) : source_line{};
+    source_line resumed = await.sites.empty() ? resumed_line(await.point.index) : source_line{};
     if (is_in_body(resumed)) return resumed;
     return outside.file != of_.declared.file ? outside : source_line{};
   }
@@ -93,7 +93,7 @@ class await_placer {
 
   /// g++ gives much of the code around an await the line of the function's end or beginning. So the line is the nearest
   /// one of the body: before the store, or where the coroutine continues.
-  source_line gcc_line(const found_await& one) const {
+  source_line gcc_line(const found_await& await) const {
     const std::uint32_t end_line = declaration(source_.type).line;
     const auto is_body = [&](const source_line& where) {
       return where.line != 0 && where.line != end_line && where.line != of_.declared.line &&
@@ -103,7 +103,7 @@ class await_placer {
     for (const auto& function : source_.functions) {
       if (function.role != function_role::resume || function.flow == nullptr || !of_.index_offset) continue;
       const function_flow::known_word word{static_cast<std::int64_t>(*of_.index_offset), of_.index_bytes,
-                                           one.point.index};
+                                           await.point.index};
       const auto entry = function.flow->enter({&word, 1});
       constexpr std::size_t nearby = 24;
       const auto instructions = function.flow->instructions();
@@ -120,11 +120,11 @@ class await_placer {
         if (what == operation::ret || what == operation::jump) break;
       }
     }
-    for (const auto& site : one.sites) {
+    for (const auto& site : await.sites) {
       const source_line where = line_of(unit_, *site.function, site.address);
       if (is_body(where)) return where;
     }
-    for (const auto& site : one.sites) {
+    for (const auto& site : await.sites) {
       const auto place = site.function->flow->index_of(site.address);
       if (!place) continue;
       const auto instructions = site.function->flow->instructions();
@@ -139,8 +139,8 @@ class await_placer {
   /// Gives lines to awaits that have none, if the known lines allow only one assignment.
   void fill_gaps() {
     std::vector<await_point*> body;
-    for (auto& [index, one] : awaits_) {
-      if (one.point.kind == suspension::await) body.push_back(&one.point);
+    for (auto& [index, each] : awaits_) {
+      if (each.point.kind == suspension::await) body.push_back(&each.point);
     }
     const auto unknown = [](const await_point* point) { return point->where.line == 0; };
     if (std::ranges::none_of(body, unknown)) return;
@@ -230,9 +230,9 @@ class await_placer {
   void take_order_of_source() {
     std::vector<found_await*> body;
     std::optional<std::uint64_t> final_index;
-    for (auto& [index, one] : awaits_) {
-      if (one.point.kind == suspension::await) body.push_back(&one);
-      if (one.point.kind == suspension::final) final_index = index;
+    for (auto& [index, each] : awaits_) {
+      if (each.point.kind == suspension::await) body.push_back(&each);
+      if (each.point.kind == suspension::final) final_index = index;
     }
     if (body.empty()) return;
     const auto& lines = lines_of_source();
@@ -243,29 +243,29 @@ class await_placer {
     const std::uint64_t count = final_index && *final_index > first ? (*final_index - first) / step
                                                                     : (body.back()->point.index - first) / step + 1;
     const bool all = count == lines.size();
-    const auto expected = [&](const found_await& one) { return lines[(one.point.index - first) / step]; };
+    const auto expected = [&](const found_await& each) { return lines[(each.point.index - first) / step]; };
     const auto is_await = [&](const source_line& where) {
       return where.file == of_.declared.file && std::ranges::find(lines, where.line) != lines.end();
     };
     // The lines that are certain must agree, otherwise the order cannot be used.
     const bool agrees =
-        all && std::ranges::all_of(body, [&](const found_await* one) {
-          return one->point.index >= first && (one->point.index - first) / step < lines.size() &&
-                 (!is_certain(*one) || !is_await(one->point.where) || one->point.where.line == expected(*one));
+        all && std::ranges::all_of(body, [&](const found_await* each) {
+          return each->point.index >= first && (each->point.index - first) / step < lines.size() &&
+                 (!is_certain(*each) || !is_await(each->point.where) || each->point.where.line == expected(*each));
         });
-    for (auto* one : body) {
+    for (auto* each : body) {
       if (agrees) {
-        one->point.where = {.file = of_.declared.file, .line = expected(*one)};
-      } else if (!is_certain(*one) && one->point.where.file == of_.declared.file && !is_await(one->point.where)) {
-        one->point.where = {};
+        each->point.where = {.file = of_.declared.file, .line = expected(*each)};
+      } else if (!is_certain(*each) && each->point.where.file == of_.declared.file && !is_await(each->point.where)) {
+        each->point.where = {};
       }
     }
   }
 
   /// Whether the line comes from a label, or from an instruction that only stores this await's number.
-  [[nodiscard]] bool is_certain(const found_await& one) const {
-    if (labels_.contains(one.point.index)) return true;
-    return !gcc_ && !one.sites.empty() && std::ranges::all_of(one.sites, &suspend_site::alone);
+  [[nodiscard]] bool is_certain(const found_await& await) const {
+    if (labels_.contains(await.point.index)) return true;
+    return !gcc_ && !await.sites.empty() && std::ranges::all_of(await.sites, &suspend_site::alone);
   }
 
   const unit_context& unit_;
@@ -280,8 +280,8 @@ class await_placer {
 }  // namespace
 
 awaits_by_index with_places(awaits_by_index awaits, const unit_context& unit, const frame_source& source,
-                            const coroutine& of, const labels_by_index& labels) {
-  return await_placer(unit, source, of, labels, std::move(awaits)).place();
+                            const coroutine& coroutine, const labels_by_index& labels) {
+  return await_placer(unit, source, coroutine, labels, std::move(awaits)).place();
 }
 
 }  // namespace tare::inspect

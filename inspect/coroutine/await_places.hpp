@@ -19,6 +19,6 @@ using labels_by_index = std::map<std::uint64_t, source_line>;
 /// The awaits with their lines. `labels`: the lines that the compiler recorded. The kinds of the awaits must have been
 /// set.
 [[nodiscard]] awaits_by_index with_places(awaits_by_index awaits, const unit_context& unit, const frame_source& source,
-                                          const coroutine& of, const labels_by_index& labels);
+                                          const coroutine& coroutine, const labels_by_index& labels);
 
 }  // namespace tare::inspect

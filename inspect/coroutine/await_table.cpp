@@ -44,15 +44,15 @@ class text_of_table {
     text_ = fmt::format("{}{}\nbuild {}\n", await_section::title, await_section::version, build_id);
   }
 
-  void add(const coroutine& one) {
-    const std::uint32_t declared = file(one.declared);
-    for (const auto& await : one.awaits) (void)file(await.where);
-    fmt::format_to(std::back_inserter(text_), "c {:x} {:x} {:x} {} {} {} {} {} {} {} {}\n", one.resume_address,
-                   one.destroy_address, one.cleanup_address, one.made_by == producer::gcc ? 'g' : 'c',
-                   one.frame_bytes.value_or(0), one.allocated_bytes.value_or(0), one.index_offset.value_or(0),
-                   one.index_offset ? one.index_bytes : 0, declared, one.declared.line,
-                   one.name.empty() ? "?" : one_line(one.name));
-    for (const auto& await : one.awaits) {
+  void add(const coroutine& coroutine) {
+    const std::uint32_t declared = file(coroutine.declared);
+    for (const auto& await : coroutine.awaits) (void)file(await.where);
+    fmt::format_to(std::back_inserter(text_), "c {:x} {:x} {:x} {} {} {} {} {} {} {} {}\n", coroutine.resume_address,
+                   coroutine.destroy_address, coroutine.cleanup_address, coroutine.made_by == producer::gcc ? 'g' : 'c',
+                   coroutine.frame_bytes.value_or(0), coroutine.allocated_bytes.value_or(0),
+                   coroutine.index_offset.value_or(0), coroutine.index_offset ? coroutine.index_bytes : 0, declared,
+                   coroutine.declared.line, coroutine.name.empty() ? "?" : one_line(coroutine.name));
+    for (const auto& await : coroutine.awaits) {
       fmt::format_to(std::back_inserter(text_), "a {} {} {} {}\n", await.index, letter_of(await.kind),
                      file(await.where), await.where.line);
     }
@@ -72,23 +72,25 @@ class text_of_table {
   std::unordered_map<std::string, std::uint32_t> files_;
 };
 
-bool is_of_use(const coroutine& one) {
-  if (one.made_by == producer::rustc || one.resume_address == 0 || !one.frame_bytes || one.awaits.empty()) return false;
-  return !one.index_offset || await_section::can_be_read(*one.index_offset, one.index_bytes);
+bool is_of_use(const coroutine& coroutine) {
+  if (coroutine.made_by == producer::rustc || coroutine.resume_address == 0 || !coroutine.frame_bytes ||
+      coroutine.awaits.empty())
+    return false;
+  return !coroutine.index_offset || await_section::can_be_read(*coroutine.index_offset, coroutine.index_bytes);
 }
 
 }  // namespace
 
 std::string await_table_text(std::span<const coroutine> coroutines, std::string_view build_id) {
   std::vector<const coroutine*> all;
-  for (const auto& one : coroutines) {
-    if (is_of_use(one)) all.push_back(&one);
+  for (const auto& each : coroutines) {
+    if (is_of_use(each)) all.push_back(&each);
   }
   std::ranges::sort(all, [](const coroutine* a, const coroutine* b) {
     return std::tie(a->resume_address, a->name, a) < std::tie(b->resume_address, b->name, b);
   });
   text_of_table text(build_id);
-  for (const auto* one : all) text.add(*one);
+  for (const auto* each : all) text.add(*each);
   return text.take();
 }
 
@@ -103,21 +105,21 @@ base::result<std::vector<coroutine>> parse_await_table(std::string_view section,
   std::vector<coroutine> all;
   all.reserve(table->coroutines.size());
   for (const auto& from : table->coroutines) {
-    auto& one = all.emplace_back();
-    one.name = one.linkage_name = from.name;
-    one.declared = source(from.file, from.line);
-    one.made_by = from.made_by == 'g' ? producer::gcc : producer::clang;
-    if (from.frame_bytes != 0) one.frame_bytes = from.frame_bytes;
-    if (from.allocated_bytes != 0) one.allocated_bytes = from.allocated_bytes;
-    one.resume_address = from.resume;
-    one.destroy_address = from.destroy;
-    one.cleanup_address = from.cleanup;
+    auto& current = all.emplace_back();
+    current.name = current.linkage_name = from.name;
+    current.declared = source(from.file, from.line);
+    current.made_by = from.made_by == 'g' ? producer::gcc : producer::clang;
+    if (from.frame_bytes != 0) current.frame_bytes = from.frame_bytes;
+    if (from.allocated_bytes != 0) current.allocated_bytes = from.allocated_bytes;
+    current.resume_address = from.resume;
+    current.destroy_address = from.destroy;
+    current.cleanup_address = from.cleanup;
     if (from.index_bytes != 0) {
-      one.index_offset = from.index_offset;
-      one.index_bytes = from.index_bytes;
+      current.index_offset = from.index_offset;
+      current.index_bytes = from.index_bytes;
     }
     for (const auto& place : std::span(table->all_places).subspan(from.first_place, from.places)) {
-      auto& await = one.awaits.emplace_back();
+      auto& await = current.awaits.emplace_back();
       await.index = place.index;
       await.kind = kind_of(place.kind);
       await.where = source(place.file, place.line);

@@ -24,17 +24,17 @@ constexpr std::uint64_t max_awaits = 4096;
 
 class await_finder {
  public:
-  await_finder(const unit_context& unit, const frame_source& source, const coroutine& of,
+  await_finder(const unit_context& unit, const frame_source& source, const coroutine& coroutine,
                const compiler_record* recorded)
-      : unit_(unit), source_(source), of_(of), gcc_(source.made_by == producer::gcc) {
+      : unit_(unit), source_(source), of_(coroutine), gcc_(source.made_by == producer::gcc) {
     if (recorded == nullptr) return;
     is_recorded_ = true;
-    for (const auto& one : recorded->awaits) {
-      (void)at(one.index);
-      if (one.final) recorded_final_ = one.index;
-      if (one.where.line == 0) continue;
-      const std::string& file = one.where.file.empty() ? of.declared.file : one.where.file;
-      labels_[one.index] = {.file = file, .line = one.where.line};
+    for (const auto& each : recorded->awaits) {
+      (void)at(each.index);
+      if (each.final) recorded_final_ = each.index;
+      if (each.where.line == 0) continue;
+      const std::string& file = each.where.file.empty() ? coroutine.declared.file : each.where.file;
+      labels_[each.index] = {.file = file, .line = each.where.line};
     }
   }
 
@@ -54,15 +54,15 @@ class await_finder {
     awaits_ = with_places(std::move(awaits_), unit_, source_, of_, labels_);
     std::vector<found_await> all;
     all.reserve(awaits_.size());
-    for (auto& [index, one] : awaits_) all.push_back(std::move(one));
+    for (auto& [index, current] : awaits_) all.push_back(std::move(current));
     return all;
   }
 
  private:
   found_await& at(std::uint64_t index) {
-    auto& one = awaits_[index];
-    one.point.index = index;
-    return one;
+    auto& current = awaits_[index];
+    current.point.index = index;
+    return current;
   }
 
   bool is_index(const frame_function& function, const memory_access& access) const {
@@ -133,10 +133,10 @@ class await_finder {
 
   [[nodiscard]] bool leads_somewhere(std::uint64_t index_offset, std::uint64_t index) const {
     const function_flow::known_word word{static_cast<std::int64_t>(index_offset), of_.index_bytes, index};
-    return std::ranges::any_of(source_.functions, [&](const frame_function& one) {
-      if (one.role != function_role::resume || one.flow == nullptr || one.flow->empty()) return false;
-      const auto entry = one.flow->enter({&word, 1});
-      return !entry.path.empty() && !ends_in_trap(*one.flow, entry.address);
+    return std::ranges::any_of(source_.functions, [&](const frame_function& function) {
+      if (function.role != function_role::resume || function.flow == nullptr || function.flow->empty()) return false;
+      const auto entry = function.flow->enter({&word, 1});
+      return !entry.path.empty() && !ends_in_trap(*function.flow, entry.address);
     });
   }
 
@@ -144,13 +144,13 @@ class await_finder {
   static bool ends_in_trap(const function_flow& flow, std::uint64_t address) {
     constexpr int max_jumps = 4;
     for (int jumps = 0; jumps <= max_jumps; ++jumps) {
-      const auto at = flow.index_of(address);
-      if (!at) return true;
-      const instruction& one = flow.instructions()[*at];
-      const bool follows =
-          one.what == operation::jump && one.operand_count > 0 && one.operands[0].what == operand::kind::immediate;
-      if (!follows) return one.what == operation::trap;
-      address = one.next() + static_cast<std::uint64_t>(one.operands[0].value);
+      const auto found = flow.index_of(address);
+      if (!found) return true;
+      const instruction& instruction = flow.instructions()[*found];
+      const bool follows = instruction.what == operation::jump && instruction.operand_count > 0 &&
+                           instruction.operands[0].what == operand::kind::immediate;
+      if (!follows) return instruction.what == operation::trap;
+      address = instruction.next() + static_cast<std::uint64_t>(instruction.operands[0].value);
     }
     return false;
   }
@@ -199,8 +199,8 @@ class await_finder {
     const auto block_number = flow.block_of(instructions[from].address);
     if (!block_number) return;
     const auto is_chosen_in = [&](const basic_block& block) -> std::optional<std::uint64_t> {
-      for (auto& [index, one] : awaits_) {
-        for (const auto& site : one.sites) {
+      for (auto& [index, each] : awaits_) {
+        for (const auto& site : each.sites) {
           const auto place = flow.index_of(site.address);
           if (site.function == &function && place && *place >= block.first && *place < block.last) return index;
         }
@@ -225,11 +225,11 @@ class await_finder {
     // clang may store no number, only the null pointer. The number is then the one after all others.
     if (gcc_ || (is_recorded_ && !recorded_final_)) return;
     const std::uint64_t number = recorded_final_ ? *recorded_final_ : awaits_.empty() ? 0 : awaits_.rbegin()->first + 1;
-    if (std::ranges::any_of(awaits_, [](const auto& one) { return one.second.point.kind == suspension::final; }))
+    if (std::ranges::any_of(awaits_, [](const auto& each) { return each.second.point.kind == suspension::final; }))
       return;
-    auto& one = at(number);
-    one.point.kind = suspension::final;
-    one.sites.push_back(
+    auto& each = at(number);
+    each.point.kind = suspension::final;
+    each.sites.push_back(
         {.function = &function, .address = instructions[from].address, .store = instructions[from].address});
   }
 
@@ -260,10 +260,10 @@ class await_finder {
   }
 
   /// The initial and the final suspension are at the column of the coroutine's name, awaits further to the right.
-  bool same_column_as_name(const found_await& one) const {
+  bool same_column_as_name(const found_await& await) const {
     for (const auto& function : source_.functions) {
       if (function.role != function_role::ramp && function.role != function_role::resume) continue;
-      for (const auto& site : one.sites) {
+      for (const auto& site : await.sites) {
         const auto* row = unit_.lines.at(site.address);
         if (row != nullptr && row->column != 0 && row->line == of_.declared.line) {
           std::uint16_t least = row->column;
@@ -298,9 +298,9 @@ class await_finder {
 
 }  // namespace
 
-std::vector<found_await> find_awaits(const unit_context& unit, const frame_source& source, const coroutine& of,
+std::vector<found_await> find_awaits(const unit_context& unit, const frame_source& source, const coroutine& coroutine,
                                      const compiler_record* recorded) {
-  return await_finder(unit, source, of, recorded).find();
+  return await_finder(unit, source, coroutine, recorded).find();
 }
 
 }  // namespace tare::inspect

@@ -25,6 +25,6 @@ struct found_await {
 /// Sorted by index. The flows of the functions must have been computed. `recorded`: what the compiler recorded, which
 /// is certain; may be nullptr.
 [[nodiscard]] std::vector<found_await> find_awaits(const unit_context& unit, const frame_source& source,
-                                                   const coroutine& of, const compiler_record* recorded);
+                                                   const coroutine& coroutine, const compiler_record* recorded);
 
 }  // namespace tare::inspect

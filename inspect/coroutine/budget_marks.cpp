@@ -35,7 +35,7 @@ std::string file_of(const budget_mark& mark, image& file) {
 
 /// The coroutines that were inlined at an address, or directly before it: a mark takes no space, so it may be at the
 /// end of its code.
-void find_inlined(const llvm::DWARFDie& block, std::uint64_t address, std::vector<llvm::DWARFDie>& into,
+void find_inlined(const llvm::DWARFDie& block, std::uint64_t address, std::vector<llvm::DWARFDie>& dies,
                   int depth = 0) {
   constexpr int deepest = 256;
   if (depth > deepest) return;
@@ -43,13 +43,13 @@ void find_inlined(const llvm::DWARFDie& block, std::uint64_t address, std::vecto
     const auto tag = child.getTag();
     if (tag != dwarf::DW_TAG_inlined_subroutine && tag != dwarf::DW_TAG_lexical_block) continue;
     const bool here = std::ranges::any_of(
-        address_ranges(child), [&](const auto& one) { return address >= one.LowPC && address <= one.HighPC; });
+        address_ranges(child), [&](const auto& each) { return address >= each.LowPC && address <= each.HighPC; });
     if (!here) continue;
     if (tag == dwarf::DW_TAG_inlined_subroutine) {
       const auto callee = child.getAttributeValueAsReferencedDie(dwarf::DW_AT_abstract_origin);
-      if (!coroutine_of(callee).empty()) into.push_back(callee);
+      if (!coroutine_of(callee).empty()) dies.push_back(callee);
     }
-    find_inlined(child, address, into, depth + 1);
+    find_inlined(child, address, dies, depth + 1);
   }
 }
 
@@ -76,10 +76,10 @@ std::vector<budget_mark> read_budget_marks(const image& file) {
   std::vector<budget_mark> marks;
   for (const auto& section : file.sections_named(".tare.budgets")) {
     std::array<std::int32_t, 4> words{};
-    for (std::size_t at = 0; at + sizeof words <= section.content.size(); at += sizeof words) {
-      std::memcpy(words.data(), section.content.data() + at, sizeof words);
+    for (std::size_t index = 0; index + sizeof words <= section.content.size(); index += sizeof words) {
+      std::memcpy(words.data(), section.content.data() + index, sizeof words);
       if (words[1] <= 0) continue;
-      marks.push_back({.address = section.address + at + static_cast<std::uint64_t>(std::int64_t{words[0]}),
+      marks.push_back({.address = section.address + index + static_cast<std::uint64_t>(std::int64_t{words[0]}),
                        .bytes = static_cast<std::uint64_t>(words[1]),
                        .line = static_cast<std::uint32_t>(words[2]),
                        .file = static_cast<std::uint32_t>(words[3])});
@@ -112,10 +112,10 @@ std::vector<budget_by_symbol> find_budgets_by_symbols(const image& file, std::sp
     if (function == nullptr) continue;
     const auto body = body_of(function->name);
     for (std::size_t i = 0; i < coroutines.size(); ++i) {
-      const auto& one = coroutines[i];
-      if (one.is_described()) continue;
-      const bool same = one.resume_address == function->address || one.linkage_name == function->name ||
-                        (body && body->coroutine == one.linkage_name);
+      const auto& current = coroutines[i];
+      if (current.is_described()) continue;
+      const bool same = current.resume_address == function->address || current.linkage_name == function->name ||
+                        (body && body->coroutine == current.linkage_name);
       if (same) found.push_back({.mark = mark, .of = i});
     }
   }
@@ -131,9 +131,9 @@ std::vector<idle_budget> find_idle_budgets(image& file, std::span<const budget_m
       return other.line == mark.line && other.file == mark.file && other.bytes == mark.bytes;
     });
     if (holds) continue;
-    idle_budget one{.where = {.file = file_of(mark, file), .line = mark.line}, .function = {}, .bytes = mark.bytes};
-    if (const auto* function = file.function_at(mark.address)) one.function = readable_function(function->name);
-    if (std::ranges::find(idle, one) == idle.end()) idle.push_back(std::move(one));
+    idle_budget made{.where = {.file = file_of(mark, file), .line = mark.line}, .function = {}, .bytes = mark.bytes};
+    if (const auto* function = file.function_at(mark.address)) made.function = readable_function(function->name);
+    if (std::ranges::find(idle, made) == idle.end()) idle.push_back(std::move(made));
   }
   return idle;
 }

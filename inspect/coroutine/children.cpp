@@ -18,8 +18,8 @@ bool is_merged(const unit_context& unit, const frame_function& function, std::st
   bool merged = false;
   for_each_access(function, [&](std::size_t, const memory_access& access) {
     if (merged || access.what != memory_access::kind::write || access.bytes != 8) return;
-    merged = std::ranges::any_of(access.written, [&](const constant& one) {
-      const auto part = part_symbol_of(unit.file.name_at(one.value));
+    merged = std::ranges::any_of(access.written, [&](const constant& constant) {
+      const auto part = part_symbol_of(unit.file.name_at(constant.value));
       return part && part->role == function_role::cleanup && part->coroutine == child;
     });
   });

@@ -12,7 +12,7 @@ namespace dwarf = llvm::dwarf;
 
 bool covers(const llvm::DWARFDie& die, std::uint64_t address) {
   return std::ranges::any_of(address_ranges(die),
-                             [&](const auto& one) { return address >= one.LowPC && address < one.HighPC; });
+                             [&](const auto& each) { return address >= each.LowPC && address < each.HighPC; });
 }
 
 inlined_call call_in(const llvm::DWARFDie& block, std::uint64_t address, int depth) {

@@ -30,26 +30,26 @@ class record_reader {
     record.line = line(all);
     record.frame_bytes = number(all, "frame", max_frame);
     record.alignment = number(all, "align", max_alignment);
-    for (const auto& one : list(all, "awaits")) record.awaits.push_back(read_await(one));
-    for (const auto& one : list(all, "objects")) {
-      record.places.push_back(read_place(one, record.frame_bytes));
-      record.places.back().states = read_states(one, record.awaits.size());
+    for (const auto& each : list(all, "awaits")) record.awaits.push_back(read_await(each));
+    for (const auto& each : list(all, "objects")) {
+      record.places.push_back(read_place(each, record.frame_bytes));
+      record.places.back().states = read_states(each, record.awaits.size());
     }
-    for (const auto& one : list(all, "values")) record.places.push_back(read_place(one, record.frame_bytes));
+    for (const auto& each : list(all, "values")) record.places.push_back(read_place(each, record.frame_bytes));
     if (!good_ || record.coroutine.empty() || record.frame_bytes == 0 || record.alignment == 0) return std::nullopt;
     return record;
   }
 
  private:
-  const json* member(const json& of, const char* key) {
-    const auto found = of.is_object() ? of.find(key) : of.end();
-    if (of.is_object() && found != of.end()) return &*found;
+  const json* member(const json& from, const char* key) {
+    const auto found = from.is_object() ? from.find(key) : from.end();
+    if (from.is_object() && found != from.end()) return &*found;
     good_ = false;
     return nullptr;
   }
 
-  std::uint64_t number(const json& of, const char* key, std::uint64_t most) {
-    const json* found = member(of, key);
+  std::uint64_t number(const json& from, const char* key, std::uint64_t most) {
+    const json* found = member(from, key);
     return found == nullptr ? 0 : number(*found, most);
   }
 
@@ -59,45 +59,45 @@ class record_reader {
     return 0;
   }
 
-  std::uint32_t line(const json& of) { return static_cast<std::uint32_t>(number(of, "line", max_lines)); }
+  std::uint32_t line(const json& json) { return static_cast<std::uint32_t>(number(json, "line", max_lines)); }
 
-  std::string string(const json& of, const char* key) {
-    const json* found = member(of, key);
+  std::string string(const json& from, const char* key) {
+    const json* found = member(from, key);
     if (found != nullptr && found->is_string()) return found->get<std::string>();
     good_ = false;
     return {};
   }
 
-  const json& list(const json& of, const char* key) {
+  const json& list(const json& from, const char* key) {
     static const json none = json::array();
-    const json* found = member(of, key);
+    const json* found = member(from, key);
     if (found != nullptr && found->is_array() && found->size() <= max_entries) return *found;
     good_ = false;
     return none;
   }
 
   compiler_record::await read_await(const json& from) {
-    compiler_record::await one{.index = number(from, "index", max_entries), .where = {}, .final = false};
-    one.where.line = line(from);
-    if (from.contains("file")) one.where.file = string(from, "file");
-    if (from.contains("final")) one.final = from["final"] == true;
-    return one;
+    compiler_record::await made{.index = number(from, "index", max_entries), .where = {}, .final = false};
+    made.where.line = line(from);
+    if (from.contains("file")) made.where.file = string(from, "file");
+    if (from.contains("final")) made.final = from["final"] == true;
+    return made;
   }
 
   compiler_record::place read_place(const json& from, std::uint64_t frame_bytes) {
-    compiler_record::place one;
-    one.offset = number(from, "at", frame_bytes);
-    one.bytes = number(from, "bytes", frame_bytes);
-    if (one.bytes == 0 || one.bytes > frame_bytes - std::min(frame_bytes, one.offset)) good_ = false;
+    compiler_record::place made;
+    made.offset = number(from, "at", frame_bytes);
+    made.bytes = number(from, "bytes", frame_bytes);
+    if (made.bytes == 0 || made.bytes > frame_bytes - std::min(frame_bytes, made.offset)) good_ = false;
     for (const auto& name : list(from, "names")) {
       if (!name.is_array() || name.size() != 2 || !name[0].is_string()) {
         good_ = false;
         break;
       }
-      one.variables.push_back(
+      made.variables.push_back(
           {.name = name[0].get<std::string>(), .line = static_cast<std::uint32_t>(number(name[1], max_lines))});
     }
-    return one;
+    return made;
   }
 
   std::vector<byte_state> read_states(const json& from, std::size_t awaits) {
@@ -126,14 +126,14 @@ class record_reader {
 };
 
 /// The record may belong to the same function in another file, built with other options.
-bool fits(const compiler_record& record, const coroutine& one) {
+bool fits(const compiler_record& record, const coroutine& coroutine) {
   const auto rounded = [&](std::uint64_t bytes) {
     return (bytes + record.alignment - 1) / record.alignment * record.alignment;
   };
-  if (record.line != one.declared.line) return false;
-  if (rounded(record.frame_bytes) != rounded(one.frame_bytes.value_or(0))) return false;
+  if (record.line != coroutine.declared.line) return false;
+  if (rounded(record.frame_bytes) != rounded(coroutine.frame_bytes.value_or(0))) return false;
   return std::ranges::all_of(record.places, [&](const compiler_record::place& place) {
-    return std::ranges::any_of(one.fields, [&](const frame_field& field) {
+    return std::ranges::any_of(coroutine.fields, [&](const frame_field& field) {
       return place.offset >= field.offset && place.offset + place.bytes <= field.offset + field.bytes;
     });
   });
@@ -152,20 +152,20 @@ void compiler_records::add(std::string_view section) {
       ++refused_;
       continue;
     }
-    auto [at, last] = by_name_.equal_range(record->coroutine);
-    if (std::ranges::any_of(at, last, [&](const auto& known) { return known.second == *record; })) continue;
+    auto [found, last] = by_name_.equal_range(record->coroutine);
+    if (std::ranges::any_of(found, last, [&](const auto& known) { return known.second == *record; })) continue;
     std::string name = record->coroutine;
     by_name_.emplace(std::move(name), *std::move(record));
   }
 }
 
-const compiler_record* compiler_records::of(const coroutine& one) const {
+const compiler_record* compiler_records::of(const coroutine& coroutine) const {
   const compiler_record* found = nullptr;
-  const auto [first, last] = by_name_.equal_range(one.linkage_name);
-  for (auto at = first; at != last; ++at) {
-    if (!fits(at->second, one)) continue;
+  const auto [first, last] = by_name_.equal_range(coroutine.linkage_name);
+  for (auto place = first; place != last; ++place) {
+    if (!fits(place->second, coroutine)) continue;
     if (found != nullptr) return nullptr;
-    found = &at->second;
+    found = &place->second;
   }
   return found;
 }

@@ -65,7 +65,7 @@ class compiler_records {
 
   /// The one that describes this frame, whose fields are still the debug information's. Nullptr if there is none, also
   /// where two differ: they are then of functions with one name in several files, or built with other options.
-  [[nodiscard]] const compiler_record* of(const coroutine& one) const;
+  [[nodiscard]] const compiler_record* of(const coroutine& coroutine) const;
 
   [[nodiscard]] auto begin() const noexcept { return by_name_.begin(); }
   [[nodiscard]] auto end() const noexcept { return by_name_.end(); }

@@ -24,20 +24,20 @@ class described_variables {
     const auto add = [this](const llvm::DWARFDie& variable, const std::vector<code_range>& scope, bool inlined) {
       if (inlined) return;
       const source_line declared = declaration(variable);
-      auto& one = all_[{std::string(short_name(variable)), declared.line}];
-      if (one.field.name.empty()) {
+      auto& current = all_[{std::string(short_name(variable)), declared.line}];
+      if (current.field.name.empty()) {
         const auto type = type_of(variable);
-        one.field.name = short_name(variable);
-        one.field.type = without_noise(type_text(type));
-        one.field.type_entry = entry_of(type);
-        one.field.declared = declared;
-        one.field.kind =
+        current.field.name = short_name(variable);
+        current.field.type = without_noise(type_text(type));
+        current.field.type_entry = entry_of(type);
+        current.field.declared = declared;
+        current.field.kind =
             variable.getTag() == dwarf::DW_TAG_formal_parameter ? field_kind::parameter : field_kind::local;
       }
       for (const auto& range : scope) {
-        if (std::ranges::find(one.scope, range) != one.scope.end()) continue;
-        one.scope.push_back(range);
-        one.scope_bytes += range.end - range.begin;
+        if (std::ranges::find(current.scope, range) != current.scope.end()) continue;
+        current.scope.push_back(range);
+        current.scope_bytes += range.end - range.begin;
       }
     };
     for (const auto& function : source.functions) for_each_variable(function.die, function.ranges, add);
@@ -73,14 +73,14 @@ class state_joiner {
  public:
   state_joiner(const compiler_record& recorded, const std::vector<scoped_variable>& variables)
       : recorded_(recorded), variables_(variables) {
-    for (const auto& one : recorded.places) {
-      if (!one.states.empty()) bounds_.insert({one.offset, one.offset + one.bytes});
+    for (const auto& each : recorded.places) {
+      if (!each.states.empty()) bounds_.insert({each.offset, each.offset + each.bytes});
     }
   }
 
   void apply(await_point& point) const {
-    const auto await = std::ranges::find_if(recorded_.awaits, [&](const compiler_record::await& one) {
-      return one.index == point.index && one.final == (point.kind == suspension::final);
+    const auto await = std::ranges::find_if(recorded_.awaits, [&](const compiler_record::await& each) {
+      return each.index == point.index && each.final == (point.kind == suspension::final);
     });
     if (await == recorded_.awaits.end()) return;
     const auto column = static_cast<std::size_t>(await - recorded_.awaits.begin());
@@ -96,13 +96,13 @@ class state_joiner {
   [[nodiscard]] std::vector<variable_at_await> split(const variable_at_await& whole) const {
     std::vector<variable_at_await> parts;
     const std::uint64_t end = whole.offset + whole.bytes;
-    for (std::uint64_t at = whole.offset; at < end;) {
-      const auto next = bounds_.upper_bound(at);
+    for (std::uint64_t address = whole.offset; address < end;) {
+      const auto next = bounds_.upper_bound(address);
       const std::uint64_t to = next == bounds_.end() ? end : std::min(end, *next);
       auto& part = parts.emplace_back(whole);
-      part.offset = at;
-      part.bytes = to - at;
-      at = to;
+      part.offset = address;
+      part.bytes = to - address;
+      address = to;
     }
     return parts;
   }
@@ -112,12 +112,12 @@ class state_joiner {
     bool is_recorded = false;
     byte_state state = byte_state::dead;
     const place* kept = nullptr;
-    for (const auto& one : recorded_.places) {
-      if (one.states.empty() || !covers(one, part.offset)) continue;
+    for (const auto& each : recorded_.places) {
+      if (each.states.empty() || !covers(each, part.offset)) continue;
       is_recorded = true;
-      if (one.states[column] == byte_state::dead) continue;
-      if (state != byte_state::live) state = one.states[column];
-      kept = &one;
+      if (each.states[column] == byte_state::dead) continue;
+      if (state != byte_state::live) state = each.states[column];
+      kept = &each;
     }
     if (!is_recorded) return part;
     part.state = join(part.state, state);
@@ -127,8 +127,8 @@ class state_joiner {
 
   /// The object that is at this place now; other objects may use it at other times.
   void rename(variable_at_await& part, const place& kept) const {
-    const auto found = std::ranges::find_if(variables_, [&](const scoped_variable& one) {
-      return one.field.offset == kept.offset && is_named_so(one.field, kept.variables.front());
+    const auto found = std::ranges::find_if(variables_, [&](const scoped_variable& variable) {
+      return variable.field.offset == kept.offset && is_named_so(variable.field, kept.variables.front());
     });
     if (found == variables_.end()) return;
     part.name = found->field.name;
@@ -173,12 +173,12 @@ std::vector<scoped_variable> with_recorded_variables(std::vector<scoped_variable
       const auto* known = described.find(named);
       if (known == nullptr) continue;
       // The record describes the whole of what was found in pieces.
-      std::erase_if(variables, [&](const scoped_variable& one) {
-        return !one.inlined && is_named_so(one.field, named) && is_in(one.field, where);
+      std::erase_if(variables, [&](const scoped_variable& each) {
+        return !each.inlined && is_named_so(each.field, named) && is_in(each.field, where);
       });
-      auto& one = variables.emplace_back(*known);
-      one.field.offset = where.offset;
-      one.field.bytes = where.bytes;
+      auto& each = variables.emplace_back(*known);
+      each.field.offset = where.offset;
+      each.field.bytes = where.bytes;
     }
   }
   return variables;
@@ -187,7 +187,7 @@ std::vector<scoped_variable> with_recorded_variables(std::vector<scoped_variable
 std::vector<found_await> with_recorded_states(std::vector<found_await> awaits, const compiler_record& recorded,
                                               const std::vector<scoped_variable>& variables) {
   const state_joiner joiner(recorded, variables);
-  for (auto& one : awaits) joiner.apply(one.point);
+  for (auto& each : awaits) joiner.apply(each.point);
   return awaits;
 }
 

@@ -10,8 +10,8 @@ namespace {
 std::vector<frame_field> with_declarations(std::vector<frame_field> fields,
                                            const std::vector<scoped_variable>& variables) {
   for (auto& field : fields) {
-    const auto same = std::ranges::find_if(variables, [&](const scoped_variable& one) {
-      return one.field.offset == field.offset && one.field.name == field.name;
+    const auto same = std::ranges::find_if(variables, [&](const scoped_variable& variable) {
+      return variable.field.offset == field.offset && variable.field.name == field.name;
     });
     if (same != variables.end()) field.declared = same->field.declared;
   }
@@ -22,11 +22,11 @@ std::vector<frame_field> with_declarations(std::vector<frame_field> fields,
 
 std::vector<scoped_variable> with_gcc_parameters(std::vector<scoped_variable> variables,
                                                  const std::vector<frame_field>& fields) {
-  for (auto& one : variables) {
+  for (auto& each : variables) {
     const bool is_copy = std::ranges::any_of(fields, [&](const frame_field& field) {
-      return field.kind == field_kind::parameter && field.offset == one.field.offset && field.name == one.field.name;
+      return field.kind == field_kind::parameter && field.offset == each.field.offset && field.name == each.field.name;
     });
-    if (is_copy && one.field.kind == field_kind::local) one.field.kind = field_kind::parameter;
+    if (is_copy && each.field.kind == field_kind::local) each.field.kind = field_kind::parameter;
   }
   return variables;
 }

@@ -36,7 +36,7 @@ std::optional<value> described_frame(const frame_function& ramp) {
         votes[{piece.address.base, piece.address.offset}] += weight;
       }
     }
-    const auto best = std::ranges::max_element(votes, {}, [](const auto& one) { return one.second; });
+    const auto best = std::ranges::max_element(votes, {}, [](const auto& each) { return each.second; });
     if (best != votes.end()) frame = value::of(best->first.first, best->first.second);
   }
   return frame;
@@ -48,7 +48,7 @@ std::optional<value> initialized_frame(const frame_function& ramp, const frame_s
   for (const auto& body : source.functions) {
     if (body.role != function_role::resume || body.ranges.empty()) continue;
     const std::uint64_t resume = body.ranges.front().begin;
-    const auto is_resume = [resume](const constant& one) { return one.value == resume; };
+    const auto is_resume = [resume](const constant& constant) { return constant.value == resume; };
     std::optional<value> frame;
     for_each_access(ramp, [&](std::size_t, const memory_access& access) {
       if (frame || access.what != memory_access::kind::write || access.bytes != 8 || access.base == stack_origin ||

@@ -9,8 +9,9 @@
 
 namespace tare::inspect {
 
-frame_atoms::frame_atoms(const frame_source& source, const std::vector<scoped_variable>& variables, const coroutine& of)
-    : variables_(variables), of_(of), frame_bytes_(of.frame_bytes.value_or(0)) {
+frame_atoms::frame_atoms(const frame_source& source, const std::vector<scoped_variable>& variables,
+                         const coroutine& coroutine)
+    : variables_(variables), of_(coroutine), frame_bytes_(coroutine.frame_bytes.value_or(0)) {
   std::set<std::uint64_t> bounds{0, frame_bytes_};
   const auto cut = [&](std::int64_t offset) {
     if (offset > 0 && std::cmp_less(offset, frame_bytes_)) bounds.insert(static_cast<std::uint64_t>(offset));
@@ -19,7 +20,7 @@ frame_atoms::frame_atoms(const frame_source& source, const std::vector<scoped_va
     cut(static_cast<std::int64_t>(field.offset));
     cut(static_cast<std::int64_t>(field.offset + field.bytes));
   };
-  for (const auto& field : of.fields) cut_field(field);
+  for (const auto& field : coroutine.fields) cut_field(field);
   for (const auto& variable : variables) cut_field(variable.field);
   for (const auto& function : source.functions) {
     if (!is_followed(function)) continue;
@@ -28,7 +29,8 @@ frame_atoms::frame_atoms(const frame_source& source, const std::vector<scoped_va
       if (access.bytes > 0 && access.bytes <= frame_bytes_) cut(offset + static_cast<std::int64_t>(access.bytes));
     });
   }
-  for (auto at = bounds.begin(); std::next(at) != bounds.end(); ++at) atoms_.push_back({*at, *std::next(at)});
+  for (auto found = bounds.begin(); std::next(found) != bounds.end(); ++found)
+    atoms_.push_back({*found, *std::next(found)});
 }
 
 unsigned frame_atoms::at(std::uint64_t offset) const {

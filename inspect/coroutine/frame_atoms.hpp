@@ -19,7 +19,7 @@ struct byte_range {
 class frame_atoms {
  public:
   /// Divides the frame where a field, a variable or an access begins or ends.
-  frame_atoms(const frame_source& source, const std::vector<scoped_variable>& variables, const coroutine& of);
+  frame_atoms(const frame_source& source, const std::vector<scoped_variable>& variables, const coroutine& coroutine);
 
   [[nodiscard]] unsigned count() const { return static_cast<unsigned>(atoms_.size()); }
   [[nodiscard]] const byte_range& operator[](unsigned number) const { return atoms_[number]; }

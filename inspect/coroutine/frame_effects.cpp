@@ -8,9 +8,9 @@
 
 namespace tare::inspect {
 
-frame_effects::frame_effects(const frame_source& source, const std::vector<found_await>& awaits, const coroutine& of,
-                             const frame_atoms& atoms)
-    : source_(source), awaits_(awaits), of_(of), atoms_(atoms) {
+frame_effects::frame_effects(const frame_source& source, const std::vector<found_await>& awaits,
+                             const coroutine& coroutine, const frame_atoms& atoms)
+    : source_(source), awaits_(awaits), of_(coroutine), atoms_(atoms) {
   find_stored_pointers();
   for (const auto& function : source.functions) {
     if (is_followed(function)) collect(function);
@@ -22,16 +22,16 @@ void frame_effects::find_stored_pointers() {
   for (const auto& function : source_.functions) {
     if (!is_followed(function)) continue;
     for_each_frame_access(function, [&](std::size_t, const memory_access& access, std::int64_t to) {
-      const std::int64_t at = access.into_offset - function.frame.offset;
-      if (access.what != memory_access::kind::passed || access.into != function.frame.base || !in_frame(at) ||
+      const std::int64_t index = access.into_offset - function.frame.offset;
+      if (access.what != memory_access::kind::passed || access.into != function.frame.base || !in_frame(index) ||
           !in_frame(to)) {
         return;
       }
       const byte_range object = atoms_.object_at(static_cast<std::uint64_t>(to));
-      if (std::cmp_less(at, object.begin) || std::cmp_greater_equal(at, object.end)) {
-        stored_in_.emplace(atoms_.at(static_cast<std::uint64_t>(at)), object);
+      if (std::cmp_less(index, object.begin) || std::cmp_greater_equal(index, object.end)) {
+        stored_in_.emplace(atoms_.at(static_cast<std::uint64_t>(index)), object);
       } else {
-        self_pointers_.emplace(static_cast<std::uint64_t>(at), object);
+        self_pointers_.emplace(static_cast<std::uint64_t>(index), object);
       }
     });
   }
@@ -54,7 +54,7 @@ void frame_effects::collect(const frame_function& function) {
   function_effects found{.function = &function, .at = {}, .begins = {}};
   found.at.resize(function.flow->instructions().size());
   for_each_access(function, [&](std::size_t i, const memory_access& access) {
-    if (const auto one = effect_of(access, function)) found.at[i].push_back(*one);
+    if (const auto made = effect_of(access, function)) found.at[i].push_back(*made);
     if (chooses_unknown(access, function)) {
       // Any suspension may begin here.
       found.begins[i].resize(awaits_.size());
@@ -71,7 +71,7 @@ void frame_effects::collect(const frame_function& function) {
 }
 
 bool frame_effects::is_listed(std::uint64_t index) const {
-  return std::ranges::any_of(awaits_, [&](const found_await& one) { return one.point.index == index; });
+  return std::ranges::any_of(awaits_, [&](const found_await& await) { return await.point.index == index; });
 }
 
 /// Whether an unknown suspend index is stored.
@@ -84,8 +84,9 @@ bool frame_effects::chooses_unknown(const memory_access& access, const frame_fun
   const auto index = static_cast<std::int64_t>(*of_.index_offset);
   const std::uint64_t bytes = std::max<std::uint64_t>(access.bytes, 1);
   if (begin >= index + of_.index_bytes || begin + static_cast<std::int64_t>(bytes) <= index) return false;
-  return begin != index || access.written.empty() || std::ranges::any_of(access.written, [&](const constant& one) {
-           return !is_listed(one.value) && (source_.made_by != producer::gcc || (one.value != 0 && one.value % 2 == 0));
+  return begin != index || access.written.empty() || std::ranges::any_of(access.written, [&](const constant& constant) {
+           return !is_listed(constant.value) &&
+                  (source_.made_by != producer::gcc || (constant.value != 0 && constant.value % 2 == 0));
          });
 }
 
@@ -98,8 +99,8 @@ std::optional<effect> frame_effects::effect_of(const memory_access& access, cons
   byte_range range{offset, offset + access.bytes};
   switch (access.what) {
     case memory_access::kind::read:
-      for (const auto& [at, object] : self_pointers_) {
-        if (access.indexed || at >= range.end || at + 8 <= range.begin) continue;
+      for (const auto& [place, object] : self_pointers_) {
+        if (access.indexed || place >= range.end || place + 8 <= range.begin) continue;
         range = {std::min(range.begin, object.begin), std::max(range.end, object.end)};
       }
       break;
@@ -118,9 +119,9 @@ std::optional<effect> frame_effects::effect_of(const memory_access& access, cons
   } else if (access.bytes == 0 || access.what == memory_access::kind::passed) {
     range = atoms_.object_at(offset);
     // A pointer of an object into itself, as in a short std::string, does not make it known outside.
-    const std::int64_t into = access.into_offset - function.frame.offset;
-    if (access.into == function.frame.base && std::cmp_greater_equal(into, range.begin) &&
-        std::cmp_less(into, range.end)) {
+    const std::int64_t target = access.into_offset - function.frame.offset;
+    if (access.into == function.frame.base && std::cmp_greater_equal(target, range.begin) &&
+        std::cmp_less(target, range.end)) {
       return std::nullopt;
     }
   }

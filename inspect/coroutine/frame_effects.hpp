@@ -31,7 +31,7 @@ struct function_effects {
 
 class frame_effects {
  public:
-  frame_effects(const frame_source& source, const std::vector<found_await>& awaits, const coroutine& of,
+  frame_effects(const frame_source& source, const std::vector<found_await>& awaits, const coroutine& coroutine,
                 const frame_atoms& atoms);
 
   [[nodiscard]] const std::vector<function_effects>& functions() const { return functions_; }

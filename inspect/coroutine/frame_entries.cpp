@@ -15,19 +15,20 @@ std::uint64_t resume_address(const frame_source& source) {
   return 1;
 }
 
-known_words with_index(const coroutine& of, known_words words, std::uint64_t index) {
-  if (of.index_offset) words.push_back({static_cast<std::int64_t>(*of.index_offset), of.index_bytes, index});
+known_words with_index(const coroutine& coroutine, known_words words, std::uint64_t index) {
+  if (coroutine.index_offset)
+    words.push_back({static_cast<std::int64_t>(*coroutine.index_offset), coroutine.index_bytes, index});
   return words;
 }
 
 }  // namespace
 
-std::vector<function_flow::entry_point> entries_of(const frame_source& source, const coroutine& of,
+std::vector<function_flow::entry_point> entries_of(const frame_source& source, const coroutine& coroutine,
                                                    const frame_function& function, const await_point& point) {
   const bool resumes = function.role == function_role::resume;
   const bool is_final = point.kind == suspension::final;
   const auto enter = [&](std::uint64_t index, known_words known = {}) {
-    return function.flow->enter(with_index(of, std::move(known), index));
+    return function.flow->enter(with_index(coroutine, std::move(known), index));
   };
   if (source.made_by == producer::gcc) {
     // Odd numbers destroy.
@@ -43,8 +44,8 @@ std::vector<function_flow::entry_point> entries_of(const frame_source& source, c
   return {enter(point.index, {{0, 8, is_final ? 0 : resume_address(source)}})};
 }
 
-function_flow::entry_point first_entry(const coroutine& of, const frame_function& actor) {
-  return actor.flow->enter(with_index(of, {}, 0));
+function_flow::entry_point first_entry(const coroutine& coroutine, const frame_function& actor) {
+  return actor.flow->enter(with_index(coroutine, {}, 0));
 }
 
 }  // namespace tare::inspect

@@ -26,10 +26,10 @@ class work_limit {
 };
 
 /// Where the function continues when it is entered at this suspension.
-[[nodiscard]] std::vector<function_flow::entry_point> entries_of(const frame_source& source, const coroutine& of,
+[[nodiscard]] std::vector<function_flow::entry_point> entries_of(const frame_source& source, const coroutine& coroutine,
                                                                  const frame_function& function,
                                                                  const await_point& point);
 /// Where g++'s actor continues when the coroutine is started.
-[[nodiscard]] function_flow::entry_point first_entry(const coroutine& of, const frame_function& actor);
+[[nodiscard]] function_flow::entry_point first_entry(const coroutine& coroutine, const frame_function& actor);
 
 }  // namespace tare::inspect

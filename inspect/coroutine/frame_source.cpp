@@ -20,11 +20,11 @@ constexpr std::string_view gcc_suffix = ".Frame";
 
 std::vector<code_range> code_of(const llvm::DWARFDie& function, const image& file) {
   std::vector<code_range> ranges;
-  for (const auto& one : address_ranges(function)) {
+  for (const auto& each : address_ranges(function)) {
     // Functions that the linker removed keep their entry, at an address without code.
-    if (one.LowPC >= one.HighPC || one.LowPC == 0 || file.read(one.LowPC, 1).empty()) continue;
-    if (!file.is_constant(one.LowPC)) continue;
-    ranges.push_back({one.LowPC, one.HighPC});
+    if (each.LowPC >= each.HighPC || each.LowPC == 0 || file.read(each.LowPC, 1).empty()) continue;
+    if (!file.is_constant(each.LowPC)) continue;
+    ranges.push_back({each.LowPC, each.HighPC});
   }
   return ranges;
 }
@@ -47,8 +47,8 @@ std::string_view symbol_of(const llvm::DWARFDie& function, const std::vector<cod
 bool is_optimized(const llvm::DWARFDie& unit) {
   const std::string_view producer = dwarf::toString(unit.find(dwarf::DW_AT_producer), "");
   if (!producer.starts_with("GNU")) return true;
-  const auto at = producer.rfind(" -O");
-  return at != std::string_view::npos && at + 3 < producer.size() && producer[at + 3] != '0';
+  const auto found = producer.rfind(" -O");
+  return found != std::string_view::npos && found + 3 < producer.size() && producer[found + 3] != '0';
 }
 
 /// The type of the frame, if this is a function of a clang coroutine.
@@ -100,7 +100,7 @@ class source_finder {
     const bool optimized = is_optimized(unit_.unit.getUnitDIE(true));
     std::vector<frame_source> sources;
     for (auto& [key, source] : found_) {
-      const auto is_body = [](const frame_function& one) { return one.role != function_role::ramp; };
+      const auto is_body = [](const frame_function& each) { return each.role != function_role::ramp; };
       source.optimized = optimized;
       // If there is only a ramp, the body of the coroutine is in another unit.
       if (std::ranges::any_of(source.functions, is_body)) sources.push_back(std::move(source));
@@ -170,11 +170,12 @@ class source_finder {
     const auto* unit = (abstract.isValid() ? abstract : ramp).getDwarfUnit();
     const frame_source* only = nullptr;
     bool several = false;
-    for (auto at = found_.lower_bound({std::string(name), 0}); at != found_.end() && at->first.first == name; ++at) {
-      if (at->second.made_by != producer::gcc) continue;
-      if (at->second.type.getDwarfUnit() == unit) return &at->second;
+    for (auto found = found_.lower_bound({std::string(name), 0}); found != found_.end() && found->first.first == name;
+         ++found) {
+      if (found->second.made_by != producer::gcc) continue;
+      if (found->second.type.getDwarfUnit() == unit) return &found->second;
       several = only != nullptr;
-      only = &at->second;
+      only = &found->second;
     }
     return several ? nullptr : only;
   }

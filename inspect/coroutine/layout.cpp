@@ -25,9 +25,9 @@ constexpr std::size_t max_fields = 16384;
 /// "buf_1_2" without the numbers that g++ appends: the depth of the scope and which one it is.
 std::string_view without_scope_numbers(std::string_view name) {
   for (int part = 0; part < 2; ++part) {
-    const auto at = name.find_last_not_of("0123456789");
-    if (at == std::string_view::npos || at == 0 || name[at] != '_' || at + 1 == name.size()) return name;
-    name = name.substr(0, at);
+    const auto found = name.find_last_not_of("0123456789");
+    if (found == std::string_view::npos || found == 0 || name[found] != '_' || found + 1 == name.size()) return name;
+    name = name.substr(0, found);
   }
   return name;
 }
@@ -128,8 +128,8 @@ void name_gcc_field(frame_field& field, bool& before_index) {
 
 }  // namespace
 
-std::optional<std::uint64_t> allocated_bytes(allocation by, std::uint64_t frame_bytes) {
-  switch (by) {
+std::optional<std::uint64_t> allocated_bytes(allocation allocation, std::uint64_t frame_bytes) {
+  switch (allocation) {
     case allocation::malloc:
       return malloc_bytes(frame_bytes);
     case allocation::arena:
@@ -284,7 +284,7 @@ class layout_reader {
 
   void complete(std::uint64_t frame) {
     layout_.links = find_promise_links(promise_, layout_.promise_offset);
-    std::erase_if(layout_.links, [&](const promise_link& one) { return one.offset + 8 > frame; });
+    std::erase_if(layout_.links, [&](const promise_link& link) { return link.offset + 8 > frame; });
     layout_.allocated_by = allocation_of(unit_.unit, promise_, layout_.promise_type);
     layout_.allocated_bytes = allocated_bytes(layout_.allocated_by, frame);
     std::ranges::sort(layout_.fields, [](const frame_field& a, const frame_field& b) {

@@ -70,7 +70,7 @@ struct frame_layout {
 }
 
 /// The bytes that this allocator takes for a frame; nullopt if that is not known.
-[[nodiscard]] std::optional<std::uint64_t> allocated_bytes(allocation by, std::uint64_t frame_bytes);
+[[nodiscard]] std::optional<std::uint64_t> allocated_bytes(allocation allocation, std::uint64_t frame_bytes);
 
 /// The bytes of the frame that no field covers.
 [[nodiscard]] std::uint64_t uncovered_bytes(const std::vector<frame_field>& fields, std::uint64_t frame_bytes);

@@ -14,23 +14,24 @@ constexpr unsigned max_atoms = 8192;
 
 /// False if some of it could not be followed: then later uses are not known.
 bool has_body(const frame_source& source) {
-  return std::ranges::any_of(
-             source.functions,
-             [](const frame_function& one) { return one.role == function_role::resume && is_followed(one); }) &&
-         std::ranges::all_of(source.functions, [](const frame_function& one) {
-           return one.role == function_role::ramp || (is_followed(one) && !one.flow->has_gap());
+  return std::ranges::any_of(source.functions,
+                             [](const frame_function& function) {
+                               return function.role == function_role::resume && is_followed(function);
+                             }) &&
+         std::ranges::all_of(source.functions, [](const frame_function& function) {
+           return function.role == function_role::ramp || (is_followed(function) && !function.flow->has_gap());
          });
 }
 
 /// Between the first and the last number there may be suspensions whose beginning was not found. Code after these
 /// counts as later use too.
 std::vector<found_await> with_unlisted(std::vector<found_await> awaits, const frame_source& source,
-                                       const coroutine& of) {
-  if (!of.index_offset || awaits.empty()) return awaits;
+                                       const coroutine& coroutine) {
+  if (!coroutine.index_offset || awaits.empty()) return awaits;
   const bool gcc = source.made_by == producer::gcc;
   const std::uint64_t last = awaits.back().point.index;
   for (std::uint64_t index = gcc ? 2 : 0; index < last; index += gcc ? 2 : 1) {
-    const auto has_it = [&](const found_await& one) { return one.point.index == index; };
+    const auto has_it = [&](const found_await& await) { return await.point.index == index; };
     if (std::ranges::any_of(awaits, has_it)) continue;
     found_await missing;
     missing.point.index = index;
@@ -43,12 +44,12 @@ std::vector<found_await> with_unlisted(std::vector<found_await> awaits, const fr
 class describer {
  public:
   describer(const frame_source& source, const std::vector<scoped_variable>& variables,
-            const std::vector<found_await>& awaits, const coroutine& of, const frame_effects& effects,
+            const std::vector<found_await>& awaits, const coroutine& coroutine, const frame_effects& effects,
             std::vector<later_use> later, std::vector<earlier_use> earlier)
       : source_(source),
         variables_(variables),
         awaits_(awaits),
-        of_(of),
+        of_(coroutine),
         effects_(effects),
         atoms_(effects.atoms()),
         later_(std::move(later)),
@@ -102,9 +103,9 @@ class describer {
       }
     }
     const frame_field* field = nullptr;
-    for (const auto& one : of_.fields) {
-      if (one.offset > range.begin || one.offset + one.bytes < range.end) continue;
-      if (field == nullptr || one.bytes < field->bytes) field = &one;
+    for (const auto& each : of_.fields) {
+      if (each.offset > range.begin || each.offset + each.bytes < range.end) continue;
+      if (field == nullptr || each.bytes < field->bytes) field = &each;
     }
     if (best != nullptr &&
         (field == nullptr || (field->kind != field_kind::promise && field->kind != field_kind::abi))) {
@@ -126,10 +127,10 @@ class describer {
   /// Whether the await precedes the variable: then another object is in its place.
   [[nodiscard]] bool is_declared_later(const frame_field* field, const found_await& await) const {
     return field != nullptr && field->kind == field_kind::local && await.point.where.line != 0 &&
-           std::ranges::any_of(variables_, [&](const scoped_variable& one) {
-             return !one.inlined && one.field.name == field->name && one.field.offset == field->offset &&
-                    one.field.declared.file == await.point.where.file &&
-                    one.field.declared.line > await.point.where.line;
+           std::ranges::any_of(variables_, [&](const scoped_variable& variable) {
+             return !variable.inlined && variable.field.name == field->name && variable.field.offset == field->offset &&
+                    variable.field.declared.file == await.point.where.file &&
+                    variable.field.declared.line > await.point.where.line;
            });
   }
 
@@ -140,8 +141,9 @@ class describer {
   }
 
   [[nodiscard]] bool has_variable(const frame_field& field) const {
-    return std::ranges::any_of(
-        variables_, [&](const scoped_variable& one) { return one.field.offset == field.offset && !one.inlined; });
+    return std::ranges::any_of(variables_, [&](const scoped_variable& variable) {
+      return variable.field.offset == field.offset && !variable.inlined;
+    });
   }
 
   byte_state state_of(unsigned number, std::size_t await, const frame_field* owner, bool in_scope) const {
@@ -182,13 +184,13 @@ class describer {
         return;
       }
     }
-    variable_at_await one{.name = name, .type = {}, .offset = range.begin, .bytes = bytes, .state = state};
-    one.kind = owner == nullptr ? field_kind::padding : owner->kind;
+    variable_at_await variable{.name = name, .type = {}, .offset = range.begin, .bytes = bytes, .state = state};
+    variable.kind = owner == nullptr ? field_kind::padding : owner->kind;
     if (owner != nullptr) {
-      one.type = owner->type;
-      one.declared = owner->declared;
+      variable.type = owner->type;
+      variable.declared = owner->declared;
     }
-    point.variables.push_back(std::move(one));
+    point.variables.push_back(std::move(variable));
   }
 
   const frame_field another_{.name = "(unnamed)", .type = {}, .kind = field_kind::unnamed};
@@ -204,8 +206,8 @@ class describer {
 
 }  // namespace
 
-std::vector<found_await> with_whole_frame(std::vector<found_await> awaits, const coroutine& of) {
-  const std::uint64_t frame = of.frame_bytes.value_or(0);
+std::vector<found_await> with_whole_frame(std::vector<found_await> awaits, const coroutine& coroutine) {
+  const std::uint64_t frame = coroutine.frame_bytes.value_or(0);
   for (auto& await : awaits) {
     auto& point = await.point;
     point.known_by = evidence::whole_frame;
@@ -223,7 +225,7 @@ std::vector<found_await> with_whole_frame(std::vector<found_await> awaits, const
                                  .declared = {}});
       point.dead_bytes += end - covered_to;
     };
-    for (const auto& field : of.fields) {
+    for (const auto& field : coroutine.fields) {
       if (field.offset + field.bytes <= covered_to) continue;
       pad(field.offset);
       const std::uint64_t begin = std::max(field.offset, covered_to);
@@ -239,28 +241,28 @@ std::vector<found_await> with_whole_frame(std::vector<found_await> awaits, const
     }
     pad(frame);
     point.live_bytes = point.held_bytes = 0;
-    for (const auto& one : point.variables) {
-      if (one.state == byte_state::live) point.live_bytes += one.bytes;
-      if (one.state == byte_state::held) point.held_bytes += one.bytes;
+    for (const auto& each : point.variables) {
+      if (each.state == byte_state::live) point.live_bytes += each.bytes;
+      if (each.state == byte_state::held) point.held_bytes += each.bytes;
     }
   }
   return awaits;
 }
 
 std::vector<found_await> with_liveness(std::vector<found_await> awaits, const frame_source& source,
-                                       const std::vector<scoped_variable>& variables, const coroutine& of) {
-  const auto give_up = [&] { return with_whole_frame(std::move(awaits), of); };
-  if (of.frame_bytes.value_or(0) == 0 || !has_body(source)) return give_up();
-  const frame_atoms atoms(source, variables, of);
+                                       const std::vector<scoped_variable>& variables, const coroutine& coroutine) {
+  const auto give_up = [&] { return with_whole_frame(std::move(awaits), coroutine); };
+  if (coroutine.frame_bytes.value_or(0) == 0 || !has_body(source)) return give_up();
+  const frame_atoms atoms(source, variables, coroutine);
   if (atoms.count() > max_atoms) return give_up();
-  const std::vector<found_await> all = with_unlisted(awaits, source, of);
-  const frame_effects effects(source, all, of, atoms);
+  const std::vector<found_await> all = with_unlisted(awaits, source, coroutine);
+  const frame_effects effects(source, all, coroutine, atoms);
   work_limit work(atoms.count());
-  auto later = find_used_later(source, all, of, effects, work);
+  auto later = find_used_later(source, all, coroutine, effects, work);
   if (!later) return give_up();
-  auto earlier = find_written_earlier(source, all, of, effects, work);
+  auto earlier = find_written_earlier(source, all, coroutine, effects, work);
   if (!earlier) return give_up();
-  const describer of_awaits(source, variables, all, of, effects, std::move(*later), std::move(*earlier));
+  const describer of_awaits(source, variables, all, coroutine, effects, std::move(*later), std::move(*earlier));
   for (std::size_t i = 0; i < awaits.size(); ++i) awaits[i].point = of_awaits.describe(i);
   return awaits;
 }

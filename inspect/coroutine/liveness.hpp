@@ -15,9 +15,9 @@ namespace tare::inspect {
 /// The awaits, with the bytes and the variables of each.
 [[nodiscard]] std::vector<found_await> with_liveness(std::vector<found_await> awaits, const frame_source& source,
                                                      const std::vector<scoped_variable>& variables,
-                                                     const coroutine& of);
+                                                     const coroutine& coroutine);
 
 /// The awaits, at each of which all bytes are held: for code that cannot be read.
-[[nodiscard]] std::vector<found_await> with_whole_frame(std::vector<found_await> awaits, const coroutine& of);
+[[nodiscard]] std::vector<found_await> with_whole_frame(std::vector<found_await> awaits, const coroutine& coroutine);
 
 }  // namespace tare::inspect

@@ -10,8 +10,9 @@ namespace {
 constexpr std::string_view frame_type_scope = ".coro_frame_ty::";
 
 std::string_view without_number(std::string_view name) {
-  const auto at = name.find_last_not_of("0123456789");
-  return at == std::string_view::npos || at + 1 == name.size() || name[at] != '_' ? name : name.substr(0, at);
+  const auto found = name.find_last_not_of("0123456789");
+  return found == std::string_view::npos || found + 1 == name.size() || name[found] != '_' ? name
+                                                                                           : name.substr(0, found);
 }
 
 }  // namespace
@@ -42,10 +43,10 @@ std::string_view stem_of_field(std::string_view type) {
 
 std::string readable_stem(std::string_view stem) {
   std::string text(without_number(stem));
-  for (std::size_t at = 0; (at = text.find("__", at)) != std::string::npos; at += 2) {
+  for (std::size_t index = 0; (index = text.find("__", index)) != std::string::npos; index += 2) {
     // Of four the last two belong to the name that follows: std::__cxx11.
-    text.replace(at, 2, "::");
-    if (text.compare(at + 2, 2, "__") == 0) at += 2;
+    text.replace(index, 2, "::");
+    if (text.compare(index + 2, 2, "__") == 0) index += 2;
   }
   return without_noise(std::move(text));
 }

@@ -26,10 +26,10 @@ bool remove_number(std::string_view& text) {
 /// g++ names the frame's type after the coroutine's own symbol: _Z<function>P<scope>E<length>_Z...Frame.
 std::string_view coroutine_of_gcc_stem(std::string_view stem) {
   constexpr std::size_t suffix = 6;  // ".Frame"
-  for (std::size_t at = stem.find("_Z", 2); at != std::string_view::npos; at = stem.find("_Z", at + 1)) {
-    const std::string expected = fmt::format("{}", stem.size() - at + suffix);
-    if (at >= expected.size() && stem.substr(at - expected.size(), expected.size()) == expected) {
-      return stem.substr(at);
+  for (std::size_t index = stem.find("_Z", 2); index != std::string_view::npos; index = stem.find("_Z", index + 1)) {
+    const std::string expected = fmt::format("{}", stem.size() - index + suffix);
+    if (index >= expected.size() && stem.substr(index - expected.size(), expected.size()) == expected) {
+      return stem.substr(index);
     }
   }
   return stem;

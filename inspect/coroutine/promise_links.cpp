@@ -47,7 +47,7 @@ class finder {
   finder(const llvm::DWARFDie& promise, std::uint64_t offset) : promise_(promise) { look_into(promise, offset, {}, 0); }
 
   std::vector<promise_link> take() {
-    std::ranges::sort(links_, {}, [](const promise_link& one) { return std::pair(rank(one.name), one.offset); });
+    std::ranges::sort(links_, {}, [](const promise_link& link) { return std::pair(rank(link.name), link.offset); });
     return std::move(links_);
   }
 
@@ -56,7 +56,7 @@ class finder {
   static int rank(std::string_view name) {
     constexpr std::array<std::string_view, 9> telling{"continuation", "caller",   "parent", "awaiting", "awaiter",
                                                       "waiter",       "consumer", "outer",  "precursor"};
-    return std::ranges::any_of(telling, [&](std::string_view one) { return name.contains(one); }) ? 0 : 1;
+    return std::ranges::any_of(telling, [&](std::string_view text) { return name.contains(text); }) ? 0 : 1;
   }
 
   void look_into(llvm::DWARFDie type, std::uint64_t offset, std::string_view inside, int depth) {
@@ -68,21 +68,21 @@ class finder {
       if ((!base && child.getTag() != dwarf::DW_TAG_member) || ++members > max_members) continue;
       // Members without an offset are static, or those of a union.
       if (!base && child.find(dwarf::DW_AT_external)) continue;
-      const std::uint64_t at = offset + member_offset(child).value_or(0);
+      const std::uint64_t address = offset + member_offset(child).value_or(0);
       const auto its_type = without_aliases(type_of(child), true);
       if (!its_type.isValid() || links_.size() >= max_links) continue;
       const std::string_view own_name = short_name(child);
       const std::string_view name = rank(inside) == 0 && !inside.empty() ? inside : own_name;
       if (is_handle(short_name(its_type))) {
-        links_.push_back({.name = std::string(name), .offset = at, .telling = rank(name) == 0});
+        links_.push_back({.name = std::string(name), .offset = address, .telling = rank(name) == 0});
       } else if (its_type.getTag() == dwarf::DW_TAG_pointer_type) {
         const auto to = without_aliases(type_of(its_type), true);
         // The name must match too: the pointers of an intrusive list have the same type.
         if (rank(name) == 0 && to.isValid() && is_class(to) && is_or_derives_from(promise_, to)) {
-          links_.push_back({.name = std::string(name), .offset = at, .telling = true});
+          links_.push_back({.name = std::string(name), .offset = address, .telling = true});
         }
       } else if (base || is_class(its_type)) {
-        look_into(its_type, at, base ? inside : name, depth + 1);
+        look_into(its_type, address, base ? inside : name, depth + 1);
       }
     }
   }

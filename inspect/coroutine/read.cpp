@@ -146,16 +146,16 @@ class reader {
                               .liveness = options_.liveness,
                               .code = options_.code};
       if (rust) {
-        for (auto& one : find_rust_coroutines(here)) add(std::move(one), seen);
+        for (auto& each : find_rust_coroutines(here)) add(std::move(each), seen);
         if (options_.future_vtables) std::ranges::move(find_rust_vtables(here), std::back_inserter(vtables));
         return;
       }
       for (const auto& source : find_frame_sources(here)) {
         if (!is_wanted(source)) continue;
-        auto [one, marks, is_oversized] = analyze(here, source);
-        if (is_oversized) oversized_.push_back(one.name);
+        auto [each, marks, is_oversized] = analyze(here, source);
+        if (is_oversized) oversized_.push_back(each.name);
         budgets_in_use_.insert(marks.begin(), marks.end());
-        add(std::move(one), seen);
+        add(std::move(each), seen);
       }
     };
     for (const auto& unit : context.compile_units()) {
@@ -177,16 +177,16 @@ class reader {
 
   void set_budgets_by_symbols(const image& file, std::size_t before) {
     const auto coroutines = std::span(report_.coroutines).subspan(before);
-    for (const auto& [mark, of] : find_budgets_by_symbols(file, budgets_, coroutines)) {
-      coroutines[of].declared_budget = budgets_[mark].bytes;
+    for (const auto& [mark, subject] : find_budgets_by_symbols(file, budgets_, coroutines)) {
+      coroutines[subject].declared_budget = budgets_[mark].bytes;
       budgets_in_use_.insert(mark);
     }
   }
 
   void add_idle_budgets(image& file) {
-    for (auto& one : find_idle_budgets(file, budgets_, budgets_in_use_)) {
+    for (auto& each : find_idle_budgets(file, budgets_, budgets_in_use_)) {
       auto& all = report_.idle_budgets;
-      if (std::ranges::find(all, one) == all.end()) all.push_back(std::move(one));
+      if (std::ranges::find(all, each) == all.end()) all.push_back(std::move(each));
     }
   }
 
@@ -210,23 +210,23 @@ class reader {
   void add_vtables(const image& file, std::size_t before, std::span<const rust_vtable> vtables) {
     std::map<std::pair<std::string, std::uint64_t>, std::uint32_t> by_type;
     for (std::size_t i = before; i < report_.coroutines.size(); ++i) {
-      const auto& one = report_.coroutines[i];
-      if (one.made_by != producer::rustc) continue;
-      by_type.try_emplace({one.linkage_name, one.frame_bytes.value_or(0)}, static_cast<std::uint32_t>(i));
+      const auto& each = report_.coroutines[i];
+      if (each.made_by != producer::rustc) continue;
+      by_type.try_emplace({each.linkage_name, each.frame_bytes.value_or(0)}, static_cast<std::uint32_t>(i));
     }
-    for (const auto& one : vtables) {
+    for (const auto& each : vtables) {
       // The function that drops the future is followed by size and alignment: these must match the file.
       std::array<std::uint64_t, 3> head{};
-      const auto content = file.read(one.address, sizeof head);
-      if (content.size() != sizeof head || one.bytes == 0) continue;
+      const auto content = file.read(each.address, sizeof head);
+      if (content.size() != sizeof head || each.bytes == 0) continue;
       std::memcpy(head.data(), content.data(), sizeof head);
       const auto [drop, bytes, alignment] = head;
-      if (bytes != one.bytes || !std::has_single_bit(alignment)) continue;
+      if (bytes != each.bytes || !std::has_single_bit(alignment)) continue;
       const auto next = static_cast<std::uint32_t>(report_.coroutines.size());
-      const auto [known, added] = by_type.try_emplace({one.type, bytes}, next);
+      const auto [known, added] = by_type.try_emplace({each.type, bytes}, next);
       if (added) {
         coroutine future;
-        future.name = future.linkage_name = one.type;
+        future.name = future.linkage_name = each.type;
         future.made_by = producer::rustc;
         future.allocated_by = allocation::inside;
         future.image = file.name();
@@ -234,13 +234,14 @@ class reader {
         report_.coroutines.push_back(std::move(future));
       }
       report_.vtables.push_back(
-          {.address = one.address, .coroutine = known->second, .bytes = bytes, .alignment = alignment});
+          {.address = each.address, .coroutine = known->second, .bytes = bytes, .alignment = alignment});
     }
   }
 
   [[nodiscard]] bool is_wanted(const frame_source& source) const {
-    return only_.empty() || std::ranges::any_of(source.functions, [&](const frame_function& one) {
-             return one.role == function_role::resume && std::ranges::binary_search(only_, one.ranges.front().begin);
+    return only_.empty() || std::ranges::any_of(source.functions, [&](const frame_function& function) {
+             return function.role == function_role::resume &&
+                    std::ranges::binary_search(only_, function.ranges.front().begin);
            });
   }
 
@@ -252,15 +253,15 @@ class reader {
       return true;
     }
     if (ranges->empty()) return !bodies.empty();
-    return std::ranges::any_of(*ranges, [&](const llvm::DWARFAddressRange& one) {
-      const auto at = std::ranges::lower_bound(bodies, one.LowPC);
-      return at != bodies.end() && *at < one.HighPC;
+    return std::ranges::any_of(*ranges, [&](const llvm::DWARFAddressRange& range) {
+      const auto found = std::ranges::lower_bound(bodies, range.LowPC);
+      return found != bodies.end() && *found < range.HighPC;
     });
   }
 
-  void add(coroutine one, std::set<std::pair<std::string, std::uint64_t>>& seen) {
-    const std::uint64_t address = one.resume_address != 0 ? one.resume_address : one.destroy_address;
-    if (seen.emplace(one.linkage_name, address).second) report_.coroutines.push_back(std::move(one));
+  void add(coroutine coroutine, std::set<std::pair<std::string, std::uint64_t>>& seen) {
+    const std::uint64_t address = coroutine.resume_address != 0 ? coroutine.resume_address : coroutine.destroy_address;
+    if (seen.emplace(coroutine.linkage_name, address).second) report_.coroutines.push_back(std::move(coroutine));
   }
 
   void add_from_await_table(const image& file) {
@@ -271,9 +272,9 @@ class reader {
       note(fmt::format("{}: its await table is not used: {}", file.name(), table.error().message));
       return;
     }
-    for (auto& one : *table) {
-      one.image = file.name();
-      report_.coroutines.push_back(std::move(one));
+    for (auto& each : *table) {
+      each.image = file.name();
+      report_.coroutines.push_back(std::move(each));
     }
     has_await_table_ = true;
   }
@@ -314,21 +315,21 @@ class reader {
     for (const auto& function : file.functions()) {
       const auto body = body_of(function.name);
       if (!body || !known.insert(function.address).second) continue;
-      coroutine one;
-      one.linkage_name = body->coroutine;
-      one.name = readable_function(body->coroutine);
-      one.made_by = body->made_by;
-      one.image = file.name();
-      one.resume_address = function.address;
-      one.destroy_address = address_of_part(file, function.name, *body, function_role::destroy);
-      one.cleanup_address = address_of_part(file, function.name, *body, function_role::cleanup);
+      coroutine coroutine;
+      coroutine.linkage_name = body->coroutine;
+      coroutine.name = readable_function(body->coroutine);
+      coroutine.made_by = body->made_by;
+      coroutine.image = file.name();
+      coroutine.resume_address = function.address;
+      coroutine.destroy_address = address_of_part(file, function.name, *body, function_role::destroy);
+      coroutine.cleanup_address = address_of_part(file, function.name, *body, function_role::cleanup);
       if (const auto* ramp = file.function_named(body->coroutine); ramp != nullptr && file.is_x86_64()) {
         if (!decoder_) decoder_ = std::make_unique<disassembler>();
         if (!pads) pads.emplace(file);
-        one.frame_bytes = requested_bytes(file, *decoder_, *pads, *ramp);
-        one.declared = beginning_of(*ramp, file);
+        coroutine.frame_bytes = requested_bytes(file, *decoder_, *pads, *ramp);
+        coroutine.declared = beginning_of(*ramp, file);
       }
-      report_.coroutines.push_back(std::move(one));
+      report_.coroutines.push_back(std::move(coroutine));
       ++unknown;
     }
     if (unknown == 0) return;
@@ -358,7 +359,7 @@ class reader {
 base::result<coroutine_report> read_all(image_file& file, const std::string& name, const read_options& options) {
   reader all(options);
   std::size_t refused = 0;
-  const auto done_with_all = file.for_each([&](image& one) { all.read(one); },
+  const auto done_with_all = file.for_each([&](image& image) { all.read(image); },
                                            [&](std::string problem) {
                                              ++refused;
                                              all.note(std::move(problem));

@@ -14,22 +14,22 @@ namespace tare::inspect {
 namespace {
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
-    text.replace(at, from.size(), to);
+  for (std::size_t index = 0; (index = text.find(from, index)) != std::string::npos; index += to.size()) {
+    text.replace(index, from.size(), to);
   }
 }
 
 /// The end of a template argument that begins at `at`: the comma or bracket after it.
-std::size_t argument_end(std::string_view text, std::size_t at) {
+std::size_t argument_end(std::string_view text, std::size_t index) {
   int depth = 0;
-  for (; at < text.size(); ++at) {
-    const char c = text[at];
-    if (depth == 0 && (c == ',' || c == '>')) return at;
+  for (; index < text.size(); ++index) {
+    const char c = text[index];
+    if (depth == 0 && (c == ',' || c == '>')) return index;
     if (c == '<' || c == '(' || c == '[' || c == '{') ++depth;
     if (c == '>' || c == ')' || c == ']' || c == '}') --depth;
-    if (depth < 0) return at;
+    if (depth < 0) return index;
   }
-  return at;
+  return index;
 }
 
 /// Removes ", std::allocator<...>" and its like, which are default arguments of containers.
@@ -37,40 +37,40 @@ void drop_default_arguments(std::string& text) {
   static constexpr std::array<std::string_view, 8> heads{
       ", std::allocator<", ", std::default_delete<",         ", std::less<", ", std::char_traits<", ", std::equal_to<",
       ", std::hash<",      ", boost::asio::any_io_executor", ", std::deque<"};
-  for (std::size_t at = 0; at < text.size();) {
-    if (text[at] != ',') {
-      ++at;
+  for (std::size_t index = 0; index < text.size();) {
+    if (text[index] != ',') {
+      ++index;
       continue;
     }
     bool dropped = false;
     for (const auto head : heads) {
-      if (!std::string_view(text).substr(at).starts_with(head)) continue;
-      const std::size_t end = argument_end(text, at + 2);
+      if (!std::string_view(text).substr(index).starts_with(head)) continue;
+      const std::size_t end = argument_end(text, index + 2);
       const char after = end < text.size() ? text[end] : '\0';
       if (after != '>' && after != ',') continue;
-      text.erase(at, end - at);
+      text.erase(index, end - index);
       dropped = true;
       break;
     }
-    if (!dropped) ++at;
+    if (!dropped) ++index;
   }
 }
 
 /// The position after the bracket that closes the one at `open`; the end of the text if there is none.
 std::size_t behind_brackets(std::string_view text, std::size_t open) {
   int depth = 0;
-  for (std::size_t at = open; at < text.size(); ++at) {
-    const char c = text[at];
+  for (std::size_t index = open; index < text.size(); ++index) {
+    const char c = text[index];
     if (c == '<' || c == '(' || c == '[' || c == '{') ++depth;
-    if ((c == '>' || c == ')' || c == ']' || c == '}') && --depth == 0) return at + 1;
+    if ((c == '>' || c == ')' || c == ']' || c == '}') && --depth == 0) return index + 1;
   }
   return text.size();
 }
 
 /// clang's "$_0" and "'lambda'(int)", g++'s "{lambda(int)#1}".
 void fold_lambdas(std::string& text) {
-  for (std::size_t at = 0; (at = text.find_first_of("$'{", at)) != std::string::npos; ++at) {
-    const std::string_view rest = std::string_view(text).substr(at);
+  for (std::size_t index = 0; (index = text.find_first_of("$'{", index)) != std::string::npos; ++index) {
+    const std::string_view rest = std::string_view(text).substr(index);
     std::size_t bytes = 0;
     if (rest.starts_with("$_")) {
       bytes = 2;
@@ -87,7 +87,7 @@ void fold_lambdas(std::string& text) {
     } else {
       continue;
     }
-    text.replace(at, bytes, "{lambda}");
+    text.replace(index, bytes, "{lambda}");
   }
 }
 
@@ -95,9 +95,9 @@ void fold_lambdas(std::string& text) {
 std::string without_actors(std::string_view symbol) {
   std::string text(without_clone_suffixes(symbol));
   constexpr std::string_view suffix = ".actor";
-  for (std::size_t at = 0; (at = text.find(suffix, at)) != std::string::npos;) {
-    if (at + suffix.size() == text.size()) break;
-    text.erase(at, suffix.size());
+  for (std::size_t index = 0; (index = text.find(suffix, index)) != std::string::npos;) {
+    if (index + suffix.size() == text.size()) break;
+    text.erase(index, suffix.size());
   }
   return text;
 }
@@ -105,9 +105,9 @@ std::string without_actors(std::string_view symbol) {
 /// "f(f(int)::_Z1fi.Frame*)", which then stands for the coroutine: "f(int)".
 void fold_frames(std::string& text) {
   constexpr std::string_view end = ".Frame*)";
-  for (std::size_t at = 0; (at = text.find(end, at)) != std::string::npos;) {
-    const std::size_t type = text.rfind("::_Z", at);
-    std::size_t open = at + end.size() - 1;
+  for (std::size_t index = 0; (index = text.find(end, index)) != std::string::npos;) {
+    const std::size_t type = text.rfind("::_Z", index);
+    std::size_t open = index + end.size() - 1;
     for (int depth = 0; open > 0; --open) {
       if (text[open] == ')') ++depth;
       if (text[open] == '(' && --depth == 0) break;
@@ -119,8 +119,8 @@ void fold_frames(std::string& text) {
       if (text[parameters] == '(' && --depth == 0) break;
     }
     const std::string kept = text.substr(parameters, type - parameters);
-    text.replace(open, at + end.size() - open, kept);
-    at = open + kept.size();
+    text.replace(open, index + end.size() - open, kept);
+    index = open + kept.size();
   }
 }
 
@@ -130,20 +130,20 @@ void drop_return_type(std::string& text) {
   constexpr std::string_view nameless = "(anonymous namespace)";
   const std::string_view all = text;
   std::size_t name = 0;
-  std::size_t at = 0;
+  std::size_t index = 0;
   int depth = 0;
-  for (; at < all.size() && (depth != 0 || all[at] != '('); ++at) {
-    const char c = all[at];
+  for (; index < all.size() && (depth != 0 || all[index] != '('); ++index) {
+    const char c = all[index];
     if (c == '<' || c == '(' || c == '[' || c == '{') ++depth;
     if (c == '>' || c == ')' || c == ']' || c == '}') --depth;
     if (depth != 0 || c != ' ') continue;
     // The text after it belongs to the name: "operator bool".
-    if (all.substr(0, at).ends_with("operator")) break;
-    name = at + 1;
+    if (all.substr(0, index).ends_with("operator")) break;
+    name = index + 1;
   }
   // "void (*f<int>(int))(char)::{lambda}::operator()": the return type is around the name.
-  const bool around = at == name && !all.substr(name).starts_with(nameless);
-  if (name != 0 && at < all.size() && !around) text.erase(0, name);
+  const bool around = index == name && !all.substr(name).starts_with(nameless);
+  if (name != 0 && index < all.size() && !around) text.erase(0, name);
 }
 
 std::string taken(char* text) {
@@ -202,9 +202,9 @@ std::string declared_name(std::string_view linkage_name) {
   if (demangler.partialDemangle(terminated.c_str()) || !demangler.isFunction()) return terminated;
   std::string name = taken(demangler.getFunctionBaseName(nullptr, nullptr));
   if (name == "operator()") {
-    std::string of = taken(demangler.getFunctionDeclContextName(nullptr, nullptr));
-    fold_lambdas(of);
-    if (of.ends_with("{lambda}")) return {};
+    std::string text = taken(demangler.getFunctionDeclContextName(nullptr, nullptr));
+    fold_lambdas(text);
+    if (text.ends_with("{lambda}")) return {};
   }
   return name.substr(0, name.find('['));  // [abi:...]
 }

@@ -20,11 +20,11 @@ constexpr std::uint64_t max_frame = std::uint64_t{1} << 30;
 /// "server::serve::{async_fn_env#0}<T>" is shown as "server::serve<T>", a block as "server::serve::{async block}".
 std::string readable(std::string name) {
   const auto cut = [&](std::string_view head, std::string_view instead) {
-    const auto at = name.find(head);
-    if (at == std::string::npos) return false;
-    const auto end = name.find('}', at);
+    const auto found = name.find(head);
+    if (found == std::string::npos) return false;
+    const auto end = name.find('}', found);
     if (end == std::string::npos) return false;
-    name.replace(at, end + 1 - at, instead);
+    name.replace(found, end + 1 - found, instead);
     return true;
   };
   while (cut("::{async_fn_env#", "") || cut("{async_block_env#", "{async block}") ||
@@ -59,7 +59,7 @@ std::vector<frame_field> fields_of(const llvm::DWARFDie& state, std::uint64_t fr
     if (member.getTag() != dwarf::DW_TAG_member) continue;
     auto field = field_of(member);
     if (field.bytes == 0 || field.offset > frame_bytes || field.bytes > frame_bytes - field.offset) continue;
-    const auto same = [&](const frame_field& one) { return one.offset == field.offset && one.bytes == field.bytes; };
+    const auto same = [&](const frame_field& each) { return each.offset == field.offset && each.bytes == field.bytes; };
     if (std::ranges::none_of(fields, same)) fields.push_back(std::move(field));
   }
   std::ranges::sort(fields, [](const auto& a, const auto& b) {
@@ -75,19 +75,20 @@ await_point describe(const std::vector<frame_field>& fields, std::uint64_t frame
   std::uint64_t covered_to = 0;
   const auto add = [&](const frame_field* field, std::uint64_t begin, std::uint64_t end) {
     if (begin >= end) return;
-    variable_at_await one{.name = {}, .type = {}, .offset = begin, .bytes = end - begin, .state = byte_state::dead};
-    one.kind = field_kind::padding;
+    variable_at_await variable{
+        .name = {}, .type = {}, .offset = begin, .bytes = end - begin, .state = byte_state::dead};
+    variable.kind = field_kind::padding;
     if (field != nullptr) {
-      one.name = field->name;
-      one.type = field->type;
-      one.kind = field->kind;
-      one.declared = field->declared;
-      one.state = byte_state::live;
-      point.live_bytes += one.bytes;
+      variable.name = field->name;
+      variable.type = field->type;
+      variable.kind = field->kind;
+      variable.declared = field->declared;
+      variable.state = byte_state::live;
+      point.live_bytes += variable.bytes;
     } else {
-      point.dead_bytes += one.bytes;
+      point.dead_bytes += variable.bytes;
     }
-    point.variables.push_back(std::move(one));
+    point.variables.push_back(std::move(variable));
     covered_to = end;
   };
   for (const auto& field : fields) {
@@ -99,15 +100,15 @@ await_point describe(const std::vector<frame_field>& fields, std::uint64_t frame
 }
 
 coroutine read_environment(const unit_context& unit, const llvm::DWARFDie& type) {
-  coroutine one;
-  one.made_by = producer::rustc;
-  one.allocated_by = allocation::inside;
-  one.linkage_name = type_text(type);
-  one.name = readable(one.linkage_name);
-  one.image = unit.file.name();
+  coroutine made;
+  made.made_by = producer::rustc;
+  made.allocated_by = allocation::inside;
+  made.linkage_name = type_text(type);
+  made.name = readable(made.linkage_name);
+  made.image = unit.file.name();
   const std::uint64_t bytes = type_bytes(type);
-  if (bytes > max_frame) return one;
-  one.frame_bytes = bytes;
+  if (bytes > max_frame) return made;
+  made.frame_bytes = bytes;
   for (const auto& part : type.children()) {
     if (part.getTag() != dwarf::DW_TAG_variant_part) continue;
     std::optional<frame_field> state;
@@ -115,10 +116,10 @@ coroutine read_environment(const unit_context& unit, const llvm::DWARFDie& type)
       if (child.getTag() == dwarf::DW_TAG_member) {
         state = field_of(child);
         state->kind = field_kind::abi;
-        one.index_offset = state->offset;
-        one.index_bytes = static_cast<std::uint32_t>(state->bytes);
-        one.abi_bytes = state->bytes;
-        one.fields.push_back(*state);
+        made.index_offset = state->offset;
+        made.index_bytes = static_cast<std::uint32_t>(state->bytes);
+        made.abi_bytes = state->bytes;
+        made.fields.push_back(*state);
       }
       if (child.getTag() != dwarf::DW_TAG_variant) continue;
       const auto value = dwarf::toUnsigned(child.find(dwarf::DW_AT_discr_value));
@@ -126,7 +127,7 @@ coroutine read_environment(const unit_context& unit, const llvm::DWARFDie& type)
         if (member.getTag() != dwarf::DW_TAG_member) continue;
         const auto layout = type_of(member);
         const std::string_view name = short_name(layout);
-        if (name == "Unresumed") one.declared = declaration(member);
+        if (name == "Unresumed") made.declared = declaration(member);
         auto fields = fields_of(layout, bytes);
         if (name == "Unresumed") {
           for (auto& field : fields) field.kind = field_kind::parameter;
@@ -135,7 +136,7 @@ coroutine read_environment(const unit_context& unit, const llvm::DWARFDie& type)
           const auto same = [&](const frame_field& other) {
             return other.offset == field.offset && other.name == field.name && other.bytes == field.bytes;
           };
-          if (std::ranges::none_of(one.fields, same)) one.fields.push_back(field);
+          if (std::ranges::none_of(made.fields, same)) made.fields.push_back(field);
         }
         const bool suspended = name.starts_with("Suspend");
         if (!suspended && name != "Unresumed") continue;
@@ -152,16 +153,16 @@ coroutine read_environment(const unit_context& unit, const llvm::DWARFDie& type)
           const auto awaited = type_of(field);
           if (is_async_environment(short_name(awaited))) point.children.push_back(type_text(awaited));
         }
-        one.awaits.push_back(std::move(point));
+        made.awaits.push_back(std::move(point));
       }
     }
   }
-  std::ranges::sort(one.fields, [](const auto& a, const auto& b) {
+  std::ranges::sort(made.fields, [](const auto& a, const auto& b) {
     return std::tie(a.offset, b.bytes, a.name) < std::tie(b.offset, a.bytes, b.name);
   });
-  std::ranges::sort(one.awaits, {}, &await_point::index);
-  one.padding_bytes = uncovered_bytes(one.fields, bytes);
-  return one;
+  std::ranges::sort(made.awaits, {}, &await_point::index);
+  made.padding_bytes = uncovered_bytes(made.fields, bytes);
+  return made;
 }
 
 }  // namespace
@@ -180,8 +181,8 @@ std::vector<coroutine> find_rust_coroutines(const unit_context& unit) {
     if (entry.getTag() != dwarf::DW_TAG_structure_type) continue;
     const llvm::DWARFDie type(&unit.unit, &entry);
     if (!is_async_environment(short_name(type)) || !type.find(dwarf::DW_AT_byte_size)) continue;
-    auto one = read_environment(unit, type);
-    if (one.frame_bytes && seen.insert(one.linkage_name).second) found.push_back(std::move(one));
+    auto made = read_environment(unit, type);
+    if (made.frame_bytes && seen.insert(made.linkage_name).second) found.push_back(std::move(made));
   }
   return found;
 }

@@ -22,12 +22,12 @@ bool is_of_future(std::string_view name) {
   if (!name.starts_with('<') || !name.ends_with(end)) return false;
   name = name.substr(1, name.size() - 1 - end.size());
   int depth = 0;
-  for (std::size_t at = 0; at < name.size(); ++at) {
-    const char letter = name[at];
+  for (std::size_t index = 0; index < name.size(); ++index) {
+    const char letter = name[index];
     if (letter == '<' || letter == '(' || letter == '[') ++depth;
-    if (letter == ')' || letter == ']' || (letter == '>' && (at == 0 || name[at - 1] != '-'))) --depth;
-    if (depth != 0 || !name.substr(at).starts_with(as)) continue;
-    const std::string_view its = name.substr(at + as.size());
+    if (letter == ')' || letter == ']' || (letter == '>' && (index == 0 || name[index - 1] != '-'))) --depth;
+    if (depth != 0 || !name.substr(index).starts_with(as)) continue;
+    const std::string_view its = name.substr(index + as.size());
     // Some versions write the trait's arguments, too.
     return its.starts_with(trait) && (its.size() == trait.size() || its[trait.size()] == '<');
   }
@@ -40,13 +40,13 @@ std::optional<std::uint64_t> static_address(const unit_context& unit, const llvm
   const auto block = location ? location->getAsBlock() : std::nullopt;
   if (!block) return std::nullopt;
   const llvm::DataExtractor bytes(*block, true, unit.unit.getAddressByteSize());
-  std::uint64_t at = 0;
-  const auto operation = bytes.getU8(&at);
+  std::uint64_t position = 0;
+  const auto operation = bytes.getU8(&position);
   if (operation == dwarf::DW_OP_addr && block->size() == 1U + unit.unit.getAddressByteSize()) {
-    return bytes.getAddress(&at);
+    return bytes.getAddress(&position);
   }
   if (operation != dwarf::DW_OP_addrx && operation != dwarf::DW_OP_GNU_addr_index) return std::nullopt;
-  const auto address = unit.unit.getAddrOffsetSectionItem(static_cast<std::uint32_t>(bytes.getULEB128(&at)));
+  const auto address = unit.unit.getAddrOffsetSectionItem(static_cast<std::uint32_t>(bytes.getULEB128(&position)));
   return address ? std::optional(address->Address) : std::nullopt;
 }
 

@@ -12,8 +12,8 @@ constexpr int deepest_block = 256;
 
 std::vector<code_range> ranges_of(const llvm::DWARFDie& block) {
   std::vector<code_range> ranges;
-  for (const auto& one : address_ranges(block)) {
-    if (one.LowPC < one.HighPC) ranges.push_back({one.LowPC, one.HighPC});
+  for (const auto& each : address_ranges(block)) {
+    if (each.LowPC < each.HighPC) ranges.push_back({each.LowPC, each.HighPC});
   }
   return ranges;
 }

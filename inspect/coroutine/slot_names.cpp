@@ -103,21 +103,21 @@ class slot_namer {
         numbers_.try_emplace(std::tuple(std::string(name), declared.line, declared.file, inlined), candidates_.size());
     if (fresh) {
       const auto type = type_of(variable);
-      candidate one;
-      one.field.name = name;
-      one.field.bytes = type_bytes(type);
-      one.field.declared = declared;
-      one.field.kind =
+      candidate each;
+      each.field.name = name;
+      each.field.bytes = type_bytes(type);
+      each.field.declared = declared;
+      each.field.kind =
           variable.getTag() == dwarf::DW_TAG_formal_parameter && !inlined ? field_kind::parameter : field_kind::local;
-      one.field.type = without_noise(type_text(type));
-      one.field.type_entry = entry_of(type);
-      one.type_stem = is_array(type) ? std::string(array_stem) : llvm_spelling(type_text(without_aliases(type, true)));
-      one.inlined = inlined;
-      candidates_.push_back(std::move(one));
+      each.field.type = without_noise(type_text(type));
+      each.field.type_entry = entry_of(type);
+      each.type_stem = is_array(type) ? std::string(array_stem) : llvm_spelling(type_text(without_aliases(type, true)));
+      each.inlined = inlined;
+      candidates_.push_back(std::move(each));
     }
-    auto& one = candidates_[known->second];
+    auto& each = candidates_[known->second];
     for (const auto& range : scope) {
-      if (std::ranges::find(one.scope, range) == one.scope.end()) one.scope.push_back(range);
+      if (std::ranges::find(each.scope, range) == each.scope.end()) each.scope.push_back(range);
     }
     auto locations = variable.getLocations(dwarf::DW_AT_location);
     if (!locations) {
@@ -158,20 +158,20 @@ class slot_namer {
         if (loads) vote(range.variable, frame_offset(function, place, memory_access::kind::read, bytes));
       }
       // The place where it is stored while it is in the register.
-      for (auto at = first; at != instructions.end() && at->address < range.where.end; ++at) {
-        const bool stores = at->stores && at->what == operation::move && at->operand_count > 1 &&
-                            at->operands[1].what == operand::kind::in_register && at->operands[1].general &&
-                            !at->operands[1].high_byte && at->operands[1].number == range.number;
+      for (auto found = first; found != instructions.end() && found->address < range.where.end; ++found) {
+        const bool stores = found->stores && found->what == operation::move && found->operand_count > 1 &&
+                            found->operands[1].what == operand::kind::in_register && found->operands[1].general &&
+                            !found->operands[1].high_byte && found->operands[1].number == range.number;
         if (!stores) continue;
-        const auto place = static_cast<std::size_t>(at - instructions.begin());
+        const auto place = static_cast<std::size_t>(found - instructions.begin());
         vote(range.variable, frame_offset(function, place, memory_access::kind::write, bytes));
       }
     }
   }
 
-  static bool is_move(const instruction& one) {
-    return one.what == operation::move || one.what == operation::move_zero_extended ||
-           one.what == operation::move_sign_extended;
+  static bool is_move(const instruction& instruction) {
+    return instruction.what == operation::move || instruction.what == operation::move_zero_extended ||
+           instruction.what == operation::move_sign_extended;
   }
 
   void vote(std::size_t variable, const std::optional<std::uint64_t>& offset) {
@@ -186,27 +186,28 @@ class slot_namer {
   }
 
   void add_known_offsets() {
-    for (const auto& one : variables_) {
+    for (const auto& each : variables_) {
       const auto known =
-          numbers_.find(std::tuple(one.field.name, one.field.declared.line, one.field.declared.file, one.inlined));
-      if (known != numbers_.end()) candidates_[known->second].offsets.insert(one.field.offset);
+          numbers_.find(std::tuple(each.field.name, each.field.declared.line, each.field.declared.file, each.inlined));
+      if (known != numbers_.end()) candidates_[known->second].offsets.insert(each.field.offset);
     }
   }
 
   void add_voted() {
     for (const auto& [variable, offset] : votes_) {
-      auto& one = candidates_[variable];
-      if (one.offsets.contains(offset) || !is_free(offset, one.field.bytes)) continue;
+      auto& current = candidates_[variable];
+      if (current.offsets.contains(offset) || !is_free(offset, current.field.bytes)) continue;
       // Only a part of the field is moved: an object that is passed in registers.
-      one.offsets.insert(offset);
-      add_variable(one, offset);
+      current.offsets.insert(offset);
+      add_variable(current, offset);
     }
   }
 
-  void add_variable(const candidate& one, std::uint64_t offset) {
-    scoped_variable found{.field = one.field, .scope = one.scope, .scope_bytes = 0, .inlined = one.inlined};
+  void add_variable(const candidate& candidate, std::uint64_t offset) {
+    scoped_variable found{
+        .field = candidate.field, .scope = candidate.scope, .scope_bytes = 0, .inlined = candidate.inlined};
     found.field.offset = offset;
-    for (const auto& range : one.scope) found.scope_bytes += range.end - range.begin;
+    for (const auto& range : candidate.scope) found.scope_bytes += range.end - range.begin;
     variables_.push_back(std::move(found));
   }
 
@@ -230,11 +231,11 @@ class slot_namer {
   }
 
   void add_use(const frame_function& function, std::uint64_t address, std::uint64_t offset) {
-    for (auto& one : slots_) {
-      const auto& field = fields_[one.field];
+    for (auto& each : slots_) {
+      const auto& field = fields_[each.field];
       if (offset < field.offset || offset >= field.offset + field.bytes) continue;
-      if (one.uses.empty() || one.uses.back().first != address) {
-        one.uses.emplace_back(address, line_of(unit_, function, address));
+      if (each.uses.empty() || each.uses.back().first != address) {
+        each.uses.emplace_back(address, line_of(unit_, function, address));
       }
     }
   }
@@ -261,30 +262,30 @@ class slot_namer {
   void match_types() {
     std::vector<match> matches;
     for (std::size_t v = 0; v < candidates_.size(); ++v) {
-      const auto& one = candidates_[v];
+      const auto& each = candidates_[v];
       for (std::size_t s = 0; s < slots_.size(); ++s) {
-        if (!may_be(one, slots_[s])) continue;
-        if (const auto distance = distance_to(one, slots_[s])) matches.push_back({*distance, v, s});
+        if (!may_be(each, slots_[s])) continue;
+        if (const auto distance = distance_to(each, slots_[s])) matches.push_back({*distance, v, s});
       }
     }
-    std::ranges::sort(matches, {}, [&](const match& one) {
-      return std::tuple(one.distance, candidates_[one.variable].field.declared.line, one.slot, one.variable);
+    std::ranges::sort(matches, {}, [&](const match& each) {
+      return std::tuple(each.distance, candidates_[each.variable].field.declared.line, each.slot, each.variable);
     });
     std::set<std::size_t> done;
     std::map<std::size_t, std::vector<std::size_t>> in_slot;
-    for (const auto& one : matches) {
-      if (done.contains(one.variable)) continue;
-      auto& others = in_slot[one.slot];
+    for (const auto& each : matches) {
+      if (done.contains(each.variable)) continue;
+      auto& others = in_slot[each.slot];
       const bool taken = std::ranges::any_of(others, [&](std::size_t other) {
-        return overlap(candidates_[other].scope, candidates_[one.variable].scope);
+        return overlap(candidates_[other].scope, candidates_[each.variable].scope);
       });
       if (taken) continue;
-      done.insert(one.variable);
-      others.push_back(one.variable);
-      drop_parts(candidates_[one.variable]);
-      const auto& field = fields_[slots_[one.slot].field];
-      candidates_[one.variable].field.bytes = field.bytes;
-      add_variable(candidates_[one.variable], field.offset);
+      done.insert(each.variable);
+      others.push_back(each.variable);
+      drop_parts(candidates_[each.variable]);
+      const auto& field = fields_[slots_[each.slot].field];
+      candidates_[each.variable].field.bytes = field.bytes;
+      add_variable(candidates_[each.variable], field.offset);
     }
   }
 
@@ -297,9 +298,9 @@ class slot_namer {
   }
 
   static bool overlap(const std::vector<code_range>& a, const std::vector<code_range>& b) {
-    return std::ranges::any_of(a, [&](const code_range& one) {
+    return std::ranges::any_of(a, [&](const code_range& range) {
       return std::ranges::any_of(
-          b, [&](const code_range& other) { return one.begin < other.end && other.begin < one.end; });
+          b, [&](const code_range& other) { return range.begin < other.end && other.begin < range.end; });
     });
   }
 
@@ -310,7 +311,7 @@ class slot_namer {
     for (const auto& [address, where] : place.uses) {
       if (where.line < declared.line || where.file != declared.file) continue;
       const bool in_scope = std::ranges::any_of(
-          variable.scope, [&](const code_range& one) { return address >= one.begin && address < one.end; });
+          variable.scope, [&](const code_range& range) { return address >= range.begin && address < range.end; });
       if (in_scope && (!least || where.line - declared.line < *least)) least = where.line - declared.line;
     }
     return least;

@@ -1,9 +1,9 @@
 #include "inspect/coroutine/source_awaits.hpp"
 
+#include "base/text_file.hpp"
+
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -133,7 +133,7 @@ class body_reader {
       }
     }
     // Several functions on one line cannot be distinguished.
-    const bool same = std::ranges::all_of(found_, [&](const line_list& one) { return one == found_.front(); });
+    const bool same = std::ranges::all_of(found_, [&](const line_list& list) { return list == found_.front(); });
     return found_.empty() || !same ? line_list() : found_.front();
   }
 
@@ -221,7 +221,7 @@ class body_reader {
   }
 
   /// From '{' to behind its '}'.
-  bool read_body(line_list& into) {
+  bool read_body(line_list& lines) {
     int depth = 0;
     while (!code_.at_end()) {
       if (code_.skip_what_is_no_code()) continue;
@@ -234,7 +234,7 @@ class body_reader {
         const std::uint32_t line = code_.line();
         const auto word = code_.word();
         if (word.empty()) code_.step();
-        if (word == "co_await" || word == "co_yield") into.push_back(line);
+        if (word == "co_await" || word == "co_yield") lines.push_back(line);
         // The members of a local class have their own.
         line_list of_members;
         if ((word == "struct" || word == "class" || word == "union") && skip_to_members() && !read_body(of_members)) {
@@ -285,9 +285,8 @@ std::vector<std::uint32_t> await_lines_of_file(const std::filesystem::path& name
   if (failed || written > built) return {};
   const auto size = fs::file_size(source, failed);
   if (failed || size > largest) return {};
-  std::ifstream in(source, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  return await_lines(text, begins, name);
+  const auto text = base::read_text_file(source);
+  return text ? await_lines(*text, begins, name) : std::vector<std::uint32_t>();
 }
 
 }  // namespace tare::inspect

@@ -8,11 +8,11 @@ namespace {
 
 class solver {
  public:
-  solver(const frame_source& source, const std::vector<found_await>& awaits, const coroutine& of,
+  solver(const frame_source& source, const std::vector<found_await>& awaits, const coroutine& coroutine,
          const frame_effects& effects, work_limit& work)
       : source_(source),
         awaits_(awaits),
-        of_(of),
+        of_(coroutine),
         effects_(effects),
         work_(work),
         later_(awaits.size(), later_use(effects.atoms().count())) {}
@@ -27,7 +27,7 @@ class solver {
         for (std::size_t number = 0; number < awaits_.size() && within_limits; ++number) {
           for (const auto& entry : entries_of(source_, of_, *function.function, awaits_[number].point)) {
             later_use use = use_from(function, blocks, entry.address);
-            for (const auto at : std::views::reverse(entry.path)) step_back(function, at, use);
+            for (const auto found : std::views::reverse(entry.path)) step_back(function, found, use);
             changed |= later_[number].join(use);
           }
           within_limits = within_limits && work_.spend(8);
@@ -43,26 +43,26 @@ class solver {
   [[nodiscard]] later_use nothing() const { return later_use(effects_.atoms().count()); }
 
   /// Steps backwards over one instruction.
-  void step_back(const function_effects& of, std::size_t instruction, later_use& use) const {
-    if (const auto begins = of.begins.find(instruction); begins != of.begins.end()) {
+  void step_back(const function_effects& effects, std::size_t instruction, later_use& use) const {
+    if (const auto begins = effects.begins.find(instruction); begins != effects.begins.end()) {
       for (const std::size_t number : begins->second) use.join(later_[number]);
     }
-    for (const auto& one : of.at[instruction]) {
-      if (one.what == effect::kind::write && one.certain) {
-        use.read.reset(one.first, one.last);
-        use.passed.reset(one.first, one.last);
+    for (const auto& each : effects.at[instruction]) {
+      if (each.what == effect::kind::write && each.certain) {
+        use.read.reset(each.first, each.last);
+        use.passed.reset(each.first, each.last);
       }
     }
-    for (const auto& one : of.at[instruction]) {
-      use.touched.set(one.first, one.last);
-      if (one.what == effect::kind::read) use.read.set(one.first, one.last);
-      if (one.what == effect::kind::passed) use.passed.set(one.first, one.last);
+    for (const auto& each : effects.at[instruction]) {
+      use.touched.set(each.first, each.last);
+      if (each.what == effect::kind::read) use.read.set(each.first, each.last);
+      if (each.what == effect::kind::passed) use.passed.set(each.first, each.last);
     }
   }
 
   /// The uses from the beginning of each block on.
-  std::vector<later_use> uses_from_blocks(const function_effects& of, bool& within_limits) {
-    const auto blocks = of.function->flow->blocks();
+  std::vector<later_use> uses_from_blocks(const function_effects& effects, bool& within_limits) {
+    const auto blocks = effects.function->flow->blocks();
     std::vector<later_use> from(blocks.size(), nothing());
     for (bool changed = true; changed && within_limits;) {
       changed = false;
@@ -71,22 +71,22 @@ class solver {
         if (!blocks[b].reached) continue;
         later_use use = nothing();
         for (const std::size_t next : blocks[b].successors) use.join(from[next]);
-        for (std::size_t i = blocks[b].last; i-- > blocks[b].first;) step_back(of, i, use);
+        for (std::size_t i = blocks[b].last; i-- > blocks[b].first;) step_back(effects, i, use);
         changed |= from[b].join(use);
       }
     }
     return from;
   }
 
-  [[nodiscard]] later_use use_from(const function_effects& of, const std::vector<later_use>& blocks,
+  [[nodiscard]] later_use use_from(const function_effects& effects, const std::vector<later_use>& blocks,
                                    std::uint64_t address) const {
     later_use use = nothing();
-    const auto number = of.function->flow->block_of(address);
-    const auto first = of.function->flow->index_of(address);
+    const auto number = effects.function->flow->block_of(address);
+    const auto first = effects.function->flow->index_of(address);
     if (!number || !first) return use;
-    const auto& block = of.function->flow->blocks()[*number];
+    const auto& block = effects.function->flow->blocks()[*number];
     for (const std::size_t next : block.successors) use.join(blocks[next]);
-    for (std::size_t i = block.last; i-- > *first;) step_back(of, i, use);
+    for (std::size_t i = block.last; i-- > *first;) step_back(effects, i, use);
     return use;
   }
 
@@ -109,9 +109,10 @@ bool later_use::join(const later_use& other) {
 }
 
 std::optional<std::vector<later_use>> find_used_later(const frame_source& source,
-                                                      const std::vector<found_await>& awaits, const coroutine& of,
-                                                      const frame_effects& effects, work_limit& work) {
-  solver solving(source, awaits, of, effects, work);
+                                                      const std::vector<found_await>& awaits,
+                                                      const coroutine& coroutine, const frame_effects& effects,
+                                                      work_limit& work) {
+  solver solving(source, awaits, coroutine, effects, work);
   if (!solving.solve()) return std::nullopt;
   return std::move(solving).result();
 }

@@ -27,7 +27,7 @@ struct later_use {
 /// One element per await; empty if that takes too much work.
 [[nodiscard]] std::optional<std::vector<later_use>> find_used_later(const frame_source& source,
                                                                     const std::vector<found_await>& awaits,
-                                                                    const coroutine& of, const frame_effects& effects,
-                                                                    work_limit& work);
+                                                                    const coroutine& coroutine,
+                                                                    const frame_effects& effects, work_limit& work);
 
 }  // namespace tare::inspect

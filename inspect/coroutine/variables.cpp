@@ -47,9 +47,9 @@ class variable_finder {
   std::vector<scoped_variable> take() {
     std::vector<scoped_variable> all;
     all.reserve(found_.size());
-    for (auto& [key, one] : found_) {
-      for (const auto& range : one.scope) one.scope_bytes += range.end - range.begin;
-      all.push_back(std::move(one));
+    for (auto& [key, each] : found_) {
+      for (const auto& range : each.scope) each.scope_bytes += range.end - range.begin;
+      all.push_back(std::move(each));
     }
     return all;
   }
@@ -113,22 +113,22 @@ class variable_finder {
   void keep(const llvm::DWARFDie& variable, std::string_view name, const llvm::DWARFDie& type, std::uint64_t offset,
             std::uint64_t bytes, const std::vector<code_range>& scope, bool inlined, bool temporary) {
     const source_line declared = declaration(variable);
-    auto& one = found_[{std::string(name), offset, declared.line, declared.file}];
-    if (one.field.bytes == 0) {
-      one.field.name = name;
-      one.field.type = without_noise(type_text(type));
-      one.field.type_entry = entry_of(type);
-      one.field.declared = declared;
-      one.field.offset = offset;
-      one.inlined = inlined;
-      one.field.kind = temporary                                             ? field_kind::awaiter
-                       : variable.getTag() == dwarf::DW_TAG_formal_parameter ? field_kind::parameter
-                                                                             : field_kind::local;
-      if (temporary) one.field.name = "(" + one.field.type + ")";
+    auto& current = found_[{std::string(name), offset, declared.line, declared.file}];
+    if (current.field.bytes == 0) {
+      current.field.name = name;
+      current.field.type = without_noise(type_text(type));
+      current.field.type_entry = entry_of(type);
+      current.field.declared = declared;
+      current.field.offset = offset;
+      current.inlined = inlined;
+      current.field.kind = temporary                                             ? field_kind::awaiter
+                           : variable.getTag() == dwarf::DW_TAG_formal_parameter ? field_kind::parameter
+                                                                                 : field_kind::local;
+      if (temporary) current.field.name = "(" + current.field.type + ")";
     }
-    one.field.bytes = std::max(one.field.bytes, bytes);
+    current.field.bytes = std::max(current.field.bytes, bytes);
     for (const auto& range : scope) {
-      if (std::ranges::find(one.scope, range) == one.scope.end()) one.scope.push_back(range);
+      if (std::ranges::find(current.scope, range) == current.scope.end()) current.scope.push_back(range);
     }
   }
 
@@ -141,7 +141,7 @@ class variable_finder {
 }  // namespace
 
 bool scoped_variable::in_scope_at(std::uint64_t address) const {
-  return std::ranges::any_of(scope, [&](const auto& one) { return address >= one.begin && address < one.end; });
+  return std::ranges::any_of(scope, [&](const auto& each) { return address >= each.begin && address < each.end; });
 }
 
 std::vector<scoped_variable> find_variables(const frame_source& source, std::uint64_t frame_bytes) {

@@ -26,7 +26,7 @@ struct earlier_use {
 /// One element per await; empty if that takes too much work.
 [[nodiscard]] std::optional<std::vector<earlier_use>> find_written_earlier(const frame_source& source,
                                                                            const std::vector<found_await>& awaits,
-                                                                           const coroutine& of,
+                                                                           const coroutine& coroutine,
                                                                            const frame_effects& effects,
                                                                            work_limit& work);
 

@@ -16,8 +16,8 @@ line_rows::line_rows(llvm::DWARFContext& context, llvm::DWARFUnit& unit) {
   table_ = *table;
   if (const char* folder = unit.getCompilationDir()) folder_ = folder;
   auto sequences = table_->Sequences;
-  std::ranges::sort(sequences, [](const auto& one, const auto& other) {
-    return std::pair(one.LowPC, one.FirstRowIndex) < std::pair(other.LowPC, other.FirstRowIndex);
+  std::ranges::sort(sequences, [](const auto& left, const auto& right) {
+    return std::pair(left.LowPC, left.FirstRowIndex) < std::pair(right.LowPC, right.FirstRowIndex);
   });
   rows_.reserve(table_->Rows.size());
   for (const auto& sequence : sequences) {

@@ -133,7 +133,7 @@ class evaluation {
     is_value_ = in_register_ = false;
   }
 
-  void push(std::optional<value> one) { stack_.push_back(std::move(one)); }
+  void push(std::optional<value> each) { stack_.push_back(std::move(each)); }
 
   [[nodiscard]] std::optional<value> from_register(std::uint64_t number, std::int64_t distance) const {
     const auto which = register_of_dwarf(number);
@@ -171,8 +171,8 @@ std::vector<located_piece> locate(llvm::ArrayRef<std::uint8_t> expression, const
                                  /*IsLittleEndian=*/true, address_bytes);
   const llvm::DWARFExpression operations(data, address_bytes, dwarf::DWARF32);
   evaluation all(state, frame_base);
-  for (const auto& one : operations) {
-    switch (all.step(one)) {
+  for (const auto& each : operations) {
+    switch (all.step(each)) {
       case evaluation::outcome::followed:
         break;
       case evaluation::outcome::not_of_the_frame:

@@ -35,9 +35,9 @@ std::optional<std::uint64_t> alignment_of_parts(const llvm::DWARFDie& type, int 
   for (const auto& child : type.children()) {
     if (child.getTag() != dwarf::DW_TAG_member && child.getTag() != dwarf::DW_TAG_inheritance) continue;
     if (child.find(dwarf::DW_AT_external) || child.find(dwarf::DW_AT_declaration)) continue;  // static
-    const auto one = alignment_of(type_of(child), depth + 1);
-    if (!one || ++parts > max_members) return std::nullopt;
-    strictest = std::max({strictest, *one, dwarf::toUnsigned(child.find(dwarf::DW_AT_alignment), 1)});
+    const auto made = alignment_of(type_of(child), depth + 1);
+    if (!made || ++parts > max_members) return std::nullopt;
+    strictest = std::max({strictest, *made, dwarf::toUnsigned(child.find(dwarf::DW_AT_alignment), 1)});
   }
   return strictest;
 }
@@ -103,10 +103,10 @@ std::uint64_t saved_by_class(const llvm::DWARFDie& type) {
   if (!members || !alignment || !declared) return 0;
   const auto lay_out = [&](bool compare) -> std::optional<std::uint64_t> {
     std::uint64_t end = 0;
-    for (const auto& one : *members) {
-      end = rounded_up(end, one.alignment);
-      if (compare && end != one.offset) return std::nullopt;
-      end += one.bytes;
+    for (const auto& each : *members) {
+      end = rounded_up(end, each.alignment);
+      if (compare && end != each.offset) return std::nullopt;
+      end += each.bytes;
     }
     return rounded_up(end, *alignment);
   };
@@ -128,10 +128,10 @@ llvm::DWARFDie class_of(llvm::DWARFDie type) {
 }
 
 std::uint64_t bytes_saved_by_order(llvm::DWARFDie type) {
-  const auto one = class_of(type);
-  if (!one.isValid()) return 0;
-  const std::uint64_t of_one = type_bytes(one);
-  return of_one == 0 ? 0 : saved_by_class(one) * (type_bytes(type) / of_one);
+  const auto made = class_of(type);
+  if (!made.isValid()) return 0;
+  const std::uint64_t of_one = type_bytes(made);
+  return of_one == 0 ? 0 : saved_by_class(made) * (type_bytes(type) / of_one);
 }
 
 }  // namespace tare::inspect

@@ -132,11 +132,11 @@ class writer {
 
   static std::string enumerator(const llvm::DWARFDie& type, std::span<const std::byte> bytes) {
     const auto value = signed_from(bytes.first(std::min<std::uint64_t>(bytes.size(), type_bytes(type))));
-    for (const auto& one : type.children()) {
-      if (one.getTag() != dwarf::DW_TAG_enumerator) continue;
-      const auto its = one.find(dwarf::DW_AT_const_value);
+    for (const auto& each : type.children()) {
+      if (each.getTag() != dwarf::DW_TAG_enumerator) continue;
+      const auto its = each.find(dwarf::DW_AT_const_value);
       const auto number = its ? its->getAsSignedConstant() : std::nullopt;
-      if (number && *number == value) return std::string(short_name(one));
+      if (number && *number == value) return std::string(short_name(each));
     }
     return fmt::format("{}", value);
   }
@@ -195,10 +195,10 @@ class writer {
     // A class with one member is shown as that member.
     if (parts.size() == 1) return parts.front().value;
     std::string out = "{";
-    for (const auto& one : parts) {
-      if (&one != &parts.front()) out += ", ";
-      if (!one.name.empty()) out += one.name + ": ";
-      out += one.value;
+    for (const auto& each : parts) {
+      if (&each != &parts.front()) out += ", ";
+      if (!each.name.empty()) out += each.name + ": ";
+      out += each.value;
     }
     return out + "}";
   }
@@ -212,11 +212,11 @@ class writer {
         collect_bits(child, bytes, parts);
         continue;
       }
-      const auto at = member_offset(child).value_or(0);
+      const auto found = member_offset(child).value_or(0);
       const auto its_type = bare(type_of(child));
       const auto size = type_bytes(its_type);
-      if (at >= bytes.size() || size > bytes.size() - at) continue;
-      const auto its_bytes = bytes.subspan(at, size);
+      if (found >= bytes.size() || size > bytes.size() - found) continue;
+      const auto its_bytes = bytes.subspan(found, size);
       if (is_base) {
         collect(its_type, its_bytes, depth + 1, parts);
         continue;

@@ -31,13 +31,13 @@ std::map<variable_key, variable_bytes> by_variable(const await_point& await) {
   std::map<variable_key, variable_bytes> all;
   for (const auto& part : await.variables) {
     if (part.kind != field_kind::local && part.kind != field_kind::parameter) continue;
-    auto& one = all[{part.name, part.declared.line}];
-    one.type = part.type;
-    one.kind = part.kind;
-    one.touched_later |= part.touched_later;
-    one.lent |= part.lent;
-    if (part.state == byte_state::live) one.live += part.bytes;
-    if (part.state == byte_state::held) one.held += part.bytes;
+    auto& current = all[{part.name, part.declared.line}];
+    current.type = part.type;
+    current.kind = part.kind;
+    current.touched_later |= part.touched_later;
+    current.lent |= part.lent;
+    if (part.state == byte_state::live) current.live += part.bytes;
+    if (part.state == byte_state::held) current.held += part.bytes;
   }
   return all;
 }
@@ -54,7 +54,7 @@ struct variable_life {
 std::string line_name(const await_point& await) { return fmt::format(":{}", await.where.line); }
 
 /// A frame has a fixed size: a variable leaves it only if no await needs it.
-void advise_to_end(const std::map<variable_key, variable_life>& lives, std::vector<advice>& into) {
+void advise_to_end(const std::map<variable_key, variable_life>& lives, std::vector<advice>& all) {
   for (const auto& [name, life] : lives) {
     if (life.needed || life.last == nullptr || life.bytes < min_bytes) continue;
     std::string message = fmt::format(
@@ -62,7 +62,7 @@ void advise_to_end(const std::map<variable_key, variable_life>& lives, std::vect
         "unless something has kept its address",
         name.first, life.type);
     if (life.before != nullptr) message += fmt::format(", and begin it after the one at {}", line_name(*life.before));
-    into.push_back({.where = life.last->where, .bytes = life.bytes, .certain = false, .message = std::move(message)});
+    all.push_back({.where = life.last->where, .bytes = life.bytes, .certain = false, .message = std::move(message)});
   }
 }
 
@@ -71,31 +71,31 @@ bool is_known(const await_point& await) {
 }
 
 /// Whether a variable is needed at one of the awaits.
-bool is_kept(const coroutine& one, const std::string& name) {
-  return std::ranges::any_of(one.awaits, [&](const await_point& await) {
+bool is_kept(const coroutine& coroutine, const std::string& name) {
+  return std::ranges::any_of(coroutine.awaits, [&](const await_point& await) {
     return is_known(await) && std::ranges::any_of(await.variables, [&](const variable_at_await& part) {
              return part.name == name && part.state != byte_state::dead;
            });
   });
 }
 
-void advise_to_reorder(const coroutine& one, std::vector<advice>& into) {
-  for (const auto& loose : one.loose) {
-    if (!is_kept(one, loose.name)) continue;
-    into.push_back({.where = loose.type_declared,
-                    .bytes = loose.bytes,
-                    .certain = true,
-                    .message = fmt::format("'{}' is held across an await with padding: {} takes fewer bytes with its "
-                                           "members ordered by alignment, the strictest first",
-                                           loose.name, loose.type)});
+void advise_to_reorder(const coroutine& coroutine, std::vector<advice>& all) {
+  for (const auto& loose : coroutine.loose) {
+    if (!is_kept(coroutine, loose.name)) continue;
+    all.push_back({.where = loose.type_declared,
+                   .bytes = loose.bytes,
+                   .certain = true,
+                   .message = fmt::format("'{}' is held across an await with padding: {} takes fewer bytes with its "
+                                          "members ordered by alignment, the strictest first",
+                                          loose.name, loose.type)});
   }
 }
 
 /// The frame of a merged callee takes its bytes at every await, not only at the await of the callee. The saving is only
 /// likely: a separate callee has a handle in this frame, of one or two words.
-void advise_to_part(const coroutine& one, std::vector<advice>& into) {
-  for (const auto& child : one.fields) {
-    if (child.kind != field_kind::child || child.bytes < min_bytes || one.made_by != producer::clang) continue;
+void advise_to_part(const coroutine& coroutine, std::vector<advice>& all) {
+  for (const auto& child : coroutine.fields) {
+    if (child.kind != field_kind::child || child.bytes < min_bytes || coroutine.made_by != producer::clang) continue;
     const auto is_idle = [&](const await_point& await) {
       std::uint64_t dead = 0;
       for (const auto& part : await.variables) {
@@ -104,9 +104,9 @@ void advise_to_part(const coroutine& one, std::vector<advice>& into) {
       }
       return is_known(await) && dead == child.bytes;
     };
-    const auto idle = std::ranges::find_if(one.awaits, is_idle);
-    if (idle == one.awaits.end()) continue;
-    into.push_back(
+    const auto idle = std::ranges::find_if(coroutine.awaits, is_idle);
+    if (idle == coroutine.awaits.end()) continue;
+    all.push_back(
         {.where = idle->where,
          .bytes = child.bytes - handle_bytes,
          .certain = false,
@@ -118,12 +118,12 @@ void advise_to_part(const coroutine& one, std::vector<advice>& into) {
 
 }  // namespace
 
-std::vector<advice> advise(const coroutine& one) {
+std::vector<advice> advise(const coroutine& coroutine) {
   std::vector<advice> found;
-  if (one.made_by == producer::rustc) return found;
+  if (coroutine.made_by == producer::rustc) return found;
   std::map<std::string, std::pair<std::uint64_t, std::string>> parameters;
   std::map<variable_key, variable_life> lives;
-  for (const auto& await : one.awaits) {
+  for (const auto& await : coroutine.awaits) {
     if (!is_known(await)) continue;
     for (const auto& [name, bytes] : by_variable(await)) {
       if (bytes.kind == field_kind::parameter && bytes.live + bytes.held >= min_bytes) {
@@ -145,11 +145,11 @@ std::vector<advice> advise(const coroutine& one) {
     }
   }
   advise_to_end(lives, found);
-  advise_to_reorder(one, found);
-  advise_to_part(one, found);
+  advise_to_reorder(coroutine, found);
+  advise_to_part(coroutine, found);
   for (const auto& [name, most] : parameters) {
     found.push_back(
-        {.where = one.declared,
+        {.where = coroutine.declared,
          .bytes = most.first - handle_bytes,
          .certain = true,
          .message = fmt::format("the parameter '{}' ({}) is copied into the frame: a reference takes 8 bytes, "

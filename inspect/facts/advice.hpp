@@ -18,6 +18,6 @@ struct advice {
 };
 
 /// The advice that saves most comes first. Only savings of at least 32 bytes are listed; for padding in a class, 8.
-[[nodiscard]] std::vector<advice> advise(const coroutine& one);
+[[nodiscard]] std::vector<advice> advise(const coroutine& coroutine);
 
 }  // namespace tare::inspect

@@ -11,10 +11,10 @@ namespace tare::inspect {
 namespace {
 
 /// Whether a program starts with this coroutine.
-bool begins_program(const coroutine& one) {
+bool begins_program(const coroutine& coroutine) {
   constexpr std::array<std::string_view, 6> beginnings{"main::",   "main(",  "async_main(",
                                                        "co_main(", "amain(", "tare::detail::keep_outcome<"};
-  return std::ranges::any_of(beginnings, [&](std::string_view with) { return one.name.starts_with(with); });
+  return std::ranges::any_of(beginnings, [&](std::string_view with) { return coroutine.name.starts_with(with); });
 }
 
 /// Per coroutine: whether it has at most one frame, judged by the coroutines that await it.
@@ -44,11 +44,11 @@ std::vector<bool> exist_once(std::span<const coroutine> all) {
 std::vector<ranked_advice> rank_advice(std::span<const coroutine> all, const frame_counts* counts) {
   const auto once = exist_once(all);
   std::vector<ranked_advice> ranked;
-  for (const auto& one : all) {
-    for (auto& what : advise(one)) {
-      ranked_advice entry{.of = &one, .what = std::move(what), .frames = {}};
+  for (const auto& each : all) {
+    for (auto& what : advise(each)) {
+      ranked_advice entry{.of = &each, .what = std::move(what), .frames = {}};
       if (counts != nullptr) {
-        const auto count = counts->find(one.name);
+        const auto count = counts->find(each.name);
         entry.frames = count == counts->end() ? 0 : count->second;
       }
       ranked.push_back(std::move(entry));

@@ -52,26 +52,26 @@ std::uint64_t read_bytes(toml_reader& in, const toml::node& node, std::string_vi
 budget read_budget(toml_reader& in, const toml::table& table) {
   static constexpr std::array<std::string_view, 5> known{"match", "file", "frame", "await", "chain"};
   in.allow_keys(table, known, "[[budget]]");
-  budget one;
-  one.where = {.file = in.file().string(), .line = table.source().begin.line};
+  budget made;
+  made.where = {.file = in.file().string(), .line = table.source().begin.line};
   for (const auto& [key, value] : table) {
     if (key.str() == "match" || key.str() == "file") {
       pattern read = read_pattern(in, value, key.str());
       const bool match = key.str() == "match";
-      (match ? one.match_text : one.file_text) = std::move(read.text);
-      (match ? one.match : one.file) = std::move(read.what);
+      (match ? made.match_text : made.file_text) = std::move(read.text);
+      (match ? made.match : made.file) = std::move(read.what);
     } else {
       const std::uint64_t bytes = read_bytes(in, value, key.str());
-      (key.str() == "frame" ? one.frame : key.str() == "await" ? one.await : one.chain) = bytes;
+      (key.str() == "frame" ? made.frame : key.str() == "await" ? made.await : made.chain) = bytes;
     }
   }
-  if (!one.match && !one.file) in.complain(table, "a budget has a 'match' or a 'file': what it is for");
-  if (!one.frame && !one.await && !one.chain) in.complain(table, "a budget has a 'frame', an 'await' or a 'chain'");
-  return one;
+  if (!made.match && !made.file) in.complain(table, "a budget has a 'match' or a 'file': what it is for");
+  if (!made.frame && !made.await && !made.chain) in.complain(table, "a budget has a 'frame', an 'await' or a 'chain'");
+  return made;
 }
 
-std::string head_of(const budget& one) {
-  return one.where.line == 0 ? std::string() : fmt::format(" ({}:{})", one.where.file, one.where.line);
+std::string head_of(const budget& budget) {
+  return budget.where.line == 0 ? std::string() : fmt::format(" ({}:{})", budget.where.file, budget.where.line);
 }
 
 std::string_view matched_part(std::string_view text) { return text.substr(0, longest_matched_name); }
@@ -83,8 +83,8 @@ bool finds(const std::regex& pattern, std::string_view text) {
 
 }  // namespace
 
-bool budget::fits(const coroutine& one) const {
-  return (!match || finds(*match, one.name)) && (!file || finds(*file, one.declared.file));
+bool budget::fits(const coroutine& coroutine) const {
+  return (!match || finds(*match, coroutine.name)) && (!file || finds(*file, coroutine.declared.file));
 }
 
 std::optional<std::uint64_t> parse_bytes(std::string_view text) {
@@ -123,44 +123,44 @@ base::result<std::vector<budget>> read_budgets(const std::filesystem::path& file
 
 std::vector<violation> check_budgets(std::span<const coroutine> all, std::span<const budget> budgets) {
   std::vector<violation> found;
-  const bool wants_chains = std::ranges::any_of(budgets, [](const budget& one) { return one.chain.has_value(); });
+  const bool wants_chains = std::ranges::any_of(budgets, [](const budget& each) { return each.chain.has_value(); });
   const std::optional<chains> ways = wants_chains ? std::optional<chains>(std::in_place, all) : std::nullopt;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const coroutine& one = all[i];
-    if (!one.frame_bytes) continue;
+    const coroutine& each = all[i];
+    if (!each.frame_bytes) continue;
     for (const budget& rule : budgets) {
-      if (!rule.fits(one)) continue;
-      if (rule.frame && *one.frame_bytes > *rule.frame) {
+      if (!rule.fits(each)) continue;
+      if (rule.frame && *each.frame_bytes > *rule.frame) {
         found.push_back(
-            {.of = &one,
-             .where = one.declared,
+            {.of = &each,
+             .where = each.declared,
              .rule = "frame",
-             .bytes = *one.frame_bytes,
+             .bytes = *each.frame_bytes,
              .limit = *rule.frame,
-             .message = fmt::format("the frame of {} is {} bytes, {} above its budget of {}{}", one.name,
-                                    *one.frame_bytes, *one.frame_bytes - *rule.frame, *rule.frame, head_of(rule))});
+             .message = fmt::format("the frame of {} is {} bytes, {} above its budget of {}{}", each.name,
+                                    *each.frame_bytes, *each.frame_bytes - *rule.frame, *rule.frame, head_of(rule))});
       }
       if (rule.await) {
-        for (const auto& await : one.awaits) {
+        for (const auto& await : each.awaits) {
           const std::uint64_t kept = await.live_bytes + await.held_bytes;
           if (await.kind != suspension::await || kept <= *rule.await) continue;
-          found.push_back({.of = &one,
+          found.push_back({.of = &each,
                            .where = await.where,
                            .rule = "await",
                            .bytes = kept,
                            .limit = *rule.await,
                            .message = fmt::format("{} holds {} bytes across this await, {} above its budget of {}{}",
-                                                  one.name, kept, kept - *rule.await, *rule.await, head_of(rule))});
+                                                  each.name, kept, kept - *rule.await, *rule.await, head_of(rule))});
         }
       }
       if (rule.chain && ways->heaviest(i) > *rule.chain) {
         found.push_back(
-            {.of = &one,
-             .where = one.declared,
+            {.of = &each,
+             .where = each.declared,
              .rule = "chain",
              .bytes = ways->heaviest(i),
              .limit = *rule.chain,
-             .message = fmt::format("{} and what it awaits take {} bytes, {} above the budget of {}{}", one.name,
+             .message = fmt::format("{} and what it awaits take {} bytes, {} above the budget of {}{}", each.name,
                                     ways->heaviest(i), ways->heaviest(i) - *rule.chain, *rule.chain, head_of(rule))});
       }
     }
@@ -170,16 +170,16 @@ std::vector<violation> check_budgets(std::span<const coroutine> all, std::span<c
 
 std::vector<violation> check_declared(std::span<const coroutine> all) {
   std::vector<violation> found;
-  for (const auto& one : all) {
-    if (!one.frame_bytes || !one.declared_budget || *one.frame_bytes <= *one.declared_budget) continue;
+  for (const auto& each : all) {
+    if (!each.frame_bytes || !each.declared_budget || *each.frame_bytes <= *each.declared_budget) continue;
     found.push_back(
-        {.of = &one,
-         .where = one.declared,
+        {.of = &each,
+         .where = each.declared,
          .rule = "declared",
-         .bytes = *one.frame_bytes,
-         .limit = *one.declared_budget,
-         .message = fmt::format("the frame of {} is {} bytes, {} above its TARE_FRAME_BUDGET of {}", one.name,
-                                *one.frame_bytes, *one.frame_bytes - *one.declared_budget, *one.declared_budget)});
+         .bytes = *each.frame_bytes,
+         .limit = *each.declared_budget,
+         .message = fmt::format("the frame of {} is {} bytes, {} above its TARE_FRAME_BUDGET of {}", each.name,
+                                *each.frame_bytes, *each.frame_bytes - *each.declared_budget, *each.declared_budget)});
   }
   return found;
 }

@@ -35,7 +35,7 @@ struct budget {
   std::optional<std::uint64_t> chain;
   source_line where;  ///< in the budget file
 
-  [[nodiscard]] bool fits(const coroutine& one) const;
+  [[nodiscard]] bool fits(const coroutine& coroutine) const;
 };
 
 /// An error begins with the place: "tare.toml:4:1: unknown key 'frmae'".

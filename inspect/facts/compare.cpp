@@ -12,8 +12,8 @@
 namespace tare::inspect {
 namespace {
 
-std::int64_t frame_of(const coroutine* one) {
-  return one == nullptr ? 0 : static_cast<std::int64_t>(one->frame_bytes.value_or(0));
+std::int64_t frame_of(const coroutine* coroutine) {
+  return coroutine == nullptr ? 0 : static_cast<std::int64_t>(coroutine->frame_bytes.value_or(0));
 }
 
 /// A type in a form that is equal for all compilers: numbers in template arguments without the suffix of clang and
@@ -29,25 +29,26 @@ std::string plain_type(std::string_view text) {
   }};
   const auto is_word = [](char c) { return c == '_' || (std::isalnum(static_cast<unsigned char>(c)) != 0); };
   std::string plain;
-  for (std::size_t at = 0; at < text.size();) {
-    const bool begins_word = is_word(text[at]) && (at == 0 || !is_word(text[at - 1]));
+  for (std::size_t index = 0; index < text.size();) {
+    const bool begins_word = is_word(text[index]) && (index == 0 || !is_word(text[index - 1]));
     if (!begins_word) {
-      plain += text[at++];
+      plain += text[index++];
       continue;
     }
-    const auto* const name = std::ranges::find_if(long_names, [&](const auto& one) {
-      const std::size_t end = at + one.first.size();
-      return text.substr(at).starts_with(one.first) && (end == text.size() || !is_word(text[end]));
+    const auto* const name = std::ranges::find_if(long_names, [&](const auto& each) {
+      const std::size_t end = index + each.first.size();
+      return text.substr(index).starts_with(each.first) && (end == text.size() || !is_word(text[end]));
     });
     if (name != long_names.end()) {
       plain += name->second;
-      at += name->first.size();
+      index += name->first.size();
       continue;
     }
     const auto end = static_cast<std::size_t>(
-        std::ranges::find_if_not(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), is_word) - text.begin());
-    std::string_view word = text.substr(at, end - at);
-    at = end;
+        std::ranges::find_if_not(text.begin() + static_cast<std::ptrdiff_t>(index), text.end(), is_word) -
+        text.begin());
+    std::string_view word = text.substr(index, end - index);
+    index = end;
     // Only suffixes of numbers; these letters are not hexadecimal digits.
     if (word.front() >= '0' && word.front() <= '9') word = word.substr(0, word.find_last_not_of("uUlL") + 1);
     plain += word;
@@ -56,10 +57,10 @@ std::string plain_type(std::string_view text) {
 }
 
 /// Bytes by name and type, without the arbitrary numbers that a compiler gives to unnamed fields.
-std::map<std::pair<std::string, std::string>, std::uint64_t> bytes_by_name(const coroutine* one) {
+std::map<std::pair<std::string, std::string>, std::uint64_t> bytes_by_name(const coroutine* coroutine) {
   std::map<std::pair<std::string, std::string>, std::uint64_t> bytes;
-  if (one == nullptr) return bytes;
-  for (const auto& field : one->fields) {
+  if (coroutine == nullptr) return bytes;
+  for (const auto& field : coroutine->fields) {
     const bool nameless = field.kind == field_kind::unnamed || field.kind == field_kind::padding;
     bytes[nameless ? std::pair<std::string, std::string>("(unnamed)", "")
                    : std::pair(plain_type(field.name), plain_type(field.type))] += field.bytes;
@@ -81,8 +82,8 @@ std::vector<changed_field> compare_fields(const coroutine* before, const corouti
       changed.push_back({.name = key.first, .type = key.second, .before = 0, .after = bytes});
     }
   }
-  const auto change = [](const changed_field& one) {
-    return one.before > one.after ? one.before - one.after : one.after - one.before;
+  const auto change = [](const changed_field& each) {
+    return each.before > each.after ? each.before - each.after : each.after - each.before;
   };
   std::ranges::sort(changed, [&](const auto& a, const auto& b) {
     return std::pair(change(b), a.name) < std::pair(change(a), b.name);
@@ -92,10 +93,10 @@ std::vector<changed_field> compare_fields(const coroutine* before, const corouti
 
 std::map<std::string_view, const coroutine*> by_name(std::span<const coroutine> all) {
   std::map<std::string_view, const coroutine*> names;
-  for (const auto& one : all) {
-    auto& place = names[one.linkage_name];
+  for (const auto& each : all) {
+    auto& place = names[each.linkage_name];
     // Of several copies of an inline coroutine, the largest is used.
-    if (place == nullptr || one.frame_bytes.value_or(0) > place->frame_bytes.value_or(0)) place = &one;
+    if (place == nullptr || each.frame_bytes.value_or(0) > place->frame_bytes.value_or(0)) place = &each;
   }
   return names;
 }
@@ -107,12 +108,12 @@ std::vector<changed_frame> compare(std::span<const coroutine> before, std::span<
   const auto new_names = by_name(after);
   std::vector<changed_frame> changed;
   const auto add = [&](const coroutine* then, const coroutine* now) {
-    changed_frame one{.before = then, .after = now, .difference = frame_of(now) - frame_of(then), .fields = {}};
+    changed_frame frame{.before = then, .after = now, .difference = frame_of(now) - frame_of(then), .fields = {}};
     if (then != nullptr && now != nullptr) {
-      if (one.difference == 0) return;
-      one.fields = compare_fields(then, now);
+      if (frame.difference == 0) return;
+      frame.fields = compare_fields(then, now);
     }
-    changed.push_back(std::move(one));
+    changed.push_back(std::move(frame));
   };
   for (const auto& [name, then] : old_names) {
     const auto now = new_names.find(name);
@@ -122,8 +123,8 @@ std::vector<changed_frame> compare(std::span<const coroutine> before, std::span<
     if (!old_names.contains(name)) add(nullptr, now);
   }
   std::ranges::sort(changed, [](const changed_frame& a, const changed_frame& b) {
-    const auto name = [](const changed_frame& one) -> const std::string& {
-      return one.after != nullptr ? one.after->name : one.before->name;
+    const auto name = [](const changed_frame& frame) -> const std::string& {
+      return frame.after != nullptr ? frame.after->name : frame.before->name;
     };
     return std::pair(-std::abs(a.difference), name(a)) < std::pair(-std::abs(b.difference), name(b));
   });

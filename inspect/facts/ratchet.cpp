@@ -19,12 +19,12 @@ namespace {
 /// The coroutines of each compiler and name that have a size, in the order of their declarations. What several units
 /// have, an inline function for example, is one, the largest.
 std::map<std::pair<std::string, std::string>, std::vector<const coroutine*>> by_name(std::span<const coroutine> all) {
-  const auto identity = [](const coroutine* one) {
-    return std::tie(one->declared.file, one->declared.line, one->linkage_name);
+  const auto identity = [](const coroutine* each) {
+    return std::tie(each->declared.file, each->declared.line, each->linkage_name);
   };
   std::map<std::pair<std::string, std::string>, std::vector<const coroutine*>> names;
-  for (const auto& one : all) {
-    if (one.frame_bytes) names[{std::string(name_of(one.made_by)), one.name}].push_back(&one);
+  for (const auto& each : all) {
+    if (each.frame_bytes) names[{std::string(name_of(each.made_by)), each.name}].push_back(&each);
   }
   for (auto& [name, of_name] : names) {
     std::ranges::sort(of_name, [&](const coroutine* a, const coroutine* b) {
@@ -38,28 +38,29 @@ std::map<std::pair<std::string, std::string>, std::vector<const coroutine*>> by_
 }
 
 /// Those of unknown size are not among the coroutines compared here.
-std::uint64_t bytes_of(const coroutine& one) { return one.frame_bytes.value_or(0); }
+std::uint64_t bytes_of(const coroutine& coroutine) { return coroutine.frame_bytes.value_or(0); }
 
-violation growth(const coroutine& one, std::uint64_t before, std::string_view why) {
-  return {.of = &one,
-          .where = one.declared,
+violation growth(const coroutine& coroutine, std::uint64_t before, std::string_view why) {
+  return {.of = &coroutine,
+          .where = coroutine.declared,
           .rule = "ratchet",
-          .bytes = bytes_of(one),
+          .bytes = bytes_of(coroutine),
           .limit = before,
-          .message = fmt::format("the frame of {} grew from {} to {} bytes{}", one.name, before, bytes_of(one), why)};
+          .message = fmt::format("the frame of {} grew from {} to {} bytes{}", coroutine.name, before,
+                                 bytes_of(coroutine), why)};
 }
 
 /// Of one name in one compiler's section.
-void check_name(std::vector<const coroutine*> now, std::vector<std::uint64_t> before, std::vector<violation>& into) {
+void check_name(std::vector<const coroutine*> now, std::vector<std::uint64_t> before, std::vector<violation>& target) {
   std::string why;
   if (now.size() != before.size()) {
     why = fmt::format(" ({} have this name, and {} had it when recorded: if it is new, record again)", now.size(),
                       before.size());
-    std::ranges::sort(now, std::ranges::greater{}, [](const coroutine* one) { return bytes_of(*one); });
+    std::ranges::sort(now, std::ranges::greater{}, [](const coroutine* each) { return bytes_of(*each); });
     std::ranges::sort(before, std::ranges::greater{});
   }
   for (std::size_t i = 0; i < std::min(now.size(), before.size()); ++i) {
-    if (bytes_of(*now[i]) > before[i]) into.push_back(growth(*now[i], before[i], why));
+    if (bytes_of(*now[i]) > before[i]) target.push_back(growth(*now[i], before[i], why));
   }
 }
 
@@ -68,13 +69,13 @@ constexpr std::array<std::string_view, 3> compilers{"clang", "gcc", "rustc"};
 /// The frames of one name.
 std::vector<std::uint64_t> read_sizes(base::toml_reader& in, const toml::node& node) {
   std::vector<std::uint64_t> sizes;
-  const auto add = [&](const toml::node& one) {
-    const auto number = one.value_exact<std::int64_t>();
-    if (!number || *number < 0) in.complain(one, "a frame is a number of bytes, or a list of such numbers");
+  const auto add = [&](const toml::node& each) {
+    const auto number = each.value_exact<std::int64_t>();
+    if (!number || *number < 0) in.complain(each, "a frame is a number of bytes, or a list of such numbers");
     sizes.push_back(static_cast<std::uint64_t>(number.value_or(0)));
   };
   if (const auto* several = node.as_array(); several != nullptr && !several->empty()) {
-    for (const auto& one : *several) add(one);
+    for (const auto& each : *several) add(each);
   } else {
     add(node);
   }
@@ -87,7 +88,7 @@ ratchet record_frames(std::span<const coroutine> all) {
   ratchet frames;
   for (const auto& [name, of_name] : by_name(all)) {
     auto& bytes = frames[name.first][name.second];
-    for (const auto* one : of_name) bytes.push_back(bytes_of(*one));
+    for (const auto* each : of_name) bytes.push_back(bytes_of(*each));
   }
   return frames;
 }
@@ -110,7 +111,7 @@ std::string ratchet_text(const ratchet& frames) {
         continue;
       }
       toml::array several;
-      for (const auto one : bytes) several.push_back(static_cast<std::int64_t>(one));
+      for (const auto each : bytes) several.push_back(static_cast<std::int64_t>(each));
       table.insert(name, std::move(several));
     }
     if (section.empty()) {
@@ -147,7 +148,7 @@ base::result<ratchet> parse_ratchet(std::string_view text, const std::filesystem
         in.complain(name, fmt::format("unknown compiler '{}'; known: {}", name.str(), fmt::join(compilers, ", ")));
       }
       auto& of_compiler = read[std::string(name.str())];
-      for (const auto& [of, bytes] : *section) of_compiler[std::string(of.str())] = read_sizes(in, bytes);
+      for (const auto& [subject, bytes] : *section) of_compiler[std::string(subject.str())] = read_sizes(in, bytes);
     } else {
       read[""][std::string(name.str())] = read_sizes(in, value);
     }

@@ -37,24 +37,25 @@ std::vector<area> areas_of(const address_space& memory, const memory_region& reg
   const bool stack = region.path == "[stack]" || (guarded && special.empty() && is_thread_stack(memory, region));
   if (stack && !used) return {};
   std::ranges::sort(dead, {}, &address_range::begin);
-  std::ranges::sort(special, {}, [](const area& one) { return one.where.begin; });
+  std::ranges::sort(special, {}, [](const area& each) { return each.where.begin; });
   std::vector<area> areas;
-  std::uint64_t at = region.where.begin;
+  std::uint64_t address = region.where.begin;
   const auto add_rest = [&](std::uint64_t end) {
     // Arenas are walked separately.
     for (const auto& skipped : dead) {
-      if (skipped.end <= at || skipped.begin >= end) continue;
-      if (skipped.begin > at) areas.push_back({.where = {.begin = at, .end = skipped.begin}, .region = &region});
-      at = std::min(skipped.end, end);
+      if (skipped.end <= address || skipped.begin >= end) continue;
+      if (skipped.begin > address)
+        areas.push_back({.where = {.begin = address, .end = skipped.begin}, .region = &region});
+      address = std::min(skipped.end, end);
     }
-    if (at < end) areas.push_back({.where = {.begin = at, .end = end}, .region = &region});
-    at = std::max(at, end);
+    if (address < end) areas.push_back({.where = {.begin = address, .end = end}, .region = &region});
+    address = std::max(address, end);
   };
-  for (const auto& one : special) {
-    if (one.where.begin < at) continue;
-    add_rest(one.where.begin);
-    areas.push_back(one);
-    at = one.where.end;
+  for (const auto& each : special) {
+    if (each.where.begin < address) continue;
+    add_rest(each.where.begin);
+    areas.push_back(each);
+    address = each.where.end;
   }
   add_rest(region.where.end);
   return areas;
@@ -81,17 +82,17 @@ area_list find_areas(const address_space& memory, std::span<const address_range>
   return found;
 }
 
-void block_reader::for_each(const area& of,
+void block_reader::for_each(const area& area,
                             const std::function<void(std::uint64_t, std::span<const std::byte>, std::uint64_t)>& use) {
   constexpr std::uint64_t word = 8;
-  for (const auto& range : memory_.present(*of.region)) {
-    const std::uint64_t begin = std::max(range.begin, of.where.begin);
-    const std::uint64_t end = std::min(range.end, of.where.end);
-    for (std::uint64_t at = begin; at < end; at += block_bytes) {
-      const std::uint64_t wanted = std::min<std::uint64_t>(block_bytes + word, end - at);
-      const auto block = std::span(*buffer_).first(memory_.read(at, std::span(*buffer_).first(wanted)));
+  for (const auto& range : memory_.present(*area.region)) {
+    const std::uint64_t begin = std::max(range.begin, area.where.begin);
+    const std::uint64_t end = std::min(range.end, area.where.end);
+    for (std::uint64_t address = begin; address < end; address += block_bytes) {
+      const std::uint64_t wanted = std::min<std::uint64_t>(block_bytes + word, end - address);
+      const auto block = std::span(*buffer_).first(memory_.read(address, std::span(*buffer_).first(wanted)));
       if (block.size() < 2 * word) break;
-      use(at, block, std::min<std::uint64_t>(block.size(), block_bytes));
+      use(address, block, std::min<std::uint64_t>(block.size(), block_bytes));
       if (block.size() != wanted) break;
     }
   }

@@ -56,7 +56,7 @@ class block_reader {
   /// Calls `use(address, block, bytes)`. The block begins at the address and has this many bytes, followed by the next
   /// word, if there is one, because a pair of words may cross the border of two blocks. Blocks that cannot be read are
   /// skipped.
-  void for_each(const area& of,
+  void for_each(const area& area,
                 const std::function<void(std::uint64_t, std::span<const std::byte>, std::uint64_t)>& use);
 
  private:

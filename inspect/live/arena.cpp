@@ -59,30 +59,30 @@ bool arena::read_table() {
   std::uint64_t rest_of_run = 0;  // slabs that belong to the preceding large object
   for (std::uint64_t i = 0; i < abi_.slabs; ++i) {
     const auto entry = std::span(bytes).subspan(i * entry_bytes, entry_bytes);
-    slab one;
+    slab slab;
     const auto use = number_at<std::uint8_t>(entry, abi_.use_at);
-    one.object_bytes = number_at<std::uint32_t>(entry, abi_.object_bytes_at);
-    one.frames = use == abi_.use_frames || use == abi_.use_large_frame;
+    slab.object_bytes = number_at<std::uint32_t>(entry, abi_.object_bytes_at);
+    slab.frames = use == abi_.use_frames || use == abi_.use_large_frame;
     const auto capacity = number_at<std::uint32_t>(entry, abi_.capacity_at);
     const auto fresh = number_at<std::uint32_t>(entry, abi_.fresh_at);
-    one.objects = capacity >= fresh ? capacity - fresh : 0;
+    slab.objects = capacity >= fresh ? capacity - fresh : 0;
     const auto run = number_at<std::uint32_t>(entry, abi_.run_at);
-    if (use == 0 || one.object_bytes < 16) {
-      one = {};
+    if (use == 0 || slab.object_bytes < 16) {
+      slab = {};
       if (rest_of_run != 0) {
         --rest_of_run;
-        one.before = table_.back().before + 1;
+        slab.before = table_.back().before + 1;
       }
-      table_.push_back(one);
+      table_.push_back(slab);
       continue;
     }
     rest_of_run = run > 1 ? run - 1 : 0;
     if (run != 0) {
-      one.objects = 1;
-    } else if (one.object_bytes > abi_.slab_bytes || one.objects > abi_.slab_bytes / one.object_bytes) {
-      one = {};
+      slab.objects = 1;
+    } else if (slab.object_bytes > abi_.slab_bytes || slab.objects > abi_.slab_bytes / slab.object_bytes) {
+      slab = {};
     }
-    table_.push_back(one);
+    table_.push_back(slab);
   }
   return true;
 }
@@ -98,44 +98,44 @@ address_range arena::table_range() const noexcept {
 std::uint64_t arena::records_in(const address_range& where) const noexcept {
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < table_.size(); ++i) {
-    const slab& one = table_[i];
-    if (one.frames || !where.contains(abi_.base + i * abi_.slab_bytes)) continue;
-    bytes += std::uint64_t{one.objects} * one.object_bytes;
+    const slab& slab = table_[i];
+    if (slab.frames || !where.contains(abi_.base + i * abi_.slab_bytes)) continue;
+    bytes += std::uint64_t{slab.objects} * slab.object_bytes;
   }
   return bytes;
 }
 
-void arena::walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters, found_frames& into) {
+void arena::walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters, found_frames& found) {
   std::vector<std::byte> buffer(abi_.slab_bytes);
   for (std::size_t i = 0; i < table_.size(); ++i) {
-    const slab& one = table_[i];
-    if (!one.frames || one.objects == 0) continue;
+    const slab& slab = table_[i];
+    if (!slab.frames || slab.objects == 0) continue;
     const std::uint64_t start = abi_.base + i * abi_.slab_bytes;
-    const std::size_t wanted = std::min<std::uint64_t>(std::uint64_t{one.objects} * one.object_bytes, buffer.size());
+    const std::size_t wanted = std::min<std::uint64_t>(std::uint64_t{slab.objects} * slab.object_bytes, buffer.size());
     const auto content = std::span(buffer).first(memory_.read(start, std::span(buffer).first(wanted)));
-    into.scanned_bytes += content.size();
+    found.scanned_bytes += content.size();
     const memory_window window(memory_, start, content);
-    for (std::uint32_t object = 0; object < one.objects; ++object) {
-      const std::size_t at = std::size_t{object} * one.object_bytes;
-      if (at + 16 > content.size()) break;
-      const auto destroy = number_at<std::uint64_t>(content, at + 8);
+    for (std::uint32_t object = 0; object < slab.objects; ++object) {
+      const std::size_t index = std::size_t{object} * slab.object_bytes;
+      if (index + 16 > content.size()) break;
+      const auto destroy = number_at<std::uint64_t>(content, index + 8);
       if (destroy == 0) continue;  // how the arena marks what is free
-      found_frame frame{.address = start + at, .bytes = one.object_bytes};
-      const auto resume = number_at<std::uint64_t>(content, at);
+      found_frame frame{.address = start + index, .bytes = slab.object_bytes};
+      const auto resume = number_at<std::uint64_t>(content, index);
       if (const auto match = known.find(resume, destroy); match) {
         frame.coroutine = match->coroutine;
         frame.ended = match->ended;
         if (!read_index(window, coroutines[match->coroutine], frame)) {
-          ++into.freed;
+          ++found.freed;
           continue;
         }
       }
       if (waiters) {
-        const auto parent = number_at<std::uint32_t>(content, at + abi_.parent_at);
-        const auto kind = number_at<std::uint8_t>(content, at + abi_.parent_kind_at) >> abi_.parent_kind_shift;
+        const auto parent = number_at<std::uint32_t>(content, index + abi_.parent_at);
+        const auto kind = number_at<std::uint8_t>(content, index + abi_.parent_kind_at) >> abi_.parent_kind_shift;
         frame.waiter = waiter_of(parent, static_cast<std::uint8_t>(kind));
       }
-      into.frames.push_back(frame);
+      found.frames.push_back(frame);
     }
   }
 }
@@ -214,9 +214,9 @@ std::uint64_t arena::waiter_of_branch(std::uint64_t branch) {
 
 std::vector<address_range> covered_by(std::span<const arena> arenas) {
   std::vector<address_range> covered;
-  for (const auto& one : arenas) {
-    covered.push_back(one.frames_range());
-    covered.push_back(one.table_range());
+  for (const auto& each : arenas) {
+    covered.push_back(each.frames_range());
+    covered.push_back(each.table_range());
   }
   std::ranges::sort(covered, {}, &address_range::begin);
   return covered;

@@ -36,7 +36,7 @@ class arena {
   [[nodiscard]] std::uint64_t records_in(const address_range& where) const noexcept;
 
   /// Adds all frames by address. `waiters`: also find out what waits for each.
-  void walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters, found_frames& into);
+  void walk(const frame_index& known, std::span<const coroutine> coroutines, bool waiters, found_frames& found);
 
  private:
   struct slab {

@@ -17,9 +17,9 @@ using function_key = std::tuple<std::string, std::string, suspension>;  ///< fun
 using lines = std::map<std::uint32_t, amount>;
 
 /// Two awaits on one line cannot be distinguished, and are counted together.
-std::map<function_key, lines> by_function(const live_snapshot& of) {
+std::map<function_key, lines> by_function(const live_snapshot& snapshot) {
   std::map<function_key, lines> functions;
-  for (const auto& site : of.sites) {
+  for (const auto& site : snapshot.sites) {
     auto& held = functions[{site.function, site.where.file, site.kind}][site.where.line];
     held.count += site.count;
     held.bytes += site.total_bytes;
@@ -68,22 +68,22 @@ class comparison {
   }
 
  private:
-  void add(const function_key& of, const lines& then, const lines& now) {
-    if (moved(of, then, now)) {
-      for (auto a = then.begin(), b = now.begin(); a != then.end(); ++a, ++b) add(of, &*a, &*b);
+  void add(const function_key& key, const lines& then, const lines& now) {
+    if (moved(key, then, now)) {
+      for (auto a = then.begin(), b = now.begin(); a != then.end(); ++a, ++b) add(key, &*a, &*b);
       return;
     }
-    for (const auto& one : then) {
-      const auto same = now.find(one.first);
-      add(of, &one, same == now.end() ? nullptr : &*same);
+    for (const auto& each : then) {
+      const auto same = now.find(each.first);
+      add(key, &each, same == now.end() ? nullptr : &*same);
     }
-    for (const auto& one : now) {
-      if (!then.contains(one.first)) add(of, nullptr, &one);
+    for (const auto& each : now) {
+      if (!then.contains(each.first)) add(key, nullptr, &each);
     }
   }
 
-  void add(const function_key& of, const lines::value_type* then, const lines::value_type* now) {
-    const auto& [function, file, kind] = of;
+  void add(const function_key& key, const lines::value_type* then, const lines::value_type* now) {
+    const auto& [function, file, kind] = key;
     all_.push_back({.function = function,
                     .where = {.file = file, .line = (now != nullptr ? now : then)->first},
                     .line_before = then != nullptr ? then->first : 0,
@@ -94,10 +94,10 @@ class comparison {
                     .bytes_after = now != nullptr ? now->second.bytes : 0});
   }
 
-  [[nodiscard]] bool moved(const function_key& of, const lines& then, const lines& now) const {
+  [[nodiscard]] bool moved(const function_key& key, const lines& then, const lines& now) const {
     if (!may_have_moved_ || then.size() != now.size() || then.empty()) return false;
-    if (std::ranges::any_of(then, [&](const auto& one) { return now.contains(one.first); })) return false;
-    const auto unmoved = last_unmoved_.find(std::get<1>(of));
+    if (std::ranges::any_of(then, [&](const auto& each) { return now.contains(each.first); })) return false;
+    const auto unmoved = last_unmoved_.find(std::get<1>(key));
     return unmoved == last_unmoved_.end() || unmoved->second < std::max(then.rbegin()->first, now.rbegin()->first);
   }
 

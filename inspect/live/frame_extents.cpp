@@ -15,11 +15,13 @@ frame_extents::frame_extents(std::span<const found_frame> frames, std::span<cons
   parts_.reserve(frames.size());
   std::vector<std::uint32_t> open;  // the frames that the current address is in, the innermost last
   for (const auto& frame : frames) {
-    const coroutine* of = frame.coroutine == found_frame::unknown_coroutine ? nullptr : &coroutines[frame.coroutine];
-    std::uint64_t bytes = of != nullptr && of->frame_bytes ? *of->frame_bytes : frame.bytes;
+    const coroutine* subject =
+        frame.coroutine == found_frame::unknown_coroutine ? nullptr : &coroutines[frame.coroutine];
+    std::uint64_t bytes = subject != nullptr && subject->frame_bytes ? *subject->frame_bytes : frame.bytes;
     bytes = std::max(bytes, pointers);
     std::uint64_t head = pointers;
-    if (of != nullptr && of->promise_bytes != 0) head = std::min(of->promise_offset + of->promise_bytes, bytes);
+    if (subject != nullptr && subject->promise_bytes != 0)
+      head = std::min(subject->promise_offset + subject->promise_bytes, bytes);
     while (!open.empty() && frame.address >= parts_[open.back()].end) open.pop_back();
     parts_.push_back({.begin = frame.address,
                       .end = frame.address + bytes,
@@ -33,17 +35,17 @@ frame_extents::frame_extents(std::span<const found_frame> frames, std::span<cons
 std::uint32_t frame_extents::frame_at(std::uint64_t address) const noexcept {
   if (parts_.empty() || address < parts_.front().begin || address >= end_) return none;
   const auto behind = std::ranges::upper_bound(parts_, address, {}, &part::begin);
-  auto at = static_cast<std::uint32_t>(behind - parts_.begin() - 1);
-  for (int depth = 0; at != none && address >= parts_[at].end; ++depth) {
-    at = depth < deepest ? parts_[at].around : none;
+  auto found = static_cast<std::uint32_t>(behind - parts_.begin() - 1);
+  for (int depth = 0; found != none && address >= parts_[found].end; ++depth) {
+    found = depth < deepest ? parts_[found].around : none;
   }
-  return at;
+  return found;
 }
 
 bool frame_extents::is_inside(std::uint32_t inner, std::uint32_t outer) const noexcept {
-  std::uint32_t at = parts_[inner].around;
-  for (int depth = 0; at != none && depth < deepest; ++depth, at = parts_[at].around) {
-    if (at == outer) return true;
+  std::uint32_t index = parts_[inner].around;
+  for (int depth = 0; index != none && depth < deepest; ++depth, index = parts_[index].around) {
+    if (index == outer) return true;
   }
   return false;
 }

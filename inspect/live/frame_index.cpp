@@ -16,13 +16,13 @@ void frame_index::add(std::span<const coroutine> all, std::uint32_t first, std::
   };
   for (std::uint32_t i = 0; i < all.size(); ++i) {
     const std::uint32_t number = first + i;
-    auto& one = entries_[number];
-    one.resume = placed(all[i].resume_address);
-    one.destroy = placed(all[i].destroy_address);
-    one.cleanup = placed(all[i].cleanup_address);
-    if (one.resume != 0) by_resume_.push_back({.address = one.resume, .coroutine = number});
-    if (one.destroy != 0) by_destroy_.push_back({.address = one.destroy, .coroutine = number});
-    if (one.cleanup != 0) by_destroy_.push_back({.address = one.cleanup, .coroutine = number, .merged = true});
+    auto& current = entries_[number];
+    current.resume = placed(all[i].resume_address);
+    current.destroy = placed(all[i].destroy_address);
+    current.cleanup = placed(all[i].cleanup_address);
+    if (current.resume != 0) by_resume_.push_back({.address = current.resume, .coroutine = number});
+    if (current.destroy != 0) by_destroy_.push_back({.address = current.destroy, .coroutine = number});
+    if (current.cleanup != 0) by_destroy_.push_back({.address = current.cleanup, .coroutine = number, .merged = true});
   }
   if (range.begin < range.end) ranges_.push_back(range);
 }
@@ -39,13 +39,14 @@ std::optional<frame_index::match> frame_index::find(std::uint64_t first_word, st
     return match{.coroutine = found->coroutine, .ended = true, .merged = found->merged};
   }
   // A linker may have merged equal functions.
-  for (auto at = std::ranges::lower_bound(by_resume_, first_word, {}, &code_address::address);
-       at != by_resume_.end() && at->address == first_word; ++at) {
-    const auto& known = entries_[at->coroutine];
+  for (auto place = std::ranges::lower_bound(by_resume_, first_word, {}, &code_address::address);
+       place != by_resume_.end() && place->address == first_word; ++place) {
+    const auto& known = entries_[place->coroutine];
     if (known.destroy == second_word || known.cleanup == second_word) {
-      return match{.coroutine = at->coroutine, .ended = false, .merged = second_word != known.destroy};
+      return match{.coroutine = place->coroutine, .ended = false, .merged = second_word != known.destroy};
     }
-    if (known.destroy == 0 && known.cleanup == 0 && may_be_code(second_word)) return match{.coroutine = at->coroutine};
+    if (known.destroy == 0 && known.cleanup == 0 && may_be_code(second_word))
+      return match{.coroutine = place->coroutine};
   }
   return std::nullopt;
 }

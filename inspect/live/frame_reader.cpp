@@ -15,11 +15,12 @@ std::optional<std::uint64_t> memory_window::number(std::uint64_t address, std::s
   return value;
 }
 
-bool read_index(const memory_window& from, const coroutine& of, found_frame& frame) {
-  if (!of.index_offset) return true;
-  const auto index = from.number(frame.address + *of.index_offset, std::min<std::size_t>(of.index_bytes, 4));
+bool read_index(const memory_window& from, const coroutine& coroutine, found_frame& frame) {
+  if (!coroutine.index_offset) return true;
+  const auto index =
+      from.number(frame.address + *coroutine.index_offset, std::min<std::size_t>(coroutine.index_bytes, 4));
   if (!index) return true;
-  if (of.made_by == producer::gcc && (*index & 1U) != 0) return false;
+  if (coroutine.made_by == producer::gcc && (*index & 1U) != 0) return false;
   frame.index = static_cast<std::uint32_t>(*index);
   return true;
 }

@@ -27,6 +27,6 @@ class memory_window {
 };
 
 /// Reads the suspend index into the frame. False for a frame that g++'s code has destroyed: it has an odd index.
-[[nodiscard]] bool read_index(const memory_window& from, const coroutine& of, found_frame& frame);
+[[nodiscard]] bool read_index(const memory_window& from, const coroutine& coroutine, found_frame& frame);
 
 }  // namespace tare::inspect

@@ -20,11 +20,11 @@ struct shown_field {
 };
 
 /// The variables in use at the frame's await; all of them if the await is not known.
-std::vector<shown_field> fields_at(const coroutine& of, std::uint32_t index) {
-  const auto* const at = of.await_with(index);
+std::vector<shown_field> fields_at(const coroutine& coroutine, std::uint32_t index) {
+  const auto* const found = coroutine.await_with(index);
   std::vector<shown_field> shown;
-  if (at == nullptr) {
-    for (const auto& field : of.fields) {
+  if (found == nullptr) {
+    for (const auto& field : coroutine.fields) {
       if (field.kind == field_kind::padding) continue;
       shown.push_back({.value = {.name = field.name,
                                  .type = field.type,
@@ -36,7 +36,7 @@ std::vector<shown_field> fields_at(const coroutine& of, std::uint32_t index) {
     }
     return shown;
   }
-  for (const auto& variable : at->variables) {
+  for (const auto& variable : found->variables) {
     if (variable.kind == field_kind::padding) continue;
     // A variable that is partly alive is listed once, as a whole.
     const auto whole = std::ranges::find_if(shown, [&](const shown_field& other) {
@@ -47,22 +47,22 @@ std::vector<shown_field> fields_at(const coroutine& of, std::uint32_t index) {
       whole->value.state = std::min(whole->value.state, variable.state);
       continue;
     }
-    shown_field one{.value = {.name = variable.name,
-                              .type = variable.type,
-                              .offset = variable.offset,
-                              .bytes = variable.bytes,
-                              .kind = variable.kind,
-                              .state = variable.state,
-                              .value = {}}};
+    shown_field made{.value = {.name = variable.name,
+                               .type = variable.type,
+                               .offset = variable.offset,
+                               .bytes = variable.bytes,
+                               .kind = variable.kind,
+                               .state = variable.state,
+                               .value = {}}};
     // The variable may be only a part of the field, whose rest belongs to another variable.
-    const auto field = std::ranges::find_if(of.fields, [&](const frame_field& other) {
+    const auto field = std::ranges::find_if(coroutine.fields, [&](const frame_field& other) {
       return other.name == variable.name && other.type == variable.type && other.offset == variable.offset;
     });
-    if (field != of.fields.end()) {
-      one.type_entry = field->type_entry;
-      one.value.bytes = field->bytes;
+    if (field != coroutine.fields.end()) {
+      made.type_entry = field->type_entry;
+      made.value.bytes = field->bytes;
     }
-    shown.push_back(std::move(one));
+    shown.push_back(std::move(made));
   }
   return shown;
 }
@@ -82,27 +82,27 @@ frame_view view_frame(const address_space& memory, const found_frame& frame, std
                   .waiter_function = {},
                   .fields = {}};
   const auto report = read_coroutines(binary, {.debug_folders = debug_folders, .only = {known.resume_address}});
-  const coroutine* of = &known;
+  const coroutine* subject = &known;
   if (report) {
     const auto same = std::ranges::find(report->coroutines, known.linkage_name, &coroutine::linkage_name);
-    if (same != report->coroutines.end()) of = &*same;
+    if (same != report->coroutines.end()) subject = &*same;
   }
-  auto shown = fields_at(*of, frame.index);
+  auto shown = fields_at(*subject, frame.index);
   std::vector<std::byte> bytes(std::min(view.frame_bytes, max_view));
   bytes.resize(memory.read(frame.address, bytes));
   const auto read_values = [&](image& file) {
     if (!file.has_debug_information()) file.find_debug_file(debug_folders);
     if (!file.has_debug_information()) return;
-    for (auto& one : shown) {
-      auto& value = one.value;
+    for (auto& each : shown) {
+      auto& value = each.value;
       if (value.state == byte_state::dead || value.offset >= bytes.size()) continue;
       const auto part = std::span(bytes).subspan(value.offset);
-      value.value = value_text(file.entry_at(one.type_entry),
+      value.value = value_text(file.entry_at(each.type_entry),
                                part.first(std::min<std::uint64_t>(value.bytes, part.size())), memory);
     }
   };
   if (auto file = image_file::open(binary); file) (void)file->for_each(read_values, [](const std::string&) {});
-  for (auto& one : shown) view.fields.push_back(std::move(one.value));
+  for (auto& each : shown) view.fields.push_back(std::move(each.value));
   return view;
 }
 

@@ -21,48 +21,50 @@ struct place {
 };
 
 struct place_hash {
-  std::size_t operator()(const place& of) const noexcept {
-    const std::uint64_t key = (std::uint64_t{of.coroutine} << 32U) ^ (std::uint64_t{of.index} << 2U) ^
-                              (of.ended ? 2U : 0U) ^ (of.merged ? 1U : 0U);
+  std::size_t operator()(const place& place) const noexcept {
+    const std::uint64_t key = (std::uint64_t{place.coroutine} << 32U) ^ (std::uint64_t{place.index} << 2U) ^
+                              (place.ended ? 2U : 0U) ^ (place.merged ? 1U : 0U);
     return static_cast<std::size_t>(key * 0x9E3779B97F4A7C15U >> 16U);
   }
 };
 
 /// Whether an index says that the frame has not been suspended yet. g++ begins with 0. With clang the memory is
 /// uninitialized: a number that its code never stores shows it, but one that looks like an await does not.
-bool is_before_first_suspension(const coroutine& of, std::uint32_t index) {
-  if (of.awaits.empty() || index == found_frame::no_index || of.made_by == producer::rustc) return false;
-  return of.made_by == producer::gcc ? index == 0 : index > of.awaits.back().index;
+bool is_before_first_suspension(const coroutine& coroutine, std::uint32_t index) {
+  if (coroutine.awaits.empty() || index == found_frame::no_index || coroutine.made_by == producer::rustc) return false;
+  return coroutine.made_by == producer::gcc ? index == 0 : index > coroutine.awaits.back().index;
 }
 
-live_site describe(const place& at, std::span<const coroutine> coroutines) {
+live_site describe(const place& place, std::span<const coroutine> coroutines) {
   live_site site;
-  site.merged = at.merged;
-  if (at.coroutine == found_frame::unknown_coroutine) {
+  site.merged = place.merged;
+  if (place.coroutine == found_frame::unknown_coroutine) {
     site.function = "(a coroutine that no symbol names)";
     return site;
   }
-  const coroutine& of = coroutines[at.coroutine];
-  site.function = of.name;
-  site.where = of.declared;
-  site.image = of.image;
-  if (at.ended) {
+  const coroutine& subject = coroutines[place.coroutine];
+  site.function = subject.name;
+  site.where = subject.declared;
+  site.image = subject.image;
+  if (place.ended) {
     site.kind = suspension::final;
     return site;
   }
   // Compilers omit the index if there is only one suspension point.
-  const bool only_one = at.index == found_frame::no_index && of.awaits.size() == 1;
-  if (const auto* point = only_one ? &of.awaits.front() : of.await_with(at.index); point != nullptr) {
+  const bool only_one = place.index == found_frame::no_index && subject.awaits.size() == 1;
+  if (const auto* point = only_one ? &subject.awaits.front() : subject.await_with(place.index); point != nullptr) {
     site.kind = point->kind;
     if (point->where.line != 0) site.where = point->where;
   } else {
-    site.half_built = is_before_first_suspension(of, at.index);
+    site.half_built = is_before_first_suspension(subject, place.index);
   }
   return site;
 }
 
 /// The average: malloc may have given some of them a few more bytes.
-std::uint64_t bytes_each(const live_site& of) { return of.count == 0 ? 0 : (of.total_bytes + of.count / 2) / of.count; }
+std::uint64_t bytes_each(const live_site& site) {
+  return site.count == 0 ? 0 : (site.total_bytes + site.count / 2) / site.count;
+}
 
 /// The site of each frame, as an index into `sites`, which are not sorted yet.
 std::vector<std::uint32_t> find_sites(std::span<const found_frame> frames, std::span<const coroutine> coroutines,
@@ -157,21 +159,21 @@ class tree {
     constexpr std::uint32_t on_the_way = none - 1;
     path_.clear();
     std::uint32_t above = none;
-    for (std::uint32_t at = frame; at != none;) {
-      if (node_of_[at] == on_the_way) break;  // They wait for each other: memory that changed while it was read.
-      if (node_of_[at] != none) {
-        above = node_of_[at];
+    for (std::uint32_t index = frame; index != none;) {
+      if (node_of_[index] == on_the_way) break;  // They wait for each other: memory that changed while it was read.
+      if (node_of_[index] != none) {
+        above = node_of_[index];
         break;
       }
-      node_of_[at] = on_the_way;
-      path_.push_back(at);
-      at = waiter_of(at);
+      node_of_[index] = on_the_way;
+      path_.push_back(index);
+      index = waiter_of(index);
     }
-    for (const std::uint32_t at : path_ | std::views::reverse) {
-      const std::uint64_t key = (std::uint64_t{above} << 32U) | site_of_[at];
+    for (const std::uint32_t index : path_ | std::views::reverse) {
+      const std::uint64_t key = (std::uint64_t{above} << 32U) | site_of_[index];
       const auto [found, added] = children_.emplace(key, static_cast<std::uint32_t>(nodes_.size()));
-      if (added) nodes_.push_back({.site = site_of_[at], .parent = above});
-      above = node_of_[at] = found->second;
+      if (added) nodes_.push_back({.site = site_of_[index], .parent = above});
+      above = node_of_[index] = found->second;
     }
   }
 
@@ -199,17 +201,17 @@ live_site site_of(const found_frame& frame, std::span<const coroutine> coroutine
 }
 
 void group(std::span<const found_frame> frames, std::span<const coroutine> coroutines, bool stacks,
-           live_snapshot& into) {
-  auto site_of = find_sites(frames, coroutines, into.sites);
-  merge_alike(into.sites, site_of);
-  into.frames = frames.size();
-  for (const auto& site : into.sites) {
-    into.frame_bytes += site.total_bytes;
-    into.uncertain += site.uncertain;
-    if (site.kind == suspension::initial) into.not_started += site.count;
-    if (site.half_built) into.half_built += site.count;
+           live_snapshot& snapshot) {
+  auto site_of = find_sites(frames, coroutines, snapshot.sites);
+  merge_alike(snapshot.sites, site_of);
+  snapshot.frames = frames.size();
+  for (const auto& site : snapshot.sites) {
+    snapshot.frame_bytes += site.total_bytes;
+    snapshot.uncertain += site.uncertain;
+    if (site.kind == suspension::initial) snapshot.not_started += site.count;
+    if (site.half_built) snapshot.half_built += site.count;
   }
-  if (stacks) into.stacks = tree(frames, site_of).build();
+  if (stacks) snapshot.stacks = tree(frames, site_of).build();
 }
 
 }  // namespace tare::inspect

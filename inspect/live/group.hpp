@@ -14,6 +14,6 @@ namespace tare::inspect {
 
 /// Sets `sites` and the sums of the snapshot, and its stacks if `stacks` is set. The frames are sorted by address.
 void group(std::span<const found_frame> frames, std::span<const coroutine> coroutines, bool stacks,
-           live_snapshot& into);
+           live_snapshot& snapshot);
 
 }  // namespace tare::inspect

@@ -55,20 +55,20 @@ std::vector<malloc_heap> thread_heaps(const address_space& memory, const memory_
   if (region.where.bytes() < page) return heaps;
   // Only pages that exist: a region may have any size.
   for (const auto& range : memory.present(region)) {
-    for (std::uint64_t at = (range.begin + max_heap_bytes - 1) / max_heap_bytes * max_heap_bytes;
-         at >= range.begin && at < range.end; at += max_heap_bytes) {
-      const auto head = memory.read_object<heap_head>(at);
+    for (std::uint64_t address = (range.begin + max_heap_bytes - 1) / max_heap_bytes * max_heap_bytes;
+         address >= range.begin && address < range.end; address += max_heap_bytes) {
+      const auto head = memory.read_object<heap_head>(address);
       if (!head || head->bytes < page || head->bytes > max_heap_bytes || head->bytes % page != 0 ||
-          head->accessible_bytes < head->bytes || head->bytes > region.where.end - at) {
+          head->accessible_bytes < head->bytes || head->bytes > region.where.end - address) {
         continue;
       }
-      const std::uint64_t end = at + head->bytes;
+      const std::uint64_t end = address + head->bytes;
       // The head has grown with versions of glibc; in the first heap of an arena the arena's state follows it.
       constexpr std::array<std::uint64_t, 2> head_sizes{0x20, 0x30};
       constexpr std::uint64_t max_state = 0x1000;
       for (const std::uint64_t size : head_sizes) {
-        const bool first = head->arena == at + size;
-        std::uint64_t chunk = at + size;
+        const bool first = head->arena == address + size;
+        std::uint64_t chunk = address + size;
         const std::uint64_t last = first ? chunk + max_state : chunk;
         while (chunk <= last && !is_chunk(memory, chunk, end, true)) chunk += 16;
         if (chunk > last) continue;
@@ -103,12 +103,12 @@ std::optional<std::uint64_t> mapped_chunk_bytes(const address_space& memory, std
 namespace {
 
 /// The chunk that malloc has mapped at this address, if there is one.
-std::optional<chunk_object> mapped_chunk_at(const address_space& memory, std::uint64_t at, std::uint64_t end) {
+std::optional<chunk_object> mapped_chunk_at(const address_space& memory, std::uint64_t address, std::uint64_t end) {
   // The first word is the distance to an aligned object, and 0 for other objects.
-  const auto before = memory.read_object<std::uint64_t>(at);
-  const auto bytes = mapped_chunk_bytes(memory, at + head_bytes);
-  if (!before || *before >= page || !bytes || *bytes > end - at) return std::nullopt;
-  return chunk_object{.address = at + head_bytes, .chunk_bytes = *bytes};
+  const auto before = memory.read_object<std::uint64_t>(address);
+  const auto bytes = mapped_chunk_bytes(memory, address + head_bytes);
+  if (!before || *before >= page || !bytes || *bytes > end - address) return std::nullopt;
+  return chunk_object{.address = address + head_bytes, .chunk_bytes = *bytes};
 }
 
 /// The first mapped chunk that follows a few pages of something else. Reading an absent page would make it resident in
@@ -118,8 +118,8 @@ std::optional<chunk_object> chunk_after_others(const address_space& memory, cons
   constexpr std::uint64_t min_bytes = std::uint64_t{128} << 10U;  // malloc's default threshold
   const std::uint64_t last = region.where.begin + std::min(region.where.bytes(), (max_pages_before + 1) * page);
   for (const auto& range : memory.present(region)) {
-    for (std::uint64_t at = range.begin; at < std::min(range.end, last); at += page) {
-      const auto chunk = mapped_chunk_at(memory, at, region.where.end);
+    for (std::uint64_t address = range.begin; address < std::min(range.end, last); address += page) {
+      const auto chunk = mapped_chunk_at(memory, address, region.where.end);
       if (chunk && chunk->chunk_bytes >= min_bytes) return chunk;
     }
   }

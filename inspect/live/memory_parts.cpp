@@ -12,12 +12,12 @@ class remainder {
  public:
   explicit remainder(std::uint64_t bytes) : bytes_(bytes) {}
   /// Takes at most the bytes that are left; the others are not resident.
-  void take(std::uint64_t wanted, std::uint64_t& into) {
+  void take(std::uint64_t wanted, std::uint64_t& target) {
     const std::uint64_t taken = std::min(wanted, bytes_);
-    into += taken;
+    target += taken;
     bytes_ -= taken;
   }
-  void take_all(std::uint64_t& into) { take(bytes_, into); }
+  void take_all(std::uint64_t& target) { take(bytes_, target); }
 
  private:
   std::uint64_t bytes_;
@@ -42,65 +42,68 @@ class accountant {
   }
 
  private:
-  void region(const memory_region& of, const memory_region* before, std::uint64_t resident) {
+  void region(const memory_region& area, const memory_region* before, std::uint64_t resident) {
     remainder left(resident);
-    const std::uint64_t frames = frames_in(of.where);
+    const std::uint64_t frames = frames_in(area.where);
     left.take(frames, parts_.frames);
-    if (in_arena(of, left)) return;
-    const bool file = of.path.starts_with('/') && !of.shared;
+    if (in_arena(area, left)) return;
+    const bool file = area.path.starts_with('/') && !area.shared;
     // Zero-initialized variables follow those of the file.
     const bool of_file_before =
-        in_file_ && before != nullptr && before->where.end == of.where.begin && of.path.empty() && of.writable;
+        in_file_ && before != nullptr && before->where.end == area.where.begin && area.path.empty() && area.writable;
     in_file_ = file;
     if (file || of_file_before) return left.take_all(parts_.binaries);
-    if (is_stack(of, before)) return left.take_all(parts_.stacks);
-    in_malloc(of, frames, left);
+    if (is_stack(area, before)) return left.take_all(parts_.stacks);
+    in_malloc(area, frames, left);
     left.take_all(parts_.rest);
   }
 
   /// Whether the region belongs to an arena; the rest of it is free.
-  bool in_arena(const memory_region& of, remainder& left) {
-    for (const auto& one : arenas_) {
-      if (overlap(one.table_range(), of.where) != 0) {
-        left.take(overlap(one.table_range(), of.where), parts_.runtime);
-        if (overlap(one.frames_range(), of.where) == 0) return false;
+  bool in_arena(const memory_region& region, remainder& left) {
+    for (const auto& each : arenas_) {
+      if (overlap(each.table_range(), region.where) != 0) {
+        left.take(overlap(each.table_range(), region.where), parts_.runtime);
+        if (overlap(each.frames_range(), region.where) == 0) return false;
       }
-      if (overlap(one.frames_range(), of.where) == 0) continue;
-      left.take(one.records_in(of.where), parts_.runtime);
+      if (overlap(each.frames_range(), region.where) == 0) continue;
+      left.take(each.records_in(region.where), parts_.runtime);
       left.take_all(parts_.arena_free);
       return true;
     }
     return false;
   }
 
-  void in_malloc(const memory_region& of, std::uint64_t frames, remainder& left) {
+  void in_malloc(const memory_region& region, std::uint64_t frames, remainder& left) {
     std::uint64_t used = 0;
     bool heap = false;
     bool whole = true;
-    for (const auto& one : found_.heaps) {
-      if (overlap(one.where, of.where) == 0) continue;
+    for (const auto& each : found_.heaps) {
+      if (overlap(each.where, region.where) == 0) continue;
       heap = true;
-      whole = whole && one.whole;
-      used += one.used_bytes;
+      whole = whole && each.whole;
+      used += each.used_bytes;
     }
-    for (const auto& one : heap ? std::vector<chunk_object>{} : mapped_chunks(memory_, of)) used += one.chunk_bytes;
+    for (const auto& each : heap ? std::vector<chunk_object>{} : mapped_chunks(memory_, region))
+      used += each.chunk_bytes;
     left.take(used - std::min(used, frames), parts_.malloc_used);
     if (heap && whole) left.take_all(parts_.malloc_free);
   }
 
-  [[nodiscard]] bool is_stack(const memory_region& of, const memory_region* before) const {
-    if (of.path == "[stack]") return true;
-    if (std::ranges::any_of(stacks_, [&](const address_range& one) { return one.end == of.where.end; })) return true;
-    const bool guarded = before != nullptr && before->where.end == of.where.begin && !before->readable;
-    return of.path.empty() && guarded && is_thread_stack(memory_, of);
+  [[nodiscard]] bool is_stack(const memory_region& region, const memory_region* before) const {
+    if (region.path == "[stack]") return true;
+    if (std::ranges::any_of(stacks_,
+                            [&](const address_range& address_range) { return address_range.end == region.where.end; }))
+      return true;
+    const bool guarded = before != nullptr && before->where.end == region.where.begin && !before->readable;
+    return region.path.empty() && guarded && is_thread_stack(memory_, region);
   }
 
   /// Bytes of the frames that begin in a range.
   [[nodiscard]] std::uint64_t frames_in(const address_range& where) const {
     std::uint64_t bytes = 0;
-    for (auto at = std::ranges::lower_bound(found_.frames, where.begin, {}, &found_frame::address);
-         at != found_.frames.end() && at->address < where.end; ++at) {
-      bytes += at->bytes;
+    for (auto found = std::ranges::lower_bound(found_.frames, where.begin, {}, &found_frame::address);
+         found != found_.frames.end() && found->address < where.end; ++found) {
+      bytes += found->bytes;
     }
     return bytes;
   }

@@ -67,12 +67,12 @@ std::vector<mapped_file> mapped_files(const address_space& memory) {
   std::map<std::string_view, std::size_t> known;
   for (const auto& region : memory.regions()) {
     if (!region.path.starts_with('/')) continue;
-    const auto [at, added] = known.emplace(region.path, files.size());
+    const auto [found, added] = known.emplace(region.path, files.size());
     if (added) files.push_back({.path = region.path, .regions = {}});
-    files[at->second].regions.push_back(&region);
+    files[found->second].regions.push_back(&region);
   }
-  std::erase_if(files, [](const mapped_file& one) {
-    return std::ranges::none_of(one.regions, [](const memory_region* region) { return region->executable; });
+  std::erase_if(files, [](const mapped_file& file) {
+    return std::ranges::none_of(file.regions, [](const memory_region* region) { return region->executable; });
   });
   return files;
 }
@@ -190,8 +190,8 @@ class search {
   }
 
   /// Whether it contains the entry address of the program.
-  [[nodiscard]] bool is_program(const module& one) const {
-    return how_.entry != 0 && std::ranges::find(entries_, std::pair(how_.entry, one.load_bias)) != entries_.end();
+  [[nodiscard]] bool is_program(const module& module) const {
+    return how_.entry != 0 && std::ranges::find(entries_, std::pair(how_.entry, module.load_bias)) != entries_.end();
   }
 
   /// The program that the caller names, for a core file.
@@ -219,7 +219,7 @@ class search {
     if (placed.load_bias % page != 0 || (first != 0 && !is_same(memory_, first, *head))) {
       return base::input_error(fmt::format("{} is not the program that wrote the core file", how_.program.string()));
     }
-    std::erase_if(found_, [&](const module& one) { return one.load_bias == placed.load_bias; });
+    std::erase_if(found_, [&](const module& each) { return each.load_bias == placed.load_bias; });
     found_.insert(found_.begin(), std::move(placed));
     return {};
   }

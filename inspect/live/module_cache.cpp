@@ -21,10 +21,10 @@ std::vector<std::pair<std::uint64_t, std::string>> mapped_code(const address_spa
 /// Whether rustc compiled a part of it: rustc records that in a section that strip keeps.
 bool is_rust_program(const std::filesystem::path& file) {
   bool found = false;
-  const auto look = [&](const image& one) {
-    for (const auto comment : one.unloaded_sections_named(".comment")) found = found || comment.contains("rustc");
+  const auto look = [&](const image& image) {
+    for (const auto comment : image.unloaded_sections_named(".comment")) found = found || comment.contains("rustc");
     // Symbols show it too: those of the standard library, which is linked into each program.
-    found = found || one.function_named("rust_eh_personality") != nullptr;
+    found = found || image.function_named("rust_eh_personality") != nullptr;
   };
   if (auto opened = image_file::open(file); opened) (void)opened->for_each(look, [](const std::string&) {});
   return found;
@@ -49,8 +49,8 @@ base::result<void> module_cache::refresh(const address_space& memory) {
   const bool elsewhere = search_.entry != 0 && !modules->front().code.contains(search_.entry);
   if (elsewhere && !core_command_.empty()) known_.command = core_command_;
   bool program = true;
-  for (const auto& one : *modules) {
-    read(one, program);
+  for (const auto& each : *modules) {
+    read(each, program);
     program = false;
   }
   known_.frames.finish();
@@ -64,7 +64,7 @@ base::result<void> module_cache::refresh(const address_space& memory) {
 void module_cache::add_notes(std::span<const module> modules) {
   auto& notes = known_.notes;
   if (known_.coroutines.empty() && !options_.rust &&
-      std::ranges::any_of(modules, [](const module& one) { return is_rust_program(one.file); })) {
+      std::ranges::any_of(modules, [](const module& each) { return is_rust_program(each.file); })) {
     notes.emplace_back("it runs code written in Rust: --rust shows the futures that it holds in boxes");
   } else if (known_.coroutines.empty() && notes.empty()) {
     notes.emplace_back("the process contains no coroutines");
@@ -78,14 +78,14 @@ void module_cache::add_notes(std::span<const module> modules) {
                            "those in other futures or on stacks");
 }
 
-void module_cache::read(const module& one, bool program) {
+void module_cache::read(const module& module, bool program) {
   read_options how;
   how.debug_folders = options_.debug_folders;
   how.liveness = false;
   how.await_tables = true;
   how.rust = options_.rust;
   how.future_vtables = options_.rust;
-  auto report = read_coroutines(one.file, how);
+  auto report = read_coroutines(module.file, how);
   if (!report) {
     if (program) known_.notes.push_back(report.error().message);
     return;
@@ -94,12 +94,12 @@ void module_cache::read(const module& one, bool program) {
   if (program || !report->coroutines.empty()) {
     for (auto& note : report->notes) known_.notes.push_back(std::move(note));
   }
-  for (const auto address : report->arenas) known_.arenas.push_back(one.load_bias + address);
-  for (auto& of : report->coroutines) of.image = one.name;
+  for (const auto address : report->arenas) known_.arenas.push_back(module.load_bias + address);
+  for (auto& subject : report->coroutines) subject.image = module.name;
   known_.binaries.push_back(
-      {.first_coroutine = static_cast<std::uint32_t>(known_.coroutines.size()), .file = one.file});
-  known_.frames.add(report->coroutines, static_cast<std::uint32_t>(known_.coroutines.size()), one.load_bias);
-  known_.vtables.add(report->vtables, static_cast<std::uint32_t>(known_.coroutines.size()), one.load_bias);
+      {.first_coroutine = static_cast<std::uint32_t>(known_.coroutines.size()), .file = module.file});
+  known_.frames.add(report->coroutines, static_cast<std::uint32_t>(known_.coroutines.size()), module.load_bias);
+  known_.vtables.add(report->vtables, static_cast<std::uint32_t>(known_.coroutines.size()), module.load_bias);
   std::ranges::move(report->coroutines, std::back_inserter(known_.coroutines));
 }
 

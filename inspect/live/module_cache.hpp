@@ -51,7 +51,7 @@ class module_cache {
   [[nodiscard]] const known_modules& known() const noexcept { return known_; }
 
  private:
-  void read(const module& one, bool program);
+  void read(const module& module, bool program);
   void add_notes(std::span<const module> modules);
 
   module_search search_;

@@ -69,8 +69,8 @@ class searcher {
       : memory_(memory), known_(known), coroutines_(coroutines), how_(how), areas_(find_areas(memory, covered).areas) {}
 
   rust_roots run() {
-    for (const auto& one : areas_) find_boxes(one);
-    std::ranges::sort(boxes_, {}, [](const boxed& one) { return std::pair(one.future, one.at); });
+    for (const auto& each : areas_) find_boxes(each);
+    std::ranges::sort(boxes_, {}, [](const boxed& each) { return std::pair(each.future, each.at); });
     ask_heaps();
     ask_mappings();
     read_futures();
@@ -79,8 +79,8 @@ class searcher {
   }
 
  private:
-  void find_boxes(const area& one) {
-    blocks_.for_each(one, [&](std::uint64_t at, std::span<const std::byte> block, std::uint64_t bytes) {
+  void find_boxes(const area& area) {
+    blocks_.for_each(area, [&](std::uint64_t address, std::span<const std::byte> block, std::uint64_t bytes) {
       found_.scanned_bytes += bytes;
       const auto number = [block](std::size_t i) { return word_of(block, i); };
       const std::size_t words = block.size() / word;
@@ -89,18 +89,18 @@ class searcher {
         const std::uint64_t value = number(i);
         if (!known_.may_be_vtable(value)) continue;
         if (const auto* vtable = known_.find(value); vtable != nullptr)
-          note(number(i - 1), at + (i - 1) * word, *vtable);
+          note(number(i - 1), address + (i - 1) * word, *vtable);
       }
     });
   }
 
   [[nodiscard]] const area* area_at(std::uint64_t address) const {
-    const auto after = std::ranges::upper_bound(areas_, address, {}, [](const area& one) { return one.where.begin; });
+    const auto after = std::ranges::upper_bound(areas_, address, {}, [](const area& each) { return each.where.begin; });
     return after == areas_.begin() || !(after - 1)->where.contains(address) ? nullptr : &*(after - 1);
   }
 
-  void note(std::uint64_t future, std::uint64_t at, const future_vtable& vtable) {
-    if (future == 0 || future % vtable.alignment != 0 || at % word != 0) return;
+  void note(std::uint64_t future, std::uint64_t address, const future_vtable& vtable) {
+    if (future == 0 || future % vtable.alignment != 0 || address % word != 0) return;
     const auto* where = area_at(future);
     // The data of a file contains no boxes.
     if (where == nullptr || where->kind == area_kind::stack || where->region->path.starts_with('/') ||
@@ -111,7 +111,7 @@ class searcher {
       found_.too_many = true;
       return;
     }
-    boxes_.push_back({.future = future, .at = at, .vtable = &vtable});
+    boxes_.push_back({.future = future, .at = address, .vtable = &vtable});
   }
 
   /// Where glibc's heaps are: whether the futures and the boxes are in chunks that are in use.
@@ -122,88 +122,88 @@ class searcher {
       questions.push_back({.address = boxes_[i].at, .box = i});
     }
     std::ranges::sort(questions, {}, &question::address);
-    for (const auto& one : areas_) {
-      if (one.kind != area_kind::heap) continue;
-      const auto first = std::ranges::lower_bound(questions, one.where.begin, {}, &question::address);
-      const auto last = std::ranges::lower_bound(questions, one.where.end, {}, &question::address);
-      if (first != last) walk(one, std::span(first, last));
+    for (const auto& each : areas_) {
+      if (each.kind != area_kind::heap) continue;
+      const auto first = std::ranges::lower_bound(questions, each.where.begin, {}, &question::address);
+      const auto last = std::ranges::lower_bound(questions, each.where.end, {}, &question::address);
+      if (first != last) walk(each, std::span(first, last));
     }
   }
 
-  void walk(const area& heap, std::span<const question> asked) {
+  void walk(const area& heap, std::span<const question> questions) {
     chunk_walk chunks(heap.heap);
-    const auto answer = [&] {
-      while (!asked.empty()) {
-        const auto state = chunks.at(asked.front().address);
+    const auto resolve = [&] {
+      while (!questions.empty()) {
+        const auto state = chunks.at(questions.front().address);
         if (!state) return;
-        apply(asked.front(), *state, chunks.bytes());
-        asked = asked.subspan(1);
+        apply(questions.front(), *state, chunks.bytes());
+        questions = questions.subspan(1);
       }
     };
-    blocks_.for_each(heap, [&](std::uint64_t at, std::span<const std::byte> block, std::uint64_t bytes) {
-      if (asked.empty()) return;
-      chunks.feed(at, block.first(bytes));
-      answer();
+    blocks_.for_each(heap, [&](std::uint64_t address, std::span<const std::byte> block, std::uint64_t bytes) {
+      if (questions.empty()) return;
+      chunks.feed(address, block.first(bytes));
+      resolve();
     });
     chunks.finish();
-    answer();
+    resolve();
     if (chunks.is_broken()) found_.heap_changed = true;
-    for (const auto& one : asked) decide_locally(one);
+    for (const auto& each : questions) decide_locally(each);
   }
 
-  void apply(const question& asked, chunk_state state, std::uint64_t chunk_bytes) {
-    auto& one = boxes_[asked.box];
-    if (state == chunk_state::free) one.found = finding::freed;
-    if (!asked.of_future || one.found != finding::future) return;
+  void apply(const question& question, chunk_state state, std::uint64_t chunk_bytes) {
+    auto& current = boxes_[question.box];
+    if (state == chunk_state::free) current.found = finding::freed;
+    if (!question.of_future || current.found != finding::future) return;
     if (state == chunk_state::inside) {
-      one.found = finding::reference;
+      current.found = finding::reference;
       return;
     }
     // malloc splits off the part that it can reuse.
     constexpr std::uint64_t most_left = 32;
-    const std::uint64_t least = malloc_bytes(one.vtable->bytes);
-    if (chunk_bytes < least || chunk_bytes > least + most_left) one.found = finding::freed;
-    one.chunk_bytes = chunk_bytes;
+    const std::uint64_t least = malloc_bytes(current.vtable->bytes);
+    if (chunk_bytes < least || chunk_bytes > least + most_left) current.found = finding::freed;
+    current.chunk_bytes = chunk_bytes;
   }
 
   /// Uses the heads of the chunk and of the next one, for addresses that the walk did not reach.
-  void decide_locally(const question& asked) {
-    if (!asked.of_future) return;
-    const auto chunk = lone_chunk_at(memory_, asked.address, malloc_bytes(boxes_[asked.box].vtable->bytes));
+  void decide_locally(const question& question) {
+    if (!question.of_future) return;
+    const auto chunk = lone_chunk_at(memory_, question.address, malloc_bytes(boxes_[question.box].vtable->bytes));
     if (!chunk) {
-      apply(asked, chunk_state::inside, 0);
+      apply(question, chunk_state::inside, 0);
     } else {
-      apply(asked, chunk->in_use ? chunk_state::begins : chunk_state::free, chunk->bytes);
+      apply(question, chunk->in_use ? chunk_state::begins : chunk_state::free, chunk->bytes);
     }
   }
 
   /// Large chunks are mappings of their own.
   void ask_mappings() {
-    for (auto& one : boxes_) {
-      if (one.found != finding::future || one.chunk_bytes != 0) continue;
-      const auto bytes = mapped_chunk_bytes(memory_, one.future);
+    for (auto& each : boxes_) {
+      if (each.found != finding::future || each.chunk_bytes != 0) continue;
+      const auto bytes = mapped_chunk_bytes(memory_, each.future);
       if (!bytes) continue;
-      one.chunk_bytes = *bytes;
-      if (one.chunk_bytes < one.vtable->bytes + 2 * word) one.found = finding::freed;
+      each.chunk_bytes = *bytes;
+      if (each.chunk_bytes < each.vtable->bytes + 2 * word) each.found = finding::freed;
     }
   }
 
   /// Reads the future's state.
-  finding read(const boxed& one, found_frame& frame) {
-    const auto window = pages_.at(one.future);
-    if (one.chunk_bytes != 0) {
+  finding read(const boxed& boxed, found_frame& frame) {
+    const auto window = pages_.at(boxed.future);
+    if (boxed.chunk_bytes != 0) {
       // Every chunk has room for a word.
-      const auto first_word = window.number(one.future, word);
-      if (!first_word || is_cached_chunk(memory_, one.future, *first_word, one.chunk_bytes)) return finding::freed;
+      const auto first_word = window.number(boxed.future, word);
+      if (!first_word || is_cached_chunk(memory_, boxed.future, *first_word, boxed.chunk_bytes)) return finding::freed;
     }
-    const auto& of = coroutines_[one.vtable->coroutine];
-    const std::uint64_t bytes = one.chunk_bytes != 0 ? one.chunk_bytes : one.vtable->bytes;
-    frame = {.address = one.future,
-             .coroutine = one.vtable->coroutine,
+    const auto& subject = coroutines_[boxed.vtable->coroutine];
+    const std::uint64_t bytes = boxed.chunk_bytes != 0 ? boxed.chunk_bytes : boxed.vtable->bytes;
+    frame = {.address = boxed.future,
+             .coroutine = boxed.vtable->coroutine,
              .bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, ~std::uint32_t{0})),
-             .uncertain = one.chunk_bytes == 0};
-    (void)read_index(window, of, frame);
-    if (!of.index_offset || of.await_with(frame.index) != nullptr) return finding::future;
+             .uncertain = boxed.chunk_bytes == 0};
+    (void)read_index(window, subject, frame);
+    if (!subject.index_offset || subject.await_with(frame.index) != nullptr) return finding::future;
     // The numbers that rustc uses for these two states.
     constexpr std::uint32_t returned = 1;
     constexpr std::uint32_t panicked = 2;
@@ -213,7 +213,7 @@ class searcher {
   void read_futures() {
     for (auto first = boxes_.begin(); first != boxes_.end();) {
       const auto last =
-          std::find_if(first, boxes_.end(), [&](const boxed& one) { return one.future != first->future; });
+          std::find_if(first, boxes_.end(), [&](const boxed& boxed) { return boxed.future != first->future; });
       read_future(std::span(first, last));
       first = last;
     }
@@ -225,18 +225,18 @@ class searcher {
     bool done = false;
     bool freed = false;
     bool ambiguous = false;
-    for (auto& one : boxes) {
-      const bool same = future && future->coroutine == one.vtable->coroutine;
+    for (auto& each : boxes) {
+      const bool same = future && future->coroutine == each.vtable->coroutine;
       found_frame frame;
-      if (one.found == finding::future && !same) {
-        one.found = read(one, frame);
-        if (one.found == finding::future) {
+      if (each.found == finding::future && !same) {
+        each.found = read(each, frame);
+        if (each.found == finding::future) {
           ambiguous = ambiguous || future;
           if (!future) future = frame;
         }
       }
-      done = done || one.found == finding::done;
-      freed = freed || one.found == finding::freed;
+      done = done || each.found == finding::done;
+      freed = freed || each.found == finding::freed;
     }
     if (future) {
       found_.futures.push_back(*future);
@@ -250,29 +250,29 @@ class searcher {
 
   /// Whether a suspended future awaits the object at this offset in it.
   [[nodiscard]] bool awaits(const found_frame& holder, std::uint64_t address) const {
-    const auto& of = coroutines_[holder.coroutine];
-    if (!of.index_offset) return true;  // It polls what it holds.
-    const auto* point = of.await_with(holder.index);
+    const auto& subject = coroutines_[holder.coroutine];
+    if (!subject.index_offset) return true;  // It polls what it holds.
+    const auto* point = subject.await_with(holder.index);
     if (point == nullptr) return false;
     const std::uint64_t offset = address - holder.address;
-    return std::ranges::any_of(point->variables, [&](const variable_at_await& one) {
-      return (one.kind == field_kind::awaiter || one.kind == field_kind::child) && offset >= one.offset &&
-             offset - one.offset < one.bytes;
+    return std::ranges::any_of(point->variables, [&](const variable_at_await& variable) {
+      return (variable.kind == field_kind::awaiter || variable.kind == field_kind::child) &&
+             offset >= variable.offset && offset - variable.offset < variable.bytes;
     });
   }
 
   void find_waiters() {
     auto& futures = found_.futures;
-    for (const auto& one : boxes_) {
-      if (one.found != finding::future) continue;
-      const auto after = std::ranges::upper_bound(futures, one.at, {}, &found_frame::address);
+    for (const auto& each : boxes_) {
+      if (each.found != finding::future) continue;
+      const auto after = std::ranges::upper_bound(futures, each.at, {}, &found_frame::address);
       if (after == futures.begin()) continue;
       const auto& holder = *(after - 1);
       const auto bytes = coroutines_[holder.coroutine].frame_bytes.value_or(0);
-      const std::uint64_t offset = one.at - holder.address;
-      if (bytes < 2 * word || offset > bytes - 2 * word || !awaits(holder, one.at)) continue;
-      const auto held = std::ranges::lower_bound(futures, one.future, {}, &found_frame::address);
-      if (held == futures.end() || held->address != one.future || held->address == holder.address) continue;
+      const std::uint64_t offset = each.at - holder.address;
+      if (bytes < 2 * word || offset > bytes - 2 * word || !awaits(holder, each.at)) continue;
+      const auto held = std::ranges::lower_bound(futures, each.future, {}, &found_frame::address);
+      if (held == futures.end() || held->address != each.future || held->address == holder.address) continue;
       if (held->waiter == 0) held->waiter = holder.address;
     }
   }

@@ -16,8 +16,8 @@ namespace {
 
 constexpr std::size_t word = sizeof(std::uint64_t);
 
-std::uint32_t frame_weight(const coroutine& of) {
-  const std::uint64_t bytes = of.allocated_bytes.value_or(of.frame_bytes.value_or(0));
+std::uint32_t frame_weight(const coroutine& coroutine) {
+  const std::uint64_t bytes = coroutine.allocated_bytes.value_or(coroutine.frame_bytes.value_or(0));
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, ~std::uint32_t{0}));
 }
 
@@ -38,8 +38,8 @@ bool fits(std::uint64_t chunk_bytes, std::uint64_t requested_bytes) {
 /// Whether the object in a chunk in use is the frame, at its beginning or after a header. Then the frame takes the
 /// bytes of the chunk, unless the bytes that its allocator takes are known. A far larger object holds more than a
 /// frame.
-bool take_chunk(found_frame& frame, const coroutine& of, const chunk_object& chunk) {
-  const std::uint64_t bytes = of.frame_bytes.value_or(0);
+bool take_chunk(found_frame& frame, const coroutine& coroutine, const chunk_object& chunk) {
+  const std::uint64_t bytes = coroutine.frame_bytes.value_or(0);
   const std::uint64_t header = frame.address - chunk.address;
   const auto whole = static_cast<std::uint32_t>(std::min<std::uint64_t>(chunk.chunk_bytes, ~std::uint32_t{0}));
   if (header != 0) {
@@ -49,7 +49,7 @@ bool take_chunk(found_frame& frame, const coroutine& of, const chunk_object& chu
   }
   constexpr std::uint64_t max_beside = 4096 + 256;
   if (bytes != 0 && chunk.chunk_bytes / 2 > bytes + max_beside) return false;
-  if (!of.allocated_bytes || (of.allocated_by == allocation::malloc && !fits(chunk.chunk_bytes, bytes))) {
+  if (!coroutine.allocated_bytes || (coroutine.allocated_by == allocation::malloc && !fits(chunk.chunk_bytes, bytes))) {
     frame.bytes = whole;
   }
   return true;
@@ -61,14 +61,14 @@ class scanner {
           const scan_options& how)
       : memory_(memory), known_(known), coroutines_(coroutines), how_(how) {}
 
-  void look_through(const area& one) {
-    if (one.kind == area_kind::heap) {
-      chunk_walk walk(one.heap);
-      look_through(one, &walk);
+  void look_through(const area& area) {
+    if (area.kind == area_kind::heap) {
+      chunk_walk walk(area.heap);
+      look_through(area, &walk);
       settle(walk);
-      found_.heaps.push_back({.where = one.where, .used_bytes = walk.used_bytes(), .whole = !walk.is_broken()});
+      found_.heaps.push_back({.where = area.where, .used_bytes = walk.used_bytes(), .whole = !walk.is_broken()});
     } else {
-      look_through(one, nullptr);
+      look_through(area, nullptr);
     }
   }
 
@@ -76,19 +76,20 @@ class scanner {
 
  private:
   /// `walk` is the walk of the heap, if the area is a heap.
-  void look_through(const area& one, chunk_walk* walk) {
-    blocks_.for_each(one, [&](std::uint64_t at, std::span<const std::byte> block, std::uint64_t bytes) {
-      look_through_block(one, at, block, bytes);
+  void look_through(const area& area, chunk_walk* walk) {
+    blocks_.for_each(area, [&](std::uint64_t address, std::span<const std::byte> block, std::uint64_t bytes) {
+      look_through_block(area, address, block, bytes);
       if (walk != nullptr) {
-        walk->feed(at, block.first(bytes));
+        walk->feed(address, block.first(bytes));
         decide(*walk);
       }
     });
   }
 
-  void look_through_block(const area& one, std::uint64_t at, std::span<const std::byte> block, std::uint64_t bytes) {
+  void look_through_block(const area& area, std::uint64_t address, std::span<const std::byte> block,
+                          std::uint64_t bytes) {
     found_.scanned_bytes += bytes;
-    const memory_window window(memory_, at, block);
+    const memory_window window(memory_, address, block);
     const std::size_t words = block.size() / word;
     const auto number = [block](std::size_t i) { return word_of(block, i); };
     for (std::size_t i = 0; i < words; ++i) {
@@ -96,27 +97,27 @@ class scanner {
       if (!known_.may_be_code(value)) continue;
       // Either the first word of a frame, or the second word of a frame whose first word is null.
       if (i + 1 < words && i * word < bytes) {
-        if (const auto match = known_.find(value, number(i + 1)); match) note(one, window, at + i * word, *match);
+        if (const auto match = known_.find(value, number(i + 1)); match) note(area, window, address + i * word, *match);
       }
       if (i > 0 && number(i - 1) == 0) {
-        if (const auto match = known_.find(0, value); match) note(one, window, at + (i - 1) * word, *match);
+        if (const auto match = known_.find(0, value); match) note(area, window, address + (i - 1) * word, *match);
       }
     }
   }
 
-  void note(const area& one, const memory_window& window, std::uint64_t address, const frame_index::match& match) {
+  void note(const area& area, const memory_window& window, std::uint64_t address, const frame_index::match& match) {
     if (address % word != 0) return;
-    const coroutine& of = coroutines_[match.coroutine];
+    const coroutine& coroutine = coroutines_[match.coroutine];
     found_frame frame{.address = address,
                       .coroutine = match.coroutine,
-                      .bytes = match.merged ? 0 : frame_weight(of),
+                      .bytes = match.merged ? 0 : frame_weight(coroutine),
                       .ended = match.ended,
                       .merged = match.merged};
-    if (!read_index(window, of, frame)) {
+    if (!read_index(window, coroutine, frame)) {
       ++found_.freed;
       return;
     }
-    switch (one.kind) {
+    switch (area.kind) {
       case area_kind::heap:
         waiting_.push_back(frame);
         return;
@@ -126,7 +127,7 @@ class scanner {
         if (match.merged) found_.frames.push_back(frame);
         return;
       case area_kind::other:
-        decide_elsewhere(one, frame);
+        decide_elsewhere(area, frame);
         return;
     }
   }
@@ -187,15 +188,15 @@ class scanner {
     leave_out(frame);
   }
 
-  void decide_elsewhere(const area& one, found_frame frame) {
+  void decide_elsewhere(const area& area, found_frame frame) {
     if (frame.merged) {
       frame.uncertain = true;
       found_.frames.push_back(frame);
       return;
     }
-    if (mapped_in_ != one.region) {
-      mapped_in_ = one.region;
-      mapped_ = mapped_chunks(memory_, *one.region);
+    if (mapped_in_ != area.region) {
+      mapped_in_ = area.region;
+      mapped_ = mapped_chunks(memory_, *area.region);
     }
     const auto behind = std::ranges::upper_bound(mapped_, frame.address, {}, &chunk_object::address);
     if (behind != mapped_.begin() && frame.address + header_step < (behind - 1)->address + (behind - 1)->chunk_bytes) {
@@ -280,12 +281,12 @@ void settle_merged(found_frames& found, std::span<const coroutine> coroutines) {
 found_frames scan(const address_space& memory, const frame_index& known, std::span<const coroutine> coroutines,
                   std::span<arena> arenas, const scan_options& how) {
   found_frames all;
-  for (auto& one : arenas) one.walk(known, coroutines, how.waiters, all);
+  for (auto& each : arenas) each.walk(known, coroutines, how.waiters, all);
   if (!known.empty()) {
     scanner rest(memory, known, coroutines, how);
     const auto areas = find_areas(memory, covered_by(arenas));
     all.skipped = areas.skipped;
-    for (const auto& one : areas.areas) rest.look_through(one);
+    for (const auto& each : areas.areas) rest.look_through(each);
     auto found = rest.take();
     all.frames.insert(all.frames.end(), found.frames.begin(), found.frames.end());
     all.scanned_bytes += found.scanned_bytes;

@@ -61,8 +61,8 @@ const shared_state* shared_states::at(std::uint64_t address) {
   content_.resize(state.bytes.bytes());
   content_.resize(memory_.read(state.bytes.begin, content_));
   bool is_queue = false;
-  for (std::size_t at = 0; at + word <= content_.size(); at += word) {
-    const std::uint64_t value = word_of(std::span(content_).subspan(at), 0);
+  for (std::size_t index = 0; index + word <= content_.size(); index += word) {
+    const std::uint64_t value = word_of(std::span(content_).subspan(index), 0);
     const std::uint32_t frame = extents_.frame_at(value);
     if (frame == frame_extents::none || extents_.head(frame).begin != value) continue;
     is_queue = is_queue || (state.frame != frame_extents::none && state.frame != frame);

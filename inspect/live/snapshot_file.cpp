@@ -144,11 +144,11 @@ auto each_of(const ordered_json& json, const char* key, const Read& read) {
   return all;
 }
 
-ordered_json json_of(const memory_parts& of) {
-  return {{"frames", of.frames},           {"arena_free", of.arena_free},
-          {"runtime", of.runtime},         {"malloc_used", of.malloc_used},
-          {"malloc_free", of.malloc_free}, {"stacks", of.stacks},
-          {"binaries", of.binaries},       {"rest", of.rest}};
+ordered_json json_of(const memory_parts& parts) {
+  return {{"frames", parts.frames},           {"arena_free", parts.arena_free},
+          {"runtime", parts.runtime},         {"malloc_used", parts.malloc_used},
+          {"malloc_free", parts.malloc_free}, {"stacks", parts.stacks},
+          {"binaries", parts.binaries},       {"rest", parts.rest}};
 }
 
 /// Older files do not have it.
@@ -188,37 +188,38 @@ live_snapshot snapshot_of(const ordered_json& json) {
   snapshot.scanned_bytes = whole_number(json, "scanned_bytes");
   snapshot.seconds = time(json, "seconds");
   snapshot.paused_seconds = time(json, "paused_seconds");
-  snapshot.notes = each_of(json, "notes", [](const ordered_json& one, std::size_t) { return one.get<std::string>(); });
-  snapshot.sites = each_of(json, "sites", [](const ordered_json& one, std::size_t) { return site_of(one); });
-  snapshot.stacks = each_of(json, "stacks", [&](const ordered_json& one, std::size_t place) {
-    return node_of(one, snapshot.sites.size(), place);
+  snapshot.notes =
+      each_of(json, "notes", [](const ordered_json& each, std::size_t) { return each.get<std::string>(); });
+  snapshot.sites = each_of(json, "sites", [](const ordered_json& each, std::size_t) { return site_of(each); });
+  snapshot.stacks = each_of(json, "stacks", [&](const ordered_json& each, std::size_t place) {
+    return node_of(each, snapshot.sites.size(), place);
   });
   return snapshot;
 }
 
 }  // namespace
 
-std::string snapshot_json(const live_snapshot& of) {
+std::string snapshot_json(const live_snapshot& snapshot) {
   ordered_json all{{"schema", schema},
-                   {"pid", of.pid},
-                   {"command", of.command},
-                   {"rss_bytes", of.rss_bytes},
-                   {"memory", json_of(of.memory)},
-                   {"frame_bytes", of.frame_bytes},
-                   {"frames", of.frames},
-                   {"uncertain", of.uncertain},
-                   {"not_started", of.not_started},
-                   {"half_built", of.half_built},
-                   {"freed", of.freed},
-                   {"left_out", of.left_out},
-                   {"scanned_bytes", of.scanned_bytes},
-                   {"seconds", of.seconds},
-                   {"paused_seconds", of.paused_seconds},
-                   {"notes", of.notes},
+                   {"pid", snapshot.pid},
+                   {"command", snapshot.command},
+                   {"rss_bytes", snapshot.rss_bytes},
+                   {"memory", json_of(snapshot.memory)},
+                   {"frame_bytes", snapshot.frame_bytes},
+                   {"frames", snapshot.frames},
+                   {"uncertain", snapshot.uncertain},
+                   {"not_started", snapshot.not_started},
+                   {"half_built", snapshot.half_built},
+                   {"freed", snapshot.freed},
+                   {"left_out", snapshot.left_out},
+                   {"scanned_bytes", snapshot.scanned_bytes},
+                   {"seconds", snapshot.seconds},
+                   {"paused_seconds", snapshot.paused_seconds},
+                   {"notes", snapshot.notes},
                    {"sites", ordered_json::array()},
                    {"stacks", ordered_json::array()}};
-  for (const auto& site : of.sites) all["sites"].push_back(json_of(site));
-  for (const auto& node : of.stacks) all["stacks"].push_back(json_of(node));
+  for (const auto& site : snapshot.sites) all["sites"].push_back(json_of(site));
+  for (const auto& node : snapshot.stacks) all["stacks"].push_back(json_of(node));
   // A name may contain bytes that are not UTF-8.
   return all.dump(1, ' ', false, ordered_json::error_handler_t::replace) + '\n';
 }

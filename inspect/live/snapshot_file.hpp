@@ -10,7 +10,7 @@
 
 namespace tare::inspect {
 
-[[nodiscard]] std::string snapshot_json(const live_snapshot& of);
+[[nodiscard]] std::string snapshot_json(const live_snapshot& snapshot);
 
 /// Reads a snapshot. The error names `name` and says what is wrong with the file: not JSON, another schema, a missing
 /// or impossible value.

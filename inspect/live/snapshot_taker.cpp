@@ -76,14 +76,14 @@ found_frames snapshot_taker::find(std::span<arena> arenas, std::vector<std::stri
   return found;
 }
 
-void snapshot_taker::add_rust_roots(std::span<arena> arenas, found_frames& into,
+void snapshot_taker::add_rust_roots(std::span<arena> arenas, found_frames& frames,
                                     std::vector<std::string>& notes) const {
   const rust_roots_options how{.waiters = options_.stacks};
   const auto found = find_rust_roots(memory_, known_.vtables, known_.coroutines, covered_by(arenas), how);
-  into.frames.insert(into.frames.end(), found.futures.begin(), found.futures.end());
-  std::ranges::sort(into.frames, {}, &found_frame::address);
-  into.scanned_bytes += found.scanned_bytes;
-  into.heap_changed = into.heap_changed || found.heap_changed;
+  frames.frames.insert(frames.frames.end(), found.futures.begin(), found.futures.end());
+  std::ranges::sort(frames.frames, {}, &found_frame::address);
+  frames.scanned_bytes += found.scanned_bytes;
+  frames.heap_changed = frames.heap_changed || found.heap_changed;
   if (found.done != 0) {
     notes.push_back(fmt::format("{} boxed futures have returned or panicked and are not dropped: they are not counted",
                                 found.done));

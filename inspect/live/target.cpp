@@ -78,21 +78,21 @@ class live_target::state {
     const found_frame* last = nullptr;
     live_site site;
     bool take = false;
-    for (const auto& one : found.frames) {
+    for (const auto& each : found.frames) {
       if (listed.size() == max_count) break;
-      const bool same = last != nullptr && last->coroutine == one.coroutine && last->index == one.index &&
-                        last->ended == one.ended && last->merged == one.merged;
+      const bool same = last != nullptr && last->coroutine == each.coroutine && last->index == each.index &&
+                        last->ended == each.ended && last->merged == each.merged;
       if (!same) {
-        site = site_of(one, modules_.known().coroutines);
+        site = site_of(each, modules_.known().coroutines);
         take = wanted(site.function) || wanted(fmt::format("{}:{}", site.where.file, site.where.line));
-        last = &one;
+        last = &each;
       }
       if (!take) continue;
-      listed.push_back({.address = one.address,
+      listed.push_back({.address = each.address,
                         .function = site.function,
                         .where = site.where,
                         .kind = site.kind,
-                        .bytes = one.bytes});
+                        .bytes = each.bytes});
     }
     return listed;
   }
@@ -102,18 +102,18 @@ class live_target::state {
     if (!memory) return std::unexpected(memory.error());
     const auto found = taker(**memory).find();
     const auto& known = modules_.known();
-    const auto at = [&](std::uint64_t wanted) -> const found_frame* {
-      const auto one = std::ranges::lower_bound(found.frames, wanted, {}, &found_frame::address);
-      return one == found.frames.end() || one->address != wanted ? nullptr : &*one;
+    const auto place = [&](std::uint64_t wanted) -> const found_frame* {
+      const auto made = std::ranges::lower_bound(found.frames, wanted, {}, &found_frame::address);
+      return made == found.frames.end() || made->address != wanted ? nullptr : &*made;
     };
-    const auto* frame = at(address);
+    const auto* frame = place(address);
     if (frame == nullptr || frame->coroutine == found_frame::unknown_coroutine) {
       return base::input_error(
           fmt::format("no suspended frame begins at {:#x}; --list shows the addresses of frames", address));
     }
     frame_view view =
         view_frame(**memory, *frame, known.coroutines, known.binary_of(frame->coroutine), options_.debug_folders);
-    if (const auto* waiter = at(frame->waiter); waiter != nullptr) {
+    if (const auto* waiter = place(frame->waiter); waiter != nullptr) {
       view.waiter = waiter->address;
       view.waiter_function = site_of(*waiter, known.coroutines).function;
     }

@@ -5,10 +5,10 @@
 namespace tare::inspect {
 
 void vtable_index::add(std::span<const future_vtable> all, std::uint32_t first, std::uint64_t load_bias) {
-  for (auto one : all) {
-    one.address += load_bias;
-    one.coroutine += first;
-    vtables_.push_back(one);
+  for (auto each : all) {
+    each.address += load_bias;
+    each.coroutine += first;
+    vtables_.push_back(each);
   }
 }
 

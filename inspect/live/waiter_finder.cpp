@@ -26,14 +26,14 @@ class frame_memory {
   }
 
   /// The readable part of the range; valid until the next call.
-  std::span<const std::byte> read(const address_range& of) {
-    if (!has(of)) {
-      begin_ = of.begin;
-      content_.resize(std::max<std::uint64_t>(block_bytes, of.bytes()));
+  std::span<const std::byte> read(const address_range& range) {
+    if (!has(range)) {
+      begin_ = range.begin;
+      content_.resize(std::max<std::uint64_t>(block_bytes, range.bytes()));
       content_.resize(memory_.read(begin_, content_));
     }
-    const std::uint64_t from = std::min<std::uint64_t>(of.begin - begin_, content_.size());
-    return std::span(content_).subspan(from, std::min<std::uint64_t>(of.bytes(), content_.size() - from));
+    const std::uint64_t from = std::min<std::uint64_t>(range.begin - begin_, content_.size());
+    return std::span(content_).subspan(from, std::min<std::uint64_t>(range.bytes(), content_.size() - from));
   }
 
  private:
@@ -77,9 +77,9 @@ class waiter_finder {
 
  private:
   [[nodiscard]] bool is_known(std::span<const address_range> known, std::uint32_t frame) const {
-    const auto& of = frames_[frame];
-    return of.coroutine == found_frame::unknown_coroutine ||
-           std::ranges::any_of(known, [&](const address_range& range) { return range.contains(of.address); });
+    const auto& subject = frames_[frame];
+    return subject.coroutine == found_frame::unknown_coroutine ||
+           std::ranges::any_of(known, [&](const address_range& range) { return range.contains(subject.address); });
   }
 
   /// The frame into which an address points, seen from `from`: another frame, and not one inside it.
@@ -90,14 +90,14 @@ class waiter_finder {
   }
 
   candidate choose(std::uint32_t frame) {
-    const coroutine& of = coroutines_[frames_[frame].coroutine];
+    const coroutine& coroutine = coroutines_[frames_[frame].coroutine];
     address_range promise = extents_.head(frame);
-    for (const auto& link : of.links) promise.end = std::max(promise.end, promise.begin + link.offset + word);
+    for (const auto& link : coroutine.links) promise.end = std::max(promise.end, promise.begin + link.offset + word);
     const auto content = near_.read(promise);
     const auto word_at = [&](std::uint64_t offset) -> std::uint64_t {
       return offset + word <= content.size() ? word_of(content.subspan(offset), 0) : 0;
     };
-    for (const auto& link : of.links) {
+    for (const auto& link : coroutine.links) {
       const std::uint32_t to = target(frame, word_at(link.offset));
       if (to == none) continue;
       if (link.telling) return {.frame = to, .by = strength::telling};
@@ -106,9 +106,9 @@ class waiter_finder {
     std::vector<std::uint64_t> words;
     std::vector<std::uint64_t> others;
     const std::uint64_t end = std::min<std::uint64_t>(content.size(), extents_.head(frame).bytes());
-    for (std::uint64_t at = of.promise_offset; at + word <= end; at += word) {
-      if (std::ranges::find(of.links, at, &promise_link::offset) != of.links.end()) continue;
-      (target(frame, word_at(at)) != none ? words : others).push_back(word_at(at));
+    for (std::uint64_t address = coroutine.promise_offset; address + word <= end; address += word) {
+      if (std::ranges::find(coroutine.links, address, &promise_link::offset) != coroutine.links.end()) continue;
+      (target(frame, word_at(address)) != none ? words : others).push_back(word_at(address));
     }
     if (const std::uint32_t best = best_of(frame, words); best != none) return {.frame = best, .by = strength::word};
     return {.frame = through_state(frame, others), .by = strength::state};
@@ -130,8 +130,8 @@ class waiter_finder {
   /// Of the words of a promise that lead into other frames: to where one begins; to the promise of one that holds this
   /// one, where the next of a list would be, too; among the variables of one.
   std::uint32_t best_of(std::uint32_t frame, const std::vector<std::uint64_t>& words) {
-    const coroutine& of = coroutines_[frames_[frame].coroutine];
-    const auto* const point = of.await_with(frames_[frame].index);
+    const coroutine& coroutine = coroutines_[frames_[frame].coroutine];
+    const auto* const point = coroutine.await_with(frames_[frame].index);
     // Before the body, much of a promise is not initialized and may have the content of an earlier frame.
     const bool may_be_stale = point != nullptr && point->kind == suspension::initial;
     std::uint32_t best = none;
@@ -161,8 +161,8 @@ class waiter_finder {
     body.begin = (body.begin + word - 1) / word * word;
     body.end = std::max(body.begin, std::min(body.end, body.begin + max_bytes));
     const auto leads_there = [&](std::span<const std::byte> content) {
-      for (std::size_t at = 0; at + word <= content.size(); at += word) {
-        if (there.contains(word_of(content.subspan(at), 0))) return true;
+      for (std::size_t index = 0; index + word <= content.size(); index += word) {
+        if (there.contains(word_of(content.subspan(index), 0))) return true;
       }
       return false;
     };
@@ -182,8 +182,8 @@ class waiter_finder {
       for (const auto& circle : circles) {
         std::vector<int> ranks;
         ranks.reserve(circle.size());
-        for (const std::uint32_t at : circle) {
-          ranks.push_back(2 * static_cast<int>(chosen_[at].by) + (holds(chosen_[at].frame, at) ? 1 : 0));
+        for (const std::uint32_t index : circle) {
+          ranks.push_back(2 * static_cast<int>(chosen_[index].by) + (holds(chosen_[index].frame, index) ? 1 : 0));
         }
         const int least = *std::ranges::min_element(ranks);
         for (std::size_t i = 0; i < circle.size(); ++i) {
@@ -200,11 +200,11 @@ class waiter_finder {
     std::vector<std::vector<std::uint32_t>> circles;
     std::vector<std::uint32_t> seen_from(frames_.size(), none);  // by which walk
     for (std::uint32_t start = 0; start < frames_.size(); ++start) {
-      std::uint32_t at = start;
-      for (; at != none && seen_from[at] == none; at = chosen_[at].frame) seen_from[at] = start;
-      if (at == none || seen_from[at] != start) continue;
-      std::vector<std::uint32_t> circle{at};
-      for (std::uint32_t next = chosen_[at].frame; next != at; next = chosen_[next].frame) circle.push_back(next);
+      std::uint32_t index = start;
+      for (; index != none && seen_from[index] == none; index = chosen_[index].frame) seen_from[index] = start;
+      if (index == none || seen_from[index] != start) continue;
+      std::vector<std::uint32_t> circle{index};
+      for (std::uint32_t next = chosen_[index].frame; next != index; next = chosen_[next].frame) circle.push_back(next);
       circles.push_back(std::move(circle));
     }
     return circles;

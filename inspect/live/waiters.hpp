@@ -19,7 +19,7 @@ struct waiter {
 
 /// The waiters of the frames of a site, depth first, on each level the heaviest path first. Paths through the same
 /// sites are combined. The parameters limit steps and levels.
-[[nodiscard]] std::vector<waiter> waiters_for(const live_snapshot& of, std::uint32_t site, std::size_t levels = 32,
-                                              std::size_t steps = 256);
+[[nodiscard]] std::vector<waiter> waiters_for(const live_snapshot& snapshot, std::uint32_t site,
+                                              std::size_t levels = 32, std::size_t steps = 256);
 
 }  // namespace tare::inspect

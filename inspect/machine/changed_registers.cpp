@@ -14,10 +14,10 @@ std::uint16_t changed_registers::by(std::uint64_t function, int depth) {
   }
   std::uint16_t changed = 0;
   const auto bytes = code_.read(function, symbol->bytes);
-  for (std::size_t at = 0; at < bytes.size();) {
-    const auto insn = decoder_.decode(bytes.subspan(at), function + at);
+  for (std::size_t index = 0; index < bytes.size();) {
+    const auto insn = decoder_.decode(bytes.subspan(index), function + index);
     if (!insn) return changed_by_convention;
-    at += insn->size;
+    index += insn->size;
     changed |= insn->defines;
     const bool jumps = insn->what == operation::jump || insn->what == operation::conditional_jump;
     if (insn->what != operation::call && !jumps) continue;

@@ -53,10 +53,10 @@ register_description describe_register(std::string_view name) {
   }
   if (name.size() < 2 || name[0] != 'R' || name[1] < '0' || name[1] > '9') return {};
   int number = name[1] - '0';
-  std::size_t at = 2;
-  if (at < name.size() && name[at] >= '0' && name[at] <= '9') number = number * 10 + (name[at++] - '0');
+  std::size_t index = 2;
+  if (index < name.size() && name[index] >= '0' && name[index] <= '9') number = number * 10 + (name[index++] - '0');
   if (number < 8 || number > 15) return {};
-  const std::string_view suffix = name.substr(at);
+  const std::string_view suffix = name.substr(index);
   const std::uint8_t bytes = suffix.empty() ? 8 : suffix == "D" ? 4 : suffix == "W" ? 2 : suffix == "B" ? 1 : 0;
   if (bytes == 0) return {};
   return {static_cast<std::int8_t>(number), bytes, false};
@@ -87,9 +87,9 @@ std::uint32_t string_width(std::string_view name, std::string_view stem) {
 bool has_repeat_prefix(std::span<const std::uint8_t> bytes) {
   static constexpr std::array<std::uint8_t, 11> prefixes{0xf2, 0xf3, 0x66, 0x67, 0xf0, 0x2e,
                                                          0x36, 0x3e, 0x26, 0x64, 0x65};
-  const auto opcode =
-      std::ranges::find_if(bytes, [](std::uint8_t one) { return std::ranges::find(prefixes, one) == prefixes.end(); });
-  return std::any_of(bytes.begin(), opcode, [](std::uint8_t one) { return one == 0xf2 || one == 0xf3; });
+  const auto opcode = std::ranges::find_if(
+      bytes, [](std::uint8_t each) { return std::ranges::find(prefixes, each) == prefixes.end(); });
+  return std::any_of(bytes.begin(), opcode, [](std::uint8_t each) { return each == 0xf2 || each == 0xf3; });
 }
 
 operation classify(std::string_view name) {
@@ -239,8 +239,8 @@ void complete(instruction& insn, std::string_view name) {
 /// Translates LLVM's operands.
 class disassembler::operand_reader {
  public:
-  operand_reader(const tables& from, const llvm::MCInst& raw, instruction& into)
-      : tables_(from), description_(from.instructions->get(raw.getOpcode())), raw_(raw), insn_(into) {}
+  operand_reader(const tables& from, const llvm::MCInst& raw, instruction& instruction)
+      : tables_(from), description_(from.instructions->get(raw.getOpcode())), raw_(raw), insn_(instruction) {}
 
   /// Whether one of them is in memory.
   bool read() {

@@ -86,11 +86,11 @@ void execution::pass_register_arguments() {
     }
     // The pointers in an object on the stack are passed with it.
     constexpr std::int64_t max_object_bytes = 512;
-    for (auto at = state_.memory.lower_bound({stack_origin, argument.offset});
-         at != state_.memory.end() && at->first.first == stack_origin &&
-         at->first.second < argument.offset + max_object_bytes;
-         ++at) {
-      if (follows_pointer(at->second.content)) pass(at->second.content, 0, true);
+    for (auto found = state_.memory.lower_bound({stack_origin, argument.offset});
+         found != state_.memory.end() && found->first.first == stack_origin &&
+         found->first.second < argument.offset + max_object_bytes;
+         ++found) {
+      if (follows_pointer(found->second.content)) pass(found->second.content, 0, true);
     }
   }
 }

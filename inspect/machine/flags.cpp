@@ -50,22 +50,22 @@ flag_values values_of(const flags& last) {
   return {};
 }
 
-std::optional<bool> either(std::optional<bool> one, std::optional<bool> other) {
-  if (!one || !other) return std::nullopt;
-  return *one || *other;
+std::optional<bool> either(std::optional<bool> left, std::optional<bool> right) {
+  if (!left || !right) return std::nullopt;
+  return *left || *right;
 }
 
-std::optional<bool> differ(std::optional<bool> one, std::optional<bool> other) {
-  if (!one || !other) return std::nullopt;
-  return *one != *other;
+std::optional<bool> differ(std::optional<bool> left, std::optional<bool> right) {
+  if (!left || !right) return std::nullopt;
+  return *left != *right;
 }
 
 }  // namespace
 
-std::optional<bool> decide(const flags& last, condition asked) {
+std::optional<bool> decide(const flags& last, condition wanted) {
   const flag_values known = values_of(last);
   std::optional<bool> holds;
-  switch (static_cast<condition>(static_cast<unsigned>(asked) & ~1U)) {
+  switch (static_cast<condition>(static_cast<unsigned>(wanted) & ~1U)) {
     case condition::overflow:
       holds = known.overflow;
       break;
@@ -91,7 +91,7 @@ std::optional<bool> decide(const flags& last, condition asked) {
       break;  // parity
   }
   if (!holds) return std::nullopt;
-  const bool negated = (static_cast<unsigned>(asked) & 1U) != 0;
+  const bool negated = (static_cast<unsigned>(wanted) & 1U) != 0;
   return *holds != negated;
 }
 

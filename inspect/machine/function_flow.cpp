@@ -48,7 +48,7 @@ function_flow::function_flow(const image& code, const disassembler& decoder, con
 }
 
 bool function_flow::contains(std::uint64_t address) const {
-  return std::ranges::any_of(ranges_, [&](const auto& one) { return address >= one.begin && address < one.end; });
+  return std::ranges::any_of(ranges_, [&](const auto& each) { return address >= each.begin && address < each.end; });
 }
 
 void function_flow::decode(std::vector<code_range> ranges) {
@@ -61,24 +61,24 @@ void function_flow::decode(std::vector<code_range> ranges) {
     if (range.begin >= range.end || std::ranges::find(ranges_, range) != ranges_.end()) continue;
     ranges_.push_back(range);
     const auto bytes = code_.read(range.begin, range.end - range.begin);
-    std::size_t at = 0;
-    while (at < bytes.size()) {
-      auto one = decoder_.decode(bytes.subspan(at), range.begin + at);
-      if (!one) {
-        ++at;  // padding or data between instructions
+    std::size_t index = 0;
+    while (index < bytes.size()) {
+      auto made = decoder_.decode(bytes.subspan(index), range.begin + index);
+      if (!made) {
+        ++index;  // padding or data between instructions
         continue;
       }
-      at += one->size;
+      index += made->size;
       // Unlikely parts are separate functions: "f.cold".
-      const bool jumps = one->what == operation::jump || one->what == operation::conditional_jump;
-      if (jumps && one->operand_count > 0 && one->operands[0].what == operand::kind::immediate && self != nullptr) {
-        const std::uint64_t target = one->next() + static_cast<std::uint64_t>(one->operands[0].value);
+      const bool jumps = made->what == operation::jump || made->what == operation::conditional_jump;
+      if (jumps && made->operand_count > 0 && made->operands[0].what == operand::kind::immediate && self != nullptr) {
+        const std::uint64_t target = made->next() + static_cast<std::uint64_t>(made->operands[0].value);
         const function_symbol* part = contains(target) ? nullptr : code_.function_at(target);
         if (part != nullptr && part->bytes > 0 && part->name.contains(".cold") && part->name.starts_with(self->name)) {
           waiting.push_back({part->address, part->address + part->bytes});
         }
       }
-      instructions_.push_back(*one);
+      instructions_.push_back(*made);
       if (instructions_.size() > max_instructions) {
         gave_up_ = true;
         return;
@@ -92,12 +92,12 @@ void function_flow::decode(std::vector<code_range> ranges) {
 }
 
 std::vector<std::uint64_t> function_flow::jump_targets(std::size_t block_first, std::size_t jump) const {
-  const instruction& one = instructions_[jump];
-  const operand& target = one.operands[0];
+  const instruction& instruction = instructions_[jump];
+  const operand& target = instruction.operands[0];
   std::vector<std::uint64_t> found;
   const auto inside = [this](std::uint64_t address) { return contains(address); };
   if (target.what == operand::kind::in_memory) {
-    found = interpreter_.tables().targets(one, inside);
+    found = interpreter_.tables().targets(instruction, inside);
   } else if (target.number >= 0 && target.number < register_count) {
     machine_state state = machine_state::at_entry();
     for (std::size_t i = block_first; i < jump; ++i) interpreter_.step(state, instructions_[i], ignore);
@@ -129,15 +129,15 @@ void function_flow::find_blocks() {
   indirect_targets_.resize(instructions_.size());
   std::size_t straight = 0;  // where the code that runs into this instruction begins
   for (std::size_t i = 0; i < instructions_.size(); ++i) {
-    const instruction& one = instructions_[i];
-    const bool ends = one.what == operation::jump || one.what == operation::conditional_jump ||
-                      one.what == operation::ret || one.what == operation::trap;
-    const bool calls = one.what == operation::call;
-    if (i > 0 && instructions_[i - 1].next() != one.address) straight = i;
-    if (one.what == operation::jump || one.what == operation::conditional_jump) {
-      if (one.operand_count > 0 && one.operands[0].what == operand::kind::immediate) {
-        lead(one.next() + static_cast<std::uint64_t>(one.operands[0].value));
-      } else if (one.operand_count > 0) {
+    const instruction& instruction = instructions_[i];
+    const bool ends = instruction.what == operation::jump || instruction.what == operation::conditional_jump ||
+                      instruction.what == operation::ret || instruction.what == operation::trap;
+    const bool calls = instruction.what == operation::call;
+    if (i > 0 && instructions_[i - 1].next() != instruction.address) straight = i;
+    if (instruction.what == operation::jump || instruction.what == operation::conditional_jump) {
+      if (instruction.operand_count > 0 && instruction.operands[0].what == operand::kind::immediate) {
+        lead(instruction.next() + static_cast<std::uint64_t>(instruction.operands[0].value));
+      } else if (instruction.operand_count > 0) {
         indirect_targets_[i] = jump_targets(straight, i);
         for (const auto target : indirect_targets_[i]) lead(target);
       }
@@ -145,10 +145,10 @@ void function_flow::find_blocks() {
     if ((ends || calls) && i + 1 < instructions_.size()) leaders.insert(i + 1);
     if (ends) straight = i + 1;
   }
-  for (auto at = leaders.begin(); at != leaders.end(); ++at) {
-    const auto next = std::next(at);
+  for (auto found = leaders.begin(); found != leaders.end(); ++found) {
+    const auto next = std::next(found);
     basic_block block;
-    block.first = *at;
+    block.first = *found;
     block.last = next == leaders.end() ? instructions_.size() : *next;
     blocks_.push_back(std::move(block));
   }
@@ -212,8 +212,8 @@ void function_flow::solve() {
   if (gave_up_) return;
   list_accesses();
   find_gap();
-  for (auto& one : find_lost_pointers(*this, interpreter_)) {
-    accesses_[one.instruction_index].push_back(std::move(one.access));
+  for (auto& each : find_lost_pointers(*this, interpreter_)) {
+    accesses_[each.instruction_index].push_back(std::move(each.access));
   }
 }
 
@@ -259,7 +259,7 @@ void function_flow::list_accesses() {
     if (!block.reached) continue;
     machine_state state = block.entry;
     for (std::size_t i = block.first; i < block.last; ++i) {
-      const auto note = [&](const memory_access& one) { accesses_[i].push_back(one); };
+      const auto note = [&](const memory_access& access) { accesses_[i].push_back(access); };
       interpreter_.step(state, instructions_[i], note);
       // The last call of a function may be a jump.
       if (i + 1 != block.last || instructions_[i].what != operation::jump || !block.successors.empty()) continue;
@@ -280,8 +280,8 @@ void function_flow::find_gap() {
   for (const auto& block : blocks_) {
     if (block.reached) continue;
     for (std::size_t i = block.first; i < block.last; ++i) {
-      const auto& one = instructions_[i];
-      const bool in_memory = one.what != operation::nothing && (one.loads || one.stores);
+      const auto& current = instructions_[i];
+      const bool in_memory = current.what != operation::nothing && (current.loads || current.stores);
       if (in_memory) has_gap_ = true;
     }
   }
@@ -316,22 +316,24 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
   }
   std::vector<std::size_t> path;
   std::set<std::uint64_t> seen;
-  std::uint64_t at = result.address;
+  std::uint64_t address = result.address;
   for (std::size_t step = 0; step < max_prefix_steps; ++step) {
-    const auto index = index_of(at);
-    if (!index || instructions_[*index].address != at || !seen.insert(at).second) break;
-    const instruction& one = instructions_[*index];
-    if (one.what == operation::call || one.what == operation::ret || one.what == operation::trap) break;
-    std::uint64_t next = one.next();
+    const auto index = index_of(address);
+    if (!index || instructions_[*index].address != address || !seen.insert(address).second) break;
+    const instruction& instruction = instructions_[*index];
+    if (instruction.what == operation::call || instruction.what == operation::ret ||
+        instruction.what == operation::trap)
+      break;
+    std::uint64_t next = instruction.next();
     bool decided = false;
-    if (one.what == operation::conditional_jump) {
-      const auto taken = decide(state.last, one.when);
-      if (!taken || one.operand_count == 0) break;
-      if (*taken) next += static_cast<std::uint64_t>(one.operands[0].value);
+    if (instruction.what == operation::conditional_jump) {
+      const auto taken = decide(state.last, instruction.when);
+      if (!taken || instruction.operand_count == 0) break;
+      if (*taken) next += static_cast<std::uint64_t>(instruction.operands[0].value);
       decided = true;
-    } else if (one.what == operation::jump) {
-      if (one.operand_count == 0) break;
-      const operand& target = one.operands[0];
+    } else if (instruction.what == operation::jump) {
+      if (instruction.operand_count == 0) break;
+      const operand& target = instruction.operands[0];
       if (target.what == operand::kind::immediate) {
         next += static_cast<std::uint64_t>(target.value);
       } else if (target.what == operand::kind::in_register && target.number >= 0 && target.number < register_count) {
@@ -340,7 +342,7 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
         next = *place;
         decided = true;
       } else if (target.what == operand::kind::in_memory) {
-        const auto slot = address_of(state, one).known();
+        const auto slot = address_of(state, instruction).known();
         const auto place = slot ? interpreter_.tables().constant_at(*slot, 8) : std::nullopt;
         if (!place) break;
         next = *place;
@@ -350,12 +352,12 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
       }
     }
     if (!contains(next)) break;
-    interpreter_.step(state, one, ignore);
+    interpreter_.step(state, instruction, ignore);
     path.push_back(*index);
-    at = next;
+    address = next;
     // The code after the last decision is the body, which is not part of the path.
     if (decided) {
-      result.address = at;
+      result.address = address;
       result.path = path;
     }
   }

@@ -107,9 +107,9 @@ std::vector<covered_call_sites> landing_pads::of(std::uint64_t function) const {
   std::uint64_t pads_begin = function;
   if (const std::uint8_t encoding = in.byte(); encoding != llvm::dwarf::DW_EH_PE_omit) {
     // Only an offset from 0 is in use: the pads of a part that was split off.
-    const std::uint64_t at = in.address();
+    const std::uint64_t address = in.address();
     const std::uint64_t base = in.encoded(encoding);
-    pads_begin = (encoding & 0x70U) == llvm::dwarf::DW_EH_PE_pcrel ? at + base : base;
+    pads_begin = (encoding & 0x70U) == llvm::dwarf::DW_EH_PE_pcrel ? address + base : base;
   }
   if (const std::uint8_t encoding = in.byte(); encoding != llvm::dwarf::DW_EH_PE_omit) (void)in.uleb();
   const std::uint8_t encoding = in.byte();

@@ -30,10 +30,10 @@ class aliases {
   }
 
   void resolve_loads() {
-    for (const auto& one : stores_) {
-      const auto names = loads_.find(one.place);
+    for (const auto& each : stores_) {
+      const auto names = loads_.find(each.place);
       if (names == loads_.end()) continue;
-      for (const origin name : names->second) add(name, one.content, one.instruction);
+      for (const origin name : names->second) add(name, each.content, each.instruction);
     }
   }
 
@@ -73,8 +73,8 @@ class collector {
   }
 
   [[nodiscard]] std::vector<lost_pointer> lost() && {
-    aliases_.for_each_used(std::move(used_), [&](const auto& one) { pass(one, true); });
-    aliases_.for_each_used(std::move(passed_), [&](const auto& one) { pass(one, false); });
+    aliases_.for_each_used(std::move(used_), [&](const auto& each) { pass(each, true); });
+    aliases_.for_each_used(std::move(passed_), [&](const auto& each) { pass(each, false); });
     return std::move(lost_);
   }
 
@@ -117,14 +117,14 @@ class collector {
     }
   }
 
-  void pass(const aliases::source& one, bool indexed) {
-    lost_.push_back({.instruction_index = one.instruction,
+  void pass(const aliases::source& source, bool indexed) {
+    lost_.push_back({.instruction_index = source.instruction,
                      .access = {.what = memory_access::kind::passed,
-                                .base = one.content.base,
-                                .offset = one.content.offset,
+                                .base = source.content.base,
+                                .offset = source.content.offset,
                                 .whole = false,
                                 .indexed = indexed,
-                                .instruction = flow_.instructions()[one.instruction].address}});
+                                .instruction = flow_.instructions()[source.instruction].address}});
   }
 
   const function_flow& flow_;

@@ -17,19 +17,19 @@ origin name_of_meeting(std::uint64_t place, std::uint64_t what) {
   return mixed | meeting;
 }
 
-bool join_value(value& into, const value& other, origin name, bool end_soon) {
-  if (into == other) return false;
-  if (into.base == name && into.offset == 0) return false;
-  if (into.is_constant() && other.is_constant() && !end_soon) {
+bool join_value(value& target, const value& other, origin name, bool end_soon) {
+  if (target == other) return false;
+  if (target.base == name && target.offset == 0) return false;
+  if (target.is_constant() && other.is_constant() && !end_soon) {
     std::vector<constant> both;
-    std::ranges::set_union(into.constants, other.constants, std::back_inserter(both));
-    if (both.size() == into.constants.size()) return false;
+    std::ranges::set_union(target.constants, other.constants, std::back_inserter(both));
+    if (both.size() == target.constants.size()) return false;
     if (both.size() <= max_constants) {
-      into.constants = std::move(both);
+      target.constants = std::move(both);
       return true;
     }
   }
-  into = value::of(name);
+  target = value::of(name);
   return true;
 }
 
@@ -48,17 +48,17 @@ bool machine_state::join(const machine_state& other, std::uint64_t place, bool e
   for (std::size_t i = 0; i < registers.size(); ++i) {
     changed |= join_value(registers[i], other.registers[i], name_of_meeting(place, i), end_soon);
   }
-  for (auto at = memory.begin(); at != memory.end();) {
-    const auto theirs = other.memory.find(at->first);
-    if (theirs == other.memory.end() || theirs->second.bytes != at->second.bytes) {
-      at = memory.erase(at);
+  for (auto found = memory.begin(); found != memory.end();) {
+    const auto theirs = other.memory.find(found->first);
+    if (theirs == other.memory.end() || theirs->second.bytes != found->second.bytes) {
+      found = memory.erase(found);
       changed = true;
       continue;
     }
-    const origin name =
-        name_of_meeting(place, (at->first.first * 0x100000001b3U) ^ static_cast<std::uint64_t>(at->first.second) ^ 64U);
-    changed |= join_value(at->second.content, theirs->second.content, name, end_soon);
-    ++at;
+    const origin name = name_of_meeting(
+        place, (found->first.first * 0x100000001b3U) ^ static_cast<std::uint64_t>(found->first.second) ^ 64U);
+    changed |= join_value(found->second.content, theirs->second.content, name, end_soon);
+    ++found;
   }
   return changed;
 }
@@ -72,12 +72,12 @@ const cell* machine_state::load(const value& address, std::uint32_t bytes) const
 void machine_state::store(const value& address, std::uint32_t bytes, value content) {
   if (address.is_constant()) return;
   // Overlapping cells are no longer known. No cell is wider than 8 bytes, so none that overlaps begins further below.
-  auto at = memory.lower_bound({address.base, address.offset - 7});
-  while (at != memory.end() && at->first.first == address.base && at->first.second < address.offset + bytes) {
-    if (at->first.second + at->second.bytes > address.offset) {
-      at = memory.erase(at);
+  auto found = memory.lower_bound({address.base, address.offset - 7});
+  while (found != memory.end() && found->first.first == address.base && found->first.second < address.offset + bytes) {
+    if (found->first.second + found->second.bytes > address.offset) {
+      found = memory.erase(found);
     } else {
-      ++at;
+      ++found;
     }
   }
   if (bytes == 0 || bytes > 8 || memory.size() >= max_cells) return;

@@ -34,13 +34,13 @@ struct value {
   std::vector<constant> constants;  ///< sorted
 
   [[nodiscard]] static value of(origin base, std::int64_t offset = 0) { return {base, offset, {}}; }
-  [[nodiscard]] static value of(constant one) { return {0, 0, {one}}; }
+  [[nodiscard]] static value of(constant constant) { return {0, 0, {constant}}; }
   [[nodiscard]] bool is_constant() const noexcept { return base == 0; }
   /// Its value, if there is only one.
   [[nodiscard]] std::optional<std::uint64_t> known() const {
     if (base != 0 || constants.empty()) return std::nullopt;
-    for (const auto& one : constants) {
-      if (one.value != constants.front().value) return std::nullopt;
+    for (const auto& each : constants) {
+      if (each.value != constants.front().value) return std::nullopt;
     }
     return constants.front().value;
   }

@@ -44,10 +44,10 @@ class address_space {
   [[nodiscard]] virtual std::span<const memory_region> regions() const noexcept = 0;
 
   /// Reads from `address` up to the first byte that cannot be read, and returns the number of bytes.
-  [[nodiscard]] virtual std::size_t read(std::uint64_t address, std::span<std::byte> into) const = 0;
+  [[nodiscard]] virtual std::size_t read(std::uint64_t address, std::span<std::byte> buffer) const = 0;
 
   /// The parts of a region that have content, without pages that were never touched.
-  [[nodiscard]] virtual std::vector<address_range> present(const memory_region& of) const = 0;
+  [[nodiscard]] virtual std::vector<address_range> present(const memory_region& region) const = 0;
 
   /// The resident bytes of each region, in their order, followed by those outside all regions.
   [[nodiscard]] virtual std::vector<std::uint64_t> resident() const;

@@ -46,9 +46,9 @@ std::vector<Elf64_Phdr> segments_of(std::span<const std::uint8_t> file, const El
   std::vector<Elf64_Phdr> segments;
   auto rest = file.subspan(std::min<std::uint64_t>(head.e_phoff, file.size()));
   for (; count != 0; --count) {
-    const auto one = take<Elf64_Phdr>(rest);
-    if (!one) break;
-    segments.push_back(*one);
+    const auto made = take<Elf64_Phdr>(rest);
+    if (!made) break;
+    segments.push_back(*made);
   }
   return segments;
 }
@@ -181,11 +181,11 @@ void core_file::name_files(std::span<const std::uint8_t> list) {
   for (std::uint64_t i = 0; i < head->count; ++i) {
     const auto named = take<entry>(list);
     if (!named) return;
-    memory_region one;
-    one.where = {.begin = named->begin, .end = named->end};
-    one.file_offset = named->page_offset * head->page;
-    one.path = take_text(names);
-    if (one.where.begin < one.where.end) files_.push_back(std::move(one));
+    memory_region memory_region;
+    memory_region.where = {.begin = named->begin, .end = named->end};
+    memory_region.file_offset = named->page_offset * head->page;
+    memory_region.path = take_text(names);
+    if (memory_region.where.begin < memory_region.where.end) files_.push_back(std::move(memory_region));
   }
 }
 
@@ -223,26 +223,26 @@ void core_file::add_left_out_regions() {
   std::ranges::sort(regions_, {}, begin_of);
 }
 
-std::size_t core_file::read(std::uint64_t address, std::span<std::byte> into) const {
+std::size_t core_file::read(std::uint64_t address, std::span<std::byte> buffer) const {
   std::size_t done = 0;
-  while (done < into.size()) {
-    const std::uint64_t at = address + done;
-    const auto after = std::ranges::upper_bound(segments_, at, {}, &segment::address);
+  while (done < buffer.size()) {
+    const std::uint64_t position = address + done;
+    const auto after = std::ranges::upper_bound(segments_, position, {}, &segment::address);
     if (after == segments_.begin()) break;
     const auto& from = *(after - 1);
-    const std::uint64_t inside = at - from.address;
+    const std::uint64_t inside = position - from.address;
     if (inside >= from.content.size()) break;
-    const auto length = std::min<std::uint64_t>(into.size() - done, from.content.size() - inside);
-    std::memcpy(into.data() + done, from.content.data() + inside, length);
+    const auto length = std::min<std::uint64_t>(buffer.size() - done, from.content.size() - inside);
+    std::memcpy(buffer.data() + done, from.content.data() + inside, length);
     done += length;
   }
   return done;
 }
 
-std::vector<address_range> core_file::present(const memory_region& of) const {
-  const auto at = std::ranges::lower_bound(segments_, of.where.begin, {}, &segment::address);
-  if (at == segments_.end() || at->address != of.where.begin) return {};
-  return {{.begin = at->address, .end = at->address + at->content.size()}};
+std::vector<address_range> core_file::present(const memory_region& region) const {
+  const auto found = std::ranges::lower_bound(segments_, region.where.begin, {}, &segment::address);
+  if (found == segments_.end() || found->address != region.where.begin) return {};
+  return {{.begin = found->address, .end = found->address + found->content.size()}};
 }
 
 std::vector<address_range> core_file::stacks() const {
@@ -257,7 +257,7 @@ std::vector<address_range> core_file::stacks() const {
 
 std::uint64_t core_file::bytes() const noexcept {
   std::uint64_t sum = 0;
-  for (const auto& one : segments_) sum += one.content.size();
+  for (const auto& each : segments_) sum += each.content.size();
   return sum;
 }
 

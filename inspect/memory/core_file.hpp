@@ -28,8 +28,8 @@ class core_file final : public address_space {
   ~core_file() override;
 
   [[nodiscard]] std::span<const memory_region> regions() const noexcept override { return regions_; }
-  [[nodiscard]] std::size_t read(std::uint64_t address, std::span<std::byte> into) const override;
-  [[nodiscard]] std::vector<address_range> present(const memory_region& of) const override;
+  [[nodiscard]] std::size_t read(std::uint64_t address, std::span<std::byte> buffer) const override;
+  [[nodiscard]] std::vector<address_range> present(const memory_region& region) const override;
   [[nodiscard]] std::vector<address_range> stacks() const override;
 
   [[nodiscard]] bool is_truncated() const noexcept { return truncated_; }

@@ -118,15 +118,15 @@ class pause::tracer {
           if (errno == ESRCH) continue;
           return why_not_stopped(pid_, errno);
         }
-        stopped_thread one{.number = thread};
+        stopped_thread stopped_thread{.number = thread};
         const bool interrupted = ::ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr) == 0;
-        const auto what = interrupted ? wait_for_stop(one, deadline) : stopping::ended;
+        const auto what = interrupted ? wait_for_stop(stopped_thread, deadline) : stopping::ended;
         if (what == stopping::timed_out) return std::nullopt;
         if (what == stopping::ended) {
           (void)::ptrace(PTRACE_DETACH, thread, nullptr, nullptr);
           continue;
         }
-        threads_.push_back(one);
+        threads_.push_back(stopped_thread);
         found = true;
       }
     }

@@ -59,14 +59,14 @@ void add(std::vector<address_range>& to, address_range run) {
 
 }  // namespace
 
-std::optional<std::vector<address_range>> scan_present(int pagemap, address_range of, std::size_t per_call) {
+std::optional<std::vector<address_range>> scan_present(int pagemap, address_range range, std::size_t per_call) {
   std::vector<scanned_run> runs(std::min(per_call, max_per_call));
   std::vector<address_range> found;
-  for (std::uint64_t at = of.begin; at < of.end;) {
+  for (std::uint64_t address = range.begin; address < range.end;) {
     scan_request request{};
     request.size = sizeof request;
-    request.begin = at;
-    request.end = of.end;
+    request.begin = address;
+    request.end = range.end;
     request.runs = reinterpret_cast<std::uintptr_t>(runs.data());
     request.max_runs = runs.size();
     request.category_any_of = is_present | is_swapped;
@@ -74,40 +74,40 @@ std::optional<std::vector<address_range>> scan_present(int pagemap, address_rang
     request.return_mask = is_present | is_swapped;
     const int count = ::ioctl(pagemap, pagemap_scan, &request);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0 || request.walk_end <= at) return std::nullopt;
+    if (count < 0 || request.walk_end <= address) return std::nullopt;
     for (int i = 0; i < count; ++i) {
       const auto& run = runs[static_cast<std::size_t>(i)];
       add(found, {.begin = run.begin, .end = run.end});
     }
-    at = request.walk_end;
+    address = request.walk_end;
   }
   return found;
 }
 
-std::optional<std::vector<address_range>> read_present(int pagemap, address_range of) {
+std::optional<std::vector<address_range>> read_present(int pagemap, address_range range) {
   constexpr std::uint64_t in_memory = std::uint64_t{1} << 63U;
   constexpr std::uint64_t in_swap = std::uint64_t{1} << 62U;
   std::vector<address_range> found;
   std::array<std::uint64_t, 4096> entries;
-  for (std::uint64_t at = of.begin; at < of.end;) {
-    const std::size_t wanted = std::min<std::uint64_t>(entries.size(), (of.end - at) / page);
-    const ssize_t length =
-        ::pread(pagemap, entries.data(), wanted * sizeof entries[0], static_cast<off_t>(at / page * sizeof entries[0]));
+  for (std::uint64_t address = range.begin; address < range.end;) {
+    const std::size_t wanted = std::min<std::uint64_t>(entries.size(), (range.end - address) / page);
+    const ssize_t length = ::pread(pagemap, entries.data(), wanted * sizeof entries[0],
+                                   static_cast<off_t>(address / page * sizeof entries[0]));
     if (std::cmp_less(length, sizeof entries[0])) {
-      if (at == of.begin) return std::nullopt;
+      if (address == range.begin) return std::nullopt;
       break;
     }
     const auto pages = static_cast<std::size_t>(length) / sizeof entries[0];
-    for (std::size_t i = 0; i < pages; ++i, at += page) {
-      if ((entries[i] & (in_memory | in_swap)) != 0) add(found, {.begin = at, .end = at + page});
+    for (std::size_t i = 0; i < pages; ++i, address += page) {
+      if ((entries[i] & (in_memory | in_swap)) != 0) add(found, {.begin = address, .end = address + page});
     }
   }
   return found;
 }
 
-std::optional<std::vector<address_range>> present_pages(int pagemap, address_range of) {
-  if (auto found = scan_present(pagemap, of)) return found;
-  return read_present(pagemap, of);
+std::optional<std::vector<address_range>> present_pages(int pagemap, address_range range) {
+  if (auto found = scan_present(pagemap, range)) return found;
+  return read_present(pagemap, range);
 }
 
 }  // namespace tare::inspect

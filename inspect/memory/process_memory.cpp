@@ -108,10 +108,10 @@ base::result<std::unique_ptr<process_memory>> process_memory::open(pid_t pid) {
   return opened;
 }
 
-std::size_t process_memory::read(std::uint64_t address, std::span<std::byte> into) const {
+std::size_t process_memory::read(std::uint64_t address, std::span<std::byte> buffer) const {
   std::size_t done = 0;
-  while (done < into.size()) {
-    const iovec here{.iov_base = into.data() + done, .iov_len = into.size() - done};
+  while (done < buffer.size()) {
+    const iovec here{.iov_base = buffer.data() + done, .iov_len = buffer.size() - done};
     // NOLINTNEXTLINE(performance-no-int-to-ptr): an address in the other process
     const iovec there{.iov_base = reinterpret_cast<void*>(address + done), .iov_len = here.iov_len};
     const ssize_t length = ::process_vm_readv(pid_, &here, 1, &there, 1, 0);
@@ -121,10 +121,10 @@ std::size_t process_memory::read(std::uint64_t address, std::span<std::byte> int
   return done;
 }
 
-std::vector<address_range> process_memory::present(const memory_region& of) const {
-  if (!pagemap_) return {of.where};
+std::vector<address_range> process_memory::present(const memory_region& region) const {
+  if (!pagemap_) return {region.where};
   // Without an answer it has ended, or the kernel does not allow it.
-  return present_pages(pagemap_.get(), of.where).value_or(std::vector{of.where});
+  return present_pages(pagemap_.get(), region.where).value_or(std::vector{region.where});
 }
 
 std::vector<std::uint64_t> process_memory::resident() const {
@@ -132,7 +132,8 @@ std::vector<std::uint64_t> process_memory::resident() const {
   const auto text = base::read_proc_file(pid_, "smaps", 4 * max_maps_bytes);
   std::vector<std::uint64_t> all(regions_.size());
   for (const auto& [begin, bytes] : parse_resident(text ? std::string_view(*text) : std::string_view())) {
-    const auto region = std::ranges::lower_bound(regions_, begin, {}, [](const auto& one) { return one.where.begin; });
+    const auto region =
+        std::ranges::lower_bound(regions_, begin, {}, [](const auto& each) { return each.where.begin; });
     if (region != regions_.end() && region->where.begin == begin) {
       all[static_cast<std::size_t>(region - regions_.begin())] = bytes;
     } else {
@@ -165,9 +166,9 @@ std::vector<address_range> process_memory::stacks() const {
 std::vector<pid_t> threads_of(pid_t pid) {
   std::vector<pid_t> threads;
   std::error_code wrong;
-  for (std::filesystem::directory_iterator at(fmt::format("/proc/{}/task", pid), wrong), end; !wrong && at != end;
-       at.increment(wrong)) {
-    const std::string name = at->path().filename().string();
+  for (std::filesystem::directory_iterator entry(fmt::format("/proc/{}/task", pid), wrong), end; !wrong && entry != end;
+       entry.increment(wrong)) {
+    const std::string name = entry->path().filename().string();
     pid_t thread = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), thread).ec == std::errc()) threads.push_back(thread);
   }

@@ -19,8 +19,8 @@ class process_memory final : public address_space {
   [[nodiscard]] static base::result<std::unique_ptr<process_memory>> open(pid_t pid);
 
   [[nodiscard]] std::span<const memory_region> regions() const noexcept override { return regions_; }
-  [[nodiscard]] std::size_t read(std::uint64_t address, std::span<std::byte> into) const override;
-  [[nodiscard]] std::vector<address_range> present(const memory_region& of) const override;
+  [[nodiscard]] std::size_t read(std::uint64_t address, std::span<std::byte> buffer) const override;
+  [[nodiscard]] std::vector<address_range> present(const memory_region& region) const override;
   [[nodiscard]] std::vector<std::uint64_t> resident() const override;
   [[nodiscard]] std::vector<address_range> stacks() const override;
 

@@ -35,8 +35,8 @@ std::optional<std::string> damage_of(const object::ELFObjectFileBase& file) {
   if (elf == nullptr) return std::nullopt;
   auto sections = elf->getELFFile().sections();
   if (!sections) return llvm::toString(sections.takeError());
-  for (const auto& one : *sections) {
-    if (auto wrong = damage_of_table(elf->getELFFile(), one)) return wrong;
+  for (const auto& each : *sections) {
+    if (auto wrong = damage_of_table(elf->getELFFile(), each)) return wrong;
   }
   return std::nullopt;
 }

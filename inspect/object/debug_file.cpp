@@ -27,10 +27,10 @@ std::optional<debug_link> read_debug_link(const llvm::object::ObjectFile& file) 
   if (!content) return std::nullopt;
   const std::size_t end = content->find('\0');
   if (end == llvm::StringRef::npos || end == 0) return std::nullopt;
-  const std::size_t at = (end + 4) / 4 * 4;
-  if (at + 4 > content->size()) return std::nullopt;
+  const std::size_t index = (end + 4) / 4 * 4;
+  if (index + 4 > content->size()) return std::nullopt;
   debug_link link{.name = content->substr(0, end).str()};
-  std::memcpy(&link.checksum, content->data() + at, sizeof link.checksum);
+  std::memcpy(&link.checksum, content->data() + index, sizeof link.checksum);
   // Only a name, so that it cannot lead out of the searched folders.
   if (link.name.contains('/')) return std::nullopt;
   return link;

@@ -84,33 +84,33 @@ void image::lay_out() {
     if ((elf_section.getFlags() & llvm::ELF::SHF_ALLOC) == 0 || (elf_section.getFlags() & llvm::ELF::SHF_TLS) != 0) {
       continue;
     }
-    section one;
-    one.reference = reference;
+    section section;
+    section.reference = reference;
     if (auto its_name = reference.getName()) {
-      one.name = its_name->str();
+      section.name = its_name->str();
     } else {
       llvm::consumeError(its_name.takeError());
     }
-    one.bytes = reference.getSize();
-    one.writable = (elf_section.getFlags() & llvm::ELF::SHF_WRITE) != 0;
+    section.bytes = reference.getSize();
+    section.writable = (elf_section.getFlags() & llvm::ELF::SHF_WRITE) != 0;
     if (elf_section.getType() != llvm::ELF::SHT_NOBITS) {
       auto content = reference.getContents();
       if (!content) {
         problems_.push_back(text_of(content.takeError()));
         continue;
       }
-      one.content = as_bytes(*content);
-      one.bytes = one.content.size();
+      section.content = as_bytes(*content);
+      section.bytes = section.content.size();
     }
-    one.address = reference.getAddress();
+    section.address = reference.getAddress();
     if (is_relocatable()) {
       const std::uint64_t alignment = alignment_of(*object_, reference);
       next = (next + alignment - 1) / alignment * alignment;
-      one.address = next;
-      next += std::min<std::uint64_t>(one.bytes, max_section_room) + 16;
-      addresses_->of_section[reference.getIndex()] = one.address;
+      section.address = next;
+      next += std::min<std::uint64_t>(section.bytes, max_section_room) + 16;
+      addresses_->of_section[reference.getIndex()] = section.address;
     }
-    sections_.push_back(std::move(one));
+    sections_.push_back(std::move(section));
   }
   std::ranges::sort(sections_, {}, &section::address);
 }
@@ -132,18 +132,18 @@ void image::read_symbols(const object::ELFObjectFileBase& from) {
       return;
     }
     if (*type != object::SymbolRef::ST_Function || (*flags & object::SymbolRef::SF_Undefined) != 0) return;
-    std::uint64_t at = *address;
+    std::uint64_t position = *address;
     if (is_relocatable()) {
       if (*where == from.section_end()) return;
       const auto base = addresses_->of_section.find((*where)->getIndex());
       if (base == addresses_->of_section.end()) return;
-      at += base->second - (*where)->getAddress();
+      position += base->second - (*where)->getAddress();
     }
     // A hidden symbol becomes local only when it is linked.
     const bool local =
         symbol.getBinding() == llvm::ELF::STB_LOCAL && (symbol.getOther() & 3U) == llvm::ELF::STV_DEFAULT;
     has_local_functions_ = has_local_functions_ || local;
-    functions_.push_back({.name = {name->data(), name->size()}, .address = at, .bytes = symbol.getSize()});
+    functions_.push_back({.name = {name->data(), name->size()}, .address = position, .bytes = symbol.getSize()});
   };
   for (const auto& symbol : from.symbols()) add(symbol);
   if (functions_.empty()) {
@@ -178,7 +178,7 @@ void image::relocate() {
   first_import = (first_import + 0xffff) / 0x10000 * 0x10000;
   relocator relocations(*elf_, addresses_->of_section, first_import);
   relocations.apply([this](const object::SectionRef& of) -> std::optional<relocator::target> {
-    const auto found = std::ranges::find_if(sections_, [&](const section& one) { return one.reference == of; });
+    const auto found = std::ranges::find_if(sections_, [&](const section& section) { return section.reference == of; });
     if (found == sections_.end() || found->content.empty()) return std::nullopt;
     if (found->relocated.empty()) {
       found->relocated.assign(found->content.begin(), found->content.end());
@@ -258,14 +258,14 @@ std::span<const std::uint8_t> image::read(std::uint64_t address, std::uint64_t b
   return where->content.subspan(offset, std::min<std::uint64_t>(bytes, where->content.size() - offset));
 }
 
-std::uint64_t image::address_of(const object::SectionRef& of) const {
-  return is_relocatable() ? addresses_->getSectionLoadAddress(of) : of.getAddress();
+std::uint64_t image::address_of(const object::SectionRef& section) const {
+  return is_relocatable() ? addresses_->getSectionLoadAddress(section) : section.getAddress();
 }
 
 std::vector<image::section_view> image::sections_named(std::string_view name) const {
   std::vector<section_view> found;
-  for (const auto& one : sections_) {
-    if (one.name == name) found.push_back({.address = one.address, .content = one.content});
+  for (const auto& each : sections_) {
+    if (each.name == name) found.push_back({.address = each.address, .content = each.content});
   }
   return found;
 }
@@ -273,9 +273,9 @@ std::vector<image::section_view> image::sections_named(std::string_view name) co
 std::vector<std::string_view> image::unloaded_sections_named(std::string_view name) const {
   std::vector<std::string_view> found;
   const auto look_through = [&](const object::ObjectFile& file) {
-    for_each_section_named(file, {name.data(), name.size()}, [&](const object::SectionRef& one) {
-      if ((object::ELFSectionRef(one).getFlags() & llvm::ELF::SHF_ALLOC) != 0) return;
-      auto content = one.getContents();
+    for_each_section_named(file, {name.data(), name.size()}, [&](const object::SectionRef& section) {
+      if ((object::ELFSectionRef(section).getFlags() & llvm::ELF::SHF_ALLOC) != 0) return;
+      auto content = section.getContents();
       if (content) {
         found.emplace_back(content->data(), content->size());
       } else {

@@ -59,7 +59,7 @@ class image {
 
   /// Up to `bytes` bytes at an address; fewer at the end of a section, none outside all sections.
   [[nodiscard]] std::span<const std::uint8_t> read(std::uint64_t address, std::uint64_t bytes) const;
-  [[nodiscard]] std::uint64_t address_of(const llvm::object::SectionRef& of) const;
+  [[nodiscard]] std::uint64_t address_of(const llvm::object::SectionRef& section) const;
   struct section_view {
     std::uint64_t address = 0;
     std::span<const std::uint8_t> content;
