@@ -56,8 +56,8 @@ std::vector<inspect::violation> all_violations(const std::vector<inspect::corout
                                                const std::vector<inspect::budget>& budgets,
                                                const inspect::ratchet& before) {
   auto found = inspect::check_budgets(coroutines, budgets);
-  for (auto& one : inspect::check_declared(coroutines)) found.push_back(std::move(one));
-  for (auto& one : inspect::check_ratchet(coroutines, before)) found.push_back(std::move(one));
+  for (auto& each : inspect::check_declared(coroutines)) found.push_back(std::move(each));
+  for (auto& each : inspect::check_ratchet(coroutines, before)) found.push_back(std::move(each));
   std::ranges::sort(found, [](const auto& a, const auto& b) {
     return std::tie(a.where.file, a.where.line, a.rule, a.message) <
            std::tie(b.where.file, b.where.line, b.rule, b.message);
@@ -72,17 +72,17 @@ std::vector<inspect::violation> all_violations(const std::vector<inspect::corout
 /// A budget that matches no coroutine is not a failure, but it gets a note: the coroutine may no longer exist, or the
 /// pattern is misspelt.
 void note_idle_budgets(const inspect::coroutine_report& report, const std::vector<inspect::budget>& budgets) {
-  for (const auto& one : budgets) {
-    if (std::ranges::any_of(report.coroutines, [&](const auto& each) { return one.fits(each); })) continue;
-    complain(fmt::format("note: {}: no coroutine matches this budget", short_place(one.where)));
+  for (const auto& item : budgets) {
+    if (std::ranges::any_of(report.coroutines, [&](const auto& each) { return item.fits(each); })) continue;
+    complain(fmt::format("note: {}: no coroutine matches this budget", short_place(item.where)));
   }
-  for (const auto& one : report.idle_budgets) {
-    if (one.where.file.empty()) continue;
+  for (const auto& item : report.idle_budgets) {
+    if (item.where.file.empty()) continue;
     complain(
         fmt::format("note: {}: TARE_FRAME_BUDGET({}) applies to no frame: its coroutine was merged into its caller "
                     "or optimized away{}",
-                    short_place(one.where), one.bytes,
-                    one.function.empty() ? "" : fmt::format(", its code is in {}", one.function)));
+                    short_place(item.where), item.bytes,
+                    item.function.empty() ? "" : fmt::format(", its code is in {}", item.function)));
   }
 }
 
@@ -93,11 +93,11 @@ bool report_unchecked(const inspect::coroutine_report& report) {
     complain(fmt::format("{} has a TARE_FRAME_BUDGET, but its frame is not known: build it with -g", what));
     any = true;
   };
-  for (const auto& one : report.coroutines) {
-    if (one.declared_budget && !one.frame_bytes) report_one(one.name);
+  for (const auto& each : report.coroutines) {
+    if (each.declared_budget && !each.frame_bytes) report_one(each.name);
   }
-  for (const auto& one : report.idle_budgets) {
-    if (one.where.file.empty()) report_one(one.function.empty() ? "a coroutine" : one.function);
+  for (const auto& each : report.idle_budgets) {
+    if (each.where.file.empty()) report_one(each.function.empty() ? "a coroutine" : each.function);
   }
   return any;
 }
@@ -107,8 +107,8 @@ std::vector<inspect::coroutine> selected(const std::vector<inspect::coroutine>& 
                                          const std::optional<std::regex>& pattern) {
   std::vector<inspect::coroutine> some = all;
   if (pattern) {
-    std::erase_if(some, [&](const inspect::coroutine& one) {
-      return !std::regex_search(one.name, *pattern) && !std::regex_search(one.declared.file, *pattern);
+    std::erase_if(some, [&](const inspect::coroutine& each) {
+      return !std::regex_search(each.name, *pattern) && !std::regex_search(each.declared.file, *pattern);
     });
   }
   return some;
@@ -117,13 +117,13 @@ std::vector<inspect::coroutine> selected(const std::vector<inspect::coroutine>& 
 /// Frames differ between compilers, so those of one compiler are not compared with those of another.
 void note_not_recorded(const inspect::coroutine_report& report, const inspect::ratchet& before, const fs::path& file) {
   std::set<std::string> missing;
-  for (const auto& one : report.coroutines) {
-    const std::string section(name_of(one.made_by));
-    if (one.frame_bytes && !before.contains(section) && !before.contains("")) missing.insert(section);
+  for (const auto& each : report.coroutines) {
+    const std::string section(name_of(each.made_by));
+    if (each.frame_bytes && !before.contains(section) && !before.contains("")) missing.insert(section);
   }
-  for (const auto& one : missing) {
-    complain(
-        fmt::format("note: {} has no frames of {}, so these are not compared; --record adds them", file.string(), one));
+  for (const auto& each : missing) {
+    complain(fmt::format("note: {} has no frames of {}, so these are not compared; --record adds them", file.string(),
+                         each));
   }
 }
 
@@ -157,7 +157,7 @@ base::result<void> report_violations(const std::vector<inspect::violation>& foun
 
 std::size_t known_sizes(const inspect::coroutine_report& report) {
   return static_cast<std::size_t>(
-      std::ranges::count_if(report.coroutines, [](const auto& one) { return one.frame_bytes.has_value(); }));
+      std::ranges::count_if(report.coroutines, [](const auto& each) { return each.frame_bytes.has_value(); }));
 }
 
 /// What the frames are compared with.
@@ -196,7 +196,7 @@ base::result<inspect::coroutine_report> read_frames(const check_options& options
   inspect::read_options how;
   how.debug_folders.assign(options.debug_folders.begin(), options.debug_folders.end());
   // The sizes of frames come from the debug information; the code is read only for awaits and chains.
-  how.code = std::ranges::any_of(against.budgets, [](const auto& one) { return one.await || one.chain; });
+  how.code = std::ranges::any_of(against.budgets, [](const auto& each) { return each.await || each.chain; });
   auto report = inspect::read_coroutines(options.binary, how);
   if (!report) return report;
   for (const auto& note : report->notes) complain("note: " + note);
@@ -230,8 +230,8 @@ int run(const check_options& options) {
     against->before.clear();
   }
   if (against->has_ratchet) note_not_recorded(*report, against->before, against->ratchet_file);
-  const bool declared = !report->idle_budgets.empty() || std::ranges::any_of(report->coroutines, [](const auto& one) {
-    return one.declared_budget.has_value();
+  const bool declared = !report->idle_budgets.empty() || std::ranges::any_of(report->coroutines, [](const auto& each) {
+    return each.declared_budget.has_value();
   });
   if (against->budgets.empty() && !against->has_ratchet && !options.record && !declared) {
     const std::string nothing = fmt::format(

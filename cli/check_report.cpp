@@ -62,21 +62,22 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> rules{{
 
 std::string violations_text(std::span<const inspect::violation> found) {
   std::string text;
-  for (const auto& one : found) {
-    text += one.where.line == 0 ? fmt::format("{}: error: {} [{}]\n", one.of->image, one.message, one.rule)
-                                : fmt::format("{}: error: {} [{}]\n", short_place(one.where), one.message, one.rule);
+  for (const auto& each : found) {
+    text += each.where.line == 0
+                ? fmt::format("{}: error: {} [{}]\n", each.of->image, each.message, each.rule)
+                : fmt::format("{}: error: {} [{}]\n", short_place(each.where), each.message, each.rule);
   }
   return text;
 }
 
 std::string violations_github(std::span<const inspect::violation> found) {
   std::string text;
-  for (const auto& one : found) {
-    if (one.where.line == 0) {
-      text += fmt::format("::error title=tare {}::{}\n", one.rule, escaped(one.message, false));
+  for (const auto& each : found) {
+    if (each.where.line == 0) {
+      text += fmt::format("::error title=tare {}::{}\n", each.rule, escaped(each.message, false));
     } else {
-      text += fmt::format("::error file={},line={},title=tare {}::{}\n", escaped(shown_file(one.where), true),
-                          one.where.line, one.rule, escaped(one.message, false));
+      text += fmt::format("::error file={},line={},title=tare {}::{}\n", escaped(shown_file(each.where), true),
+                          each.where.line, each.rule, escaped(each.message, false));
     }
   }
   return text;
@@ -88,14 +89,14 @@ std::string violations_sarif(std::span<const inspect::violation> found) {
     driver["rules"].push_back({{"id", id}, {"shortDescription", {{"text", what}}}});
   }
   json results = json::array();
-  for (const auto& one : found) {
-    json result{{"ruleId", one.rule}, {"level", "error"}, {"message", {{"text", one.message}}}};
-    if (one.where.line != 0) {
-      const std::string file = shown_file(one.where);
+  for (const auto& each : found) {
+    json result{{"ruleId", each.rule}, {"level", "error"}, {"message", {{"text", each.message}}}};
+    if (each.where.line != 0) {
+      const std::string file = shown_file(each.where);
       const json uri = std::filesystem::path(file).is_absolute() ? json("file://" + file) : json(file);
       result["locations"] =
           json::array({{{"physicalLocation",
-                         {{"artifactLocation", {{"uri", uri}}}, {"region", {{"startLine", one.where.line}}}}}}});
+                         {{"artifactLocation", {{"uri", uri}}}, {"region", {{"startLine", each.where.line}}}}}}});
     }
     results.push_back(std::move(result));
   }

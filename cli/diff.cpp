@@ -29,34 +29,34 @@ struct diff_options {
   std::string json;
 };
 
-std::string_view kind_of(const changed_frame& one) {
-  if (one.before == nullptr) return "appeared";
-  if (one.after == nullptr) return "vanished";
-  return one.difference > 0 ? "grew" : "shrank";
+std::string_view kind_of(const changed_frame& frame) {
+  if (frame.before == nullptr) return "appeared";
+  if (frame.after == nullptr) return "vanished";
+  return frame.difference > 0 ? "grew" : "shrank";
 }
 
-std::string frame_text(const inspect::coroutine* one) {
-  return one == nullptr ? "-" : one->frame_bytes ? with_commas(*one->frame_bytes) : "?";
+std::string frame_text(const inspect::coroutine* coroutine) {
+  return coroutine == nullptr ? "-" : coroutine->frame_bytes ? with_commas(*coroutine->frame_bytes) : "?";
 }
 
 std::string changes_text(const std::vector<changed_frame>& changes) {
   std::string text;
   for (const std::string_view kind : {"grew", "shrank", "appeared", "vanished"}) {
     bool first = true;
-    for (const auto& one : changes) {
-      if (kind_of(one) != kind) continue;
+    for (const auto& each : changes) {
+      if (kind_of(each) != kind) continue;
       if (first) text += fmt::format("{}{}:\n", text.empty() ? "" : "\n", kind);
       first = false;
-      const auto& shown = one.after != nullptr ? *one.after : *one.before;
-      if (one.before != nullptr && one.after != nullptr) {
-        text += fmt::format("  {:>8}  {} -> {}  {}  {}\n", with_sign(one.difference), frame_text(one.before),
-                            frame_text(one.after), shown.name, short_place(shown.declared));
+      const auto& shown = each.after != nullptr ? *each.after : *each.before;
+      if (each.before != nullptr && each.after != nullptr) {
+        text += fmt::format("  {:>8}  {} -> {}  {}  {}\n", with_sign(each.difference), frame_text(each.before),
+                            frame_text(each.after), shown.name, short_place(shown.declared));
       } else {
         text += fmt::format("  {:>8}  {}  {}\n", frame_text(&shown), shown.name, short_place(shown.declared));
       }
-      for (const auto& field : one.fields) {
-        const auto by = static_cast<std::int64_t>(field.after) - static_cast<std::int64_t>(field.before);
-        text += fmt::format("      {:>8}  {}{}\n", with_sign(by), field.name,
+      for (const auto& field : each.fields) {
+        const auto source = static_cast<std::int64_t>(field.after) - static_cast<std::int64_t>(field.before);
+        text += fmt::format("      {:>8}  {}{}\n", with_sign(source), field.name,
                             field.type.empty() ? std::string() : ": " + field.type);
       }
     }
@@ -66,15 +66,15 @@ std::string changes_text(const std::vector<changed_frame>& changes) {
 
 std::string changes_json(const std::vector<changed_frame>& changes) {
   json all{{"schema", 1}, {"changes", json::array()}};
-  for (const auto& one : changes) {
-    const auto& shown = one.after != nullptr ? *one.after : *one.before;
-    const auto bytes = [](const inspect::coroutine* of) {
-      return of == nullptr || !of->frame_bytes ? json(nullptr) : json(*of->frame_bytes);
+  for (const auto& each : changes) {
+    const auto& shown = each.after != nullptr ? *each.after : *each.before;
+    const auto bytes = [](const inspect::coroutine* coroutine) {
+      return coroutine == nullptr || !coroutine->frame_bytes ? json(nullptr) : json(*coroutine->frame_bytes);
     };
-    json change{{"change", kind_of(one)},          {"name", shown.name},          {"linkage_name", shown.linkage_name},
-                {"file", shown.declared.file},     {"line", shown.declared.line}, {"before_bytes", bytes(one.before)},
-                {"after_bytes", bytes(one.after)}, {"variables", json::array()}};
-    for (const auto& field : one.fields) {
+    json change{{"change", kind_of(each)},          {"name", shown.name},          {"linkage_name", shown.linkage_name},
+                {"file", shown.declared.file},      {"line", shown.declared.line}, {"before_bytes", bytes(each.before)},
+                {"after_bytes", bytes(each.after)}, {"variables", json::array()}};
+    for (const auto& field : each.fields) {
       change["variables"].push_back(
           {{"name", field.name}, {"type", field.type}, {"before_bytes", field.before}, {"after_bytes", field.after}});
     }

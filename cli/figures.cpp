@@ -9,8 +9,8 @@ namespace tare::cli {
 
 std::string with_commas(std::uint64_t number) {
   std::string digits = fmt::format("{}", number);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<std::size_t>(at), 1, ',');
+  for (auto found = static_cast<std::ptrdiff_t>(digits.size()) - 3; found > 0; found -= 3) {
+    digits.insert(static_cast<std::size_t>(found), 1, ',');
   }
   return digits;
 }

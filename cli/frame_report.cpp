@@ -13,25 +13,25 @@ namespace tare::cli {
 
 std::string list_text(const std::vector<inspect::listed_frame>& frames) {
   table rows({"frame", "suspended in", "at", "bytes"}, 3);
-  for (const auto& one : frames) {
-    rows.add({fmt::format("{:#x}", one.address), short_name(one.function), place_text(one.where, one.kind),
-              one.bytes == 0 ? "?" : with_commas(one.bytes)});
+  for (const auto& each : frames) {
+    rows.add({fmt::format("{:#x}", each.address), short_name(each.function), place_text(each.where, each.kind),
+              each.bytes == 0 ? "?" : with_commas(each.bytes)});
   }
   return rows.text(screen_width());
 }
 
-std::string frame_text(const inspect::frame_view& of) {
-  std::string text = fmt::format("frame {:#x} of {}\n", of.address, of.function);
-  text += "suspended at " + place_text(of.where, of.kind);
-  if (of.frame_bytes != 0) text += fmt::format(", {} bytes", with_commas(of.frame_bytes));
-  if (of.allocated_bytes != 0 && of.allocated_bytes != of.frame_bytes) {
-    text += fmt::format(" ({} with the allocator's rounding)", with_commas(of.allocated_bytes));
+std::string frame_text(const inspect::frame_view& view) {
+  std::string text = fmt::format("frame {:#x} of {}\n", view.address, view.function);
+  text += "suspended at " + place_text(view.where, view.kind);
+  if (view.frame_bytes != 0) text += fmt::format(", {} bytes", with_commas(view.frame_bytes));
+  if (view.allocated_bytes != 0 && view.allocated_bytes != view.frame_bytes) {
+    text += fmt::format(" ({} with the allocator's rounding)", with_commas(view.allocated_bytes));
   }
   text += "\n";
-  if (of.waiter != 0) text += fmt::format("awaited by frame {:#x} of {}\n", of.waiter, of.waiter_function);
-  if (of.fields.empty()) return text + "\nits content is not known: build with -g\n";
+  if (view.waiter != 0) text += fmt::format("awaited by frame {:#x} of {}\n", view.waiter, view.waiter_function);
+  if (view.fields.empty()) return text + "\nits content is not known: build with -g\n";
   table rows({"", "at", "bytes", "for", "name", "value"}, 6);
-  for (const auto& field : of.fields) {
+  for (const auto& field : view.fields) {
     std::string name = field.name;
     if (!field.type.empty() && field.name != "(" + field.type + ")") name += ": " + field.type;
     rows.add({std::string(name_of(field.state)), fmt::format("{}", field.offset), fmt::format("{}", field.bytes),

@@ -13,6 +13,6 @@ namespace tare::cli {
 [[nodiscard]] std::string list_text(const std::vector<inspect::listed_frame>& frames);
 
 /// One frame: where it is suspended, which frame waits for it, and one row per field with its value.
-[[nodiscard]] std::string frame_text(const inspect::frame_view& of);
+[[nodiscard]] std::string frame_text(const inspect::frame_view& view);
 
 }  // namespace tare::cli

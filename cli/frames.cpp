@@ -50,18 +50,18 @@ struct frames_options {
   std::vector<std::string> debug_folders;
 };
 
-std::uint64_t fattest_bytes(const coroutine& of) {
-  const auto* fattest = fattest_await(of);
+std::uint64_t fattest_bytes(const coroutine& coroutine) {
+  const auto* fattest = fattest_await(coroutine);
   return fattest == nullptr ? 0 : fattest->live_bytes + fattest->held_bytes;
 }
 
 void sort_by(std::string_view key, std::vector<coroutine>& all) {
-  const auto weight = [&](const coroutine& one) -> std::uint64_t {
-    if (key == "overhead") return one.overhead_bytes();
-    if (key == "awaits") return body_awaits(one);
-    if (key == "await") return fattest_bytes(one);
+  const auto weight = [&](const coroutine& each) -> std::uint64_t {
+    if (key == "overhead") return each.overhead_bytes();
+    if (key == "awaits") return body_awaits(each);
+    if (key == "await") return fattest_bytes(each);
     if (key == "name" || key == "line") return 0;
-    return one.frame_bytes.value_or(0);
+    return each.frame_bytes.value_or(0);
   };
   std::ranges::sort(all, [&](const coroutine& a, const coroutine& b) {
     if (const auto x = weight(a), y = weight(b); x != y) return x > y;
@@ -190,8 +190,8 @@ class selector {
     auto& all = found.report.coroutines;
     found.any = !all.empty();
     if (pattern_) {
-      std::erase_if(all, [&](const coroutine& one) {
-        return !std::regex_search(one.name, *pattern_) && !std::regex_search(one.declared.file, *pattern_);
+      std::erase_if(all, [&](const coroutine& coroutine) {
+        return !std::regex_search(coroutine.name, *pattern_) && !std::regex_search(coroutine.declared.file, *pattern_);
       });
     }
     sort_by(options_.sort, all);
@@ -202,20 +202,20 @@ class selector {
 
   /// Replaces the coroutines that were read from frame descriptions alone by those read from the code.
   base::result<void> look_closer(inspect::read_options how, inspect::coroutine_report& report) const {
-    const auto key = [](const coroutine& one) { return std::tie(one.image, one.linkage_name, one.resume_address); };
+    const auto key = [](const coroutine& each) { return std::tie(each.image, each.linkage_name, each.resume_address); };
     std::map<std::tuple<std::string, std::string, std::uint64_t>, coroutine*> shown;
-    for (auto& one : report.coroutines) {
-      if (one.resume_address == 0 || !one.frame_bytes) continue;
-      how.only.push_back(one.resume_address);
-      shown.emplace(key(one), &one);
+    for (auto& each : report.coroutines) {
+      if (each.resume_address == 0 || !each.frame_bytes) continue;
+      how.only.push_back(each.resume_address);
+      shown.emplace(key(each), &each);
     }
     if (shown.empty()) return {};
     how.code = true;
     how.rust = false;
     auto closer = inspect::read_coroutines(options_.binary, how);
     if (!closer) return std::unexpected(closer.error());
-    for (auto& one : closer->coroutines) {
-      if (const auto place = shown.find(key(one)); place != shown.end()) *place->second = std::move(one);
+    for (auto& each : closer->coroutines) {
+      if (const auto place = shown.find(key(each)); place != shown.end()) *place->second = std::move(each);
     }
     for (auto& note : closer->notes) {
       if (std::ranges::find(report.notes, note) == report.notes.end()) report.notes.push_back(std::move(note));
@@ -257,7 +257,7 @@ int run(const frames_options& options) {
   if (!found) return complain(found.error());
   const auto& report = found->report;
   tell_notes(report.notes);
-  const auto counted = [&](const coroutine& one) { return counts->contains(one.name); };
+  const auto counted = [&](const coroutine& coroutine) { return counts->contains(coroutine.name); };
   if (counts && !report.coroutines.empty() && std::ranges::none_of(report.coroutines, counted)) {
     tell_notes({fmt::format("{} has no suspended frame of these coroutines", options.counts.value_or(""))});
   }

@@ -25,15 +25,15 @@ using json = nlohmann::ordered_json;
 
 std::string optional_bytes(const std::optional<std::uint64_t>& bytes) { return bytes ? with_commas(*bytes) : "?"; }
 
-std::string allocated(const coroutine& of) {
-  return of.allocated_by == inspect::allocation::inside ? "inside" : optional_bytes(of.allocated_bytes);
+std::string allocated(const coroutine& coroutine) {
+  return coroutine.allocated_by == inspect::allocation::inside ? "inside" : optional_bytes(coroutine.allocated_bytes);
 }
 
 /// "208 B from malloc", as a part of a sentence.
-std::string allocation_text(const coroutine& of) {
-  if (of.allocated_by == inspect::allocation::inside) return "inside its awaiter";
-  if (!of.allocated_bytes) return "? B from the allocator";
-  return fmt::format("{} B from {}", with_commas(*of.allocated_bytes), name_of(of.allocated_by));
+std::string allocation_text(const coroutine& coroutine) {
+  if (coroutine.allocated_by == inspect::allocation::inside) return "inside its awaiter";
+  if (!coroutine.allocated_bytes) return "? B from the allocator";
+  return fmt::format("{} B from {}", with_commas(*coroutine.allocated_bytes), name_of(coroutine.allocated_by));
 }
 
 std::uint64_t kept_bytes(const inspect::await_point& await) { return await.live_bytes + await.held_bytes; }
@@ -45,47 +45,48 @@ json line(const inspect::source_line& where) { return where.line == 0 ? json(nul
 json bytes_or_null(const std::optional<std::uint64_t>& bytes) { return bytes ? json(*bytes) : json(nullptr); }
 
 json to_json(const inspect::await_point& await) {
-  json one{{"index", await.index},           {"kind", name_of(await.kind)},         {"file", place(await.where)},
-           {"line", line(await.where)},      {"live_bytes", await.live_bytes},      {"held_bytes", await.held_bytes},
-           {"dead_bytes", await.dead_bytes}, {"known_by", name_of(await.known_by)}, {"children", await.children},
-           {"variables", json::array()}};
+  json made{{"index", await.index},           {"kind", name_of(await.kind)},         {"file", place(await.where)},
+            {"line", line(await.where)},      {"live_bytes", await.live_bytes},      {"held_bytes", await.held_bytes},
+            {"dead_bytes", await.dead_bytes}, {"known_by", name_of(await.known_by)}, {"children", await.children},
+            {"variables", json::array()}};
   for (const auto& variable : await.variables) {
-    one["variables"].push_back({{"name", variable.name},
-                                {"type", variable.type},
-                                {"bytes", variable.bytes},
-                                {"offset", variable.offset},
-                                {"state", name_of(variable.state)},
-                                {"kind", name_of(variable.kind)}});
+    made["variables"].push_back({{"name", variable.name},
+                                 {"type", variable.type},
+                                 {"bytes", variable.bytes},
+                                 {"offset", variable.offset},
+                                 {"state", name_of(variable.state)},
+                                 {"kind", name_of(variable.kind)}});
   }
-  return one;
+  return made;
 }
 
-json to_json(const coroutine& of) {
-  json one{{"name", of.name},
-           {"linkage_name", of.linkage_name},
-           {"file", place(of.declared)},
-           {"line", line(of.declared)},
-           {"compiler", name_of(of.made_by)},
-           {"image", of.image},
-           {"frame_bytes", bytes_or_null(of.frame_bytes)},
-           {"allocated_bytes", bytes_or_null(of.allocated_bytes)},
-           {"allocated_by",
-            of.allocated_by == inspect::allocation::unknown ? json(nullptr) : json(name_of(of.allocated_by))},
-           {"abi_bytes", of.is_described() ? json(of.abi_bytes) : json(nullptr)},
-           {"promise_bytes", of.is_described() ? json(of.promise_bytes) : json(nullptr)},
-           {"padding_bytes", of.is_described() ? json(of.padding_bytes) : json(nullptr)},
-           {"promise_type", of.promise_type},
-           {"fields", json::array()},
-           {"awaits", json::array()}};
-  for (const auto& field : of.fields) {
-    one["fields"].push_back({{"name", field.name},
-                             {"type", field.type},
-                             {"bytes", field.bytes},
-                             {"offset", field.offset},
-                             {"kind", name_of(field.kind)}});
+json to_json(const coroutine& coroutine) {
+  json made{
+      {"name", coroutine.name},
+      {"linkage_name", coroutine.linkage_name},
+      {"file", place(coroutine.declared)},
+      {"line", line(coroutine.declared)},
+      {"compiler", name_of(coroutine.made_by)},
+      {"image", coroutine.image},
+      {"frame_bytes", bytes_or_null(coroutine.frame_bytes)},
+      {"allocated_bytes", bytes_or_null(coroutine.allocated_bytes)},
+      {"allocated_by",
+       coroutine.allocated_by == inspect::allocation::unknown ? json(nullptr) : json(name_of(coroutine.allocated_by))},
+      {"abi_bytes", coroutine.is_described() ? json(coroutine.abi_bytes) : json(nullptr)},
+      {"promise_bytes", coroutine.is_described() ? json(coroutine.promise_bytes) : json(nullptr)},
+      {"padding_bytes", coroutine.is_described() ? json(coroutine.padding_bytes) : json(nullptr)},
+      {"promise_type", coroutine.promise_type},
+      {"fields", json::array()},
+      {"awaits", json::array()}};
+  for (const auto& field : coroutine.fields) {
+    made["fields"].push_back({{"name", field.name},
+                              {"type", field.type},
+                              {"bytes", field.bytes},
+                              {"offset", field.offset},
+                              {"kind", name_of(field.kind)}});
   }
-  for (const auto& await : of.awaits) one["awaits"].push_back(to_json(await));
-  return one;
+  for (const auto& await : coroutine.awaits) made["awaits"].push_back(to_json(await));
+  return made;
 }
 
 }  // namespace
@@ -124,8 +125,8 @@ std::string_view name_of(inspect::field_kind kind) {
   return "";
 }
 
-std::string_view name_of(inspect::allocation by) {
-  switch (by) {
+std::string_view name_of(inspect::allocation allocation) {
+  switch (allocation) {
     case inspect::allocation::unknown:
       return "unknown";
     case inspect::allocation::malloc:
@@ -185,50 +186,50 @@ std::string shortest_place(const inspect::source_line& where) {
   return !relative.empty() && other.size() < place.size() ? other : place;
 }
 
-const inspect::await_point* fattest_await(const coroutine& of) {
+const inspect::await_point* fattest_await(const coroutine& coroutine) {
   const inspect::await_point* fattest = nullptr;
-  for (const auto& await : of.awaits) {
+  for (const auto& await : coroutine.awaits) {
     if (await.kind != inspect::suspension::await) continue;
     if (fattest == nullptr || kept_bytes(await) > kept_bytes(*fattest)) fattest = &await;
   }
   return fattest;
 }
 
-std::size_t body_awaits(const coroutine& of) {
+std::size_t body_awaits(const coroutine& coroutine) {
   return static_cast<std::size_t>(
-      std::ranges::count(of.awaits, inspect::suspension::await, &inspect::await_point::kind));
+      std::ranges::count(coroutine.awaits, inspect::suspension::await, &inspect::await_point::kind));
 }
 
 std::string frames_table(std::span<const coroutine> coroutines, std::size_t width) {
   constexpr std::size_t place_of_fattest = 7;
   table rows({"coroutine", "line", "frame", "allocated", "overhead", "awaits", "fattest await", "at"}, 2);
   rows.align_left(place_of_fattest);
-  for (const auto& one : coroutines) {
-    const auto* fattest = fattest_await(one);
-    std::string at;
+  for (const auto& each : coroutines) {
+    const auto* fattest = fattest_await(each);
+    std::string where;
     if (fattest != nullptr) {
       const std::string file = std::filesystem::path(fattest->where.file).filename().string();
-      at = fattest->where.line == 0                   ? "?"
-           : fattest->where.file == one.declared.file ? fmt::format(":{}", fattest->where.line)
-                                                      : fmt::format("{}:{}", file, fattest->where.line);
+      where = fattest->where.line == 0                    ? "?"
+              : fattest->where.file == each.declared.file ? fmt::format(":{}", fattest->where.line)
+                                                          : fmt::format("{}:{}", file, fattest->where.line);
     }
-    rows.add({short_name(one.name), shortest_place(one.declared), optional_bytes(one.frame_bytes), allocated(one),
-              one.is_described() ? with_commas(one.overhead_bytes()) : "?",
-              one.is_described() ? fmt::format("{}", body_awaits(one)) : "?",
-              fattest != nullptr ? with_commas(kept_bytes(*fattest)) : "", std::move(at)});
+    rows.add({short_name(each.name), shortest_place(each.declared), optional_bytes(each.frame_bytes), allocated(each),
+              each.is_described() ? with_commas(each.overhead_bytes()) : "?",
+              each.is_described() ? fmt::format("{}", body_awaits(each)) : "?",
+              fattest != nullptr ? with_commas(kept_bytes(*fattest)) : "", std::move(where)});
   }
   return rows.text(width);
 }
 
 std::string awaits_text(std::span<const coroutine> coroutines) {
   std::string text;
-  for (const auto& one : coroutines) {
+  for (const auto& each : coroutines) {
     if (!text.empty()) text += '\n';
-    text += fmt::format("{}\n  {}, frame {} B, {}, {} B overhead\n", one.name, short_place(one.declared),
-                        optional_bytes(one.frame_bytes), allocation_text(one),
-                        one.is_described() ? with_commas(one.overhead_bytes()) : "?");
-    if (!one.is_described()) continue;
-    for (const auto& await : one.awaits) {
+    text += fmt::format("{}\n  {}, frame {} B, {}, {} B overhead\n", each.name, short_place(each.declared),
+                        optional_bytes(each.frame_bytes), allocation_text(each),
+                        each.is_described() ? with_commas(each.overhead_bytes()) : "?");
+    if (!each.is_described()) continue;
+    for (const auto& await : each.awaits) {
       const std::string_view kind = await.kind == inspect::suspension::initial ? "before the body"
                                     : await.kind == inspect::suspension::final ? "after the body"
                                                                                : "await";
@@ -250,14 +251,14 @@ std::string awaits_text(std::span<const coroutine> coroutines) {
 
 std::string advice_text(std::span<const coroutine> coroutines, const inspect::frame_counts* counts) {
   std::string text;
-  for (const auto& one : inspect::rank_advice(coroutines, counts)) {
+  for (const auto& each : inspect::rank_advice(coroutines, counts)) {
     const std::string lighter =
-        fmt::format("{} bytes {}", with_commas(one.what.bytes), one.what.certain ? "lighter" : "lighter, likely");
-    const std::string all = one.frames ? fmt::format(", in {} frame{} {}", with_commas(*one.frames),
-                                                     *one.frames == 1 ? "" : "s", with_commas(one.all_bytes()))
-                                       : "";
-    text +=
-        fmt::format("{}: {}{}: {} [{}]\n", short_place(one.what.where), lighter, all, one.what.message, one.of->name);
+        fmt::format("{} bytes {}", with_commas(each.what.bytes), each.what.certain ? "lighter" : "lighter, likely");
+    const std::string all = each.frames ? fmt::format(", in {} frame{} {}", with_commas(*each.frames),
+                                                      *each.frames == 1 ? "" : "s", with_commas(each.all_bytes()))
+                                        : "";
+    text += fmt::format("{}: {}{}: {} [{}]\n", short_place(each.what.where), lighter, all, each.what.message,
+                        each.of->name);
   }
   return text.empty() ? "found nothing that would make a frame lighter by 32 bytes or more\n" : text;
 }
@@ -281,20 +282,20 @@ std::string tree_text(std::span<const coroutine> coroutines, const std::string& 
     std::vector<step> waiting{{root, 0, true}};
     std::vector<std::size_t> path;
     while (!waiting.empty() && lines < max_lines) {
-      const step one = waiting.back();
+      const step made = waiting.back();
       waiting.pop_back();
       ++lines;
-      path.resize(one.depth);
-      const bool again = std::ranges::find(path, one.coroutine) != path.end();
-      text += fmt::format("{} {:>8}  {}{}{}\n", one.heaviest ? '*' : ' ',
-                          optional_bytes(coroutines[one.coroutine].frame_bytes), std::string(one.depth * 2, ' '),
-                          coroutines[one.coroutine].name, again ? " (again)" : "");
-      path.push_back(one.coroutine);
-      if (again || one.depth >= deepest) continue;
-      const auto heaviest = ways.heaviest_child(one.coroutine);
-      const auto& children = ways.children(one.coroutine);
+      path.resize(made.depth);
+      const bool again = std::ranges::find(path, made.coroutine) != path.end();
+      text += fmt::format("{} {:>8}  {}{}{}\n", made.heaviest ? '*' : ' ',
+                          optional_bytes(coroutines[made.coroutine].frame_bytes), std::string(made.depth * 2, ' '),
+                          coroutines[made.coroutine].name, again ? " (again)" : "");
+      path.push_back(made.coroutine);
+      if (again || made.depth >= deepest) continue;
+      const auto heaviest = ways.heaviest_child(made.coroutine);
+      const auto& children = ways.children(made.coroutine);
       for (const std::size_t child : std::views::reverse(children)) {
-        waiting.push_back({child, one.depth + 1, one.heaviest && heaviest == child});
+        waiting.push_back({child, made.depth + 1, made.heaviest && heaviest == child});
       }
     }
     if (lines >= max_lines) {
@@ -307,7 +308,7 @@ std::string tree_text(std::span<const coroutine> coroutines, const std::string& 
 
 std::string frames_json(const inspect::coroutine_report& report) {
   json all{{"schema", 1}, {"functions", report.functions}, {"notes", report.notes}, {"coroutines", json::array()}};
-  for (const auto& one : report.coroutines) all["coroutines"].push_back(to_json(one));
+  for (const auto& each : report.coroutines) all["coroutines"].push_back(to_json(each));
   return all.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

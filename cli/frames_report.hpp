@@ -17,10 +17,10 @@ namespace tare::cli {
 [[nodiscard]] std::string shortest_place(const inspect::source_line& where);
 
 /// The await with the most live or held bytes; nullptr if there is none.
-[[nodiscard]] const inspect::await_point* fattest_await(const inspect::coroutine& of);
+[[nodiscard]] const inspect::await_point* fattest_await(const inspect::coroutine& coroutine);
 
 /// The number of awaits in the body, without the suspension points before and after it.
-[[nodiscard]] std::size_t body_awaits(const inspect::coroutine& of);
+[[nodiscard]] std::size_t body_awaits(const inspect::coroutine& coroutine);
 
 /// One row per coroutine. If `width` is not 0, the table fits into that many columns of a terminal.
 [[nodiscard]] std::string frames_table(std::span<const inspect::coroutine> coroutines, std::size_t width = 0);
@@ -39,7 +39,7 @@ namespace tare::cli {
 
 [[nodiscard]] std::string_view name_of(inspect::byte_state state);
 [[nodiscard]] std::string_view name_of(inspect::field_kind kind);
-[[nodiscard]] std::string_view name_of(inspect::allocation by);
+[[nodiscard]] std::string_view name_of(inspect::allocation allocation);
 [[nodiscard]] std::string_view name_of(inspect::evidence known_by);
 [[nodiscard]] std::string_view name_of(inspect::suspension kind);
 

@@ -42,11 +42,11 @@ std::string frames_text(std::uint64_t number) {
 }
 
 /// Indices of the sites, the heaviest first: the order in a file is not trusted.
-std::vector<std::size_t> heaviest_sites(const live_snapshot& of) {
-  std::vector<std::size_t> order(of.sites.size());
+std::vector<std::size_t> heaviest_sites(const live_snapshot& snapshot) {
+  std::vector<std::size_t> order(snapshot.sites.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
-    const auto &x = of.sites[a], &y = of.sites[b];
+    const auto &x = snapshot.sites[a], &y = snapshot.sites[b];
     return std::tuple(y.total_bytes, y.count, a) < std::tuple(x.total_bytes, x.count, b);
   });
   return order;
@@ -55,9 +55,9 @@ std::vector<std::size_t> heaviest_sites(const live_snapshot& of) {
 /// The tree of a snapshot from the roots: each node with its children.
 class tree {
  public:
-  explicit tree(const live_snapshot& of) : of_(of), below_(of.stacks.size()) {
-    for (std::uint32_t i = 0; i < of.stacks.size(); ++i) {
-      const auto parent = of.stacks[i].parent;
+  explicit tree(const live_snapshot& snapshot) : of_(snapshot), below_(snapshot.stacks.size()) {
+    for (std::uint32_t i = 0; i < snapshot.stacks.size(); ++i) {
+      const auto parent = snapshot.stacks[i].parent;
       (parent == stack_node::no_parent ? roots_ : below_[parent]).push_back(i);
     }
     sort(roots_);
@@ -83,23 +83,23 @@ class tree {
 /// Draws the tree line by line from its roots, without recursion.
 class drawing {
  public:
-  drawing(const live_snapshot& of, const tree_limits& limits) : of_(of), limits_(limits), tree_(of) {}
+  drawing(const live_snapshot& snapshot, const tree_limits& limits) : of_(snapshot), limits_(limits), tree_(snapshot) {}
 
   std::string text() {
     table rows({"with below", "here", "frames"}, 0);
     std::vector<branch> branches{{.text = "who waits for whom"}};
     add(tree_.roots(), "", 0);
     while (!waiting_.empty()) {
-      step one = std::move(waiting_.back());
+      step step = std::move(waiting_.back());
       waiting_.pop_back();
-      branches.push_back({.text = one.lead + one.text, .node = one.node});
-      if (one.node == stack_node::no_parent) {
-        rows.add({one.left_out == 0 ? "" : with_commas(one.left_out), "", ""});
+      branches.push_back({.text = step.lead + step.text, .node = step.node});
+      if (step.node == stack_node::no_parent) {
+        rows.add({step.left_out == 0 ? "" : with_commas(step.left_out), "", ""});
         continue;
       }
-      const auto& node = of_.stacks[one.node];
+      const auto& node = of_.stacks[step.node];
       rows.add({with_commas(node.bytes_with_below), with_commas(node.bytes), with_commas(node.count)});
-      add(tree_.below(one.node), one.indent, one.depth + 1);
+      add(tree_.below(step.node), step.indent, step.depth + 1);
     }
     return joined(rows.text(), branches);
   }
@@ -128,13 +128,13 @@ class drawing {
                        fmt::format("… and {} more{}", with_commas(nodes.size() - shown), shown == 0 ? " below" : ""),
                        bytes});
     }
-    for (auto& one : steps) {
-      const bool last = &one == &steps.back();
+    for (auto& each : steps) {
+      const bool last = &each == &steps.back();
       if (depth == 0) continue;
-      one.lead = indent + (last ? "└─ " : "├─ ");
-      one.indent = indent + (last ? "   " : "│  ");
+      each.lead = indent + (last ? "└─ " : "├─ ");
+      each.indent = indent + (last ? "   " : "│  ");
     }
-    for (auto& one : std::views::reverse(steps)) waiting_.push_back(std::move(one));
+    for (auto& each : std::views::reverse(steps)) waiting_.push_back(std::move(each));
   }
 
   [[nodiscard]] std::uint32_t site(std::uint32_t node) const { return of_.stacks[node].site; }
@@ -145,13 +145,13 @@ class drawing {
     std::uint32_t node = stack_node::no_parent;
   };
 
-  [[nodiscard]] std::string text_of(const branch& one, std::size_t figures) const {
+  [[nodiscard]] std::string text_of(const branch& branch, std::size_t figures) const {
     constexpr std::size_t least = 40;
-    const std::size_t before = figures + text_width(one.text);
-    if (one.node == stack_node::no_parent) return one.text;
+    const std::size_t before = figures + text_width(branch.text);
+    if (branch.node == stack_node::no_parent) return branch.text;
     const std::size_t room =
         limits_.columns == 0 ? 0 : std::max(least, limits_.columns - std::min(limits_.columns, before));
-    return one.text + site_text(of_.sites[site(one.node)], room);
+    return branch.text + site_text(of_.sites[site(branch.node)], room);
   }
 
   /// The columns of figures, followed by the names.
@@ -189,22 +189,23 @@ std::string folded_name(const live_site& site) {
 }
 
 /// What is special about some of the frames, and what was left out; empty if nothing is.
-std::string told_apart(const live_snapshot& of) {
+std::string told_apart(const live_snapshot& snapshot) {
   std::vector<std::string> parts;
-  if (of.not_started != 0) parts.push_back(fmt::format("{} not started", with_commas(of.not_started)));
-  if (of.half_built != 0) parts.push_back(fmt::format("{} half-built", with_commas(of.half_built)));
+  if (snapshot.not_started != 0) parts.push_back(fmt::format("{} not started", with_commas(snapshot.not_started)));
+  if (snapshot.half_built != 0) parts.push_back(fmt::format("{} half-built", with_commas(snapshot.half_built)));
   std::string text = parts.empty() ? "" : fmt::format("of these {}", fmt::join(parts, ", "));
-  if (of.freed != 0) {
-    text +=
-        fmt::format("{}{} freed frame{} left out", text.empty() ? "" : "; ", with_commas(of.freed), plural(of.freed));
+  if (snapshot.freed != 0) {
+    text += fmt::format("{}{} freed frame{} left out", text.empty() ? "" : "; ", with_commas(snapshot.freed),
+                        plural(snapshot.freed));
   }
   return text;
 }
 
 }  // namespace
 
-std::string process_text(const live_snapshot& of) {
-  return fmt::format("{} (process {})", short_name(std::filesystem::path(of.command).filename().string()), of.pid);
+std::string process_text(const live_snapshot& snapshot) {
+  return fmt::format("{} (process {})", short_name(std::filesystem::path(snapshot.command).filename().string()),
+                     snapshot.pid);
 }
 
 std::string_view state_of(const live_site& site) {
@@ -228,32 +229,34 @@ std::string site_text(const live_site& site, std::size_t width) {
   return short_name(site.function, std::min(usual, width - std::min(width, text_width(behind)))) + behind;
 }
 
-std::string live_head(const live_snapshot& of) {
-  std::string text = process_text(of) + ": ";
-  if (of.rss_bytes != 0) {
-    text += fmt::format("{} in memory, {} of it ({}) in {}\n", readable_bytes(of.rss_bytes),
-                        readable_bytes(of.frame_bytes), percent(of.frame_bytes, of.rss_bytes), frames_text(of.frames));
+std::string live_head(const live_snapshot& snapshot) {
+  std::string text = process_text(snapshot) + ": ";
+  if (snapshot.rss_bytes != 0) {
+    text += fmt::format("{} in memory, {} of it ({}) in {}\n", readable_bytes(snapshot.rss_bytes),
+                        readable_bytes(snapshot.frame_bytes), percent(snapshot.frame_bytes, snapshot.rss_bytes),
+                        frames_text(snapshot.frames));
   } else {
-    text += fmt::format("{} in {}\n", readable_bytes(of.frame_bytes), frames_text(of.frames));
+    text += fmt::format("{} in {}\n", readable_bytes(snapshot.frame_bytes), frames_text(snapshot.frames));
   }
-  if (of.left_out > of.frames) {
+  if (snapshot.left_out > snapshot.frames) {
     text += fmt::format(
         "most of what looks like frames is left out: {} places inside other objects, left over or in "
         "a pool; --pools counts them\n",
-        with_commas(of.left_out));
+        with_commas(snapshot.left_out));
   }
-  if (const std::string apart = told_apart(of); !apart.empty()) text += apart + '\n';
-  if (of.paused_seconds > 0) text += fmt::format("stopped for {}, ", readable_seconds(of.paused_seconds));
-  text += fmt::format("{} looked through in {}\n", readable_bytes(of.scanned_bytes), readable_seconds(of.seconds));
-  if (of.uncertain != 0) {
+  if (const std::string apart = told_apart(snapshot); !apart.empty()) text += apart + '\n';
+  if (snapshot.paused_seconds > 0) text += fmt::format("stopped for {}, ", readable_seconds(snapshot.paused_seconds));
+  text += fmt::format("{} looked through in {}\n", readable_bytes(snapshot.scanned_bytes),
+                      readable_seconds(snapshot.seconds));
+  if (snapshot.uncertain != 0) {
     text += fmt::format("{} of the frames may have been freed: the allocator of their memory is unknown\n",
-                        with_commas(of.uncertain));
+                        with_commas(snapshot.uncertain));
   }
   return text;
 }
 
-std::string memory_table(const live_snapshot& of) {
-  const auto& parts = of.memory;
+std::string memory_table(const live_snapshot& snapshot) {
+  const auto& parts = snapshot.memory;
   const std::uint64_t all = parts.sum();
   if (all == 0) return {};
   table rows({"memory", "bytes", "share"});
@@ -274,24 +277,24 @@ std::string memory_table(const live_snapshot& of) {
   return rows.text();
 }
 
-std::string live_table(const live_snapshot& of, std::size_t top, std::size_t width) {
-  if (of.sites.empty()) return "no suspended coroutine found\n";
-  const bool states = std::ranges::any_of(of.sites, [](const auto& one) { return !state_of(one).empty(); });
-  const bool uncertain = std::ranges::any_of(of.sites, [](const auto& one) { return one.uncertain != 0; });
+std::string live_table(const live_snapshot& snapshot, std::size_t top, std::size_t width) {
+  if (snapshot.sites.empty()) return "no suspended coroutine found\n";
+  const bool states = std::ranges::any_of(snapshot.sites, [](const auto& each) { return !state_of(each).empty(); });
+  const bool uncertain = std::ranges::any_of(snapshot.sites, [](const auto& each) { return each.uncertain != 0; });
   std::vector<std::string> head{"suspended in", "at"};
   if (states) head.emplace_back("state");
   head.insert(head.end(), {"count", "bytes each", "bytes", "share"});
   if (uncertain) head.emplace_back("uncertain");
   table rows(std::move(head), states ? 3 : 2);
 
-  const auto order = heaviest_sites(of);
+  const auto order = heaviest_sites(snapshot);
   const std::size_t shown = top == 0 ? order.size() : std::min(top, order.size());
   for (const std::size_t index : order | std::views::take(shown)) {
-    const auto& site = of.sites[index];
+    const auto& site = snapshot.sites[index];
     std::vector<std::string> row{short_name(site.function), shortest_place(site.where)};
     if (states) row.emplace_back(state_of(site));
     row.insert(row.end(), {with_commas(site.count), site.frame_bytes == 0 ? "?" : with_commas(site.frame_bytes),
-                           with_commas(site.total_bytes), percent(site.total_bytes, of.frame_bytes)});
+                           with_commas(site.total_bytes), percent(site.total_bytes, snapshot.frame_bytes)});
     if (uncertain) row.push_back(site.uncertain == 0 ? "" : with_commas(site.uncertain));
     rows.add(std::move(row));
   }
@@ -300,8 +303,8 @@ std::string live_table(const live_snapshot& of, std::size_t top, std::size_t wid
     std::uint64_t count = 0;
     std::uint64_t bytes = 0;
     for (const std::size_t index : order | std::views::drop(shown)) {
-      count += of.sites[index].count;
-      bytes += of.sites[index].total_bytes;
+      count += snapshot.sites[index].count;
+      bytes += snapshot.sites[index].total_bytes;
     }
     text += fmt::format("… and {} more places: {} in {}\n", with_commas(order.size() - shown), readable_bytes(bytes),
                         frames_text(count));
@@ -309,19 +312,19 @@ std::string live_table(const live_snapshot& of, std::size_t top, std::size_t wid
   return text;
 }
 
-std::string stacks_text(const live_snapshot& of, const tree_limits& limits) {
-  if (of.stacks.empty()) return "no suspended coroutine found\n";
-  return drawing(of, limits).text();
+std::string stacks_text(const live_snapshot& snapshot, const tree_limits& limits) {
+  if (snapshot.stacks.empty()) return "no suspended coroutine found\n";
+  return drawing(snapshot, limits).text();
 }
 
-std::string folded_text(const live_snapshot& of, folded_weight weight) {
+std::string folded_text(const live_snapshot& snapshot, folded_weight weight) {
   constexpr std::size_t deepest = 512;
-  const std::size_t nodes = of.stacks.size();
+  const std::size_t nodes = snapshot.stacks.size();
   std::vector<std::size_t> depth(nodes, 1);
   std::vector<std::size_t> counts_to(nodes);  // the node itself, or its nearest ancestor that is not too deep
   std::vector<std::uint64_t> held(nodes);
   for (std::size_t i = 0; i < nodes; ++i) {
-    const auto& node = of.stacks[i];
+    const auto& node = snapshot.stacks[i];
     counts_to[i] = i;
     if (node.parent != stack_node::no_parent) {
       depth[i] = depth[node.parent] + 1;
@@ -330,16 +333,17 @@ std::string folded_text(const live_snapshot& of, folded_weight weight) {
     held[counts_to[i]] += weight == folded_weight::bytes ? node.bytes : node.count;
   }
   std::vector<std::string> names;
-  names.reserve(of.sites.size());
-  for (const auto& site : of.sites) names.push_back(folded_name(site));
+  names.reserve(snapshot.sites.size());
+  for (const auto& site : snapshot.sites) names.push_back(folded_name(site));
 
   std::string text;
   std::vector<std::string_view> path;
   for (std::size_t i = 0; i < nodes; ++i) {
     if (held[i] == 0) continue;
     path.clear();
-    for (auto at = static_cast<std::uint32_t>(i); at != stack_node::no_parent; at = of.stacks[at].parent) {
-      path.push_back(names[of.stacks[at].site]);
+    for (auto found = static_cast<std::uint32_t>(i); found != stack_node::no_parent;
+         found = snapshot.stacks[found].parent) {
+      path.push_back(names[snapshot.stacks[found].site]);
     }
     bool first = true;
     for (const auto name : std::views::reverse(path)) {

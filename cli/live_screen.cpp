@@ -244,7 +244,7 @@ void live_screen::arrange(const anchor& selected) {
     const std::size_t its_row = rows_.size();
     rows_.push_back({.site = site, .waiter = {}});
     if (open_.contains(its_identity)) {
-      for (const auto& one : inspect::waiters_for(snapshot_, site)) rows_.push_back({.site = site, .waiter = one});
+      for (const auto& each : inspect::waiters_for(snapshot_, site)) rows_.push_back({.site = site, .waiter = each});
     }
     if (selected.site == its_identity) chosen = std::min(its_row + selected.below, rows_.size() - 1);
   }
@@ -260,8 +260,8 @@ void live_screen::select(std::size_t wanted) {
   top_ = std::min(top_, rows_.size() - std::min(rows_.size(), body));
 }
 
-void live_screen::move(std::ptrdiff_t by) {
-  const auto to = static_cast<std::ptrdiff_t>(selected_) + by;
+void live_screen::move(std::ptrdiff_t count) {
+  const auto to = static_cast<std::ptrdiff_t>(selected_) + count;
   select(to < 0 ? 0 : static_cast<std::size_t>(to));
 }
 

@@ -89,7 +89,7 @@ class live_screen {
   /// Recomputes the rows.
   void arrange(const anchor& selected);
   void select(std::size_t wanted);
-  void move(std::ptrdiff_t by);
+  void move(std::ptrdiff_t count);
 
   void press_command(char32_t character);
   void edit_filter(const screen_key& pressed);
@@ -102,7 +102,7 @@ class live_screen {
   [[nodiscard]] std::string footer() const;
   [[nodiscard]] columns columns_that_fit() const;
   [[nodiscard]] std::string head_text(const columns& shown) const;
-  [[nodiscard]] std::string row_text(const row& of, const columns& shown) const;
+  [[nodiscard]] std::string row_text(const row& row, const columns& shown) const;
   void add_body(std::vector<screen_line>& to) const;
 
   std::chrono::milliseconds interval_;

@@ -68,7 +68,7 @@ struct live_screen::columns {
   static constexpr std::size_t gap = 2;
   [[nodiscard]] std::size_t width() const {
     std::size_t all = 0;
-    for (const std::size_t one : {bytes, share, count, each, growth}) all += one == 0 ? 0 : one + gap;
+    for (const std::size_t first : {bytes, share, count, each, growth}) all += first == 0 ? 0 : first + gap;
     return all;
   }
 };
@@ -134,30 +134,30 @@ std::string live_screen::head_text(const columns& shown) const {
   return text + "suspended in";
 }
 
-std::string live_screen::row_text(const row& of, const columns& shown) const {
-  const auto& site = snapshot_.sites[of.site];
+std::string live_screen::row_text(const row& row, const columns& shown) const {
+  const auto& site = snapshot_.sites[row.site];
   std::string text;
   const auto add = [&](const std::string& figure, std::size_t wide) {
     if (wide != 0) text += right(figure, wide) + std::string(columns::gap, ' ');
   };
   const std::size_t room = width_ - std::min(width_, shown.width());
-  if (!of.waiter) {
+  if (!row.waiter) {
     add(with_commas(site.total_bytes), shown.bytes);
     add(percent(site.total_bytes, snapshot_.frame_bytes), shown.share);
     add(with_commas(site.count), shown.count);
     add(site.frame_bytes == 0 ? "?" : with_commas(site.frame_bytes), shown.each);
-    add(growth_[of.site] == 0 ? "" : with_sign(growth_[of.site]), shown.growth);
+    add(growth_[row.site] == 0 ? "" : with_sign(growth_[row.site]), shown.growth);
     return text + named(site, room);
   }
-  add(with_commas(of.waiter->bytes), shown.bytes);
+  add(with_commas(row.waiter->bytes), shown.bytes);
   add("", shown.share);
-  add(with_commas(of.waiter->count), shown.count);
+  add(with_commas(row.waiter->count), shown.count);
   add("", shown.each);
   add("", shown.growth);
   constexpr std::size_t deepest_indent = 10;
-  const std::string lead = std::string(2 * std::min(of.waiter->level, deepest_indent), ' ') + "└ ";
-  if (!of.waiter->site) return text + lead + "no coroutine waits for these frames";
-  return text + lead + named(snapshot_.sites[*of.waiter->site], room - std::min(room, text_width(lead)));
+  const std::string lead = std::string(2 * std::min(row.waiter->level, deepest_indent), ' ') + "└ ";
+  if (!row.waiter->site) return text + lead + "no coroutine waits for these frames";
+  return text + lead + named(snapshot_.sites[*row.waiter->site], room - std::min(room, text_width(lead)));
 }
 
 void live_screen::add_body(std::vector<screen_line>& to) const {

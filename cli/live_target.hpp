@@ -24,7 +24,7 @@ struct live_target_options {
 };
 
 /// Adds PID, --core, --exe, --pause, --pools, --rust and --debug-dir.
-void add_target_options(CLI::App& to, live_target_options& into);
+void add_target_options(CLI::App& to, live_target_options& options);
 
 /// Opens it. `stacks`: also find out which frame waits for which.
 [[nodiscard]] base::result<inspect::live_target> open_target(const live_target_options& options, bool stacks);

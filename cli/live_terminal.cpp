@@ -45,16 +45,16 @@ void choose_encoding() {
 std::wstring wide(std::string_view text, int columns) {
   std::wstring all;
   std::mbstate_t state{};
-  for (std::size_t at = 0; at < text.size();) {
+  for (std::size_t index = 0; index < text.size();) {
     wchar_t character = L'?';
     // NOLINTNEXTLINE(concurrency-mt-unsafe): its state is ours
-    std::size_t size = std::mbrtowc(&character, text.data() + at, text.size() - at, &state);
-    if (size == 0 || size > text.size() - at) {
+    std::size_t size = std::mbrtowc(&character, text.data() + index, text.size() - index, &state);
+    if (size == 0 || size > text.size() - index) {
       character = L'?';
       size = 1;
       state = {};
     }
-    at += size;
+    index += size;
     const int width = ::wcwidth(character);
     if (width < 0) character = L'?';
     columns -= width < 0 ? 1 : width;

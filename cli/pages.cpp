@@ -47,9 +47,9 @@ std::string live_page(std::string_view json) {
 }
 
 std::optional<std::string> filled_page(std::string_view empty, std::string_view its_marker, std::string_view json) {
-  const auto at = empty.find(its_marker);
-  if (at == std::string_view::npos) return std::nullopt;
-  std::string page(empty.substr(0, at));
+  const auto found = empty.find(its_marker);
+  if (found == std::string_view::npos) return std::nullopt;
+  std::string page(empty.substr(0, found));
   page.reserve(empty.size() + json.size() + json.size() / 8);
   // Without "<" in the strings, nothing in them can end the element.
   for (const char c : json) {
@@ -59,7 +59,7 @@ std::optional<std::string> filled_page(std::string_view empty, std::string_view 
       page += c;
     }
   }
-  page += empty.substr(at + its_marker.size());
+  page += empty.substr(found + its_marker.size());
   return page;
 }
 

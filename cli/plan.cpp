@@ -84,7 +84,7 @@ base::result<measure::task_weight> find_weight(const plan_options& options) {
   return found;
 }
 
-std::string share(double bytes, double of) { return fmt::format("{:.0f} %", of > 0 ? bytes / of * 100 : 0); }
+std::string share(double bytes, double count) { return fmt::format("{:.0f} %", count > 0 ? bytes / count * 100 : 0); }
 
 std::string memory_table(const measure::memory_shares& shares) {
   table rows({"memory for", "bytes", "share"}, 1);
@@ -100,27 +100,27 @@ std::string memory_table(const measure::memory_shares& shares) {
   return rows.text();
 }
 
-std::string text_of(const measure::plan_request& request, const measure::plan_answer& answer) {
-  std::string text = fmt::format("{} tasks fit, limited by {}.\n", with_commas(answer.tasks),
-                                 answer.limit == measure::limited_by::descriptors ? "file descriptors" : "memory");
+std::string text_of(const measure::plan_request& request, const measure::plan_answer& result) {
+  std::string text = fmt::format("{} tasks fit, limited by {}.\n", with_commas(result.tasks),
+                                 result.limit == measure::limited_by::descriptors ? "file descriptors" : "memory");
   text += fmt::format("A task takes {} bytes ({}).\n\n", per_task(request.task.bytes), request.task.source);
   table limits({"limit", "allows"}, 1);
   limits.add({fmt::format("{} less {:.0f} %", megabytes(request.memory), request.reserve * 100),
-              with_commas(answer.by_memory) + " tasks"});
-  if (answer.by_descriptors) {
+              with_commas(result.by_memory) + " tasks"});
+  if (result.by_descriptors) {
     limits.add({fmt::format("{} file descriptors", with_commas(request.descriptors)),
-                with_commas(*answer.by_descriptors) + " tasks"});
+                with_commas(*result.by_descriptors) + " tasks"});
   }
-  text += limits.text() + "\n" + memory_table(answer.shares);
-  if (answer.in_flight > 0) {
-    text += fmt::format("\nRequests in flight: {:.0f}", answer.in_flight);
+  text += limits.text() + "\n" + memory_table(result.shares);
+  if (result.in_flight > 0) {
+    text += fmt::format("\nRequests in flight: {:.0f}", result.in_flight);
     text +=
-        answer.responding < answer.in_flight ? fmt::format(", {:.0f} of them responding\n", answer.responding) : "\n";
+        result.responding < result.in_flight ? fmt::format(", {:.0f} of them responding\n", result.responding) : "\n";
   }
   text += "\nTo enforce this:\n";
-  text += fmt::format("  runtime_options::frame_limit = {};\n", answer.frame_limit);
-  if (answer.buffer_budget > 0) text += fmt::format("  byte_budget in_flight({});\n", answer.buffer_budget);
-  if (request.sockets > 0) text += fmt::format("  ulimit -n {}\n", answer.open_files);
+  text += fmt::format("  runtime_options::frame_limit = {};\n", result.frame_limit);
+  if (result.buffer_budget > 0) text += fmt::format("  byte_budget in_flight({});\n", result.buffer_budget);
+  if (request.sockets > 0) text += fmt::format("  ulimit -n {}\n", result.open_files);
   return text;
 }
 
@@ -150,20 +150,20 @@ std::string json_of(const measure::plan_request& request, std::uint64_t predicte
   return written(all);
 }
 
-std::string json_of(const measure::plan_request& request, const measure::plan_answer& answer) {
+std::string json_of(const measure::plan_request& request, const measure::plan_answer& result) {
   nlohmann::ordered_json all = head_of(request);
-  all.update({{"tasks", answer.tasks},
-              {"limited_by", answer.limit == measure::limited_by::descriptors ? "descriptors" : "memory"},
-              {"tasks_by_memory", answer.by_memory},
+  all.update({{"tasks", result.tasks},
+              {"limited_by", result.limit == measure::limited_by::descriptors ? "descriptors" : "memory"},
+              {"tasks_by_memory", result.by_memory},
               {"tasks_by_descriptors",
-               answer.by_descriptors ? nlohmann::ordered_json(*answer.by_descriptors) : nlohmann::ordered_json()},
-              {"requests_in_flight", answer.in_flight},
-              {"requests_responding", answer.responding},
-              {"memory", json_of(answer.shares)},
+               result.by_descriptors ? nlohmann::ordered_json(*result.by_descriptors) : nlohmann::ordered_json()},
+              {"requests_in_flight", result.in_flight},
+              {"requests_responding", result.responding},
+              {"memory", json_of(result.shares)},
               {"settings",
-               {{"frame_limit", answer.frame_limit},
-                {"buffer_budget", answer.buffer_budget},
-                {"open_files", answer.open_files}}}});
+               {{"frame_limit", result.frame_limit},
+                {"buffer_budget", result.buffer_budget},
+                {"open_files", result.open_files}}}});
   return written(all);
 }
 
@@ -194,8 +194,8 @@ int run(const plan_options& options) {
                                       .buffer_bytes = static_cast<double>(options.buffer),
                                       .waiting_bytes = static_cast<double>(options.waiting),
                                       .descriptors = options.descriptors.value_or(usual_descriptors())};
-  const auto answer = measure::plan(request);
-  if (!answer) return complain(answer.error());
+  const auto result = measure::plan(request);
+  if (!result) return complain(result.error());
 
   auto screen = output_file::standard_output();
   auto opened = output_file::open_if_named(options.json);
@@ -214,8 +214,8 @@ int run(const plan_options& options) {
                        megabytes(static_cast<std::uint64_t>(shares.total())), memory_table(shares));
     figures = json_of(request, *options.predict, shares);
   } else {
-    text = text_of(request, *answer);
-    figures = json_of(request, *answer);
+    text = text_of(request, *result);
+    figures = json_of(request, *result);
   }
   if (!json || !json->is_standard_output()) write(screen, text);
   if (json) write(*json, figures);

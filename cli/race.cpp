@@ -25,6 +25,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -57,11 +58,11 @@ base::result<std::vector<const measure::workload*>> choose_workloads(const std::
   for (const auto& name : names) {
     if (measure::find_workload(name) != nullptr) continue;
     std::vector<std::string_view> known;
-    for (const auto& one : measure::workloads()) known.push_back(one.name);
+    for (const auto& each : measure::workloads()) known.push_back(each.name);
     return base::input_error(fmt::format("no workload is named '{}'; there are: {}", name, fmt::join(known, ", ")));
   }
-  for (const auto& one : measure::workloads()) {
-    if (names.empty() || std::ranges::find(names, one.name) != names.end()) chosen.push_back(&one);
+  for (const auto& each : measure::workloads()) {
+    if (names.empty() || std::ranges::find(names, each.name) != names.end()) chosen.push_back(&each);
   }
   return chosen;
 }
@@ -141,56 +142,58 @@ int write_files(race_files& files, const measure::race_results& results, const s
   return filled ? status : failed;
 }
 
-std::string list_of(const options& asked) {
-  if (!asked.peers.empty()) return asked.peers;
-  return asked.connections ? "bench/servers.toml" : "bench/peers.toml";
+std::string list_of(const options& options) {
+  if (!options.peers.empty()) return options.peers;
+  return options.connections ? "bench/servers.toml" : "bench/peers.toml";
 }
 
-std::chrono::nanoseconds time_limit_of(const options& asked) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(asked.time_limit));
+std::chrono::nanoseconds time_limit_of(const options& options) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(options.time_limit));
 }
 
-unsigned repeats_of(const options& asked) { return asked.repeats != 0 ? asked.repeats : (asked.quick ? 1U : 3U); }
+unsigned repeats_of(const options& options) {
+  return options.repeats != 0 ? options.repeats : (options.quick ? 1U : 3U);
+}
 
 /// A race that is ready to run.
 using prepared_race = std::function<measure::race_results(const measure::race_listener&, measure::stop_signal)>;
 
-base::result<prepared_race> prepare_tasks(const options& asked, const fs::path& root,
+base::result<prepared_race> prepare_tasks(const options& options, const fs::path& root,
                                           std::vector<measure::peer> chosen) {
-  auto workloads = choose_workloads(asked.workloads);
+  auto workloads = choose_workloads(options.workloads);
   if (!workloads) return std::unexpected(workloads.error());
   measure::race_plan plan{.root = root,
                           .peers = std::move(chosen),
                           .workloads = std::move(*workloads),
-                          .counts = asked.counts,
-                          .quick = asked.quick,
-                          .repeats = repeats_of(asked),
-                          .time_limit = time_limit_of(asked)};
+                          .counts = options.counts,
+                          .quick = options.quick,
+                          .repeats = repeats_of(options),
+                          .time_limit = time_limit_of(options)};
   return [plan = std::move(plan)](const measure::race_listener& listener, measure::stop_signal stop) {
     return measure::race(plan, listener, stop);
   };
 }
 
-base::result<prepared_race> prepare_connections(const options& asked, const fs::path& root,
+base::result<prepared_race> prepare_connections(const options& options, const fs::path& root,
                                                 std::vector<measure::peer> chosen) {
-  auto kinds = choose_kinds(asked.kinds);
+  auto kinds = choose_kinds(options.kinds);
   if (!kinds) return std::unexpected(kinds.error());
   load::connection_race_plan plan{.root = root,
                                   .servers = std::move(chosen),
                                   .kinds = std::move(*kinds),
-                                  .counts = asked.counts,
-                                  .quick = asked.quick,
-                                  .repeats = repeats_of(asked),
-                                  .time_limit = time_limit_of(asked)};
+                                  .counts = options.counts,
+                                  .quick = options.quick,
+                                  .repeats = repeats_of(options),
+                                  .time_limit = time_limit_of(options)};
   if (plan.counts.empty())
-    plan.counts = asked.quick ? std::vector<std::uint64_t>{500, 2000} : std::vector<std::uint64_t>{1000, 5000};
+    plan.counts = options.quick ? std::vector<std::uint64_t>{500, 2000} : std::vector<std::uint64_t>{1000, 5000};
   const auto speaks_one = [&](const measure::peer& server) {
     return std::ranges::any_of(plan.kinds, [&](auto kind) { return server.speaks(kind); });
   };
   std::erase_if(plan.servers, [&](const auto& server) { return !speaks_one(server); });
   if (plan.servers.empty()) {
     return base::input_error(
-        fmt::format("{}: none of the chosen servers speaks {}", list_of(asked), measure::names_of(plan.kinds)));
+        fmt::format("{}: none of the chosen servers speaks {}", list_of(options), measure::names_of(plan.kinds)));
   }
   if (const auto raised = load::raise_descriptor_limit(plan.counts.back()); !raised) {
     return std::unexpected(raised.error());
@@ -200,19 +203,20 @@ base::result<prepared_race> prepare_connections(const options& asked, const fs::
   };
 }
 
-int run_race(const options& asked) {
+int run_race(const options& options) {
   stop_request stop;
-  auto list = measure::read_peers(list_of(asked));
+  auto list = measure::read_peers(list_of(options));
   if (!list) return complain(list.error());
-  auto chosen = measure::select_peers(*list, asked.only);
+  auto chosen = measure::select_peers(*list, options.only);
   if (!chosen) return complain(chosen.error());
-  const auto race = asked.connections ? prepare_connections(asked, list->root, std::move(*chosen))
-                                      : prepare_tasks(asked, list->root, std::move(*chosen));
+  const auto race = options.connections ? prepare_connections(options, list->root, std::move(*chosen))
+                                        : prepare_tasks(options, list->root, std::move(*chosen));
   if (!race) return complain(race.error());
 
-  const fs::path folder = asked.output.empty() ? list->root / "bench/results" : fs::path(asked.output);
-  const std::string page = asked.connections ? std::string() : empty_page(*list);
-  const std::string name = measure::today() + (asked.connections ? "-connections" : "") + (asked.quick ? "-quick" : "");
+  const fs::path folder = options.output.empty() ? list->root / "bench/results" : fs::path(options.output);
+  const std::string page = options.connections ? std::string() : empty_page(*list);
+  const std::string name =
+      measure::today() + (options.connections ? "-connections" : "") + (options.quick ? "-quick" : "");
   auto files = race_files::open(folder, name, !page.empty());
   if (!files) return complain(files.error());
 
@@ -241,82 +245,88 @@ int run_race(const options& asked) {
   return finish_output(status);
 }
 
-int write_again(const options& asked) {
-  const auto results = measure::read_results(asked.from);
+int write_again(const options& options) {
+  const auto results = measure::read_results(options.from);
   if (!results) return complain(results.error());
-  const auto list = measure::read_peers(list_of(asked));
+  const auto list = measure::read_peers(list_of(options));
   if (!list) return complain(list.error());
   const std::string page = results->connections ? std::string() : empty_page(*list);
-  const fs::path from(asked.from);
-  auto files = race_files::open(asked.output.empty() ? from.parent_path() : fs::path(asked.output),
+  const fs::path from(options.from);
+  auto files = race_files::open(options.output.empty() ? from.parent_path() : fs::path(options.output),
                                 from.stem().string(), !page.empty());
   if (!files) return complain(files.error());
   fmt::print("{}", summary_of(*results));
   return finish_output(write_files(*files, *results, page));
 }
 
-base::result<std::string> table_for(const marked_part& part, const fs::path& file) {
-  const auto results = measure::read_results(file);
-  if (!results) return std::unexpected(results.error());
+base::result<std::string> table_for(const marked_part& part, const measure::race_results& results,
+                                    const fs::path& file) {
   if (part.what == part_kind::headline) {
-    return results->connections ? connection_headline(*results) : headline_table(*results);
+    return results.connections ? connection_headline(results) : headline_table(results);
   }
-  if (results->connections) return connection_short_table(*results);
+  if (results.connections) return connection_short_table(results);
   return base::input_error(fmt::format("{} is not a race of connections", file.string()));
 }
 
-/// The index of the part that the results in `from` belong into.
-base::result<std::size_t> part_for(const std::vector<marked_part>& parts, const std::string& from) {
-  const auto results = measure::read_results(from);
-  if (!results) return std::unexpected(results.error());
+/// The index of the part that the results belong into.
+base::result<std::size_t> part_for(const std::vector<marked_part>& parts, const measure::race_results& results) {
   const auto of_connections = std::ranges::find(parts, part_kind::connections, &marked_part::what);
   const auto headline = std::ranges::find(parts, part_kind::headline, &marked_part::what);
-  const auto found = results->connections && of_connections != parts.end() ? of_connections : headline;
+  const auto found = results.connections && of_connections != parts.end() ? of_connections : headline;
   if (found != parts.end()) return static_cast<std::size_t>(found - parts.begin());
   return base::input_error("the document has only a place for connections, and the results are of tasks");
+}
+
+/// The text with the table of `results`, which are from `file`, in the place of `part`.
+base::result<std::string> with_table(const std::string& text, const marked_part& part,
+                                     const measure::race_results& results, const fs::path& file,
+                                     const fs::path& folder) {
+  const auto table = table_for(part, results, file);
+  if (!table) return std::unexpected(table.error());
+  std::error_code ignored;
+  const fs::path name = fs::relative(file, folder.empty() ? fs::path(".") : folder, ignored);
+  return with_part(text, part, name.generic_string(), "\n" + *table + "\n");
 }
 
 /// The document with the tables of the files that it names, or with that of `from` in its place.
 base::result<std::string> renewed(const std::string& text, const fs::path& document, const std::string& from) {
   const fs::path folder = document.parent_path();
-  auto parts = parts_of(text, document);
+  const auto parts = parts_of(text, document);
   if (!parts) return std::unexpected(parts.error());
-  std::vector<std::size_t> chosen;
-  if (from.empty()) {
-    for (std::size_t i = parts->size(); i > 0; --i) chosen.push_back(i - 1);  // the last first: offsets stay valid
-  } else {
-    const auto one = part_for(*parts, from);
-    if (!one) return std::unexpected(one.error());
-    chosen = {*one};
+  if (!from.empty()) {
+    const auto results = measure::read_results(from);
+    if (!results) return std::unexpected(results.error());
+    const auto number = part_for(*parts, *results);
+    if (!number) return std::unexpected(number.error());
+    return with_table(text, (*parts)[*number], *results, from, folder);
   }
   std::string made = text;
-  for (const std::size_t i : chosen) {
-    const marked_part& part = (*parts)[i];
-    const fs::path file = from.empty() ? folder / part.results : fs::path(from);
-    const auto table = table_for(part, file);
-    if (!table) return std::unexpected(table.error());
-    std::error_code ignored;
-    const fs::path name = fs::relative(file, folder.empty() ? fs::path(".") : folder, ignored);
-    made = with_part(made, part, name.generic_string(), "\n" + *table + "\n");
+  for (const marked_part& part : std::views::reverse(*parts)) {  // the last first: offsets stay valid
+    const fs::path file = folder / part.results;
+    const auto results = measure::read_results(file);
+    if (!results) return std::unexpected(results.error());
+    auto changed = with_table(made, part, *results, file, folder);
+    if (!changed) return changed;
+    made = *std::move(changed);
   }
   return made;
 }
 
 /// Puts tables of results into a document, or says whether they are there.
-int update_readme(const options& asked) {
-  const fs::path document(asked.readme);
+int update_readme(const options& options) {
+  const fs::path document(options.readme);
   const auto text = base::read_text_file(document);
   if (!text) return complain(text.error());
-  const auto made = renewed(*text, document, asked.from);
+  const auto made = renewed(*text, document, options.from);
   if (!made) return complain(made.error());
-  if (asked.check) {
+  if (options.check) {
     if (*made == *text) return done;
-    const std::string results = asked.from.empty() ? "the results that it names" : asked.from;
+    const std::string results = options.from.empty() ? "the results that it names" : options.from;
     complain(fmt::format("{} does not agree with {}; run: tare race{} --readme {}", document.string(), results,
-                         asked.from.empty() ? "" : " --from " + asked.from, document.string()));
+                         options.from.empty() ? "" : " --from " + options.from, document.string()));
     return failed;
   }
-  auto output = output_file::open(asked.readme);
+  auto output = output_file::open(options.readme);
   if (!output) return complain(output.error());
   if (const auto written = output->write(*made); !written) return complain(written.error());
   return done;
@@ -335,41 +345,41 @@ std::function<int()> add_race(CLI::App& app) {
       "with charts. ./setup --peers also installs what Debian and npm have of the runtimes.\n\n"
       "With --connections it weighs the connections of every server of bench/servers.toml in every kind that it\n"
       "speaks, with 1,000 and 5,000 of them, and writes FOLDER/<date>-connections.json and the tables.");
-  auto asked = std::make_shared<options>();
-  auto* quick = race->add_flag("--quick", asked->quick, "Fewer and smaller numbers, once: under 3 minutes");
-  race->add_option("--peers", asked->peers, "The list of runtimes or servers [bench/peers.toml, bench/servers.toml]");
-  auto* connections = race->add_flag("--connections", asked->connections, "Weigh connections of servers, not tasks");
-  race->add_option("--kind", asked->kinds,
+  auto chosen = std::make_shared<options>();
+  auto* quick = race->add_flag("--quick", chosen->quick, "Fewer and smaller numbers, once: under 3 minutes");
+  race->add_option("--peers", chosen->peers, "The list of runtimes or servers [bench/peers.toml, bench/servers.toml]");
+  auto* connections = race->add_flag("--connections", chosen->connections, "Weigh connections of servers, not tasks");
+  race->add_option("--kind", chosen->kinds,
                    "Only these kinds: http, https, websocket, websocket-tls, sse (event streams), long-poll, database")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->needs(connections);
-  race->add_option("--only", asked->only, "Only these of the list")->delimiter(',')->allow_extra_args(false);
-  race->add_option("--workload", asked->workloads, "Only these workloads")
+  race->add_option("--only", chosen->only, "Only these of the list")->delimiter(',')->allow_extra_args(false);
+  race->add_option("--workload", chosen->workloads, "Only these workloads")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->excludes(connections);
-  race->add_option("--n", asked->counts, "Numbers of tasks or connections, in place of the usual ones")
+  race->add_option("--n", chosen->counts, "Numbers of tasks or connections, in place of the usual ones")
       ->delimiter(',')
       ->check(a_count())
       ->allow_extra_args(false)
       ->excludes(quick);
-  race->add_option("--repeats", asked->repeats, "How often everything is measured [3, or 1 with --quick]")
+  race->add_option("--repeats", chosen->repeats, "How often everything is measured [3, or 1 with --quick]")
       ->check(CLI::Range(1U, 100U));
-  race->add_option("--timeout", asked->time_limit, "Seconds to wait for each READY, or each response")
+  race->add_option("--timeout", chosen->time_limit, "Seconds to wait for each READY, or each response")
       ->check(a_time_limit())
       ->capture_default_str();
-  race->add_option("--output", asked->output, "The folder to write to [bench/results, from the list's root]");
-  race->add_option("--from", asked->from, "Measure nothing: write the tables and the page of this results file");
+  race->add_option("--output", chosen->output, "The folder to write to [bench/results, from the list's root]");
+  race->add_option("--from", chosen->from, "Measure nothing: write the tables and the page of this results file");
   auto* readme =
-      race->add_option("--readme", asked->readme, "Measure nothing: put the tables of results into this file");
-  race->add_flag("--check", asked->check, "Only say whether the tables in it are the right ones")->needs(readme);
-  return [asked] {
-    std::ranges::sort(asked->counts);
-    const auto [first, last] = std::ranges::unique(asked->counts);
-    asked->counts.erase(first, last);
-    if (!asked->readme.empty()) return update_readme(*asked);
-    return asked->from.empty() ? run_race(*asked) : write_again(*asked);
+      race->add_option("--readme", chosen->readme, "Measure nothing: put the tables of results into this file");
+  race->add_flag("--check", chosen->check, "Only say whether the tables in it are the right ones")->needs(readme);
+  return [chosen] {
+    std::ranges::sort(chosen->counts);
+    const auto [first, last] = std::ranges::unique(chosen->counts);
+    chosen->counts.erase(first, last);
+    if (!chosen->readme.empty()) return update_readme(*chosen);
+    return chosen->from.empty() ? run_race(*chosen) : write_again(*chosen);
   };
 }
 

@@ -53,20 +53,20 @@ std::string name_in_table(const race_peer& peer) {
 }
 
 bool measured(const race_results& results, const race_peer& peer) {
-  return std::ranges::any_of(results.entries, [&](const race_entry& one) { return one.peer == peer.name; });
+  return std::ranges::any_of(results.entries, [&](const race_entry& entry) { return entry.peer == peer.name; });
 }
 
 /// Runtimes from the lightest sleeping task to the heaviest, then the floors.
 std::vector<const race_peer*> in_order(const race_results& results) {
   std::vector<const race_peer*> peers;
-  for (const auto& one : results.peers) {
-    if (measured(results, one)) peers.push_back(&one);
+  for (const auto& each : results.peers) {
+    if (measured(results, each)) peers.push_back(&each);
   }
-  const auto rank = [&](const race_peer* one) {
-    const race_entry* asleep = results.find(one->name, "empty");
+  const auto rank = [&](const race_peer* each) {
+    const race_entry* asleep = results.find(each->name, "empty");
     const double weight =
         asleep != nullptr && asleep->weight ? asleep->weight->median : std::numeric_limits<double>::infinity();
-    return std::tuple(one->floor, weight, one);
+    return std::tuple(each->floor, weight, each);
   };
   std::ranges::sort(peers, {}, rank);
   return peers;
@@ -134,12 +134,12 @@ std::string mostly_ready(const race_results& results) {
     const auto seconds = reported(&point, "seconds");
     if (!seconds) continue;
     any = true;
-    const auto each = [&](std::string_view key) {
+    const auto run = [&](std::string_view key) {
       const auto value = reported(&point, key);
       return value ? fmt::format("{:.3f}", *value / static_cast<double>(point.n)) : std::string();
     };
     table.add({name_in_table(*peer), readable_nanoseconds(*seconds * 1e9 / static_cast<double>(point.n)),
-               each("allocations"), each("allocated_bytes")});
+               run("allocations"), run("allocated_bytes")});
   }
   return any ? "\n## Often synchronous\n\n" + table.text() : "";
 }

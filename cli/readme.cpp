@@ -17,9 +17,9 @@ constexpr std::string_view end_mark = "<!-- race end -->";
 
 base::result<std::vector<marked_part>> parts_of(std::string_view document, const std::filesystem::path& file) {
   std::vector<marked_part> parts;
-  for (std::size_t at = 0;;) {
-    const auto headline = document.find(headline_mark, at);
-    const auto connections = document.find(connections_mark, at);
+  for (std::size_t index = 0;;) {
+    const auto headline = document.find(headline_mark, index);
+    const auto connections = document.find(connections_mark, index);
     const auto first = std::min(headline, connections);
     if (first == std::string_view::npos && !parts.empty()) return parts;
     const bool is_headline = first == headline;
@@ -35,7 +35,7 @@ base::result<std::vector<marked_part>> parts_of(std::string_view document, const
                      .name = name,
                      .name_end = name_end,
                      .end = end});
-    at = end;
+    index = end;
   }
 }
 

@@ -13,13 +13,13 @@ std::string folded(std::string_view name, char open, char close, int from_depth)
   std::string text;
   int depth = 0;
   int folds = 0;  // the depth inside a part that is left out
-  for (std::size_t at = 0; at < name.size(); ++at) {
-    const char c = name[at];
+  for (std::size_t index = 0; index < name.size(); ++index) {
+    const char c = name[index];
     const auto* const word = std::ranges::find_if(
-        whole_words, [&](std::string_view one) { return folds == 0 && name.substr(at).starts_with(one); });
+        whole_words, [&](std::string_view each) { return folds == 0 && name.substr(index).starts_with(each); });
     if (word != whole_words.end()) {
       text += *word;
-      at += word->size() - 1;
+      index += word->size() - 1;
       continue;
     }
     const bool opens = c == '<' || c == '(' || c == '{' || c == '[';
@@ -30,7 +30,7 @@ std::string folded(std::string_view name, char open, char close, int from_depth)
     if (closes) --depth;
     if (folds == 0) text += c;
     if (opens) ++depth;
-    if (folds == 0 && depth >= from_depth && c == open && at + 1 < name.size() && name[at + 1] != close) {
+    if (folds == 0 && depth >= from_depth && c == open && index + 1 < name.size() && name[index + 1] != close) {
       folds = depth;
       text += "...";
     }
@@ -52,7 +52,7 @@ std::string short_name(std::string_view whole, std::size_t longest) {
   const std::size_t head = longest * 2 / 3;
   const std::size_t tail = longest - head - 3;
   // Do not cut a multi-byte character.
-  const auto is_middle = [&](std::size_t at) { return (static_cast<unsigned char>(name[at]) & 0xC0U) == 0x80U; };
+  const auto is_middle = [&](std::size_t index) { return (static_cast<unsigned char>(name[index]) & 0xC0U) == 0x80U; };
   std::size_t cut = head;
   while (cut > 0 && is_middle(cut)) --cut;
   std::size_t from = name.size() - tail;

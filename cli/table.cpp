@@ -32,7 +32,7 @@ std::vector<std::size_t> table::widths(std::size_t most) const {
   }
   if (most == 0 || all.empty()) return all;
   std::size_t whole = (all.size() - 1) * gap;
-  for (const auto one : all) whole += one;
+  for (const auto each : all) whole += each;
   constexpr std::size_t min_name = 16;
   constexpr std::size_t min_place = 16;
   while (whole > most) {

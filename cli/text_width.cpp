@@ -42,8 +42,8 @@ std::size_t screen_width() {
 
 std::string_view clipped(std::string_view text, std::size_t columns) {
   std::size_t begun = 0;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    if (begins_character(text[at]) && ++begun > columns) return text.substr(0, at);
+  for (std::size_t index = 0; index < text.size(); ++index) {
+    if (begins_character(text[index]) && ++begun > columns) return text.substr(0, index);
   }
   return text;
 }

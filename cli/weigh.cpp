@@ -61,19 +61,19 @@ constexpr std::string_view default_workload = "empty";
 
 class weighing_session {
  public:
-  explicit weighing_session(const options& asked)
-      : asked_(asked),
+  explicit weighing_session(const options& options)
+      : asked_(options),
         time_limit_(
-            std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(asked.time_limit))) {}
+            std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(options.time_limit))) {}
 
   int run();
 
  private:
   base::result<void> choose();
   void take_peer(measure::peer peer, const std::filesystem::path& root);
-  void prepare(subject& one, const measure::peer& peer, const std::filesystem::path& root);
+  void prepare(subject& subject, const measure::peer& peer, const std::filesystem::path& root);
   void measure();
-  void measure(subject& one, unsigned run);
+  void measure(subject& subject, unsigned run);
   void report(std::optional<output_file>& json, std::optional<output_file>& csv);
   [[nodiscard]] bool stopped() { return stop_.exit_status() != 0; }
 
@@ -95,29 +95,29 @@ base::result<void> weighing_session::choose() {
     if (asked_.tls && kind_ == measure::connection_kind::websocket) kind_ = measure::connection_kind::websocket_tls;
   }
   if (asked_.peers.empty()) {
-    subject one;
-    one.program = {asked_.command, {}};
-    one.found.connections = asked_.connections;
-    one.found.name =
+    subject subject;
+    subject.program = {asked_.command, {}};
+    subject.found.connections = asked_.connections;
+    subject.found.name =
         asked_.name.empty() ? std::filesystem::path(asked_.command.front()).filename().string() : asked_.name;
-    if (asked_.connections && !one.program.takes_port()) {
+    if (asked_.connections && !subject.program.takes_port()) {
       return base::input_error(
           "the command has no {port} where the port to listen on goes; for instance: tare weigh --connections -- "
           "./server --listen 127.0.0.1:{port}");
     }
     if (kind_ == measure::connection_kind::database) {
       if (asked_.database.empty()) return base::input_error("--kind database needs --database, or --peers");
-      one.database = measure::shell_command("exec " + asked_.database);
-      if (!one.database.takes_port()) {
+      subject.database = measure::shell_command("exec " + asked_.database);
+      if (!subject.database.takes_port()) {
         return base::input_error("--database has no {port}: where the database is told to lock and to release");
       }
     }
-    if (!asked_.connections && !one.program.takes_count()) {
+    if (!asked_.connections && !subject.program.takes_count()) {
       return base::input_error(
           "the command has no {n} where the number of tasks goes; for instance: tare weigh -- "
           "./server --connections {n}");
     }
-    subjects_.push_back(std::move(one));
+    subjects_.push_back(std::move(subject));
     return {};
   }
   auto list = measure::read_peers(asked_.peers);
@@ -145,33 +145,33 @@ base::result<void> weighing_session::choose() {
 }
 
 void weighing_session::take_peer(measure::peer peer, const std::filesystem::path& root) {
-  subject one;
-  one.found.name = peer.name;
-  one.found.subject = peer.subject;
-  one.found.connections = asked_.connections;
-  one.program = asked_.connections ? peer.server(kind_, root) : peer.program(default_workload, root);
-  if (asked_.connections) one.database = peer.database_for(kind_, root);
-  if (!asked_.no_max_n) one.max_n = peer.limit(default_workload);
+  subject subject;
+  subject.found.name = peer.name;
+  subject.found.subject = peer.subject;
+  subject.found.connections = asked_.connections;
+  subject.program = asked_.connections ? peer.server(kind_, root) : peer.program(default_workload, root);
+  if (asked_.connections) subject.database = peer.database_for(kind_, root);
+  if (!asked_.no_max_n) subject.max_n = peer.limit(default_workload);
   if (const auto need = measure::missing_need(peer, root, stop_.signal())) {
     // Not an error: nobody has every toolchain.
     fmt::print(stderr, "tare: {} is left out: {}\n", peer.name, need->text());
-    one.found.problem = base::error{base::fault::command, fmt::format("left out: {}", need->text())};
+    subject.found.problem = base::error{base::fault::command, fmt::format("left out: {}", need->text())};
   } else {
-    prepare(one, peer, root);
+    prepare(subject, peer, root);
   }
-  subjects_.push_back(std::move(one));
+  subjects_.push_back(std::move(subject));
 }
 
-void weighing_session::prepare(subject& one, const measure::peer& peer, const std::filesystem::path& root) {
+void weighing_session::prepare(subject& subject, const measure::peer& peer, const std::filesystem::path& root) {
   auto version = measure::prepare(peer, root, stop_.signal(), [&](std::string_view what) {
     progress_.show(fmt::format("{}: {}", peer.name, what));
   });
   progress_.clear();
   if (version) {
-    one.found.version = std::move(*version);
+    subject.found.version = std::move(*version);
     return;
   }
-  one.found.problem = version.error();
+  subject.found.problem = version.error();
   if (version.error().kind == base::fault::interrupted) return;
   status_ = complain(base::error{version.error().kind, fmt::format("{}: {}", peer.name, version.error().message)});
 }
@@ -179,37 +179,37 @@ void weighing_session::prepare(subject& one, const measure::peer& peer, const st
 void weighing_session::measure() {
   // Program after program in each run, so that what slows the machine for a while does not hit one of them alone.
   for (unsigned run = 1; run <= asked_.runs; ++run) {
-    for (auto& one : subjects_) {
-      if (!one.found.problem && !stopped()) measure(one, run);
+    for (auto& each : subjects_) {
+      if (!each.found.problem && !stopped()) measure(each, run);
     }
   }
 }
 
-void weighing_session::measure(subject& one, unsigned run) {
-  measure::weighing what{.program = one.program, .counts = asked_.counts, .time_limit = time_limit_};
-  std::erase_if(what.counts, [&](std::uint64_t n) { return one.max_n && n > *one.max_n; });
+void weighing_session::measure(subject& subject, unsigned run) {
+  measure::weighing what{.program = subject.program, .counts = asked_.counts, .time_limit = time_limit_};
+  std::erase_if(what.counts, [&](std::uint64_t n) { return subject.max_n && n > *subject.max_n; });
   const auto show = [&](std::uint64_t n) {
-    progress_.show(fmt::format("run {} of {}: {} with n = {}", run, asked_.runs, one.found.name, with_commas(n)));
+    progress_.show(fmt::format("run {} of {}: {} with n = {}", run, asked_.runs, subject.found.name, with_commas(n)));
   };
   const std::string release = asked_.release.empty() && !asked_.peers.empty() ? load::release_path : asked_.release;
-  auto measured = one.found.connections ? load::weigh_connections({.program = what.program,
-                                                                   .counts = what.counts,
-                                                                   .kind = kind_,
-                                                                   .tls = asked_.tls,
-                                                                   .path = asked_.path,
-                                                                   .release = release,
-                                                                   .database = one.database,
-                                                                   .time_limit = time_limit_},
-                                                                  stop_.signal(), show)
-                                        : measure::weigh(what, stop_.signal(), show);
+  auto measured = subject.found.connections ? load::weigh_connections({.program = what.program,
+                                                                       .counts = what.counts,
+                                                                       .kind = kind_,
+                                                                       .tls = asked_.tls,
+                                                                       .path = asked_.path,
+                                                                       .release = release,
+                                                                       .database = subject.database,
+                                                                       .time_limit = time_limit_},
+                                                                      stop_.signal(), show)
+                                            : measure::weigh(what, stop_.signal(), show);
   progress_.clear();
-  if (!measured.samples.empty()) one.found.runs.push_back(std::move(measured.samples));
+  if (!measured.samples.empty()) subject.found.runs.push_back(std::move(measured.samples));
   if (!measured.failed) return;
-  one.found.problem = measured.failed;
+  subject.found.problem = measured.failed;
   if (measured.failed->kind == base::fault::interrupted) return;
-  status_ = complain(base::error{
-      measured.failed->kind, asked_.peers.empty() ? measured.failed->message
-                                                  : fmt::format("{}: {}", one.found.name, measured.failed->message)});
+  status_ = complain(base::error{measured.failed->kind, asked_.peers.empty() ? measured.failed->message
+                                                                             : fmt::format("{}: {}", subject.found.name,
+                                                                                           measured.failed->message)});
 }
 
 void weighing_session::report(std::optional<output_file>& json, std::optional<output_file>& csv) {
@@ -218,7 +218,7 @@ void weighing_session::report(std::optional<output_file>& json, std::optional<ou
     if (const auto written = to.write(text); !written) status_ = complain(written.error());
   };
   weigh_report all{.programs = {}, .runs = asked_.runs};
-  for (auto& one : subjects_) all.programs.push_back(std::move(one.found));
+  for (auto& each : subjects_) all.programs.push_back(std::move(each.found));
 
   const bool standard_output_taken = (json && json->is_standard_output()) || (csv && csv->is_standard_output());
   if (!standard_output_taken) {
@@ -230,7 +230,7 @@ void weighing_session::report(std::optional<output_file>& json, std::optional<ou
     write(screen, text);
   }
   // Stopped before anything was measured: an older file says more.
-  if (stopped() && std::ranges::all_of(all.programs, [](const auto& one) { return one.runs.empty(); })) return;
+  if (stopped() && std::ranges::all_of(all.programs, [](const auto& each) { return each.runs.empty(); })) return;
   if (json) write(*json, to_json(all));
   if (csv) write(*csv, to_csv(all.programs));
 }
@@ -272,62 +272,62 @@ std::function<int()> add_weigh(CLI::App& app) {
       "ended.\n\n"
       "With --connections the numbers are of idle connections: the server is started with a free port of 127.0.0.1\n"
       "in the place of {port}; each connection is used a little, as its kind says, and then rests.");
-  auto asked = std::make_shared<options>();
-  auto* counts = weigh->add_option("--n", asked->counts, "Numbers of tasks; of connections, 1000,15000");
+  auto chosen = std::make_shared<options>();
+  auto* counts = weigh->add_option("--n", chosen->counts, "Numbers of tasks; of connections, 1000,15000");
   counts->delimiter(',')->check(a_count())->allow_extra_args(false)->capture_default_str();
-  weigh->add_option("--runs", asked->runs, "How often everything is measured")
+  weigh->add_option("--runs", chosen->runs, "How often everything is measured")
       ->check(CLI::Range(1U, 1000U))
       ->capture_default_str();
-  weigh->add_option("--timeout", asked->time_limit, "Seconds to wait for each READY")
+  weigh->add_option("--timeout", chosen->time_limit, "Seconds to wait for each READY")
       ->check(a_time_limit())
       ->capture_default_str();
   auto* peers =
-      weigh->add_option("--peers", asked->peers,
+      weigh->add_option("--peers", chosen->peers,
                         "A list of programs to compare, such as bench/peers.toml, or of servers, bench/servers.toml");
-  weigh->add_option("--only", asked->only, "Only these of the list")
+  weigh->add_option("--only", chosen->only, "Only these of the list")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->needs(peers);
-  auto* connections =
-      weigh->add_flag("--connections", asked->connections, "Weigh idle connections of a server, or of those of a list");
+  auto* connections = weigh->add_flag("--connections", chosen->connections,
+                                      "Weigh idle connections of a server, or of those of a list");
   weigh
-      ->add_option("--kind", asked->kind,
+      ->add_option("--kind", chosen->kind,
                    "Of the connections: http, https, websocket, websocket-tls, sse (an event stream), long-poll, or\n"
                    "database (a request that waits for one)")
       ->needs(connections)
       ->capture_default_str();
   weigh
-      ->add_option("--release", asked->release,
+      ->add_option("--release", chosen->release,
                    "Of long polls: what is asked for to make the server answer all; of a list, /release")
       ->needs(connections);
   weigh
-      ->add_option("--database", asked->database,
+      ->add_option("--database", chosen->database,
                    "Of requests that wait for a database: the shell command that starts it, with {port}")
       ->needs(connections)
       ->excludes(peers);
-  weigh->add_flag("--tls", asked->tls, "Over TLS; the certificate is not verified")->needs(connections);
-  weigh->add_option("--path", asked->path, "What is asked for on each connection; the answer must be 200")
+  weigh->add_flag("--tls", chosen->tls, "Over TLS; the certificate is not verified")->needs(connections);
+  weigh->add_option("--path", chosen->path, "What is asked for on each connection; the answer must be 200")
       ->needs(connections)
       ->capture_default_str();
-  weigh->add_flag("--no-max-n", asked->no_max_n, "Also larger numbers of tasks than the list allows")->needs(peers);
-  weigh->add_option("--json", asked->json, "Write the results to this file; - is standard output");
-  weigh->add_option("--csv", asked->csv, "Write every sample to this file; - is standard output");
-  auto* command = weigh->add_option("command", asked->command, "The program to weigh, and its arguments, after --");
-  weigh->add_option("--name", asked->name, "What to call the program in the results")->excludes(peers);
+  weigh->add_flag("--no-max-n", chosen->no_max_n, "Also larger numbers of tasks than the list allows")->needs(peers);
+  weigh->add_option("--json", chosen->json, "Write the results to this file; - is standard output");
+  weigh->add_option("--csv", chosen->csv, "Write every sample to this file; - is standard output");
+  auto* command = weigh->add_option("command", chosen->command, "The program to weigh, and its arguments, after --");
+  weigh->add_option("--name", chosen->name, "What to call the program in the results")->excludes(peers);
   command->excludes(peers);
-  return [asked, counts] {
-    if (asked->connections && counts->empty()) asked->counts = {1000, 15'000};
-    if (asked->command.empty() && asked->peers.empty()) {
+  return [chosen, counts] {
+    if (chosen->connections && counts->empty()) chosen->counts = {1000, 15'000};
+    if (chosen->command.empty() && chosen->peers.empty()) {
       return complain(
           base::error{base::fault::input, "weigh needs a command after --, or --peers FILE; see tare weigh --help"});
     }
-    if (asked->json == "-" && asked->csv == "-") {
+    if (chosen->json == "-" && chosen->csv == "-") {
       return complain(base::error{base::fault::input, "--json and --csv cannot both go to standard output"});
     }
-    std::ranges::sort(asked->counts);
-    const auto [first, last] = std::ranges::unique(asked->counts);
-    asked->counts.erase(first, last);
-    return weighing_session(*asked).run();
+    std::ranges::sort(chosen->counts);
+    const auto [first, last] = std::ranges::unique(chosen->counts);
+    chosen->counts.erase(first, last);
+    return weighing_session(*chosen).run();
   };
 }
 

@@ -30,9 +30,9 @@ std::string with_spread(const measure::slope& weight) {
   return fmt::format("{} ({}-{})", per_task(weight.median), per_task(weight.lowest), per_task(weight.highest));
 }
 
-const measure::sample* point_at(const measure::summary& of, std::uint64_t n) {
-  const auto found = std::ranges::find(of.points, n, &measure::sample::n);
-  return found == of.points.end() ? nullptr : &*found;
+const measure::sample* point_at(const measure::summary& summary, std::uint64_t n) {
+  const auto found = std::ranges::find(summary.points, n, &measure::sample::n);
+  return found == summary.points.end() ? nullptr : &*found;
 }
 
 /// The kernel's bytes per connection.
