@@ -24,31 +24,31 @@ struct request_counts {
   double responding = 0;  ///< those of them that hold buffers
 };
 
-request_counts requests_at(const plan_request& asked, double tasks) {
+request_counts requests_at(const plan_request& request, double tasks) {
   // Each task has at most one request in flight.
-  const double in_flight = asked.in_flight > 0 ? std::min(asked.in_flight, tasks)
-                                               : std::min(asked.rate * asked.latency, tasks) +
-                                                     std::min(asked.rate_per_task * asked.latency, 1.0) * tasks;
-  return {.in_flight = in_flight, .responding = std::min(in_flight, asked.max_responding)};
+  const double in_flight = request.in_flight > 0 ? std::min(request.in_flight, tasks)
+                                                 : std::min(request.rate * request.latency, tasks) +
+                                                       std::min(request.rate_per_task * request.latency, 1.0) * tasks;
+  return {.in_flight = in_flight, .responding = std::min(in_flight, request.max_responding)};
 }
 
-std::optional<std::string> nonsense(const plan_request& asked) {
-  const std::pair<double, std::string_view> figures[] = {{asked.task.bytes, "weight of a task"},
-                                                         {asked.task.base_bytes, "base"},
-                                                         {asked.sockets, "number of sockets"},
-                                                         {asked.kernel_bytes, "kernel's bytes of a socket"},
-                                                         {asked.rate, "rate"},
-                                                         {asked.rate_per_task, "rate of a task"},
-                                                         {asked.latency, "latency"},
-                                                         {asked.in_flight, "number of requests in flight"},
-                                                         {asked.waiting_bytes, "bytes of a waiting request"},
-                                                         {asked.buffer_bytes, "buffers of a request"}};
+std::optional<std::string> nonsense(const plan_request& request) {
+  const std::pair<double, std::string_view> figures[] = {{request.task.bytes, "weight of a task"},
+                                                         {request.task.base_bytes, "base"},
+                                                         {request.sockets, "number of sockets"},
+                                                         {request.kernel_bytes, "kernel's bytes of a socket"},
+                                                         {request.rate, "rate"},
+                                                         {request.rate_per_task, "rate of a task"},
+                                                         {request.latency, "latency"},
+                                                         {request.in_flight, "number of requests in flight"},
+                                                         {request.waiting_bytes, "bytes of a waiting request"},
+                                                         {request.buffer_bytes, "buffers of a request"}};
   for (const auto& [value, name] : figures) {
     if (!(value >= 0) || !std::isfinite(value)) return fmt::format("the {} must not be below 0", name);
   }
-  if (asked.task.bytes <= 0) return "the weight of a task must be above 0";
-  if (!(asked.max_responding >= 0)) return "the number of responding requests must not be below 0";
-  if (!(asked.reserve >= 0 && asked.reserve < 1)) return "the reserve must be at least 0 and below 1";
+  if (request.task.bytes <= 0) return "the weight of a task must be above 0";
+  if (!(request.max_responding >= 0)) return "the number of responding requests must not be below 0";
+  if (!(request.reserve >= 0 && request.reserve < 1)) return "the reserve must be at least 0 and below 1";
   return std::nullopt;
 }
 
@@ -76,51 +76,51 @@ std::uint64_t max_that(Fits fits) {
 
 }  // namespace
 
-memory_shares shares_at(const plan_request& asked, double tasks) {
-  const request_counts requests = requests_at(asked, tasks);
-  memory_shares shares{.base = asked.task.base_bytes,
-                       .tasks = tasks * asked.task.bytes,
-                       .sockets = tasks * asked.sockets * asked.kernel_bytes,
-                       .waiting = (requests.in_flight - requests.responding) * asked.waiting_bytes,
-                       .buffers = requests.responding * asked.buffer_bytes};
+memory_shares shares_at(const plan_request& request, double tasks) {
+  const request_counts requests = requests_at(request, tasks);
+  memory_shares shares{.base = request.task.base_bytes,
+                       .tasks = tasks * request.task.bytes,
+                       .sockets = tasks * request.sockets * request.kernel_bytes,
+                       .waiting = (requests.in_flight - requests.responding) * request.waiting_bytes,
+                       .buffers = requests.responding * request.buffer_bytes};
   shares.page_tables = shares.resident() * page_table_share;
   return shares;
 }
 
-base::result<plan_answer> plan(const plan_request& asked) {
-  if (const auto wrong = nonsense(asked)) return base::input_error(*wrong);
-  const double usable = static_cast<double>(asked.memory) * (1 - asked.reserve);
-  if (shares_at(asked, 0).total() > usable) {
+base::result<plan_answer> plan(const plan_request& request) {
+  if (const auto wrong = nonsense(request)) return base::input_error(*wrong);
+  const double usable = static_cast<double>(request.memory) * (1 - request.reserve);
+  if (shares_at(request, 0).total() > usable) {
     return base::input_error(
         fmt::format("the program alone takes {:.0f} bytes, and there are {:.0f} without the reserve",
-                    shares_at(asked, 0).total(), usable));
+                    shares_at(request, 0).total(), usable));
   }
 
-  plan_answer answer;
-  answer.by_memory =
-      max_that([&](std::uint64_t n) { return shares_at(asked, static_cast<double>(n)).total() <= usable; });
-  answer.tasks = answer.by_memory;
-  answer.limit = limited_by::memory;
-  if (asked.descriptors != 0 && asked.sockets > 0) {
-    const std::uint64_t left = asked.descriptors - std::min(asked.descriptors, asked.other_descriptors);
-    answer.by_descriptors = whole(static_cast<double>(left) / asked.sockets);
-    if (*answer.by_descriptors < answer.tasks) {
-      answer.tasks = *answer.by_descriptors;
-      answer.limit = limited_by::descriptors;
+  plan_answer planned;
+  planned.by_memory =
+      max_that([&](std::uint64_t n) { return shares_at(request, static_cast<double>(n)).total() <= usable; });
+  planned.tasks = planned.by_memory;
+  planned.limit = limited_by::memory;
+  if (request.descriptors != 0 && request.sockets > 0) {
+    const std::uint64_t left = request.descriptors - std::min(request.descriptors, request.other_descriptors);
+    planned.by_descriptors = whole(static_cast<double>(left) / request.sockets);
+    if (*planned.by_descriptors < planned.tasks) {
+      planned.tasks = *planned.by_descriptors;
+      planned.limit = limited_by::descriptors;
     }
   }
 
-  const auto tasks = static_cast<double>(answer.tasks);
-  const request_counts requests = requests_at(asked, tasks);
-  answer.in_flight = requests.in_flight;
-  answer.responding = requests.responding;
-  answer.shares = shares_at(asked, tasks);
+  const auto tasks = static_cast<double>(planned.tasks);
+  const request_counts requests = requests_at(request, tasks);
+  planned.in_flight = requests.in_flight;
+  planned.responding = requests.responding;
+  planned.shares = shares_at(request, tasks);
   const double frames =
-      frame_base + (answer.shares.tasks + answer.shares.waiting + answer.shares.buffers) * frame_headroom;
-  answer.frame_limit = whole(std::ceil(frames / frame_step) * frame_step);
-  answer.buffer_budget = whole(std::ceil(answer.shares.buffers));
-  answer.open_files = whole(std::ceil(tasks * asked.sockets)) + asked.other_descriptors;
-  return answer;
+      frame_base + (planned.shares.tasks + planned.shares.waiting + planned.shares.buffers) * frame_headroom;
+  planned.frame_limit = whole(std::ceil(frames / frame_step) * frame_step);
+  planned.buffer_budget = whole(std::ceil(planned.shares.buffers));
+  planned.open_files = whole(std::ceil(tasks * request.sockets)) + request.other_descriptors;
+  return planned;
 }
 
 }  // namespace tare::measure

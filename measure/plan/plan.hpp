@@ -80,9 +80,9 @@ struct plan_answer {
 };
 
 /// The memory of `tasks` tasks.
-[[nodiscard]] memory_shares shares_at(const plan_request& asked, double tasks);
+[[nodiscard]] memory_shares shares_at(const plan_request& request, double tasks);
 
 /// Fails if a figure makes no sense, or if not even the program without tasks fits.
-[[nodiscard]] base::result<plan_answer> plan(const plan_request& asked);
+[[nodiscard]] base::result<plan_answer> plan(const plan_request& request);
 
 }  // namespace tare::measure

@@ -32,13 +32,13 @@ std::unexpected<base::error> unknown_program(std::string_view file, std::string_
 base::result<task_weight> from_race(std::string_view text, std::string_view file, const weight_choice& which) {
   const auto results = parse_results(text, file);
   if (!results) return std::unexpected(results.error());
-  const auto is_it = [&](const race_peer& one) {
-    return which.program.empty() ? one.subject : one.name == which.program;
+  const auto is_it = [&](const race_peer& each) {
+    return which.program.empty() ? each.subject : each.name == which.program;
   };
   const auto peer = std::ranges::find_if(results->peers, is_it);
   if (peer == results->peers.end()) {
     std::vector<std::string> known;
-    for (const auto& one : results->peers) known.push_back(one.name);
+    for (const auto& each : results->peers) known.push_back(each.name);
     return unknown_program(file, which.program, known);
   }
   const race_entry* entry = results->find(peer->name, which.workload);
@@ -60,9 +60,9 @@ base::result<task_weight> from_weighing(const json& all, std::string_view file, 
   const auto& programs = all.at("results");
   std::vector<std::string> names;
   const json* found = nullptr;
-  for (const auto& one : programs) {
-    names.push_back(one.at("name").get<std::string>());
-    if (names.back() == which.program || (which.program.empty() && programs.size() == 1)) found = &one;
+  for (const auto& each : programs) {
+    names.push_back(each.at("name").get<std::string>());
+    if (names.back() == which.program || (which.program.empty() && programs.size() == 1)) found = &each;
   }
   if (found == nullptr) return unknown_program(file, which.program, names);
   const auto name = found->at("name").get<std::string>();

@@ -19,12 +19,12 @@ constexpr std::string_view port_placeholder = "{port}";
 
 std::string replace_all(std::string_view text, std::string_view what, std::string_view with) {
   std::string replaced;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto found = text.find(what, at);
-    replaced += text.substr(at, found - at);
+  for (std::size_t index = 0; index < text.size();) {
+    const auto found = text.find(what, index);
+    replaced += text.substr(index, found - index);
     if (found == std::string_view::npos) break;
     replaced += with;
-    at = found + what.size();
+    index = found + what.size();
   }
   return replaced;
 }

@@ -45,7 +45,7 @@ class all_signals_blocked {
 std::vector<char*> environment_of(std::vector<std::string>& added) {
   const auto is_replaced = [&](std::string_view variable) {
     return std::ranges::any_of(
-        added, [&](std::string_view one) { return variable.starts_with(one.substr(0, one.find('=') + 1)); });
+        added, [&](std::string_view text) { return variable.starts_with(text.substr(0, text.find('=') + 1)); });
   };
   std::vector<char*> all;
   for (char** each = environ; *each != nullptr; ++each) {

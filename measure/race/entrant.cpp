@@ -30,33 +30,33 @@ bool told_to_stop(stop_signal stop) {
   return stop >= 0 && ::poll(&watched, 1, 0) > 0;
 }
 
-race_peer prepare_entrant(const peer& one, const std::filesystem::path& root, const race_listener& listener,
+race_peer prepare_entrant(const peer& peer, const std::filesystem::path& root, const race_listener& listener,
                           stop_signal stop) {
   const auto complain = [&](std::string_view line) {
     if (listener.complaint) listener.complaint(line);
   };
-  race_peer about{.name = one.name,
-                  .title = one.title,
-                  .language = one.language,
+  race_peer about{.name = peer.name,
+                  .title = peer.title,
+                  .language = peer.language,
                   .version = {},
-                  .subject = one.subject,
-                  .floor = one.floor,
+                  .subject = peer.subject,
+                  .floor = peer.floor,
                   .absent = {},
                   .failed = {}};
-  if (const auto need = missing_need(one, root, stop)) {
+  if (const auto need = missing_need(peer, root, stop)) {
     // Not an error, because no machine has every toolchain.
     about.absent = need->text();
-    if (!told_to_stop(stop)) complain(fmt::format("{} is left out: {}", one.name, about.absent));
+    if (!told_to_stop(stop)) complain(fmt::format("{} is left out: {}", peer.name, about.absent));
     return about;
   }
-  auto version = prepare(one, root, stop, [&](std::string_view what) {
-    if (listener.progress) listener.progress(fmt::format("{}: {}", one.name, what));
+  auto version = prepare(peer, root, stop, [&](std::string_view what) {
+    if (listener.progress) listener.progress(fmt::format("{}: {}", peer.name, what));
   });
   if (version) {
     about.version = std::move(*version);
   } else {
     about.failed = version.error().message;
-    if (version.error().kind != base::fault::interrupted) complain(fmt::format("{}: {}", one.name, about.failed));
+    if (version.error().kind != base::fault::interrupted) complain(fmt::format("{}: {}", peer.name, about.failed));
   }
   return about;
 }

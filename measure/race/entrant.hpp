@@ -17,7 +17,7 @@ namespace tare::measure {
 
 /// Checks what the peer needs, builds it, and asks for its version. `absent` or `failed` of the result says why it
 /// cannot run; the listener has then been told.
-[[nodiscard]] race_peer prepare_entrant(const peer& one, const std::filesystem::path& root,
+[[nodiscard]] race_peer prepare_entrant(const peer& peer, const std::filesystem::path& root,
                                         const race_listener& listener, stop_signal stop);
 
 /// Results without entries: the date, the machine, and the commit of the source tree, if `root` is in a git checkout.

@@ -40,8 +40,8 @@ class runner {
   [[nodiscard]] std::vector<std::uint64_t> counts_of(const workload& what) const;
   [[nodiscard]] bool takes(const peer& who, const workload& what, std::uint64_t n) const;
   void measure(const workload& what, unsigned repeat);
-  void measure(lane& one, std::uint64_t n, unsigned repeat);
-  [[nodiscard]] bool fits(lane& one, std::uint64_t n) const;
+  void measure(lane& lane, std::uint64_t n, unsigned repeat);
+  [[nodiscard]] bool fits(lane& lane, std::uint64_t n) const;
   lane& lane_of(const peer& who, const workload& what);
 
   const race_plan& plan_;
@@ -69,39 +69,39 @@ bool runner::takes(const peer& who, const workload& what, std::uint64_t n) const
 
 runner::lane& runner::lane_of(const peer& who, const workload& what) {
   const auto found =
-      std::ranges::find_if(lanes_, [&](const lane& one) { return one.who == &who && one.what == &what; });
+      std::ranges::find_if(lanes_, [&](const lane& each) { return each.who == &who && each.what == &what; });
   if (found != lanes_.end()) return *found;
   return lanes_.emplace_back(lane{.who = &who, .what = &what, .repeats = {}, .notes = {}, .failed = {}});
 }
 
 /// Whether memory suffices for this many tasks, according to the weight so far. With swapping, the disk would be
 /// measured.
-bool runner::fits(lane& one, std::uint64_t n) const {
-  if (one.what->what != measures::weight || one.repeats.back().size() < 2) return true;
+bool runner::fits(lane& lane, std::uint64_t n) const {
+  if (lane.what->what != measures::weight || lane.repeats.back().size() < 2) return true;
   const auto free = base::available_memory();
-  const auto& last = one.repeats.back().back();
+  const auto& last = lane.repeats.back().back();
   if (!free || last.n == 0) return true;
   const double expected =
       static_cast<double>(last.held.resident) / static_cast<double>(last.n) * static_cast<double>(n);
   if (expected <= static_cast<double>(*free) * share_of_free_memory) return true;
   std::string note = fmt::format("n = {} left out: it would take {:.1f} GB, and {:.1f} GB are free", n, expected / 1e9,
                                  static_cast<double>(*free) / 1e9);
-  if (one.notes.empty()) one.notes.push_back(std::move(note));
+  if (lane.notes.empty()) lane.notes.push_back(std::move(note));
   return false;
 }
 
-void runner::measure(lane& one, std::uint64_t n, unsigned repeat) {
+void runner::measure(lane& lane, std::uint64_t n, unsigned repeat) {
   if (listener_.progress) {
     listener_.progress(
-        fmt::format("repeat {} of {}: {}, n = {}: {}", repeat, plan_.repeats, one.what->name, n, one.who->name));
+        fmt::format("repeat {} of {}: {}, n = {}: {}", repeat, plan_.repeats, lane.what->name, n, lane.who->name));
   }
-  const command program = one.who->program(one.what->name, plan_.root);
-  auto measured = weigh_once(program, n, plan_.time_limit, stop_, one.what->settle);
+  const command program = lane.who->program(lane.what->name, plan_.root);
+  auto measured = weigh_once(program, n, plan_.time_limit, stop_, lane.what->settle);
   if (measured) {
-    one.repeats.back().push_back(std::move(*measured));
+    lane.repeats.back().push_back(std::move(*measured));
   } else if (measured.error().kind != base::fault::interrupted) {
-    one.failed = measured.error().message;
-    complain(fmt::format("{} in {}: {}", one.who->name, one.what->name, one.failed));
+    lane.failed = measured.error().message;
+    complain(fmt::format("{} in {}: {}", lane.who->name, lane.what->name, lane.failed));
   }
 }
 
@@ -113,8 +113,8 @@ void runner::measure(const workload& what, unsigned repeat) {
     for (const peer* who : ready_) {
       if (told_to_stop()) return;
       if (!takes(*who, what, n)) continue;
-      lane& one = lane_of(*who, what);
-      if (one.failed.empty() && fits(one, n)) measure(one, n, repeat);
+      lane& lane = lane_of(*who, what);
+      if (lane.failed.empty() && fits(lane, n)) measure(lane, n, repeat);
     }
   }
 }
@@ -124,10 +124,10 @@ race_results runner::run() {
   results_ = results_of_today(plan_.root, stop_);
   results_.quick = plan_.quick;
   results_.repeats = plan_.repeats;
-  for (const peer& one : plan_.peers) {
+  for (const peer& each : plan_.peers) {
     if (told_to_stop()) break;
-    race_peer about = prepare_entrant(one, plan_.root, listener_, stop_);
-    if (about.absent.empty() && about.failed.empty()) ready_.push_back(&one);
+    race_peer about = prepare_entrant(each, plan_.root, listener_, stop_);
+    if (about.absent.empty() && about.failed.empty()) ready_.push_back(&each);
     results_.peers.push_back(std::move(about));
   }
   for (unsigned repeat = 1; repeat <= plan_.repeats; ++repeat) {
@@ -138,7 +138,7 @@ race_results runner::run() {
   for (const workload* what : plan_.workloads) {
     for (const peer* who : ready_) {
       const auto found =
-          std::ranges::find_if(lanes_, [&](const lane& one) { return one.who == who && one.what == what; });
+          std::ranges::find_if(lanes_, [&](const lane& each) { return each.who == who && each.what == what; });
       if (found == lanes_.end()) continue;
       summary all = summarize(found->repeats);
       if (all.points.empty() && found->failed.empty()) continue;
@@ -162,8 +162,8 @@ race_results race(const race_plan& plan, const race_listener& listener, stop_sig
 }
 
 bool any_failed(const race_results& results) {
-  return std::ranges::any_of(results.peers, [](const race_peer& one) { return !one.failed.empty(); }) ||
-         std::ranges::any_of(results.entries, [](const race_entry& one) { return !one.failed.empty(); });
+  return std::ranges::any_of(results.peers, [](const race_peer& each) { return !each.failed.empty(); }) ||
+         std::ranges::any_of(results.entries, [](const race_entry& each) { return !each.failed.empty(); });
 }
 
 }  // namespace tare::measure

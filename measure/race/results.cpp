@@ -142,18 +142,18 @@ race_results results_of(const ordered_json& json) {
                    .cores = where.at("cores"),
                    .kernel = where.at("kernel"),
                    .transparent_huge_pages = where.at("transparent_huge_pages")};
-  for (const auto& one : json.at("peers")) {
-    results.peers.push_back({.name = one.at("name"),
-                             .title = one.at("title"),
-                             .language = one.at("language"),
-                             .version = one.at("version"),
-                             .subject = one.at("subject"),
-                             .floor = one.at("floor"),
-                             .absent = one.value("absent", ""),
-                             .failed = one.value("failed", "")});
+  for (const auto& each : json.at("peers")) {
+    results.peers.push_back({.name = each.at("name"),
+                             .title = each.at("title"),
+                             .language = each.at("language"),
+                             .version = each.at("version"),
+                             .subject = each.at("subject"),
+                             .floor = each.at("floor"),
+                             .absent = each.value("absent", ""),
+                             .failed = each.value("failed", "")});
   }
-  for (const auto& one : json.at("results")) {
-    race_entry entry = entry_of(one);
+  for (const auto& each : json.at("results")) {
+    race_entry entry = entry_of(each);
     if (results.find(entry.peer) == nullptr) throw wrong_file{fmt::format("there is no peer '{}'", entry.peer)};
     results.entries.push_back(std::move(entry));
   }
@@ -169,7 +169,7 @@ const sample* race_entry::at(std::uint64_t n) const {
 
 const race_entry* race_results::find(std::string_view peer, std::string_view workload) const {
   const auto found = std::ranges::find_if(
-      entries, [&](const race_entry& one) { return one.peer == peer && one.workload == workload; });
+      entries, [&](const race_entry& entry) { return entry.peer == peer && entry.workload == workload; });
   return found == entries.end() ? nullptr : &*found;
 }
 

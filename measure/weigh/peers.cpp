@@ -77,35 +77,35 @@ need read_need(toml_reader& in, const toml::node& node) {
 }
 
 /// The workloads and limits of the peer.
-void read_workloads(toml_reader& in, const toml::table& table, peer& one) {
-  const bool can_choose = std::ranges::any_of(one.run, [](const auto& word) { return word.contains(workload_place); });
+void read_workloads(toml_reader& in, const toml::table& table, peer& peer) {
+  const bool can_choose = std::ranges::any_of(peer.run, [](const auto& word) { return word.contains(workload_place); });
   if (const auto* workloads = table.get("workloads")) {
-    one.workloads = arguments(in, *workloads, "workloads");
+    peer.workloads = arguments(in, *workloads, "workloads");
     if (!can_choose) in.complain(*workloads, "'workloads' needs a {workload} in 'run'");
   } else if (!can_choose) {
-    one.workloads = {std::string(default_workload)};
+    peer.workloads = {std::string(default_workload)};
   }
-  if (const auto* max_n = table.get("max_n")) one.max_n = in.count(*max_n, "max_n");
+  if (const auto* max_n = table.get("max_n")) peer.max_n = in.count(*max_n, "max_n");
   if (const auto* limits = table.get("limits")) {
-    const auto* each = limits->as_table();
-    if (each == nullptr) {
+    const auto* made = limits->as_table();
+    if (made == nullptr) {
       in.complain(*limits, "'limits' must be a table such as { churn = 1000000 }");
       return;
     }
-    for (const auto& [workload, value] : *each) {
-      one.limits.emplace(workload.str(), in.count(value, workload.str()));
+    for (const auto& [workload, value] : *made) {
+      peer.limits.emplace(workload.str(), in.count(value, workload.str()));
     }
   }
 }
 
 /// The kinds of connections that a server speaks.
-void read_kinds(toml_reader& in, const toml::table& table, peer& one) {
+void read_kinds(toml_reader& in, const toml::table& table, peer& peer) {
   const auto* kinds = table.get("kinds");
   if (kinds == nullptr) {
-    if (one.is_server()) one.kinds = {connection_kind::http};
+    if (peer.is_server()) peer.kinds = {connection_kind::http};
     return;
   }
-  if (!one.is_server()) in.complain(*kinds, "'kinds' needs a {port} in 'run'");
+  if (!peer.is_server()) in.complain(*kinds, "'kinds' needs a {port} in 'run'");
   const auto* array = kinds->as_array();
   if (array == nullptr || array->empty()) {
     in.complain(*kinds, R"('kinds' must be a list of strings, such as ["http", "websocket"])");
@@ -115,10 +115,10 @@ void read_kinds(toml_reader& in, const toml::table& table, peer& one) {
     const auto kind = parse_connection_kind(element.value_exact<std::string>().value_or(""));
     if (!kind) {
       in.complain(element, kind.error().message);
-    } else if (one.speaks(*kind)) {
+    } else if (peer.speaks(*kind)) {
       in.complain(element, fmt::format("'kinds' lists '{}' twice", name_of(*kind)));
     } else {
-      one.kinds.push_back(*kind);
+      peer.kinds.push_back(*kind);
     }
   }
 }
@@ -136,44 +136,44 @@ peer read_peer(toml_reader& in, const toml::table& table) {
                                                          "version", "build", "run",      "workloads", "kinds",
                                                          "needs",   "max_n", "limits",   "database"};
   in.allow_keys(table, keys, "[[peer]]");
-  peer one;
+  peer made;
   if (const auto* name = table.get("name")) {
-    one.name = in.text(*name, "name");
+    made.name = in.text(*name, "name");
   } else {
     in.complain(table, "a peer has a 'name'");
   }
-  one.title = one.name;
-  if (const auto* title = table.get("title")) one.title = in.text(*title, "title");
-  if (const auto* language = table.get("language")) one.language = in.text(*language, "language");
-  one.subject = in.flag(table, "subject");
-  one.floor = in.flag(table, "floor");
+  made.title = made.name;
+  if (const auto* title = table.get("title")) made.title = in.text(*title, "title");
+  if (const auto* language = table.get("language")) made.language = in.text(*language, "language");
+  made.subject = in.flag(table, "subject");
+  made.floor = in.flag(table, "floor");
   if (const auto* version = table.get("version")) {
     if (version->is_array()) {
-      one.version = arguments(in, *version, "version");
+      made.version = arguments(in, *version, "version");
     } else {
-      one.version = in.text(*version, "version");
+      made.version = in.text(*version, "version");
     }
   }
-  if (const auto* build = table.get("build")) one.build = arguments(in, *build, "build");
+  if (const auto* build = table.get("build")) made.build = arguments(in, *build, "build");
   if (const auto* run = table.get("run")) {
-    one.run = arguments(in, *run, "run");
-    if (!command{one.run, {}}.takes_count() && !one.is_server()) {
+    made.run = arguments(in, *run, "run");
+    if (!command{made.run, {}}.takes_count() && !made.is_server()) {
       in.complain(*run, "'run' has no {n} for the number of tasks, nor a {port} as a server");
     }
   } else {
-    in.complain(table, fmt::format("the peer '{}' has no 'run'", one.name));
+    in.complain(table, fmt::format("the peer '{}' has no 'run'", made.name));
   }
-  read_workloads(in, table, one);
-  read_kinds(in, table, one);
-  one.database = read_database(in, table);
+  read_workloads(in, table, made);
+  read_kinds(in, table, made);
+  made.database = read_database(in, table);
   if (const auto* needs = table.get("needs")) {
     if (const auto* array = needs->as_array()) {
-      for (const auto& element : *array) one.needs.push_back(read_need(in, element));
+      for (const auto& element : *array) made.needs.push_back(read_need(in, element));
     } else {
       in.complain(*needs, "'needs' must be a list");
     }
   }
-  return one;
+  return made;
 }
 
 /// A list, and where the file says what its root is.
@@ -203,15 +203,15 @@ placed_list read_list(toml_reader& in, const toml::table& top) {
     in.complain(none);
   }
   for (const auto* table : tables) {
-    peer one = read_peer(in, *table);
-    if (std::ranges::find(list.peers, one.name, &peer::name) != list.peers.end()) {
-      in.complain(*table, fmt::format("a second peer named '{}': rename one", one.name));
+    peer peer = read_peer(in, *table);
+    if (std::ranges::find(list.peers, peer.name, &peer::name) != list.peers.end()) {
+      in.complain(*table, fmt::format("a second peer named '{}': rename one", peer.name));
     }
-    if (one.database.empty()) one.database = database;
-    if (one.speaks(connection_kind::database) && one.database.empty()) {
-      in.complain(*table, fmt::format("'{}' speaks database, and nothing says which: add 'database'", one.name));
+    if (peer.database.empty()) peer.database = database;
+    if (peer.speaks(connection_kind::database) && peer.database.empty()) {
+      in.complain(*table, fmt::format("'{}' speaks database, and nothing says which: add 'database'", peer.name));
     }
-    list.peers.push_back(std::move(one));
+    list.peers.push_back(std::move(peer));
   }
   return read;
 }
@@ -227,9 +227,9 @@ base::result<placed_list> parse_list(std::string_view text, const std::filesyste
 
 command filled(command what, std::string_view place, std::string_view value) {
   for (auto& word : what.arguments) {
-    for (auto at = word.find(place); at != std::string::npos; at = word.find(place, at)) {
-      word.replace(at, place.size(), value);
-      at += value.size();
+    for (auto found = word.find(place); found != std::string::npos; found = word.find(place, found)) {
+      word.replace(found, place.size(), value);
+      found += value.size();
     }
   }
   return what;
@@ -308,20 +308,20 @@ base::result<std::vector<peer>> select_peers(const peer_list& list, const std::v
     if (std::ranges::find(list.peers, name, &peer::name) != list.peers.end()) continue;
     std::vector<std::string_view> known;
     known.reserve(list.peers.size());
-    for (const auto& one : list.peers) known.push_back(one.name);
+    for (const auto& each : list.peers) known.push_back(each.name);
     return base::input_error(fmt::format("no peer is named '{}'; there are: {}", name, fmt::join(known, ", ")));
   }
   std::vector<peer> selected;
-  for (const auto& one : list.peers) {
-    if (std::ranges::find(names, one.name) != names.end()) selected.push_back(one);
+  for (const auto& each : list.peers) {
+    if (std::ranges::find(names, each.name) != names.end()) selected.push_back(each);
   }
   return selected;
 }
 
-std::optional<need> missing_need(const peer& one, const std::filesystem::path& root, stop_signal stop) {
+std::optional<need> missing_need(const peer& peer, const std::filesystem::path& root, stop_signal stop) {
   const auto missing =
-      std::ranges::find_if(one.needs, [&](const need& wanted) { return !is_there(wanted, root, stop); });
-  if (missing == one.needs.end()) return std::nullopt;
+      std::ranges::find_if(peer.needs, [&](const need& wanted) { return !is_there(wanted, root, stop); });
+  if (missing == peer.needs.end()) return std::nullopt;
   return *missing;
 }
 

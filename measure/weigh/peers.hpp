@@ -99,6 +99,6 @@ base::result<peer_list> parse_peers(std::string_view text, const std::filesystem
 base::result<std::vector<peer>> select_peers(const peer_list& list, const std::vector<std::string>& names);
 
 /// The first missing need. A check may take 30 seconds; being told to stop counts as missing.
-std::optional<need> missing_need(const peer& one, const std::filesystem::path& root, stop_signal stop = -1);
+std::optional<need> missing_need(const peer& peer, const std::filesystem::path& root, stop_signal stop = -1);
 
 }  // namespace tare::measure

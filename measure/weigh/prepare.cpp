@@ -15,15 +15,15 @@ constexpr std::chrono::seconds version_time_limit{10};
 
 }  // namespace
 
-base::result<std::string> prepare(const peer& one, const std::filesystem::path& root, stop_signal stop,
+base::result<std::string> prepare(const peer& peer, const std::filesystem::path& root, stop_signal stop,
                                   const std::function<void(std::string_view)>& progress) {
-  if (!one.build.empty()) {
+  if (!peer.build.empty()) {
     if (progress) progress("building");
-    if (auto built = run({one.build, root}, build_time_limit, stop); !built) return std::unexpected(built.error());
+    if (auto built = run({peer.build, root}, build_time_limit, stop); !built) return std::unexpected(built.error());
   }
-  if (const auto* version = std::get_if<std::string>(&one.version)) return *version;
+  if (const auto* version = std::get_if<std::string>(&peer.version)) return *version;
   if (progress) progress("asking for its version");
-  auto printed = run({std::get<std::vector<std::string>>(one.version), root}, version_time_limit, stop);
+  auto printed = run({std::get<std::vector<std::string>>(peer.version), root}, version_time_limit, stop);
   if (printed) printed->resize(printed->find('\n') == std::string::npos ? printed->size() : printed->find('\n'));
   return printed;
 }

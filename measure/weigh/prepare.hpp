@@ -12,7 +12,7 @@ namespace tare::measure {
 
 /// Builds the peer and returns its version. A build may take 15 minutes. `progress` is called with the current step,
 /// such as "building".
-[[nodiscard]] base::result<std::string> prepare(const peer& one, const std::filesystem::path& root,
+[[nodiscard]] base::result<std::string> prepare(const peer& peer, const std::filesystem::path& root,
                                                 stop_signal stop = -1,
                                                 const std::function<void(std::string_view)>& progress = {});
 

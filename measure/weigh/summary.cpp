@@ -15,29 +15,29 @@ const sample* find(const series& run, std::uint64_t n) {
 template <class Figure>
 std::uint64_t median_bytes(std::span<const sample* const> samples, Figure figure) {
   std::vector<double> values;
-  for (const sample* one : samples) values.push_back(static_cast<double>(figure(*one)));
+  for (const sample* each : samples) values.push_back(static_cast<double>(figure(*each)));
   return static_cast<std::uint64_t>(std::llround(median(std::move(values))));
 }
 
 std::uint64_t median_of(std::span<const sample* const> samples, std::uint64_t base::memory::* figure) {
-  return median_bytes(samples, [figure](const sample& one) { return one.held.*figure; });
+  return median_bytes(samples, [figure](const sample& each) { return each.held.*figure; });
 }
 
 std::uint64_t median_of(std::span<const sample* const> samples, std::uint64_t sample::* figure) {
-  return median_bytes(samples, [figure](const sample& one) { return one.*figure; });
+  return median_bytes(samples, [figure](const sample& each) { return each.*figure; });
 }
 
 std::chrono::nanoseconds median_of(std::span<const sample* const> samples, std::chrono::nanoseconds sample::* figure) {
   std::vector<double> values;
-  for (const sample* one : samples) values.push_back(static_cast<double>((one->*figure).count()));
+  for (const sample* each : samples) values.push_back(static_cast<double>((each->*figure).count()));
   return std::chrono::nanoseconds(std::llround(median(std::move(values))));
 }
 
 std::optional<std::int64_t> median_of(std::span<const sample* const> samples,
                                       std::optional<std::int64_t> kernel_growth::* figure) {
   std::vector<double> values;
-  for (const sample* one : samples) {
-    if (const auto& value = one->kernel.*figure) values.push_back(static_cast<double>(*value));
+  for (const sample* each : samples) {
+    if (const auto& value = each->kernel.*figure) values.push_back(static_cast<double>(*value));
   }
   if (values.empty()) return std::nullopt;
   return std::llround(median(std::move(values)));
@@ -45,8 +45,8 @@ std::optional<std::int64_t> median_of(std::span<const sample* const> samples,
 
 reported_values medians_of_reports(std::span<const sample* const> samples) {
   std::map<std::string, std::vector<double>> values;
-  for (const sample* one : samples) {
-    for (const auto& [key, value] : one->reported) values[key].push_back(value);
+  for (const sample* each : samples) {
+    for (const auto& [key, value] : each->reported) values[key].push_back(value);
   }
   reported_values medians;
   for (auto& [key, all] : values) medians.emplace(key, median(std::move(all)));
@@ -89,7 +89,7 @@ std::optional<double> kernel_slope(std::span<const sample> points) {
 summary summarize(std::span<const series> runs) {
   std::map<std::uint64_t, std::vector<const sample*>> by_count;
   for (const series& run : runs)
-    for (const sample& one : run) by_count[one.n].push_back(&one);
+    for (const sample& each : run) by_count[each.n].push_back(&each);
 
   summary all;
   for (const auto& [n, samples] : by_count) {
