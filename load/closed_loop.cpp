@@ -36,11 +36,11 @@ class schedule {
 task<std::expected<connection, failure>> open_asked(const target& what, unsigned source) {
   auto opened = co_await connection::open(what, source);
   if (!opened) co_return opened;
-  if (auto asked = co_await opened->exchange(what); !asked) co_return std::unexpected(asked.error());
+  if (auto request = co_await opened->exchange(what); !request) co_return std::unexpected(request.error());
   co_return opened;
 }
 
-task<> run(connection& asked, const target& what, const closed_loop_options& options, schedule times,
+task<> run(connection& connection, const target& what, const closed_loop_options& options, schedule times,
            clock::time_point end, closed_loop_result& found) {
   while (now() < end) {
     clock::time_point began = now();
@@ -55,7 +55,7 @@ task<> run(connection& asked, const target& what, const closed_loop_options& opt
       }
       times.next();
     }
-    const auto outcome = co_await timeout(options.time_limit, asked.exchange(what));
+    const auto outcome = co_await timeout(options.time_limit, connection.exchange(what));
     found.exchanges.add(outcome ? *outcome : std::unexpected(failure("no response in time")));
     if (!outcome || !*outcome) co_return;  // the connection cannot be used any more
     found.answered->add(now() - began);

@@ -17,14 +17,14 @@ void tally::add(const std::expected<void, failure>& outcome) {
 }
 
 template <class One>
-task<tally> crowd::for_each(std::size_t count, One one, const std::function<void(std::size_t)>& progress) {
+task<tally> crowd::for_each(std::size_t count, One each, const std::function<void(std::size_t)>& progress) {
   tally all;
   std::size_t next = 0;
   const auto work = [&]() -> task<> {
     while (next < count) {
       // If nothing responds, a few hundred attempts are as informative as many thousands.
       if (all.succeeded == 0 && all.failed >= options_.at_a_time) co_return;
-      auto outcome = co_await timeout(options_.time_limit, one(next++));
+      auto outcome = co_await timeout(options_.time_limit, each(next++));
       all.add(outcome ? *outcome : std::unexpected(failure("no response in time")));
       if (progress) progress(all.succeeded + all.failed);
     }
@@ -51,9 +51,9 @@ task<tally> crowd::open(std::size_t count, const std::function<void(std::size_t)
 
 task<tally> crowd::ask_all(const std::function<void(std::size_t)>& progress) {
   const auto ask_one = [this](std::size_t number) -> task<std::expected<void, failure>> {
-    connection& asked = connections_[number];
-    auto outcome = co_await asked.again(what_);
-    if (!outcome) asked.close();
+    connection& client = connections_[number];
+    auto outcome = co_await client.again(what_);
+    if (!outcome) client.close();
     co_return outcome;
   };
   const tally all = co_await for_each(connections_.size(), ask_one, progress);

@@ -49,7 +49,7 @@ class crowd {
 
  private:
   template <class One>
-  task<tally> for_each(std::size_t count, One one, const std::function<void(std::size_t)>& progress);
+  task<tally> for_each(std::size_t count, One each, const std::function<void(std::size_t)>& progress);
 
   target what_;
   crowd_options options_;

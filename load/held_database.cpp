@@ -83,8 +83,8 @@ result<void> held_database::read(std::string_view printed) {
 task<result<void>> held_database::tell(std::string_view what) {
   const auto control = target_at(net::endpoint::loopback(port_), what);
   if (!control) co_return std::unexpected(control.error());
-  crowd one(*control, {.time_limit = time_limit_});
-  const tally done = co_await one.open(1);
+  crowd crowd(*control, {.time_limit = time_limit_});
+  const tally done = co_await crowd.open(1);
   if (done.failed == 0) co_return result<void>();
   co_return base::command_error(fmt::format("the database {} failed at {}: {}", name_, what, done.first));
 }

@@ -27,10 +27,10 @@ class runner {
     results.connections = true;
     results.quick = plan_.quick;
     results.repeats = plan_.repeats;
-    for (const auto& one : plan_.servers) {
+    for (const auto& item : plan_.servers) {
       if (measure::told_to_stop(stop_)) break;
-      auto about = measure::prepare_entrant(one, plan_.root, listener_, stop_);
-      if (about.absent.empty() && about.failed.empty()) enter(one);
+      auto about = measure::prepare_entrant(item, plan_.root, listener_, stop_);
+      if (about.absent.empty() && about.failed.empty()) enter(item);
       results.peers.push_back(std::move(about));
     }
     for (unsigned repeat = 1; repeat <= plan_.repeats; ++repeat) {
@@ -52,44 +52,44 @@ class runner {
     std::string failed;
   };
 
-  void enter(const measure::peer& one) {
+  void enter(const measure::peer& peer) {
     for (const auto kind : plan_.kinds) {
-      if (one.speaks(kind)) lanes_.push_back({.who = &one, .kind = kind, .repeats = {}, .failed = {}});
+      if (peer.speaks(kind)) lanes_.push_back({.who = &peer, .kind = kind, .repeats = {}, .failed = {}});
     }
   }
 
-  void measure_once(lane& one, unsigned repeat) {
+  void measure_once(lane& lane, unsigned repeat) {
     const auto show = [&](std::uint64_t n) {
       if (!listener_.progress) return;
       listener_.progress(fmt::format("repeat {} of {}: {}, n = {}: {}", repeat, plan_.repeats,
-                                     measure::name_of(one.kind), n, one.who->name));
+                                     measure::name_of(lane.kind), n, lane.who->name));
     };
-    connection_weighing what{.program = one.who->server(one.kind, plan_.root),
+    connection_weighing what{.program = lane.who->server(lane.kind, plan_.root),
                              .counts = plan_.counts,
-                             .kind = one.kind,
+                             .kind = lane.kind,
                              .release = release_path,
-                             .database = one.who->database_for(one.kind, plan_.root),
+                             .database = lane.who->database_for(lane.kind, plan_.root),
                              .time_limit = plan_.time_limit,
                              .total_time_limit = plan_.total_time_limit};
-    if (one.who->max_n) std::erase_if(what.counts, [&](std::uint64_t n) { return n > *one.who->max_n; });
+    if (lane.who->max_n) std::erase_if(what.counts, [&](std::uint64_t n) { return n > *lane.who->max_n; });
     auto measured = weigh_connections(what, stop_, show);
-    if (!measured.samples.empty()) one.repeats.push_back(std::move(measured.samples));
+    if (!measured.samples.empty()) lane.repeats.push_back(std::move(measured.samples));
     if (!measured.failed || measured.failed->kind == base::fault::interrupted) return;
-    one.failed = measured.failed->message;
+    lane.failed = measured.failed->message;
     if (listener_.complaint) {
-      listener_.complaint(fmt::format("{} in {}: {}", one.who->name, measure::name_of(one.kind), one.failed));
+      listener_.complaint(fmt::format("{} in {}: {}", lane.who->name, measure::name_of(lane.kind), lane.failed));
     }
   }
 
-  static void add_entry(lane& one, measure::race_results& results) {
-    if (one.repeats.empty() && one.failed.empty()) return;
-    measure::summary all = measure::summarize(one.repeats);
-    results.entries.push_back({.peer = one.who->name,
-                               .workload = std::string(measure::name_of(one.kind)),
+  static void add_entry(lane& lane, measure::race_results& results) {
+    if (lane.repeats.empty() && lane.failed.empty()) return;
+    measure::summary all = measure::summarize(lane.repeats);
+    results.entries.push_back({.peer = lane.who->name,
+                               .workload = std::string(measure::name_of(lane.kind)),
                                .points = std::move(all.points),
                                .weight = all.weight,
                                .notes = {},
-                               .failed = std::move(one.failed)});
+                               .failed = std::move(lane.failed)});
   }
 
   const connection_race_plan& plan_;

@@ -56,8 +56,8 @@ class weighing {
     }
     auto started = measure::process::start(program);
     if (!started) co_return std::unexpected(started.error());
-    weighing one(what, n, std::move(*started), database ? &*database : nullptr);
-    co_return co_await one.weigh(*port);
+    weighing weighing(what, n, std::move(*started), database ? &*database : nullptr);
+    co_return co_await weighing.weigh(*port);
   }
 
  private:
@@ -99,8 +99,8 @@ class weighing {
     all.cancel();
   }
 
-  task<result<sample>> measure(net::endpoint at) {
-    auto made = target_at(at, database_ != nullptr ? database_->path() : what_.path, what_.tls, what_.kind);
+  task<result<sample>> measure(net::endpoint server) {
+    auto made = target_at(server, database_ != nullptr ? database_->path() : what_.path, what_.tls, what_.kind);
     if (!made) co_return std::unexpected(made.error());
     if (database_ != nullptr) made->body = database_->body();
     const target& what = *made;
@@ -133,7 +133,7 @@ class weighing {
       co_return std::unexpected(idle.error());
     }
     if (can_be_used_again()) {
-      auto used = co_await use_again(connections, at);
+      auto used = co_await use_again(connections, server);
       if (!used) co_return std::unexpected(used.error());
       found.burst = *used;
     }
@@ -150,25 +150,25 @@ class weighing {
   }
 
   /// Returns the RSS afterwards.
-  task<result<std::uint64_t>> use_again(crowd& connections, net::endpoint at) {
+  task<result<std::uint64_t>> use_again(crowd& connections, net::endpoint server) {
     std::string_view when = "a second request";
     if (database_ != nullptr) {
       when = "the response";
       if (auto released = co_await database_->release(); !released) co_return std::unexpected(released.error());
     } else if (what_.kind == connection_kind::long_poll) {
       when = "the response";
-      const auto release = target_at(at, what_.release, what_.tls);
+      const auto release = target_at(server, what_.release, what_.tls);
       if (!release) co_return std::unexpected(release.error());
-      crowd one(*release, {.time_limit = what_.time_limit});
-      const tally released = co_await one.open(1);
+      crowd released_by(*release, {.time_limit = what_.time_limit});
+      const tally released = co_await released_by.open(1);
       if (released.failed != 0) {
         co_return failure_of(fmt::format("failed the request to {}: {}", what_.release, released.first));
       }
     } else if (what_.kind == connection_kind::websocket || what_.kind == connection_kind::websocket_tls) {
       when = "more messages";
     }
-    const tally asked = co_await connections.ask_all();
-    if (auto good = checked(asked, when); !good) co_return std::unexpected(good.error());
+    const tally counted = co_await connections.ask_all();
+    if (auto good = checked(counted, when); !good) co_return std::unexpected(good.error());
     const auto burst = co_await settled();
     if (!burst) co_return std::unexpected(burst.error());
     co_return burst->resident;
