@@ -15,9 +15,9 @@ namespace {
 /// The number after the word "mem" in "TCP: inuse 1 orphan 0 tw 0 alloc 1 mem 178".
 std::optional<std::uint64_t> pages_of(std::string_view words) {
   constexpr std::string_view key = " mem ";
-  const auto at = words.find(key);
-  if (at == std::string_view::npos) return std::nullopt;
-  const std::string_view digits = words.substr(at + key.size());
+  const auto found = words.find(key);
+  if (found == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = words.substr(found + key.size());
   std::uint64_t pages = 0;
   const auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), pages);
   if (wrong != std::errc() || (end != digits.data() + digits.size() && *end != ' ')) return std::nullopt;

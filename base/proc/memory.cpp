@@ -66,12 +66,12 @@ result<memory> read_memory(std::span<const pid_t> processes) {
   memory all;
   bool any = false;
   for (const pid_t process : processes) {
-    const auto one = read_one(process);
-    if (one) {
-      all += *one;
+    const auto each = read_one(process);
+    if (each) {
+      all += *each;
       any = true;
     } else if (!has_ended(process)) {
-      return std::unexpected(one.error());
+      return std::unexpected(each.error());
     }
   }
   if (!any) return command_error("there is no process left to read the memory of");

@@ -15,9 +15,9 @@ std::string_view trim(std::string_view text) {
 
 /// Cuts off and returns everything up to `separator`, or the rest.
 std::string_view take_until(std::string_view& text, char separator) {
-  const auto at = text.find(separator);
-  const auto taken = text.substr(0, at);
-  text.remove_prefix(at == std::string_view::npos ? text.size() : at + 1);
+  const auto found = text.find(separator);
+  const auto taken = text.substr(0, found);
+  text.remove_prefix(found == std::string_view::npos ? text.size() : found + 1);
   return taken;
 }
 
