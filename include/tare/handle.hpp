@@ -306,7 +306,7 @@ template <class T>
 class handle<T>::join_awaiter : public detail::queued_wait {
  public:
   join_awaiter(join_request request, detail::wait_state& /*task*/) : join_awaiter(request.of) {}
-  join_awaiter(const handle& source, detail::wait_state& /*task*/) : join_awaiter(source.record_) {}
+  join_awaiter(const handle& waited, detail::wait_state& /*task*/) : join_awaiter(waited.record_) {}
   join_awaiter(const join_awaiter&) = delete;
   join_awaiter& operator=(const join_awaiter&) = delete;
   ~join_awaiter() { of_->drop(); }

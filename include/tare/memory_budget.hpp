@@ -147,7 +147,7 @@ class memory_budget {
   enum class asker : std::uint8_t { anyone, first_in_queue, urgent };
 
   [[nodiscard]] bool is_limited() const noexcept { return limit_ != SIZE_MAX; }
-  [[nodiscard]] bool grow(memory_share& share, std::size_t bytes, asker who) noexcept;
+  [[nodiscard]] bool grow(memory_share& share, std::size_t bytes, asker by) noexcept;
   void shrink(memory_share& share, std::size_t bytes) noexcept;
   void give_back_reserve(memory_share& share) noexcept;
   task<bool> wait_for_room(memory_share& share, std::size_t bytes, std::chrono::nanoseconds patience);

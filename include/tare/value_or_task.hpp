@@ -94,8 +94,8 @@ class [[nodiscard("a task in it does nothing until it is awaited")]] value_or_ta
 template <class T>
 class value_or_task<T>::awaiter {
  public:
-  awaiter(value_or_task&& source, detail::wait_state& /*task*/) noexcept(std::is_nothrow_move_constructible_v<T>)
-      : of_(std::move(source)) {}
+  awaiter(value_or_task&& other, detail::wait_state& /*task*/) noexcept(std::is_nothrow_move_constructible_v<T>)
+      : of_(std::move(other)) {}
 
   [[nodiscard]] bool await_ready() const noexcept {
     return of_.holds_ == holding::value && --detail::current_shard->budget >= 0;
@@ -159,8 +159,8 @@ class [[nodiscard("a task in it does nothing until it is awaited")]] value_or_ta
 
 class value_or_task<void>::awaiter {
  public:
-  awaiter(value_or_task&& source, detail::wait_state& /*task*/) noexcept
-      : child_(std::exchange(source.child_, detail::no_link)) {}
+  awaiter(value_or_task&& other, detail::wait_state& /*task*/) noexcept
+      : child_(std::exchange(other.child_, detail::no_link)) {}
 
   [[nodiscard]] bool await_ready() const noexcept {
     return child_ == detail::no_link && --detail::current_shard->budget >= 0;

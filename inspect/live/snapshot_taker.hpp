@@ -32,7 +32,7 @@ class snapshot_taker {
  private:
   [[nodiscard]] std::vector<arena> open_arenas(std::vector<std::string>& notes) const;
   [[nodiscard]] found_frames find(std::span<arena> arenas, std::vector<std::string>& notes) const;
-  void add_rust_roots(std::span<arena> arenas, found_frames& found, std::vector<std::string>& notes) const;
+  void add_rust_roots(std::span<arena> arenas, found_frames& frames, std::vector<std::string>& notes) const;
 
   const address_space& memory_;
   const known_modules& known_;

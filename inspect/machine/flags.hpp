@@ -19,6 +19,6 @@ struct flags {
 };
 
 /// Whether the flags satisfy the condition; empty if that depends on something unknown.
-[[nodiscard]] std::optional<bool> decide(const flags& last, condition condition);
+[[nodiscard]] std::optional<bool> decide(const flags& last, condition wanted);
 
 }  // namespace tare::inspect

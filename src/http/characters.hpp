@@ -36,13 +36,13 @@ inline constexpr std::array<std::uint8_t, 256> character_classes = [] {
   return classes;
 }();
 
-[[nodiscard]] constexpr bool is(char c, character_class source) noexcept {
-  return (character_classes[static_cast<unsigned char>(c)] & source) != 0;
+[[nodiscard]] constexpr bool is(char c, character_class wanted) noexcept {
+  return (character_classes[static_cast<unsigned char>(c)] & wanted) != 0;
 }
 
-[[nodiscard]] constexpr bool all(std::string_view text, character_class source) noexcept {
+[[nodiscard]] constexpr bool all(std::string_view text, character_class wanted) noexcept {
   for (const char c : text) {
-    if (!is(c, source)) return false;
+    if (!is(c, wanted)) return false;
   }
   return true;
 }

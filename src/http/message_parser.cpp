@@ -72,7 +72,7 @@ constexpr llhttp_settings_t message_parser::settings_ = [] {
   return settings;
 }();
 
-message_parser::message_parser(kind source, unsigned max_fields) noexcept : max_fields_(max_fields), kind_(source) {
+message_parser::message_parser(kind kind, unsigned max_fields) noexcept : max_fields_(max_fields), kind_(kind) {
   reset();
 }
 

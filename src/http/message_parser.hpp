@@ -35,7 +35,7 @@ class message_parser {
     failed,
   };
 
-  message_parser(kind source, unsigned max_fields) noexcept;
+  message_parser(kind kind, unsigned max_fields) noexcept;
   message_parser(const message_parser&) = delete;
   message_parser& operator=(const message_parser&) = delete;
   ~message_parser() = default;

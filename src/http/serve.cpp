@@ -279,7 +279,7 @@ constexpr std::size_t shed_at_once = 32;
 /// Erases expired ticket keys even if no client connects for long.
 class ticket_key_timer : tare::detail::timer_node {
  public:
-  explicit ticket_key_timer(net::tls::context source) noexcept : of_(std::move(source)) {
+  explicit ticket_key_timer(net::tls::context context) noexcept : of_(std::move(context)) {
     expired = [](timer_node& timer) noexcept { static_cast<ticket_key_timer&>(timer).erase(); };
     erase();
   }

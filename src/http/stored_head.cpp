@@ -19,7 +19,7 @@ stored_head::stored_head(const request_head& head, std::string_view text) noexce
       authority_bytes_(static_cast<std::uint32_t>(head.authority.size())),
       method_bytes_(static_cast<std::uint8_t>(head.method.size())),
       chunked_(head.chunked) {
-  const auto position = [&text](const char* source) { return static_cast<std::uint32_t>(source - text.data()); };
+  const auto position = [&text](const char* place) { return static_cast<std::uint32_t>(place - text.data()); };
   const char* const target_end = head.target.data() + head.target.size();
   if (head.path.data() >= head.target.data() && head.path.data() < target_end) {
     path_at_ = position(head.path.data());

@@ -100,8 +100,8 @@ namespace {
 // In portions on the stack, because this is called when memory is short.
 std::size_t deadline_sweep::expire_first(std::size_t most) noexcept {
   constexpr std::size_t portion = 64;
-  const auto sooner = [](const io_slot* one, const io_slot* other) {
-    return units_until(one->read_deadline, other->read_deadline) < 0;
+  const auto sooner = [](const io_slot* left, const io_slot* right) {
+    return units_until(left->read_deadline, right->read_deadline) < 0;
   };
   std::size_t expired = 0;
   while (expired < most) {

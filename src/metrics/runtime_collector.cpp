@@ -30,17 +30,17 @@ prometheus::ClientMetric number(prometheus::MetricType type, double value) {
   return metric;
 }
 
-prometheus::ClientMetric histogram(const duration_counts& source) {
+prometheus::ClientMetric histogram(const duration_counts& counts) {
   prometheus::ClientMetric metric;
   std::uint64_t below = 0;
-  for (std::size_t i = 0; i < source.buckets.size(); ++i) {
-    below += source.buckets.at(i);
+  for (std::size_t i = 0; i < counts.buckets.size(); ++i) {
+    below += counts.buckets.at(i);
     const bool is_last = i == duration_counts::bounds.size();
     const double bound = is_last ? std::numeric_limits<double>::infinity() : seconds(duration_counts::bounds.at(i));
     metric.histogram.bucket.push_back({.cumulative_count = below, .upper_bound = bound});
   }
   metric.histogram.sample_count = below;
-  metric.histogram.sample_sum = seconds(source.sum);
+  metric.histogram.sample_sum = seconds(counts.sum);
   return metric;
 }
 

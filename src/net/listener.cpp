@@ -20,9 +20,9 @@ namespace tare::net {
 namespace {
 
 /// The path of a Unix socket in the file system; nullptr if there is none.
-const char* path_of(const endpoint& source) noexcept {
-  if (!source.is_unix()) return nullptr;
-  const char* path = reinterpret_cast<const sockaddr_un*>(source.data())->sun_path;
+const char* path_of(const endpoint& address) noexcept {
+  if (!address.is_unix()) return nullptr;
+  const char* path = reinterpret_cast<const sockaddr_un*>(address.data())->sun_path;
   return *path == '\0' ? nullptr : path;
 }
 

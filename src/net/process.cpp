@@ -34,7 +34,7 @@ using detail::failed_with;
 using detail::pipe_end;
 
 // The header of glibc 2.36 for these two calls cannot be used from C++.
-int open_pidfd(pid_t source) noexcept { return static_cast<int>(::syscall(SYS_pidfd_open, source, 0)); }
+int open_pidfd(pid_t pid) noexcept { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
 int send_signal(int pidfd, int number) noexcept {
   return static_cast<int>(::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0));
 }

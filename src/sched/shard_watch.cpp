@@ -139,8 +139,8 @@ class shard_watch::watcher {
   std::thread thread_;
 };
 
-shard_watch::shard_watch(runtime& of, shard_watch_options options)
-    : watcher_(std::make_unique<watcher>(*of.core_, std::move(options))) {}
+shard_watch::shard_watch(runtime& rt, shard_watch_options options)
+    : watcher_(std::make_unique<watcher>(*rt.core_, std::move(options))) {}
 shard_watch::~shard_watch() = default;
 std::vector<shard_figures> shard_watch::figures() const { return watcher_->figures(); }
 

@@ -68,12 +68,12 @@ std::string build_id_in(std::span<const unsigned char> notes) {
   return {};
 }
 
-loaded_module described(const dl_phdr_info& source) {
-  loaded_module module{.file = source.dlpi_name, .build_id = {}, .bias = source.dlpi_addr};
-  for (const auto& segment : std::span(source.dlpi_phdr, source.dlpi_phnum)) {
+loaded_module described(const dl_phdr_info& loaded) {
+  loaded_module module{.file = loaded.dlpi_name, .build_id = {}, .bias = loaded.dlpi_addr};
+  for (const auto& segment : std::span(loaded.dlpi_phdr, loaded.dlpi_phnum)) {
     if (segment.p_type != PT_NOTE || !module.build_id.empty()) continue;
     // NOLINTNEXTLINE(performance-no-int-to-ptr): the address where it is loaded
-    const auto* const notes = reinterpret_cast<const unsigned char*>(source.dlpi_addr + segment.p_vaddr);
+    const auto* const notes = reinterpret_cast<const unsigned char*>(loaded.dlpi_addr + segment.p_vaddr);
     module.build_id = build_id_in({notes, segment.p_memsz});
   }
   return module;
@@ -85,10 +85,10 @@ std::vector<loaded_module> loaded_modules() {
     std::vector<loaded_module> modules;
     std::exception_ptr failure;
   } found;
-  const auto add = [](dl_phdr_info* source, std::size_t, void* to) noexcept {
+  const auto add = [](dl_phdr_info* loaded, std::size_t, void* to) noexcept {
     auto& all = *static_cast<list*>(to);
     try {
-      all.modules.push_back(described(*source));
+      all.modules.push_back(described(*loaded));
     } catch (...) {
       all.failure = std::current_exception();
     }

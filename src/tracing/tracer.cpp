@@ -76,18 +76,18 @@ void tracer::end(span_record ended, const std::exception_ptr& error) noexcept {
 }
 
 http::handler tracer::traced(http::handler inner) {
-  return [this, inner = std::move(inner)](http::request& request, http::response& to) {
-    return serve(inner, request, to);
+  return [this, inner = std::move(inner)](http::request& request, http::response& response) {
+    return serve(inner, request, response);
   };
 }
 
-task<> tracer::serve(const http::handler& inner, http::request& request, http::response& to) {
+task<> tracer::serve(const http::handler& inner, http::request& request, http::response& response) {
   std::optional<http::trace_context> parent;
   if (const auto field = request.fields().find("traceparent")) parent = http::parse_traceparent(*field);
   const bool sampled = parent ? parent->sampled : is_chosen(options_.sampled);
   const http::trace_context context = parent ? parent->child() : http::trace_context::make(sampled);
   if (!sampled) {
-    co_await http::current_trace.with(context, inner(request, to));
+    co_await http::current_trace.with(context, inner(request, response));
     co_return;
   }
   span_record record{.context = context,
@@ -100,7 +100,7 @@ task<> tracer::serve(const http::handler& inner, http::request& request, http::r
   record.attributes.emplace_back("url.path", request.path());
   std::exception_ptr error;
   try {
-    co_await http::current_trace.with(context, inner(request, to));
+    co_await http::current_trace.with(context, inner(request, response));
   } catch (...) {
     error = std::current_exception();
   }

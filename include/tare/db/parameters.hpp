@@ -91,7 +91,7 @@ class parameters {
   [[nodiscard]] const char* heap() const noexcept { return reinterpret_cast<const char*>(cells() + head().count); }
 
   void allocate(std::size_t count, std::size_t heap_size);
-  void put_bytes(std::size_t index, std::size_t& used, value_kind kind, const void* data, std::size_t size);
+  void put_bytes(std::size_t at, std::size_t& used, value_kind kind, const void* data, std::size_t size);
 
   template <class T>
   [[nodiscard]] static std::size_t heap_bytes(const T& value) {

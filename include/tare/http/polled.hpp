@@ -17,7 +17,7 @@ namespace tare::http {
 namespace detail {
 class poll_wait;
 /// Counts down the references of an event that a topic has published.
-void release_event(tare::detail::link event) noexcept;
+void release_event(tare::detail::link record) noexcept;
 }  // namespace detail
 
 /// Move-only.

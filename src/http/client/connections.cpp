@@ -31,12 +31,12 @@ std::optional<connection> client_connections::take(const client_host& to) {
   }
 }
 
-void client_connections::keep(std::shared_ptr<client_host> to, connection source) noexcept {
+void client_connections::keep(std::shared_ptr<client_host> to, connection connection) noexcept {
   if (limits_.idle == 0) return;
-  source.way().expires_never();
+  connection.way().expires_never();
   if (idle_.size() >= limits_.idle) idle_.pop_front();
   try {
-    idle_.push_back({.to = std::move(to), .kept = std::move(source), .since = now()});
+    idle_.push_back({.to = std::move(to), .kept = std::move(connection), .since = now()});
   } catch (const std::bad_alloc&) {
     return;
   }

@@ -55,7 +55,7 @@ class client_connections {
   [[nodiscard]] std::optional<connection> take(const client_host& to);
 
   /// Keeps a connection for the host's next request. Closes it instead if there is no memory for that.
-  void keep(std::shared_ptr<client_host> to, connection source) noexcept;
+  void keep(std::shared_ptr<client_host> to, connection connection) noexcept;
 
   [[nodiscard]] std::size_t idle() const noexcept { return idle_.size(); }
   [[nodiscard]] std::size_t known_hosts() const noexcept { return hosts_.size(); }

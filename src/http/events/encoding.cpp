@@ -40,11 +40,11 @@ void append_event(std::string& to, const event& sent) {
   to.append("\n");
 }
 
-void make_chunk(std::string& source, std::size_t begin) {
+void make_chunk(std::string& text, std::size_t begin) {
   std::array<char, 20> room{};
-  std::string head(digits_of(source.size() - begin, room, 16));
+  std::string head(digits_of(text.size() - begin, room, 16));
   head.append("\r\n");
-  source.insert(begin, head).append("\r\n");
+  text.insert(begin, head).append("\r\n");
 }
 
 }  // namespace tare::http::detail

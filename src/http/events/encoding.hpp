@@ -14,6 +14,6 @@ namespace tare::http::detail {
 /// Appends the event. Throws std::bad_alloc.
 void append_event(std::string& to, const event& sent);
 /// Makes a chunk of the text from `begin` on (RFC 9112, 7.1). Throws std::bad_alloc.
-void make_chunk(std::string& source, std::size_t begin);
+void make_chunk(std::string& text, std::size_t begin);
 
 }  // namespace tare::http::detail

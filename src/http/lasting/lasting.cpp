@@ -172,30 +172,31 @@ void lasting::note_error() noexcept {
   }
 }
 
-task<> lasting::finish(lasting_connection& source) {
-  lasting self(source);
+task<> lasting::finish(lasting_connection& connection) {
+  lasting self(connection);
   co_await resume_on(self.server().home());
-  source.over_ = true;
-  if (source.is_events_) self.end_events();
+  connection.over_ = true;
+  if (connection.is_events_) self.end_events();
   self.end_handler();
-  if (!source.is_events_ && !source.close_sent_ && !source.cut_ && !source.gone_) {
-    self.send_close(source.has_failed_                                ? std::to_underlying(close_code::internal_error)
-                    : source.going_away_ || source.group().draining() ? std::to_underlying(close_code::going_away)
-                                                                      : std::to_underlying(close_code::normal));
+  if (!connection.is_events_ && !connection.close_sent_ && !connection.cut_ && !connection.gone_) {
+    self.send_close(connection.has_failed_ ? std::to_underlying(close_code::internal_error)
+                    : connection.going_away_ || connection.group().draining()
+                        ? std::to_underlying(close_code::going_away)
+                        : std::to_underlying(close_code::normal));
   }
-  source.finished_ = true;
-  if (source.is_events_ && source.has_failed_) {
+  connection.finished_ = true;
+  if (connection.is_events_ && connection.has_failed_) {
     self.connection().abort();  // what has been sent must not look complete
     co_return;
   }
-  if (source.cut_) co_return;
+  if (connection.cut_) co_return;
   if (lasting_work* const left = self.work(); left != nullptr && left->is_sending()) {
     self.connection().expires_after(1s, net::direction::write);
-    const std::error_code error = co_await flush_in_turn(source);
+    const std::error_code error = co_await flush_in_turn(connection);
     if (error) co_return;
   }
   if (!self.connection().shutdown_write()) co_await announce_end(self.connection());
-  if (!source.gone_) co_await linger(self.connection());
+  if (!connection.gone_) co_await linger(self.connection());
 }
 
 void lasting::end_handler() noexcept {

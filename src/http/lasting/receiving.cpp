@@ -155,7 +155,7 @@ std::coroutine_handle<> lasting::wait_to_receive(wait_state& task) noexcept {
   return tare::detail::start_child(task);
 }
 
-task<> lasting::receive_in_a_task(lasting_connection& source) {
+task<> lasting::receive_in_a_task(lasting_connection& owner) {
   /// The work exists as long as this.
   class receiving {
    public:
@@ -170,17 +170,17 @@ task<> lasting::receive_in_a_task(lasting_connection& source) {
    private:
     lasting self_;
   };
-  lasting self(source);
-  const receiving guard(source);
+  lasting self(owner);
+  const receiving guard(owner);
   while (!self.attempt_receive()) {
     if (self.work()->waiting_since != 0) {
       co_await sleep_for(100ms);
       continue;
     }
     if (self.work()->senders == 0 && self.work()->is_sending()) {
-      const std::error_code error = co_await flush_in_turn(source);
+      const std::error_code error = co_await flush_in_turn(owner);
       if (!error) continue;
-      source.over_ = true;
+      owner.over_ = true;
       (void)self.deliver(error);
       break;
     }

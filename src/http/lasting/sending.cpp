@@ -177,23 +177,23 @@ link lasting::send_now(opcode as, std::string_view payload, std::error_code& err
   return send_rest(of_, std::move(mine), as, scratch.substr(*written), *tail).release();
 }
 
-task<std::error_code> lasting::write_all(lasting_connection& source, std::string_view bytes) {
-  lasting self(source);
-  source.cut_ = true;
+task<std::error_code> lasting::write_all(lasting_connection& connection, std::string_view bytes) {
+  lasting self(connection);
+  connection.cut_ = true;
   for (auto left = bytes_of(bytes); !left.empty();) {
     const std::array<std::span<const std::byte>, 1> piece{left.first(std::min(left.size(), max_piece_bytes))};
-    if (!source.finished_) self.connection().expires_after(self.write_timeout(), net::direction::write);
+    if (!connection.finished_) self.connection().expires_after(self.write_timeout(), net::direction::write);
     auto sent = co_await self.connection().write(piece);
     if (!sent) co_return sent.error();
     left = left.subspan(piece[0].size());
   }
   self.connection().expires_never(net::direction::write);
-  source.cut_ = false;
+  connection.cut_ = false;
   co_return std::error_code();
 }
 
-task<std::error_code> lasting::write_tail(lasting_connection& source, sending& mine, const frame_tail& tail) {
-  if (!tail.mask) co_return co_await write_all(source, tail.bytes);
+task<std::error_code> lasting::write_tail(lasting_connection& connection, sending& mine, const frame_tail& tail) {
+  if (!tail.mask) co_return co_await write_all(connection, tail.bytes);
   // Its masked copy, a piece at a time.
   if (!mine.admit(std::min(tail.bytes.size(), max_piece_bytes))) {
     co_return std::make_error_code(std::errc::not_enough_memory);
@@ -202,73 +202,73 @@ task<std::error_code> lasting::write_tail(lasting_connection& source, sending& m
   for (std::size_t position = 0; position < tail.bytes.size(); position += piece.size()) {
     piece.assign(tail.bytes.substr(position, max_piece_bytes));
     apply_mask(std::as_writable_bytes(std::span(piece)), *tail.mask, position);
-    const std::error_code error = co_await write_all(source, piece);
+    const std::error_code error = co_await write_all(connection, piece);
     if (error) co_return error;
-    source.cut_ = position + piece.size() < tail.bytes.size();
+    connection.cut_ = position + piece.size() < tail.bytes.size();
   }
   co_return std::error_code();
 }
 
 // The control frames that have arrived meanwhile, which may be more than once.
-task<std::error_code> lasting::write_unsent(lasting_connection& source) {
-  lasting self(source);
+task<std::error_code> lasting::write_unsent(lasting_connection& connection) {
+  lasting self(connection);
   if (reactor* const here = reactor::if_any(); here != nullptr) {
     here->end_wait_without_task(*self.work(), io_direction::write);
   }
   if (const published_text pinned = std::exchange(self.work()->pinned, nullptr); pinned != nullptr) {
     const std::error_code error =
-        co_await write_all(source, std::string_view(pinned->text).substr(self.work()->pinned_at));
+        co_await write_all(connection, std::string_view(pinned->text).substr(self.work()->pinned_at));
     if (error) co_return error;
   }
-  while (!source.close_sent_ && !self.work()->unsent.empty()) {
+  while (!connection.close_sent_ && !self.work()->unsent.empty()) {
     const std::string now = std::exchange(self.work()->unsent, {});
-    const std::error_code error = co_await write_all(source, now);
+    const std::error_code error = co_await write_all(connection, now);
     if (error) co_return error;
-    if (source.close_queued_ && self.work()->unsent.empty()) source.close_sent_ = true;
+    if (connection.close_queued_ && self.work()->unsent.empty()) connection.close_sent_ = true;
   }
   self.work()->unsent.clear();
   co_return std::error_code();
 }
 
-task<std::error_code> lasting::flush_in_turn(lasting_connection& source) {
-  sending mine(source);
-  mine.turn = co_await lasting(source).work()->turn.lock();
-  if (source.cut_) co_return errc::already_sent;
-  co_return co_await write_unsent(source);
+task<std::error_code> lasting::flush_in_turn(lasting_connection& connection) {
+  sending mine(connection);
+  mine.turn = co_await lasting(connection).work()->turn.lock();
+  if (connection.cut_) co_return errc::already_sent;
+  co_return co_await write_unsent(connection);
 }
 
-task<std::error_code> lasting::send_rest(lasting_connection& source, sending mine, opcode as, std::string rest,
+task<std::error_code> lasting::send_rest(lasting_connection& connection, sending mine, opcode as, std::string rest,
                                          frame_tail tail) {
-  std::error_code error = co_await write_all(source, rest);
+  std::error_code error = co_await write_all(connection, rest);
   if (!error) {
-    source.cut_ = !tail.bytes.empty();
-    error = co_await write_tail(source, mine, tail);
+    connection.cut_ = !tail.bytes.empty();
+    error = co_await write_tail(connection, mine, tail);
   }
   if (error) co_return error;
-  if (as == opcode::close) source.close_sent_ = true;
-  co_return co_await write_unsent(source);
+  if (as == opcode::close) connection.close_sent_ = true;
+  co_return co_await write_unsent(connection);
 }
 
-task<std::error_code> lasting::send_in_turn(lasting_connection& source, opcode as, std::string_view payload) {
-  sending mine(source);
-  lasting self(source);
+task<std::error_code> lasting::send_in_turn(lasting_connection& connection, opcode as, std::string_view payload) {
+  sending mine(connection);
+  lasting self(connection);
   mine.turn = co_await self.work()->turn.lock();
-  if (source.close_sent_ || source.cut_ || source.finished_) co_return errc::already_sent;
-  std::error_code error = co_await write_unsent(source);
+  if (connection.close_sent_ || connection.cut_ || connection.finished_) co_return errc::already_sent;
+  std::error_code error = co_await write_unsent(connection);
   if (error) co_return error;
-  if (source.close_sent_) co_return errc::already_sent;
+  if (connection.close_sent_) co_return errc::already_sent;
   std::string first;
   const auto tail = self.compose(first, as, payload);
   if (!tail) co_return std::make_error_code(std::errc::invalid_argument);
   if (!mine.admit(first.size())) co_return std::make_error_code(std::errc::not_enough_memory);
-  error = co_await write_all(source, first);
+  error = co_await write_all(connection, first);
   if (!error) {
-    source.cut_ = !tail->bytes.empty();
-    error = co_await write_tail(source, mine, *tail);
+    connection.cut_ = !tail->bytes.empty();
+    error = co_await write_tail(connection, mine, *tail);
   }
   if (error) co_return error;
-  if (as == opcode::close) source.close_sent_ = true;
-  co_return co_await write_unsent(source);
+  if (as == opcode::close) connection.close_sent_ = true;
+  co_return co_await write_unsent(connection);
 }
 
 // --- control frames -------------------------------------------------------------------------------------------------

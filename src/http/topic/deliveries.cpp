@@ -18,7 +18,7 @@ using tare::detail::link;
 using tare::detail::no_link;
 using tare::detail::to_link;
 
-link lasting::link_of(const event_stream& source) noexcept { return source.connection_; }
+link lasting::link_of(const event_stream& stream) noexcept { return stream.connection_; }
 
 lasting::encoding lasting::encoding_of() const noexcept {
   if (of_.is_client_) return encoding::masked;
@@ -105,11 +105,11 @@ bool lasting::note_behind(subscription& added) noexcept {
   }
 }
 
-void lasting::forget_behind(subscription& added) noexcept {
+void lasting::forget_behind(subscription& removed) noexcept {
   for (link* current = &work()->behind; *current != no_link;
        current = &from_link<subscription>(*current)->next_behind_) {
-    if (*current != to_link(&added)) continue;
-    *current = added.next_behind_;
+    if (*current != to_link(&removed)) continue;
+    *current = removed.next_behind_;
     break;
   }
   settle();

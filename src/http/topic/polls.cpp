@@ -37,8 +37,8 @@ constinit thread_local topic_core* first_of_shard = nullptr;
 
 }  // namespace
 
-void release_event(link source) noexcept {
-  auto* const event = from_link<kept_event>(source);
+void release_event(link record) noexcept {
+  auto* const event = from_link<kept_event>(record);
   if (--event->references != 0) return;
   std::destroy_at(event);
   tare::detail::free_record(event);
@@ -117,13 +117,13 @@ void topic_core::give_to_polls(const event_reference& event) noexcept {
   }
 }
 
-void topic_core::end_polls(const connection_group& source) noexcept {
-  const link group = to_link(&source);
-  for (topic_core* each = first_of_shard; each != nullptr; each = each->next_of_shard_) {
-    for (link current = each->first_poll_; current != no_link;) {
-      auto& one = *from_link<poll_wait>(current);
-      current = one.next_;
-      if (one.what_ == group) each->end_poll(one);
+void topic_core::end_polls(const connection_group& ended) noexcept {
+  const link group = to_link(&ended);
+  for (topic_core* made = first_of_shard; made != nullptr; made = made->next_of_shard_) {
+    for (link current = made->first_poll_; current != no_link;) {
+      auto& item = *from_link<poll_wait>(current);
+      current = item.next_;
+      if (item.what_ == group) made->end_poll(item);
     }
   }
 }

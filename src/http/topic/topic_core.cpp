@@ -37,33 +37,33 @@ published_text topic_core::admit(std::string text) {
   return std::make_shared<const published>(published{.text = std::move(text), .share = std::move(share)});
 }
 
-bool topic_core::encode(kept_event& source, lasting::encoding as) {
+bool topic_core::encode(kept_event& kept, lasting::encoding as) {
   std::string text;
-  append_event(text, event{.data = source.data(), .name = source.name, .id = source.id, .retry = source.retry});
+  append_event(text, event{.data = kept.data(), .name = kept.name, .id = kept.id, .retry = kept.retry});
   if (as == lasting::encoding::chunk) make_chunk(text, 0);
-  published_text& known = source.texts[static_cast<std::size_t>(as)];
+  published_text& known = kept.texts[static_cast<std::size_t>(as)];
   known = admit(std::move(text));
   return known != nullptr;
 }
 
-published_text topic_core::encoded(kept_event& source, lasting& to) {
+published_text topic_core::encoded(kept_event& event, lasting& to) {
   const lasting::encoding as = to.encoding_of();
   if (as == lasting::encoding::masked) {
     std::string text;
-    const std::string_view smaller = to.compressed(opcode::text, source.data());
-    to.append_frame(text, opcode::text, smaller.empty() ? source.data() : smaller, !smaller.empty());
+    const std::string_view smaller = to.compressed(opcode::text, event.data());
+    to.append_frame(text, opcode::text, smaller.empty() ? event.data() : smaller, !smaller.empty());
     return admit(std::move(text));
   }
-  published_text& known = source.texts[static_cast<std::size_t>(as)];
+  published_text& known = event.texts[static_cast<std::size_t>(as)];
   if (known != nullptr) return known;
-  if (as == lasting::encoding::compressed) return known = compressed(source, to);
-  if (encode(source, as)) kept_bytes_ += known->text.size();
+  if (as == lasting::encoding::compressed) return known = compressed(event, to);
+  if (encode(event, as)) kept_bytes_ += known->text.size();
   return known;
 }
 
-published_text topic_core::compressed(const kept_event& source, lasting& to) {
-  const published_text& whole = source.texts[static_cast<std::size_t>(lasting::encoding::frame)];
-  const std::string_view smaller = to.compressed(opcode::text, source.data());
+published_text topic_core::compressed(const kept_event& event, lasting& to) {
+  const published_text& whole = event.texts[static_cast<std::size_t>(lasting::encoding::frame)];
+  const std::string_view smaller = to.compressed(opcode::text, event.data());
   if (smaller.empty()) return whole;
   std::string text;
   to.append_frame(text, opcode::text, smaller, true);

@@ -47,7 +47,7 @@ class topic_core {
   void enter(poll_wait& waits) noexcept;
   void leave(poll_wait& waits) noexcept;
   /// The requests of these connections, which drain, wait no longer.
-  static void end_polls(const connection_group& source) noexcept;
+  static void end_polls(const connection_group& ended) noexcept;
   [[nodiscard]] bool is_at_home() const noexcept { return home_ == tare::detail::current_shard; }
   [[nodiscard]] std::string_view last_id() const noexcept { return last_id_; }
   [[nodiscard]] std::size_t polls() const noexcept { return polls_; }
@@ -76,10 +76,10 @@ class topic_core {
   void give_to_polls(const event_reference& event) noexcept;
   void end_poll(poll_wait& wait) noexcept;
   /// For event streams. False if it is not admitted. Throws std::bad_alloc.
-  [[nodiscard]] static bool encode(kept_event& source, lasting::encoding as);
-  [[nodiscard]] published_text encoded(kept_event& source, lasting& to);
+  [[nodiscard]] static bool encode(kept_event& kept, lasting::encoding as);
+  [[nodiscard]] published_text encoded(kept_event& event, lasting& to);
   /// The frame as it is, if it does not become smaller or is not admitted.
-  [[nodiscard]] published_text compressed(const kept_event& source, lasting& to);
+  [[nodiscard]] published_text compressed(const kept_event& event, lasting& to);
   [[nodiscard]] static published_text admit(std::string text);
   /// Encoded for every kind of subscriber; empty if it is not admitted. Throws std::bad_alloc.
   [[nodiscard]] event_reference make_entry(const event& sent);

@@ -156,8 +156,8 @@ frame_reader::progress frame_reader::feed(std::span<std::byte> bytes) {
 
 std::string frame_reader::take_message() noexcept { return std::exchange(message_, {}); }
 
-frame_head::frame_head(opcode source, std::size_t payload_bytes) noexcept {
-  bytes_[0] = std::byte{static_cast<std::uint8_t>(0x80U | std::to_underlying(source))};
+frame_head::frame_head(opcode code, std::size_t payload_bytes) noexcept {
+  bytes_[0] = std::byte{static_cast<std::uint8_t>(0x80U | std::to_underlying(code))};
   unsigned length_bytes = 0;
   if (payload_bytes > 0xFFFF) {
     bytes_[1] = std::byte{length_of_64_bits};
@@ -174,8 +174,8 @@ frame_head::frame_head(opcode source, std::size_t payload_bytes) noexcept {
   size_ = 2 + length_bytes;
 }
 
-frame_head::frame_head(opcode source, std::size_t payload_bytes, const frame_mask& mask) noexcept
-    : frame_head(source, payload_bytes) {
+frame_head::frame_head(opcode code, std::size_t payload_bytes, const frame_mask& mask) noexcept
+    : frame_head(code, payload_bytes) {
   bytes_[1] |= std::byte{0x80};
   std::ranges::copy(mask, bytes_.begin() + static_cast<std::ptrdiff_t>(size_));
   size_ += mask.size();

@@ -109,9 +109,9 @@ class frame_reader {
 /// The head of a final frame.
 class frame_head {
  public:
-  frame_head(opcode source, std::size_t payload_bytes) noexcept;
+  frame_head(opcode code, std::size_t payload_bytes) noexcept;
   /// The payload will be masked.
-  frame_head(opcode source, std::size_t payload_bytes, const frame_mask& mask) noexcept;
+  frame_head(opcode code, std::size_t payload_bytes, const frame_mask& mask) noexcept;
   /// The message is compressed.
   void mark_compressed() noexcept { bytes_[0] |= std::byte{0x40}; }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return std::span(bytes_).first(size_); }

@@ -39,7 +39,7 @@ class context_core {
   [[nodiscard]] bool keeps_peer_certificate() const noexcept { return keeps_peer_certificate_; }
 
  private:
-  context_core(SSL_CTX* source, bool server) noexcept : context_(source), server_(server) {}
+  context_core(SSL_CTX* context, bool server) noexcept : context_(context), server_(server) {}
   [[nodiscard]] static result<std::shared_ptr<SSL_CTX>> make(const SSL_METHOD* method, bool server);
   void set_up() noexcept;
 

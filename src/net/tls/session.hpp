@@ -79,8 +79,8 @@ class session {
 
   session(tare::detail::link slot, bool server) noexcept : records_(slot, server) {}
 
-  static void on_secret(const SSL* source, const char* line) noexcept;
-  static void on_message(int outgoing, int version, int type, const void* bytes, std::size_t size, SSL* source,
+  static void on_secret(const SSL* of_connection, const char* line) noexcept;
+  static void on_message(int outgoing, int version, int type, const void* bytes, std::size_t size, SSL* of_connection,
                          void* argument) noexcept;
   static session& of(const SSL* openssl) noexcept;
 

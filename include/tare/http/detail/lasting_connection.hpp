@@ -119,7 +119,7 @@ class lasting_connection : private tare::detail::io_wait {
 
 /// One whose stream is found by a function.
 struct other_lasting_connection : lasting_connection {
-  using find_stream = transport (*)(lasting_connection& source) noexcept;
+  using find_stream = transport (*)(lasting_connection& connection) noexcept;
   other_lasting_connection(find_stream function, tare::detail::link of_socket, connection_group& group,
                            served begins) noexcept
       : lasting_connection(carrier::other, of_socket, group, std::move(begins)), find(function) {}
@@ -153,8 +153,8 @@ class carried final
   Stream stream;
 
  private:
-  static transport find_mine(lasting_connection& source) noexcept {
-    return transport::of(static_cast<carried&>(source).stream);
+  static transport find_mine(lasting_connection& connection) noexcept {
+    return transport::of(static_cast<carried&>(connection).stream);
   }
 };
 
