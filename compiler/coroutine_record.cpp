@@ -27,9 +27,9 @@ bool is_own(const llvm::DbgVariableRecord& record) {
          !record.getVariable()->getName().empty();
 }
 
-const llvm::CoroBeginInst* begin_of(llvm::Function& of) {
-  for (const auto& one : llvm::instructions(of)) {
-    if (const auto* begin = llvm::dyn_cast<llvm::CoroBeginInst>(&one)) return begin;
+const llvm::CoroBeginInst* begin_of(llvm::Function& function) {
+  for (const auto& each : llvm::instructions(function)) {
+    if (const auto* begin = llvm::dyn_cast<llvm::CoroBeginInst>(&each)) return begin;
   }
   return nullptr;
 }
@@ -47,8 +47,8 @@ const llvm::Value& through_single_nodes(const llvm::Value& value) {
 /// The number that the resume function of a split coroutine reads first.
 std::optional<std::uint64_t> index_offset_in(llvm::Function& resume) {
   const auto& layout = resume.getDataLayout();
-  for (const auto& one : llvm::instructions(resume)) {
-    const auto* ways = llvm::dyn_cast<llvm::SwitchInst>(&one);
+  for (const auto& each : llvm::instructions(resume)) {
+    const auto* ways = llvm::dyn_cast<llvm::SwitchInst>(&each);
     const auto* index = ways == nullptr ? nullptr : llvm::dyn_cast<llvm::LoadInst>(ways->getCondition());
     if (index == nullptr) continue;
     llvm::APInt offset(64, 0);
@@ -63,8 +63,8 @@ std::optional<std::uint64_t> index_offset_in(llvm::Function& resume) {
 /// A split coroutine, to the extent that it is still one function.
 class coroutine_record::frame_reader {
  public:
-  explicit frame_reader(llvm::Function& of) : layout_(of.getDataLayout()), tree_(of) {
-    begin_ = begin_of(of);
+  explicit frame_reader(llvm::Function& function) : layout_(function.getDataLayout()), tree_(function) {
+    begin_ = begin_of(function);
     const auto* id = begin_ == nullptr ? nullptr : llvm::dyn_cast<llvm::CoroIdInst>(begin_->getId());
     const auto* parts = id == nullptr ? nullptr : id->getInfo().Resumers;
     if (parts == nullptr || parts->getNumOperands() == 0) return;
@@ -83,8 +83,8 @@ class coroutine_record::frame_reader {
   [[nodiscard]] std::optional<std::uint64_t> offset_of(const llvm::Value& pointer) const {
     llvm::APInt offset(64, 0);
     if (pointer.stripAndAccumulateConstantOffsets(layout_, offset, true) != begin_) return std::nullopt;
-    const std::uint64_t at = offset.getZExtValue();
-    return at < frame_bytes_ ? std::optional(at) : std::nullopt;
+    const std::uint64_t address = offset.getZExtValue();
+    return address < frame_bytes_ ? std::optional(address) : std::nullopt;
   }
 
   /// The number that is stored before this suspension: by the last store on every path to it. A coroutine with only one
@@ -111,8 +111,8 @@ class coroutine_record::frame_reader {
     for (const auto* user : value.users()) {
       const auto* store = llvm::dyn_cast<llvm::StoreInst>(user);
       if (store == nullptr || store->getValueOperand() != &value) continue;
-      const auto at = offset_of(*store->getPointerOperand());
-      if (at && std::ranges::find(places, *at) == places.end()) places.push_back(*at);
+      const auto found = offset_of(*store->getPointerOperand());
+      if (found && std::ranges::find(places, *found) == places.end()) places.push_back(*found);
     }
     return places;
   }
@@ -130,22 +130,22 @@ class coroutine_record::frame_reader {
   std::optional<std::uint64_t> index_offset_;
 };
 
-coroutine_record::coroutine_record(llvm::Function& of) : function_(&of) {
-  find_objects(of);
-  find_suspensions(of);
-  find_names(of);
-  states_ = states_at(of, allocas_, suspends_);
+coroutine_record::coroutine_record(llvm::Function& function) : function_(&function) {
+  find_objects(function);
+  find_suspensions(function);
+  find_names(function);
+  states_ = states_at(function, allocas_, suspends_);
   allocas_.clear();
   suspends_.clear();
 }
 
-void coroutine_record::find_objects(llvm::Function& of) {
-  const auto* begin = begin_of(of);
+void coroutine_record::find_objects(llvm::Function& function) {
+  const auto* begin = begin_of(function);
   const auto* id = begin == nullptr ? nullptr : llvm::dyn_cast<llvm::CoroIdInst>(begin->getId());
-  for (auto& one : llvm::instructions(of)) {
-    auto* place = llvm::dyn_cast<llvm::AllocaInst>(&one);
+  for (auto& each : llvm::instructions(function)) {
+    auto* place = llvm::dyn_cast<llvm::AllocaInst>(&each);
     if (place == nullptr || (id != nullptr && place == id->getPromise())) continue;
-    const auto bytes = place->getAllocationSize(of.getDataLayout());
+    const auto bytes = place->getAllocationSize(function.getDataLayout());
     if (!bytes || bytes->isScalable() || bytes->isZero()) continue;
     object found{.bytes = bytes->getFixedValue(), .names = {}, .uses = {}};
     for (const auto& use : place->uses()) found.uses.push_back({.by = use.getUser(), .operand = use.getOperandNo()});
@@ -154,10 +154,10 @@ void coroutine_record::find_objects(llvm::Function& of) {
   }
 }
 
-void coroutine_record::find_suspensions(llvm::Function& of) {
-  const auto* self = of.getSubprogram();
-  for (auto& one : llvm::instructions(of)) {
-    auto* suspend = llvm::dyn_cast<llvm::CoroSuspendInst>(&one);
+void coroutine_record::find_suspensions(llvm::Function& function) {
+  const auto* self = function.getSubprogram();
+  for (auto& each : llvm::instructions(function)) {
+    auto* suspend = llvm::dyn_cast<llvm::CoroSuspendInst>(&each);
     if (suspend == nullptr) continue;
     suspension found{.file = {}, .line = 0, .final = suspend->isFinal(), .result_used_by = {}};
     if (const auto* where = suspend->getDebugLoc().get()) {
@@ -170,10 +170,10 @@ void coroutine_record::find_suspensions(llvm::Function& of) {
   }
 }
 
-void coroutine_record::find_names(llvm::Function& of) {
+void coroutine_record::find_names(llvm::Function& function) {
   llvm::MapVector<llvm::Value*, std::vector<name>> names;
-  for (auto& one : llvm::instructions(of)) {
-    for (llvm::DbgVariableRecord& record : llvm::filterDbgVars(one.getDbgRecordRange())) {
+  for (auto& each : llvm::instructions(function)) {
+    for (llvm::DbgVariableRecord& record : llvm::filterDbgVars(each.getDbgRecordRange())) {
       if (!is_own(record)) continue;
       const auto* variable = record.getVariable();
       const auto add = [&](llvm::Value* of_this) {
@@ -227,7 +227,7 @@ std::optional<llvm::json::Value> coroutine_record::finish() {
   if (!frame.is_split()) return std::nullopt;
   const auto names_json = [](const std::vector<name>& names) {
     llvm::json::Array all;
-    for (const auto& one : names) all.push_back(llvm::json::Array{llvm::json::fixUTF8(one.text), one.line});
+    for (const auto& item : names) all.push_back(llvm::json::Array{llvm::json::fixUTF8(item.text), item.line});
     return all;
   };
 
@@ -236,13 +236,13 @@ std::optional<llvm::json::Value> coroutine_record::finish() {
   llvm::json::Array awaits;
   const auto numbers = indices(frame);
   for (std::size_t i = 0; i < suspensions_.size(); ++i) {
-    const auto& one = suspensions_[i];
+    const auto& item = suspensions_[i];
     const auto index = numbers[i];
     if (!index) continue;
     known.push_back(i);
-    llvm::json::Object await{{"index", *index}, {"line", one.line}};
-    if (one.final) await["final"] = true;
-    if (!one.file.empty()) await["file"] = llvm::json::fixUTF8(one.file);
+    llvm::json::Object await{{"index", *index}, {"line", item.line}};
+    if (item.final) await["final"] = true;
+    if (!item.file.empty()) await["file"] = llvm::json::fixUTF8(item.file);
     awaits.push_back(std::move(await));
   }
 
@@ -271,15 +271,15 @@ std::optional<llvm::json::Value> coroutine_record::finish() {
 
   // Values that were stored in the frame across a suspension, by offset.
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<name>> spilled;
-  for (const auto& one : values_) {
-    const llvm::Value* what = one.what;
+  for (const auto& item : values_) {
+    const llvm::Value* what = item.what;
     if (what == nullptr) continue;
     for (const auto at : frame.places_of(*what)) {
       if (std::ranges::any_of(placed, [&](const auto& other) { return at >= other.first && at < other.second; })) {
         continue;  // That is an assignment to an object.
       }
       auto& names = spilled[{at, frame.bytes_of(*what)}];
-      for (const auto& each : one.names) {
+      for (const auto& each : item.names) {
         if (std::ranges::find(names, each) == names.end()) names.push_back(each);
       }
     }

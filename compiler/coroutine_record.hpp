@@ -23,7 +23,7 @@ namespace tare::compiler {
 class coroutine_record {
  public:
   /// Constructed for a coroutine that CoroSplit is about to split.
-  explicit coroutine_record(llvm::Function& of);
+  explicit coroutine_record(llvm::Function& function);
 
   /// Call it after the split. Empty if it was not split after all, or if the offsets cannot be determined.
   [[nodiscard]] std::optional<llvm::json::Value> finish();
@@ -55,9 +55,9 @@ class coroutine_record {
   };
   class frame_reader;
 
-  void find_objects(llvm::Function& of);
-  void find_suspensions(llvm::Function& of);
-  void find_names(llvm::Function& of);
+  void find_objects(llvm::Function& function);
+  void find_suspensions(llvm::Function& function);
+  void find_names(llvm::Function& function);
   [[nodiscard]] std::vector<std::optional<std::uint64_t>> indices(const frame_reader& frame) const;
 
   llvm::WeakVH function_;

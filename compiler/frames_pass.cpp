@@ -45,8 +45,8 @@ class frame_notes {
   }
 
   void after() {
-    for (auto& one : open_) {
-      if (auto record = one.finish()) done_.push_back(llvm::formatv("{0}", *record).str());
+    for (auto& each : open_) {
+      if (auto record = each.finish()) done_.push_back(llvm::formatv("{0}", *record).str());
     }
     open_.clear();
   }
@@ -55,7 +55,7 @@ class frame_notes {
   void write_into(llvm::Module& module) {
     if (done_.empty() || !module.getTargetTriple().isOSBinFormatELF()) return;
     std::string text = "\t.pushsection .tare.frames,\"MS\",@progbits,1\n";
-    for (const auto& one : done_) text += "\t.asciz " + quoted(one) + "\n";
+    for (const auto& each : done_) text += "\t.asciz " + quoted(each) + "\n";
     module.appendModuleInlineAsm(text + "\t.popsection\n");
     done_.clear();
   }

@@ -77,8 +77,8 @@ class use_reader {
 
 }  // namespace
 
-object_events::object_events(const llvm::Function& of, llvm::ArrayRef<llvm::AllocaInst*> objects)
-    : layout_(of.getDataLayout()) {
+object_events::object_events(const llvm::Function& function, llvm::ArrayRef<llvm::AllocaInst*> objects)
+    : layout_(function.getDataLayout()) {
   for (unsigned i = 0; i < objects.size(); ++i) follow(*objects[i], i);
 }
 

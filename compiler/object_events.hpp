@@ -27,7 +27,7 @@ struct object_event {
 
 class object_events {
  public:
-  object_events(const llvm::Function& of, llvm::ArrayRef<llvm::AllocaInst*> objects);
+  object_events(const llvm::Function& function, llvm::ArrayRef<llvm::AllocaInst*> objects);
 
   [[nodiscard]] llvm::ArrayRef<object_event> at(const llvm::Instruction& instruction) const;
 

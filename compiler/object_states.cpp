@@ -27,25 +27,25 @@ struct past {
   }
 
   void step(llvm::ArrayRef<object_event> events) {
-    for (const auto& one : events) {
-      switch (one.what) {
+    for (const auto& each : events) {
+      switch (each.what) {
         case event::begin:
-          begun.set(one.object);
-          touched.reset(one.object);
+          begun.set(each.object);
+          touched.reset(each.object);
           break;
         case event::end:
-          begun.reset(one.object);
-          touched.reset(one.object);
+          begun.reset(each.object);
+          touched.reset(each.object);
           break;
         case event::read:
           break;
         case event::write:
         case event::overwrite:
-          touched.set(one.object);
+          touched.set(each.object);
           break;
         case event::leak:
-          touched.set(one.object);
-          leaked.set(one.object);
+          touched.set(each.object);
+          leaked.set(each.object);
           break;
       }
     }
@@ -61,20 +61,23 @@ void step_back(future& read_later, const llvm::Instruction& over, llvm::ArrayRef
   if (const auto* end = llvm::dyn_cast<llvm::AnyCoroEndInst>(&over); end != nullptr && end->isFallthrough()) {
     read_later.reset();
   }
-  for (const auto& one : events) {
-    if (one.what == event::begin || one.what == event::end || one.what == event::overwrite) {
-      read_later.reset(one.object);
+  for (const auto& each : events) {
+    if (each.what == event::begin || each.what == event::end || each.what == event::overwrite) {
+      read_later.reset(each.object);
     }
   }
-  for (const auto& one : events) {
-    if (one.what == event::read) read_later.set(one.object);
+  for (const auto& each : events) {
+    if (each.what == event::read) read_later.set(each.object);
   }
 }
 
 class state_finder {
  public:
-  state_finder(llvm::Function& of, llvm::ArrayRef<llvm::AllocaInst*> objects)
-      : function_(of), count_(static_cast<unsigned>(objects.size())), events_(of, objects), order_(&of) {
+  state_finder(llvm::Function& function, llvm::ArrayRef<llvm::AllocaInst*> objects)
+      : function_(function),
+        count_(static_cast<unsigned>(objects.size())),
+        events_(function, objects),
+        order_(&function) {
     solve_past();
     solve_future();
   }
@@ -82,14 +85,14 @@ class state_finder {
   [[nodiscard]] std::vector<object_state> at(const llvm::CoroSuspendInst& suspension) const {
     const auto* block = suspension.getParent();
     past before = past_at_start(*block);
-    for (const auto& one : *block) {
-      if (&one == &suspension) break;
-      before.step(events_.at(one));
+    for (const auto& each : *block) {
+      if (&each == &suspension) break;
+      before.step(events_.at(each));
     }
     future after = future_at_end(*block);
-    for (const auto& one : std::views::reverse(*block)) {
-      if (&one == &suspension) break;
-      step_back(after, one, events_.at(one));
+    for (const auto& each : std::views::reverse(*block)) {
+      if (&each == &suspension) break;
+      step_back(after, each, events_.at(each));
     }
     std::vector<object_state> states(count_);
     for (unsigned i = 0; i < count_; ++i) states[i] = state_of(i, before, after);
@@ -109,8 +112,8 @@ class state_finder {
     past start(count_);
     start.begun.set();
     for (const auto& block : function_) {
-      for (const auto& one : block) {
-        for (const auto& found : events_.at(one)) {
+      for (const auto& each : block) {
+        for (const auto& found : events_.at(each)) {
           if (found.what == event::begin) start.begun.reset(found.object);
         }
       }
@@ -141,7 +144,7 @@ class state_finder {
       changed = false;
       for (const auto* block : order_) {
         past all = past_at_start(*block);
-        for (const auto& one : *block) all.step(events_.at(one));
+        for (const auto& each : *block) all.step(events_.at(each));
         const auto [place, added] = pasts_.try_emplace(block, all);
         changed |= added || place->second != all;
         place->second = std::move(all);
@@ -154,7 +157,7 @@ class state_finder {
       changed = false;
       for (const auto* block : std::views::reverse(order_)) {
         future all = future_at_end(*block);
-        for (const auto& one : std::views::reverse(*block)) step_back(all, one, events_.at(one));
+        for (const auto& each : std::views::reverse(*block)) step_back(all, each, events_.at(each));
         const auto [place, added] = futures_.try_emplace(block, all);
         changed |= added || place->second != all;
         place->second = std::move(all);
@@ -173,12 +176,12 @@ class state_finder {
 
 }  // namespace
 
-std::vector<std::vector<object_state>> states_at(llvm::Function& of, llvm::ArrayRef<llvm::AllocaInst*> objects,
+std::vector<std::vector<object_state>> states_at(llvm::Function& function, llvm::ArrayRef<llvm::AllocaInst*> objects,
                                                  llvm::ArrayRef<llvm::CoroSuspendInst*> suspensions) {
-  const state_finder finder(of, objects);
+  const state_finder finder(function, objects);
   std::vector<std::vector<object_state>> all;
   all.reserve(suspensions.size());
-  for (const auto* one : suspensions) all.push_back(finder.at(*one));
+  for (const auto* each : suspensions) all.push_back(finder.at(*each));
   return all;
 }
 

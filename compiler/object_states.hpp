@@ -22,7 +22,7 @@ enum class object_state : char {
 };
 
 /// Indexed by suspension, then by object.
-[[nodiscard]] std::vector<std::vector<object_state>> states_at(llvm::Function& of,
+[[nodiscard]] std::vector<std::vector<object_state>> states_at(llvm::Function& function,
                                                                llvm::ArrayRef<llvm::AllocaInst*> objects,
                                                                llvm::ArrayRef<llvm::CoroSuspendInst*> suspensions);
 
