@@ -7,10 +7,10 @@
 
 namespace push {
 
-bool access::has_token(const tare::http::request& asked) const noexcept {
+bool access::has_token(const tare::http::request& request) const noexcept {
   if (token.empty()) return true;
   constexpr std::string_view scheme = "bearer ";
-  const std::string_view given = asked.fields().find("authorization").value_or("");
+  const std::string_view given = request.fields().find("authorization").value_or("");
   if (!tare::http::equal_ignoring_case(given.substr(0, scheme.size()), scheme)) return false;
   const std::string_view sent = given.substr(scheme.size());
   if (sent.size() != token.size()) return false;
@@ -21,11 +21,12 @@ bool access::has_token(const tare::http::request& asked) const noexcept {
   return differences == 0;
 }
 
-bool access::has_origin(const tare::http::request& asked) const noexcept {
-  const auto origin = asked.fields().find("origin");
+bool access::has_origin(const tare::http::request& request) const noexcept {
+  const auto origin = request.fields().find("origin");
   if (!origin) return true;
   const std::size_t host = origin->find("://");
-  if (host != origin->npos && tare::http::equal_ignoring_case(origin->substr(host + 3), asked.authority())) return true;
+  if (host != origin->npos && tare::http::equal_ignoring_case(origin->substr(host + 3), request.authority()))
+    return true;
   return std::ranges::any_of(
       origins, [&](std::string_view each) { return each == "*" || tare::http::equal_ignoring_case(each, *origin); });
 }

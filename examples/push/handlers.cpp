@@ -52,8 +52,8 @@ json described(const application& app, const named_topic& of) {
           {"missed", of.news.missed()}};
 }
 
-task<> serve_topic(application& app, http::request& asked, http::response& to) {
-  const named_topic* const found = app.all.find(asked.param("name"));
+task<> serve_topic(application& app, http::request& request, http::response& to) {
+  const named_topic* const found = app.all.find(request.param("name"));
   if (found == nullptr) return respond_refusal(to, {.status = 404, .message = "there is no such topic"});
   return respond_json(to, described(app, *found));
 }
@@ -76,20 +76,20 @@ std::optional<std::string_view> topic_segment(std::string_view path, std::string
 }
 
 /// Why the request is refused before its route sees it, because event streams and WebSockets have responded by then.
-std::optional<http::request_error> refusal_of(application& app, const http::request& asked, http::response& to) {
+std::optional<http::request_error> refusal_of(application& app, const http::request& request, http::response& to) {
   std::string_view rest;
-  const auto segment = topic_segment(asked.path(), rest);
+  const auto segment = topic_segment(request.path(), rest);
   if (!segment) return std::nullopt;
   const auto name = http::percent_decode(*segment);
   if (!name || !is_topic_name(*name)) {
     return http::request_error{.message = "the name of a topic is 1 to 64 letters, digits, hyphens and underscores"};
   }
-  if (asked.method() == "POST") {
-    if (!app.allowed.has_origin(asked)) {
+  if (request.method() == "POST") {
+    if (!app.allowed.has_origin(request)) {
       app.measured.count_refusal("origin");
       return http::request_error{.status = 403, .message = "pages of this origin may not publish"};
     }
-    if (!app.allowed.has_token(asked)) {
+    if (!app.allowed.has_token(request)) {
       app.measured.count_refusal("token");
       to.set("www-authenticate", "Bearer");
       return http::request_error{.status = 401, .message = "publishing needs the token"};
@@ -123,24 +123,24 @@ http::handler make_routes(application& app) {
   }
   routes.get("/counters", [&app](http::request&, http::response& to) { return respond_json(to, counters_of(app)); });
   routes.get("/topics/{name}",
-             [&app](http::request& asked, http::response& to) { return serve_topic(app, asked, to); });
+             [&app](http::request& request, http::response& to) { return serve_topic(app, request, to); });
   routes.post("/topics/{name}",
-              [&app](http::request& asked, http::response& to) { return serve_publish(app, asked, to); });
+              [&app](http::request& request, http::response& to) { return serve_publish(app, request, to); });
   routes.get("/topics/{name}/next",
-             [&app](http::request& asked, http::response& to) { return serve_next(app, asked, to); });
-  routes.events("/topics/{name}/events", [&app](http::event_stream out, http::handshake asked) {
-    return serve_events(app, std::move(out), std::move(asked));
+             [&app](http::request& request, http::response& to) { return serve_next(app, request, to); });
+  routes.events("/topics/{name}/events", [&app](http::event_stream out, http::handshake request) {
+    return serve_events(app, std::move(out), std::move(request));
   });
   const http::websocket_options options{.max_message_bytes = 4096, .origins = app.allowed.origins};
   routes.websocket(
       "/topics/{name}/socket",
-      [&app](http::websocket socket, http::handshake asked) {
-        return serve_socket(app, std::move(socket), std::move(asked));
+      [&app](http::websocket socket, http::handshake request) {
+        return serve_socket(app, std::move(socket), std::move(request));
       },
       options);
-  return [&app, routes](http::request& asked, http::response& to) {
-    auto why = refusal_of(app, asked, to);
-    return why ? respond_refusal(to, *std::move(why)) : routes(asked, to);
+  return [&app, routes](http::request& request, http::response& to) {
+    auto why = refusal_of(app, request, to);
+    return why ? respond_refusal(to, *std::move(why)) : routes(request, to);
   };
 }
 

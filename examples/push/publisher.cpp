@@ -34,18 +34,18 @@ task<> respond_accepted(application& app, http::response& to, std::uint64_t sequ
 task<> refuse_text(http::response& to) { return respond_refusal(to, {.message = "the body is not UTF-8"}); }
 
 /// Publishes a body that has been read.
-task<> publish_here(application& app, http::request& asked, http::response& to, std::string_view data,
+task<> publish_here(application& app, http::request& request, http::response& to, std::string_view data,
                     std::string_view event_name) {
   if (!utf8::is_valid(data.begin(), data.end())) return refuse_text(to);
-  const auto done = app.all.publish(asked.param("name"), {.data = data, .name = event_name});
+  const auto done = app.all.publish(request.param("name"), {.data = data, .name = event_name});
   if (!done) return respond_refusal(app, to, done.error());
   return respond_accepted(app, to, done->sequence, {{"recipients", done->recipients}});
 }
 
-task<> read_and_publish(application& app, http::request& asked, http::response& to, std::string event_name) {
-  auto data = co_await asked.body().read_all();
+task<> read_and_publish(application& app, http::request& request, http::response& to, std::string event_name) {
+  auto data = co_await request.body().read_all();
   if (!data) co_return;  // the server responds with 400, 408, 413 or 503
-  task<> responding = publish_here(app, asked, to, *data, event_name);
+  task<> responding = publish_here(app, request, to, *data, event_name);
   *data = std::string();
   co_await std::move(responding);
 }
@@ -60,8 +60,8 @@ struct stored_event {
 };
 
 /// The same for each attempt to publish the same event, if the publisher says so.
-std::string key_of(application& app, const http::request& asked, std::string_view topic) {
-  const auto given = asked.fields().find("nats-msg-id");
+std::string key_of(application& app, const http::request& request, std::string_view topic) {
+  const auto given = request.fields().find("nats-msg-id");
   std::string key(topic);
   key += '/';
   if (given && !given->empty()) return key.append(*given);
@@ -76,9 +76,9 @@ task<> respond_stored(application& app, http::response& to, std::expected<acknow
 }
 
 /// The subscribers get it when the stream delivers it, here as everywhere.
-task<> read_and_store(application& app, http::request& asked, http::response& to, stored_event event) {
+task<> read_and_store(application& app, http::request& request, http::response& to, stored_event event) {
   {
-    auto data = co_await asked.body().read_all();
+    auto data = co_await request.body().read_all();
     if (!data) co_return;
     event.data = *std::move(data);
   }
@@ -96,13 +96,13 @@ task<> read_and_store(application& app, http::request& asked, http::response& to
 
 }  // namespace
 
-task<> serve_publish(application& app, http::request& asked, http::response& to) {
-  std::string event_name = asked.query_value("event").value_or("");
+task<> serve_publish(application& app, http::request& request, http::response& to) {
+  std::string event_name = request.query_value("event").value_or("");
   if (!is_event_name(event_name)) return respond_refusal(to, {.message = "event: not a name of an event"});
-  if (app.shared == nullptr) return read_and_publish(app, asked, to, std::move(event_name));
-  std::string topic = asked.param("name");
-  std::string key = key_of(app, asked, topic);
-  return read_and_store(app, asked, to,
+  if (app.shared == nullptr) return read_and_publish(app, request, to, std::move(event_name));
+  std::string topic = request.param("name");
+  std::string key = key_of(app, request, topic);
+  return read_and_store(app, request, to,
                         {.topic = std::move(topic), .name = std::move(event_name), .data = {}, .key = std::move(key)});
 }
 

@@ -12,6 +12,6 @@ namespace push {
 
 /// With NATS, it responds when JetStream has stored the event, once for each value of the field Nats-Msg-Id.
 /// 202 with the event's id, in Event-Id and in the body. The parameter "event" is the event's name.
-[[nodiscard]] tare::task<> serve_publish(application& app, tare::http::request& asked, tare::http::response& to);
+[[nodiscard]] tare::task<> serve_publish(application& app, tare::http::request& request, tare::http::response& to);
 
 }  // namespace push

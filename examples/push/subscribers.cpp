@@ -47,9 +47,9 @@ position position_of(const application& app, std::string_view last_event_id) noe
   return {.after = *sequence};
 }
 
-std::string last_event_id_of(const auto& asked) {
-  const auto field = asked.fields().find("last-event-id");
-  return field ? std::string(*field) : asked.query_value("after").value_or("");
+std::string last_event_id_of(const auto& request) {
+  const auto field = request.fields().find("last-event-id");
+  return field ? std::string(*field) : request.query_value("after").value_or("");
 }
 
 /// Waits until the events up to that number have arrived; false if they have not at the deadline.
@@ -155,14 +155,14 @@ task<> respond_polled(application& app, http::response& to, http::polled next, s
   }
 }
 
-auto begin_wait(const application& app, topic_lease& in, http::request& asked, std::uint64_t after,
+auto begin_wait(const application& app, topic_lease& in, http::request& request, std::uint64_t after,
                 std::chrono::seconds limit) {
   const std::string known = app.all.resume_id(*in, after);
-  return in->news.wait_for(asked, known, limit);
+  return in->news.wait_for(request, known, limit);
 }
 
-task<> wait_and_respond(application& app, topic_lease in, http::request& asked, http::response& to, std::uint64_t after,
-                        std::chrono::seconds limit) {
+task<> wait_and_respond(application& app, topic_lease in, http::request& request, http::response& to,
+                        std::uint64_t after, std::chrono::seconds limit) {
   if (after > app.all.sequence()) {
     auto arriving = wait_for_arrival(app, after, tare::now() + limit);
     const bool has_arrived = co_await std::move(arriving);
@@ -172,38 +172,38 @@ task<> wait_and_respond(application& app, topic_lease in, http::request& asked, 
       co_return;
     }
   }
-  http::polled next = co_await begin_wait(app, in, asked, after, limit);
+  http::polled next = co_await begin_wait(app, in, request, after, limit);
   auto responding = respond_polled(app, to, std::move(next), after);
   co_await std::move(responding);
 }
 
 }  // namespace
 
-task<> serve_socket(application& app, http::websocket socket, http::handshake asked) {
-  auto in = app.all.enter(asked.param("name"), subscriber_kind::websocket);
+task<> serve_socket(application& app, http::websocket socket, http::handshake handshake) {
+  auto in = app.all.enter(handshake.param("name"), subscriber_kind::websocket);
   if (!in) return close_unavailable(std::move(socket));
   return listen(*std::move(in), std::move(socket));
 }
 
-task<> serve_events(application& app, http::event_stream out, http::handshake asked) {
-  auto in = app.all.enter(asked.param("name"), subscriber_kind::events);
+task<> serve_events(application& app, http::event_stream out, http::handshake handshake) {
+  auto in = app.all.enter(handshake.param("name"), subscriber_kind::events);
   if (!in) return send_unavailable(std::move(out));
-  const std::string id = last_event_id_of(asked);
+  const std::string id = last_event_id_of(handshake);
   return follow(app, *std::move(in), std::move(out), position_of(app, id), id.empty());
 }
 
-task<> serve_next(application& app, http::request& asked, http::response& to) {
+task<> serve_next(application& app, http::request& request, http::response& to) {
   constexpr unsigned default_wait = 25;
-  const auto wait = http::query_or<unsigned>(asked, "wait", default_wait);
+  const auto wait = http::query_or<unsigned>(request, "wait", default_wait);
   if (!wait) return respond_refusal(to, wait.error());
   if (*wait > max_wait.count()) {
     return respond_refusal(to, {.message = "wait: at most " + std::to_string(max_wait.count()) + " seconds"});
   }
-  const position at = position_of(app, last_event_id_of(asked));
+  const position at = position_of(app, last_event_id_of(request));
   if (at.is_lost) return respond_lost(app, to, *at.is_lost);
-  auto in = app.all.enter(asked.param("name"), subscriber_kind::poll);
+  auto in = app.all.enter(request.param("name"), subscriber_kind::poll);
   if (!in) return respond_refusal(app, to, in.error());
-  return wait_and_respond(app, *std::move(in), asked, to, at.after, std::chrono::seconds(*wait));
+  return wait_and_respond(app, *std::move(in), request, to, at.after, std::chrono::seconds(*wait));
 }
 
 }  // namespace push

@@ -165,18 +165,18 @@ void topics::release(named_topic& by) noexcept {
 }
 
 /// Its time begins again, and the oldest make room for its history.
-void topics::note_idle(named_topic& one) noexcept {
-  one.idle_since_ = tare::now();
-  idle_bytes_ -= one.idle_bytes_;
-  one.idle_bytes_ = one.news.kept_bytes();
-  idle_bytes_ += one.idle_bytes_;
-  while (idle_bytes_ > limits_.idle_history_bytes && forget_oldest(&one)) {
+void topics::note_idle(named_topic& named_topic) noexcept {
+  named_topic.idle_since_ = tare::now();
+  idle_bytes_ -= named_topic.idle_bytes_;
+  named_topic.idle_bytes_ = named_topic.news.kept_bytes();
+  idle_bytes_ += named_topic.idle_bytes_;
+  while (idle_bytes_ > limits_.idle_history_bytes && forget_oldest(&named_topic)) {
   }
 }
 
-void topics::forget_if_empty(named_topic& one) noexcept {
-  const bool has_history = one.has_events_ && limits_.each.history_bytes != 0;
-  if (one.users_ == 0 && !has_history) forget(one);
+void topics::forget_if_empty(named_topic& named_topic) noexcept {
+  const bool has_history = named_topic.has_events_ && limits_.each.history_bytes != 0;
+  if (named_topic.users_ == 0 && !has_history) forget(named_topic);
 }
 
 void topics::forget(named_topic& forgotten) noexcept {

@@ -158,9 +158,9 @@ class topics {
   void use(named_topic& by) noexcept;
   void release(named_topic& by) noexcept;
   void forget(named_topic& forgotten) noexcept;
-  void forget_if_empty(named_topic& one) noexcept;
+  void forget_if_empty(named_topic& named_topic) noexcept;
   [[nodiscard]] bool forget_oldest(const named_topic* except) noexcept;
-  void note_idle(named_topic& one) noexcept;
+  void note_idle(named_topic& named_topic) noexcept;
   static void note_sequence(named_topic& in, std::uint64_t sequence);
 
   topic_limits limits_;
