@@ -53,8 +53,8 @@ task<result<std::int64_t>> catalogue::add(const std::string& name, double price)
 
 task<bool> catalogue::answers() {
   using namespace std::chrono_literals;
-  auto answer = co_await tare::timeout(1s, database_.query_one<std::int64_t>("SELECT 1"));
-  co_return answer && *answer;
+  auto response = co_await tare::timeout(1s, database_.query_one<std::int64_t>("SELECT 1"));
+  co_return response && *response;
 }
 
 }  // namespace service

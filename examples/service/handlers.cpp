@@ -29,7 +29,7 @@ using tare::http::response;
 namespace {
 
 /// Sends a JSON object, and returns the status for the metrics.
-task<unsigned> answer(response& to, unsigned status, json body) {
+task<unsigned> respond(response& to, unsigned status, json body) {
   (void)co_await tare::http::send_json(to, std::move(body), status);
   co_return status;
 }
@@ -38,7 +38,7 @@ task<unsigned> answer(response& to, unsigned status, json body) {
 json described(const item& of) { return {{"id", of.id}, {"name", of.name}, {"price", of.price}}; }
 
 task<unsigned> refuse(response& to, unsigned status, std::string_view why) {
-  return answer(to, status, {{"error", why}});
+  return respond(to, status, {{"error", why}});
 }
 
 task<unsigned> fail(response& to, const tare::db::error& why) {
@@ -65,7 +65,7 @@ task<unsigned> respond_with_item(response& to, tare::db::result<tare::db::rows> 
   auto found = co_await catalogue::item_in(*std::move(rows));
   if (!found) co_return co_await fail(to, found.error());
   if (!*found) co_return co_await refuse(to, 404, "no such item");
-  co_return co_await answer(to, 200, described(**found));
+  co_return co_await respond(to, 200, described(**found));
 }
 
 /// Very many requests wait here for the database, so it keeps only what they need then.
@@ -74,10 +74,10 @@ task<unsigned> find_and_respond(response& to, task<tare::db::result<tare::db::ro
   co_return co_await std::move(responding);
 }
 
-task<unsigned> get_item(application& app, request& asked, response& to) {
-  const auto id = tare::http::param<std::int64_t>(asked, "id");
+task<unsigned> get_item(application& app, request& request, response& to) {
+  const auto id = tare::http::param<std::int64_t>(request, "id");
   if (!id) return refuse(to, 400, "the id of an item is an integer");
-  asked.discard();
+  request.discard();
   return find_and_respond(to, app.items.find(*id));
 }
 
@@ -101,56 +101,65 @@ std::expected<new_item, std::string_view> read_item(const json& body) {
   return new_item{.name = name->get<std::string>(), .price = price->get<double>()};
 }
 
-task<unsigned> post_item(application& app, request& asked, response& to) {
+task<unsigned> post_item(application& app, request& request, response& to) {
   std::expected<new_item, std::string_view> made;
   {
-    auto body = co_await tare::http::read_json(asked);
+    auto body = co_await tare::http::read_json(request);
     if (!body) co_return co_await refuse(to, body.error().status, body.error().message);
     made = read_item(*body);
   }
   if (!made) co_return co_await refuse(to, 400, made.error());
   // The text has been freed; while it waits for the database, the request holds only the item.
-  (void)co_await asked.reserve(made->name.capacity());
+  (void)co_await request.reserve(made->name.capacity());
   auto id = co_await app.items.add(made->name, made->price);
   if (!id) co_return co_await fail(to, id.error());
   to.set("location", "/items/" + std::to_string(*id));
   const item stored{.id = *id, .name = std::move(made->name), .price = made->price};
-  co_return co_await answer(to, 201, described(stored));
+  co_return co_await respond(to, 201, described(stored));
 }
 
 /// For operators: what the service's coroutines wait for.
-task<unsigned> get_tasks(application& app, request& asked, response& to) {
+task<unsigned> get_tasks(application& app, request& request, response& to) {
   constexpr std::size_t report_bytes = std::size_t{16} << 10U;  // while it is made and sent
-  const bool fits = co_await asked.reserve(report_bytes);
+  const bool fits = co_await request.reserve(report_bytes);
   if (!fits) co_return co_await refuse(to, 503, "busy");
   json described = co_await app.tasks.describe();
-  co_return co_await answer(to, 200, std::move(described));
+  co_return co_await respond(to, 200, std::move(described));
 }
 
 using answering = task<unsigned> (*)(application&, request&, response&);
 
-constexpr unsigned without_response = 499;  // the client disconnected, or there was no time left
+constexpr std::uint16_t without_response = 499;  // the client disconnected, or there was no time left
 
-/// Counts a request when its handler has ended.
-task<> measured(metrics& in, route of, std::chrono::steady_clock::time_point began, task<unsigned> handling) {
-  try {
-    const unsigned status = co_await std::move(handling);
-    in.count(of, status, tare::now() - began);
-  } catch (...) {
-    in.count(of, without_response, tare::now() - began);
-    throw;
+/// Counts a request when it is destroyed: as one without a response, unless its handler has returned a status.
+class counted_request {
+ public:
+  counted_request(metrics& in, route of) noexcept : in_(&in), began_(tare::now()), route_(of) {}
+  counted_request(counted_request&& other) noexcept
+      : in_(std::exchange(other.in_, nullptr)), began_(other.began_), route_(other.route_), status_(other.status_) {}
+  counted_request& operator=(counted_request&&) = delete;
+  counted_request(const counted_request&) = delete;
+  counted_request& operator=(const counted_request&) = delete;
+  ~counted_request() {
+    if (in_ != nullptr) in_->count(route_, status_, tare::now() - began_);
   }
-}
 
-/// Runs one of the above handlers and counts it.
-task<> run_measured(application& app, route of, answering how, request& asked, response& to) {
-  const auto began = tare::now();
-  try {
-    return measured(app.measured, of, began, how(app, asked, to));
-  } catch (...) {
-    app.measured.count(of, without_response, tare::now() - began);
-    throw;
-  }
+  void end(unsigned status) noexcept { status_ = static_cast<std::uint16_t>(status); }
+
+ private:
+  metrics* in_;
+  std::chrono::steady_clock::time_point began_;
+  route route_;
+  std::uint16_t status_ = without_response;
+};
+
+task<> measured(counted_request counted, task<unsigned> handling) { counted.end(co_await std::move(handling)); }
+
+/// Runs one of the above handlers and counts it, also if it throws before it is a task.
+task<> run_measured(application& app, route which, answering handle, request& request, response& to) {
+  counted_request counted(app.measured, which);
+  task<unsigned> handling = handle(app, request, to);
+  return measured(std::move(counted), std::move(handling));
 }
 
 }  // namespace
@@ -170,7 +179,7 @@ task<std::string> metrics_of(application& app, tare::http::serving_figures serve
 
 tare::http::handler make_routes(application& app) {
   const auto counted = [&app](route of, answering how) -> tare::http::handler {
-    return [&app, of, how](request& asked, response& to) { return run_measured(app, of, how, asked, to); };
+    return [&app, of, how](request& request, response& to) { return run_measured(app, of, how, request, to); };
   };
   tare::http::router routes;
   routes.get("/items/{id}", counted(route::get_item, &get_item));

@@ -78,8 +78,8 @@ std::expected<options, int> parse_options(int argc, char** argv) {
   app.add_flag("--seed", chosen.seed, "insert some items into an empty database");
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& asked) {
-    return std::unexpected(app.exit(asked));
+  } catch (const CLI::Success& success) {
+    return std::unexpected(app.exit(success));
   } catch (const CLI::ParseError& wrong) {
     return complain(wrong.what());
   }
