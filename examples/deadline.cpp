@@ -17,24 +17,24 @@ tare::task<> close_session() {
 
 tare::task<int> session(std::chrono::milliseconds server) {
   std::exception_ptr left;
-  int answer = 0;
+  int result = 0;
   try {
     co_await tare::sleep_for(server);  // connect
     co_await tare::sleep_for(server);  // ask
-    answer = 42;
+    result = 42;
   } catch (const tare::cancelled&) {
     left = std::current_exception();
   }
   co_await tare::shield(close_session());  // runs to completion in any case
   if (left) std::rethrow_exception(left);
-  co_return answer;
+  co_return result;
 }
 
 tare::task<> attempts() {
   for (const auto server : {100ms, 3ms}) {
-    const auto answer = co_await tare::timeout(20ms, session(server));
-    if (answer) {
-      std::printf("answer: %d\n", *answer);
+    const auto response = co_await tare::timeout(20ms, session(server));
+    if (response) {
+      std::printf("answer: %d\n", *response);
     } else {
       std::puts("too late");
     }
