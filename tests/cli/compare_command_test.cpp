@@ -97,7 +97,7 @@ TEST_F(compare_command_test, one_may_come_through_a_pipe) {
 TEST_F(compare_command_test, another_process_is_named_and_its_moved_lines_are_reported) {
   live_snapshot other = a_server();
   other.pid = 43;
-  for (auto& one : other.sites) one.where.line += 3;
+  for (auto& each : other.sites) each.where.line += 3;
   other.sites[0] = site("serve(stream, int)", 13, 1'100, 200);
   const auto ended = run_tare({"compare", before_, write("other.json", other)});
   EXPECT_THAT(ended.output, HasSubstr("process    server (process 42)  server (process 43)\n"));

@@ -30,9 +30,9 @@ constexpr std::uint64_t base = 2'000'000;
 
 /// A program whose tasks take so many bytes each, measured once with one task and once with `most`.
 weighed_program program(std::string name, bool subject, std::uint64_t bytes, std::uint64_t most = 1'000'001) {
-  weighed_program one;
-  one.name = std::move(name);
-  one.subject = subject;
+  weighed_program made;
+  made.name = std::move(name);
+  made.subject = subject;
   tare::measure::series run;
   for (const std::uint64_t n : {std::uint64_t{1}, most}) {
     run.push_back({.n = n,
@@ -40,8 +40,8 @@ weighed_program program(std::string name, bool subject, std::uint64_t bytes, std
                    .ready = 1500ms,
                    .cpu = 20ms});
   }
-  one.runs.push_back(std::move(run));
-  return one;
+  made.runs.push_back(std::move(run));
+  return made;
 }
 
 TEST(table_test, aligns_columns) {
@@ -180,18 +180,19 @@ TEST(report_test, the_comparison_has_a_row_for_each_program_that_was_measured) {
 }
 
 TEST(report_test, the_spread_is_shown_where_there_is_one) {
-  weighed_program one = program("ours", true, 40);
-  one.runs.push_back(program("", true, 42).runs.front());
-  one.runs.push_back(program("", true, 41).runs.front());
-  EXPECT_THAT(comparison_table({.programs = {one}, .runs = 3}), testing::HasSubstr(" 41.0 (40.0-42.0) "));
-  EXPECT_THAT(program_table(one), testing::HasSubstr("\nours: 41.0 bytes per task, median of 3 runs (40.0-42.0)\n"));
+  weighed_program weighed_program = program("ours", true, 40);
+  weighed_program.runs.push_back(program("", true, 42).runs.front());
+  weighed_program.runs.push_back(program("", true, 41).runs.front());
+  EXPECT_THAT(comparison_table({.programs = {weighed_program}, .runs = 3}), testing::HasSubstr(" 41.0 (40.0-42.0) "));
+  EXPECT_THAT(program_table(weighed_program),
+              testing::HasSubstr("\nours: 41.0 bytes per task, median of 3 runs (40.0-42.0)\n"));
   EXPECT_EQ(program_table({}), "");
 }
 
 TEST(report_test, csv_quotes_text) {
-  weighed_program one = program("a,\"b\"", false, 40);
-  one.version = "1\n2";
-  EXPECT_EQ(to_csv(std::vector{one}),
+  weighed_program weighed_program = program("a,\"b\"", false, 40);
+  weighed_program.version = "1\n2";
+  EXPECT_EQ(to_csv(std::vector{weighed_program}),
             "name,version,run,n,rss_bytes,pss_bytes,anonymous_bytes,page_table_bytes,peak_bytes,swapped_bytes,"
             "ready_seconds,cpu_seconds\n"
             "\"a,\"\"b\"\"\",\"1\n2\",1,1,2000000,1,0,0,2,0,1.500000,0.020000\n"

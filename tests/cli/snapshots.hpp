@@ -33,9 +33,9 @@ inline tare::inspect::live_snapshot a_server() {
   made.paused_seconds = 0.052;
   made.sites = {site("serve(stream, int)", 10, 1'000, 200), site("handle(request)", 20, 600, 100),
                 site("acquire(pool&)", 30, 400, 50)};
-  for (const auto& one : made.sites) {
-    made.frames += one.count;
-    made.frame_bytes += one.total_bytes;
+  for (const auto& each : made.sites) {
+    made.frames += each.count;
+    made.frame_bytes += each.total_bytes;
   }
   made.stacks = {{.site = 0, .count = 400, .bytes = 80'000, .bytes_with_below = 80'000},
                  {.site = 0, .count = 600, .bytes = 120'000, .bytes_with_below = 200'000},
