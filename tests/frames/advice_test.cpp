@@ -31,7 +31,7 @@ class advice_on : public ::testing::TestWithParam<const char*> {
   const coroutine& find(const std::string& name) const {
     static const coroutine none;
     const auto found = std::ranges::find_if(
-        report_.coroutines, [&](const coroutine& one) { return one.name.contains("corpus::" + name + "("); });
+        report_.coroutines, [&](const coroutine& each) { return each.name.contains("corpus::" + name + "("); });
     EXPECT_NE(found, report_.coroutines.end()) << name;
     return found == report_.coroutines.end() ? none : *found;
   }
@@ -43,8 +43,8 @@ class advice_on : public ::testing::TestWithParam<const char*> {
 };
 
 /// The advice about one of them that contains this word.
-std::vector<advice> about(const coroutine& one, const std::string& word) {
-  auto all = advise(one);
+std::vector<advice> about(const coroutine& coroutine, const std::string& word) {
+  auto all = advise(coroutine);
   std::erase_if(all, [&](const advice& each) { return !each.message.contains(word); });
   return all;
 }

@@ -20,19 +20,19 @@ namespace tare::inspect {
 namespace {
 
 coroutine make(std::string name, std::uint64_t frame, std::vector<std::string> children = {}) {
-  coroutine one;
-  one.name = name;
-  one.linkage_name = std::move(name);
-  one.declared = {.file = "/src/service.cpp", .line = 10};
-  one.frame_bytes = frame;
+  coroutine made;
+  made.name = name;
+  made.linkage_name = std::move(name);
+  made.declared = {.file = "/src/service.cpp", .line = 10};
+  made.frame_bytes = frame;
   await_point await;
   await.where = {.file = "/src/service.cpp", .line = 12};
   await.live_bytes = frame / 2;
   await.held_bytes = frame / 4;
   await.dead_bytes = frame - frame / 2 - frame / 4;
   await.children = std::move(children);
-  one.awaits.push_back(std::move(await));
-  return one;
+  made.awaits.push_back(std::move(await));
+  return made;
 }
 
 std::string problem(std::string_view text) {
@@ -144,14 +144,14 @@ std::vector<coroutine> lambdas(std::initializer_list<std::pair<std::uint32_t, st
 
 std::vector<std::uint64_t> grown(std::span<const coroutine> now, const ratchet& before) {
   std::vector<std::uint64_t> bytes;
-  for (const auto& one : check_ratchet(now, before)) bytes.push_back(one.bytes);
+  for (const auto& each : check_ratchet(now, before)) bytes.push_back(each.bytes);
   return bytes;
 }
 
 TEST(ratchet, is_read_as_it_was_written) {
   std::vector<coroutine> all{make("a<\"x\">", 10), make("b", 20), make("b", 30), make("clang", 7), make("c", 5)};
   all.back().made_by = producer::gcc;
-  for (auto& one : lambdas({{5, 40}, {9, 20}, {7, 30}})) all.push_back(one);
+  for (auto& each : lambdas({{5, 40}, {9, 20}, {7, 30}})) all.push_back(each);
   const auto recorded = record_frames(all);
   const auto read = parse_ratchet(ratchet_text(recorded), "tare.ratchet.toml");
   ASSERT_TRUE(read) << read.error().message;
@@ -173,7 +173,7 @@ TEST(ratchet, only_growth_is_a_violation) {
   ASSERT_THAT(found, ::testing::SizeIs(1));
   EXPECT_THAT(found[0].message, ::testing::EndsWith("grew from 10 to 11 bytes"));
   // One compiler's frames are not compared with another's; those of an older file apply to all compilers.
-  for (auto& one : all) one.made_by = producer::gcc;
+  for (auto& each : all) each.made_by = producer::gcc;
   EXPECT_THAT(check_ratchet(all, before), ::testing::IsEmpty());
   EXPECT_THAT(check_ratchet(all, {{"", before.at("clang")}}), ::testing::SizeIs(1));
 }
@@ -221,11 +221,11 @@ TEST(ratchet, a_mistake_is_reported_with_its_place) {
 }
 
 TEST(advice, names_what_is_kept_without_a_later_use) {
-  coroutine one = make("serve", 700);
+  coroutine coroutine = make("serve", 700);
   const auto variable = [](const char* name, std::uint64_t bytes, byte_state state, field_kind kind) {
     return variable_at_await{.name = name, .type = "char[]", .offset = 0, .bytes = bytes, .state = state, .kind = kind};
   };
-  auto& await = one.awaits.front();
+  auto& await = coroutine.awaits.front();
   await.known_by = evidence::machine_code;
   await.variables = {variable("used", 128, byte_state::live, field_kind::local),
                      variable("forgotten", 256, byte_state::held, field_kind::local),
@@ -233,7 +233,7 @@ TEST(advice, names_what_is_kept_without_a_later_use) {
                      variable("partly", 100, byte_state::held, field_kind::local),
                      variable("partly", 4, byte_state::live, field_kind::local),
                      variable("given", 64, byte_state::live, field_kind::parameter)};
-  const auto found = advise(one);
+  const auto found = advise(coroutine);
   ASSERT_THAT(found, ::testing::SizeIs(2));
   EXPECT_EQ(found[0].bytes, 256U);
   EXPECT_FALSE(found[0].certain);
@@ -242,31 +242,31 @@ TEST(advice, names_what_is_kept_without_a_later_use) {
   EXPECT_EQ(found[1].bytes, 56U) << "a reference stays";
   EXPECT_THAT(found[1].message, ::testing::HasSubstr("'given'"));
   // A variable that is first written after an await is not finished before it.
-  one.awaits.push_back(await);
-  one.awaits[1].where.line = 15;
-  for (auto& each : one.awaits[0].variables) each.touched_later = each.name == "forgotten";
-  const auto between = advise(one);
+  coroutine.awaits.push_back(await);
+  coroutine.awaits[1].where.line = 15;
+  for (auto& each : coroutine.awaits[0].variables) each.touched_later = each.name == "forgotten";
+  const auto between = advise(coroutine);
   ASSERT_THAT(between, ::testing::SizeIs(2));
   EXPECT_EQ(between[0].where.line, 15U);
   EXPECT_THAT(between[0].message, ::testing::EndsWith("begin it after the one at :12"));
-  one.awaits.resize(1);
+  coroutine.awaits.resize(1);
   // If the code is not known, there is no advice about it.
-  one.awaits.front().known_by = evidence::whole_frame;
-  EXPECT_THAT(advise(one), ::testing::IsEmpty());
+  coroutine.awaits.front().known_by = evidence::whole_frame;
+  EXPECT_THAT(advise(coroutine), ::testing::IsEmpty());
 }
 
 /// A coroutine that copies a parameter with this number of bytes into its frame.
 coroutine copies(std::string name, std::uint64_t bytes, std::vector<std::string> children = {}) {
-  coroutine one = make(std::move(name), 2 * bytes, std::move(children));
-  one.awaits.front().known_by = evidence::machine_code;
-  one.awaits.front().variables = {
+  coroutine made = make(std::move(name), 2 * bytes, std::move(children));
+  made.awaits.front().known_by = evidence::machine_code;
+  made.awaits.front().variables = {
       {.name = "p", .type = "t", .bytes = bytes, .state = byte_state::live, .kind = field_kind::parameter}};
-  return one;
+  return made;
 }
 
 std::vector<std::string> in_order(const std::vector<ranked_advice>& ranked) {
   std::vector<std::string> names;
-  for (const auto& one : ranked) names.push_back(one.of->name);
+  for (const auto& each : ranked) names.push_back(each.of->name);
   return names;
 }
 
@@ -288,9 +288,9 @@ TEST(advice, that_concerns_one_frame_of_a_process_comes_last) {
 
 TEST(compare, types_are_the_same_however_a_compiler_writes_them) {
   const auto with = [](std::string type, std::uint64_t bytes) {
-    coroutine one = make("f()", 100 + bytes);
-    one.fields = {{.name = "data", .type = std::move(type), .offset = 0, .bytes = bytes, .kind = field_kind::local}};
-    return std::vector<coroutine>{std::move(one)};
+    coroutine made = make("f()", 100 + bytes);
+    made.fields = {{.name = "data", .type = std::move(type), .offset = 0, .bytes = bytes, .kind = field_kind::local}};
+    return std::vector<coroutine>{std::move(made)};
   };
   const auto changed = [&](const std::string& before, const std::string& after) {
     const auto changes = compare(with(before, 8), with(after, 16));

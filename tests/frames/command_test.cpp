@@ -46,9 +46,9 @@ TEST_F(frames_command, frames_prints_a_table_heaviest_first) {
 }
 
 TEST_F(frames_command, frames_selects_and_sorts) {
-  const auto one = run_tare({"frames", binary_, "--match", "middle"});
-  EXPECT_THAT(one.output, ::testing::HasSubstr("corpus::middle(int)"));
-  EXPECT_THAT(one.output, ::testing::Not(::testing::HasSubstr("corpus::leaf(int)")));
+  const auto made = run_tare({"frames", binary_, "--match", "middle"});
+  EXPECT_THAT(made.output, ::testing::HasSubstr("corpus::middle(int)"));
+  EXPECT_THAT(made.output, ::testing::Not(::testing::HasSubstr("corpus::leaf(int)")));
   const auto top = run_tare({"frames", binary_, "--top", "1", "--sort", "name"});
   EXPECT_THAT(top.output, ::testing::HasSubstr("corpus::leaf(int)"));
   EXPECT_THAT(top.output, ::testing::Not(::testing::HasSubstr("corpus::top(int)")));
@@ -109,11 +109,11 @@ TEST_F(frames_command, json_has_the_documented_keys) {
   const auto all = nlohmann::json::parse(ended.output);
   EXPECT_EQ(all.at("schema"), 1);
   ASSERT_EQ(all.at("coroutines").size(), 3U);
-  for (const auto& one : all.at("coroutines")) {
+  for (const auto& each : all.at("coroutines")) {
     for (const char* key : {"name", "linkage_name", "file", "line", "frame_bytes", "awaits"}) {
-      EXPECT_TRUE(one.contains(key)) << key;
+      EXPECT_TRUE(each.contains(key)) << key;
     }
-    for (const auto& await : one.at("awaits")) {
+    for (const auto& await : each.at("awaits")) {
       for (const char* key : {"index", "file", "line", "live_bytes", "held_bytes", "dead_bytes", "variables"}) {
         EXPECT_TRUE(await.contains(key)) << key;
       }

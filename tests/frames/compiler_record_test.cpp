@@ -23,33 +23,33 @@ std::string record(const std::string& name, const std::string& states = "dl") {
 
 /// A coroutine as the debug information describes it.
 coroutine described(std::uint64_t frame_bytes = 88) {
-  coroutine one;
-  one.linkage_name = "f";
-  one.declared = {.file = "main.cpp", .line = 12};
-  one.frame_bytes = frame_bytes;
+  coroutine made;
+  made.linkage_name = "f";
+  made.declared = {.file = "main.cpp", .line = 12};
+  made.frame_bytes = frame_bytes;
   for (const auto& [offset, bytes] : {std::pair(16, 8), std::pair(32, 24), std::pair(56, 4)}) {
-    auto& field = one.fields.emplace_back();
+    auto& field = made.fields.emplace_back();
     field.offset = static_cast<std::uint64_t>(offset);
     field.bytes = static_cast<std::uint64_t>(bytes);
   }
-  return one;
+  return made;
 }
 
 TEST(compiler_records, say_what_is_kept_where) {
   compiler_records records;
   records.add(record("f"));
   EXPECT_EQ(records.refused(), 0U);
-  const auto* one = records.of(described());
-  ASSERT_NE(one, nullptr);
-  ASSERT_EQ(one->awaits.size(), 2U);
-  EXPECT_EQ(one->awaits[1].index, 1U);
-  EXPECT_EQ(one->awaits[1].where, (source_line{.file = "other.hpp", .line = 14}));
-  EXPECT_TRUE(one->awaits[1].final);
-  ASSERT_EQ(one->places.size(), 2U);
-  EXPECT_THAT(one->places[0].states, ::testing::ElementsAre(byte_state::dead, byte_state::live));
-  EXPECT_EQ(one->places[0].variables, (std::vector<compiler_record::variable>{{.name = "text", .line = 13}}));
-  EXPECT_TRUE(one->places[1].states.empty());
-  EXPECT_EQ(one->places[1].variables.size(), 2U);
+  const auto* made = records.of(described());
+  ASSERT_NE(made, nullptr);
+  ASSERT_EQ(made->awaits.size(), 2U);
+  EXPECT_EQ(made->awaits[1].index, 1U);
+  EXPECT_EQ(made->awaits[1].where, (source_line{.file = "other.hpp", .line = 14}));
+  EXPECT_TRUE(made->awaits[1].final);
+  ASSERT_EQ(made->places.size(), 2U);
+  EXPECT_THAT(made->places[0].states, ::testing::ElementsAre(byte_state::dead, byte_state::live));
+  EXPECT_EQ(made->places[0].variables, (std::vector<compiler_record::variable>{{.name = "text", .line = 13}}));
+  EXPECT_TRUE(made->places[1].states.empty());
+  EXPECT_EQ(made->places[1].variables.size(), 2U);
 }
 
 TEST(compiler_records, are_joined_by_linkers_in_any_way) {

@@ -30,7 +30,7 @@ namespace fs = std::filesystem;
 std::vector<fs::path> programs(const std::string& names = support::path::corpus_list) {
   std::vector<fs::path> all;
   std::istringstream list(names);
-  for (std::string one; std::getline(list, one, ':');) all.emplace_back(one);
+  for (std::string each; std::getline(list, each, ':');) all.emplace_back(each);
   return all;
 }
 
@@ -81,7 +81,7 @@ std::map<std::string, coroutine> read(const fs::path& program) {
     ADD_FAILURE() << report.error().message;
     return found;
   }
-  for (const auto& one : report->coroutines) found[plain(one.name)] = one;
+  for (const auto& each : report->coroutines) found[plain(each.name)] = each;
   return found;
 }
 
@@ -93,15 +93,15 @@ TEST(frames, sizes_are_what_operator_new_was_asked_for) {
     ASSERT_FALSE(truth.empty()) << program;
     const auto found = read(program);
     for (const auto& [name, bytes] : truth) {
-      const auto one = found.find(name);
-      if (one == found.end()) {
+      const auto made = found.find(name);
+      if (made == found.end()) {
         ADD_FAILURE() << program.filename() << ": " << name << " was not found";
         continue;
       }
       ++compared;
       different.insert(program.filename().string().substr(0, 4) + name);
-      EXPECT_EQ(one->second.frame_bytes, bytes) << program.filename() << ": " << name;
-      EXPECT_GE(one->second.allocated_bytes.value_or(bytes), bytes) << name;
+      EXPECT_EQ(made->second.frame_bytes, bytes) << program.filename() << ": " << name;
+      EXPECT_GE(made->second.allocated_bytes.value_or(bytes), bytes) << name;
     }
   }
   fmt::print("{} frames of {} coroutines compared\n", compared, different.size());
@@ -118,12 +118,12 @@ TEST(frames, allocated_is_what_the_allocator_gave) {
     const auto truth = true_sizes(program);
     const auto found = read(program);
     for (const auto& [name, bytes] : truth) {
-      const auto one = found.find(name);
-      ASSERT_NE(one, found.end()) << program.filename() << ": " << name;
-      EXPECT_EQ(one->second.allocated_bytes, bytes)
-          << program.filename() << ": " << name << ", frame " << one->second.frame_bytes.value_or(0);
+      const auto made = found.find(name);
+      ASSERT_NE(made, found.end()) << program.filename() << ": " << name;
+      EXPECT_EQ(made->second.allocated_bytes, bytes)
+          << program.filename() << ": " << name << ", frame " << made->second.frame_bytes.value_or(0);
       const bool asio = name.starts_with("of_asio");
-      EXPECT_EQ(one->second.allocated_by, asio ? allocation::asio : allocation::malloc) << name;
+      EXPECT_EQ(made->second.allocated_by, asio ? allocation::asio : allocation::malloc) << name;
       ++compared[asio ? "asio" : "malloc"];
     }
     EXPECT_GE(compared["asio"], 10U);
@@ -135,15 +135,15 @@ TEST(frames, allocated_is_what_the_allocator_gave) {
 
 TEST(frames, every_byte_of_a_frame_is_in_one_state_at_each_await) {
   for (const auto& program : programs()) {
-    for (const auto& [name, one] : read(program)) {
-      for (const auto& await : one.awaits) {
-        EXPECT_EQ(await.live_bytes + await.held_bytes + await.dead_bytes, one.frame_bytes) << program << name;
+    for (const auto& [name, each] : read(program)) {
+      for (const auto& await : each.awaits) {
+        EXPECT_EQ(await.live_bytes + await.held_bytes + await.dead_bytes, each.frame_bytes) << program << name;
         std::uint64_t end = 0;
         for (const auto& variable : await.variables) {
           EXPECT_EQ(variable.offset, end) << program << name;
           end = variable.offset + variable.bytes;
         }
-        EXPECT_EQ(end, one.frame_bytes) << program << name;
+        EXPECT_EQ(end, each.frame_bytes) << program << name;
       }
     }
   }
@@ -174,13 +174,13 @@ found_lines compare_lines(const fs::path& program, const std::map<std::string, s
   const auto found = read(program);
   for (const auto& [coroutine_name, lines] : marked) {
     all.expected += lines.size();
-    const auto one = found.find(coroutine_name);
-    if (one == found.end()) {
+    const auto made = found.find(coroutine_name);
+    if (made == found.end()) {
       all.wrong += fmt::format("  {} not found\n", coroutine_name);
       continue;
     }
     std::multiset<std::uint32_t> seen;
-    for (const auto& await : one->second.awaits) {
+    for (const auto& await : made->second.awaits) {
       if (await.kind == suspension::await) seen.insert(await.where.line);
     }
     std::multiset<std::uint32_t> both;
@@ -229,8 +229,8 @@ TEST(frames, what_the_compiler_recorded_as_an_await_is_none_after_the_body) {
   const auto [expected, right, wrong] =
       compare_lines(object, marked_awaits(fs::path(support::path::corpus_sources) / "hand.cpp"));
   EXPECT_EQ(right, expected) << wrong;
-  for (const auto& [name, one] : read(object)) {
-    EXPECT_LE(std::ranges::count(one.awaits, suspension::final, &await_point::kind), 1) << name;
+  for (const auto& [name, each] : read(object)) {
+    EXPECT_LE(std::ranges::count(each.awaits, suspension::final, &await_point::kind), 1) << name;
   }
 }
 
@@ -259,11 +259,11 @@ TEST(frames, max_bytes_of_optimized_frames_have_a_name) {
     std::uint64_t all = 0;
     std::uint64_t of_variables = 0;
     std::uint64_t of_temporaries = 0;
-    for (const auto& [coroutine_name, one] : read(program)) {
+    for (const auto& [coroutine_name, each] : read(program)) {
       // For each byte, its most precise state.
       enum class knowledge : std::uint8_t { padding, nothing, type, variable };
-      std::vector<knowledge> bytes(one.frame_bytes.value_or(0), knowledge::padding);
-      for (const auto& field : one.fields) {
+      std::vector<knowledge> bytes(each.frame_bytes.value_or(0), knowledge::padding);
+      for (const auto& field : each.fields) {
         const knowledge what = field.kind == field_kind::unnamed   ? knowledge::nothing
                                : field.kind == field_kind::awaiter ? knowledge::type
                                                                    : knowledge::variable;

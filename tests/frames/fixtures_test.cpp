@@ -24,7 +24,7 @@ struct fixture {
   std::uint64_t leaf;  ///< requested bytes
   std::uint64_t twice;
   bool described;  ///< the compiler wrote a type for the frame
-  friend void PrintTo(const fixture& one, std::ostream* out) { *out << one.file; }
+  friend void PrintTo(const fixture& fixture, std::ostream* out) { *out << fixture.file; }
 };
 
 class fixtures : public ::testing::TestWithParam<fixture> {
@@ -43,9 +43,9 @@ class fixtures : public ::testing::TestWithParam<fixture> {
   coroutine_report report_;
 };
 
-std::vector<std::uint32_t> await_lines(const coroutine& one) {
+std::vector<std::uint32_t> await_lines(const coroutine& coroutine) {
   std::vector<std::uint32_t> lines;
-  for (const auto& await : one.awaits) {
+  for (const auto& await : coroutine.awaits) {
     if (await.kind == suspension::await) lines.push_back(await.where.line);
   }
   return lines;
@@ -74,8 +74,8 @@ TEST_P(fixtures, have_their_awaits_where_the_frame_is_described) {
   EXPECT_THAT(await_lines(twice()), ::testing::ElementsAre(35, 37));
   const auto& await = leaf().awaits[1];
   EXPECT_EQ(await.known_by, evidence::machine_code);
-  EXPECT_TRUE(std::ranges::any_of(await.variables, [](const variable_at_await& one) {
-    return one.name == "data" && one.bytes == 100 && one.state != byte_state::dead;
+  EXPECT_TRUE(std::ranges::any_of(await.variables, [](const variable_at_await& variable) {
+    return variable.name == "data" && variable.bytes == 100 && variable.state != byte_state::dead;
   }));
 }
 

@@ -38,19 +38,19 @@ std::map<std::string, marked_coroutine> marked() {
       ++number;
       std::smatch match;
       if (!std::regex_search(line, match, mark)) continue;
-      auto& one = all[match[2]];
+      auto& current = all[match[2]];
       if (match[1] == "await") {
-        one.awaits.push_back(number);
+        current.awaits.push_back(number);
       } else {
-        one.declared = {.file = file.string(), .line = number};
+        current.declared = {.file = file.string(), .line = number};
       }
     }
   }
   return all;
 }
 
-std::string describe(const coroutine& one) {
-  return one.name + " at " + one.declared.file + ":" + std::to_string(one.declared.line);
+std::string describe(const coroutine& coroutine) {
+  return coroutine.name + " at " + coroutine.declared.file + ":" + std::to_string(coroutine.declared.line);
 }
 
 class forms : public ::testing::TestWithParam<const char*> {
@@ -68,8 +68,8 @@ class forms : public ::testing::TestWithParam<const char*> {
   [[nodiscard]] std::vector<const coroutine*> at(const std::string& mark) const {
     std::vector<const coroutine*> found;
     const auto wanted = marked()[mark].declared;
-    for (const auto& one : report_.coroutines) {
-      if (one.declared == wanted) found.push_back(&one);
+    for (const auto& each : report_.coroutines) {
+      if (each.declared == wanted) found.push_back(&each);
     }
     return found;
   }
@@ -87,27 +87,27 @@ TEST_P(forms, all_are_found_where_they_are_declared_with_their_size) {
     EXPECT_GE(found.size(), 1U) << name;
     EXPECT_LE(found.size(), two_units ? 2U : 1U) << name;
   }
-  for (const auto& one : report_.coroutines) {
+  for (const auto& each : report_.coroutines) {
     const bool known =
-        std::ranges::any_of(marks, [&](const auto& mark) { return mark.second.declared == one.declared; });
-    EXPECT_TRUE(known) << describe(one);
-    EXPECT_TRUE(one.frame_bytes) << describe(one);
-    EXPECT_TRUE(one.is_described()) << describe(one);
-    EXPECT_GT(one.promise_bytes, 0U) << describe(one);
-    EXPECT_TRUE(one.promise_type.starts_with("forms::")) << describe(one) << ": " << one.promise_type;
+        std::ranges::any_of(marks, [&](const auto& mark) { return mark.second.declared == each.declared; });
+    EXPECT_TRUE(known) << describe(each);
+    EXPECT_TRUE(each.frame_bytes) << describe(each);
+    EXPECT_TRUE(each.is_described()) << describe(each);
+    EXPECT_GT(each.promise_bytes, 0U) << describe(each);
+    EXPECT_TRUE(each.promise_type.starts_with("forms::")) << describe(each) << ": " << each.promise_type;
   }
 }
 
 TEST_P(forms, awaits_are_on_the_lines_of_the_source) {
   for (const auto& [name, mark] : marked()) {
-    for (const auto* one : at(name)) {
+    for (const auto* each : at(name)) {
       std::vector<std::uint32_t> lines;
-      for (const auto& await : one->awaits) {
+      for (const auto& await : each->awaits) {
         if (await.kind != suspension::await) continue;
-        EXPECT_EQ(await.where.file, mark.declared.file) << describe(*one);
+        EXPECT_EQ(await.where.file, mark.declared.file) << describe(*each);
         lines.push_back(await.where.line);
       }
-      EXPECT_EQ(lines, mark.awaits) << describe(*one);
+      EXPECT_EQ(lines, mark.awaits) << describe(*each);
     }
   }
 }
@@ -115,14 +115,14 @@ TEST_P(forms, awaits_are_on_the_lines_of_the_source) {
 TEST_P(forms, one_suspension_is_before_the_body_and_one_after_it) {
   const bool optimized = !std::string_view(GetParam()).contains("-O0");
   for (const auto& [name, mark] : marked()) {
-    for (const auto* one : at(name)) {
-      const auto count = [&](suspension kind) { return std::ranges::count(one->awaits, kind, &await_point::kind); };
-      EXPECT_EQ(count(suspension::initial), 1) << describe(*one);
+    for (const auto* each : at(name)) {
+      const auto count = [&](suspension kind) { return std::ranges::count(each->awaits, kind, &await_point::kind); };
+      EXPECT_EQ(count(suspension::initial), 1) << describe(*each);
       // A coroutine that never suspends at its end has a final suspension point only without optimization.
       if (name != "unattended") {
-        EXPECT_EQ(count(suspension::final), 1) << describe(*one);
+        EXPECT_EQ(count(suspension::final), 1) << describe(*each);
       } else if (optimized) {
-        EXPECT_EQ(count(suspension::final), 0) << describe(*one);
+        EXPECT_EQ(count(suspension::final), 0) << describe(*each);
       }
     }
   }
@@ -130,9 +130,9 @@ TEST_P(forms, one_suspension_is_before_the_body_and_one_after_it) {
 
 TEST_P(forms, names_are_whole) {
   const auto ends_with = [&](const char* mark, const std::string& end) {
-    for (const auto* one : at(mark)) {
-      EXPECT_THAT(one->name, ::testing::EndsWith(end));
-      EXPECT_THAT(one->name, ::testing::StartsWith("forms::"));
+    for (const auto* each : at(mark)) {
+      EXPECT_THAT(each->name, ::testing::EndsWith(end));
+      EXPECT_THAT(each->name, ::testing::StartsWith("forms::"));
     }
   };
   ends_with("inner", "around(int)::{lambda}::operator()(int, long)");
@@ -145,22 +145,22 @@ TEST_P(forms, names_are_whole) {
 }
 
 TEST_P(forms, allocators_of_promises_are_seen) {
-  for (const auto* one : at("from_pool")) EXPECT_EQ(one->allocated_by, allocation::unknown) << describe(*one);
-  for (const auto* one : at("of_unit")) EXPECT_EQ(one->allocated_by, allocation::malloc) << describe(*one);
+  for (const auto* each : at("from_pool")) EXPECT_EQ(each->allocated_by, allocation::unknown) << describe(*each);
+  for (const auto* each : at("of_unit")) EXPECT_EQ(each->allocated_by, allocation::malloc) << describe(*each);
 }
 
 TEST_P(forms, parameters_of_gcc_are_no_variables_of_the_body) {
   if (!std::string_view(GetParam()).starts_with("gcc")) GTEST_SKIP() << "clang keeps no names of these";
-  for (const auto* one : at("from_pool")) {
+  for (const auto* each : at("from_pool")) {
     std::set<std::string> seen;
-    for (const auto& await : one->awaits) {
+    for (const auto& await : each->awaits) {
       for (const auto& variable : await.variables) {
         if (variable.name != "first" && variable.name != "second") continue;
-        EXPECT_EQ(variable.kind, field_kind::parameter) << describe(*one) << ": " << variable.name;
+        EXPECT_EQ(variable.kind, field_kind::parameter) << describe(*each) << ": " << variable.name;
         seen.insert(variable.name);
       }
     }
-    EXPECT_THAT(seen, ::testing::ElementsAre("first", "second")) << describe(*one);
+    EXPECT_THAT(seen, ::testing::ElementsAre("first", "second")) << describe(*each);
   }
 }
 

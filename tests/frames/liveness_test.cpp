@@ -31,7 +31,7 @@ struct expectation {
 std::vector<std::string> words(const std::string& text) {
   std::istringstream in(text);
   std::vector<std::string> all;
-  for (std::string one; in >> one;) all.push_back(one);
+  for (std::string each; in >> each;) all.push_back(each);
   return all;
 }
 
@@ -82,26 +82,26 @@ outcome judge(const fs::path& program) {
   if (!report) return all;
   const auto wanted = expectations();
   std::set<std::uint32_t> beginnings;
-  for (const auto& one : report->coroutines) beginnings.insert(one.declared.line);
-  for (const auto& one : report->coroutines) {
+  for (const auto& each : report->coroutines) beginnings.insert(each.declared.line);
+  for (const auto& each : report->coroutines) {
     // By order: another test checks the lines.
-    const auto next = beginnings.upper_bound(one.declared.line);
-    auto expected = wanted.upper_bound(one.declared.line);
+    const auto next = beginnings.upper_bound(each.declared.line);
+    auto expected = wanted.upper_bound(each.declared.line);
     const auto end = next == beginnings.end() ? wanted.end() : wanted.lower_bound(*next);
     const auto in_body = [](const await_point& await) { return await.kind == suspension::await; };
-    const auto count = std::ranges::count_if(one.awaits, in_body);
-    if (!one.declared.file.ends_with("live.cpp") || count != std::distance(expected, end)) {
-      all.problems += fmt::format("  {}: {} awaits instead of {}\n", one.name, count, std::distance(expected, end));
+    const auto count = std::ranges::count_if(each.awaits, in_body);
+    if (!each.declared.file.ends_with("live.cpp") || count != std::distance(expected, end)) {
+      all.problems += fmt::format("  {}: {} awaits instead of {}\n", each.name, count, std::distance(expected, end));
       continue;
     }
-    for (const auto& await : one.awaits) {
+    for (const auto& await : each.awaits) {
       if (!in_body(await)) continue;
       const auto line = expected->first;
       ++all.awaits;
-      const auto states = states_at(await, one.frame_bytes.value_or(0));
+      const auto states = states_at(await, each.frame_bytes.value_or(0));
       std::vector<bool> is_live(states.size(), false);
       for (const auto& name : expected->second.live) {
-        const auto is_its = bytes_of(one, name);
+        const auto is_its = bytes_of(each, name);
         if (std::ranges::none_of(is_its, [](bool its) { return its; })) continue;
         ++all.live_values;
         bool kept = false;
@@ -112,11 +112,11 @@ outcome judge(const fs::path& program) {
         }
         if (kept) continue;
         ++all.called_dead;
-        all.problems += fmt::format("  {}:{}: '{}' is used later, but was called dead\n", one.name, line, name);
+        all.problems += fmt::format("  {}:{}: '{}' is used later, but was called dead\n", each.name, line, name);
       }
       for (const auto state : states) all.kept_bytes += state != byte_state::dead ? 1 : 0;
       for (const auto& name : expected->second.dead) {
-        const auto is_its = bytes_of(one, name);
+        const auto is_its = bytes_of(each, name);
         std::size_t wrong = 0;
         for (std::size_t i = 0; i < states.size(); ++i) {
           if (is_its[i] && !is_live[i] && states[i] != byte_state::dead) ++wrong;

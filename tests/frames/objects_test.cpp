@@ -21,13 +21,13 @@ fs::path folder() { return support::path::objects; }
 
 const coroutine* find(const coroutine_report& report, const std::string& name) {
   const auto found = std::ranges::find_if(
-      report.coroutines, [&](const coroutine& one) { return one.name.starts_with("corpus::" + name); });
+      report.coroutines, [&](const coroutine& each) { return each.name.starts_with("corpus::" + name); });
   return found == report.coroutines.end() ? nullptr : &*found;
 }
 
 std::vector<std::string> link_names(const coroutine& of) {
   std::vector<std::string> names;
-  for (const auto& one : of.links) names.push_back(one.name);
+  for (const auto& each : of.links) names.push_back(each.name);
   return names;
 }
 
@@ -117,7 +117,7 @@ TEST_F(damaged_objects, without_descriptions_the_symbols_are_listed) {
     const auto report = read_coroutines(folder() / name);
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_EQ(report->coroutines.size(), 3U) << name;
-    for (const auto& one : report->coroutines) EXPECT_FALSE(one.frame_bytes);
+    for (const auto& each : report->coroutines) EXPECT_FALSE(each.frame_bytes);
     ASSERT_FALSE(report->notes.empty());
     EXPECT_THAT(report->notes.front(), ::testing::HasSubstr("-g"));
   }

@@ -29,8 +29,8 @@ std::multimap<std::string, std::string> loaded_sections(const fs::path& object) 
   auto file = image_file::open(object);
   EXPECT_TRUE(file) << object;
   if (!file) return all;
-  const auto read = [&](const image& one) {
-    for (const auto& section : one.file().sections()) {
+  const auto read = [&](const image& image) {
+    for (const auto& section : image.file().sections()) {
       auto name = section.getName();
       auto content = section.getContents();
       EXPECT_TRUE(name && content);
@@ -42,7 +42,7 @@ std::multimap<std::string, std::string> loaded_sections(const fs::path& object) 
       if (!content) llvm::consumeError(content.takeError());
     }
   };
-  EXPECT_TRUE(file->for_each([&](image& one) { read(one); }, [](const std::string&) {}));
+  EXPECT_TRUE(file->for_each([&](image& image) { read(image); }, [](const std::string&) {}));
   return all;
 }
 
@@ -76,10 +76,10 @@ TEST_F(recorded, every_coroutine_is_recorded) {
     EXPECT_THAT(report->notes, ::testing::IsEmpty());
     std::size_t awaits = 0;
     std::string others;
-    for (const auto& one : report->coroutines) {
-      for (const auto& await : one.awaits) {
+    for (const auto& each : report->coroutines) {
+      for (const auto& await : each.awaits) {
         ++awaits;
-        if (await.known_by != evidence::compiler) others += "  " + one.name + "\n";
+        if (await.known_by != evidence::compiler) others += "  " + each.name + "\n";
       }
     }
     EXPECT_GT(awaits, 100U);
@@ -112,8 +112,9 @@ TEST_F(recorded, a_damaged_record_is_reported_and_the_others_are_used) {
   ASSERT_TRUE(report);
   EXPECT_THAT(report->notes, ::testing::ElementsAre(::testing::HasSubstr(
                                  "1 of the compiler's records in .tare.frames cannot be read and are ignored")));
-  const auto is_recorded = [](const coroutine& one) {
-    return std::ranges::any_of(one.awaits, [](const auto& await) { return await.known_by == evidence::compiler; });
+  const auto is_recorded = [](const coroutine& coroutine) {
+    return std::ranges::any_of(coroutine.awaits,
+                               [](const auto& await) { return await.known_by == evidence::compiler; });
   };
   EXPECT_EQ(std::ranges::count_if(report->coroutines, is_recorded), std::ssize(report->coroutines) - 1);
 }
@@ -123,9 +124,9 @@ TEST_F(recorded, takes_nothing_of_the_memory_of_a_process) {
   ASSERT_TRUE(file);
   std::size_t seen = 0;
   ASSERT_TRUE(file->for_each(
-      [&](image& one) {
-        seen += one.unloaded_sections_named(section_of_records).size();
-        EXPECT_THAT(one.sections_named(section_of_records), ::testing::IsEmpty());
+      [&](image& image) {
+        seen += image.unloaded_sections_named(section_of_records).size();
+        EXPECT_THAT(image.sections_named(section_of_records), ::testing::IsEmpty());
       },
       [](const std::string& problem) { ADD_FAILURE() << problem; }));
   EXPECT_EQ(seen, 1U);

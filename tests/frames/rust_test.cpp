@@ -54,11 +54,11 @@ TEST_F(rust, sizes_are_what_size_of_val_says) {
   const auto truth = true_sizes(program_);
   EXPECT_GE(truth.size(), 20U);
   for (const auto& [name, bytes] : truth) {
-    const coroutine* one = find(name);
-    ASSERT_NE(one, nullptr) << name;
-    EXPECT_EQ(one->frame_bytes, bytes) << name;
-    EXPECT_EQ(one->allocated_by, allocation::inside) << name;
-    EXPECT_EQ(one->allocated_bytes, std::nullopt) << name;
+    const coroutine* coroutine = find(name);
+    ASSERT_NE(coroutine, nullptr) << name;
+    EXPECT_EQ(coroutine->frame_bytes, bytes) << name;
+    EXPECT_EQ(coroutine->allocated_by, allocation::inside) << name;
+    EXPECT_EQ(coroutine->allocated_bytes, std::nullopt) << name;
   }
   fmt::print("{} async functions compared\n", truth.size());
 }
