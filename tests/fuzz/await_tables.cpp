@@ -40,12 +40,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(table.empty());
     return 0;
   }
-  for (const auto& one : *coroutines) {
-    if (one.resume_address == 0) continue;
+  for (const auto& each : *coroutines) {
+    if (each.resume_address == 0) continue;
     // NOLINTNEXTLINE(performance-no-int-to-ptr): never followed
-    const auto* const resume = reinterpret_cast<const void*>(one.resume_address + bias);
+    const auto* const resume = reinterpret_cast<const void*>(each.resume_address + bias);
     check(table.find(resume) != nullptr && table.place(resume).has_value());
-    for (const auto& await : one.awaits) {
+    for (const auto& await : each.awaits) {
       const auto place = table.place(resume, static_cast<std::uint32_t>(await.index));
       check(place && (place->line == 0) == (place->file.data() == nullptr));
     }

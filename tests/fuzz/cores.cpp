@@ -26,21 +26,21 @@ constexpr std::uint64_t arena_note = 0x600000;
 std::vector<coroutine> make_coroutines() {
   std::vector<coroutine> all;
   for (std::uint64_t i = 0; i < 3; ++i) {
-    coroutine one;
-    one.name = "f" + std::to_string(i);
-    one.linkage_name = one.name;
-    one.made_by = i == 2 ? producer::gcc : producer::clang;
-    one.frame_bytes = 48 + 16 * i;
-    one.allocated_bytes = 64 + 16 * i;
-    one.resume_address = code + 64 * i;
-    one.destroy_address = code + 64 * i + 16;
-    one.cleanup_address = code + 64 * i + 32;
-    one.index_offset = 24;
-    one.index_bytes = 2;
-    one.awaits.resize(2);
-    one.awaits[1].index = 2;
-    one.links = {{.name = "continuation", .offset = 16, .telling = i == 1}};
-    all.push_back(one);
+    coroutine made;
+    made.name = "f" + std::to_string(i);
+    made.linkage_name = made.name;
+    made.made_by = i == 2 ? producer::gcc : producer::clang;
+    made.frame_bytes = 48 + 16 * i;
+    made.allocated_bytes = 64 + 16 * i;
+    made.resume_address = code + 64 * i;
+    made.destroy_address = code + 64 * i + 16;
+    made.cleanup_address = code + 64 * i + 32;
+    made.index_offset = 24;
+    made.index_bytes = 2;
+    made.awaits.resize(2);
+    made.awaits[1].index = 2;
+    made.links = {{.name = "continuation", .offset = 16, .telling = i == 1}};
+    all.push_back(made);
   }
   return all;
 }

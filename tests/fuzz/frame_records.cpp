@@ -14,11 +14,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   compiler_records records;
   records.add({reinterpret_cast<const char*>(data), size});
   check(records.size() + records.refused() <= size / 2 + 1);
-  for (const auto& [name, one] : records) {
-    check(!name.empty() && name == one.coroutine && one.frame_bytes > 0 && one.alignment > 0);
-    for (const auto& place : one.places) {
-      check(place.bytes > 0 && place.offset + place.bytes <= one.frame_bytes);
-      check(place.states.empty() || place.states.size() == one.awaits.size());
+  for (const auto& [name, current] : records) {
+    check(!name.empty() && name == current.coroutine && current.frame_bytes > 0 && current.alignment > 0);
+    for (const auto& place : current.places) {
+      check(place.bytes > 0 && place.offset + place.bytes <= current.frame_bytes);
+      check(place.states.empty() || place.states.size() == current.awaits.size());
     }
   }
   return 0;

@@ -17,9 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   for (const auto& note : report->notes) check(note.find('\n') == std::string::npos);
-  for (const auto& one : report->coroutines) {
-    for (const auto& await : one.awaits) {
-      if (const auto bytes = one.frame_bytes) {
+  for (const auto& each : report->coroutines) {
+    for (const auto& await : each.awaits) {
+      if (const auto bytes = each.frame_bytes) {
         check(await.live_bytes + await.held_bytes + await.dead_bytes == *bytes);
       }
     }

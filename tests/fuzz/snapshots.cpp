@@ -27,8 +27,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto again = parse_snapshot(snapshot_json(*snapshot), "snapshot.json");
   check(again.has_value() && *again == *snapshot);
-  check(std::ranges::all_of(compare(*snapshot, *again).sites, [](const changed_site& one) {
-    return one.count_difference() == 0 && one.bytes_difference() == 0;
+  check(std::ranges::all_of(compare(*snapshot, *again).sites, [](const changed_site& site) {
+    return site.count_difference() == 0 && site.bytes_difference() == 0;
   }));
   return 0;
 }
