@@ -45,12 +45,12 @@ class http_access_log : public tare::test::http_test {};
 
 TEST_P(http_access_log, tells_who_asked_for_what_and_what_was_sent) {
   kept_log seen;
-  auto answer = [](request& asked, response& to) -> task<> {
-    if (asked.path() == "/discards") asked.discard();
+  auto reply = [](request& request, response& to) -> task<> {
+    if (request.path() == "/discards") request.discard();
     co_await tare::sleep_for(10ms);
     (void)co_await to.send("text/plain", "hello");
   };
-  with_server(answer, seen.options(), [&](server& /*serving*/, std::uint16_t port) -> task<> {
+  with_server(reply, seen.options(), [&](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     const std::string mine = client.stream().local()->to_string();
     co_await client.send(get("/discards?a=b") + get("/kept"));  // pipelined
@@ -77,15 +77,15 @@ TEST_P(http_access_log, tells_who_asked_for_what_and_what_was_sent) {
 
 TEST_P(http_access_log, counts_a_response_that_takes_many_writes) {
   kept_log seen;
-  auto answer = [](request& asked, response& to) -> task<> {
+  auto reply = [](request& request, response& to) -> task<> {
     const std::string body(3'000'000, 'x');
-    if (asked.path() == "/whole") {
+    if (request.path() == "/whole") {
       (void)co_await to.send("text/plain", body);
       co_return;
     }
     for (int i = 0; i < 3; ++i) (void)co_await to.write(body);
   };
-  with_server(answer, seen.options(), [&](server& /*serving*/, std::uint16_t port) -> task<> {
+  with_server(reply, seen.options(), [&](server& /*serving*/, std::uint16_t port) -> task<> {
     for (const char* target : {"/whole", "/pieces"}) {
       auto client = co_await raw_client::connect(port);
       co_await client.send(get(target, "Connection: close\r\n"));
@@ -145,8 +145,8 @@ TEST_P(http_access_log, has_what_the_server_refuses) {
 
 TEST_P(http_access_log, has_why_a_response_is_incomplete_or_missing) {
   kept_log seen;
-  auto answer = [](request& asked, response& to) -> task<> {
-    const std::string path(asked.path());
+  auto reply = [](request& request, response& to) -> task<> {
+    const std::string path(request.path());
     if (path == "/throws") throw std::runtime_error("broken");
     if (path == "/cancels") throw tare::cancelled();
     if (path == "/sends-and-throws") {
@@ -182,7 +182,7 @@ TEST_P(http_access_log, has_why_a_response_is_incomplete_or_missing) {
       {"/sleeps", 200, std::make_error_code(std::errc::timed_out), ""},
   };
   testing::internal::CaptureStderr();
-  with_server(answer, seen.options({.request_timeout = 150ms}), [&](server& /*serving*/, std::uint16_t port) -> task<> {
+  with_server(reply, seen.options({.request_timeout = 150ms}), [&](server& /*serving*/, std::uint16_t port) -> task<> {
     for (const ending& each : all) {
       auto client = co_await raw_client::connect(port);
       co_await client.send(get(each.target));
@@ -200,11 +200,11 @@ TEST_P(http_access_log, has_why_a_response_is_incomplete_or_missing) {
 
 TEST_P(http_access_log, has_requests_whose_clients_are_gone) {
   kept_log seen;
-  auto answer = [](request& asked, response& to) -> task<> {
-    if (asked.path() == "/waits") co_await tare::sleep_for(1h);
+  auto reply = [](request& request, response& to) -> task<> {
+    if (request.path() == "/waits") co_await tare::sleep_for(1h);
     (void)co_await to.send("text/plain", std::string(20'000'000, 'x'));
   };
-  with_server(answer, seen.options({.write_timeout = 200ms}), [&](server& serving, std::uint16_t port) -> task<> {
+  with_server(reply, seen.options({.write_timeout = 200ms}), [&](server& serving, std::uint16_t port) -> task<> {
     std::string mine;
     {
       auto client = co_await raw_client::connect(port);
@@ -233,7 +233,7 @@ TEST_P(http_access_log, has_requests_whose_clients_are_gone) {
 
 TEST_P(http_access_log, has_requests_that_a_drain_ends) {
   kept_log seen;
-  auto endless = [](request& /*asked*/, response& /*to*/) -> task<> { co_await tare::sleep_for(1h); };
+  auto endless = [](request& /*request*/, response& /*to*/) -> task<> { co_await tare::sleep_for(1h); };
   with_server(endless, seen.options({.drain_timeout = 100ms}), [&](server& serving, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     co_await client.send(get("/"));
@@ -256,8 +256,8 @@ TEST_P(http_access_log, has_lasting_connections_at_their_end) {
     co_await tare::sleep_for(1h);
   });
   routes.events("/fails", [](tare::http::event_stream) -> task<> { throw std::runtime_error("lost"); });
-  routes.get("/accepts", [](request& asked, response& to) -> task<> {
-    auto socket = co_await websocket::accept(asked, to);
+  routes.get("/accepts", [](request& request, response& to) -> task<> {
+    auto socket = co_await websocket::accept(request, to);
     EXPECT_TRUE(socket);
     throw std::runtime_error("lost");
   });
@@ -327,7 +327,7 @@ TEST_P(http_access_log, leaves_exceptions_to_on_error_too) {
   std::string reported;
   server_options options = seen.options();
   options.on_error = [&](const std::exception_ptr& error) { reported = text_of(error); };
-  auto fails = [](request& /*asked*/, response& /*to*/) -> task<> {
+  auto fails = [](request& /*request*/, response& /*to*/) -> task<> {
     throw std::runtime_error("broken");
     co_return;
   };
@@ -369,8 +369,8 @@ TEST(http_access_log_memory, has_requests_for_which_there_was_no_room) {
         EXPECT_EQ(logged[0].status, 503U);
         EXPECT_EQ(logged[0].error, std::error_code());
         // The connection of a test accepts nothing at once, so it gets no response.
-        const tare::http::test::request asked{.target = "/b"};
-        const auto refused = co_await tare::http::test::call(tare::test::echo, asked, seen.options());
+        const tare::http::test::request request{.target = "/b"};
+        const auto refused = co_await tare::http::test::call(tare::test::echo, request, seen.options());
         EXPECT_EQ(refused.status, 0U);
         logged = co_await seen.take(1);
         EXPECT_EQ(logged[0].target, "/b");

@@ -29,15 +29,17 @@ constexpr const char* get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 constexpr std::size_t limit = std::size_t{64} << 30U;
 constexpr std::size_t too_much = limit * 2;
 
-task<> hello(http::request& /*asked*/, http::response& answer) { (void)co_await answer.send("text/plain", "hello"); }
+task<> hello(http::request& /*request*/, http::response& response) {
+  (void)co_await response.send("text/plain", "hello");
+}
 
 /// Like with_server, in a runtime with a limit.
-void serve(http::handler answer, http::server_options options, std::function<task<>(std::uint16_t)> use) {
+void serve(http::handler handle, http::server_options options, std::function<task<>(std::uint16_t)> use) {
   auto all = [&]() -> task<> {
     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
     if (!listening) throw std::runtime_error("bind: " + listening.error().message());
     const std::uint16_t port = listening->local()->port();
-    http::server server(std::move(answer), std::move(options));
+    http::server server(std::move(handle), std::move(options));
     auto run = [&]() -> task<> { EXPECT_TRUE(co_await server.serve(std::move(*listening))); };
     auto ask = [&]() -> task<> {
       co_await use(port);
@@ -64,9 +66,9 @@ TEST(http_admission, a_request_for_which_there_is_no_room_gets_a_503_and_keeps_i
 
 TEST(http_admission, a_request_for_which_there_is_room_is_counted_while_it_lasts) {
   std::size_t meanwhile = 0;
-  auto look = [&](http::request& /*asked*/, http::response& answer) -> task<> {
+  auto look = [&](http::request& /*request*/, http::response& response) -> task<> {
     meanwhile = tare::memory().promised();
-    (void)co_await answer.send("text/plain", "hello");
+    (void)co_await response.send("text/plain", "hello");
   };
   serve(http::admitted(look, 100'000), {}, [](std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
@@ -144,12 +146,12 @@ TEST(http_admission, what_an_urgent_request_reserves_later_is_urgent_too) {
   constexpr std::size_t more = 16'000;
   for (const bool is_urgent : {true, false}) {
     // Admitted while there is room; it is gone when the handler asks for more.
-    auto reserves = [&](http::request& asked, http::response& answer) -> task<> {
+    auto reserves = [&](http::request& request, http::response& response) -> task<> {
       const tare::memory_share all = co_await take_all_room();
       const tare::memory_share reserve = co_await tare::memory().admit(1, 1s);
       EXPECT_TRUE(reserve.has_reserve());
-      const bool fits = co_await asked.reserve(more);
-      (void)co_await answer.status(fits ? 200 : 503).send("text/plain", "");
+      const bool fits = co_await request.reserve(more);
+      (void)co_await response.status(fits ? 200 : 503).send("text/plain", "");
     };
     serve(reserves, {.room_timeout = 50ms, .urgent_paths = {"/healthz"}}, [&](std::uint16_t port) -> task<> {
       auto client = co_await raw_client::connect(port);
@@ -162,11 +164,11 @@ TEST(http_admission, what_an_urgent_request_reserves_later_is_urgent_too) {
 TEST(http_admission, a_stream_that_may_last_for_ever_keeps_room_for_what_it_holds_only) {
   std::size_t before = 0;
   std::size_t meanwhile = 0;
-  auto stream = [&](http::request& /*asked*/, http::response& answer) -> task<> {
+  auto stream = [&](http::request& /*request*/, http::response& response) -> task<> {
     before = tare::memory().promised();
-    (void)co_await answer.write("one");
+    (void)co_await response.write("one");
     meanwhile = tare::memory().promised();
-    (void)co_await answer.finish();
+    (void)co_await response.finish();
   };
   serve(http::admitted(stream, 100'000), {}, [](std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
@@ -180,15 +182,15 @@ TEST(http_admission, a_stream_that_may_last_for_ever_keeps_room_for_what_it_hold
 TEST(http_admission, a_handler_says_what_it_is_going_to_hold) {
   std::vector<std::size_t> seen;
   bool too_much_fits = true;
-  auto says = [&](http::request& asked, http::response& answer) -> task<> {
+  auto says = [&](http::request& request, http::response& response) -> task<> {
     for (const std::size_t bytes : {50'000UL, 10'000UL, 0UL}) {
-      const bool fits = co_await asked.reserve(bytes);
+      const bool fits = co_await request.reserve(bytes);
       EXPECT_TRUE(fits);
       seen.push_back(tare::memory().promised());
     }
-    too_much_fits = co_await asked.reserve(too_much);
+    too_much_fits = co_await request.reserve(too_much);
     seen.push_back(tare::memory().promised());
-    (void)co_await answer.send("text/plain", "hello");
+    (void)co_await response.send("text/plain", "hello");
   };
   serve(says, {.room_timeout = 50ms}, [](std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
@@ -211,15 +213,15 @@ struct vain_wait {
   friend void PrintTo(const vain_wait& shown, std::ostream* to) { *to << shown.name; }
 };
 
-task<bool> reserves(http::request& asked) { return asked.reserve(4'000'000); }
+task<bool> reserves(http::request& request) { return request.reserve(4'000'000); }
 
-task<bool> reads_all(http::request& asked) {
-  const auto whole = co_await asked.body().read_all();
+task<bool> reads_all(http::request& request) {
+  const auto whole = co_await request.body().read_all();
   co_return whole.has_value();
 }
 
-task<bool> reads_a_piece(http::request& asked) {
-  const auto piece = co_await asked.body().read();
+task<bool> reads_a_piece(http::request& request) {
+  const auto piece = co_await request.body().read();
   co_return piece.has_value();
 }
 
@@ -242,20 +244,20 @@ TEST_P(http_admission_in_vain, leaves_the_request_with_what_it_held) {
   std::size_t before = 0;
   std::size_t after = 0;
   tare::event waits;
-  auto handler = [&](http::request& asked, http::response& answer) -> task<> {
+  auto handler = [&](http::request& request, http::response& response) -> task<> {
     before = tare::memory().promised();
     {
       tare::memory_share all = co_await take_all_room();
       all.shrink_to(all.bytes() - GetParam().free_bytes);
       waits.set();
-      const auto fits = co_await tare::timeout(GetParam().is_cancelled ? 20ms : 10s, GetParam().waits(asked));
+      const auto fits = co_await tare::timeout(GetParam().is_cancelled ? 20ms : 10s, GetParam().waits(request));
       EXPECT_EQ(fits.has_value(), !GetParam().is_cancelled);
       EXPECT_FALSE(fits && *fits);
     }
     // Resizing the share shows what the request is counted as holding.
-    (void)co_await answer.write("one");
+    (void)co_await response.write("one");
     after = tare::memory().promised();
-    (void)co_await answer.finish();
+    (void)co_await response.finish();
   };
   constexpr std::size_t body_bytes = 60'000;
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body_bytes) + "\r\n\r\n";

@@ -33,14 +33,14 @@ constexpr int crowd_size = 2500;
 constexpr std::size_t held_bytes = 15'000;  // per attacker; four times the budget in total
 constexpr std::size_t budget_bytes = 9 * mib;
 
-task<> answer(http::request& asked, http::response& to) {
-  if (asked.path() == "/unread") co_return;
-  if (asked.path() == "/large") {
+task<> answer(http::request& request, http::response& to) {
+  if (request.path() == "/unread") co_return;
+  if (request.path() == "/large") {
     const std::string body(held_bytes * 4, 'a');
     (void)co_await to.send("text/plain", body);
     co_return;
   }
-  auto body = co_await asked.body().read_all();
+  auto body = co_await request.body().read_all();
   if (!body) co_return;
   (void)co_await to.send("text/plain", "hello");
 }

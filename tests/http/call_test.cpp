@@ -32,20 +32,20 @@ using tare::http::test::call;
 using tare::http::test::reply;
 using testing::HasSubstr;
 
-reply reply_of(handler answer, tare::http::test::request asked, server_options options = {}) {
+reply reply_of(handler handle, tare::http::test::request request, server_options options = {}) {
   tare::runtime rt({.clock = tare::clock_kind::virtual_time});
-  return rt.run(call(std::move(answer), std::move(asked), std::move(options)));
+  return rt.run(call(std::move(handle), std::move(request), std::move(options)));
 }
 
 /// Responds with what it was asked.
-task<> describe(request& asked, response& answer) {
-  auto body = co_await asked.body().read_all();
+task<> describe(request& request, response& response) {
+  auto body = co_await request.body().read_all();
   if (!body) co_return;
-  std::string text(asked.method());
-  text += ' ' + std::string(asked.target()) + ' ' + std::string(asked.authority()) + ' ' + *body;
-  if (const auto type = asked.fields().find("content-type")) text += ' ' + std::string(*type);
-  answer.set("x-one", "1").add("x-two", "2");
-  (void)co_await answer.status(201).send("text/plain", text);
+  std::string text(request.method());
+  text += ' ' + std::string(request.target()) + ' ' + std::string(request.authority()) + ' ' + *body;
+  if (const auto type = request.fields().find("content-type")) text += ' ' + std::string(*type);
+  response.set("x-one", "1").add("x-two", "2");
+  (void)co_await response.status(201).send("text/plain", text);
 }
 
 TEST(http_call, gives_the_handler_the_request_and_returns_its_response) {
@@ -64,8 +64,8 @@ TEST(http_call, gives_the_handler_the_request_and_returns_its_response) {
 
 TEST(http_call, asks_a_router) {
   router routes;
-  routes.get("/items/{id}", [](request& asked, response& answer) -> task<> {
-    (void)co_await answer.send("text/plain", asked.param("id"));
+  routes.get("/items/{id}", [](request& request, response& response) -> task<> {
+    (void)co_await response.send("text/plain", request.param("id"));
   });
   EXPECT_EQ(reply_of(routes, {.target = "/items/a%20b"}).body, "a b");
   EXPECT_EQ(reply_of(routes, {.target = "/nothing"}).status, 404U);
@@ -94,7 +94,9 @@ TEST(http_call, has_no_body_where_http_has_none) {
   EXPECT_EQ(head.status, 201U);
   EXPECT_EQ(head.body, "");
   EXPECT_TRUE(head.is_complete);
-  const auto nothing = [](request& /*asked*/, response& answer) -> task<> { (void)co_await answer.status(204).send(); };
+  const auto nothing = [](request& /*request*/, response& response) -> task<> {
+    (void)co_await response.status(204).send();
+  };
   const reply empty = reply_of(nothing, {});
   EXPECT_EQ(empty.status, 204U);
   EXPECT_TRUE(empty.is_complete);
@@ -102,11 +104,11 @@ TEST(http_call, has_no_body_where_http_has_none) {
 
 TEST(http_call, large_bodies_pass_both_ways) {
   const std::string much(1'000'000, 'x');
-  const auto echo = [](request& asked, response& answer) -> task<> {
+  const auto echo = [](request& request, response& response) -> task<> {
     for (;;) {
-      auto piece = co_await asked.body().read();
+      auto piece = co_await request.body().read();
       if (!piece || piece->empty()) break;
-      (void)co_await answer.write({reinterpret_cast<const char*>(piece->data()), piece->size()});
+      (void)co_await response.write({reinterpret_cast<const char*>(piece->data()), piece->size()});
     }
   };
   const reply got = reply_of(echo, {.method = "POST", .body = much});
@@ -130,8 +132,8 @@ TEST(http_call, a_handler_that_fails) {
       thrown = caught.what();
     }
   };
-  const auto fail = [](request& asked, response& answer) -> task<> {
-    if (asked.path() == "/late") (void)co_await answer.write("half");
+  const auto fail = [](request& request, response& response) -> task<> {
+    if (request.path() == "/late") (void)co_await response.write("half");
     throw std::runtime_error("broken");
   };
   const reply before = reply_of(fail, {}, noted);
@@ -145,9 +147,9 @@ TEST(http_call, a_handler_that_fails) {
 }
 
 TEST(http_call, waits_in_virtual_time) {
-  const auto wait = [](request& /*asked*/, response& answer) -> task<> {
+  const auto wait = [](request& /*request*/, response& response) -> task<> {
     co_await tare::sleep_for(1h);
-    (void)co_await answer.send("text/plain", "late");
+    (void)co_await response.send("text/plain", "late");
   };
   EXPECT_EQ(reply_of(wait, {}).body, "late");
   const reply limited = reply_of(wait, {}, {.request_timeout = 1min});
@@ -156,7 +158,7 @@ TEST(http_call, waits_in_virtual_time) {
 
 TEST(http_call, is_cancelled_with_the_handler) {
   bool was_cancelled = false;
-  const auto wait = [&](request& /*asked*/, response& /*answer*/) -> task<> {
+  const auto wait = [&](request& /*request*/, response& /*response*/) -> task<> {
     try {
       co_await tare::sleep_for(24h);
     } catch (const tare::cancelled&) {
@@ -177,8 +179,8 @@ TEST(http_call, is_cancelled_with_the_handler) {
 
 TEST(http_call, a_handler_that_takes_the_connection_reads_its_end) {
   std::error_code error;
-  const auto chat = [&](request& asked, response& answer) -> task<> {
-    auto socket = co_await tare::http::websocket::accept(asked, answer);
+  const auto chat = [&](request& request, response& response) -> task<> {
+    auto socket = co_await tare::http::websocket::accept(request, response);
     if (!socket) co_return;
     auto message = co_await socket->receive();
     if (!message) error = message.error();
@@ -196,10 +198,10 @@ TEST(http_call, counts_in_the_memory_budget) {
   tare::runtime rt({.clock = tare::clock_kind::virtual_time, .memory_limit = std::size_t{1} << 40U});
   const std::size_t held_before = rt.memory().promised();
   std::size_t held = 0;
-  const auto look = [&](request& asked, response& answer) -> task<> {
-    EXPECT_TRUE(co_await asked.reserve(1U << 20U));
+  const auto look = [&](request& request, response& response) -> task<> {
+    EXPECT_TRUE(co_await request.reserve(1U << 20U));
     held = rt.memory().promised() - held_before;
-    (void)co_await answer.send("text/plain", "held");
+    (void)co_await response.send("text/plain", "held");
   };
   EXPECT_EQ(rt.run(call(look, {})).status, 200U);
   EXPECT_GE(held, std::size_t{1} << 20U);
@@ -247,16 +249,16 @@ TEST(http_call, each_allocation_in_turn_may_fail) {
 
 TEST(http_call, a_handler_may_discard_the_head) {
   for (const bool before_the_body : {true, false}) {
-    const auto echo = [before_the_body](request& asked, response& answer) -> task<> {
-      const std::string target(asked.target());
-      if (before_the_body) asked.discard();
-      asked.body().limit(100);
-      auto body = co_await asked.body().read_all();
-      asked.discard();
-      asked.discard();
-      EXPECT_TRUE(co_await asked.reserve(10));
-      EXPECT_EQ(asked.minor_version(), 1U);
-      (void)co_await answer.send("text/plain", target + ' ' + body.value_or("none"));
+    const auto echo = [before_the_body](request& request, response& response) -> task<> {
+      const std::string target(request.target());
+      if (before_the_body) request.discard();
+      request.body().limit(100);
+      auto body = co_await request.body().read_all();
+      request.discard();
+      request.discard();
+      EXPECT_TRUE(co_await request.reserve(10));
+      EXPECT_EQ(request.minor_version(), 1U);
+      (void)co_await response.send("text/plain", target + ' ' + body.value_or("none"));
     };
     EXPECT_EQ(reply_of(echo, {.method = "PUT", .target = "/a?b", .body = "abc"}).body, "/a?b abc");
     const std::string chunks = "3\r\nabc\r\n0\r\n\r\n";
@@ -276,20 +278,20 @@ TEST(http_call, a_discarded_head_is_not_mistaken_for_an_empty_one) {
     void (*call)(request&);
   };
   for (const access each : std::initializer_list<access>{
-           {"method", [](request& asked) { (void)asked.method(); }},
-           {"target", [](request& asked) { (void)asked.target(); }},
-           {"path", [](request& asked) { (void)asked.path(); }},
-           {"query", [](request& asked) { (void)asked.query(); }},
-           {"query_value", [](request& asked) { (void)asked.query_value("a"); }},
-           {"authority", [](request& asked) { (void)asked.authority(); }},
-           {"fields", [](request& asked) { (void)asked.fields(); }},
-           {"param", [](request& asked) { (void)asked.param("id"); }},
-           {"body\\(\\).length", [](request& asked) { (void)asked.body().length(); }},
+           {"method", [](request& handshake) { (void)handshake.method(); }},
+           {"target", [](request& handshake) { (void)handshake.target(); }},
+           {"path", [](request& handshake) { (void)handshake.path(); }},
+           {"query", [](request& handshake) { (void)handshake.query(); }},
+           {"query_value", [](request& handshake) { (void)handshake.query_value("a"); }},
+           {"authority", [](request& handshake) { (void)handshake.authority(); }},
+           {"fields", [](request& handshake) { (void)handshake.fields(); }},
+           {"param", [](request& handshake) { (void)handshake.param("id"); }},
+           {"body\\(\\).length", [](request& handshake) { (void)handshake.body().length(); }},
        }) {
-    const auto misuse = [each](request& asked, response& answer) -> task<> {
-      asked.discard();
-      each.call(asked);
-      (void)co_await answer.send("text/plain", "used");
+    const auto misuse = [each](request& handshake, response& response) -> task<> {
+      handshake.discard();
+      each.call(handshake);
+      (void)co_await response.send("text/plain", "used");
     };
     EXPECT_DEATH((void)reply_of(misuse, {}), std::string("tare::http::request::") + each.name +
                                                  ": the head has been discarded; take what you need before");
@@ -300,11 +302,11 @@ TEST(http_call, a_discarded_head_leaves_the_memory_budget) {
   tare::runtime rt({.clock = tare::clock_kind::virtual_time, .memory_limit = std::size_t{1} << 40U});
   const std::string name(3000, 'n');
   std::size_t freed = 0;
-  const auto look = [&](request& asked, response& answer) -> task<> {
+  const auto look = [&](request& request, response& response) -> task<> {
     const std::size_t before = rt.memory().promised();
-    asked.discard();
+    request.discard();
     freed = before - rt.memory().promised();
-    (void)co_await answer.send("text/plain", "held");
+    (void)co_await response.send("text/plain", "held");
   };
   EXPECT_EQ(rt.run(call(look, {.target = "/" + name})).status, 200U);
   EXPECT_GE(freed, name.size());

@@ -27,7 +27,9 @@ namespace http = tare::http;
 
 constexpr const char* get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
-task<> hello(http::request& /*asked*/, http::response& answer) { (void)co_await answer.send("text/plain", "hello"); }
+task<> hello(http::request& /*request*/, http::response& response) {
+  (void)co_await response.send("text/plain", "hello");
+}
 
 class http_ceiling : public tare::testing::on_reactors {};
 

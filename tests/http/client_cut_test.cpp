@@ -28,8 +28,8 @@ void cut_everywhere(
     const int cut_request = kept ? 1 : 0;
     auto script = [=](scripted_peer& peer, int number) -> task<> {
       for (int n = 0;; ++n) {
-        const bool asked = co_await peer.request();
-        if (!asked) co_return;
+        const bool received = co_await peer.request();
+        if (!received) co_return;
         if (number != 0 || n != cut_request) {
           co_await peer.send(number == 0 ? ok : good);
           continue;
@@ -123,8 +123,8 @@ TEST_P(http_client_states, a_request_is_repeated_once) {
     int requests = 0;
     auto script = [&](scripted_peer& peer, int number) -> task<> {
       for (int n = 0;; ++n) {
-        const bool asked = co_await peer.request();
-        if (!asked) co_return;
+        const bool received = co_await peer.request();
+        if (!received) co_return;
         if (n > 0 || number >= 3) {
           ++requests;
           co_return;  // closes the connection
@@ -135,8 +135,8 @@ TEST_P(http_client_states, a_request_is_repeated_once) {
     };
     with(tls, script, [&](scripted_server& server) -> task<> {
       client asking(scripted_server::trusting());
-      auto one = [&]() -> task<> { EXPECT_EQ(co_await get(asking, server.url()), "200 ok"); };
-      co_await tare::when_all(one(), one(), one());
+      auto run = [&]() -> task<> { EXPECT_EQ(co_await get(asking, server.url()), "200 ok"); };
+      co_await tare::when_all(run(), run(), run());
       EXPECT_EQ(asking.idle_connections(), 3U);
       const std::string seen = co_await get(asking, server.url());
       EXPECT_NE(seen.find("error: "), std::string::npos) << seen;

@@ -46,8 +46,8 @@ inline task<std::string> get(client& asking, std::string url) {
 
 inline task<> answer_all(scripted_peer& peer, std::string_view with) {
   for (;;) {
-    const bool asked = co_await peer.request();
-    if (!asked) co_return;
+    const bool received = co_await peer.request();
+    if (!received) co_return;
     co_await peer.send(with);
   }
 }

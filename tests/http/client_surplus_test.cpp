@@ -159,7 +159,7 @@ TEST_P(http_client_states, a_part_of_a_record_that_came_before_the_request_close
 TEST_P(http_client_states, a_switch_that_was_not_asked_for_is_an_error_and_plants_nothing) {
   const std::string unasked = "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n";
   struct variant {
-    std::string asked;
+    std::string wanted;
     std::string response;
   };
   const std::vector<variant> variants{
@@ -196,7 +196,7 @@ TEST_P(http_client_states, a_switch_that_was_not_asked_for_is_an_error_and_plant
             EXPECT_EQ(before, "200 ok");
           }
           client_request request{.url = server.url()};
-          if (!each.asked.empty()) request.fields.set("upgrade", each.asked);
+          if (!each.wanted.empty()) request.fields.set("upgrade", each.wanted);
           const std::string seen = co_await ask(asking, std::move(request));
           EXPECT_EQ(seen, malformed) << each.response;
           EXPECT_EQ(asking.idle_connections(), 0U);

@@ -34,14 +34,14 @@ class http_client : public tare::test::http_test {
     auto connection = co_await listening.accept();
     if (!connection) co_return;
     std::string seen;
-    for (const std::string& answer : answers) {
+    for (const std::string& response : answers) {
       while (seen.find("\r\n\r\n") == std::string::npos) {
         auto got = co_await connection->read();
         if (!got || got->empty()) co_return;
         seen += tare::testing::text_of(got->bytes());
       }
       seen.erase(0, seen.find("\r\n\r\n") + 4);
-      (void)co_await connection->write(tare::testing::bytes_of(answer));
+      (void)co_await connection->write(tare::testing::bytes_of(response));
     }
   }
 };
@@ -67,14 +67,14 @@ TEST_P(http_client, gets_and_posts_on_one_connection) {
 }
 
 TEST_P(http_client, streams_both_ways) {
-  auto forward = [](request& asked, response& answer) -> task<> {
-    asked.body().limit(UINT64_MAX);
+  auto forward = [](request& request, response& response) -> task<> {
+    request.body().limit(UINT64_MAX);
     for (;;) {
-      auto piece = co_await asked.body().read();
+      auto piece = co_await request.body().read();
       if (!piece) co_return;
       if (piece->empty()) break;
       const std::string_view text(reinterpret_cast<const char*>(piece->data()), piece->size());
-      if (!co_await answer.write(text)) co_return;
+      if (!co_await response.write(text)) co_return;
     }
   };
   with_server(forward, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
@@ -106,11 +106,11 @@ TEST_P(http_client, streams_both_ways) {
 TEST_P(http_client, caps_the_connections_to_a_host) {
   int at_once = 0;
   int most = 0;
-  auto slow = [&](request& /*asked*/, response& answer) -> task<> {
+  auto slow = [&](request& /*request*/, response& response) -> task<> {
     most = std::max(most, ++at_once);
     co_await tare::sleep_for(10ms);
     --at_once;
-    (void)co_await answer.send("text/plain", "ok");
+    (void)co_await response.send("text/plain", "ok");
   };
   with_server(slow, {}, [&](server& serving, std::uint16_t port) -> task<> {
     client asking({.max_connections_per_host = 3});
@@ -129,8 +129,8 @@ TEST_P(http_client, caps_the_connections_to_a_host) {
 }
 
 TEST_P(http_client, a_response_that_is_dropped_takes_its_connection_along) {
-  auto large = [](request& /*asked*/, response& answer) -> task<> {
-    (void)co_await answer.send("text/plain", std::string(100'000, 'x'));
+  auto large = [](request& /*request*/, response& response) -> task<> {
+    (void)co_await response.send("text/plain", std::string(100'000, 'x'));
   };
   with_server(large, {}, [](server& serving, std::uint16_t port) -> task<> {
     client asking({.max_connections_per_host = 1});
@@ -188,8 +188,8 @@ TEST_P(http_client, passes_over_interim_responses_and_sees_what_is_cut_off) {
 }
 
 TEST_P(http_client, limits_the_time_of_a_server) {
-  auto silent = [](request& /*asked*/, response& answer) -> task<> {
-    (void)co_await answer.start(10);
+  auto silent = [](request& /*request*/, response& response) -> task<> {
+    (void)co_await response.start(10);
     co_await tare::sleep_for(1h);
   };
   with_server(silent, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
@@ -204,9 +204,9 @@ TEST_P(http_client, limits_the_time_of_a_server) {
 }
 
 TEST_P(http_client, limits_what_it_reads) {
-  auto large = [](request& asked, response& answer) -> task<> {
-    if (asked.path() == "/head") answer.set("x", std::string(5000, 'x'));
-    (void)co_await answer.send("text/plain", std::string(5000, 'x'));
+  auto large = [](request& request, response& response) -> task<> {
+    if (request.path() == "/head") response.set("x", std::string(5000, 'x'));
+    (void)co_await response.send("text/plain", std::string(5000, 'x'));
   };
   with_server(large, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     client asking({.max_head_bytes = 1000, .max_body_bytes = 1000});

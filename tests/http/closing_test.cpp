@@ -24,15 +24,15 @@ using tare::http::server;
 using tare::http::server_options;
 namespace tls = tare::net::tls;
 
-task<> answer_in_many_ways(request& asked, response& answer) {
-  if (asked.path() == "/stream" || asked.path() == "/cut") {
-    (void)co_await answer.write("half");
-    if (asked.path() == "/cut") throw std::runtime_error("cut off");
-    (void)co_await answer.finish();
+task<> answer_in_many_ways(request& request, response& response) {
+  if (request.path() == "/stream" || request.path() == "/cut") {
+    (void)co_await response.write("half");
+    if (request.path() == "/cut") throw std::runtime_error("cut off");
+    (void)co_await response.finish();
     co_return;
   }
-  if (asked.path() == "/slow") co_await tare::sleep_for(1h);
-  (void)co_await answer.send("text/plain", "hello");
+  if (request.path() == "/slow") co_await tare::sleep_for(1h);
+  (void)co_await response.send("text/plain", "hello");
 }
 
 struct ending {

@@ -56,8 +56,8 @@ websocket_options compressing(std::size_t max_message_bytes = 1U << 20U) {
 router echoing(const websocket_options& options) {
   router routes;
   routes.websocket("/", echo_messages, options);
-  routes.get("/accept", [options](tare::http::request& asked, tare::http::response& answer) -> task<> {
-    auto socket = co_await websocket::accept(asked, answer, options);
+  routes.get("/accept", [options](tare::http::request& request, tare::http::response& response) -> task<> {
+    auto socket = co_await websocket::accept(request, response, options);
     if (socket) co_await echo_messages(std::move(*socket));
   });
   return routes;

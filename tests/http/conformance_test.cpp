@@ -118,16 +118,16 @@ TEST(request_reader, tells_what_a_request_says) {
 }
 
 TEST(request_reader, tells_which_host_is_asked) {
-  const auto asked = [](std::string_view bytes) {
+  const auto request = [](std::string_view bytes) {
     request_reader reader({});
     EXPECT_EQ(reader.feed(bytes), request_reader::progress::head) << bytes;
     return std::string(reader.head().authority);
   };
-  EXPECT_EQ(asked("GET / HTTP/1.1\r\nHost: \ta:81\t\r\n\r\n"), "a:81");
-  EXPECT_EQ(asked("GET http://A:80/ HTTP/1.1\r\nHost: a\r\n\r\n"), "A:80");
-  EXPECT_EQ(asked("GET http://b/ HTTP/1.0\r\n\r\n"), "b");
-  EXPECT_EQ(asked("GET / HTTP/1.0\r\n\r\n"), "");
-  EXPECT_EQ(asked("OPTIONS * HTTP/1.1\r\nHost: c\r\n\r\n"), "c");
+  EXPECT_EQ(request("GET / HTTP/1.1\r\nHost: \ta:81\t\r\n\r\n"), "a:81");
+  EXPECT_EQ(request("GET http://A:80/ HTTP/1.1\r\nHost: a\r\n\r\n"), "A:80");
+  EXPECT_EQ(request("GET http://b/ HTTP/1.0\r\n\r\n"), "b");
+  EXPECT_EQ(request("GET / HTTP/1.0\r\n\r\n"), "");
+  EXPECT_EQ(request("OPTIONS * HTTP/1.1\r\nHost: c\r\n\r\n"), "c");
 }
 
 TEST(request_reader, knows_when_the_connection_is_to_be_kept) {

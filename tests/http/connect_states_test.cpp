@@ -42,8 +42,8 @@ class connect_states : public tare::test::scripted_websocket {
                           const std::function<task<>(websocket&)>& use) {
     bool served = false;
     const auto follow = [&](scripted_peer& peer, int /*number*/) -> task<> {
-      const bool asked = co_await shake_hands(peer);
-      if (asked) co_await then(peer);
+      const bool received = co_await shake_hands(peer);
+      if (received) co_await then(peer);
       served = true;
     };
     with(false, follow, [&](scripted_server& server) -> task<> {
@@ -147,7 +147,7 @@ TEST_P(connect_states, a_server_that_vanishes_is_found) {
 }
 
 TEST_P(connect_states, a_server_that_answers_pings_stays) {
-  const auto answer = [](scripted_peer& peer) -> task<> {
+  const auto response = [](scripted_peer& peer) -> task<> {
     for (int i = 0; i < 3; ++i) {
       (void)co_await peer.more();
       co_await peer.send(server_frame(0x8A, ""));
@@ -156,7 +156,7 @@ TEST_P(connect_states, a_server_that_answers_pings_stays) {
     co_await peer.send(server_frame(0x81, "here"));
     co_await peer.until_closed();
   };
-  with_socket({}, answer, [](websocket& socket) -> task<> {
+  with_socket({}, response, [](websocket& socket) -> task<> {
     const auto began = tare::now();
     const auto got = co_await socket.receive();
     EXPECT_TRUE(got && got->data == "here");

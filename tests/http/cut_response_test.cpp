@@ -52,37 +52,37 @@ enum class trouble : std::uint8_t {
 };
 
 struct scene {
-  request& asked;
-  response& answer;
+  request& request;
+  response& response;
   std::optional<websocket>& socket;
 };
 
 using action = task<> (*)(scene);
 
-task<> send_small(scene of) { (void)co_await of.answer.send("text/plain", small_body); }
-task<> send_large(scene of) { (void)co_await of.answer.send("text/plain", large_body); }
-task<> send_to_head(scene of) { (void)co_await of.answer.send("text/plain", large_body); }
+task<> send_small(scene of) { (void)co_await of.response.send("text/plain", small_body); }
+task<> send_large(scene of) { (void)co_await of.response.send("text/plain", large_body); }
+task<> send_to_head(scene of) { (void)co_await of.response.send("text/plain", large_body); }
 task<> stream_chunks(scene of) {
-  (void)co_await of.answer.write(small_body);
-  (void)co_await of.answer.write(large_body);
-  (void)co_await of.answer.write(small_body);
-  (void)co_await of.answer.finish();
+  (void)co_await of.response.write(small_body);
+  (void)co_await of.response.write(large_body);
+  (void)co_await of.response.write(small_body);
+  (void)co_await of.response.finish();
 }
 task<> stream_counted(scene of) {
-  (void)co_await of.answer.start(2 * small_bytes + large_bytes);
-  (void)co_await of.answer.write(small_body);
-  (void)co_await of.answer.write(large_body);
-  (void)co_await of.answer.write(small_body);
-  (void)co_await of.answer.finish();
+  (void)co_await of.response.start(2 * small_bytes + large_bytes);
+  (void)co_await of.response.write(small_body);
+  (void)co_await of.response.write(large_body);
+  (void)co_await of.response.write(small_body);
+  (void)co_await of.response.finish();
 }
-task<> start_only(scene of) { (void)co_await of.answer.start(); }
-task<> read_the_body(scene of) { (void)co_await of.asked.body().read_all(); }
+task<> start_only(scene of) { (void)co_await of.response.start(); }
+task<> read_the_body(scene of) { (void)co_await of.request.body().read_all(); }
 task<> echo_the_body(scene of) {
-  auto body = co_await of.asked.body().read_all();
-  if (body) (void)co_await of.answer.send("text/plain", *body);
+  auto body = co_await of.request.body().read_all();
+  if (body) (void)co_await of.response.send("text/plain", *body);
 }
 task<> open_socket(scene of) {
-  auto made = co_await websocket::accept(of.asked, of.answer);
+  auto made = co_await websocket::accept(of.request, of.response);
   if (made) of.socket.emplace(std::move(*made));
 }
 task<> send_message(scene of) {
@@ -155,11 +155,11 @@ task<> go_on_regardless(scene of) {
     (void)co_await of.socket->close(1001, "BB");
     co_return;
   }
-  of.answer.status(503);
-  (void)co_await of.answer.send("text/plain", "BBBB");
-  (void)co_await of.answer.write("BBBB");
-  (void)co_await tare::timeout(1s, of.asked.body().read_all());
-  (void)co_await of.answer.finish();
+  of.response.status(503);
+  (void)co_await of.response.send("text/plain", "BBBB");
+  (void)co_await of.response.write("BBBB");
+  (void)co_await tare::timeout(1s, of.request.body().read_all());
+  (void)co_await of.response.finish();
 }
 
 struct attempt {
@@ -210,15 +210,15 @@ outcome make(const attempt& tried) {
     wire client;
     client.room = tried.at;
     if (tried.with == trouble::reset) client.write_error = std::make_error_code(std::errc::connection_reset);
-    auto handle = [&](request& asked, response& answer) -> task<> {
-      if (asked.path() == "/second") {
-        (void)co_await answer.send("text/plain", "SECRET");
+    auto handle = [&](request& request, response& response) -> task<> {
+      if (request.path() == "/second") {
+        (void)co_await response.send("text/plain", "SECRET");
         co_return;
       }
       std::optional<websocket> socket;
-      co_await with_trouble(tried, {.asked = asked, .answer = answer, .socket = socket}, seen.refused_memory);
+      co_await with_trouble(tried, {.request = request, .response = response, .socket = socket}, seen.refused_memory);
       recover(client);
-      if (tried.goes_on) co_await go_on_regardless({.asked = asked, .answer = answer, .socket = socket});
+      if (tried.goes_on) co_await go_on_regardless({.request = request, .response = response, .socket = socket});
     };
     server_options options;
     options.write_timeout = tried.with == trouble::timed_out ? 500ms : 0ms;

@@ -37,9 +37,9 @@ class http_drain : public tare::test::http_test {
 };
 
 /// Slow enough to be seen by the sweep that ends requests.
-task<> answer_slowly(request& /*asked*/, response& answer) {
+task<> answer_slowly(request& /*request*/, response& response) {
   co_await tare::sleep_for(300ms);
-  (void)co_await answer.send("text/plain", "late");
+  (void)co_await response.send("text/plain", "late");
 }
 
 task<> expect_service(std::uint16_t port) {
@@ -76,7 +76,7 @@ TEST_P(http_drain, a_cancelled_listener_leaves_those_of_another) {
 TEST_P(http_drain, can_be_shortened_before_and_while_it_lasts) {
   for (const bool at_once : {false, true}) {
     run([&]() -> task<> {
-      auto never = [](request& /*asked*/, response& /*answer*/) -> task<> { co_await tare::sleep_for(1h); };
+      auto never = [](request& /*request*/, response& /*response*/) -> task<> { co_await tare::sleep_for(1h); };
       server serving(never, {.drain_timeout = 1h});
       auto listener = bind();
       const std::uint16_t port = listener.local()->port();
@@ -125,12 +125,12 @@ struct ending {
 };
 
 /// Beside it, the same server serves another request to its end. The client accepts `room` bytes.
-ending cancel_stream(std::string_view input, tare::http::handler answer, std::size_t room = wire::unlimited) {
+ending cancel_stream(std::string_view input, tare::http::handler handle, std::size_t room = wire::unlimited) {
   ending seen;
   tare::runtime rt({.clock = tare::clock_kind::virtual_time});
   auto all = [&]() -> task<> {
     server serving(
-        std::move(answer),
+        std::move(handle),
         {.head_timeout = 1h, .body_timeout = 1h, .body_min_rate = 0, .write_timeout = 1h, .drain_timeout = 10s});
     wire client;
     client.input = input;
@@ -156,15 +156,15 @@ ending cancel_stream(std::string_view input, tare::http::handler answer, std::si
 }
 
 /// A minute for "/slow", for ever for "/for-ever".
-task<> answer_by_path(request& asked, response& answer) {
-  if (asked.path() == "/slow") co_await tare::sleep_for(1min);
-  if (asked.path() == "/body") {
-    const auto body = co_await asked.body().read_all();
+task<> answer_by_path(request& request, response& response) {
+  if (request.path() == "/slow") co_await tare::sleep_for(1min);
+  if (request.path() == "/body") {
+    const auto body = co_await request.body().read_all();
     if (!body) co_return;
   }
-  if (asked.path() == "/streamed") (void)co_await answer.write("half");
-  if (asked.path() == "/for-ever" || asked.path() == "/streamed") co_await tare::sleep_for(24h);
-  (void)co_await answer.send("text/plain", "done");
+  if (request.path() == "/streamed") (void)co_await response.write("half");
+  if (request.path() == "/for-ever" || request.path() == "/streamed") co_await tare::sleep_for(24h);
+  (void)co_await response.send("text/plain", "done");
 }
 
 TEST(http_stream_drain, ends_at_once_if_no_request_is_in_progress) {
@@ -192,12 +192,12 @@ TEST(http_stream_drain, ends_a_request_in_every_state_when_its_time_is_up) {
 }
 
 TEST(http_stream_drain, ends_a_response_that_the_client_does_not_accept_when_its_time_is_up) {
-  const auto answer = [](request& asked, response& to) -> task<> {
-    if (asked.path() == "/slow") co_await tare::sleep_for(1min);
+  const auto reply = [](request& request, response& to) -> task<> {
+    if (request.path() == "/slow") co_await tare::sleep_for(1min);
     const std::string body(100'000, 'x');
     (void)co_await to.send("text/plain", body);
   };
-  const ending seen = cancel_stream("GET / HTTP/1.1\r\nHost: a\r\n\r\n", answer, 100);
+  const ending seen = cancel_stream("GET / HTTP/1.1\r\nHost: a\r\n\r\n", reply, 100);
   EXPECT_GE(seen.lasted, 10s);
   EXPECT_LE(seen.lasted, 13s);
   EXPECT_EQ(seen.sent.size(), 100U);
@@ -205,9 +205,9 @@ TEST(http_stream_drain, ends_a_response_that_the_client_does_not_accept_when_its
 
 TEST(http_stream_drain, ends_a_websocket_when_its_time_is_up) {
   bool was_cancelled = false;
-  const auto answer = [&](request& asked, response& to) -> task<> {
-    if (asked.path() == "/slow") co_return co_await answer_by_path(asked, to);
-    auto socket = co_await tare::http::websocket::accept(asked, to);
+  const auto reply = [&](request& request, response& to) -> task<> {
+    if (request.path() == "/slow") co_return co_await answer_by_path(request, to);
+    auto socket = co_await tare::http::websocket::accept(request, to);
     if (!socket) co_return;
     try {
       (void)co_await socket->receive();
@@ -219,7 +219,7 @@ TEST(http_stream_drain, ends_a_websocket_when_its_time_is_up) {
   const ending seen = cancel_stream(
       "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-      answer);
+      reply);
   EXPECT_TRUE(was_cancelled);
   EXPECT_GE(seen.lasted, 10s);
   EXPECT_LE(seen.lasted, 13s);
@@ -233,11 +233,11 @@ TEST(http_stream_drain, ends_an_incomplete_head_when_its_time_is_up) {
 }
 
 TEST(http_stream_drain, completes_a_request_that_ends_in_time) {
-  const auto answer = [](request& /*asked*/, response& to) -> task<> {
+  const auto reply = [](request& /*request*/, response& to) -> task<> {
     co_await tare::sleep_for(5s);
     (void)co_await to.send("text/plain", "done");
   };
-  const ending seen = cancel_stream("GET / HTTP/1.1\r\nHost: a\r\n\r\n", answer);
+  const ending seen = cancel_stream("GET / HTTP/1.1\r\nHost: a\r\n\r\n", reply);
   EXPECT_GE(seen.lasted, 5s);
   EXPECT_LE(seen.lasted, 7s);
   EXPECT_THAT(seen.sent, StartsWith("HTTP/1.1 200 OK"));

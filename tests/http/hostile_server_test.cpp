@@ -320,8 +320,8 @@ TEST_P(hostile_server, cannot_predict_a_mask) {
       EXPECT_TRUE(socket);
       if (!socket) co_return;
       for (int i = 0; i < messages; ++i) {
-        const auto one = co_await socket->send_text("the same");
-        EXPECT_TRUE(one);
+        const auto item = co_await socket->send_text("the same");
+        EXPECT_TRUE(item);
       }
     }
     while (sent.empty()) co_await tare::sleep_for(1ms);

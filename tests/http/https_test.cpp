@@ -78,8 +78,8 @@ TEST_P(https, drops_those_who_do_not_speak_tls_and_serves_on) {
   with_server([](server& serving, std::uint16_t port) -> task<> {
     auto plain = co_await tare::test::raw_client::connect(port);
     co_await plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    const std::string answer = co_await plain.read_all();
-    EXPECT_EQ(answer.find("HTTP/"), std::string::npos) << answer;
+    const std::string response = co_await plain.read_all();
+    EXPECT_EQ(response.find("HTTP/"), std::string::npos) << response;
     // A client that sends nothing must not keep the server from stopping.
     auto silent = co_await tare::test::raw_client::connect(port);
     client asking(trusting());
@@ -90,10 +90,10 @@ TEST_P(https, drops_those_who_do_not_speak_tls_and_serves_on) {
 }
 
 /// Responds with the name of the client.
-task<> say_who(tare::http::request& asked, tare::http::response& answer) {
-  const auto client = asked.peer_certificate();
+task<> say_who(tare::http::request& request, tare::http::response& response) {
+  const auto client = request.peer_certificate();
   const std::string text = client ? client->common_name : "nobody";
-  (void)co_await answer.send("text/plain", text);
+  (void)co_await response.send("text/plain", text);
 }
 
 TEST_P(https, handlers_know_the_certificate_of_the_client) {

@@ -27,8 +27,8 @@ struct item {
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(item, name, price)
 
-task<> add_item(request& asked, response& to) {
-  auto made = co_await http::read_json<item>(asked);
+task<> add_item(request& request, response& to) {
+  auto made = co_await http::read_json<item>(request);
   if (!made) {
     (void)co_await http::refuse_json(to, std::move(made.error()));
     co_return;
@@ -37,8 +37,8 @@ task<> add_item(request& asked, response& to) {
   (void)co_await http::send_json(to, std::move(stored), 201);
 }
 
-task<> echo(request& asked, response& to) {
-  auto value = co_await http::read_json(asked);
+task<> echo(request& request, response& to) {
+  auto value = co_await http::read_json(request);
   if (!value) {
     (void)co_await http::refuse_json(to, std::move(value.error()));
     co_return;
@@ -46,14 +46,14 @@ task<> echo(request& asked, response& to) {
   (void)co_await http::send_json(to, std::move(*value));
 }
 
-http::test::reply post(http::handler answer, std::string body, std::string type = "application/json",
+http::test::reply post(http::handler handle, std::string body, std::string type = "application/json",
                        http::server_options options = {}) {
   auto calling = [&]() -> task<http::test::reply> {
-    http::test::request asked;
-    asked.method = "POST";
-    asked.body = std::move(body);
-    if (!type.empty()) asked.fields.add("content-type", type);
-    auto reply = http::test::call(std::move(answer), std::move(asked), std::move(options));
+    http::test::request request;
+    request.method = "POST";
+    request.body = std::move(body);
+    if (!type.empty()) request.fields.add("content-type", type);
+    auto reply = http::test::call(std::move(handle), std::move(request), std::move(options));
     co_return co_await std::move(reply);
   };
   return tare::run(calling());
@@ -113,7 +113,7 @@ TEST(http_json, that_is_too_large_is_refused_by_its_length_or_while_it_arrives) 
 }
 
 TEST(http_json, sent_replaces_what_is_not_utf_8) {
-  auto send = [](request& /*asked*/, response& to) -> task<> {
+  auto send = [](request& /*request*/, response& to) -> task<> {
     json body = json::object();
     body["name"] = "a\xff";
     (void)co_await http::send_json(to, std::move(body));

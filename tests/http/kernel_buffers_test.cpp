@@ -33,7 +33,7 @@ const std::string& body() {
   return made;
 }
 
-task<> send_body(tare::http::request& /*asked*/, tare::http::response& to) {
+task<> send_body(tare::http::request& /*request*/, tare::http::response& to) {
   (void)co_await to.send("text/plain", body());
 }
 

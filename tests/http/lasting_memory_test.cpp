@@ -179,8 +179,8 @@ class held_clients {
 
   task<bool> next() const {
     (void)co_await tare::net::wait_readable(control_);
-    char answer = 0;
-    co_return ::read(control_, &answer, 1) == 1;
+    char response = 0;
+    co_return ::read(control_, &response, 1) == 1;
   }
 
  private:

@@ -130,14 +130,14 @@ class http_test : public testing::on_reactors {
  protected:
   /// Serves with `answer` on a free port while `body` runs; `body` gets the server and its port. Uses TLS if there is
   /// an identity.
-  static void with_server(http::handler answer, http::server_options options,
+  static void with_server(http::handler handle, http::server_options options,
                           const std::function<task<>(http::server&, std::uint16_t)>& body,
                           const std::optional<net::tls::context>& identity = std::nullopt) {
     auto all = [&]() -> task<> {
       auto listening = net::listener::bind(net::endpoint::loopback(0));
       if (!listening) throw std::runtime_error("bind: " + listening.error().message());
       const std::uint16_t port = listening->local()->port();
-      http::server server(std::move(answer), std::move(options));
+      http::server server(std::move(handle), std::move(options));
       auto serve = [&]() -> task<> {
         net::result<void> ended;
         if (identity) {
@@ -179,10 +179,10 @@ inline http::server_options recording_errors(std::vector<std::string>& errors) {
 }
 
 /// Responds with 200 and the body of the request.
-inline task<> echo(http::request& asked, http::response& answer) {
-  auto body = co_await asked.body().read_all();
+inline task<> echo(http::request& request, http::response& response) {
+  auto body = co_await request.body().read_all();
   if (!body) co_return;
-  (void)co_await answer.send("text/plain", *body);
+  (void)co_await response.send("text/plain", *body);
 }
 
 }  // namespace tare::test

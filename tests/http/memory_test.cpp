@@ -72,9 +72,9 @@ class bare_clients {
 
   void take_answers() const {
     for (std::size_t i = 0; i < count_; ++i) {
-      std::array<char, 512> answer{};
-      const ssize_t got = ::recv(sockets_[i], answer.data(), answer.size(), 0);
-      EXPECT_TRUE(std::string_view(answer.data(), static_cast<std::size_t>(got)).ends_with("\r\n\r\nhello"));
+      std::array<char, 512> response{};
+      const ssize_t got = ::recv(sockets_[i], response.data(), response.size(), 0);
+      EXPECT_TRUE(std::string_view(response.data(), static_cast<std::size_t>(got)).ends_with("\r\n\r\nhello"));
     }
   }
 
@@ -116,10 +116,10 @@ class http_memory : public tare::test::http_test {
   /// The bytes of a request whose handler waits for an event.
   static double waiting_request(bool discarded) {
     tare::event gate;
-    auto wait = [&gate, discarded](tare::http::request& asked, tare::http::response& answer) -> task<> {
-      if (discarded) asked.discard();
+    auto wait = [&gate, discarded](tare::http::request& request, tare::http::response& response) -> task<> {
+      if (discarded) request.discard();
       co_await gate.wait();
-      (void)co_await answer.send("text/plain", "hello");
+      (void)co_await response.send("text/plain", "hello");
     };
     return weigh(wait, [&] { gate.set(); });
   }
@@ -151,8 +151,8 @@ class http_memory : public tare::test::http_test {
 };
 
 TEST_P(http_memory, an_idle_connection_weighs_less_than_200_bytes_before_and_after_a_burst) {
-  auto hello = [](tare::http::request& /*asked*/, tare::http::response& answer) -> task<> {
-    (void)co_await answer.send("text/plain", "hello");
+  auto hello = [](tare::http::request& /*request*/, tare::http::response& response) -> task<> {
+    (void)co_await response.send("text/plain", "hello");
   };
   with_server(hello, {}, [](tare::http::server& serving, std::uint16_t port) -> task<> {
     bare_clients clients(port);
@@ -197,11 +197,11 @@ TEST_P(http_memory, a_waiting_request_that_has_discarded_its_head) {
 
 TEST_P(http_memory, a_long_poll) {
   std::optional<tare::http::topic> news;
-  auto wait = [&news](tare::http::request& asked, tare::http::response& answer) -> task<> {
+  auto wait = [&news](tare::http::request& request, tare::http::response& response) -> task<> {
     if (!news) news.emplace();
-    const auto known = asked.fields().find("last-event-id").value_or("");
-    auto next = co_await news->wait_for(asked, known, std::chrono::minutes(10));
-    co_await respond(answer, std::move(next));
+    const auto known = request.fields().find("last-event-id").value_or("");
+    auto next = co_await news->wait_for(request, known, std::chrono::minutes(10));
+    co_await respond(response, std::move(next));
   };
   const double weight = weigh(wait, [&] { EXPECT_TRUE(news->publish("hello")); });
   std::cout << "bytes per long poll: " << weight << "\n";

@@ -19,11 +19,11 @@ using tare::http::request;
 using tare::http::response;
 namespace http = tare::http;
 
-http::test::reply call(http::handler answer, std::string target) {
+http::test::reply call(http::handler handle, std::string target) {
   auto body = [&]() -> task<http::test::reply> {
-    http::test::request asked;
-    asked.target = std::move(target);
-    auto calling = http::test::call(std::move(answer), std::move(asked));
+    http::test::request request;
+    request.target = std::move(target);
+    auto calling = http::test::call(std::move(handle), std::move(request));
     co_return co_await std::move(calling);
   };
   return tare::run(body());
@@ -31,8 +31,8 @@ http::test::reply call(http::handler answer, std::string target) {
 
 /// Responds with the query's `v` as a T, or refuses.
 template <class T>
-task<> echo(request& asked, response& to) {
-  const auto value = http::query<T>(asked, "v");
+task<> echo(request& request, response& to) {
+  const auto value = http::query<T>(request, "v");
   if (!value) {
     (void)co_await http::refuse(to, value.error());
     co_return;
@@ -86,8 +86,8 @@ TEST(http_parameters, may_be_missing_or_must_not) {
   const auto got = call(echo<int>, "/?w=1");
   EXPECT_EQ(got.status, 400U);
   EXPECT_EQ(got.body, "v: missing\n");
-  auto with_default = [](request& asked, response& to) -> task<> {
-    const auto value = http::query_or<int>(asked, "v", 7);
+  auto with_default = [](request& request, response& to) -> task<> {
+    const auto value = http::query_or<int>(request, "v", 7);
     const std::string text = value ? std::to_string(*value) : value.error().message;
     (void)co_await to.send("text/plain", text);
   };
@@ -98,8 +98,8 @@ TEST(http_parameters, may_be_missing_or_must_not) {
 
 TEST(http_parameters, are_in_the_path_too) {
   http::router routes;
-  routes.get("/items/{id}", [](request& asked, response& to) -> task<> {
-    const auto id = http::param<std::int64_t>(asked, "id");
+  routes.get("/items/{id}", [](request& request, response& to) -> task<> {
+    const auto id = http::param<std::int64_t>(request, "id");
     if (!id) {
       (void)co_await http::refuse(to, id.error());
       co_return;

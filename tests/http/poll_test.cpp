@@ -35,23 +35,23 @@ constexpr auto limit = 10s;
 
 /// Responds with the event after the one that the client knows.
 tare::http::handler next_of(std::optional<topic>& news, std::chrono::nanoseconds at_most = limit) {
-  return [&news, at_most](request& asked, response& answer) -> task<> {
-    const auto known = asked.fields().find("last-event-id").value_or("");
-    polled next = co_await news->wait_for(asked, known, at_most);
+  return [&news, at_most](request& request, response& response) -> task<> {
+    const auto known = request.fields().find("last-event-id").value_or("");
+    polled next = co_await news->wait_for(request, known, at_most);
     if (next) {
-      answer.set("event-id", next.id());
-      (void)co_await answer.send("text/plain", next.data());
+      response.set("event-id", next.id());
+      (void)co_await response.send("text/plain", next.data());
     } else {
-      answer.set("event-id", news->last_id());
-      (void)co_await answer.status(next.has_gap() ? 410 : 204).send();
+      response.set("event-id", news->last_id());
+      (void)co_await response.status(next.has_gap() ? 410 : 204).send();
     }
   };
 }
 
 task<reply> ask(std::optional<topic>& news, std::string_view known, std::chrono::nanoseconds at_most = limit) {
-  tare::http::test::request asked;
-  if (!known.empty()) asked.fields.add("last-event-id", known);
-  return tare::http::test::call(next_of(news, at_most), std::move(asked), {});
+  tare::http::test::request request;
+  if (!known.empty()) request.fields.add("last-event-id", known);
+  return tare::http::test::call(next_of(news, at_most), std::move(request), {});
 }
 
 task<reply> call(tare::http::handler handler) { return tare::http::test::call(std::move(handler), {}); }
@@ -193,11 +193,11 @@ TEST(http_poll, an_id_that_is_older_than_the_history_is_a_gap) {
       EXPECT_EQ(tare::now(), began);
     }
     // It is dropped between the call and the await.
-    auto late = [&](request& asked, response& answer) -> task<> {
-      auto waiting = news->wait_for(asked, "98", limit);
+    auto late = [&](request& request, response& response) -> task<> {
+      auto waiting = news->wait_for(request, "98", limit);
       for (int i = 0; i < 100; ++i) EXPECT_TRUE(news->publish({.data = std::string(100, 'x'), .id = "b"}));
       const polled got = co_await waiting;
-      (void)co_await answer.status(got.has_gap() && !got ? 410 : 500).send();
+      (void)co_await response.status(got.has_gap() && !got ? 410 : 500).send();
     };
     EXPECT_EQ((co_await call(late)).status, 410U);
   });
@@ -206,14 +206,14 @@ TEST(http_poll, an_id_that_is_older_than_the_history_is_a_gap) {
 TEST(http_poll, an_event_stays_valid_while_its_response_is_made) {
   with_topic({}, [](std::optional<topic>& news) -> task<> {
     std::string seen;
-    auto keep = [&](request& asked, response& answer) -> task<> {
-      polled got = co_await news->wait_for(asked, "", limit);
+    auto keep = [&](request& request, response& response) -> task<> {
+      polled got = co_await news->wait_for(request, "", limit);
       for (int i = 0; i < 10; ++i) EXPECT_TRUE(news->publish(std::string(100, 'z')));
       co_await tare::sleep_for(1s);
       const polled moved = std::move(got);
       EXPECT_FALSE(got);  // NOLINT(bugprone-use-after-move): moving empties it
       seen = std::string(moved.name()) + ' ' + std::string(moved.data());
-      (void)co_await answer.status(204).send();
+      (void)co_await response.status(204).send();
     };
     auto publish = [&]() -> task<> {
       co_await tare::sleep_for(1s);
@@ -230,12 +230,12 @@ TEST(http_poll, a_wait_that_is_cancelled_leaves_nothing) {
     for (const int when : {0, 1, 2}) {
       bool cancelled = false;
       std::string got;
-      auto handle = [&](request& asked, response& answer) -> task<> {
+      auto handle = [&](request& request, response& response) -> task<> {
         tare::scope inner;
         auto wait = [&]() -> task<> {
           try {
             if (when == 0) co_await ignore_cancellation();
-            const polled next = co_await news->wait_for(asked, "", limit);
+            const polled next = co_await news->wait_for(request, "", limit);
             if (next) got = next.data();
           } catch (const tare::cancelled&) {
             cancelled = true;
@@ -252,7 +252,7 @@ TEST(http_poll, a_wait_that_is_cancelled_leaves_nothing) {
         EXPECT_TRUE(news->publish("later"));
         co_await inner.join();
         EXPECT_EQ(news->polls(), 0U);
-        (void)co_await answer.status(204).send();
+        (void)co_await response.status(204).send();
       };
       EXPECT_EQ((co_await call(handle)).status, 204U);
       EXPECT_EQ(cancelled, when != 2);  // a wait that has ended before the cancellation counts as completed
@@ -331,23 +331,23 @@ TEST_P(http_poll_server, a_server_that_drains_ends_the_waits_and_begins_no_new_o
   std::optional<topic> news;
   bool go_on = false;
   auto wait = next_of(news, 1h);
-  auto late = [&](request& asked, response& answer) -> task<> {
+  auto late = [&](request& request, response& response) -> task<> {
     while (!go_on) co_await tare::sleep_for(1ms);
-    co_await wait(asked, answer);
+    co_await wait(request, response);
   };
   tare::http::router routes;
   routes.get("/", wait);
   routes.get("/late", late);
   with_server(routes, {}, [&](tare::http::server& serving, std::uint16_t port) -> task<> {
     news.emplace();
-    auto one = co_await raw_client::connect(port);
+    auto client = co_await raw_client::connect(port);
     auto other = co_await raw_client::connect(port);
-    co_await one.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    co_await client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     co_await other.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n");
     while (news->polls() != 1 || serving.active_requests() != 2) co_await tare::sleep_for(1ms);
     const auto began = tare::now();
     serving.stop();
-    EXPECT_EQ((co_await one.read_response()).status, 204U);
+    EXPECT_EQ((co_await client.read_response()).status, 204U);
     go_on = true;
     EXPECT_EQ((co_await other.read_response()).status, 204U);
     EXPECT_LT(tare::now() - began, 10s);
@@ -362,12 +362,12 @@ TARE_ON_ALL_REACTORS(http_poll_server);
 TEST(http_poll_death, misuse_names_the_call) {
   auto use = [](const std::function<task<>(std::optional<topic>&, request&)>& what) {
     with_topic({}, [&](std::optional<topic>& news) -> task<> {
-      auto handle = [&](request& asked, response& /*answer*/) -> task<> { return what(news, asked); };
+      auto handle = [&](request& handshake, response& /*response*/) -> task<> { return what(news, handshake); };
       (void)co_await call(handle);
     });
   };
-  EXPECT_DEATH(use([](std::optional<topic>& news, request& asked) -> task<> {
-                 const polled none = co_await news->wait_for(asked, "", 1ms);
+  EXPECT_DEATH(use([](std::optional<topic>& news, request& handshake) -> task<> {
+                 const polled none = co_await news->wait_for(handshake, "", 1ms);
                  (void)none.data();
                }),
                "tare::http::polled::data: there is no event; check the object first");
@@ -375,9 +375,9 @@ TEST(http_poll_death, misuse_names_the_call) {
       {
         tare::runtime rt({.shards = 2});
         std::optional<topic> news;
-        auto handle = [&](request& asked, response& /*answer*/) -> task<> {
+        auto handle = [&](request& handshake, response& /*response*/) -> task<> {
           co_await tare::resume_on(tare::shard_id(1));
-          (void)co_await news->wait_for(asked, "", 1ms);
+          (void)co_await news->wait_for(handshake, "", 1ms);
         };
         auto all = [&]() -> task<> {
           news.emplace();
@@ -386,12 +386,12 @@ TEST(http_poll_death, misuse_names_the_call) {
         rt.run(all());
       },
       "tare::http::topic::wait_for: the topic, the request and the task are not on one shard");
-  EXPECT_DEATH(use([](std::optional<topic>& news, request& asked) -> task<> {
+  EXPECT_DEATH(use([](std::optional<topic>& news, request& handshake) -> task<> {
                  auto destroy = [&]() -> task<> {
                    co_await tare::sleep_for(1ms);
                    news.reset();
                  };
-                 auto wait = [&]() -> task<> { (void)co_await news->wait_for(asked, "", 1h); };
+                 auto wait = [&]() -> task<> { (void)co_await news->wait_for(handshake, "", 1h); };
                  co_await tare::when_all(wait(), destroy());
                }),
                "a http::topic was destroyed before its subscriptions, or while requests wait for it");

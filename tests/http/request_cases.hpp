@@ -30,16 +30,16 @@ inline std::vector<request_case> request_cases() {
   if (list == nullptr) throw std::runtime_error("requests.toml has no [[request]]");
   for (const toml::node& node : *list) {
     const toml::table& entry = *node.as_table();
-    request_case one{.name = entry["name"].value_or(std::string()),
-                     .bytes = entry["bytes"].value_or(std::string()),
-                     .bodies = {},
-                     .status = entry["status"].value<unsigned>()};
+    request_case made{.name = entry["name"].value_or(std::string()),
+                      .bytes = entry["bytes"].value_or(std::string()),
+                      .bodies = {},
+                      .status = entry["status"].value<unsigned>()};
     const toml::array* bodies = entry["bodies"].as_array();
-    if (one.name.empty() || one.bytes.empty() || bodies == nullptr || !entry["rule"].is_string()) {
-      throw std::runtime_error("requests.toml: a case lacks a name, bytes, bodies or rule: '" + one.name + "'");
+    if (made.name.empty() || made.bytes.empty() || bodies == nullptr || !entry["rule"].is_string()) {
+      throw std::runtime_error("requests.toml: a case lacks a name, bytes, bodies or rule: '" + made.name + "'");
     }
-    for (const toml::node& body : *bodies) one.bodies.push_back(body.value_or(std::string()));
-    cases.push_back(std::move(one));
+    for (const toml::node& body : *bodies) made.bodies.push_back(body.value_or(std::string()));
+    cases.push_back(std::move(made));
   }
   return cases;
 }

@@ -20,10 +20,10 @@ using testing::HasSubstr;
 
 /// Responds with its name and the parameters.
 handler named(std::string name, std::vector<std::string> params = {}) {
-  return [name = std::move(name), params = std::move(params)](request& asked, response& answer) -> task<> {
+  return [name = std::move(name), params = std::move(params)](request& request, response& response) -> task<> {
     std::string text = name;
-    for (const std::string& param : params) text += " " + param + "=" + asked.param(param);
-    (void)co_await answer.send("text/plain", text);
+    for (const std::string& param : params) text += " " + param + "=" + request.param(param);
+    (void)co_await response.send("text/plain", text);
   };
 }
 

@@ -34,7 +34,7 @@ using tare::test::raw_client;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-task<> say_shard(request& /*asked*/, response& to) {
+task<> say_shard(request& /*request*/, response& to) {
   const std::string text = std::to_string(tare::this_shard());
   (void)co_await to.send("text/plain", text);
 }
@@ -47,7 +47,7 @@ class http_serve : public tare::testing::on_reactors {
   using result = tare::net::result<void>;
 
   /// `client` gets the port. Returns how the server has ended.
-  static result serve(tare::http::handler answer, serve_options options, std::function<task<>(std::uint16_t)> client,
+  static result serve(tare::http::handler handle, serve_options options, std::function<task<>(std::uint16_t)> client,
                       unsigned shards = 2) {
     tare::runtime rt(on_reactors::options(shards));
     tare::event listening;
@@ -65,7 +65,7 @@ class http_serve : public tare::testing::on_reactors {
     };
     auto body = [&](tare::scope& in) -> task<> {
       in.spawn(ask());
-      auto serving = tare::http::serve_until_stopped(std::move(answer), std::move(options));
+      auto serving = tare::http::serve_until_stopped(std::move(handle), std::move(options));
       ended = co_await std::move(serving);
     };
     auto limited = [&]() -> task<> {
@@ -147,24 +147,24 @@ TEST_P(http_serve, serves_on_for_a_while_and_tells_load_balancers) {
 
 TEST_P(http_serve, completes_requests_in_progress_but_not_those_that_never_end) {
   std::atomic<int> began = 0;
-  auto slow = [&](request& asked, response& to) -> task<> {
+  auto slow = [&](request& request, response& to) -> task<> {
     ++began;
-    co_await tare::sleep_for(asked.path() == "/slow" ? 300ms : std::chrono::nanoseconds(1h));
+    co_await tare::sleep_for(request.path() == "/slow" ? 300ms : std::chrono::nanoseconds(1h));
     (void)co_await to.send("text/plain", "done");
   };
   serve_options options;
   options.server.drain_timeout = 1h;
   std::string slow_response;
   const auto ended = serve(slow, std::move(options), [&](std::uint16_t port) -> task<> {
-    auto one = co_await raw_client::connect(port);
+    auto client = co_await raw_client::connect(port);
     auto other = co_await raw_client::connect(port);
     const std::string ask_slow = get("/slow");
     const std::string ask_never = get("/never");
-    co_await one.send(ask_slow);
+    co_await client.send(ask_slow);
     co_await other.send(ask_never);
     while (began < 2) co_await tare::sleep_for(1ms);
     ::raise(SIGTERM);
-    slow_response = co_await one.read_all();
+    slow_response = co_await client.read_all();
     const bool still_accepts = co_await accepts(port);
     EXPECT_FALSE(still_accepts);
     ::raise(SIGTERM);  // cancels what is left

@@ -26,10 +26,10 @@ const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 class http_server_body : public tare::test::http_test {};
 
 TEST_P(http_server_body, streams_a_response) {
-  auto count = [](request& asked, response& answer) -> task<> {
-    if (asked.query() == "counted") (void)co_await answer.start(9);
-    for (const char* piece : {"one", "two", "six"}) (void)co_await answer.write(piece);
-    (void)co_await answer.finish();
+  auto count = [](request& request, response& response) -> task<> {
+    if (request.query() == "counted") (void)co_await response.start(9);
+    for (const char* piece : {"one", "two", "six"}) (void)co_await response.write(piece);
+    (void)co_await response.finish();
   };
   with_server(count, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
@@ -47,10 +47,10 @@ TEST_P(http_server_body, streams_a_response) {
 
 TEST_P(http_server_body, holds_back_a_handler_whose_client_takes_nothing) {
   std::size_t written = 0;
-  auto endless = [&](request& /*asked*/, response& answer) -> task<> {
+  auto endless = [&](request& /*request*/, response& response) -> task<> {
     const std::string piece(64 << 10, 'x');
     for (int i = 0; i < 1024; ++i) {
-      if (!co_await answer.write(piece)) co_return;
+      if (!co_await response.write(piece)) co_return;
       written += piece.size();
     }
   };
@@ -75,15 +75,15 @@ TEST_P(http_server_body, holds_back_a_handler_whose_client_takes_nothing) {
 TEST_P(http_server_body, holds_back_a_client_whose_body_nobody_reads) {
   tare::event go_on;
   std::size_t received = 0;
-  auto late = [&](request& asked, response& answer) -> task<> {
-    asked.body().limit(UINT64_MAX);
+  auto late = [&](request& request, response& response) -> task<> {
+    request.body().limit(UINT64_MAX);
     co_await go_on.wait();
     for (;;) {
-      auto piece = co_await asked.body().read();
+      auto piece = co_await request.body().read();
       if (!piece || piece->empty()) break;
       received += piece->size();
     }
-    (void)co_await answer.send();
+    (void)co_await response.send();
   };
   with_server(late, {}, [&](server& /*serving*/, std::uint16_t port) -> task<> {
     constexpr std::size_t total = 32U << 20U;
@@ -122,9 +122,9 @@ TEST_P(http_server_body, says_continue_when_the_body_is_wanted) {
 }
 
 TEST_P(http_server_body, keeps_the_connection_when_the_body_did_not_wait_for_continue) {
-  auto ignore = [](request& asked, response& answer) -> task<> {
-    if (asked.path() == "/read") (void)co_await asked.body().read_all();
-    (void)co_await answer.send();
+  auto ignore = [](request& request, response& response) -> task<> {
+    if (request.path() == "/read") (void)co_await request.body().read_all();
+    (void)co_await response.send();
   };
   with_server(ignore, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     for (const std::string_view path : {"/read", "/ignored"}) {
@@ -140,7 +140,7 @@ TEST_P(http_server_body, keeps_the_connection_when_the_body_did_not_wait_for_con
 }
 
 TEST_P(http_server_body, closes_when_the_body_was_not_wanted) {
-  auto refuse = [](request& /*asked*/, response& answer) -> task<> { (void)co_await answer.status(403).send(); };
+  auto refuse = [](request& /*request*/, response& response) -> task<> { (void)co_await response.status(403).send(); };
   with_server(refuse, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     co_await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
@@ -151,7 +151,7 @@ TEST_P(http_server_body, closes_when_the_body_was_not_wanted) {
 }
 
 TEST_P(http_server_body, skips_a_body_that_nobody_reads) {
-  auto ignore = [](request& /*asked*/, response& answer) -> task<> { (void)co_await answer.send(); };
+  auto ignore = [](request& /*request*/, response& response) -> task<> { (void)co_await response.send(); };
   with_server(ignore, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
     const std::string body(100'000, 'x');

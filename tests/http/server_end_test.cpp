@@ -65,8 +65,8 @@ TEST_P(http_server_end, a_head_that_trickles_in_is_ended_all_the_same) {
 
 TEST_P(http_server_end, limits_the_time_of_a_request) {
   bool cleaned_up = false;
-  auto endless = [&](request& asked, response& answer) -> task<> {
-    if (asked.path() == "/begun") (void)co_await answer.write("half");
+  auto endless = [&](request& request, response& response) -> task<> {
+    if (request.path() == "/begun") (void)co_await response.write("half");
     try {
       co_await tare::sleep_for(1h);
     } catch (const tare::cancelled&) {
@@ -87,7 +87,7 @@ TEST_P(http_server_end, limits_the_time_of_a_request) {
 
 TEST_P(http_server_end, cancels_the_handler_of_a_client_that_leaves) {
   bool cancelled = false;
-  auto endless = [&](request& /*asked*/, response& /*answer*/) -> task<> {
+  auto endless = [&](request& /*request*/, response& /*response*/) -> task<> {
     try {
       co_await tare::sleep_for(1h);
     } catch (const tare::cancelled&) {
@@ -107,9 +107,9 @@ TEST_P(http_server_end, cancels_the_handler_of_a_client_that_leaves) {
 }
 
 TEST_P(http_server_end, a_watched_request_is_answered_and_the_connection_kept) {
-  auto slow = [](request& /*asked*/, response& answer) -> task<> {
+  auto slow = [](request& /*request*/, response& response) -> task<> {
     co_await tare::sleep_for(500ms);  // long enough for a watcher to start
-    (void)co_await answer.send("text/plain", "late");
+    (void)co_await response.send("text/plain", "late");
   };
   with_server(slow, {}, [&](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
@@ -127,9 +127,9 @@ TEST_P(http_server_end, a_watched_request_is_answered_and_the_connection_kept) {
 
 TEST_P(http_server_end, drains) {
   tare::event go_on;
-  auto wait = [&](request& /*asked*/, response& answer) -> task<> {
+  auto wait = [&](request& /*request*/, response& response) -> task<> {
     co_await go_on.wait();
-    (void)co_await answer.send("text/plain", "done");
+    (void)co_await response.send("text/plain", "done");
   };
   with_server(wait, {}, [&](server& serving, std::uint16_t port) -> task<> {
     auto idle = co_await raw_client::connect(port);
@@ -148,7 +148,7 @@ TEST_P(http_server_end, drains) {
 }
 
 TEST_P(http_server_end, does_not_wait_for_ever_when_it_drains) {
-  auto endless = [](request& /*asked*/, response& /*answer*/) -> task<> { co_await tare::sleep_for(1h); };
+  auto endless = [](request& /*request*/, response& /*response*/) -> task<> { co_await tare::sleep_for(1h); };
   with_server(endless, {.drain_timeout = 100ms}, [&](server& serving, std::uint16_t port) -> task<> {
     auto busy = co_await raw_client::connect(port);
     auto half = co_await raw_client::connect(port);
@@ -184,8 +184,8 @@ TARE_ON_ALL_REACTORS(http_server_end);
 
 TEST(http_server_end_death, of_its_object_while_it_serves) {
   auto body = []() -> task<> {
-    auto answer = [](request& /*asked*/, response& to) -> task<> { (void)co_await to.send(""); };
-    std::optional<server> short_lived(std::in_place, answer);
+    auto reply = [](request& /*request*/, response& to) -> task<> { (void)co_await to.send(""); };
+    std::optional<server> short_lived(std::in_place, reply);
     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
     auto serve = [&](tare::scope& in) -> task<> {
       in.spawn([&]() -> task<> { (void)co_await short_lived->serve(std::move(listening)); });

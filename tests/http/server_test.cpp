@@ -72,10 +72,10 @@ TEST_P(http_server, keeps_the_connection) {
 
 TEST_P(http_server, closes_when_asked_to) {
   with_server(echo, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
-    for (const std::string_view asked :
+    for (const std::string_view request :
          {"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"}) {
       auto client = co_await raw_client::connect(port);
-      co_await client.send(asked);
+      co_await client.send(request);
       const std::string got = co_await client.read_all();
       EXPECT_THAT(got, StartsWith("HTTP/1.1 200 OK\r\n"));
       EXPECT_THAT(got, HasSubstr("connection: close\r\n"));
@@ -88,9 +88,9 @@ TEST_P(http_server, closes_when_asked_to) {
 }
 
 TEST_P(http_server, answers_pipelined_requests_in_their_order) {
-  auto slow_first = [](request& asked, response& answer) -> task<> {
-    if (asked.path() == "/0") co_await tare::sleep_for(20ms);
-    (void)co_await answer.send("text/plain", asked.path());
+  auto slow_first = [](request& request, response& response) -> task<> {
+    if (request.path() == "/0") co_await tare::sleep_for(20ms);
+    (void)co_await response.send("text/plain", request.path());
   };
   with_server(slow_first, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);
@@ -115,13 +115,13 @@ TEST_P(http_server, takes_requests_byte_by_byte) {
 }
 
 TEST_P(http_server, sends_no_body_to_head_nor_with_204) {
-  auto answer_all = [](request& asked, response& answer) -> task<> {
-    if (asked.path() == "/none") answer.status(204);
-    if (asked.path() == "/stream") {
-      (void)co_await answer.write("abc");
-      (void)co_await answer.finish();
+  auto answer_all = [](request& request, response& response) -> task<> {
+    if (request.path() == "/none") response.status(204);
+    if (request.path() == "/stream") {
+      (void)co_await response.write("abc");
+      (void)co_await response.finish();
     } else {
-      (void)co_await answer.send("text/plain", "hello");
+      (void)co_await response.send("text/plain", "hello");
     }
   };
   with_server(answer_all, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
@@ -164,9 +164,9 @@ TEST_P(http_server, refuses_what_is_too_large) {
 TEST_P(http_server, a_cut_off_request_reaches_no_handler_and_a_cut_off_body_is_an_error) {
   int called = 0;
   std::error_code error;
-  auto note = [&](request& asked, response& /*answer*/) -> task<> {
+  auto note = [&](request& request, response& /*response*/) -> task<> {
     ++called;
-    auto body = co_await asked.body().read_all();
+    auto body = co_await request.body().read_all();
     if (!body) error = body.error();
   };
   with_server(note, {}, [&](server& /*serving*/, std::uint16_t port) -> task<> {
@@ -196,8 +196,8 @@ TEST_P(http_server, what_a_handler_throws_is_a_500) {
       reported.emplace_back(thrown.what());
     }
   };
-  auto fails = [](request& asked, response& answer) -> task<> {
-    if (asked.path() == "/late") (void)co_await answer.write("half");
+  auto fails = [](request& request, response& response) -> task<> {
+    if (request.path() == "/late") (void)co_await response.write("half");
     throw std::runtime_error("broken");
     co_return;
   };
@@ -216,10 +216,10 @@ TEST_P(http_server, what_a_handler_throws_is_a_500) {
 }
 
 TEST_P(http_server, what_a_handler_throws_is_printed_unless_somebody_wants_it) {
-  auto fails = [](request& asked, response& answer) -> task<> {
-    if (asked.path() == "/number") throw 7;
-    if (asked.path() == "/cancelled") throw tare::cancelled();
-    if (asked.path() == "/field") answer.set("content-length", "1");
+  auto fails = [](request& request, response& response) -> task<> {
+    if (request.path() == "/number") throw 7;
+    if (request.path() == "/cancelled") throw tare::cancelled();
+    if (request.path() == "/field") response.set("content-length", "1");
     throw std::runtime_error("broken");
     co_return;
   };
@@ -247,9 +247,9 @@ TEST_P(http_server, what_a_handler_throws_is_printed_unless_somebody_wants_it) {
 }
 
 TEST_P(http_server, refuses_to_send_what_would_be_another_response) {
-  auto split = [](request& asked, response& answer) -> task<> {
-    answer.set("location", *asked.query_value("to"));
-    (void)co_await answer.status(302).send();
+  auto split = [](request& request, response& response) -> task<> {
+    response.set("location", *request.query_value("to"));
+    (void)co_await response.status(302).send();
   };
   with_server(split, {}, [](server& /*serving*/, std::uint16_t port) -> task<> {
     auto client = co_await raw_client::connect(port);

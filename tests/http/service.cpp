@@ -17,27 +17,29 @@ namespace {
 namespace http = tare::http;
 using tare::task;
 
-task<> hello(http::request& /*asked*/, http::response& answer) { (void)co_await answer.send("text/plain", "hello\n"); }
-
-task<> echo(http::request& asked, http::response& answer) {
-  auto body = co_await asked.body().read_all();
-  if (body) (void)co_await answer.send("application/octet-stream", *body);
+task<> hello(http::request& /*request*/, http::response& response) {
+  (void)co_await response.send("text/plain", "hello\n");
 }
 
-task<> stream(http::request& /*asked*/, http::response& answer) {
+task<> echo(http::request& request, http::response& response) {
+  auto body = co_await request.body().read_all();
+  if (body) (void)co_await response.send("application/octet-stream", *body);
+}
+
+task<> stream(http::request& /*request*/, http::response& response) {
   for (int n = 0; n < 1000; ++n) {
-    if (!co_await answer.write(std::to_string(n) + "\n")) co_return;
+    if (!co_await response.write(std::to_string(n) + "\n")) co_return;
   }
 }
 
-task<> item(http::request& asked, http::response& answer) {
-  (void)co_await answer.send("text/plain", asked.param("id"));
+task<> item(http::request& request, http::response& response) {
+  (void)co_await response.send("text/plain", request.param("id"));
 }
 
-task<> chat(http::request& asked, http::response& answer) {
+task<> chat(http::request& request, http::response& response) {
   http::websocket_options options;
   options.compress = true;
-  auto socket = co_await http::websocket::accept(asked, answer, std::move(options));
+  auto socket = co_await http::websocket::accept(request, response, std::move(options));
   if (!socket) co_return;
   while (auto got = co_await socket->receive()) {
     if (!co_await socket->send(got->kind, got->data)) break;

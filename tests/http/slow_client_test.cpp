@@ -27,15 +27,15 @@ using tare::test::wire;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-task<> ignore(request& /*asked*/, response& answer) { (void)co_await answer.send("text/plain", "ok"); }
-task<> ignore_and_close(request& /*asked*/, response& answer) {
-  answer.close();
-  (void)co_await answer.send("text/plain", "ok");
+task<> ignore(request& /*request*/, response& response) { (void)co_await response.send("text/plain", "ok"); }
+task<> ignore_and_close(request& /*request*/, response& response) {
+  response.close();
+  (void)co_await response.send("text/plain", "ok");
 }
-task<> sleep(request& /*asked*/, response& /*answer*/) { co_await tare::sleep_for(1h); }
-task<> read_all(request& asked, response& answer) {
-  auto body = co_await asked.body().read_all();
-  if (body) (void)co_await answer.send("text/plain", std::to_string(body->size()));
+task<> sleep(request& /*request*/, response& /*response*/) { co_await tare::sleep_for(1h); }
+task<> read_all(request& request, response& response) {
+  auto body = co_await request.body().read_all();
+  if (body) (void)co_await response.send("text/plain", std::to_string(body->size()));
 }
 
 struct pace {
@@ -50,13 +50,13 @@ struct outcome {
 };
 
 /// A client that sends a head, and then the pieces of its body at this pace.
-outcome serve(tare::http::handler answer, server_options options, std::string_view head, pace body) {
+outcome serve(tare::http::handler handle, server_options options, std::string_view head, pace body) {
   outcome seen;
   tare::runtime rt({.clock = tare::clock_kind::virtual_time});
   auto all = [&]() -> task<> {
     wire client;
     client.input = head;
-    server serving(std::move(answer), std::move(options));
+    server serving(std::move(handle), std::move(options));
     const auto begun = tare::now();
     auto served = [&]() -> task<> {
       co_await serving.serve_stream(memory_stream(client));
@@ -83,11 +83,11 @@ constexpr std::string_view to_be_closed =
 TEST(slow_client, a_body_that_nobody_reads_is_skipped_for_a_moment_only) {
   for (const std::string_view head : {with_length, to_be_closed}) {
     for (const auto between : {10ms, 200ms, 900ms, 5000ms}) {
-      for (const auto& answer : {ignore, ignore_and_close}) {
-        const outcome seen = serve(answer, {}, head, {.piece = "x", .between = between, .count = 2000});
+      for (const auto& response : {ignore, ignore_and_close}) {
+        const outcome seen = serve(response, {}, head, {.piece = "x", .between = between, .count = 2000});
         EXPECT_THAT(seen.sent, StartsWith("HTTP/1.1 200 OK\r\n"));
         // If the connection will be closed, nothing is skipped: the client has one second to receive the response.
-        const bool closes = head == to_be_closed || answer == &ignore_and_close;
+        const bool closes = head == to_be_closed || response == &ignore_and_close;
         EXPECT_LE(seen.lasted, closes ? 1500ms : 2500ms) << head << between.count();
       }
     }
@@ -142,8 +142,8 @@ outcome take_slowly(std::size_t bytes_per_second) {
     client.room = 0;
     client.input = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     const std::string body(1'000'000, 'x');
-    auto answer = [&](request& /*asked*/, response& to) -> task<> { (void)co_await to.send("text/plain", body); };
-    server serving(answer, {.write_timeout = 10s});
+    auto reply = [&](request& /*request*/, response& to) -> task<> { (void)co_await to.send("text/plain", body); };
+    server serving(reply, {.write_timeout = 10s});
     const auto begun = tare::now();
     auto served = [&]() -> task<> {
       co_await serving.serve_stream(memory_stream(client));
@@ -191,8 +191,8 @@ stalled stall_websocket(std::string_view input, std::size_t room, std::size_t me
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     client.input += input;
     const std::string message(message_bytes, 'x');
-    auto answer = [&](request& asked, response& to) -> task<> {
-      auto socket = co_await websocket::accept(asked, to);
+    auto reply = [&](request& request, response& to) -> task<> {
+      auto socket = co_await websocket::accept(request, to);
       if (!socket) co_return;
       client.room = room;
       client.output.clear();
@@ -206,7 +206,7 @@ stalled stall_websocket(std::string_view input, std::size_t room, std::size_t me
       }
       seen.lasted = tare::now() - begun;
     };
-    server serving(answer, {.write_timeout = 10s});
+    server serving(reply, {.write_timeout = 10s});
     co_await serving.serve_stream(memory_stream(client));
     EXPECT_TRUE(client.closed);
     seen.sent = client.output;

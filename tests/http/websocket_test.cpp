@@ -40,12 +40,12 @@ std::string close_frame(unsigned code) {
 
 constexpr std::array<std::string_view, 2> known_protocols{"b", "a"};
 
-task<> echo_messages(request& asked, response& answer) {
+task<> echo_messages(request& request, response& response) {
   // Not written inside the await, because g++ 12 cannot keep an initializer list there.
   websocket_options options;
   options.max_message_bytes = 200;
   options.protocols.assign(known_protocols.begin(), known_protocols.end());
-  auto socket = co_await websocket::accept(asked, answer, options);
+  auto socket = co_await websocket::accept(request, response, options);
   if (!socket) co_return;
   while (auto got = co_await socket->receive()) {
     if (!co_await socket->send(got->kind, got->data)) break;
@@ -126,9 +126,9 @@ TEST_P(http_websocket, agrees_on_a_protocol) {
 }
 
 TEST_P(http_websocket, sends_a_close_frame_when_the_handler_ends) {
-  auto once = [](request& asked, response& answer) -> task<> {
-    auto socket = co_await websocket::accept(asked, answer);
-    if (asked.query() == "close") {
+  auto once = [](request& request, response& response) -> task<> {
+    auto socket = co_await websocket::accept(request, response);
+    if (request.query() == "close") {
       (void)co_await socket->close(4321, "enough");
       EXPECT_EQ((co_await socket->send_text("more")).error(), errc::already_sent);
       auto got = co_await socket->receive();
@@ -168,8 +168,8 @@ TEST_P(http_websocket, sends_a_close_frame_when_the_server_drains) {
 
 TEST_P(http_websocket, limits_the_silence) {
   bool too_slow = false;
-  auto wait = [&](request& asked, response& answer) -> task<> {
-    auto socket = co_await websocket::accept(asked, answer, {.receive_timeout = 100ms});
+  auto wait = [&](request& request, response& response) -> task<> {
+    auto socket = co_await websocket::accept(request, response, {.receive_timeout = 100ms});
     auto got = co_await socket->receive();
     too_slow = !got && got.error() == errc::too_slow;
   };
@@ -183,8 +183,8 @@ TEST_P(http_websocket, limits_the_silence) {
 }
 
 TEST_P(http_websocket, sends_from_several_tasks_whole_messages) {
-  auto flood = [](request& asked, response& answer) -> task<> {
-    auto socket = co_await websocket::accept(asked, answer);
+  auto flood = [](request& request, response& response) -> task<> {
+    auto socket = co_await websocket::accept(request, response);
     auto send = [&](char letter) -> task<> {
       const std::string message(100'000, letter);
       for (int i = 0; i < 20; ++i) (void)co_await socket->send_binary(message);

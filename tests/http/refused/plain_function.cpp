@@ -1,5 +1,5 @@
 #include <tare/http/router.hpp>
 
 void add(tare::http::router& routes) {
-  routes.get("/", [](tare::http::request& /*asked*/, tare::http::response& answer) { answer.status(204); });
+  routes.get("/", [](tare::http::request& /*request*/, tare::http::response& response) { response.status(204); });
 }

@@ -1,6 +1,6 @@
 #include <tare/http/server.hpp>
 
 void serve() {
-  auto answer = [](tare::http::request&, tare::http::response&) -> tare::task<int> { co_return 1; };
-  const tare::http::server serving(answer);
+  auto reply = [](tare::http::request&, tare::http::response&) -> tare::task<int> { co_return 1; };
+  const tare::http::server serving(reply);
 }
