@@ -25,9 +25,9 @@ live_snapshot snapshot(std::int64_t pid, std::vector<live_site> sites) {
   made.pid = pid;
   made.command = "server";
   made.rss_bytes = 1'000'000;
-  for (const auto& one : sites) {
-    made.frames += one.count;
-    made.frame_bytes += one.total_bytes;
+  for (const auto& each : sites) {
+    made.frames += each.count;
+    made.frame_bytes += each.total_bytes;
   }
   made.sites = std::move(sites);
   return made;
@@ -36,12 +36,12 @@ live_snapshot snapshot(std::int64_t pid, std::vector<live_site> sites) {
 /// "serve:10 5->7 500->700", and where the line has moved "serve:9=10 ...".
 std::vector<std::string> rows(const live_snapshot& before, const live_snapshot& after) {
   std::vector<std::string> all;
-  for (const auto& one : compare(before, after).sites) {
-    const bool moved = one.line_before != 0 && one.line_before != one.where.line;
-    all.push_back(one.function + ":" + (moved ? std::to_string(one.line_before) + "=" : "") +
-                  std::to_string(one.where.line) + " " + std::to_string(one.count_before) + "->" +
-                  std::to_string(one.count_after) + " " + std::to_string(one.bytes_before) + "->" +
-                  std::to_string(one.bytes_after));
+  for (const auto& each : compare(before, after).sites) {
+    const bool moved = each.line_before != 0 && each.line_before != each.where.line;
+    all.push_back(each.function + ":" + (moved ? std::to_string(each.line_before) + "=" : "") +
+                  std::to_string(each.where.line) + " " + std::to_string(each.count_before) + "->" +
+                  std::to_string(each.count_after) + " " + std::to_string(each.bytes_before) + "->" +
+                  std::to_string(each.bytes_after));
   }
   return all;
 }

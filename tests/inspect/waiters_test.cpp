@@ -26,9 +26,9 @@ constexpr auto root = stack_node::no_parent;
 /// "  2 5 50": by the level indented, the site, count and bytes.
 std::vector<std::string> ways(const std::vector<waiter>& all) {
   std::vector<std::string> texts;
-  for (const auto& one : all) {
-    texts.push_back(std::string(one.level, ' ') + (one.site ? std::to_string(*one.site) : "nobody") + " " +
-                    std::to_string(one.count) + " " + std::to_string(one.bytes));
+  for (const auto& each : all) {
+    texts.push_back(std::string(each.level, ' ') + (each.site ? std::to_string(*each.site) : "nobody") + " " +
+                    std::to_string(each.count) + " " + std::to_string(each.bytes));
   }
   return texts;
 }

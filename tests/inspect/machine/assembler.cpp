@@ -31,7 +31,7 @@ std::vector<std::uint8_t> object_content(const std::string& source) {
 
 std::vector<std::uint8_t> assemble(const std::vector<std::string>& instructions) {
   std::string source;
-  for (const auto& one : instructions) source += one + "\n";
+  for (const auto& each : instructions) source += each + "\n";
   const auto object = assemble_object(source);
   if (!object.code) return {};
   const auto sections = object.code->sections_named(".text");

@@ -95,8 +95,8 @@ std::uint64_t number_in(const std::string& text) { return std::stoull(text, null
 value value_in(std::string_view text, pointer_names& names) {
   if (text.starts_with('{')) {
     value several;
-    for (const auto& one : split(text.substr(1, text.size() - 2), ' '))
-      several.constants.push_back({number_in(one), 0});
+    for (const auto& each : split(text.substr(1, text.size() - 2), ' '))
+      several.constants.push_back({number_in(each), 0});
     return several;
   }
   if (std::isdigit(static_cast<unsigned char>(text[0])) != 0)
@@ -163,7 +163,7 @@ std::vector<row> read_rows() {
   return rows;
 }
 
-void PrintTo(const row& one, std::ostream* out) { *out << "line " << one.line; }
+void PrintTo(const row& row, std::ostream* out) { *out << "line " << row.line; }
 
 class interpreter_cases : public ::testing::TestWithParam<row> {};
 
@@ -179,11 +179,11 @@ expectation expected_after(const row& tested, const machine_state& before, point
   for (const auto& item : split(tested.after, ',')) {
     const auto equals = item.find('=');
     if (item.starts_with('[')) {
-      const auto one = memory_in(item, names);
-      const std::string key = fmt::format("[{}]:{}", names.text(one.place), one.bytes);
+      const auto made = memory_in(item, names);
+      const std::string key = fmt::format("[{}]:{}", names.text(made.place), made.bytes);
       all.state.erase(key);
-      if (one.content != "none") {
-        all.state[key] = one.content == "unknown" ? one.content : names.text(value_in(one.content, names));
+      if (made.content != "none") {
+        all.state[key] = made.content == "unknown" ? made.content : names.text(value_in(made.content, names));
       }
     } else if (equals == std::string::npos) {
       const bool sized = item.contains(':');
@@ -212,8 +212,8 @@ TEST_P(interpreter_cases, leave_what_is_expected) {
   for (const auto& item : split(tested.before, ',')) {
     const auto equals = item.find('=');
     if (item.starts_with('[')) {
-      const auto one = memory_in(item, names);
-      state.store(one.place, one.bytes, value_in(one.content, names));
+      const auto each = memory_in(item, names);
+      state.store(each.place, each.bytes, value_in(each.content, names));
     } else {
       const auto which = std::ranges::find(register_names, item.substr(0, equals));
       ASSERT_NE(which, register_names.end()) << item;
@@ -232,13 +232,14 @@ TEST_P(interpreter_cases, leave_what_is_expected) {
   for (std::size_t at = 0; at < code.size();) {
     const auto insn = decoder.decode(std::span(code).subspan(at), 0x1000 + at);
     ASSERT_TRUE(insn) << tested.instructions;
-    machine.step(state, *insn, [&](const memory_access& one) { accesses.push_back(describe(one, names)); });
+    machine.step(state, *insn, [&](const memory_access& each) { accesses.push_back(describe(each, names)); });
     at += insn->size;
   }
 
   EXPECT_EQ(describe(state, names), expected.state);
   EXPECT_EQ(accesses, expected.accesses);
-  for (const auto& one : expected.conditions) EXPECT_EQ(condition_text(state.last, one.substr(0, one.find('='))), one);
+  for (const auto& each : expected.conditions)
+    EXPECT_EQ(condition_text(state.last, each.substr(0, each.find('='))), each);
 }
 
 INSTANTIATE_TEST_SUITE_P(lines, interpreter_cases, ::testing::ValuesIn(read_rows()),

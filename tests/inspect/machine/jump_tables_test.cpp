@@ -33,7 +33,7 @@ std::vector<std::uint64_t> targets_of(const std::string& source) {
       auto found = insn->operands[0].what == operand::kind::in_memory
                        ? machine.tables().targets(*insn, inside)
                        : machine.tables().targets(state.registers[register_index(insn->operands[0].number)], inside);
-      for (auto& one : found) one -= text.address;
+      for (auto& each : found) each -= text.address;
       return found;
     }
     machine.step(state, *insn, [](const memory_access&) {});
