@@ -136,39 +136,39 @@ enum class stage : std::uint8_t {
   all_of_these,  ///< the number of stages
 };
 
-task<> bring_to(stage wanted, parked& one, helper& elsewhere, tare::scope& readers) {
+task<> bring_to(stage wanted, parked& parked, helper& elsewhere, tare::scope& readers) {
   if (wanted == stage::unasked) co_return;
   if (wanted == stage::given_up) {
-    (void)co_await tare::timeout(2ms, one.here.readable());
+    (void)co_await tare::timeout(2ms, parked.here.readable());
     co_return;
   }
-  readers.spawn(read_once(one.here));
+  readers.spawn(read_once(parked.here));
   co_await tare::yield();
   if (wanted == stage::asked) co_return;
   co_await tare::sleep_for(2ms);
   switch (wanted) {
     case stage::on_its_way:
-      elsewhere.run([&] { one.there.send_byte(); });
+      elsewhere.run([&] { parked.there.send_byte(); });
       break;
     case stage::peer_gone:
-      elsewhere.run([&] { ::shutdown(one.here.native_handle(), SHUT_RD); });
+      elsewhere.run([&] { ::shutdown(parked.here.native_handle(), SHUT_RD); });
       break;
     case stage::reported:
-      elsewhere.run([&] { one.there.send_byte(); });
+      elsewhere.run([&] { parked.there.send_byte(); });
       (void)::syscall(SYS_getppid);
       break;
     case stage::queued:
-      one.there.send_byte();
+      parked.there.send_byte();
       reactor::if_any()->poll();
       break;
     case stage::resumed:
-      one.there.send_byte();
+      parked.there.send_byte();
       co_await tare::sleep_for(2ms);
       break;
     case stage::new_event:
-      one.there.send_byte();
+      parked.there.send_byte();
       co_await tare::sleep_for(2ms);
-      elsewhere.run([&] { one.there.send_byte(); });
+      elsewhere.run([&] { parked.there.send_byte(); });
       break;
     default:
       break;
@@ -180,13 +180,13 @@ TEST_P(closing_test, the_peer_sees_the_end_at_every_stage) {
     helper elsewhere;
     for (int at = 0; at < static_cast<int>(stage::all_of_these); ++at) {
       for (int round = 0; round < 10; ++round) {
-        std::vector<parked> one;
-        one.push_back(make_pair());
+        std::vector<parked> vector;
+        vector.push_back(make_pair());
         co_await tare::with_scope([&](tare::scope& readers) -> task<> {
-          co_await bring_to(static_cast<stage>(at), one.front(), elsewhere, readers);
-          one.front().here.close();
+          co_await bring_to(static_cast<stage>(at), vector.front(), elsewhere, readers);
+          vector.front().here.close();
         });
-        const std::size_t open = co_await count_open(one);
+        const std::size_t open = co_await count_open(vector);
         EXPECT_EQ(open, 0U) << "stage " << at << ", round " << round;
       }
     }
@@ -241,16 +241,16 @@ TEST_P(closing_test, descriptors_that_are_released_are_the_callers_to_close) {
   run([]() -> task<> {
     helper elsewhere;
     for (const bool event_pends : {false, true}) {
-      std::vector<parked> one;
-      one.push_back(make_pair());
+      std::vector<parked> vector;
+      vector.push_back(make_pair());
       int released = -1;
       co_await tare::with_scope([&](tare::scope& readers) -> task<> {
-        co_await bring_to(event_pends ? stage::on_its_way : stage::armed, one.front(), elsewhere, readers);
-        released = one.front().here.release();
+        co_await bring_to(event_pends ? stage::on_its_way : stage::armed, vector.front(), elsewhere, readers);
+        released = vector.front().here.release();
       });
-      EXPECT_FALSE(one.front().there.saw_end());
+      EXPECT_FALSE(vector.front().there.saw_end());
       ::close(released);
-      const std::size_t open = co_await count_open(one);
+      const std::size_t open = co_await count_open(vector);
       EXPECT_EQ(open, 0U);
     }
   }());
