@@ -19,7 +19,7 @@ using tare::inspect::live_target;
 std::vector<std::string> all_targets() {
   std::vector<std::string> all;
   std::istringstream list(support::path::live_list);
-  for (std::string one; std::getline(list, one, ':');) all.push_back(one);
+  for (std::string each; std::getline(list, each, ':');) all.push_back(each);
   return all;
 }
 

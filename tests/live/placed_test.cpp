@@ -78,8 +78,8 @@ TEST_P(live_placed, in_a_pool_is_left_out_of_small_blocks_and_of_large_ones_alik
 }
 
 INSTANTIATE_TEST_SUITE_P(targets, live_placed, testing::Values("clang-O0", "clang-O2", "gcc-O0", "gcc-O2"),
-                         [](const auto& one) {
-                           std::string name = one.param;
+                         [](const auto& each) {
+                           std::string name = each.param;
                            std::ranges::replace(name, '-', '_');
                            return name;
                          });

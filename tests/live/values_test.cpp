@@ -69,8 +69,8 @@ TEST_P(live_values, of_a_variable_that_is_used_in_part_is_live) {
   EXPECT_GE(live, 64U) << "the second half";
 }
 
-INSTANTIATE_TEST_SUITE_P(targets, live_values, testing::Values("clang-O0", "gcc-O0", "gcc-O2"), [](const auto& one) {
-  std::string name = one.param;
+INSTANTIATE_TEST_SUITE_P(targets, live_values, testing::Values("clang-O0", "gcc-O0", "gcc-O2"), [](const auto& each) {
+  std::string name = each.param;
   std::ranges::replace(name, '-', '_');
   return name;
 });

@@ -49,8 +49,8 @@ TEST_P(live_waiting, is_seen_in_each_promise) {
 }
 
 INSTANTIATE_TEST_SUITE_P(targets, live_waiting, testing::Values("clang-O0", "clang-O2", "gcc-O0", "gcc-O2"),
-                         [](const auto& one) {
-                           std::string name = one.param;
+                         [](const auto& each) {
+                           std::string name = each.param;
                            std::ranges::replace(name, '-', '_');
                            return name;
                          });
