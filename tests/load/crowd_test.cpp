@@ -44,18 +44,18 @@ void with_server(Serve serve, const test_body& body) {
 /// An HTTP server whose handler responds with `status`.
 auto answering(unsigned status, int& requests) {
   return [status, &requests](net::listener listening, scope& /*all*/) -> task<> {
-    auto answer = [status, &requests](http::request& /*asked*/, http::response& response) -> task<> {
+    auto reply = [status, &requests](http::request& /*request*/, http::response& response) -> task<> {
       ++requests;
       response.status(status);
       (void)co_await response.send("text/plain", "hello");
     };
-    http::server server(answer);
+    http::server server(reply);
     (void)co_await server.serve(std::move(listening));
   };
 }
 
 task<> say(net::stream to, std::string_view text) {
-  if (auto asked = co_await to.read(); asked && !asked->empty()) {
+  if (auto request = co_await to.read(); request && !request->empty()) {
     (void)co_await to.write(std::as_bytes(std::span(text)));
   }
 }

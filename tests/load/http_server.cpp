@@ -44,11 +44,11 @@ auto events(int count, bool ends) {
 
 /// What the server does with a request, whatever its path.
 http::handler handler_of(std::string_view behaviour, unsigned status, http::topic& news) {
-  return [status, behaviour, &news](http::request& asked, http::response& answer) -> tare::task<> {
-    if (asked.path() == "/release") (void)news.publish("now");
-    if (behaviour == "long-poll" && asked.path() == "/") (void)co_await news.wait_for(asked, "", 1h);
-    answer.status(status);
-    (void)co_await answer.send("text/plain", "hello");
+  return [status, behaviour, &news](http::request& request, http::response& response) -> tare::task<> {
+    if (request.path() == "/release") (void)news.publish("now");
+    if (behaviour == "long-poll" && request.path() == "/") (void)co_await news.wait_for(request, "", 1h);
+    response.status(status);
+    (void)co_await response.send("text/plain", "hello");
   };
 }
 
@@ -63,7 +63,7 @@ std::optional<http::router> routes_of(std::string_view behaviour) {
 
 /// Responds to whatever arrives with a text that it repeats for each connection, and closes after a while.
 tare::task<> say(tare::net::stream to, std::string_view text, std::chrono::milliseconds then) {
-  if (auto asked = co_await to.read(); asked && !asked->empty()) {
+  if (auto request = co_await to.read(); request && !request->empty()) {
     (void)co_await to.write(std::as_bytes(std::span(text)));
     co_await tare::sleep_for(then);
   }

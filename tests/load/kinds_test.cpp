@@ -59,8 +59,8 @@ auto saying_in_turn(std::vector<std::string> texts) {
     auto client = co_await listening.accept();
     if (!client) co_return;
     for (const auto& text : texts) {
-      const auto asked = co_await client->read();
-      if (!asked || asked->empty()) co_return;
+      const auto request = co_await client->read();
+      if (!request || request->empty()) co_return;
       (void)co_await client->write(std::as_bytes(std::span(text)));
     }
     (void)client->shutdown_write();
@@ -111,8 +111,8 @@ TEST(kinds, websockets_send_messages_both_ways_and_again) {
 
 TEST(kinds, those_over_tls_do_the_same) {
   http::router routes;
-  routes.get("/", [](http::request& /*asked*/, http::response& answer) -> task<> {
-    (void)co_await answer.send("text/plain", "hello");
+  routes.get("/", [](http::request& /*request*/, http::response& response) -> task<> {
+    (void)co_await response.send("text/plain", "hello");
   });
   http::router sockets;
   sockets.websocket("/", echo_messages);
@@ -206,9 +206,9 @@ TEST(kinds, long_polls_wait_and_are_answered) {
   auto all = []() -> task<> {
     http::topic news;
     http::router routes;
-    routes.get("/", [&news](http::request& asked, http::response& answer) -> task<> {
-      (void)co_await news.wait_for(asked, "", 1h);
-      (void)co_await answer.send("text/plain", "now");
+    routes.get("/", [&news](http::request& request, http::response& response) -> task<> {
+      (void)co_await news.wait_for(request, "", 1h);
+      (void)co_await response.send("text/plain", "now");
     });
     auto listening = net::listener::bind(net::endpoint::loopback(0)).value();
     const target at = target_at(listening.local().value(), "/", false, connection_kind::long_poll).value();
@@ -257,7 +257,7 @@ TEST(kinds, a_connection_that_does_not_rest_is_found) {
 TEST(kinds, a_service_unavailable_response_at_rest_is_found) {
   auto late = [](net::listener listening) -> task<> {
     auto client = co_await listening.accept();
-    auto asked = co_await client->read();
+    auto request = co_await client->read();
     constexpr std::string_view response = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     (void)co_await client->write(std::as_bytes(std::span(response)));
     co_await sleep_for(20ms);

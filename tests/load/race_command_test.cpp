@@ -104,16 +104,16 @@ TEST_F(connection_race_test, a_document_has_the_table_of_the_results) {
 }
 
 TEST_F(connection_race_test, wrong_options_are_reported) {
-  const std::string one = server("a", "['http']", "'http'");
-  const auto unknown = race({"--kind", "http,gopher"}, one);
+  const std::string string = server("a", "['http']", "'http'");
+  const auto unknown = race({"--kind", "http,gopher"}, string);
   EXPECT_EQ(unknown.status, 2);
   EXPECT_THAT(unknown.errors, HasSubstr("no kind of connection is named 'gopher'; there are: http, https,"));
-  const auto not_spoken = race({"--kind", "sse"}, one);
+  const auto not_spoken = race({"--kind", "sse"}, string);
   EXPECT_EQ(not_spoken.status, 2);
   EXPECT_THAT(not_spoken.errors, HasSubstr("none of the chosen servers speaks sse"));
   EXPECT_NE(run_tare({"race", "--kind", "http"}).status, 0);
-  EXPECT_NE(race({"--workload", "empty"}, one).status, 0);
-  const auto many = race({"--n", "2000000000"}, one);
+  EXPECT_NE(race({"--workload", "empty"}, string).status, 0);
+  const auto many = race({"--n", "2000000000"}, string);
   EXPECT_EQ(many.status, 2);
   EXPECT_THAT(many.errors, HasSubstr("raise it with ulimit"));
 }
