@@ -87,9 +87,9 @@ TEST(memory_test, adds_up_several_processes) {
   first_line(first);
   first_line(second);
   const auto held = [](std::vector<pid_t> of) { return read_memory(of).value().resident; };
-  const auto one = held({first.pid()});
-  EXPECT_GT(one, 0U);
-  EXPECT_GT(held({first.pid(), second.pid()}), one);
+  const auto made = held({first.pid()});
+  EXPECT_GT(made, 0U);
+  EXPECT_GT(held({first.pid(), second.pid()}), made);
 }
 
 TEST(memory_test, what_has_ended_counts_as_nothing_unless_it_is_all) {

@@ -87,10 +87,10 @@ TEST(peers_test, reads_everything) {
 }
 
 TEST(peers_test, the_root_is_the_folder_of_the_file_by_default) {
-  constexpr std::string_view one = "[[peer]]\nname = \"a\"\nrun = [\"a\", \"{n}\"]\n";
-  EXPECT_EQ(parse_peers(one, "dir/peers.toml")->root, "dir");
-  EXPECT_EQ(parse_peers(one, "peers.toml")->root, ".");
-  EXPECT_EQ(parse_peers("root = \"/\"\n" + std::string(one), "dir/peers.toml")->root, "/");
+  constexpr std::string_view text = "[[peer]]\nname = \"a\"\nrun = [\"a\", \"{n}\"]\n";
+  EXPECT_EQ(parse_peers(text, "dir/peers.toml")->root, "dir");
+  EXPECT_EQ(parse_peers(text, "peers.toml")->root, ".");
+  EXPECT_EQ(parse_peers("root = \"/\"\n" + std::string(text), "dir/peers.toml")->root, "/");
 }
 
 TEST(peers_test, an_error_names_the_file_and_the_place) {
@@ -169,9 +169,9 @@ TEST(peers_test, the_first_error_wins) {
 }
 
 peer named(std::string name) {
-  peer one;
-  one.name = std::move(name);
-  return one;
+  peer made;
+  made.name = std::move(name);
+  return made;
 }
 
 class peers_file_test : public testing::Test {
@@ -211,11 +211,11 @@ TEST_F(peers_file_test, the_root_is_a_folder) {
 TEST(select_peers_test, gives_those_asked_for_in_the_order_of_the_list) {
   peer_list list;
   for (const char* name : {"a", "b", "c"}) list.peers.push_back(named(name));
-  const auto names = [&](const words& asked) {
+  const auto names = [&](const words& wanted) {
     words found;
-    const auto selected = select_peers(list, asked).value();
+    const auto selected = select_peers(list, wanted).value();
     found.reserve(selected.size());
-    for (const auto& one : selected) found.push_back(one.name);
+    for (const auto& each : selected) found.push_back(each.name);
     return found;
   };
   EXPECT_EQ(names({}), (words{"a", "b", "c"}));
@@ -236,9 +236,9 @@ TEST(missing_need_test, is_the_first_that_is_not_there) {
   const need no_program{.what = need::kind::program, .name = "tare-no-such-command", .hint = "first"};
   const need no_file{.what = need::kind::file, .name = "not-there", .hint = "second"};
   const auto missing = [&](std::vector<need> needs) {
-    peer one = named("a");
-    one.needs = std::move(needs);
-    const auto found = missing_need(one, folder.path());
+    peer peer = named("a");
+    peer.needs = std::move(needs);
+    const auto found = missing_need(peer, folder.path());
     return found ? found->hint : "nothing";
   };
   EXPECT_EQ(missing({}), "nothing");
@@ -260,16 +260,16 @@ limits = { churn = 20 }
 )",
                                 "dir/peers.toml");
   ASSERT_TRUE(list) << list.error().message;
-  const peer& one = list->peers[0];
-  EXPECT_EQ(one.title, "A runtime");
-  EXPECT_EQ(one.language, "A");
-  EXPECT_TRUE(one.floor);
-  EXPECT_EQ(one.program("churn", "root").arguments, (words{"a", "--do=churn", "churn", "{n}"}));
-  EXPECT_EQ(one.program("churn", "root").directory, "root");
-  EXPECT_TRUE(one.has_workload("churn"));
-  EXPECT_FALSE(one.has_workload("nested-at-top"));
-  EXPECT_EQ(one.limit("empty"), 10U);
-  EXPECT_EQ(one.limit("churn"), 20U);
+  const peer& peer = list->peers[0];
+  EXPECT_EQ(peer.title, "A runtime");
+  EXPECT_EQ(peer.language, "A");
+  EXPECT_TRUE(peer.floor);
+  EXPECT_EQ(peer.program("churn", "root").arguments, (words{"a", "--do=churn", "churn", "{n}"}));
+  EXPECT_EQ(peer.program("churn", "root").directory, "root");
+  EXPECT_TRUE(peer.has_workload("churn"));
+  EXPECT_FALSE(peer.has_workload("nested-at-top"));
+  EXPECT_EQ(peer.limit("empty"), 10U);
+  EXPECT_EQ(peer.limit("churn"), 20U);
 }
 
 TEST(peers_test, without_a_place_for_the_workload_there_is_only_the_empty_one) {
@@ -294,11 +294,11 @@ TEST(peers_test, complains_about_workloads) {
 TEST(peers_test, a_check_is_a_command_that_succeeds) {
   const need works{.what = need::kind::check, .name = "true", .check = {"true"}, .hint = "first"};
   const need fails{.what = need::kind::check, .name = "false", .check = {"false"}, .hint = "second"};
-  peer one;
-  one.needs = {works};
-  EXPECT_FALSE(missing_need(one, "."));
-  one.needs = {works, fails};
-  const auto missing = missing_need(one, ".");
+  peer peer;
+  peer.needs = {works};
+  EXPECT_FALSE(missing_need(peer, "."));
+  peer.needs = {works, fails};
+  const auto missing = missing_need(peer, ".");
   ASSERT_TRUE(missing);
   EXPECT_EQ(missing->text(), "second");
 }

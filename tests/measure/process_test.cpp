@@ -76,9 +76,9 @@ TEST(process_test, runs_in_its_folder_with_its_arguments) {
 }
 
 TEST(process_test, its_environment_has_what_is_added_instead_of_the_callers) {
-  auto asked = shell_command("echo $HOME $TARE_ADDED $PATH");
-  asked.environment = {"TARE_ADDED=1", "HOME=elsewhere"};
-  const auto running = process::start(asked.with_port(1));
+  auto chosen = shell_command("echo $HOME $TARE_ADDED $PATH");
+  chosen.environment = {"TARE_ADDED=1", "HOME=elsewhere"};
+  const auto running = process::start(chosen.with_port(1));
   ASSERT_TRUE(running);
   // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread changes it
   EXPECT_EQ(hear_out(*running).output, "elsewhere 1 " + std::string(std::getenv("PATH")) + "\n");

@@ -19,11 +19,11 @@ using namespace tare::base;
 
 /// A peer as a shell script; $1 is the workload, $2 the number of tasks.
 peer shell_peer(const std::string& name, std::string script) {
-  peer one;
-  one.name = name;
-  one.title = "the " + name;
-  one.run = {"sh", "-c", std::move(script), "sh", "{workload}", "{n}"};
-  return one;
+  peer made;
+  made.name = name;
+  made.title = "the " + name;
+  made.run = {"sh", "-c", std::move(script), "sh", "{workload}", "{n}"};
+  return made;
 }
 
 /// Holds one byte per task, and stops itself, because a child process would add weight.
@@ -123,15 +123,15 @@ TEST_F(race_test, told_to_stop_it_returns_what_it_has) {
 }
 
 TEST(workload_test, have_names_and_numbers_that_grow) {
-  for (const auto& one : workloads()) {
-    EXPECT_EQ(find_workload(one.name), &one);
-    EXPECT_FALSE(one.title.empty());
-    for (const auto counts : {one.counts, one.quick_counts}) {
+  for (const auto& each : workloads()) {
+    EXPECT_EQ(find_workload(each.name), &each);
+    EXPECT_FALSE(each.title.empty());
+    for (const auto counts : {each.counts, each.quick_counts}) {
       EXPECT_FALSE(counts.empty());
       EXPECT_TRUE(std::ranges::is_sorted(counts, std::less_equal{}));
     }
-    if (one.what == measures::churn) {
-      EXPECT_EQ(one.counts.front(), 0U);
+    if (each.what == measures::churn) {
+      EXPECT_EQ(each.counts.front(), 0U);
     }
   }
   EXPECT_EQ(find_workload("none"), nullptr);

@@ -63,7 +63,7 @@ TEST(summary_test, a_slope_may_be_negative) {
 }
 
 TEST(summary_test, summarizes_each_figure_for_itself) {
-  const auto one = [](std::uint64_t x, std::chrono::nanoseconds ready) {
+  const auto run = [](std::uint64_t x, std::chrono::nanoseconds ready) {
     return series{{.n = 8,
                    .held = {.resident = x,
                             .proportional = 100 - x,
@@ -74,7 +74,7 @@ TEST(summary_test, summarizes_each_figure_for_itself) {
                    .ready = ready,
                    .cpu = 10ms - ready}};
   };
-  const std::vector<series> runs{one(10, 3ms), one(30, 1ms), one(20, 2ms)};
+  const std::vector<series> runs{run(10, 3ms), run(30, 1ms), run(20, 2ms)};
   const auto all = summarize(runs);
   ASSERT_EQ(all.points.size(), 1U);
   EXPECT_EQ(
