@@ -55,9 +55,9 @@ class clients {
   }
   [[nodiscard]] task<> done() const {
     EXPECT_TRUE(co_await tare::net::wait_readable(control_));
-    char answer = 0;
-    EXPECT_EQ(::read(control_, &answer, 1), 1);
-    EXPECT_EQ(answer, 'k');
+    char response = 0;
+    EXPECT_EQ(::read(control_, &response, 1), 1);
+    EXPECT_EQ(response, 'k');
   }
 
  private:
@@ -79,8 +79,8 @@ class clients {
         for (const int fd : open) ::close(fd);
         open.clear();
       }
-      const char answer = right ? 'k' : 'e';
-      if (::write(control, &answer, 1) != 1) break;
+      const char response = right ? 'k' : 'e';
+      if (::write(control, &response, 1) != 1) break;
     }
     ::_exit(0);
   }

@@ -58,8 +58,8 @@ task<> accept_all(listener& from, tls::context with) {
 
 task<> wait_for(int control) {
   EXPECT_TRUE(co_await tare::net::wait_readable(control));
-  char answer = 0;
-  EXPECT_EQ(::read(control, &answer, 1), 1);
+  char response = 0;
+  EXPECT_EQ(::read(control, &response, 1), 1);
 }
 
 TEST(tls_connection_memory, an_idle_one_weighs_at_most_1_kib) {
