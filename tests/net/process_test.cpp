@@ -294,13 +294,13 @@ TEST_P(net_process, that_has_closed_its_input_breaks_the_pipe_without_a_signal) 
 TEST_P(net_process, can_be_one_of_many) {
   run([]() -> task<> {
     int succeeded = 0;
-    auto one = [](int number, int& count) -> task<> {
+    auto attempt = [](int number, int& count) -> task<> {
       const std::string text = std::to_string(number);
       const auto got = co_await shell("cat", process_options(), text);
       if (got && got->output == text) ++count;
     };
     auto all = [&](tare::scope& in) -> task<> {
-      for (int i = 0; i < 40; ++i) in.spawn(one(i, succeeded));
+      for (int i = 0; i < 40; ++i) in.spawn(attempt(i, succeeded));
       co_return;
     };
     co_await tare::with_scope(all);

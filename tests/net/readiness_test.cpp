@@ -147,9 +147,9 @@ TEST_P(readiness_test, pending_waits_end_by_cancellation) {
 /// Waits for a stream and separately for the stream's descriptor. Neither waits forever, and the stream continues to
 /// work.
 task<> wait_twice(bool stream_first, bool waited_before) {
-  auto [one, other] = stream::pair().value();
+  auto [each, other] = stream::pair().value();
   if (waited_before) {
-    EXPECT_FALSE((co_await tare::timeout(1ms, one.readable())).has_value());
+    EXPECT_FALSE((co_await tare::timeout(1ms, each.readable())).has_value());
   }
   std::optional<std::error_code> by_stream;
   std::optional<std::error_code> by_itself;
@@ -159,12 +159,12 @@ task<> wait_twice(bool stream_first, bool waited_before) {
         s.spawn([](stream& of, auto& ended) -> task<> {
           const auto got = co_await of.readable();
           ended = got ? std::error_code() : got.error();
-        }(one, by_stream));
+        }(each, by_stream));
       } else {
         s.spawn([](int fd, auto& ended) -> task<> {
           const auto got = co_await tare::net::wait_readable(fd);
           ended = got ? std::error_code() : got.error();
-        }(one.native_handle(), by_itself));
+        }(each.native_handle(), by_itself));
       }
     };
     begin(stream_first);
@@ -179,9 +179,9 @@ task<> wait_twice(bool stream_first, bool waited_before) {
   EXPECT_TRUE(is_right(by_stream));
   EXPECT_TRUE(is_right(by_itself));
   EXPECT_TRUE(!*by_stream || !*by_itself);
-  EXPECT_EQ(text_of((co_await one.read())->bytes()), "x");
+  EXPECT_EQ(text_of((co_await each.read())->bytes()), "x");
   EXPECT_TRUE(co_await other.write(bytes_of("y")));
-  EXPECT_EQ(text_of((co_await one.read())->bytes()), "y");
+  EXPECT_EQ(text_of((co_await each.read())->bytes()), "y");
 }
 
 TEST_P(readiness_test, a_streams_own_descriptor_does_not_disturb_the_stream) {

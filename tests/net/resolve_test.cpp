@@ -30,25 +30,25 @@ task<> serve_names(udp_socket& socket) {
   for (;;) {
     const auto got = co_await socket.receive_from(query);
     if (!got || got->size < 17) continue;
-    std::vector<std::byte> answer(query.begin(), query.begin() + static_cast<std::ptrdiff_t>(got->size));
+    std::vector<std::byte> response(query.begin(), query.begin() + static_cast<std::ptrdiff_t>(got->size));
     std::string name;
     std::size_t at = 12;
-    while (answer[at] != std::byte{0}) {
-      const auto length = static_cast<std::size_t>(answer[at]);
-      name += text_of(std::span(answer).subspan(at + 1, length)) + ".";
+    while (response[at] != std::byte{0}) {
+      const auto length = static_cast<std::size_t>(response[at]);
+      name += text_of(std::span(response).subspan(at + 1, length)) + ".";
       at += length + 1;
     }
-    const auto type = static_cast<int>(answer[at + 2]);
-    answer.resize(at + 5);  // without the query's additional records
+    const auto type = static_cast<int>(response[at + 2]);
+    response.resize(at + 5);  // without the query's additional records
     if (name == "silent.test.") continue;
     const bool known = name == "two.test." && (type == 1 || type == 28);
-    answer[2] = std::byte{0x81};
-    answer[3] = known ? std::byte{0x80} : std::byte{0x83};
-    answer[7] = known ? std::byte{1} : std::byte{0};
-    for (const std::size_t count : {8U, 9U, 10U, 11U}) answer[count] = std::byte{0};
+    response[2] = std::byte{0x81};
+    response[3] = known ? std::byte{0x80} : std::byte{0x83};
+    response[7] = known ? std::byte{1} : std::byte{0};
+    for (const std::size_t count : {8U, 9U, 10U, 11U}) response[count] = std::byte{0};
     if (known) {
       const auto add = [&](std::initializer_list<int> bytes) {
-        for (const int byte : bytes) answer.push_back(static_cast<std::byte>(byte));
+        for (const int byte : bytes) response.push_back(static_cast<std::byte>(byte));
       };
       add({0xC0, 12, 0, type, 0, 1, 0, 0, 0, 60});
       if (type == 1) {
@@ -57,7 +57,7 @@ task<> serve_names(udp_socket& socket) {
         add({0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
       }
     }
-    EXPECT_TRUE(co_await socket.send_to(answer, got->from));
+    EXPECT_TRUE(co_await socket.send_to(response, got->from));
   }
 }
 
@@ -76,8 +76,8 @@ void with_server(tare::runtime_options chosen, task<> (*body)(tare::net::resolve
 }
 
 TEST_P(resolve_test, finds_the_addresses_of_both_families) {
-  with_server(options(), [](tare::net::resolve_options asked) -> task<> {
-    const auto found = co_await resolve("two.test", "8080", asked);
+  with_server(options(), [](tare::net::resolve_options wanted) -> task<> {
+    const auto found = co_await resolve("two.test", "8080", wanted);
     EXPECT_TRUE(found.has_value()) << found.error().message();
     std::vector<std::string> texts;
     for (const endpoint& each : *found) texts.push_back(each.to_string());
@@ -86,17 +86,17 @@ TEST_P(resolve_test, finds_the_addresses_of_both_families) {
 }
 
 TEST_P(resolve_test, tells_what_went_wrong) {
-  with_server(options(), [](tare::net::resolve_options asked) -> task<> {
-    const auto unknown = co_await resolve("unknown.test", "80", asked);
+  with_server(options(), [](tare::net::resolve_options wanted) -> task<> {
+    const auto unknown = co_await resolve("unknown.test", "80", wanted);
     EXPECT_EQ(unknown.error(), std::errc::host_unreachable);
     EXPECT_EQ(unknown.error().category(), tare::net::resolve_category());
     EXPECT_FALSE(unknown.error().message().empty());
-    EXPECT_EQ((co_await resolve("silent.test", "80", asked)).error(), std::errc::timed_out);
-    EXPECT_FALSE((co_await resolve("two.test", "no-such-service", asked)).has_value());
-    EXPECT_FALSE((co_await resolve("", "80", asked)).has_value());
-    EXPECT_FALSE((co_await resolve(std::string("a\0b", 3), "80", asked)).has_value());
-    asked.servers = "not an address";
-    EXPECT_FALSE((co_await resolve("two.test", "80", asked)).has_value());
+    EXPECT_EQ((co_await resolve("silent.test", "80", wanted)).error(), std::errc::timed_out);
+    EXPECT_FALSE((co_await resolve("two.test", "no-such-service", wanted)).has_value());
+    EXPECT_FALSE((co_await resolve("", "80", wanted)).has_value());
+    EXPECT_FALSE((co_await resolve(std::string("a\0b", 3), "80", wanted)).has_value());
+    wanted.servers = "not an address";
+    EXPECT_FALSE((co_await resolve("two.test", "80", wanted)).has_value());
   });
 }
 
@@ -112,10 +112,10 @@ TEST_P(resolve_test, takes_numbers_as_they_are) {
 }
 
 TEST_P(resolve_test, others_run_meanwhile_and_a_lookup_can_be_cancelled) {
-  with_server(options(), [](tare::net::resolve_options asked) -> task<> {
-    asked.timeout = 5s;
+  with_server(options(), [](tare::net::resolve_options wanted) -> task<> {
+    wanted.timeout = 5s;
     const auto begun = tare::now();
-    EXPECT_FALSE(co_await tare::timeout(20ms, resolve("silent.test", "80", asked)));
+    EXPECT_FALSE(co_await tare::timeout(20ms, resolve("silent.test", "80", wanted)));
     EXPECT_LT(tare::now() - begun, 4s);
   });
 }

@@ -62,25 +62,25 @@ TEST_P(stream_deadline, each_direction_has_a_deadline_of_its_own) {
   for (int both = 0; both < 50; ++both) {
     run(
         [](step first, step second, bool waits) -> task<> {
-          auto [one, other] = stream::pair().value();
-          fill(one);
+          auto [each, other] = stream::pair().value();
+          fill(each);
           std::optional<std::error_code> read;
           std::optional<std::error_code> written;
           co_await tare::with_scope([&](tare::scope& s) -> task<> {
             const auto start = [&] {
               s.spawn([](stream& from, std::optional<std::error_code>& ended) -> task<> {
                 ended = (co_await from.readable()).error();
-              }(one, read));
+              }(each, read));
               s.spawn([](stream& to, std::optional<std::error_code>& ended) -> task<> {
                 ended = (co_await to.write(bytes_of("x"))).error();
-              }(one, written));
+              }(each, written));
             };
             if (waits) {
               start();
               co_await tare::sleep_for(1ms);
             }
-            take_step(one, first);
-            take_step(one, second);
+            take_step(each, first);
+            take_step(each, second);
             if (!waits) start();
             co_await tare::sleep_for(1s);
             bool read_limited = first == step::limit_read || first == step::limit_both;
@@ -97,7 +97,7 @@ TEST_P(stream_deadline, each_direction_has_a_deadline_of_its_own) {
             if (written) {
               EXPECT_EQ(*written, std::errc::timed_out);
             }
-            one.close();
+            each.close();
           });
         }(static_cast<step>(both / 2 / 5), static_cast<step>(both / 2 % 5), both % 2 == 0),
         chosen);
@@ -111,18 +111,18 @@ TEST_P(stream_deadline, far_deadlines_come_in_time_or_not_at_all) {
   rt.run([]() -> task<> {
     // Many rounds, so that the slot's truncated deadlines wrap around.
     for (int round = 0; round < 8; ++round) {
-      auto [one, other] = stream::pair().value();
+      auto [each, other] = stream::pair().value();
       const auto begun = tare::now();
-      one.expires_after(24h * 12);
-      EXPECT_EQ((co_await one.read()).error(), std::errc::timed_out);
+      each.expires_after(24h * 12);
+      EXPECT_EQ((co_await each.read()).error(), std::errc::timed_out);
       EXPECT_GE(tare::now() - begun, 24h * 12);
       EXPECT_LE(tare::now() - begun, 24h * 12 + 250ms);
     }
-    auto [one, other] = stream::pair().value();
+    auto [each, other] = stream::pair().value();
     for (const auto never :
          {std::chrono::nanoseconds(24h * 14), std::chrono::nanoseconds(24h * 1000), std::chrono::nanoseconds::max()}) {
-      one.expires_after(never);
-      EXPECT_FALSE((co_await tare::timeout(24h * 2000, one.read())).has_value());
+      each.expires_after(never);
+      EXPECT_FALSE((co_await tare::timeout(24h * 2000, each.read())).has_value());
     }
   }());
 }

@@ -63,9 +63,9 @@ TEST_P(stream_lifetime, may_end_on_any_thread_while_its_runtime_ends) {
     });
     {
       tare::runtime rt(options(1U + static_cast<unsigned>(round) % 2));
-      rt.run([](stream& one, stream& other, std::atomic<bool>& made, int yields) -> task<> {
+      rt.run([](stream& each, stream& other, std::atomic<bool>& made, int yields) -> task<> {
         auto both = stream::pair();
-        one = std::move(both->first);
+        each = std::move(both->first);
         other = std::move(both->second);
         made = true;
         for (int i = 0; i < yields; ++i) co_await tare::yield();

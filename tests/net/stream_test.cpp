@@ -22,8 +22,8 @@ TEST_P(stream_test, carries_bytes_both_ways) {
     const auto got = co_await server.read(into);
     EXPECT_EQ(text_of(std::span(into).first(got.value())), "question");
     EXPECT_TRUE(co_await server.write(bytes_of("answer")));
-    const auto answer = co_await client.read();
-    EXPECT_EQ(text_of(answer->bytes()), "answer");
+    const auto response = co_await client.read();
+    EXPECT_EQ(text_of(response->bytes()), "answer");
     EXPECT_EQ(client.peer().value(), server.local().value());
     EXPECT_EQ(server.peer().value(), client.local().value());
   }());
@@ -277,8 +277,8 @@ TEST_P(stream_test, a_task_that_always_finds_bytes_lets_others_run) {
     bool ended = false;
     co_await tare::with_scope([&](tare::scope& s) -> task<> {
       s.spawn([](stream& from, bool& done) -> task<> {
-        std::array<std::byte, 1> one{};
-        for (int i = 0; i < 10'000; ++i) EXPECT_EQ((co_await from.read(one)).value(), 1U);
+        std::array<std::byte, 1> array{};
+        for (int i = 0; i < 10'000; ++i) EXPECT_EQ((co_await from.read(array)).value(), 1U);
         done = true;
       }(both->second, ended));
       while (!ended) {

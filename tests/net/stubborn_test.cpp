@@ -137,8 +137,8 @@ TEST_P(stubborn_io, an_error_that_had_to_wait_for_its_turn_is_the_right_one) {
     std::array<std::byte, 8> bytes{};
     auto writes = [](net::stream& to) -> task<> {
       for (int i = 0; i < 50; ++i) {
-        const std::array<std::byte, 1> one{};
-        (void)co_await to.write(one);
+        const std::array<std::byte, 1> made{};
+        (void)co_await to.write(made);
         co_await tare::yield();
       }
     };

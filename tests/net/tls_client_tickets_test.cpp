@@ -28,10 +28,10 @@ tls::ticket_store::ticket ticket_of(int version, long age = 0) {
 TEST(tls_ticket_store, gives_each_once) {
   tls::ticket_store all;
   EXPECT_EQ(all.take("a"), nullptr);
-  auto one = ticket_of(TLS1_3_VERSION);
+  auto made = ticket_of(TLS1_3_VERSION);
   auto two = ticket_of(TLS1_3_VERSION);
   SSL_SESSION* const newest = two.get();
-  all.add("a", std::move(one));
+  all.add("a", std::move(made));
   all.add("a", std::move(two));
   EXPECT_EQ(all.take("b"), nullptr);
   EXPECT_EQ(all.take("a").get(), newest);
@@ -114,15 +114,15 @@ INSTANTIATE_TEST_SUITE_P(of, tls_client_tickets, ::testing::Bool(), [](const ::t
 
 TEST_P(tls_client_tickets, are_of_a_host_and_a_port) {
   const auto all = []() -> task<> {
-    auto one = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
+    auto made = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
     auto other = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
     const auto of_client = client();
     const auto of_server = server_context();
-    EXPECT_FALSE(co_await connect(of_client, one, of_server));
-    EXPECT_TRUE(co_await connect(of_client, one, of_server));
+    EXPECT_FALSE(co_await connect(of_client, made, of_server));
+    EXPECT_TRUE(co_await connect(of_client, made, of_server));
     EXPECT_FALSE(co_await connect(of_client, other, of_server));
     for (int i = 0; i < 5; ++i) {
-      EXPECT_TRUE(co_await connect(of_client, one, of_server));
+      EXPECT_TRUE(co_await connect(of_client, made, of_server));
       EXPECT_TRUE(co_await connect(of_client, other, of_server));
     }
   };

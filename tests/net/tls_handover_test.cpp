@@ -182,33 +182,33 @@ TEST_P(tls_handover_test, loses_nothing_of_small_records) {
   tare::runtime runtime({.shards = 1});
   for (const std::size_t size : small_sizes()) {
     if (HasFailure()) break;
-    const auto each = [&](std::size_t bytes) -> task<> {
+    const auto run = [&](std::size_t bytes) -> task<> {
       for (std::size_t cut = 0; cut < bytes + tls::traffic_keys::overhead_bytes; cut += small_step) {
         co_await one(contexts, server, suite, bytes, cut);
       }
     };
-    runtime.run(each(size));
+    runtime.run(run(size));
   }
 }
 
 TEST_P(tls_handover_test, loses_nothing_that_comes_with_the_last_flight) {
   const auto [server, suite] = GetParam();
   const shared_contexts contexts;
-  const auto each = [&, server = server, suite = suite]() -> task<> {
+  const auto run = [&, server = server, suite = suite]() -> task<> {
     for (std::size_t first = 0; first < 1000; first += flight_step) {
       co_await one(contexts, server, suite, 3, first, true);
     }
   };
-  tare::runtime({.shards = 1}).run(each());
+  tare::runtime({.shards = 1}).run(run());
 }
 
 TEST_P(tls_handover_test, loses_nothing_of_large_records) {
   const auto [server, suite] = GetParam();
   const shared_contexts contexts;
-  const auto each = [&, server = server, suite = suite]() -> task<> {
+  const auto run = [&, server = server, suite = suite]() -> task<> {
     for (std::size_t cut = 0; cut < large_cuts; cut += small_step) co_await one(contexts, server, suite, 16'384, cut);
   };
-  tare::runtime({.shards = 1}).run(each());
+  tare::runtime({.shards = 1}).run(run());
 }
 
 INSTANTIATE_TEST_SUITE_P(of, tls_handover_test,
@@ -223,7 +223,7 @@ INSTANTIATE_TEST_SUITE_P(of, tls_handover_test,
 /// The client requests short records with an extension that the record layer does not know.
 TEST(tls_handover, keeps_to_an_agreed_length_of_fragments) {
   const shared_contexts contexts;
-  const auto each = [&](std::uint8_t wish) -> task<> {
+  const auto attempt = [&](std::uint8_t wish) -> task<> {
     auto [wire, ours] = tare::net::stream::pair().value();
     tls_peer peer({.max_fragment = wish});
     const std::string text(20'000, 'x');
@@ -250,7 +250,7 @@ TEST(tls_handover, keeps_to_an_agreed_length_of_fragments) {
     };
     co_await tare::when_all(serve(std::move(ours)), ask(std::move(wire)));
   };
-  for (std::uint8_t wish = 1; wish <= 4; ++wish) tare::run(each(wish));
+  for (std::uint8_t wish = 1; wish <= 4; ++wish) tare::run(attempt(wish));
 }
 
 /// Returns what our end sends in response to records that it must refuse.
@@ -287,14 +287,14 @@ task<std::string> serve_one_read(tare::net::stream below, tls::context with) {
   }
 }
 
-task<> refuse(std::vector<std::string> (*make)(tls_peer& peer), std::string read, std::string answer) {
+task<> refuse(std::vector<std::string> (*make)(tls_peer& peer), std::string read, std::string response) {
   auto [wire, end] = tare::net::stream::pair().value();
   tls_peer peer({});
   const auto with = server_context();
   auto [was_read, answered] =
       co_await tare::when_all(serve_one_read(std::move(end), with), answer_to(make, std::move(wire), peer));
   EXPECT_EQ(was_read, read);
-  EXPECT_EQ(answered, answer);
+  EXPECT_EQ(answered, response);
 }
 
 TEST(tls_handover, refuses_empty_alerts_and_too_much_padding) {

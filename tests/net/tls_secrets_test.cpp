@@ -95,14 +95,14 @@ TEST_P(tls_secrets, are_overwritten_when_the_connection_is_closed) {
       }
       peer->write("question");
       (void)co_await to.write(bytes_of(peer->sent()));
-      std::string answer;
-      while (answer.empty()) {
+      std::string response;
+      while (response.empty()) {
         auto got = co_await to.read();
         if (!got || got->empty()) break;
         peer->receive(got->bytes());
-        answer = peer->read();
+        response = peer->read();
       }
-      EXPECT_EQ(answer, "answer");
+      EXPECT_EQ(response, "answer");
       received = inverted_key(*peer, "CLIENT_TRAFFIC_SECRET_0 ");
       sent = inverted_key(*peer, "SERVER_TRAFFIC_SECRET_0 ");
       EXPECT_GE(copies_of(received), 1);

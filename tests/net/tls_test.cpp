@@ -39,9 +39,9 @@ struct tls_connection {
 task<tls_connection> shake_hands(tls::context of_client, tls::context of_server, std::string_view host = "localhost") {
   std::string name(host);
   auto [client, server] = co_await connect_loopback();
-  auto [one, other] = co_await tare::when_all(tls::stream::connect(std::move(client), of_client, std::move(name)),
-                                              tls::stream::accept(std::move(server), of_server));
-  co_return tls_connection{.client = std::move(one), .server = std::move(other)};
+  auto [each, other] = co_await tare::when_all(tls::stream::connect(std::move(client), of_client, std::move(name)),
+                                               tls::stream::accept(std::move(server), of_server));
+  co_return tls_connection{.client = std::move(each), .server = std::move(other)};
 }
 
 task<std::string> read_all(tls::stream& from) {
