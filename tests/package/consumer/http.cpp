@@ -10,7 +10,7 @@
 
 namespace {
 
-tare::task<> answer(tare::http::request& /*asked*/, tare::http::response& /*answer*/) { co_return; }
+tare::task<> answer(tare::http::request& /*request*/, tare::http::response& /*response*/) { co_return; }
 
 }  // namespace
 
