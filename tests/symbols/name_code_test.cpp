@@ -44,9 +44,9 @@ tare::task<> hidden() { co_await tare::sleep_for(1h); }
 tare::code_names sleepers() {
   tare::code_names named;
   auto observe = [&](tare::scope& s) -> tare::task<> {
-    till one;
+    till till;
     s.spawn(serve(3));
-    s.spawn(one.count("nails"));
+    s.spawn(till.count("nails"));
     s.spawn(keep(3L));
     s.spawn(hidden());
     auto unnamed = [](int hours) -> tare::task<> { co_await tare::sleep_for(std::chrono::hours(hours)); };
