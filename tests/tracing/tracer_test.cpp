@@ -30,14 +30,14 @@ namespace http = tare::http;
 /// A server on a port of its own, which its task keeps.
 class running_server {
  public:
-  [[nodiscard]] static std::shared_ptr<running_server> start(tare::scope& in, http::handler answer) {
-    auto made = std::make_shared<running_server>(std::move(answer));
+  [[nodiscard]] static std::shared_ptr<running_server> start(tare::scope& in, http::handler handle) {
+    auto made = std::make_shared<running_server>(std::move(handle));
     auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
     made->url = "http://127.0.0.1:" + std::to_string(listening.local()->port());
     in.spawn(serve(made, std::move(listening)));
     return made;
   }
-  explicit running_server(http::handler answer) : server_(std::move(answer)) {}
+  explicit running_server(http::handler handle) : server_(std::move(handle)) {}
   void stop() { server_.stop(); }
   std::string url;
 
@@ -51,8 +51,8 @@ class running_server {
 /// Responds with the given statuses, then with 200, and keeps the spans of the requests it has accepted.
 class collector {
  public:
-  task<> operator()(http::request& asked, http::response& to) {
-    auto body = co_await asked.body().read_all();
+  task<> operator()(http::request& request, http::response& to) {
+    auto body = co_await request.body().read_all();
     const unsigned status = next_ < statuses.size() ? statuses[next_] : 200;
     ++next_;
     if (status == 200) {
@@ -79,7 +79,7 @@ void with_collector(collector& into, tare::tracer_options options,
                     const std::function<task<>(tracer&, tare::scope&)>& body) {
   auto all = [&](tare::scope& servers) -> task<> {
     const auto receiving =
-        running_server::start(servers, [&](http::request& asked, http::response& to) { return into(asked, to); });
+        running_server::start(servers, [&](http::request& request, http::response& to) { return into(request, to); });
     options.service_name = "test";
     if (options.url.ends_with(":4318/v1/traces")) options.url = receiving->url + "/v1/traces";
     tracer tracing(std::move(options));
@@ -113,12 +113,12 @@ TEST(tracer, records_spans_of_requests_and_tasks_as_a_tree) {
   collector received;
   std::string seen_downstream;
   with_collector(received, {}, [&](tracer& tracing, tare::scope& in) -> task<> {
-    const auto behind = running_server::start(in, [&](http::request& asked, http::response& to) -> task<> {
-      seen_downstream = std::string(asked.fields().find("traceparent").value_or("none"));
+    const auto behind = running_server::start(in, [&](http::request& handshake, http::response& to) -> task<> {
+      seen_downstream = std::string(handshake.fields().find("traceparent").value_or("none"));
       (void)co_await to.send("");
     });
     http::client client;
-    auto answer = [&](http::request& /*asked*/, http::response& to) -> task<> {
+    auto reply = [&](http::request& /*request*/, http::response& to) -> task<> {
       auto working = tracing.span("outer", work(tracing, false));
       const int value = co_await std::move(working);
       auto calling = client.get(behind->url + "/");
@@ -126,10 +126,10 @@ TEST(tracer, records_spans_of_requests_and_tasks_as_a_tree) {
       const std::string text = std::to_string(value);
       (void)co_await to.send("text/plain", text);
     };
-    const auto serving = running_server::start(in, tracing.traced(answer));
-    http::client_request asked{.url = serving->url + "/path?secret=1"};
-    asked.fields.add("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-    auto got = co_await client.send(std::move(asked));
+    const auto serving = running_server::start(in, tracing.traced(reply));
+    http::client_request handshake{.url = serving->url + "/path?secret=1"};
+    handshake.fields.add("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    auto got = co_await client.send(std::move(handshake));
     EXPECT_EQ(got->status(), 200U);
     serving->stop();
     behind->stop();
@@ -174,18 +174,18 @@ TEST(tracer, records_nothing_of_traces_that_are_not_sampled_and_passes_them_on) 
   collector received;
   std::string seen_downstream;
   with_collector(received, {.sampled = 0}, [&](tracer& tracing, tare::scope& in) -> task<> {
-    const auto behind = running_server::start(in, [&](http::request& asked, http::response& to) -> task<> {
-      seen_downstream = std::string(asked.fields().find("traceparent").value_or("none"));
+    const auto behind = running_server::start(in, [&](http::request& handshake, http::response& to) -> task<> {
+      seen_downstream = std::string(handshake.fields().find("traceparent").value_or("none"));
       (void)co_await to.send("");
     });
     http::client client;
-    auto answer = [&](http::request& /*asked*/, http::response& to) -> task<> {
+    auto reply = [&](http::request& /*request*/, http::response& to) -> task<> {
       (void)co_await work(tracing, false);
       auto calling = client.get(behind->url + "/");
       (void)co_await std::move(calling);
       (void)co_await to.send("");
     };
-    const auto serving = running_server::start(in, tracing.traced(answer));
+    const auto serving = running_server::start(in, tracing.traced(reply));
     for (int i = 0; i < 20; ++i) {
       auto asking = client.get(serving->url + "/");
       (void)co_await std::move(asking);
@@ -251,7 +251,7 @@ TEST(tracer, ends_at_once_when_it_is_cancelled_in_whatever_it_does) {
     tare::event reached;
     auto all = [&](tare::scope& servers) -> task<> {
       const auto receiving =
-          running_server::start(servers, [&](http::request& /*asked*/, http::response& to) -> task<> {
+          running_server::start(servers, [&](http::request& /*request*/, http::response& to) -> task<> {
             reached.set();
             if (in_state == "silent") co_await tare::sleep_for(1h);
             to.status(503);
