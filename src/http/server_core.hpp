@@ -88,8 +88,8 @@ class server_core {
   void release_lasting(std::size_t bytes) noexcept;
   /// Notes for the log of connections whose handlers run, by the link to the connection. Leaves it to the caller if
   /// memory is short.
-  void keep_note(tare::detail::link record, access_note::owner& note) noexcept;
-  [[nodiscard]] access_note::owner take_note(tare::detail::link record) noexcept;
+  void keep_note(tare::detail::link of, access_note::owner& note) noexcept;
+  [[nodiscard]] access_note::owner take_note(tare::detail::link of) noexcept;
   void count_lasting(std::ptrdiff_t change) noexcept { lasting_ += static_cast<std::size_t>(change); }
   [[nodiscard]] std::size_t lasting_connections() const noexcept { return lasting_; }
   [[nodiscard]] shard_id home() const noexcept { return home_; }

@@ -172,31 +172,30 @@ void lasting::note_error() noexcept {
   }
 }
 
-task<> lasting::finish(lasting_connection& connection) {
-  lasting self(connection);
+task<> lasting::finish(lasting_connection& of) {
+  lasting self(of);
   co_await resume_on(self.server().home());
-  connection.over_ = true;
-  if (connection.is_events_) self.end_events();
+  of.over_ = true;
+  if (of.is_events_) self.end_events();
   self.end_handler();
-  if (!connection.is_events_ && !connection.close_sent_ && !connection.cut_ && !connection.gone_) {
-    self.send_close(connection.has_failed_ ? std::to_underlying(close_code::internal_error)
-                    : connection.going_away_ || connection.group().draining()
-                        ? std::to_underlying(close_code::going_away)
-                        : std::to_underlying(close_code::normal));
+  if (!of.is_events_ && !of.close_sent_ && !of.cut_ && !of.gone_) {
+    self.send_close(of.has_failed_                            ? std::to_underlying(close_code::internal_error)
+                    : of.going_away_ || of.group().draining() ? std::to_underlying(close_code::going_away)
+                                                              : std::to_underlying(close_code::normal));
   }
-  connection.finished_ = true;
-  if (connection.is_events_ && connection.has_failed_) {
+  of.finished_ = true;
+  if (of.is_events_ && of.has_failed_) {
     self.connection().abort();  // what has been sent must not look complete
     co_return;
   }
-  if (connection.cut_) co_return;
+  if (of.cut_) co_return;
   if (lasting_work* const left = self.work(); left != nullptr && left->is_sending()) {
     self.connection().expires_after(1s, net::direction::write);
-    const std::error_code error = co_await flush_in_turn(connection);
+    const std::error_code error = co_await flush_in_turn(of);
     if (error) co_return;
   }
   if (!self.connection().shutdown_write()) co_await announce_end(self.connection());
-  if (!connection.gone_) co_await linger(self.connection());
+  if (!of.gone_) co_await linger(self.connection());
 }
 
 void lasting::end_handler() noexcept {

@@ -40,8 +40,8 @@ inline constexpr std::size_t max_copied_bytes = 16U << 10U;
 
 class lasting {
  public:
-  explicit lasting(lasting_connection& connection) noexcept : of_(connection) {}
-  explicit lasting(tare::detail::link record) noexcept : of_(*tare::detail::from_link<lasting_connection>(record)) {}
+  explicit lasting(lasting_connection& of) noexcept : of_(of) {}
+  explicit lasting(tare::detail::link of) noexcept : of_(*tare::detail::from_link<lasting_connection>(of)) {}
 
   // The life of the connection.
   [[nodiscard]] task<> begin();
@@ -50,7 +50,7 @@ class lasting {
   [[nodiscard]] static std::size_t note_bytes(const access_note& note) noexcept { return note.bytes() + 64; }
   /// Tells the log, if there is one.
   void log(std::exception_ptr error) noexcept;
-  [[nodiscard]] static task<> finish(lasting_connection& connection);
+  [[nodiscard]] static task<> finish(lasting_connection& of);
   /// The connection is destroyed. `unfinished`: the peer has not been told.
   void end() noexcept;
   [[nodiscard]] lasting_work* work() const noexcept {
@@ -98,7 +98,7 @@ class lasting {
   [[nodiscard]] socket_event take_received() noexcept;
   /// Reads what has arrived. True if `received` is what the task gets.
   [[nodiscard]] bool attempt_receive() noexcept;
-  [[nodiscard]] static task<> receive_in_a_task(lasting_connection& owner);
+  [[nodiscard]] static task<> receive_in_a_task(lasting_connection& of);
 
   // Sending (sending.cpp).
   [[nodiscard]] tare::detail::link begin_send(opcode as, std::string_view payload, std::error_code& error) noexcept;
@@ -127,14 +127,14 @@ class lasting {
   /// False if only a part could be sent, or nothing will be.
   [[nodiscard]] bool send_shared(published_text text) noexcept;
   /// `go_on` will deliver to it. False if the connection has been disconnected instead.
-  [[nodiscard]] bool note_behind(subscription& added) noexcept;
-  void forget_behind(subscription& removed) noexcept;
+  [[nodiscard]] bool note_behind(subscription& one) noexcept;
+  void forget_behind(subscription& one) noexcept;
   /// Delivers what topics have published meanwhile.
   void go_on() noexcept;
   /// The handler gets an error, or is cancelled.
   void disconnect() noexcept;
-  [[nodiscard]] static tare::detail::link link_of(const websocket& socket) noexcept { return socket.connection_; }
-  [[nodiscard]] static tare::detail::link link_of(const event_stream& stream) noexcept;
+  [[nodiscard]] static tare::detail::link link_of(const websocket& of) noexcept { return of.connection_; }
+  [[nodiscard]] static tare::detail::link link_of(const event_stream& of) noexcept;
 
   // Event streams (events/events.cpp).
   void begin_events() noexcept;
@@ -183,17 +183,15 @@ class lasting {
   /// Appends what is sent, and returns the rest; nullopt if it cannot be sent.
   [[nodiscard]] std::optional<frame_tail> compose(std::string& to, opcode as, std::string_view payload);
   [[nodiscard]] tare::detail::link send_now(opcode as, std::string_view payload, std::error_code& error);
-  [[nodiscard]] static task<std::error_code> send_rest(lasting_connection& connection, sending mine, opcode as,
+  [[nodiscard]] static task<std::error_code> send_rest(lasting_connection& of, sending mine, opcode as,
                                                        std::string rest, frame_tail tail);
-  [[nodiscard]] static task<std::error_code> send_in_turn(lasting_connection& connection, opcode as,
-                                                          std::string_view payload);
+  [[nodiscard]] static task<std::error_code> send_in_turn(lasting_connection& of, opcode as, std::string_view payload);
   /// Leaves the connection cut if it does not write everything.
-  [[nodiscard]] static task<std::error_code> write_all(lasting_connection& connection, std::string_view bytes);
+  [[nodiscard]] static task<std::error_code> write_all(lasting_connection& of, std::string_view bytes);
   /// The same for the tail of a frame, whose head has been sent.
-  [[nodiscard]] static task<std::error_code> write_tail(lasting_connection& connection, sending& mine,
-                                                        const frame_tail& tail);
-  [[nodiscard]] static task<std::error_code> write_unsent(lasting_connection& connection);
-  [[nodiscard]] static task<std::error_code> flush_in_turn(lasting_connection& connection);
+  [[nodiscard]] static task<std::error_code> write_tail(lasting_connection& of, sending& mine, const frame_tail& tail);
+  [[nodiscard]] static task<std::error_code> write_unsent(lasting_connection& of);
+  [[nodiscard]] static task<std::error_code> flush_in_turn(lasting_connection& of);
   void flush_later() noexcept;
   void give_up_sending() noexcept;
   void note_broken() noexcept;

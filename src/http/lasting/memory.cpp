@@ -22,16 +22,16 @@ std::optional<std::uint16_t> server_core::number_of(const lasting_route& route) 
   return static_cast<std::uint16_t>(lasting_routes_.size() - 1);
 }
 
-void server_core::keep_note(link record, access_note::owner& note) noexcept {
+void server_core::keep_note(link of, access_note::owner& note) noexcept {
   try {
-    notes_.try_emplace(record, std::move(note));
+    notes_.try_emplace(of, std::move(note));
   } catch (const std::bad_alloc&) {
     return;
   }
 }
 
-access_note::owner server_core::take_note(link record) noexcept {
-  const auto found = notes_.find(record);
+access_note::owner server_core::take_note(link of) noexcept {
+  const auto found = notes_.find(of);
   if (found == notes_.end()) return nullptr;
   access_note::owner taken = std::move(found->second);
   notes_.erase(found);

@@ -155,11 +155,11 @@ std::coroutine_handle<> lasting::wait_to_receive(wait_state& task) noexcept {
   return tare::detail::start_child(task);
 }
 
-task<> lasting::receive_in_a_task(lasting_connection& owner) {
+task<> lasting::receive_in_a_task(lasting_connection& of) {
   /// The work exists as long as this.
   class receiving {
    public:
-    explicit receiving(lasting_connection& connection) : self_(connection) { self_.begin_work().receives = true; }
+    explicit receiving(lasting_connection& by) : self_(by) { self_.begin_work().receives = true; }
     receiving(const receiving&) = delete;
     receiving& operator=(const receiving&) = delete;
     ~receiving() {
@@ -170,17 +170,17 @@ task<> lasting::receive_in_a_task(lasting_connection& owner) {
    private:
     lasting self_;
   };
-  lasting self(owner);
-  const receiving guard(owner);
+  lasting self(of);
+  const receiving guard(of);
   while (!self.attempt_receive()) {
     if (self.work()->waiting_since != 0) {
       co_await sleep_for(100ms);
       continue;
     }
     if (self.work()->senders == 0 && self.work()->is_sending()) {
-      const std::error_code error = co_await flush_in_turn(owner);
+      const std::error_code error = co_await flush_in_turn(of);
       if (!error) continue;
-      owner.over_ = true;
+      of.over_ = true;
       (void)self.deliver(error);
       break;
     }

@@ -40,7 +40,7 @@ std::string_view text_of(std::span<const std::byte> bytes) noexcept {
 class lasting::sending {
  public:
   /// Throws std::bad_alloc.
-  explicit sending(lasting_connection& connection) : by_(&connection) { ++lasting(connection).begin_work().senders; }
+  explicit sending(lasting_connection& by) : by_(&by) { ++lasting(by).begin_work().senders; }
   sending(sending&& other) noexcept
       : turn(std::move(other.turn)),
         by_(std::exchange(other.by_, nullptr)),
@@ -177,98 +177,97 @@ link lasting::send_now(opcode as, std::string_view payload, std::error_code& err
   return send_rest(of_, std::move(mine), as, scratch.substr(*written), *tail).release();
 }
 
-task<std::error_code> lasting::write_all(lasting_connection& connection, std::string_view bytes) {
-  lasting self(connection);
-  connection.cut_ = true;
+task<std::error_code> lasting::write_all(lasting_connection& of, std::string_view bytes) {
+  lasting self(of);
+  of.cut_ = true;
   for (auto left = bytes_of(bytes); !left.empty();) {
     const std::array<std::span<const std::byte>, 1> piece{left.first(std::min(left.size(), max_piece_bytes))};
-    if (!connection.finished_) self.connection().expires_after(self.write_timeout(), net::direction::write);
+    if (!of.finished_) self.connection().expires_after(self.write_timeout(), net::direction::write);
     auto sent = co_await self.connection().write(piece);
     if (!sent) co_return sent.error();
     left = left.subspan(piece[0].size());
   }
   self.connection().expires_never(net::direction::write);
-  connection.cut_ = false;
+  of.cut_ = false;
   co_return std::error_code();
 }
 
-task<std::error_code> lasting::write_tail(lasting_connection& connection, sending& mine, const frame_tail& tail) {
-  if (!tail.mask) co_return co_await write_all(connection, tail.bytes);
+task<std::error_code> lasting::write_tail(lasting_connection& of, sending& mine, const frame_tail& tail) {
+  if (!tail.mask) co_return co_await write_all(of, tail.bytes);
   // Its masked copy, a piece at a time.
   if (!mine.admit(std::min(tail.bytes.size(), max_piece_bytes))) {
     co_return std::make_error_code(std::errc::not_enough_memory);
   }
   std::string piece;
-  for (std::size_t position = 0; position < tail.bytes.size(); position += piece.size()) {
-    piece.assign(tail.bytes.substr(position, max_piece_bytes));
-    apply_mask(std::as_writable_bytes(std::span(piece)), *tail.mask, position);
-    const std::error_code error = co_await write_all(connection, piece);
+  for (std::size_t at = 0; at < tail.bytes.size(); at += piece.size()) {
+    piece.assign(tail.bytes.substr(at, max_piece_bytes));
+    apply_mask(std::as_writable_bytes(std::span(piece)), *tail.mask, at);
+    const std::error_code error = co_await write_all(of, piece);
     if (error) co_return error;
-    connection.cut_ = position + piece.size() < tail.bytes.size();
+    of.cut_ = at + piece.size() < tail.bytes.size();
   }
   co_return std::error_code();
 }
 
 // The control frames that have arrived meanwhile, which may be more than once.
-task<std::error_code> lasting::write_unsent(lasting_connection& connection) {
-  lasting self(connection);
+task<std::error_code> lasting::write_unsent(lasting_connection& of) {
+  lasting self(of);
   if (reactor* const here = reactor::if_any(); here != nullptr) {
     here->end_wait_without_task(*self.work(), io_direction::write);
   }
   if (const published_text pinned = std::exchange(self.work()->pinned, nullptr); pinned != nullptr) {
-    const std::error_code error =
-        co_await write_all(connection, std::string_view(pinned->text).substr(self.work()->pinned_at));
+    const std::error_code error = co_await write_all(of, std::string_view(pinned->text).substr(self.work()->pinned_at));
     if (error) co_return error;
   }
-  while (!connection.close_sent_ && !self.work()->unsent.empty()) {
+  while (!of.close_sent_ && !self.work()->unsent.empty()) {
     const std::string now = std::exchange(self.work()->unsent, {});
-    const std::error_code error = co_await write_all(connection, now);
+    const std::error_code error = co_await write_all(of, now);
     if (error) co_return error;
-    if (connection.close_queued_ && self.work()->unsent.empty()) connection.close_sent_ = true;
+    if (of.close_queued_ && self.work()->unsent.empty()) of.close_sent_ = true;
   }
   self.work()->unsent.clear();
   co_return std::error_code();
 }
 
-task<std::error_code> lasting::flush_in_turn(lasting_connection& connection) {
-  sending mine(connection);
-  mine.turn = co_await lasting(connection).work()->turn.lock();
-  if (connection.cut_) co_return errc::already_sent;
-  co_return co_await write_unsent(connection);
+task<std::error_code> lasting::flush_in_turn(lasting_connection& of) {
+  sending mine(of);
+  mine.turn = co_await lasting(of).work()->turn.lock();
+  if (of.cut_) co_return errc::already_sent;
+  co_return co_await write_unsent(of);
 }
 
-task<std::error_code> lasting::send_rest(lasting_connection& connection, sending mine, opcode as, std::string rest,
+task<std::error_code> lasting::send_rest(lasting_connection& of, sending mine, opcode as, std::string rest,
                                          frame_tail tail) {
-  std::error_code error = co_await write_all(connection, rest);
+  std::error_code error = co_await write_all(of, rest);
   if (!error) {
-    connection.cut_ = !tail.bytes.empty();
-    error = co_await write_tail(connection, mine, tail);
+    of.cut_ = !tail.bytes.empty();
+    error = co_await write_tail(of, mine, tail);
   }
   if (error) co_return error;
-  if (as == opcode::close) connection.close_sent_ = true;
-  co_return co_await write_unsent(connection);
+  if (as == opcode::close) of.close_sent_ = true;
+  co_return co_await write_unsent(of);
 }
 
-task<std::error_code> lasting::send_in_turn(lasting_connection& connection, opcode as, std::string_view payload) {
-  sending mine(connection);
-  lasting self(connection);
+task<std::error_code> lasting::send_in_turn(lasting_connection& of, opcode as, std::string_view payload) {
+  sending mine(of);
+  lasting self(of);
   mine.turn = co_await self.work()->turn.lock();
-  if (connection.close_sent_ || connection.cut_ || connection.finished_) co_return errc::already_sent;
-  std::error_code error = co_await write_unsent(connection);
+  if (of.close_sent_ || of.cut_ || of.finished_) co_return errc::already_sent;
+  std::error_code error = co_await write_unsent(of);
   if (error) co_return error;
-  if (connection.close_sent_) co_return errc::already_sent;
+  if (of.close_sent_) co_return errc::already_sent;
   std::string first;
   const auto tail = self.compose(first, as, payload);
   if (!tail) co_return std::make_error_code(std::errc::invalid_argument);
   if (!mine.admit(first.size())) co_return std::make_error_code(std::errc::not_enough_memory);
-  error = co_await write_all(connection, first);
+  error = co_await write_all(of, first);
   if (!error) {
-    connection.cut_ = !tail->bytes.empty();
-    error = co_await write_tail(connection, mine, *tail);
+    of.cut_ = !tail->bytes.empty();
+    error = co_await write_tail(of, mine, *tail);
   }
   if (error) co_return error;
-  if (as == opcode::close) connection.close_sent_ = true;
-  co_return co_await write_unsent(connection);
+  if (as == opcode::close) of.close_sent_ = true;
+  co_return co_await write_unsent(of);
 }
 
 // --- control frames -------------------------------------------------------------------------------------------------

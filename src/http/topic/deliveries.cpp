@@ -18,7 +18,7 @@ using tare::detail::link;
 using tare::detail::no_link;
 using tare::detail::to_link;
 
-link lasting::link_of(const event_stream& stream) noexcept { return stream.connection_; }
+link lasting::link_of(const event_stream& of) noexcept { return of.connection_; }
 
 lasting::encoding lasting::encoding_of() const noexcept {
   if (of_.is_client_) return encoding::masked;
@@ -92,12 +92,12 @@ void lasting::note_broken() noexcept {
   }
 }
 
-bool lasting::note_behind(subscription& added) noexcept {
+bool lasting::note_behind(subscription& one) noexcept {
   try {
     link* last = &begin_work().behind;
     while (*last != no_link) last = &from_link<subscription>(*last)->next_behind_;
-    added.next_behind_ = no_link;
-    *last = to_link(&added);
+    one.next_behind_ = no_link;
+    *last = to_link(&one);
     return true;
   } catch (const std::bad_alloc&) {
     disconnect();
@@ -105,11 +105,11 @@ bool lasting::note_behind(subscription& added) noexcept {
   }
 }
 
-void lasting::forget_behind(subscription& removed) noexcept {
+void lasting::forget_behind(subscription& one) noexcept {
   for (link* current = &work()->behind; *current != no_link;
        current = &from_link<subscription>(*current)->next_behind_) {
-    if (*current != to_link(&removed)) continue;
-    *current = removed.next_behind_;
+    if (*current != to_link(&one)) continue;
+    *current = one.next_behind_;
     break;
   }
   settle();
