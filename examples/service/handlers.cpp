@@ -129,37 +129,28 @@ task<unsigned> get_tasks(application& app, request& request, response& to) {
 
 using answering = task<unsigned> (*)(application&, request&, response&);
 
-constexpr std::uint16_t without_response = 499;  // the client disconnected, or there was no time left
+constexpr unsigned without_response = 499;  // the client disconnected, or there was no time left
 
-/// Counts a request when it is destroyed: as one without a response, unless its handler has returned a status.
-class counted_request {
- public:
-  counted_request(metrics& in, route of) noexcept : in_(&in), began_(tare::now()), route_(of) {}
-  counted_request(counted_request&& other) noexcept
-      : in_(std::exchange(other.in_, nullptr)), began_(other.began_), route_(other.route_), status_(other.status_) {}
-  counted_request& operator=(counted_request&&) = delete;
-  counted_request(const counted_request&) = delete;
-  counted_request& operator=(const counted_request&) = delete;
-  ~counted_request() {
-    if (in_ != nullptr) in_->count(route_, status_, tare::now() - began_);
+/// Counts a request when its handler has ended.
+task<> measured(metrics& in, route of, std::chrono::steady_clock::time_point began, task<unsigned> handling) {
+  try {
+    const unsigned status = co_await std::move(handling);
+    in.count(of, status, tare::now() - began);
+  } catch (...) {
+    in.count(of, without_response, tare::now() - began);
+    throw;
   }
+}
 
-  void end(unsigned status) noexcept { status_ = static_cast<std::uint16_t>(status); }
-
- private:
-  metrics* in_;
-  std::chrono::steady_clock::time_point began_;
-  route route_;
-  std::uint16_t status_ = without_response;
-};
-
-task<> measured(counted_request counted, task<unsigned> handling) { counted.end(co_await std::move(handling)); }
-
-/// Runs one of the above handlers and counts it, also if it throws before it is a task.
-task<> run_measured(application& app, route which, answering handle, request& request, response& to) {
-  counted_request counted(app.measured, which);
-  task<unsigned> handling = handle(app, request, to);
-  return measured(std::move(counted), std::move(handling));
+/// Runs one of the above handlers and counts it.
+task<> run_measured(application& app, route of, answering how, request& request, response& to) {
+  const auto began = tare::now();
+  try {
+    return measured(app.measured, of, began, how(app, request, to));
+  } catch (...) {
+    app.measured.count(of, without_response, tare::now() - began);
+    throw;
+  }
 }
 
 }  // namespace
