@@ -1,117 +1,194 @@
 #!/usr/bin/env python3
 """Measures the simulation: brings back each defect of mutations.txt, and checks whether the scenarios find it.
 
-    tests/sim/measure.py [--work FOLDER] [--seeds N] [--programs A,B] [--table FILE] NAME...   these
-    tests/sim/measure.py [--work FOLDER] [--seeds N] [--programs A,B] [--table FILE] --all     each one
+    tests/sim/measure.py [OPTIONS] NAME...             these mutations
+    tests/sim/measure.py [OPTIONS] --all               those that are not in the table yet
+    tests/sim/measure.py [OPTIONS] --missed            those that the table says are not found
+    tests/sim/measure.py --check                       builds nothing: the table is up to date with mutations.txt
 
-Each mutation (tests/mutations/) is applied to a copy of the checkout in FOLDER (build/mutations), where the test
-programs of the simulation are built and run, with N seeds (1,000) for those that search by seed. It is found if a
-program fails. --table writes a table in Markdown; rows of mutations that were not run stay as they were.
+Each mutation (tests/mutations/) is applied to a copy of the checkout in FOLDER (build/sim-mutations), where the test
+programs of the simulation that concern the changed files are built and run one after the other, until a test fails.
+Those that search by seed try N seeds (1,000). All programs must first pass without any mutation. The results are
+written to the table (tests/sim/measured.md); rows of mutations that were not run stay as they were.
 """
 
 import argparse
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "mutations"))
 import run as mutations  # noqa: E402
 
-PROGRAMS = ["sim_explore_test", "sim_http_test", "sim_test"]
-SECONDS = 300
+# The programs, and in which parts of the library they may find a defect. "core" is all below "io".
+PROGRAMS = {
+    "sim_explore_test": "core",
+    "sim_core_test": "core io",
+    "sim_test": "core io net",
+    "sim_http_parts_test": "http",
+    "sim_websocket_test": "http",
+    "sim_http_test": "io net http",
+}
+MISSED = ("not found", "does not apply", "does not compile")
 TITLE = "| mutation | what it brings back | found by |\n|---|---|---|\n"
 
 
-def listed() -> tuple[list[str], list[str]]:
-    """The mutations to find, and the exceptions."""
+def listed() -> list[str]:
+    """The mutations to find, without the exceptions."""
     lines = [line.strip() for line in (HERE / "mutations.txt").read_text().splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    return ([line for line in lines if not line.startswith("-")],
-            [line[1:].split(":")[0].strip() for line in lines if line.startswith("-")])
+    return [line for line in lines if line and not line.startswith(("#", "-"))]
 
 
-def found_by(work: pathlib.Path, programs: list[str], seeds: int) -> str:
-    """The first test that fails; "" if none does."""
-    for program in programs:
-        path = work / "build" / "release" / "bin" / program
-        if not path.exists():
-            continue
-        environment = {**os.environ, "TARE_SIM_SEEDS": str(seeds)}
+def unlisted_programs() -> set[str]:
+    made = re.findall(r"tare_test\((\w+)", (HERE / "CMakeLists.txt").read_text())
+    return set(made) ^ set(PROGRAMS)
+
+
+def parts(mutation: "mutations.Mutation") -> set[str]:
+    """The parts of the library that it changes."""
+    found = set()
+    for path in re.findall(r"^\+\+\+ b/(\S+)", mutation.path.read_text(), re.MULTILINE):
+        folder = re.match(r"(?:src|include/tare)/(\w+)/", path)
+        name = folder[1] if folder else "core"
+        found.add(name if name in ("io", "net", "http", "db") else "core")
+        if "memory_budget" in path:
+            found.add("budget")
+    return found
+
+
+class Copy:
+    """A copy of the checkout in which the programs are built and run."""
+
+    def __init__(self, work: pathlib.Path, seeds: int, jobs: int, limit: int):
+        self.work, self.seeds, self.jobs, self.limit = work, seeds, jobs, limit
+        self.folder = work / "build" / "release"
+        mutations.copy_checkout(work)
+        subprocess.run(["cmake", "--preset", "release"], cwd=work, capture_output=True, check=True)
+
+    def build(self, programs: list[str]) -> str:
+        made = subprocess.run(["ninja", "-C", self.folder, f"-j{self.jobs}", *programs], capture_output=True, text=True)
+        return (made.stdout + made.stderr)[-2000:] if made.returncode else ""
+
+    def run(self, program: str) -> str:
+        """The first test that fails; "" if none does."""
+        environment = {**os.environ, "TARE_SIM_SEEDS": str(self.seeds)}
+        command = [self.folder / "bin" / program, "--gtest_fail_fast"]
         try:
-            ran = subprocess.run([path, "--gtest_brief=1"], env=environment, capture_output=True, timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            return f"{program}: does not end"
+            # Processor time, because the machine may be busy with something else.
+            ran = subprocess.run(["prlimit", f"--cpu={self.limit}", *command], env=environment, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, timeout=20 * self.limit)
+        except subprocess.TimeoutExpired as late:
+            return self.describe(program, late.stdout or b"", "does not end")
         if ran.returncode == 0:
-            continue
-        text = (ran.stdout + ran.stderr).decode(errors="replace")
-        failed = re.search(r"\[  FAILED  \] (\S+)", text)
-        fault = re.search(r"TARE_SIM_FAULT=(\S+)", text)
+            return ""
+        if -ran.returncode in (signal.SIGXCPU, signal.SIGKILL):
+            return self.describe(program, ran.stdout, "does not end")
+        return self.describe(program, ran.stdout, f"signal {-ran.returncode}" if ran.returncode < 0 else "")
+
+    @staticmethod
+    def describe(program: str, output: bytes, how: str) -> str:
+        text = output.decode(errors="replace")
+        tests = re.findall(r"\[ RUN      \] (\S+)", text)
+        found = f"{program}: `{tests[-1]}`" if tests else program
+        fault = re.search(r"TARE_SIM_FAULT=([\w:-]+)", text)
         seed = re.search(r"TARE_SIM_SEED=(\d+)", text)
-        where = f"`{failed[1]}`" if failed else f"{program}: the program ends by signal {-ran.returncode}"
         if fault:
-            return f"{where}, `{fault[1]}`"
-        return f"{where}, seed {seed[1]}" if seed else where
-    return ""
+            found += f", `{fault[1]}`"
+        elif seed:
+            found += f", seed {seed[1]}"
+        return f"{found}, {how}" if how else found
+
+    def outcome(self, mutation: "mutations.Mutation", programs: list[str]) -> str:
+        if mutation.patch(self.work).returncode:
+            return "does not apply"
+        try:
+            for program in programs:
+                if self.build([program]):
+                    return "does not compile"
+                if found := self.run(program):
+                    return found
+            return "not found"
+        finally:
+            mutation.patch(self.work, "--reverse")
+
+    def check_unchanged(self, programs: list[str]) -> None:
+        """Nothing would be worth anything if a program failed without a mutation."""
+        if problem := self.build(programs):
+            sys.exit(f"the programs cannot be built:\n{problem}")
+        for program in programs:
+            began = time.monotonic()
+            if found := self.run(program):
+                sys.exit(f"{found} fails without any mutation")
+            print(f"{program} passes unchanged, {time.monotonic() - began:.1f} s", flush=True)
 
 
-def outcome(mutation: "mutations.Mutation", work: pathlib.Path, programs: list[str], seeds: int) -> str:
-    if mutation.patch(work).returncode:
-        return "does not apply"
-    try:
-        for command in (["cmake", "--preset", "release"],
-                        ["cmake", "--build", "--preset", "release", "--target", *programs]):
-            made = subprocess.run(command, cwd=work, capture_output=True, text=True)
-            if made.returncode:
-                return "does not compile"
-        return found_by(work, programs, seeds) or "not found"
-    finally:
-        mutation.patch(work, "--reverse")
+def read_table(table: pathlib.Path) -> dict[str, str]:
+    text = table.read_text() if table.exists() else ""
+    return dict(re.findall(r"^\| ([\w-]+) \| .* \| (.*) \|$", text, re.MULTILINE))
 
 
-def write_table(table: pathlib.Path, results: dict[str, str], what: dict[str, str]) -> None:
-    rows = {}
-    if table.exists():
-        for name, by in re.findall(r"^\| (\S+) \| .* \| (.*) \|$", table.read_text(), re.MULTILINE):
-            rows[name] = by
-    rows |= results
-    names, exceptions = listed()
+def table_text(rows: dict[str, str], what: dict[str, str]) -> str:
+    names = listed()
     known = [name for name in names if name in rows]
-    found = [name for name in known if not rows[name].startswith(("not found", "does not"))]
-    table.write_text(
-        "# Defects that the simulation finds\n\n"
-        "`tests/sim/measure.py --all --table tests/sim/measured.md` writes this table.\n\n"
-        f"{len(found)} found, {len(known) - len(found)} not found, {len(names) - len(known)} not yet tried, of the "
-        f"{len(names)} in `mutations.txt`.\n\n" + TITLE +
-        "".join(f"| {name} | {what[name]} | {rows[name]} |\n" for name in known))
+    found = [name for name in known if not rows[name].startswith(MISSED)]
+    return ("# Defects that the simulation finds\n\n"
+            "`tests/sim/measure.py --all` writes this table. A row says which test failed first, and with which fault "
+            "or seed.\n\n"
+            f"{len(found)} found, {len(known) - len(found)} not found, {len(names) - len(known)} not yet tried, of the "
+            f"{len(names)} in `mutations.txt`.\n\n" + TITLE +
+            "".join(f"| {name} | {what[name]} | {rows[name]} |\n" for name in known))
 
 
-def main() -> int:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--missed", action="store_true")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("--seeds", type=int, default=1000)
-    parser.add_argument("--programs", default=",".join(PROGRAMS))
-    parser.add_argument("--table", type=pathlib.Path)
-    parser.add_argument("--work", type=pathlib.Path, default=mutations.ROOT / "build" / "mutations")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--limit", type=int, default=120, help="seconds of processor time of one program")
+    parser.add_argument("--programs", help="only these, with commas between them")
+    parser.add_argument("--table", type=pathlib.Path, default=HERE / "measured.md")
+    parser.add_argument("--work", type=pathlib.Path, default=mutations.ROOT / "build" / "sim-mutations")
     said = parser.parse_args()
-    names, _ = listed()
+    if not (said.names or said.all or said.missed or said.check):
+        parser.error("name mutations of tests/mutations/, or say --all, --missed or --check")
+    return said
+
+
+def main() -> int:
+    said = arguments()
+    if wrong := unlisted_programs():
+        sys.exit("tests/sim/CMakeLists.txt and PROGRAMS differ: " + ", ".join(sorted(wrong)))
     known = {one.name: one for one in mutations.all_mutations()}
-    chosen = names if said.all else said.names
-    if not chosen or set(chosen) - set(known):
-        parser.error("name mutations of tests/mutations/, or say --all")
     what = {one.name: one.fields.get("What", "") for one in known.values()}
-    mutations.copy_checkout(said.work)
-    results = {}
-    for name in chosen:
-        results[name] = outcome(known[name], said.work, said.programs.split(","), said.seeds)
-        print(f"{name:24} {results[name]}", flush=True)
-        if said.table:
-            write_table(said.table, results, what)
-    missed = sum(by.startswith(("not found", "does not")) for by in results.values())
-    print(f"{len(results)} mutations, {missed} not found")
+    rows = read_table(said.table)
+    if said.check:
+        return 0 if said.table.read_text() == table_text(rows, what) else 1
+    if wrong := set(said.names) - set(known):
+        sys.exit("unknown: " + ", ".join(sorted(wrong)))
+    chosen = list(said.names)
+    if said.all:
+        chosen += [name for name in listed() if name not in rows]
+    if said.missed:
+        chosen += [name for name in listed() if rows.get(name, "").startswith(MISSED)]
+    allowed = said.programs.split(",") if said.programs else list(PROGRAMS)
+    programs = {name: [one for one in allowed if parts(known[name]) & set(PROGRAMS[one].split())] for name in chosen}
+    copy = Copy(said.work, said.seeds, said.jobs, said.limit)
+    copy.check_unchanged([one for one in allowed if any(one in each for each in programs.values())])
+    for name in dict.fromkeys(chosen):
+        began = time.monotonic()
+        rows[name] = copy.outcome(known[name], programs[name])
+        print(f"{name:24} {rows[name]} ({time.monotonic() - began:.0f} s)", flush=True)
+        said.table.write_text(table_text(rows, what))
+    missed = sum(rows[name].startswith(MISSED) for name in chosen)
+    print(f"{len(chosen)} mutations, {missed} not found")
     return 0
 
 
