@@ -68,7 +68,7 @@ def copy_checkout(work: pathlib.Path) -> None:
         source, copy = ROOT / name, work / name
         if not copy.exists() or not filecmp.cmp(source, copy, shallow=False):
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, copy)
+            shutil.copy(source, copy)  # without its time, which may be before that of the last build here
 
 
 def outcome(mutation: Mutation, preset: str | None, work: pathlib.Path) -> str:

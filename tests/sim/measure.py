@@ -30,6 +30,7 @@ PROGRAMS = {
     "sim_explore_test": "core",
     "sim_core_test": "core io",
     "sim_test": "core io net",
+    "sim_http_peers_test": "http budget",
     "sim_http_parts_test": "http",
     "sim_websocket_test": "http",
     "sim_http_test": "io net http",
@@ -93,8 +94,11 @@ class Copy:
     @staticmethod
     def describe(program: str, output: bytes, how: str) -> str:
         text = output.decode(errors="replace")
-        tests = re.findall(r"\[ RUN      \] (\S+)", text)
-        found = f"{program}: `{tests[-1]}`" if tests else program
+        # After a failure, those that are skipped are printed as if they ran.
+        failed = re.findall(r"^\[  FAILED  \] ([\w./]+) \(", text, re.MULTILINE)
+        begun = re.findall(r"^\[ RUN      \] (\S+)", text, re.MULTILINE)
+        tests = failed[:1] or begun[-1:]
+        found = f"{program}: `{tests[0]}`" if tests else program
         fault = re.search(r"TARE_SIM_FAULT=([\w:-]+)", text)
         seed = re.search(r"TARE_SIM_SEED=(\d+)", text)
         if fault:
