@@ -11,10 +11,15 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace tare::testing {
+
+[[nodiscard]] inline std::span<const std::byte> bytes_in(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
 
 struct script_step {
   std::string bytes;

@@ -1,0 +1,402 @@
+// The client against servers that follow scripts: early, late, slow, endless and wrong responses, and connections that
+// have something left over.
+
+#include "sim/http_server.hpp"
+#include "sim/raw_peer.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using tare::task;
+using tare::sim::world;
+using tare::testing::bytes_in;
+using tare::testing::long_bytes;
+using tare::testing::tls_client_context;
+using tare::testing::tls_server_context;
+
+namespace http = tare::http;
+
+const std::string ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// What a server does with each connection.
+struct server_script {
+  std::vector<tare::testing::script_step> responses;  ///< one after each request, or more after the last one
+  bool reads_bodies = true;
+  bool closes = false;        ///< after the responses, without close_notify
+  bool closes_late = false;   ///< when another request has come
+  bool first_only = false;    ///< later connections get `ok` for each request
+  std::chrono::nanoseconds read_pause{0};  ///< after each 8 KiB of a request
+};
+
+/// One end of a connection that reads requests.
+template <class Stream>
+class request_source {
+ public:
+  request_source(Stream& from, std::chrono::nanoseconds pause) : from_(from), pause_(pause) {}
+
+  /// False at the end of the connection.
+  task<bool> next(bool with_body) {
+    for (;;) {
+      const std::size_t end = unread_.find("\r\n\r\n");
+      if (end != std::string::npos) {
+        const std::size_t at = unread_.find("content-length: ");
+        const std::size_t body = with_body && at < end ? std::stoul(unread_.substr(at + 16)) : 0;
+        if (unread_.size() >= end + 4 + body) {
+          unread_.erase(0, end + 4 + body);
+          co_return true;
+        }
+      }
+      std::string room(8U << 10U, ' ');
+      const auto got = co_await from_.read(std::as_writable_bytes(std::span(room)));
+      if (!got || *got == 0) co_return false;
+      unread_.append(room, 0, *got);
+      if (pause_.count() != 0) co_await tare::sleep_for(pause_);
+    }
+  }
+
+ private:
+  Stream& from_;
+  std::string unread_;
+  std::chrono::nanoseconds pause_;
+};
+
+template <class Stream>
+task<> answer_all(Stream& to, request_source<Stream>& requests) {
+  while (co_await requests.next(true)) {
+    const auto sent = co_await to.write(bytes_in(ok));
+    if (!sent) co_return;
+  }
+}
+
+template <class Stream>
+task<> play_server(Stream to, server_script what, bool is_first) {
+  request_source<Stream> requests(to, what.read_pause);
+  if (what.first_only && !is_first) {
+    co_await answer_all(to, requests);
+    co_return;
+  }
+  bool open = co_await requests.next(what.reads_bodies);
+  for (const auto& step : what.responses) {
+    if (!open) co_return;
+    const auto sent = co_await to.write(bytes_in(step.bytes));
+    if (!sent) co_return;
+    if (step.pause.count() != 0) co_await tare::sleep_for(step.pause);
+    if (step.pause.count() == 0 && &step != &what.responses.back()) open = co_await requests.next(what.reads_bodies);
+  }
+  if (what.closes) co_return;
+  if (!co_await requests.next(what.reads_bodies) || what.closes_late) co_return;
+  co_await tare::sleep_for(24h);
+}
+
+task<> listen_and_play(server_script what, bool secret, std::shared_ptr<int> connections) {
+  auto listening = tare::net::listener::bind(tare::net::endpoint::any(80));
+  if (!listening) co_return;
+  std::optional<tare::net::tls::context> context;
+  if (secret) context = tls_server_context();
+  for (;;) {
+    auto client = co_await listening->accept();
+    if (!client) co_return;
+    const bool is_first = ++*connections == 1;
+    if (!secret) {
+      tare::spawn(play_server(std::move(*client), what, is_first));
+      continue;
+    }
+    auto with = co_await tare::net::tls::stream::accept(std::move(*client), *context);
+    if (with) tare::spawn(play_server(std::move(*with), what, is_first));
+  }
+}
+
+struct call_result {
+  std::error_code error;
+  unsigned status = 0;
+  std::string body;
+  std::chrono::nanoseconds lasted{0};
+};
+
+task<call_result> call(http::client& by, http::client_request request) {
+  call_result made;
+  const auto begun = tare::now();
+  auto response = co_await by.send(std::move(request));
+  if (response) {
+    made.status = response->status();
+    auto body = co_await response->read_all();
+    if (body) {
+      made.body = *body;
+    } else {
+      made.error = body.error();
+    }
+  } else {
+    made.error = response.error();
+  }
+  made.lasted = tare::now() - begun;
+  co_return made;
+}
+
+/// A client and a scripted server.
+struct stage {
+  std::unique_ptr<http::client> client;
+  std::string base;
+  std::shared_ptr<int> connections = std::make_shared<int>(0);
+  tare::sim::host* server = nullptr;
+
+  [[nodiscard]] http::client_request get() const {
+    http::client_request made;
+    made.url = base + "/";
+    return made;
+  }
+};
+
+task<stage> set_stage(world& w, server_script what, bool secret = false, http::client_options options = {}) {
+  stage made;
+  made.server = &w.add_host("server");
+  made.server->spawn(listen_and_play(std::move(what), secret, made.connections));
+  if (secret) options.tls = tls_client_context();
+  made.base = secret ? "https://server:80" : "http://server:80";
+  made.client = std::make_unique<http::client>(std::move(options));
+  co_await tare::sleep_for(1ms);
+  co_return made;
+}
+
+/// Runs it with several seeds, over TCP and over TLS.
+void both_ways(std::uint64_t seeds, const std::function<task<>(world&, bool)>& body) {
+  (void)tare::testing::server_identity::shared();
+  for (const bool secret : {false, true}) {
+    tare::sim::run_seeds(seeds, {.twice = false}, [&](world& w) -> task<> { co_await body(w, secret); });
+  }
+}
+
+struct wrong_response {
+  std::string name;
+  std::vector<tare::testing::script_step> sent;
+};
+
+std::string repeated(std::string_view text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+std::vector<wrong_response> wrong_responses() {
+  return {
+      {"a switch that nobody asked for", {{.bytes = "HTTP/1.1 101 X\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"}}},
+      {"interim responses without end", {{.bytes = repeated("HTTP/1.1 103 Early\r\n\r\n", 40) + ok}}},
+      {"no response", {{.bytes = "220 smtp ready\r\n\r\n"}}},
+      {"two lengths", {{.bytes = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok!"}}},
+      {"a length that is no number", {{.bytes = "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\nok"}}},
+      {"a chunk size that is no number", {{.bytes = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx\r\n"}}},
+  };
+}
+
+TEST(sim_http_client, refuses_wrong_responses) {
+  for (const wrong_response& tried : wrong_responses()) {
+    both_ways(3, [&](world& w, bool secret) -> task<> {
+      auto on = co_await set_stage(w, {.responses = tried.sent}, secret);
+      const auto got = co_await call(*on.client, on.get());
+      EXPECT_TRUE(static_cast<bool>(got.error)) << tried.name << ": " << got.status << " " << got.body;
+      EXPECT_LT(got.lasted, 1s) << tried.name;
+    });
+  }
+}
+
+TEST(sim_http_client, has_limits_for_slow_servers) {
+  std::vector<server_script> slow(3);
+  for (int i = 0; i < 500; ++i) slow[0].responses.push_back({.bytes = i == 0 ? "HTTP/1.1 200 OK\r\nx: " : "x", .pause = 7s});
+  for (int i = 0; i < 500; ++i) slow[1].responses.push_back({.bytes = "HTTP/1.1 103 Early\r\n\r\n", .pause = 7s});
+  for (const server_script& tried : slow) {
+    both_ways(2, [&](world& w, bool secret) -> task<> {
+      auto on = co_await set_stage(w, tried, secret);
+      const auto got = co_await call(*on.client, on.get());
+      EXPECT_TRUE(static_cast<bool>(got.error));
+      EXPECT_GE(got.lasted, 29s);
+      EXPECT_LT(got.lasted, 35s);
+    });
+  }
+}
+
+TEST(sim_http_client, ends_a_call_in_its_time_in_every_state) {
+  std::vector<server_script> slow(3);
+  for (int i = 0; i < 500; ++i) {
+    slow[1].responses.push_back({.bytes = i == 0 ? "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n" : "x", .pause = 1s});
+  }
+  slow[2].read_pause = 1h;
+  slow[2].reads_bodies = false;
+  for (const server_script& tried : slow) {
+    both_ways(2, [&](world& w, bool secret) -> task<> {
+      http::client_options options;
+      options.call_timeout = 5s;
+      options.max_connections_per_host = 1;
+      auto on = co_await set_stage(w, tried, secret, std::move(options));
+      // The second one waits for the first one's connection.
+      auto first = tare::spawn_handle([&on]() -> task<> {
+        auto request = on.get();
+        request.method = "POST";
+        request.body = std::string(long_bytes, 'x');
+        const auto got = co_await call(*on.client, std::move(request));
+        EXPECT_EQ(got.error, std::errc::timed_out) << got.error.message();
+        EXPECT_LT(got.lasted, 6s);
+      });
+      co_await tare::sleep_for(1s);
+      http::client_request other = on.get();
+      const auto got = co_await call(*on.client, std::move(other));
+      EXPECT_EQ(got.error, std::errc::timed_out) << got.error.message();
+      EXPECT_LT(got.lasted, 6s);
+      co_await first;
+    });
+  }
+}
+
+TEST(sim_http_client, waits_longer_for_others_connections_than_for_nothing) {
+  // The holder of the only connection never ends; the others give up on time.
+  both_ways(2, [](world& w, bool secret) -> task<> {
+    http::client_options options;
+    options.call_timeout = 40s;
+    options.read_timeout = 1h;
+    options.max_connections_per_host = 1;
+    auto on = co_await set_stage(w, {}, secret, std::move(options));
+    auto first = tare::spawn_handle([&on]() -> task<> { (void)co_await call(*on.client, on.get()); });
+    co_await tare::sleep_for(20s);
+    http::client_options short_options;
+    const auto got = co_await tare::timeout(1h, call(*on.client, on.get()));
+    EXPECT_TRUE(got.has_value());
+    if (got) {
+      EXPECT_LT(got->lasted, 41s);
+    }
+    co_await first;
+  });
+}
+
+/// What has been left on a connection must not reach the next request.
+TEST(sim_http_client, gives_no_request_what_was_left_of_another) {
+  const std::string evil = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
+  std::vector<server_script> leaving(4);
+  leaving[0].responses = {{.bytes = ok + evil}};
+  leaving[1].responses = {{.bytes = ok, .pause = 5ms}, {.bytes = evil}};
+  leaving[2].responses = {{.bytes = ok + evil.substr(0, 3)}};
+  leaving[3].responses = {{.bytes = ok, .pause = 5ms}, {.bytes = evil.substr(0, 20), .pause = 100ms},
+                          {.bytes = evil.substr(20)}};
+  for (auto& tried : leaving) {
+    tried.first_only = true;
+    both_ways(10, [&](world& w, bool secret) -> task<> {
+      auto on = co_await set_stage(w, tried, secret);
+      const auto first = co_await call(*on.client, on.get());
+      EXPECT_EQ(first.body, "ok");
+      co_await tare::sleep_for(50ms);
+      const auto second = co_await call(*on.client, on.get());
+      EXPECT_EQ(second.body, "ok") << second.error.message();
+      EXPECT_EQ(*on.connections, 2);
+    });
+  }
+}
+
+TEST(sim_http_client, replaces_a_kept_connection_that_its_server_has_closed) {
+  for (const bool late : {false, true}) {
+    server_script closing;
+    closing.responses = {{.bytes = ok}};
+    closing.first_only = true;
+    closing.closes = !late;
+    closing.closes_late = late;
+    both_ways(20, [&](world& w, bool secret) -> task<> {
+      auto on = co_await set_stage(w, closing, secret);
+      const auto first = co_await call(*on.client, on.get());
+      EXPECT_EQ(first.body, "ok");
+      if (w.random_below(2) == 0) co_await tare::sleep_for(std::chrono::microseconds(w.random_below(2000)));
+      const auto second = co_await call(*on.client, on.get());
+      EXPECT_EQ(second.body, "ok") << second.error.message();
+    });
+  }
+}
+
+TEST(sim_http_client, does_not_reuse_a_connection_that_has_switched) {
+  server_script switching;
+  switching.responses = {{.bytes = "HTTP/1.1 101 X\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"}};
+  switching.first_only = true;
+  both_ways(5, [&](world& w, bool secret) -> task<> {
+    auto on = co_await set_stage(w, switching, secret);
+    {
+      auto request = on.get();
+      request.fields.set("upgrade", "x");
+      auto response = co_await on.client->send(std::move(request));
+      EXPECT_TRUE(response.has_value());
+      if (!response) co_return;
+      EXPECT_EQ(response->status(), 101U);
+      EXPECT_EQ(on.client->idle_connections(), 0U);
+      if (w.random_below(2) == 0) {
+        const auto taken = response->take_stream();
+      }
+    }
+    EXPECT_EQ(on.client->idle_connections(), 0U);
+    const auto second = co_await call(*on.client, on.get());
+    EXPECT_EQ(second.body, "ok") << second.error.message();
+  });
+}
+
+TEST(sim_http_client, knows_a_host_that_it_has_not_used_for_long) {
+  both_ways(3, [](world& w, bool secret) -> task<> {
+    auto on = co_await set_stage(w, {.responses = {{.bytes = ok}}, .first_only = true}, secret);
+    for (int i = 0; i < 5; ++i) {
+      const auto got = co_await call(*on.client, on.get());
+      EXPECT_EQ(got.body, "ok") << got.error.message();
+      co_await tare::sleep_for(i % 2 == 0 ? 2min : 1s);
+      http::client_request unknown;
+      unknown.url = "http://nowhere-" + std::to_string(i) + "/";
+      const auto none = co_await call(*on.client, std::move(unknown));
+      EXPECT_TRUE(static_cast<bool>(none.error));
+    }
+  });
+}
+
+http::client_request upload(const stage& on) {
+  auto made = on.get();
+  made.method = "POST";
+  made.body = std::string(long_bytes, 'u');
+  return made;
+}
+
+void narrow_link(world& w, tare::sim::host& server) {
+  const tare::sim::link_options link{.buffer_bytes = 8U << 10U};
+  w.set_link(w.here(), server, link);
+}
+
+TEST(sim_http_client, uploads_to_a_server_that_always_takes_a_little) {
+  both_ways(2, [](world& w, bool secret) -> task<> {
+    auto on = co_await set_stage(w, {.responses = {{.bytes = ok}}, .read_pause = 2s}, secret);
+    narrow_link(w, *on.server);
+    const auto got = co_await call(*on.client, upload(on));
+    EXPECT_EQ(got.body, "ok") << got.error.message();
+    EXPECT_GT(got.lasted, 60s);
+  });
+}
+
+TEST(sim_http_client, hears_a_response_that_comes_before_the_end_of_the_request) {
+  const std::string refusal = "HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno";
+  server_script early;
+  early.reads_bodies = false;
+  early.responses = {{.bytes = refusal, .pause = 1h}};
+  both_ways(3, [&](world& w, bool secret) -> task<> {
+    auto on = co_await set_stage(w, early, secret);
+    narrow_link(w, *on.server);
+    const auto got = co_await call(*on.client, upload(on));
+    EXPECT_EQ(got.status, 413U) << got.error.message();
+    EXPECT_LT(got.lasted, 5s);
+    // A body whose pieces come slowly is not asked for any more.
+    auto request = on.get();
+    request.method = "POST";
+    int pieces = 0;
+    request.stream = [&pieces]() -> task<std::string_view> {
+      ++pieces;
+      co_await tare::sleep_for(1s);
+      co_return "piece";
+    };
+    const auto stopped = co_await tare::timeout(20s, call(*on.client, std::move(request)));
+    EXPECT_TRUE(stopped && stopped->status == 413U);
+    EXPECT_LE(pieces, 3);
+  });
+}
+
+}  // namespace
