@@ -31,6 +31,7 @@ PROGRAMS = {
     "sim_core_test": "core io",
     "sim_test": "core io net",
     "sim_http_peers_test": "http budget",
+    "sim_tls_test": "net",
     "sim_http_client_test": "http",
     "sim_http_parts_test": "http",
     "sim_websocket_test": "http",

@@ -97,8 +97,7 @@ task<> ends_slowly(round_of& in, std::chrono::microseconds time) {
 task<> spawns_when_cancelled(scope& s, round_of& in, std::chrono::microseconds time) {
   const counted here(in);
   auto spawn = [&]() noexcept {
-    ++in.spawned;
-    s.spawn(quiet(in, 1h));
+    for (int i = 0; i < 3; ++i, ++in.spawned) s.spawn(quiet(in, 1h));
   };
   co_await tare::on_cancel(pause(time), spawn);
   ++in.finished;
@@ -220,7 +219,8 @@ task<> use_scope(world& w, owner& of) {
   scope s(collects ? tare::on_error::collect : tare::on_error::cancel_siblings);
   round_of in;
   for (int i = 0; i < 2; ++i) {
-    const auto members = w.random_below(6);
+    // Few, or so many that the scope's list of them has several parts.
+    const auto members = w.random_below(8) == 0 ? 20 + w.random_below(60) : w.random_below(6);
     for (std::uint64_t k = 0; k < members; ++k) spawn_some(w, s, in);
     std::jthread elsewhere;
     const bool has_thread = w.random_below(3) == 0;
