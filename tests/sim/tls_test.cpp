@@ -58,17 +58,17 @@ task<> converse_with_openssl(world& w, net::stream& by, tls_peer& peer, std::str
     EXPECT_TRUE(gone);
   }
   std::string got = peer.read();
+  std::string wire;
   while (got.size() < expected.size()) {
     auto some = co_await by.read();
     EXPECT_TRUE(some && !some->empty()) << got.size() << " of " << expected.size();
     if (!some || some->empty()) co_return;
-    const std::string_view bytes(reinterpret_cast<const char*>(some->bytes().data()), some->size());
-    if (max_record != 0 && bytes.size() >= 5 && bytes[0] == 23) {
-      const std::size_t size = (std::size_t{static_cast<unsigned char>(bytes[3])} << 8U) + static_cast<unsigned char>(bytes[4]);
-      EXPECT_LE(size, max_record + 256) << "larger than agreed";
-    }
+    wire.append(reinterpret_cast<const char*>(some->bytes().data()), some->size());
     peer.receive(some->bytes());
     got += peer.read();
+  }
+  for (const std::string& record : records_of(wire)) {
+    EXPECT_TRUE(max_record == 0 || record[0] != 23 || record.size() <= max_record + 261) << "larger than agreed";
   }
   EXPECT_EQ(got, expected);
 }
@@ -336,8 +336,11 @@ TEST(sim_tls, a_write_that_was_cancelled_does_not_spoil_the_next_one) {
       }
       const auto last = co_await made->write(wire_bytes("the end"));
       EXPECT_TRUE(last.has_value());
-      (void)made->shutdown_write();
-      (void)co_await made->read();
+      // What remains of it is sent by the next call.
+      while (!made->shutdown_write()) {
+        if (!co_await made->writable()) break;
+      }
+      (void)co_await tare::timeout(1s, made->read());
     });
     auto made = co_await tls::stream::connect(std::move(both.far), wire_client(), "server");
     EXPECT_TRUE(made.has_value());
@@ -346,7 +349,7 @@ TEST(sim_tls, a_write_that_was_cancelled_does_not_spoil_the_next_one) {
     for (;;) {
       co_await tare::sleep_for(std::chrono::microseconds(w.random_below(2000)));
       auto got = co_await made->read();
-      EXPECT_TRUE(got.has_value()) << got.error().message();
+      EXPECT_TRUE(got.has_value() || all.ends_with("the end")) << got.error().message();
       if (!got || got->empty()) break;
       all.append(reinterpret_cast<const char*>(got->bytes().data()), got->size());
     }
