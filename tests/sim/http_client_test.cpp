@@ -1,8 +1,7 @@
 // The client against servers that follow scripts: early, late, slow, endless and wrong responses, and connections that
 // have something left over.
 
-#include "sim/http_server.hpp"
-#include "sim/raw_peer.hpp"
+#include "sim/scripted_server.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -15,102 +14,13 @@ namespace {
 using namespace std::chrono_literals;
 using tare::task;
 using tare::sim::world;
-using tare::testing::bytes_in;
+using tare::testing::listen_and_play;
 using tare::testing::long_bytes;
+using tare::testing::ok;
+using tare::testing::server_script;
 using tare::testing::tls_client_context;
-using tare::testing::tls_server_context;
 
 namespace http = tare::http;
-
-const std::string ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-/// What a server does with each connection.
-struct server_script {
-  std::vector<tare::testing::script_step> responses;  ///< one after each request, or more after the last one
-  bool reads_bodies = true;
-  bool closes = false;        ///< after the responses, without close_notify
-  bool closes_late = false;   ///< when another request has come
-  bool first_only = false;    ///< later connections get `ok` for each request
-  std::chrono::nanoseconds read_pause{0};  ///< after each 8 KiB of a request
-};
-
-/// One end of a connection that reads requests.
-template <class Stream>
-class request_source {
- public:
-  request_source(Stream& from, std::chrono::nanoseconds pause) : from_(from), pause_(pause) {}
-
-  /// False at the end of the connection.
-  task<bool> next(bool with_body) {
-    for (;;) {
-      const std::size_t end = unread_.find("\r\n\r\n");
-      if (end != std::string::npos) {
-        const std::size_t at = unread_.find("content-length: ");
-        const std::size_t body = with_body && at < end ? std::stoul(unread_.substr(at + 16)) : 0;
-        if (unread_.size() >= end + 4 + body) {
-          unread_.erase(0, end + 4 + body);
-          co_return true;
-        }
-      }
-      std::string room(8U << 10U, ' ');
-      const auto got = co_await from_.read(std::as_writable_bytes(std::span(room)));
-      if (!got || *got == 0) co_return false;
-      unread_.append(room, 0, *got);
-      if (pause_.count() != 0) co_await tare::sleep_for(pause_);
-    }
-  }
-
- private:
-  Stream& from_;
-  std::string unread_;
-  std::chrono::nanoseconds pause_;
-};
-
-template <class Stream>
-task<> answer_all(Stream& to, request_source<Stream>& requests) {
-  while (co_await requests.next(true)) {
-    const auto sent = co_await to.write(bytes_in(ok));
-    if (!sent) co_return;
-  }
-}
-
-template <class Stream>
-task<> play_server(Stream to, server_script what, bool is_first) {
-  request_source<Stream> requests(to, what.read_pause);
-  if (what.first_only && !is_first) {
-    co_await answer_all(to, requests);
-    co_return;
-  }
-  bool open = co_await requests.next(what.reads_bodies);
-  for (const auto& step : what.responses) {
-    if (!open) co_return;
-    const auto sent = co_await to.write(bytes_in(step.bytes));
-    if (!sent) co_return;
-    if (step.pause.count() != 0) co_await tare::sleep_for(step.pause);
-    if (step.pause.count() == 0 && &step != &what.responses.back()) open = co_await requests.next(what.reads_bodies);
-  }
-  if (what.closes) co_return;
-  if (!co_await requests.next(what.reads_bodies) || what.closes_late) co_return;
-  co_await tare::sleep_for(24h);
-}
-
-task<> listen_and_play(server_script what, bool secret, std::shared_ptr<int> connections) {
-  auto listening = tare::net::listener::bind(tare::net::endpoint::any(80));
-  if (!listening) co_return;
-  std::optional<tare::net::tls::context> context;
-  if (secret) context = tls_server_context();
-  for (;;) {
-    auto client = co_await listening->accept();
-    if (!client) co_return;
-    const bool is_first = ++*connections == 1;
-    if (!secret) {
-      tare::spawn(play_server(std::move(*client), what, is_first));
-      continue;
-    }
-    auto with = co_await tare::net::tls::stream::accept(std::move(*client), *context);
-    if (with) tare::spawn(play_server(std::move(*with), what, is_first));
-  }
-}
 
 struct call_result {
   std::error_code error;
@@ -206,7 +116,8 @@ TEST(sim_http_client, refuses_wrong_responses) {
 
 TEST(sim_http_client, has_limits_for_slow_servers) {
   std::vector<server_script> slow(3);
-  for (int i = 0; i < 500; ++i) slow[0].responses.push_back({.bytes = i == 0 ? "HTTP/1.1 200 OK\r\nx: " : "x", .pause = 7s});
+  for (int i = 0; i < 500; ++i)
+    slow[0].responses.push_back({.bytes = i == 0 ? "HTTP/1.1 200 OK\r\nx: " : "x", .pause = 7s});
   for (int i = 0; i < 500; ++i) slow[1].responses.push_back({.bytes = "HTTP/1.1 103 Early\r\n\r\n", .pause = 7s});
   for (const server_script& tried : slow) {
     both_ways(2, [&](world& w, bool secret) -> task<> {
@@ -222,7 +133,8 @@ TEST(sim_http_client, has_limits_for_slow_servers) {
 TEST(sim_http_client, ends_a_call_in_its_time_in_every_state) {
   std::vector<server_script> slow(3);
   for (int i = 0; i < 500; ++i) {
-    slow[1].responses.push_back({.bytes = i == 0 ? "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n" : "x", .pause = 1s});
+    slow[1].responses.push_back(
+        {.bytes = i == 0 ? "HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n" : "x", .pause = 1s});
   }
   slow[2].read_pause = 1h;
   slow[2].reads_bodies = false;
@@ -278,8 +190,8 @@ TEST(sim_http_client, gives_no_request_what_was_left_of_another) {
   leaving[0].responses = {{.bytes = ok + evil}};
   leaving[1].responses = {{.bytes = ok, .pause = 5ms}, {.bytes = evil}};
   leaving[2].responses = {{.bytes = ok + evil.substr(0, 3)}};
-  leaving[3].responses = {{.bytes = ok, .pause = 5ms}, {.bytes = evil.substr(0, 20), .pause = 100ms},
-                          {.bytes = evil.substr(20)}};
+  leaving[3].responses = {
+      {.bytes = ok, .pause = 5ms}, {.bytes = evil.substr(0, 20), .pause = 100ms}, {.bytes = evil.substr(20)}};
   for (auto& tried : leaving) {
     tried.first_only = true;
     both_ways(10, [&](world& w, bool secret) -> task<> {

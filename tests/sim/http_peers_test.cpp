@@ -43,25 +43,43 @@ std::vector<exchange_case> accepted_cases() {
       {"three at once", get("/short") + get("/field") + get("/short"), {200, 200, 200}, {"short", "[-]", "short"}},
       {"lines before it", "\r\n\r\n" + get("/short"), {200}, {"short"}},
       {"a body", post("/echo", "Content-Length: 5\r\n", "hello") + get("/short"), {200, 200}, {"hello", "short"}},
-      {"chunks", post("/echo", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n") + get("/short"),
-       {200, 200}, {"hello", "short"}},
-      {"trailer", post("/echo", "Transfer-Encoding: chunked\r\n", "1;a=b\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n") + get("/short"),
-       {200, 200}, {"x", "short"}},
-      {"a body that nobody reads", post("/ignore", "Content-Length: 5\r\n", "hello") + get("/short"), {200, 200},
+      {"chunks",
+       post("/echo", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n") + get("/short"),
+       {200, 200},
+       {"hello", "short"}},
+      {"trailer",
+       post("/echo", "Transfer-Encoding: chunked\r\n", "1;a=b\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n") + get("/short"),
+       {200, 200},
+       {"x", "short"}},
+      {"a body that nobody reads",
+       post("/ignore", "Content-Length: 5\r\n", "hello") + get("/short"),
+       {200, 200},
        {"ignored", "short"}},
       {"white space around a value", get("/field", "X:  \t a b\t \t\r\n"), {200}, {"[a b]"}},
-      {"a tab behind a value", get("/field", "X: a\t\r\n") + get("/field", "X:\ta\t\t\r\n"), {200, 200}, {"[a]", "[a]"}},
-      {"a tab behind a length", post("/echo", "Content-Length: 2\t\r\n", "hi") + get("/short"), {200, 200},
+      {"a tab behind a value",
+       get("/field", "X: a\t\r\n") + get("/field", "X:\ta\t\t\r\n"),
+       {200, 200},
+       {"[a]", "[a]"}},
+      {"a tab behind a length",
+       post("/echo", "Content-Length: 2\t\r\n", "hi") + get("/short"),
+       {200, 200},
        {"hi", "short"}},
       {"absolute form", "GET http://a:80/short HTTP/1.1\r\nHost: a\r\n\r\n", {200}, {"short"}},
       {"HEAD", "HEAD /short HTTP/1.1\r\nHost: a\r\n\r\n", {200}},
       {"not found", get("/nothing") + get("/short"), {404, 200}, {"", "short"}},
       {"waits for 100", post("/echo", "Expect: 100-continue\r\nContent-Length: 2\r\n"), {}, {}, true},
-      {"does not wait for 100", post("/ignore", "Expect: 100-continue\r\nContent-Length: 2\r\n", "hi") + get("/short"),
-       {200, 200}, {"ignored", "short"}, false, true},
+      {"does not wait for 100",
+       post("/ignore", "Expect: 100-continue\r\nContent-Length: 2\r\n", "hi") + get("/short"),
+       {200, 200},
+       {"ignored", "short"},
+       false,
+       true},
       {"does not wait for 100 and is read",
-       post("/echo", "Expect: 100-continue\r\nContent-Length: 2\r\n", "hi") + get("/short"), {200, 200},
-       {"hi", "short"}, false, true},
+       post("/echo", "Expect: 100-continue\r\nContent-Length: 2\r\n", "hi") + get("/short"),
+       {200, 200},
+       {"hi", "short"},
+       false,
+       true},
   };
 }
 
@@ -83,9 +101,9 @@ std::vector<exchange_case> refused_cases() {
       {"a folded field", get("/field", "X: a\r\n b\r\n"), {400}},
       {"white space in front of a colon", get("/field", "X : a\r\n"), {400}},
       {"a trailer without a name",
-       post("/echo", "Transfer-Encoding: chunked\r\n", "1\r\nx\r\n0\r\n: x\r\n\r\n"), {400}},
-      {"a folded trailer",
-       post("/echo", "Transfer-Encoding: chunked\r\n", "1\r\nx\r\n0\r\nA: 1\r\n b\r\n\r\n"), {400}},
+       post("/echo", "Transfer-Encoding: chunked\r\n", "1\r\nx\r\n0\r\n: x\r\n\r\n"),
+       {400}},
+      {"a folded trailer", post("/echo", "Transfer-Encoding: chunked\r\n", "1\r\nx\r\n0\r\nA: 1\r\n b\r\n\r\n"), {400}},
       {"a bare line feed in chunks", post("/echo", "Transfer-Encoding: chunked\r\n", "1\nx\r\n0\r\n\r\n"), {400}},
       {"too long a head", get("/short", "X: " + std::string(20'000, 'x') + "\r\n"), {431}},
   };
@@ -122,7 +140,8 @@ TEST(sim_http_peers, get_the_responses_that_they_must_get) {
       if (!tried.whole) expect_exchange(tried, seen);
       // Both responses, and no interim one.
       strict_client reader(seen.bytes);
-      if (reader.responses().size() == tried.statuses.size() && seen.bytes.find("HTTP/1.1 100") == std::string::npos) ++whole;
+      if (reader.responses().size() == tried.statuses.size() && seen.bytes.find("HTTP/1.1 100") == std::string::npos)
+        ++whole;
     });
     EXPECT_TRUE(!tried.whole || whole > 0) << tried.name;
   }
@@ -172,8 +191,9 @@ std::vector<pace> paces() {
   all.push_back({"a body of a client that must go",
                  drip(post("/echo", "Connection: close\r\n" + announced), "x", 1000, 2s), 29s, 100s});
   all.push_back({"an open socket that does not answer",
-                 drip(get("/socket-echo", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"),
+                 drip(get("/socket-echo",
+                          "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"),
                       "", 0, 1s),
                  40s, 100s});
   return all;

@@ -39,9 +39,8 @@ inline constexpr std::size_t long_bytes = 600'000;
 inline void add_plain_routes(http::router& routes) {
   using http::request;
   using http::response;
-  routes.get("/short", [](request& /*asked*/, response& answer) -> task<> {
-    (void)co_await answer.send("text/plain", "short");
-  });
+  routes.get("/short",
+             [](request& /*asked*/, response& answer) -> task<> { (void)co_await answer.send("text/plain", "short"); });
   routes.get("/long", [](request& /*asked*/, response& answer) -> task<> {
     (void)co_await answer.send("text/plain", std::string(long_bytes, 'L'));
   });

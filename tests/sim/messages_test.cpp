@@ -70,8 +70,8 @@ task<> send_some(world& w, post_office& by) {
     bool done = false;
     switch (w.random_below(4)) {
       case 0: {
-        const auto got = co_await tare::select(by.first.send(token(id)), by.second.send(token(id)),
-                                               tare::sleep_for(some_time(w)));
+        const auto got =
+            co_await tare::select(by.first.send(token(id)), by.second.send(token(id)), tare::sleep_for(some_time(w)));
         done = got.index() < 2;
         break;
       }
@@ -101,8 +101,7 @@ task<> take_some(world& w, post_office& by) {
   for (int i = 0; i < 5; ++i) {
     switch (w.random_below(3)) {
       case 0: {
-        const auto got =
-            co_await tare::select(by.first.receive(), by.second.receive(), tare::sleep_for(some_time(w)));
+        const auto got = co_await tare::select(by.first.receive(), by.second.receive(), tare::sleep_for(some_time(w)));
         if (got.index() == 0 && std::get<0>(got)) ++by.taken[std::get<0>(got)->id()];
         if (got.index() == 1 && std::get<1>(got)) ++by.taken[std::get<1>(got)->id()];
         break;
@@ -110,8 +109,8 @@ task<> take_some(world& w, post_office& by) {
       case 1: {
         // Sends or receives, whichever comes first.
         const int id = ++by.next;
-        const auto got = co_await tare::select(by.first.send(token(id)), by.second.receive(),
-                                               tare::sleep_for(some_time(w)));
+        const auto got =
+            co_await tare::select(by.first.send(token(id)), by.second.receive(), tare::sleep_for(some_time(w)));
         (got.index() == 0 ? by.sent : by.unsent).insert(id);
         if (got.index() == 1 && std::get<1>(got)) ++by.taken[std::get<1>(got)->id()];
         break;

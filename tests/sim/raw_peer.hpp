@@ -28,11 +28,11 @@ struct script_step {
 
 struct script {
   std::vector<script_step> steps;
-  std::size_t read_bytes = 64U << 10U;          ///< at most so much at once
-  std::chrono::nanoseconds read_pause{0};       ///< after each of these
-  std::chrono::nanoseconds first_read{0};       ///< nothing is read before
+  std::size_t read_bytes = 64U << 10U;                            ///< at most so much at once
+  std::chrono::nanoseconds read_pause{0};                         ///< after each of these
+  std::chrono::nanoseconds first_read{0};                         ///< nothing is read before
   std::chrono::nanoseconds patience = std::chrono::seconds(300);  ///< then the client leaves
-  bool half_closes = false;                     ///< after the last step
+  bool half_closes = false;                                       ///< after the last step
 };
 
 struct seen_bytes {

@@ -1,5 +1,5 @@
-// Tasks that go on although they have been cancelled, or although every call fails: whatever they await, the other tasks
-// of their shard run.
+// Tasks that go on although they have been cancelled, or although every call fails: whatever they await, the other
+// tasks of their shard run.
 
 #include "sim/echo.hpp"
 

@@ -233,8 +233,8 @@ std::vector<hostile_record> hostile_records() {
       {"half an alert", [](tls_peer& peer) { return peer.seal(content::alert, "\1"); }, "<alert 50>"},
       {"two alerts in one", [](tls_peer& peer) { return peer.seal(content::alert, std::string("\1\0\1\0", 4)); },
        "<alert 50>"},
-      {"too much padding",
-       [](tls_peer& peer) { return peer.seal(content::none, std::string(16'384, 'x') + '\x17'); }, "<alert 22>"},
+      {"too much padding", [](tls_peer& peer) { return peer.seal(content::none, std::string(16'384, 'x') + '\x17'); },
+       "<alert 22>"},
       {"nothing but padding", [](tls_peer& peer) { return peer.seal(content::none, std::string(50, '\0')); },
        "<alert 10>"},
       {"a wrong seal",
@@ -283,11 +283,12 @@ TEST(sim_tls, what_a_peer_does_not_read_is_limited) {
       w.set_link(w.here(), w.here(), narrow);
       auto both = co_await make_wire(here());
       bool ended = false;
-      auto serving = tare::spawn_handle([&ended, near = std::move(both.near), with = wire_server()]() mutable -> task<> {
-        auto made = co_await tls::stream::accept(std::move(near), with);
-        if (made) (void)co_await made->read();
-        ended = true;
-      });
+      auto serving =
+          tare::spawn_handle([&ended, near = std::move(both.near), with = wire_server()]() mutable -> task<> {
+            auto made = co_await tls::stream::accept(std::move(near), with);
+            if (made) (void)co_await made->read();
+            ended = true;
+          });
       tls_peer_options options = wire_peer();
       if (by_openssl) options.max_fragment = 4;  // then the server's OpenSSL stays, too
       tls_peer peer(options);

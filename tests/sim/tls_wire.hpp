@@ -30,7 +30,8 @@ namespace tare::testing {
 
 /// A self-signed certificate of these names, valid for years, because simulations begin in 2030. Make it before one.
 struct long_lived_identity {
-  explicit long_lived_identity(const std::string& names, const std::string& kind = "ec -pkeyopt ec_paramgen_curve:P-256") {
+  explicit long_lived_identity(const std::string& names,
+                               const std::string& kind = "ec -pkeyopt ec_paramgen_curve:P-256") {
     const std::string command = "openssl req -x509 -newkey " + kind + " -nodes -days 9000 -subj /CN=test -addext " +
                                 "subjectAltName=" + names + " -keyout " + key + " -out " + certificate + " 2>/dev/null";
     // NOLINTNEXTLINE(bugprone-command-processor,concurrency-mt-unsafe): of our own words, in the only thread
