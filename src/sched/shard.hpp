@@ -169,7 +169,8 @@ class shard final : public shard_state, private heap_owner {
   std::atomic<std::uint64_t> ended_ = 0;    ///< likewise
   bool cancelled_detached_ = false;
   std::int64_t next_trim_ = 0;
-  bool events_taken_ = false;  ///< the driver has just waited and need not be asked again
+  std::int64_t expired_to_run_ = 0;  ///< tasks that run before more timers expire; not more than 0: none
+  bool events_taken_ = false;        ///< the driver has just waited and need not be asked again
   std::unique_ptr<driver> driver_;
   std::atomic<shard_meter*> meter_ = nullptr;  ///< null unless the shard is watched
   /// Used by `notify`: a thread that found the shard asleep may wake it after the shard has got its driver.

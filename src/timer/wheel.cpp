@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 namespace tare::detail {
 
@@ -15,7 +16,10 @@ wheel::wheel(std::uint64_t tick)
   }
 }
 
-wheel::~wheel() { free_record(slots_); }
+wheel::~wheel() {
+  for (std::size_t slot = 0; slot < slot_count; ++slot) drop_crowd(slot);
+  free_record(slots_);
+}
 
 void wheel::insert(wait_state& entry, std::uint64_t deadline) noexcept {
   if (deadline != last_.deadline || present_ != last_.present) find_slot(deadline);
@@ -51,12 +55,29 @@ void wheel::find_slot(std::uint64_t deadline) noexcept {
 }
 
 void wheel::append(std::size_t slot, wait_state& entry) noexcept {
-  list_links& end = slots_[slot];
-  const link self = to_link(&entry);
-  entry.next = to_link(&end);
-  entry.prev = end.prev;
-  from_link<list_links>(end.prev)->next = self;
-  end.prev = self;
+  if (++crowds_[slot].count <= crowd_from) {
+    append_to(slots_[slot], entry);
+  } else {
+    append_to_crowd(slot, entry);
+  }
+}
+
+void wheel::append_to_crowd(std::size_t slot, wait_state& entry) noexcept {
+  slot_crowd& of = crowds_[slot];
+  if (of.more == nullptr) {
+    of.more = crowd::make();
+    if (of.more == nullptr) {
+      of.count = 0;  // tries again after as many entries
+      append_to(slots_[slot], entry);
+      return;
+    }
+  }
+  of.count = crowd_from;  // does not overflow
+  of.more->put(entry);
+}
+
+void wheel::drop_crowd(std::size_t slot) noexcept {
+  if (crowds_[slot].more != nullptr) crowd::destroy(*std::exchange(crowds_[slot].more, nullptr));
 }
 
 void wheel::remove(wait_state& entry) noexcept {
@@ -64,14 +85,6 @@ void wheel::remove(wait_state& entry) noexcept {
   from_link<list_links>(entry.next)->prev = entry.prev;
   entry.asleep = 0;
   entry.set_kind(wait_kind::none);
-}
-
-wait_state& wheel::take_first(std::size_t slot) noexcept {
-  auto& entry = *from_link<wait_state>(slots_[slot].next);
-  slots_[slot].next = entry.next;
-  from_link<list_links>(entry.next)->prev = entry.prev;
-  entry.asleep = 0;
-  return entry;
 }
 
 std::optional<std::size_t> wheel::first_marked_of(unsigned level, std::size_t from) noexcept {
@@ -88,7 +101,7 @@ std::optional<std::size_t> wheel::first_marked_of(unsigned level, std::size_t fr
     for (; looked_at != 0; looked_at &= looked_at - 1) {
       const auto bit = static_cast<unsigned>(std::countr_zero(looked_at));
       if (!is_empty(first + word * 64 + bit)) return word * 64 + bit;
-      marks &= ~(std::uint64_t{1} << bit);
+      unmark(first + word * 64 + bit);
     }
   }
   return std::nullopt;

@@ -12,8 +12,13 @@
 // A slot may hold millions of entries. It is emptied in steps: the slot and the wheel's present do not advance until it
 // is empty. Meanwhile timers expire late, but the rest of the shard gets its turns.
 //
+// From its 257th entry on, a slot distributes them over several lists (crowd.hpp), because with one list emptying it
+// would be a chain of cache misses.
+//
 // Insertion and removal are O(1). Removal does not need the slot, because lists are circular, with their sentinels in
 // the arena. `mark`s of slots emptied by removal are cleared when they are encountered.
+
+#include "timer/crowd.hpp"
 
 #include <tare/detail/wait_state.hpp>
 
@@ -37,9 +42,10 @@ class wheel {
   void insert(wait_state& entry, std::uint64_t deadline) noexcept;
   static void remove(wait_state& entry) noexcept;
 
-  /// Calls `expired(wait_state&)` for every entry whose deadline is `tick` or earlier, in order of deadlines. The
-  /// callback may insert and remove entries. After `most` entries have expired or moved down it returns true: there may
-  /// be more for the next call. Entries inserted in between count from where this call has stopped.
+  /// Calls `expired(wait_state&)` for every entry whose deadline is `tick` or earlier, in order of deadlines, and
+  /// of insertion unless there are hundreds in a slot. The callback may insert and remove entries. After `most` entries
+  /// have expired or moved down it returns true: there may be more for the next call. Entries inserted in between count
+  /// from where this call has stopped.
   template <class Callback>
   bool advance(std::uint64_t tick, Callback expired, std::size_t most = SIZE_MAX) noexcept;
 
@@ -89,13 +95,36 @@ class wheel {
   /// The first slot of a level that has entries, going around from the digit `from`.
   [[nodiscard]] std::optional<std::size_t> first_marked_of(unsigned level, std::size_t from) noexcept;
   void append(std::size_t slot, wait_state& entry) noexcept;
-  [[nodiscard]] bool is_empty(std::size_t slot) const noexcept { return slots_[slot].next == to_link(&slots_[slot]); }
+  [[nodiscard]] bool is_empty(std::size_t slot) const noexcept {
+    if (slots_[slot].next != to_link(&slots_[slot])) return false;
+    return crowds_[slot].more == nullptr || crowds_[slot].more->is_empty();
+  }
   void mark(std::size_t slot) noexcept { marks_[slot / 64] |= std::uint64_t{1} << (slot % 64); }
-  void unmark(std::size_t slot) noexcept { marks_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64)); }
+  void unmark(std::size_t slot) noexcept {
+    marks_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
+    crowds_[slot].count = 0;
+    if (crowds_[slot].more != nullptr) drop_crowd(slot);
+  }
   [[nodiscard]] bool is_marked(std::size_t slot) const noexcept { return (marks_[slot / 64] >> (slot % 64) & 1U) != 0; }
-  [[nodiscard]] wait_state& take_first(std::size_t slot) noexcept;
+  /// The slot's next entry, or nullptr.
+  [[nodiscard]] wait_state* take_first(std::size_t slot) noexcept {
+    list_links& first = slots_[slot];
+    if (first.next != to_link(&first)) return &take_first_of(first);
+    crowd* const more = crowds_[slot].more;
+    return more == nullptr ? nullptr : more->take();
+  }
+  /// For an entry that is not among the first ones of its slot.
+  void append_to_crowd(std::size_t slot, wait_state& entry) noexcept;
+  void drop_crowd(std::size_t slot) noexcept;
+
+  struct slot_crowd {
+    std::uint32_t count = 0;  ///< entries inserted since the slot was last found empty, or since memory was refused
+    crowd* more = nullptr;
+  };
+  static constexpr std::uint32_t crowd_from = 256;
 
   list_links* slots_;  ///< sentinels, in the arena
+  std::array<slot_crowd, slot_count> crowds_{};
   std::array<std::uint64_t, slot_count / 64> marks_{};
   std::uint64_t present_;
   // The slot of the last entry: the next one often has the same deadline, because ticks are long.
@@ -117,19 +146,22 @@ bool wheel::advance(std::uint64_t tick, Callback expired, std::size_t most) noex
     const std::size_t slot = first_slot(next->level) + next->digit;
     if (next->level == 0) {
       // An entry that the callback inserts for the current tick goes to the end of this list and expires too.
-      for (; !is_empty(slot); --most) {
-        if (most == 0) return true;
-        expired(take_first(slot));
+      for (;; --most) {
+        if (most == 0 && !is_empty(slot)) return true;
+        wait_state* const entry = take_first(slot);
+        if (entry == nullptr) break;
+        expired(*entry);
       }
       unmark(slot);
       continue;
     }
     const unsigned shift = rounding(next->level);
     // Nothing is put back into this slot, because its entries are now less than its length away.
-    for (; !is_empty(slot); --most) {
-      if (most == 0) return true;
-      wait_state& entry = take_first(slot);
-      insert(entry, next->start + (std::uint64_t{entry.tick()} << shift));
+    for (;; --most) {
+      if (most == 0 && !is_empty(slot)) return true;
+      wait_state* const entry = take_first(slot);
+      if (entry == nullptr) break;
+      insert(*entry, next->start + (std::uint64_t{entry->tick()} << shift));
     }
     unmark(slot);
   }
@@ -141,12 +173,8 @@ template <class Callback>
 void wheel::for_each(Callback visit) noexcept {
   for (std::size_t slot = 0; slot < slot_count; ++slot) {
     if (!is_marked(slot)) continue;
-    const link end = to_link(&slots_[slot]);
-    for (link at = slots_[slot].next; at != end;) {
-      auto& entry = *from_link<wait_state>(at);
-      at = entry.next;
-      visit(entry);
-    }
+    for_each_in(slots_[slot], visit);
+    if (crowds_[slot].more != nullptr) crowds_[slot].more->for_each(visit);
   }
 }
 
