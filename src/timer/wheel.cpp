@@ -25,8 +25,15 @@ void wheel::insert(wait_state& entry, std::uint64_t deadline) noexcept {
   if (deadline != last_.deadline || present_ != last_.present) find_slot(deadline);
   entry.asleep = 1;
   entry.set_tick(last_.tick);
-  append(last_.slot, entry);
-  mark(last_.slot);
+  slot_crowd& of = crowds_[last_.slot];
+  if (of.more != nullptr) {
+    of.more->put(entry);  // the slot is marked
+  } else if (++of.count <= crowd_from) {
+    append_to(slots_[last_.slot], entry);
+    mark(last_.slot);
+  } else {
+    append_first_of_crowd(last_.slot, entry);
+  }
 }
 
 void wheel::find_slot(std::uint64_t deadline) noexcept {
@@ -54,26 +61,15 @@ void wheel::find_slot(std::uint64_t deadline) noexcept {
   }
 }
 
-void wheel::append(std::size_t slot, wait_state& entry) noexcept {
-  if (++crowds_[slot].count <= crowd_from) {
-    append_to(slots_[slot], entry);
-  } else {
-    append_to_crowd(slot, entry);
-  }
-}
-
-void wheel::append_to_crowd(std::size_t slot, wait_state& entry) noexcept {
+void wheel::append_first_of_crowd(std::size_t slot, wait_state& entry) noexcept {
   slot_crowd& of = crowds_[slot];
-  if (of.more == nullptr) {
-    of.more = crowd::make();
-    if (of.more == nullptr) {
-      of.count = 0;  // tries again after as many entries
-      append_to(slots_[slot], entry);
-      return;
-    }
+  of.more = crowd::make();
+  if (of.more != nullptr) {
+    of.more->put(entry);
+  } else {
+    of.count = 0;  // tries again after as many entries
+    append_to(slots_[slot], entry);
   }
-  of.count = crowd_from;  // does not overflow
-  of.more->put(entry);
 }
 
 void wheel::drop_crowd(std::size_t slot) noexcept {

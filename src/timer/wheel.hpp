@@ -94,7 +94,6 @@ class wheel {
   [[nodiscard]] std::optional<place> first_marked() noexcept;
   /// The first slot of a level that has entries, going around from the digit `from`.
   [[nodiscard]] std::optional<std::size_t> first_marked_of(unsigned level, std::size_t from) noexcept;
-  void append(std::size_t slot, wait_state& entry) noexcept;
   [[nodiscard]] bool is_empty(std::size_t slot) const noexcept {
     if (slots_[slot].next != to_link(&slots_[slot])) return false;
     return crowds_[slot].more == nullptr || crowds_[slot].more->is_empty();
@@ -113,8 +112,7 @@ class wheel {
     crowd* const more = crowds_[slot].more;
     return more == nullptr ? nullptr : more->take();
   }
-  /// For an entry that is not among the first ones of its slot.
-  void append_to_crowd(std::size_t slot, wait_state& entry) noexcept;
+  void append_first_of_crowd(std::size_t slot, wait_state& entry) noexcept;
   void drop_crowd(std::size_t slot) noexcept;
 
   struct slot_crowd {
