@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -116,7 +118,90 @@ TEST(wheel, removes_without_knowing_the_slot) {
   EXPECT_EQ(expired_until(timers, 100, all), (std::vector<std::size_t>{0, 2}));
 }
 
-/// Compares the wheel with the simplest model: a map from deadline to entries.
+/// In the order of insertion within a tick, whether or not the slot is large, and also if insertions and steps
+/// alternate.
+TEST(wheel, a_slot_with_many_entries_expires_in_the_order_of_insertion) {
+  constexpr std::size_t count = 1000;
+  for (const std::uint64_t distance : {0UL, 5UL, 300UL, 20'000UL, 2'000'000UL}) {
+    for (const std::size_t first : {1UL, 255UL, 256UL, 257UL, 271UL, 900UL, count}) {
+      entries all(count);
+      wheel timers(7);
+      std::vector<std::size_t> order;
+      const auto expired = [&](wait_state& entry) { order.push_back(all.index_of(entry)); };
+      for (std::size_t i = 0; i < first; ++i) timers.insert(all[i], 7 + distance);
+      EXPECT_EQ(timers.next_tick().has_value(), true);
+      const bool more = timers.advance(7 + distance, expired, first / 2);
+      EXPECT_TRUE(more);
+      for (std::size_t i = first; i < count; ++i) timers.insert(all[i], 7 + distance);
+      timers.advance(7 + distance, expired);
+      ASSERT_EQ(order.size(), count) << distance << ", " << first;
+      // Those that come while a slot of a higher level is being emptied may overtake its entries.
+      if (distance < 256 || first == count) {
+        EXPECT_TRUE(std::ranges::is_sorted(order)) << distance << ", " << first;
+      }
+      EXPECT_TRUE(timers.idle() || timers.next_tick() == std::nullopt);
+    }
+  }
+}
+
+/// A slot may lose any of its entries, also all, and is then as new.
+TEST(wheel, entries_of_a_large_slot_can_be_removed) {
+  constexpr std::size_t count = 600;
+  for (const std::size_t keep_each : {2UL, 15UL, 16UL, 301UL, 1000UL}) {
+    entries all(count);
+    wheel timers(0);
+    for (int round = 0; round < 3; ++round) {
+      for (std::size_t i = 0; i < count; ++i) timers.insert(all[i], timers.present() + 1000);
+      std::set<std::size_t> kept;
+      for (std::size_t i = 0; i < count; ++i) {
+        if (i % keep_each == keep_each - 1) {
+          kept.insert(i);
+        } else {
+          wheel::remove(all[i]);
+        }
+      }
+      std::set<std::size_t> visited;
+      timers.for_each([&](wait_state& entry) { visited.insert(all.index_of(entry)); });
+      EXPECT_EQ(visited, kept);
+      EXPECT_EQ(timers.next_tick().has_value(), !kept.empty());
+      const auto expired = expired_until(timers, timers.present() + 1000, all);
+      EXPECT_EQ(std::set<std::size_t>(expired.begin(), expired.end()), kept);
+      EXPECT_EQ(expired.size(), kept.size());
+    }
+  }
+}
+
+/// The lists of large slots are records, which may be refused, and are freed with the slot.
+TEST(wheel, a_large_slot_does_without_memory_that_is_refused) {
+  constexpr std::size_t count = 2000;
+  static bool refused = false;
+  static int calls = 0;
+  entries all(count);
+  frame_ceiling ceiling;
+  heap& mine = arena::instance().acquire_heap();
+  heap* const before = std::exchange(current_heap, &mine);
+  {
+    wheel timers(0);
+    heap::gate = []() noexcept {
+      ++calls;
+      return !refused;
+    };
+    mine.charge_to(&ceiling);
+    for (const bool refuse : {true, false, true}) {
+      refused = refuse;
+      calls = 0;
+      for (std::size_t i = 0; i < count; ++i) timers.insert(all[i], timers.present() + 3);
+      EXPECT_EQ(calls, refuse ? static_cast<int>(count / 257) : 1);
+      EXPECT_EQ(expired_until(timers, timers.present() + 3, all).size(), count);
+    }
+    heap::gate = nullptr;
+    mine.charge_to(nullptr);
+  }
+  current_heap = before;
+  mine.unlock();
+  arena::instance().release_heap(mine);
+}
+
 TEST(wheel, empties_slots_in_steps) {
   // For slots of every level, with steps that are too small, just large enough, and larger.
   constexpr std::size_t count = 100;
@@ -145,6 +230,7 @@ TEST(wheel, empties_slots_in_steps) {
   }
 }
 
+/// Compares the wheel with the simplest model: a map from deadline to entries.
 class wheel_model_test : public testing::TestWithParam<unsigned> {};
 
 TEST_P(wheel_model_test, behaves_like_a_sorted_map) {
