@@ -106,6 +106,45 @@ task<> await_task() {
   (void)co_await slow_task<T>();
 }
 
+task<> wait_for_event(tare::event& on) { co_await on.wait(); }
+task<> wait_for_latch(tare::latch& on) { co_await on.wait(); }
+task<> lock(tare::mutex& m) { auto guard = co_await m.lock(); }
+task<> acquire(tare::semaphore& from) { auto permit = co_await from.acquire(); }
+task<> receive(tare::channel<int>& from) { (void)co_await from.receive(); }
+task<> send(tare::channel<int>& into) { (void)co_await into.send(1); }
+task<> receive_either(tare::channel<int>& first, tare::channel<int>& second) {
+  (void)co_await tare::select(first.receive(), second.receive());
+}
+
+TEST(waiting_memory, event_and_latch) {
+  tare::event on;
+  expect_at_most(weigh([&] { return wait_for_event(on); }), 56);
+  tare::latch last(1);
+  expect_at_most(weigh([&] { return wait_for_latch(last); }), 56);
+}
+
+TEST(waiting_memory, mutex_and_semaphore) {
+  tare::mutex m;
+  const auto held = m.try_lock();
+  expect_at_most(weigh([&] { return lock(m); }), 72);
+  tare::semaphore none(0);
+  expect_at_most(weigh([&] { return acquire(none); }), 72);
+}
+
+/// 64 and the value, rounded up.
+TEST(waiting_memory, channel) {
+  tare::channel<int> values(0);
+  expect_at_most(weigh([&] { return receive(values); }), 68);
+  tare::channel<int> others(0);
+  expect_at_most(weigh([&] { return send(others); }), 68);
+}
+
+TEST(waiting_memory, select_of_two_channels) {
+  tare::channel<int> values(0);
+  tare::channel<int> other(0);
+  expect_at_most(weigh([&] { return receive_either(values, other); }), 176);
+}
+
 TEST(waiting_memory, notify) {
   tare::notify on;
   expect_at_most(weigh([&] { return wait_for_notification(on); }), 56);
