@@ -7,13 +7,13 @@
 
 #include <tare/tare.hpp>
 
-#include <time.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -112,9 +112,8 @@ std::optional<job> parse(const std::vector<std::string_view>& arguments) {
     } else if (argument == "--shuffled") {
       what.shuffled = true;
     } else {
-      const char* const last = argument.data() + argument.size();
-      const auto [end, error] = std::from_chars(argument.data(), last, what.n);
-      if (error != std::errc() || end != last || what.n == 0) return std::nullopt;
+      const auto [end, error] = std::from_chars(argument.data(), argument.data() + argument.size(), what.n);
+      if (error != std::errc() || end != argument.data() + argument.size() || what.n == 0) return std::nullopt;
     }
   }
   if (what.n == 0) return std::nullopt;
