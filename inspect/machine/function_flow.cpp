@@ -33,6 +33,14 @@ bool never_returns(std::string_view name) {
          (name.starts_with("_ZSt") && name.contains("__throw_"));
 }
 
+/// What compilers call on request at the beginning of a function and around its accesses to memory.
+bool only_observes(std::string_view name) {
+  if (name.starts_with("__asan_report_")) return false;
+  return name.starts_with("__tsan_") || name.starts_with("__sanitizer_cov_") || name.starts_with("__asan_load") ||
+         name.starts_with("__asan_store") || name.starts_with("__cyg_profile_func_") || name == "__fentry__" ||
+         name == "mcount";
+}
+
 void ignore(const memory_access&) {}
 
 }  // namespace
@@ -48,7 +56,7 @@ function_flow::function_flow(const image& code, const disassembler& decoder, con
 }
 
 bool function_flow::contains(std::uint64_t address) const {
-  return std::ranges::any_of(ranges_, [&](const auto& each) { return address >= each.begin && address < each.end; });
+  return std::ranges::any_of(ranges_, [&](const auto& one) { return address >= one.begin && address < one.end; });
 }
 
 void function_flow::decode(std::vector<code_range> ranges) {
@@ -61,24 +69,24 @@ void function_flow::decode(std::vector<code_range> ranges) {
     if (range.begin >= range.end || std::ranges::find(ranges_, range) != ranges_.end()) continue;
     ranges_.push_back(range);
     const auto bytes = code_.read(range.begin, range.end - range.begin);
-    std::size_t index = 0;
-    while (index < bytes.size()) {
-      auto made = decoder_.decode(bytes.subspan(index), range.begin + index);
-      if (!made) {
-        ++index;  // padding or data between instructions
+    std::size_t at = 0;
+    while (at < bytes.size()) {
+      auto one = decoder_.decode(bytes.subspan(at), range.begin + at);
+      if (!one) {
+        ++at;  // padding or data between instructions
         continue;
       }
-      index += made->size;
+      at += one->size;
       // Unlikely parts are separate functions: "f.cold".
-      const bool jumps = made->what == operation::jump || made->what == operation::conditional_jump;
-      if (jumps && made->operand_count > 0 && made->operands[0].what == operand::kind::immediate && self != nullptr) {
-        const std::uint64_t target = made->next() + static_cast<std::uint64_t>(made->operands[0].value);
+      const bool jumps = one->what == operation::jump || one->what == operation::conditional_jump;
+      if (jumps && one->operand_count > 0 && one->operands[0].what == operand::kind::immediate && self != nullptr) {
+        const std::uint64_t target = one->next() + static_cast<std::uint64_t>(one->operands[0].value);
         const function_symbol* part = contains(target) ? nullptr : code_.function_at(target);
         if (part != nullptr && part->bytes > 0 && part->name.contains(".cold") && part->name.starts_with(self->name)) {
           waiting.push_back({part->address, part->address + part->bytes});
         }
       }
-      instructions_.push_back(*made);
+      instructions_.push_back(*one);
       if (instructions_.size() > max_instructions) {
         gave_up_ = true;
         return;
@@ -91,17 +99,15 @@ void function_flow::decode(std::vector<code_range> ranges) {
   }
 }
 
-std::vector<std::uint64_t> function_flow::jump_targets(std::size_t block_first, std::size_t jump) const {
-  const instruction& instruction = instructions_[jump];
-  const operand& target = instruction.operands[0];
+std::vector<std::uint64_t> function_flow::jump_targets(const table_jump& jump) const {
+  const instruction& one = instructions_[jump.instruction];
+  const operand& target = one.operands[0];
   std::vector<std::uint64_t> found;
   const auto inside = [this](std::uint64_t address) { return contains(address); };
   if (target.what == operand::kind::in_memory) {
-    found = interpreter_.tables().targets(instruction, inside);
+    found = interpreter_.tables().targets(jump.before, one, jump.bounds, inside);
   } else if (target.number >= 0 && target.number < register_count) {
-    machine_state state = machine_state::at_entry();
-    for (std::size_t i = block_first; i < jump; ++i) interpreter_.step(state, instructions_[i], ignore);
-    found = interpreter_.tables().targets(state.registers[register_index(target.number)], inside);
+    found = interpreter_.tables().targets(jump.before.registers[register_index(target.number)], jump.bounds, inside);
   }
   std::erase_if(found, [&](std::uint64_t address) { return !contains(address); });
   std::ranges::sort(found);
@@ -118,6 +124,15 @@ std::optional<std::size_t> function_flow::index_of(std::uint64_t address) const 
   return static_cast<std::size_t>(after - instructions_.begin());
 }
 
+function_flow::table_jump function_flow::followed_to(std::size_t jump, std::size_t first) const {
+  table_jump found{.instruction = jump, .before = machine_state::at_entry(), .bounds = {}};
+  for (std::size_t i = first; i < jump; ++i) {
+    found.bounds.see(found.before, instructions_[i]);
+    interpreter_.step(found.before, instructions_[i], ignore);
+  }
+  return found;
+}
+
 void function_flow::find_blocks() {
   std::set<std::size_t> leaders{0};
   const auto lead = [&](std::uint64_t address) {
@@ -126,29 +141,34 @@ void function_flow::find_blocks() {
   };
   for (const auto& range : ranges_) lead(range.begin);
   for (const auto& site : call_sites_) lead(site.landing_pad);
-  indirect_targets_.resize(instructions_.size());
+  std::vector<table_jump> table_jumps;
   std::size_t straight = 0;  // where the code that runs into this instruction begins
   for (std::size_t i = 0; i < instructions_.size(); ++i) {
-    const instruction& instruction = instructions_[i];
-    const bool ends = instruction.what == operation::jump || instruction.what == operation::conditional_jump ||
-                      instruction.what == operation::ret || instruction.what == operation::trap;
-    const bool calls = instruction.what == operation::call;
-    if (i > 0 && instructions_[i - 1].next() != instruction.address) straight = i;
-    if (instruction.what == operation::jump || instruction.what == operation::conditional_jump) {
-      if (instruction.operand_count > 0 && instruction.operands[0].what == operand::kind::immediate) {
-        lead(instruction.next() + static_cast<std::uint64_t>(instruction.operands[0].value));
-      } else if (instruction.operand_count > 0) {
-        indirect_targets_[i] = jump_targets(straight, i);
-        for (const auto target : indirect_targets_[i]) lead(target);
+    const instruction& one = instructions_[i];
+    const bool ends = one.what == operation::jump || one.what == operation::conditional_jump ||
+                      one.what == operation::ret || one.what == operation::trap;
+    const bool calls = one.what == operation::call;
+    if (i > 0 && instructions_[i - 1].next() != one.address) straight = i;
+    if (one.what == operation::jump || one.what == operation::conditional_jump) {
+      if (one.operand_count > 0 && one.operands[0].what == operand::kind::immediate) {
+        lead(one.next() + static_cast<std::uint64_t>(one.operands[0].value));
+      } else if (one.operand_count > 0) {
+        table_jumps.push_back(followed_to(i, straight));
       }
     }
     if ((ends || calls) && i + 1 < instructions_.size()) leaders.insert(i + 1);
     if (ends) straight = i + 1;
   }
-  for (auto found = leaders.begin(); found != leaders.end(); ++found) {
-    const auto next = std::next(found);
+  // All tables must be known before one is read: it may end where another begins.
+  indirect_targets_.resize(instructions_.size());
+  for (const auto& jump : table_jumps) {
+    indirect_targets_[jump.instruction] = jump_targets(jump);
+    for (const auto target : indirect_targets_[jump.instruction]) lead(target);
+  }
+  for (auto at = leaders.begin(); at != leaders.end(); ++at) {
+    const auto next = std::next(at);
     basic_block block;
-    block.first = *found;
+    block.first = *at;
     block.last = next == leaders.end() ? instructions_.size() : *next;
     blocks_.push_back(std::move(block));
   }
@@ -212,8 +232,8 @@ void function_flow::solve() {
   if (gave_up_) return;
   list_accesses();
   find_gap();
-  for (auto& each : find_lost_pointers(*this, interpreter_)) {
-    accesses_[each.instruction_index].push_back(std::move(each.access));
+  for (auto& one : find_lost_pointers(*this, interpreter_)) {
+    accesses_[one.instruction_index].push_back(std::move(one.access));
   }
 }
 
@@ -259,7 +279,7 @@ void function_flow::list_accesses() {
     if (!block.reached) continue;
     machine_state state = block.entry;
     for (std::size_t i = block.first; i < block.last; ++i) {
-      const auto note = [&](const memory_access& access) { accesses_[i].push_back(access); };
+      const auto note = [&](const memory_access& one) { accesses_[i].push_back(one); };
       interpreter_.step(state, instructions_[i], note);
       // The last call of a function may be a jump.
       if (i + 1 != block.last || instructions_[i].what != operation::jump || !block.successors.empty()) continue;
@@ -280,8 +300,8 @@ void function_flow::find_gap() {
   for (const auto& block : blocks_) {
     if (block.reached) continue;
     for (std::size_t i = block.first; i < block.last; ++i) {
-      const auto& current = instructions_[i];
-      const bool in_memory = current.what != operation::nothing && (current.loads || current.stores);
+      const auto& one = instructions_[i];
+      const bool in_memory = one.what != operation::nothing && (one.loads || one.stores);
       if (in_memory) has_gap_ = true;
     }
   }
@@ -316,24 +336,24 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
   }
   std::vector<std::size_t> path;
   std::set<std::uint64_t> seen;
-  std::uint64_t address = result.address;
+  std::uint64_t at = result.address;
   for (std::size_t step = 0; step < max_prefix_steps; ++step) {
-    const auto index = index_of(address);
-    if (!index || instructions_[*index].address != address || !seen.insert(address).second) break;
-    const instruction& instruction = instructions_[*index];
-    if (instruction.what == operation::call || instruction.what == operation::ret ||
-        instruction.what == operation::trap)
-      break;
-    std::uint64_t next = instruction.next();
+    const auto index = index_of(at);
+    if (!index || instructions_[*index].address != at || !seen.insert(at).second) break;
+    const instruction& one = instructions_[*index];
+    const auto called = one.what == operation::call ? one.direct_target() : std::nullopt;
+    const bool observes = called && only_observes(code_.name_at(*called));
+    if ((one.what == operation::call && !observes) || one.what == operation::ret || one.what == operation::trap) break;
+    std::uint64_t next = one.next();
     bool decided = false;
-    if (instruction.what == operation::conditional_jump) {
-      const auto taken = decide(state.last, instruction.when);
-      if (!taken || instruction.operand_count == 0) break;
-      if (*taken) next += static_cast<std::uint64_t>(instruction.operands[0].value);
+    if (one.what == operation::conditional_jump) {
+      const auto taken = decide(state.last, one.when);
+      if (!taken || one.operand_count == 0) break;
+      if (*taken) next += static_cast<std::uint64_t>(one.operands[0].value);
       decided = true;
-    } else if (instruction.what == operation::jump) {
-      if (instruction.operand_count == 0) break;
-      const operand& target = instruction.operands[0];
+    } else if (one.what == operation::jump) {
+      if (one.operand_count == 0) break;
+      const operand& target = one.operands[0];
       if (target.what == operand::kind::immediate) {
         next += static_cast<std::uint64_t>(target.value);
       } else if (target.what == operand::kind::in_register && target.number >= 0 && target.number < register_count) {
@@ -342,7 +362,7 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
         next = *place;
         decided = true;
       } else if (target.what == operand::kind::in_memory) {
-        const auto slot = address_of(state, instruction).known();
+        const auto slot = address_of(state, one).known();
         const auto place = slot ? interpreter_.tables().constant_at(*slot, 8) : std::nullopt;
         if (!place) break;
         next = *place;
@@ -352,12 +372,12 @@ function_flow::entry_point function_flow::enter(std::span<const known_word> know
       }
     }
     if (!contains(next)) break;
-    interpreter_.step(state, instruction, ignore);
+    interpreter_.step(state, one, ignore);
     path.push_back(*index);
-    address = next;
+    at = next;
     // The code after the last decision is the body, which is not part of the path.
     if (decided) {
-      result.address = address;
+      result.address = at;
       result.path = path;
     }
   }

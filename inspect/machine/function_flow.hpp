@@ -5,6 +5,7 @@
 #include "inspect/machine/disassembler.hpp"
 #include "inspect/machine/interpreter.hpp"
 #include "inspect/machine/landing_pads.hpp"
+#include "inspect/machine/switch_bounds.hpp"
 
 #include <cstdint>
 #include <span>
@@ -77,7 +78,14 @@ class function_flow {
   void run(std::size_t entry);
   void list_accesses();
   void find_gap();
-  [[nodiscard]] std::vector<std::uint64_t> jump_targets(std::size_t block_first, std::size_t jump) const;
+  /// An indirect jump, and what is known there after the straight code before it.
+  struct table_jump {
+    std::size_t instruction = 0;
+    machine_state before;
+    switch_bounds bounds;
+  };
+  [[nodiscard]] table_jump followed_to(std::size_t jump, std::size_t first) const;
+  [[nodiscard]] std::vector<std::uint64_t> jump_targets(const table_jump& jump) const;
 
   const image& code_;
   const disassembler& decoder_;

@@ -2,7 +2,9 @@
 
 #include "inspect/machine/arithmetic.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace tare::inspect {
 namespace {
@@ -27,17 +29,21 @@ std::optional<value> jump_tables::load(const machine_state& state, const instruc
   if (memory.index == no_register || memory.base < 0 || memory.base >= register_count) return std::nullopt;
   const origin name = from_table | insn.address;
   const bool is_signed = insn.what == operation::move_sign_extended;
-  const auto add = [&](std::uint64_t address, bool sign) {
-    tables_[name] = {
-        .address = address + static_cast<std::uint64_t>(memory.displacement), .entry_bytes = bytes, .is_signed = sign};
+  const value& first = state.registers[register_index(memory.base)];
+  const value& second = state.registers[register_index(memory.index)];
+  const auto add = [&](std::uint64_t address, bool sign, value index) {
+    tables_[name] = {.address = address + static_cast<std::uint64_t>(memory.displacement),
+                     .entry_bytes = bytes,
+                     .is_signed = sign,
+                     .index = std::move(index)};
     return value::of(name);
   };
   // "movsxd rax, [table + index * 4]"
-  const auto base = state.registers[register_index(memory.base)].known();
-  if (base && memory.scale == bytes && (bytes == 4 || bytes == 8)) return add(*base, is_signed || bytes == 8);
+  const auto base = first.known();
+  if (base && memory.scale == bytes && (bytes == 4 || bytes == 8)) return add(*base, is_signed || bytes == 8, second);
   // The same as g++ has it without optimization: "mov eax, [rdx + rax]", where rdx is four times the number.
-  const auto index = state.registers[register_index(memory.index)].known();
-  if (index && memory.scale == 1 && bytes == 4) return add(*index, is_signed);
+  const auto place = second.known();
+  if (place && memory.scale == 1 && bytes == 4) return add(*place, is_signed, first);
   return std::nullopt;
 }
 
@@ -48,11 +54,21 @@ bool jump_tables::extend(const value& loaded) {
   return true;
 }
 
-std::vector<std::uint64_t> jump_tables::entries(const table& from, std::int64_t added,
+std::uint64_t jump_tables::length_of(const table& one, const switch_bounds& bounds) const {
+  if (const auto count = bounds.count_of(one.index)) return std::min(*count, max_table_entries);
+  std::uint64_t length = max_table_entries;
+  for (const auto& [name, other] : tables_) {
+    if (other.address > one.address) length = std::min(length, (other.address - one.address) / one.entry_bytes);
+  }
+  return length;
+}
+
+std::vector<std::uint64_t> jump_tables::entries(const table& from, std::int64_t added, const switch_bounds& bounds,
                                                 const std::function<bool(std::uint64_t)>& inside) const {
   std::vector<std::uint64_t> found;
+  const std::uint64_t length = length_of(from, bounds);
   int strays = 0;
-  for (std::uint64_t i = 0; i < max_table_entries && strays < max_stray_entries; ++i) {
+  for (std::uint64_t i = 0; i < length && strays < max_stray_entries; ++i) {
     const auto entry = constant_at(from.address + i * from.entry_bytes, from.entry_bytes);
     if (!entry) break;
     const auto distance = from.is_signed ? static_cast<std::uint64_t>(sign_extended(*entry, from.entry_bytes)) : *entry;
@@ -67,11 +83,12 @@ std::vector<std::uint64_t> jump_tables::entries(const table& from, std::int64_t 
   return found;
 }
 
-std::vector<std::uint64_t> jump_tables::targets(const value& target,
+std::vector<std::uint64_t> jump_tables::targets(const value& target, const switch_bounds& bounds,
                                                 const std::function<bool(std::uint64_t)>& inside) const {
   if (!target.is_constant()) {
     const auto known = tables_.find(target.base);
-    return known == tables_.end() ? std::vector<std::uint64_t>{} : entries(known->second, target.offset, inside);
+    if (known == tables_.end()) return {};
+    return entries(known->second, target.offset, bounds, inside);
   }
   std::vector<std::uint64_t> found;
   found.reserve(target.constants.size());
@@ -79,12 +96,16 @@ std::vector<std::uint64_t> jump_tables::targets(const value& target,
   return found;
 }
 
-std::vector<std::uint64_t> jump_tables::targets(const instruction& jump,
+std::vector<std::uint64_t> jump_tables::targets(const machine_state& state, const instruction& jump,
+                                                const switch_bounds& bounds,
                                                 const std::function<bool(std::uint64_t)>& inside) const {
   const memory_operand& memory = jump.memory;
-  if (memory.index == no_register || memory.base != no_register || memory.scale != 8) return {};
-  return entries({.address = static_cast<std::uint64_t>(memory.displacement), .entry_bytes = 8, .is_signed = false}, 0,
-                 inside);
+  if (memory.index < 0 || memory.index >= register_count || memory.base != no_register || memory.scale != 8) return {};
+  return entries({.address = static_cast<std::uint64_t>(memory.displacement),
+                  .entry_bytes = 8,
+                  .is_signed = false,
+                  .index = state.registers[register_index(memory.index)]},
+                 0, bounds, inside);
 }
 
 }  // namespace tare::inspect

@@ -3,6 +3,7 @@
 // Tables of jump targets, to which compilers translate a switch.
 
 #include "inspect/machine/instruction.hpp"
+#include "inspect/machine/switch_bounds.hpp"
 #include "inspect/machine/value.hpp"
 #include "inspect/object/image.hpp"
 
@@ -26,12 +27,14 @@ class jump_tables {
   /// The sign of the entries is known only when the value is extended. False if the value is not from a table.
   bool extend(const value& loaded);
 
-  /// The possible targets of an indirect jump through a table. The table ends at the first entry that is not `inside`
-  /// the function.
-  [[nodiscard]] std::vector<std::uint64_t> targets(const value& target,
+  /// The possible targets of an indirect jump through a table. The table has as many entries as its index has values.
+  /// If nothing bounds the index, it ends where entries are no longer `inside` the function, or where another table
+  /// begins that was loaded from.
+  [[nodiscard]] std::vector<std::uint64_t> targets(const value& target, const switch_bounds& bounds,
                                                    const std::function<bool(std::uint64_t)>& inside) const;
-  /// The same for "jmp [table + index * 8]".
-  [[nodiscard]] std::vector<std::uint64_t> targets(const instruction& jump,
+  /// The same for "jmp [table + index * 8]", with the state before it.
+  [[nodiscard]] std::vector<std::uint64_t> targets(const machine_state& state, const instruction& jump,
+                                                   const switch_bounds& bounds,
                                                    const std::function<bool(std::uint64_t)>& inside) const;
 
  private:
@@ -39,8 +42,10 @@ class jump_tables {
     std::uint64_t address = 0;
     std::uint32_t entry_bytes = 0;
     bool is_signed = false;
+    value index;
   };
-  [[nodiscard]] std::vector<std::uint64_t> entries(const table& from, std::int64_t added,
+  [[nodiscard]] std::uint64_t length_of(const table& one, const switch_bounds& bounds) const;
+  [[nodiscard]] std::vector<std::uint64_t> entries(const table& from, std::int64_t added, const switch_bounds& bounds,
                                                    const std::function<bool(std::uint64_t)>& inside) const;
 
   const image& code_;

@@ -63,4 +63,34 @@ TEST(function_flow, goes_on_after_every_other_call) {
   }
 }
 
+/// Where a function that dispatches on a byte goes on when the byte is 1, as a distance from its beginning.
+std::uint64_t entered(const std::string& before_dispatch) {
+  const auto object = machine_test::assemble_object(before_dispatch + R"(
+    movzx eax, byte ptr [rbx + 8]
+    cmp eax, 1
+    je resumed
+    ret
+    .p2align 8
+  resumed:
+    ret
+  )");
+  const auto text = object.code->sections_named(".text").front();
+  const disassembler decoder;
+  const landing_pads pads(*object.code);
+  const function_flow flow(*object.code, decoder, pads, {{text.address, text.address + text.content.size()}});
+  const function_flow::known_word index{.offset = 8, .bytes = 1, .content = 1};
+  return flow.enter({&index, 1}).address - text.address;
+}
+
+TEST(function_flow, enters_through_calls_that_only_observe) {
+  constexpr std::uint64_t resumed = 256;
+  for (const char* callee : {"__tsan_func_entry", "__tsan_read1", "__sanitizer_cov_trace_pc_guard", "__asan_load1",
+                             "__cyg_profile_func_enter", "__fentry__", "mcount"}) {
+    EXPECT_EQ(entered(fmt::format("mov rbx, rdi\nlea rdi, [rbx + 8]\ncall {}\n", callee)), resumed) << callee;
+  }
+  for (const char* callee : {"puts", "__asan_report_load1", "_ZN3one4callEv"}) {
+    EXPECT_EQ(entered(fmt::format("mov rbx, rdi\nlea rdi, [rbx + 8]\ncall {}\n", callee)), 0U) << callee;
+  }
+}
+
 }  // namespace
