@@ -14,10 +14,14 @@
 namespace tare::compiler {
 namespace {
 
+/// If the folder is relative, -ffile-prefix-map replaced its beginning, and that of each name that was absolute: such
+/// a name, which begins with the same folder, is not relative to the folder.
 std::string path_of(const llvm::DIFile& file) {
   const llvm::StringRef name = file.getFilename();
-  if (name.starts_with("/") || file.getDirectory().empty()) return name.str();
-  return (file.getDirectory() + "/" + name).str();
+  const llvm::StringRef folder = file.getDirectory();
+  const bool is_replaced = !folder.starts_with("/") && name.split('/').first == folder.split('/').first;
+  if (name.starts_with("/") || folder.empty() || is_replaced) return name.str();
+  return (folder + "/" + name).str();
 }
 
 /// The coroutine's own variables; variables of inlined functions do not belong to it.

@@ -3,6 +3,7 @@
 #include "inspect/coroutine/part_symbol.hpp"
 #include "inspect/coroutine/readable_name.hpp"
 #include "inspect/dwarf/address_ranges.hpp"
+#include "inspect/dwarf/source_path.hpp"
 #include "inspect/dwarf/type_text.hpp"
 
 #include <tare/abi/frame_budget.hpp>
@@ -21,13 +22,13 @@ namespace dwarf = llvm::dwarf;
 std::string file_of(const budget_mark& mark, image& file) {
   if (!file.has_debug_information()) return {};
   using kind = llvm::DILineInfoSpecifier;
-  const kind how(kind::FileLineInfoKind::AbsoluteFilePath, kind::FunctionNameKind::None);
+  const kind how(kind::FileLineInfoKind::RelativeFilePath, kind::FunctionNameKind::None);
   // A mark takes no space, so it may be at the end of its code.
   for (const std::uint64_t address : {mark.address, mark.address - 1}) {
     const auto inlined = file.dwarf().getInliningInfoForAddress({address}, how);
     for (std::uint32_t i = 0; i < inlined.getNumberOfFrames(); ++i) {
       const std::string& name = inlined.getFrame(i).FileName;
-      if (abi::file_mark(name.c_str()) == mark.file) return name;
+      if (abi::file_mark(name.c_str()) == mark.file) return source_path(file.dwarf(), address, name);
     }
   }
   return {};

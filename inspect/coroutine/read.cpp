@@ -10,6 +10,7 @@
 #include "inspect/coroutine/rust.hpp"
 #include "inspect/coroutine/rust_vtables.hpp"
 #include "inspect/dwarf/line_rows.hpp"
+#include "inspect/dwarf/source_path.hpp"
 #include "inspect/object/image_file.hpp"
 
 #include <tare/abi/await_section.hpp>
@@ -284,9 +285,9 @@ class reader {
     if (!file.has_debug_information()) return {};
     using kind = llvm::DILineInfoSpecifier;
     const auto line = file.dwarf().getLineInfoForAddress(
-        {function.address}, {kind::FileLineInfoKind::AbsoluteFilePath, kind::FunctionNameKind::None});
-    return line && line->StartLine != 0 ? source_line{.file = line->StartFileName, .line = line->StartLine}
-                                        : source_line{};
+        {function.address}, {kind::FileLineInfoKind::RelativeFilePath, kind::FunctionNameKind::None});
+    if (!line || line->StartLine == 0) return {};
+    return {.file = source_path(file.dwarf(), function.address, line->StartFileName), .line = line->StartLine};
   }
 
   /// Another function of the coroutine that `body` with this symbol belongs to; 0 if there is none.

@@ -1,7 +1,8 @@
 #include "inspect/dwarf/line_rows.hpp"
 
+#include "inspect/dwarf/source_path.hpp"
+
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 namespace tare::inspect {
@@ -50,14 +51,7 @@ std::span<const line_row> line_rows::between(std::uint64_t begin, std::uint64_t 
 std::string line_rows::file(std::uint64_t number) const {
   if (table_ == nullptr) return {};
   const auto [place, is_new] = files_.try_emplace(number);
-  if (is_new) {
-    std::string name;
-    if (table_->getFileNameByIndex(number, folder_, llvm::DILineInfoSpecifier::FileLineInfoKind::AbsoluteFilePath,
-                                   name)) {
-      // Compilers record paths as given, including "..".
-      place->second = std::filesystem::path(name).lexically_normal().string();
-    }
-  }
+  if (is_new) place->second = source_path(*table_, number, folder_);
   return place->second;
 }
 

@@ -1,5 +1,7 @@
 #include "inspect/dwarf/type_text.hpp"
 
+#include "inspect/dwarf/source_path.hpp"
+
 #include <llvm/DebugInfo/DWARF/DWARFContext.h>
 #include <llvm/DebugInfo/DWARF/DWARFDebugLine.h>
 #include <llvm/DebugInfo/DWARF/DWARFTypePrinter.h>
@@ -7,7 +9,6 @@
 #include <llvm/Support/raw_ostream.h>
 
 #include <algorithm>
-#include <filesystem>
 
 namespace tare::inspect {
 namespace {
@@ -157,9 +158,7 @@ source_line declaration(const llvm::DWARFDie& die) {
   llvm::DWARFUnit* unit = holder.getDwarfUnit()->getLinkedUnit();
   if (const auto* lines = unit->getContext().getLineTableForUnit(unit)) {
     const char* folder = unit->getCompilationDir();
-    (void)lines->getFileNameByIndex(*number, folder == nullptr ? "" : folder,
-                                    llvm::DILineInfoSpecifier::FileLineInfoKind::AbsoluteFilePath, where.file);
-    where.file = std::filesystem::path(where.file).lexically_normal().string();
+    where.file = source_path(*lines, *number, folder == nullptr ? "" : folder);
   }
   return where;
 }

@@ -1,6 +1,7 @@
 // The same three coroutines, from every kind of file that can contain them.
 
 #include "inspect/coroutine/read.hpp"
+#include "inspect/dwarf/source_path.hpp"
 #include "inspect/facts/chain.hpp"
 #include "support/paths.hpp"
 
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -161,6 +163,39 @@ TEST_F(damaged_objects, what_is_no_binary_is_refused_in_one_line) {
   EXPECT_THAT(problem(folder() / "truncated"), ::testing::HasSubstr("truncated or damaged"));
   EXPECT_THAT(problem(folder()), ::testing::HasSubstr("is a folder"));
   EXPECT_THAT(problem(folder() / "nothing"), ::testing::HasSubstr("No such file"));
+}
+
+/// The files that are named for `leaf`: of its declaration and of its awaits.
+std::set<std::string> files_of_leaf(const fs::path& binary) {
+  std::set<std::string> files;
+  const auto report = read_coroutines(binary);
+  const coroutine* leaf = report ? find(*report, "leaf") : nullptr;
+  if (leaf == nullptr) return files;
+  files.insert(leaf->declared.file);
+  for (const auto& one : leaf->awaits) files.insert(one.where.file);
+  return files;
+}
+
+TEST_F(damaged_objects, a_replaced_beginning_of_paths_is_not_repeated) {
+  const fs::path mapped = folder() / "mapped";
+  using names = std::set<std::string>;
+  EXPECT_EQ(files_of_leaf(mapped / "dot.o"), names{"source/small.cpp"});
+  EXPECT_EQ(files_of_leaf(mapped / "project.o"), names{"project/source/small.cpp"});
+  EXPECT_EQ(files_of_leaf(mapped / "relative.o"), names{"source/small.cpp"});
+}
+
+TEST(source_path, is_relative_to_the_folder_unless_both_begin_alike) {
+  EXPECT_EQ(source_path("tests/one.cpp", "/home/me/build"), "/home/me/build/tests/one.cpp");
+  EXPECT_EQ(source_path("../tests/one.cpp", "/home/me/build"), "/home/me/tests/one.cpp");
+  EXPECT_EQ(source_path("./one.cpp", "/home/me"), "/home/me/one.cpp");
+  EXPECT_EQ(source_path("/usr/include/one.hpp", "./build"), "/usr/include/one.hpp");
+  EXPECT_EQ(source_path("./tests/one.cpp", "./build"), "tests/one.cpp");
+  EXPECT_EQ(source_path("./tests/one.cpp", "."), "tests/one.cpp");
+  EXPECT_EQ(source_path("../tests/one.cpp", "./build"), "tests/one.cpp");
+  EXPECT_EQ(source_path("project/tests/one.cpp", "project/build"), "project/tests/one.cpp");
+  EXPECT_EQ(source_path("tests/one.cpp", "project/build"), "project/build/tests/one.cpp");
+  EXPECT_EQ(source_path("tests/one.cpp", ""), "tests/one.cpp");
+  EXPECT_EQ(source_path("", "project"), "project/");
 }
 
 TEST_F(damaged_objects, chains_go_down_to_the_leaf) {

@@ -34,6 +34,15 @@ for unit in one two; do "$clang" "${flags[@]}" -O0 -g -c -DIN_UNIT_$unit "$corpu
 
 "$clang" "${flags[@]}" -O1 -g "$corpus/many.cpp" -o many "${link[@]}"
 
+# Compiled in another folder than that of the source, with the beginning of both paths replaced.
+mkdir -p mapped/build mapped/source
+cp -- "$source" "$corpus/recorded.hpp" mapped/source
+for name in . project; do
+  (cd mapped/build && "$clang" "${flags[@]}" -g -ffile-prefix-map="${PWD%/build}=$name" \
+    -c "${PWD%/build}/source/small.cpp" -o "../${name/./dot}.o")
+done
+(cd mapped/build && "$clang" "${flags[@]}" -g -ffile-prefix-map="${PWD%/build}=." -c ../source/small.cpp -o ../relative.o)
+
 # Split: the .dwo stands beside the object; with a .dwp it is not needed.
 "$clang" "${flags[@]}" -g -gsplit-dwarf -c "$source" -o split.o
 "$clang" split.o -o split "${link[@]}"
