@@ -10,6 +10,7 @@
 #include <tare/http/fields.hpp>
 #include <tare/http/handler.hpp>
 #include <tare/http/handshake.hpp>
+#include <tare/http/message_writer.hpp>
 #include <tare/http/parameters.hpp>
 #include <tare/http/polled.hpp>
 #include <tare/http/request.hpp>

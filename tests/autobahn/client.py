@@ -55,6 +55,7 @@ class Client(WebSocketClientProtocol):
 
     seconds = 60
     messages = 20  # that a case about compression sends
+    root = "/autobahn"  # of the paths
 
     def __init__(self):
         super().__init__()
@@ -170,9 +171,9 @@ class Client(WebSocketClientProtocol):
         await self.expect_clean_close(1000)
 
 
-async def connect(port, path="/autobahn", offers=None, accept=None):
+async def connect(port, path="", offers=None, accept=None):
     """`offers`, `accept`: of permessage-deflate, as autobahn's factory takes them."""
-    factory = WebSocketClientFactory(f"ws://127.0.0.1:{port}{path}")
+    factory = WebSocketClientFactory(f"ws://127.0.0.1:{port}{Client.root}{path}")
     factory.protocol = Client
     factory.setProtocolOptions(
         utf8validateIncoming=False, openHandshakeTimeout=Client.seconds, closeHandshakeTimeout=Client.seconds,

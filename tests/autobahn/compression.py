@@ -82,7 +82,7 @@ def group(section, number, data, binary, offers):
     may_decline = all(bits == 9 for _, bits in offers)
     for at, (size, fragment) in enumerate(SIZES, 1):
         yield Case(f"{section}.{number}.{at}", echoes(data, binary, size, fragment, may_decline),
-                   {"path": "/autobahn/compressed", "offers": made, "accept": accept})
+                   {"path": "/compressed", "offers": made, "accept": accept})
 
 
 def cases():

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the case list of the Autobahn test suite against a WebSocket server, with Debian's python3-autobahn as client.
 
-usage: run.py SERVER [epoll | io_uring] [--only PREFIX] [--messages N] [--list]
+usage: run.py SERVER [epoll | io_uring] [--only PREFIX] [--messages N]
+              [--in-pieces] [--list]
 
 The suite itself is not packaged. The cases of its sections 1 to 7, 9, 10, 12 and 13
 (https://github.com/crossbario/autobahn-testsuite) are written anew here, with the same numbers. Prints the count of
@@ -78,12 +79,16 @@ def main():
     parser.add_argument("--only", metavar="PREFIX", default="", help='the cases whose numbers begin so, such as "6.4."')
     parser.add_argument("--messages", type=int, default=client.Client.messages,
                         help="messages of each case of sections 12 and 13; the suite sends 1000")
+    parser.add_argument("--in-pieces", action="store_true",
+                        help="with the route of the server that receives and sends messages in pieces")
     parser.add_argument("--list", action="store_true", help="print the numbers of the cases")
     given = parser.parse_args()
     if given.list:
         print("\n".join(case.name for case in all_cases()))
         return 0
     client.Client.messages = given.messages
+    if given.in_pieces:
+        client.Client.root = "/pieces"
     with subprocess.Popen([given.server, given.reactor], stdout=subprocess.PIPE, text=True) as server:
         try:
             return asyncio.run(run_all(int(server.stdout.readline()), given.only))

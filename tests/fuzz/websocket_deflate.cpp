@@ -17,6 +17,8 @@ namespace {
 using fuzz::check;
 using tare::http::fields_view;
 using tare::http::detail::message_codec;
+using tare::http::detail::message_deflater;
+using tare::http::detail::message_inflater;
 
 constexpr std::size_t max_bytes = 10'000;
 
@@ -33,6 +35,55 @@ void decompress(message_codec& codec, std::string_view input) {
   std::string second;
   check(codec.decompress(input, max_bytes, second, admit) == reached);
   if (reached == message_codec::outcome::complete) check(first.size() <= max_bytes && first == second);
+}
+
+/// The message that the compressed pieces make, or nothing.
+std::optional<std::string> in_pieces(std::string_view input, std::size_t piece_bytes, std::size_t output_bytes) {
+  message_inflater inflating;
+  std::string whole;
+  std::string data;
+  for (;;) {
+    while (inflating.needs_input()) {
+      const std::string_view piece = input.substr(0, piece_bytes);
+      input.remove_prefix(piece.size());
+      inflating.add(std::string(piece), input.empty());
+    }
+    const auto reached = inflating.next(data, output_bytes);
+    if (reached == message_inflater::outcome::malformed) return std::nullopt;
+    check(data.size() <= output_bytes);
+    whole += data;
+    if (reached == message_inflater::outcome::last) return whole;
+    if (whole.size() > max_bytes) return whole;
+  }
+}
+
+void decompress_in_pieces(message_codec& codec, std::string_view input) {
+  const auto admit = [](std::size_t /*bytes*/) { return true; };
+  std::string whole;
+  const auto reached = codec.decompress(input, max_bytes, whole, admit);
+  for (const std::size_t piece_bytes : {std::size_t{1}, std::size_t{7}, input.size() + 1}) {
+    const auto got = in_pieces(input, piece_bytes, piece_bytes == 7 ? 3 : 1000);
+    if (reached == message_codec::outcome::complete) check(got && *got == whole);
+    if (reached == message_codec::outcome::malformed) check(!got || got->size() > max_bytes);
+    if (reached == message_codec::outcome::too_large) check(!got || got->size() > max_bytes);
+  }
+}
+
+void compress_in_pieces(message_codec& codec, std::string_view input) {
+  for (const std::size_t piece_bytes : {std::size_t{1}, std::size_t{100}}) {
+    message_deflater deflating;
+    std::string compressed;
+    for (std::string_view left = input; !left.empty();) {
+      const std::string_view piece = left.substr(0, piece_bytes);
+      left.remove_prefix(piece.size());
+      deflating.compress(piece, left.empty() && piece_bytes == 1, compressed);
+    }
+    if (piece_bytes != 1) deflating.compress({}, true, compressed);
+    if (input.empty()) continue;  // a message of nothing is sent whole
+    std::string back;
+    const auto admit = [](std::size_t /*bytes*/) { return true; };
+    check(codec.decompress(compressed, input.size(), back, admit) == message_codec::outcome::complete && back == input);
+  }
 }
 
 void compress(message_codec& codec, std::string_view input) {
@@ -59,6 +110,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static message_codec codec;
   decompress(codec, input);
   compress(codec, input);
+  decompress_in_pieces(codec, input);
+  compress_in_pieces(codec, input);
   negotiate(input);
   return 0;
 }

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -70,6 +71,28 @@ std::string read(std::span<const std::uint8_t> input, std::size_t piece_size, fr
   return seen;
 }
 
+/// Takes what has arrived of a message after each call, so that a message may be of any length.
+std::string read_in_pieces(std::span<const std::uint8_t> input, std::size_t piece_size, frame_reader::role role) {
+  std::vector<std::byte> bytes;
+  for (const std::uint8_t byte : input) bytes.push_back(std::byte{byte});
+  frame_reader reader(role, 0, true);
+  std::string seen;
+  std::string message;
+  std::span<std::byte> rest = bytes;
+  while (!rest.empty()) {
+    const std::span<std::byte> piece = rest.first(std::min(piece_size, rest.size()));
+    const auto reached = reader.feed(piece, false);
+    rest = rest.subspan(reader.consumed());
+    check(reader.message().size() <= piece.size());
+    message += reader.take_message();
+    if (reached == frame_reader::progress::failed) return seen + "failed";
+    if (reached != frame_reader::progress::message) continue;
+    check(!reader.is_text() || reader.is_compressed() || is_utf8(message));
+    seen += std::exchange(message, {}) + "\n";
+  }
+  return seen;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {  // NOLINT
@@ -78,5 +101,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto role = (data[0] & 0x80U) != 0 ? frame_reader::role::client : frame_reader::role::server;
   const bool compresses = (data[0] & 0x40U) != 0;
   check(read(bytes, (data[0] & 0x3FU) + 1U, role, compresses) == read(bytes, bytes.size() + 1, role, compresses));
+  check(read_in_pieces(bytes, (data[0] & 0x3FU) + 1U, role) == read_in_pieces(bytes, bytes.size() + 1, role));
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -53,14 +54,34 @@ task<> echo_messages(http::websocket socket) {
   }
 }
 
+/// The same, each piece as it arrives.
+task<> echo_pieces(http::websocket socket) {
+  std::optional<http::message_writer> out;
+  while (auto got = co_await socket.receive_piece()) {
+    if (!out) {
+      auto begun = co_await socket.begin(got->kind);
+      if (!begun) break;
+      out.emplace(std::move(*begun));
+    }
+    if (got->is_last) {
+      if (!co_await out->finish(got->data)) break;
+      out.reset();
+    } else if (!co_await out->write(got->data)) {
+      break;
+    }
+  }
+}
+
 task<> serve() {
   http::router routes;
   routes.get("/hello", hello).post("/echo", echo).get("/stream", stream).get("/items/{id}", item).get("/chat", chat);
   http::websocket_options large;
   large.max_message_bytes = 16U << 20U;
   routes.websocket("/autobahn", echo_messages, large);
+  routes.websocket("/pieces", echo_pieces, large);
   large.compress = true;
   routes.websocket("/autobahn/compressed", echo_messages, large);
+  routes.websocket("/pieces/compressed", echo_pieces, large);
   auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0));
   if (!listening) throw std::system_error(listening.error(), "bind");
   std::printf("%u\n", unsigned{listening->local()->port()});

@@ -20,6 +20,7 @@ struct strict_message {
   unsigned opcode = 0;  ///< for a frame
   std::string body;     ///< as far as it has arrived
   bool complete = false;
+  bool is_final = true;  ///< for a frame
 };
 
 /// Reads final responses one after another, and skips interim ones. `error` says what a client would not accept.
@@ -46,8 +47,9 @@ class strict_client {
     return all;
   }
 
-  /// The frames that a server has sent after its 101.
-  [[nodiscard]] std::vector<strict_message> frames() {
+  /// The frames that a server has sent after its 101. Messages may be `in_pieces`, and then compressed, too.
+  [[nodiscard]] std::vector<strict_message> frames(bool in_pieces = false) {
+    in_pieces_ = in_pieces;
     std::vector<strict_message> all;
     while (!rest_.empty() && error_.empty()) {
       strict_message next;
@@ -146,9 +148,15 @@ class strict_client {
   bool read_frame(strict_message& to) {
     const auto byte = [this](std::size_t at) { return static_cast<unsigned char>(rest_[at]); };
     to.opcode = byte(0) & 0x0FU;
-    if ((byte(0) & 0xF0U) != 0x80U) return fail("a frame that is not final, or with reserved bits");
-    if (to.opcode != 1 && to.opcode != 2 && to.opcode < 8) return fail("an unknown frame");
-    if (to.opcode > 10) return fail("an unknown frame");
+    if (to.opcode > 2 && (to.opcode < 8 || to.opcode > 10)) return fail("an unknown frame");
+    to.is_final = byte(0) >= 0x80U;
+    if ((!in_pieces_ || to.opcode >= 8) && !to.is_final) return fail("a frame that is not final");
+    const unsigned reserved = in_pieces_ && (to.opcode == 1 || to.opcode == 2) ? 0x30U : 0x70U;
+    if ((byte(0) & reserved) != 0) return fail("a frame with reserved bits");
+    if (to.opcode < 8) {
+      if ((to.opcode == 0) != in_message_) return fail("a frame of another message");
+      in_message_ = !to.is_final;
+    }
     if (rest_.size() < 2) return cut_off();
     std::uint64_t length = byte(1);
     if (length > 127) return fail("a masked frame");
@@ -183,6 +191,8 @@ class strict_client {
   }
 
   std::string_view rest_;
+  bool in_pieces_ = false;
+  bool in_message_ = false;
   std::string error_;
   std::optional<std::uint64_t> length_;
   bool chunked_ = false;

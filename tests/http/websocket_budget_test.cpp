@@ -2,6 +2,7 @@
 
 #include "frame/heap.hpp"
 #include "frame/resident_memory.hpp"
+#include "http/websocket/deflate.hpp"
 #include "http/websocket_client.hpp"
 #include "support/sanitizers.hpp"
 
@@ -24,12 +25,14 @@ using tare::http::router;
 using tare::http::server;
 using tare::http::websocket;
 using tare::http::websocket_options;
+using tare::http::detail::message_codec;
 using tare::test::masked_frame;
 using tare::test::open_websocket;
 using tare::test::open_websocket_when_there_is_room;
 using tare::test::raw_client;
 using tare::test::server_close;
 using tare::test::server_frame;
+using tare::test::try_open_websocket;
 
 class websocket_budget : public tare::test::http_test {};
 
@@ -91,6 +94,69 @@ TEST_P(websocket_budget, parts_of_messages_stay_within_the_budget) {
       serving.stop();
       co_await tare::sleep_for(20ms);
       EXPECT_LE(tare::memory().promised(), before);
+    };
+    co_await tare::when_all(serve(), use());
+  };
+  auto chosen = options();
+  chosen.memory_limit = limit;
+  run(all(), chosen);
+}
+
+// Each message needs a decompressor of its own until it ends, and there is no room for all of them at the same time.
+TEST_P(websocket_budget, decompressors_of_messages_in_pieces_stay_within_the_budget) {
+  if (support::is_sanitized) GTEST_SKIP() << "the sanitizer's memory counts toward the budget";
+  const std::size_t limit = tare::detail::resident_bytes() + (12U << 20U);
+  constexpr std::size_t message_bytes = 1'000'000;
+  constexpr int clients = 250;
+  int received = 0;
+  int refused = 0;
+  std::size_t most = 0;
+  router routes;
+  auto receive = [&](websocket socket) -> task<> {
+    std::size_t bytes = 0;
+    for (;;) {
+      auto got = co_await socket.receive_piece();
+      if (!got && got.error() == std::errc::not_enough_memory) ++refused;
+      if (!got) co_return;
+      most = std::max(most, tare::memory().promised());
+      bytes += got->data.size();
+      if (!got->is_last) continue;
+      EXPECT_EQ(bytes, message_bytes);
+      ++received;
+    }
+  };
+  routes.websocket("/", receive, {.compress = true});
+  auto all = [&]() -> task<> {
+    auto listening = tare::net::listener::bind(tare::net::endpoint::loopback(0)).value();
+    const std::uint16_t port = listening.local()->port();
+    tare::http::server_options with;
+    with.room_timeout = 500ms;
+    server serving(routes, with);
+    auto serve = [&]() -> task<> { (void)co_await serving.serve(std::move(listening)); };
+    auto use = [&]() -> task<> {
+      const std::size_t before = tare::memory().promised();
+      message_codec codec;
+      const std::string packed(codec.compress(std::string(message_bytes, 'a')));
+      const std::string begin = masked_frame(0x42, packed.substr(0, packed.size() / 2));
+      const std::string end = masked_frame(0x80, packed.substr(packed.size() / 2)) + masked_frame(0x88, "");
+      std::vector<raw_client> held;
+      for (int i = 0; i < clients; ++i) {
+        auto client = co_await try_open_websocket(port, "/", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+        if (!client) continue;
+        (void)co_await client->stream().write(std::as_bytes(std::span(begin)));
+        held.push_back(std::move(*client));
+      }
+      EXPECT_GT(held.size(), 150U);
+      for (raw_client& each : held) (void)co_await each.stream().write(std::as_bytes(std::span(end)));
+      for (int i = 0; i < 10'000 && serving.lasting_connections() != 0; ++i) co_await tare::sleep_for(1ms);
+      EXPECT_EQ(received + refused, static_cast<int>(held.size()));
+      EXPECT_GT(received, 50);
+      EXPECT_GT(refused, 0);
+      EXPECT_LE(most, limit);
+      held.clear();
+      serving.stop();
+      co_await tare::sleep_for(20ms);
+      EXPECT_LE(tare::memory().promised(), before + (1U << 20U));  // with the server's own compressor
     };
     co_await tare::when_all(serve(), use());
   };

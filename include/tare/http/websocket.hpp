@@ -21,6 +21,7 @@
 
 #include <tare/http/detail/websocket_awaits.hpp>
 #include <tare/http/error.hpp>
+#include <tare/http/message_writer.hpp>
 #include <tare/http/request.hpp>
 #include <tare/http/response.hpp>
 #include <tare/net/endpoint.hpp>
@@ -48,7 +49,8 @@ class upgrade;
 struct websocket_client_options;  // websocket_client.hpp
 
 struct websocket_options {
-  std::size_t max_message_bytes = 1U << 20U;  ///< a larger message closes the socket with 1009; at most 4 GiB
+  /// A larger message closes the socket with 1009; at most 4 GiB. Does not apply to what is received in pieces.
+  std::size_t max_message_bytes = 1U << 20U;
   std::vector<std::string> protocols = {};    ///< subprotocols, in order of preference
   std::chrono::nanoseconds receive_timeout{
       0};  ///< `receive` returns errc::too_slow if no frame arrives for this long; 0: never
@@ -117,6 +119,11 @@ class websocket {
     [[no_unique_address]] message_data data;
     websocket::kind kind = websocket::kind::binary;
   };
+  struct piece {
+    [[no_unique_address]] message_data data;
+    websocket::kind kind = websocket::kind::binary;  ///< of the message
+    bool is_last = false;                            ///< the message ends with it
+  };
 
   /// In a handler of requests: responds to the handshake. If the request is not a valid handshake, responds with 400,
   /// with 426 if only the version is unsupported, or with 403 if its origin is not allowed.
@@ -142,7 +149,15 @@ class websocket {
   /// rule; this closes the socket with the corresponding code. errc::truncated if the connection ends without a close
   /// frame. std::errc::not_enough_memory if the memory budget has no room for the message; this closes the socket with
   /// 1013. A message counts toward the budget until the next call.
-  auto receive() noexcept { return detail::receive_request<message>{connection_}; }
+  auto receive() noexcept { return detail::receive_request<message, false>{connection_}; }
+
+  /// The next piece of a message, as soon as it has arrived; await it for a result<piece>. A message of any length can
+  /// be received this way: what has not been received waits at the peer. About 16 KiB at most, more only if a
+  /// `receive` was cancelled; the last one may be empty. A text may be cut within a character; whether it is UTF-8 is
+  /// checked across pieces. A compressed message takes a decompressor of its own until it ends, which the memory budget
+  /// admits. The errors are those of `receive`, which drops the rest of a message of which a piece has been received,
+  /// or decompressed.
+  auto receive_piece() noexcept { return detail::receive_request<piece, true>{connection_}; }
 
   /// Await it for a result<void>. The data must outlive the await, and are less than 4 GiB.
   detail::send_request send(kind as, std::string_view data) noexcept {
@@ -150,6 +165,9 @@ class websocket {
   }
   detail::send_request send_text(std::string_view text) noexcept { return send(kind::text, text); }
   detail::send_request send_binary(std::string_view data) noexcept { return send(kind::binary, data); }
+  /// Begins a message that is sent in pieces, when those before it have ended (message_writer.hpp). Meanwhile other
+  /// sends of messages wait, and so do topics; pings, pongs and close frames go between the pieces.
+  task<result<message_writer>> begin(kind as);
   /// With at most 125 bytes of data; `receive` consumes the pong.
   detail::send_request ping(std::string_view data = {}) noexcept {
     constexpr std::size_t max_bytes = 125;
@@ -183,6 +201,6 @@ class websocket {
 
   tare::detail::link connection_;
 };
-static_assert(sizeof(websocket) == 4 && sizeof(websocket::message) == 16);
+static_assert(sizeof(websocket) == 4 && sizeof(websocket::message) == 16 && sizeof(websocket::piece) == 16);
 
 }  // namespace tare::http

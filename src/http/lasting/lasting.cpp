@@ -138,6 +138,7 @@ void lasting::begin_client() noexcept {
 }
 
 void lasting::end_client() noexcept {
+  expect_no_message();
   of_.over_ = true;
   if (of_.gone_ || of_.cut_) return;
   send_close(std::to_underlying(close_code::going_away));
@@ -146,7 +147,7 @@ void lasting::end_client() noexcept {
 
 bool lasting::is_in_use() const noexcept {
   const lasting_work* const now = work();
-  if (now != nullptr && (now->receives || now->senders != 0)) return true;
+  if (now != nullptr && (now->receives || now->senders != 0 || now->waiters != 0)) return true;
   const io_slot* const there = slot();
   const auto* const mine = static_cast<const tare::detail::io_wait*>(&of_);
   return there != nullptr && there->reader == tare::detail::to_link(mine) && mine->owner != no_link;
@@ -199,6 +200,7 @@ task<> lasting::finish(lasting_connection& of) {
 }
 
 void lasting::end_handler() noexcept {
+  expect_no_message();
   std::exception_ptr error;
   if (lasting_work* const left = work(); left != nullptr) {
     left->input.release();
@@ -221,6 +223,7 @@ void lasting::log(std::exception_ptr error) noexcept {
 }
 
 void lasting::end() noexcept {
+  expect_no_message();
   if (!of_.finished_ && !of_.close_sent_ && !of_.cut_ && !of_.gone_ && !of_.is_borrowed_) {
     // It was cancelled before its handler began.
     if (of_.is_events_) {
@@ -276,8 +279,10 @@ void lasting::settle() noexcept {
   const lasting_work* const now = work();
   if (now == nullptr) return;
   const bool receives = !now->input.empty() || !now->reader.is_idle() || now->waiting_since != 0 || now->receives ||
-                        now->outcome.of != nullptr || now->is_shed || now->is_packed;
+                        now->outcome.of != nullptr || now->is_shed || now->is_packed || now->inflating ||
+                        now->arriving != arrival::whole;
   if (receives || now->is_sending() || now->behind != no_link || now->head != nullptr || now->note) return;
+  if (now->message != nullptr || now->waiters != 0) return;
   drop_work();
 }
 

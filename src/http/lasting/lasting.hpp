@@ -25,6 +25,7 @@
 
 namespace tare::http {
 class event_stream;
+class message_writer;
 class subscription;
 }  // namespace tare::http
 
@@ -93,12 +94,20 @@ class lasting {
   }
 
   // Receiving (receiving.cpp).
-  [[nodiscard]] bool begin_receive() noexcept;
+  [[nodiscard]] bool begin_receive(bool in_pieces) noexcept;
   [[nodiscard]] std::coroutine_handle<> wait_to_receive(tare::detail::wait_state& task) noexcept;
   [[nodiscard]] socket_event take_received() noexcept;
   /// Reads what has arrived. True if `received` is what the task gets.
   [[nodiscard]] bool attempt_receive() noexcept;
   [[nodiscard]] static task<> receive_in_a_task(lasting_connection& of);
+
+  // Messages in pieces (pieces_sent.cpp).
+  [[nodiscard]] static task<result<message_writer>> begin_message(lasting_connection& of, opcode as);
+  [[nodiscard]] static task<std::error_code> send_piece(outgoing_message& message, opcode as, std::string_view payload);
+  /// Its writer is destroyed: the peer is told if it has half of it.
+  void abandon(outgoing_message& message) noexcept;
+  /// Aborts the program if there is such a message.
+  void expect_no_message() const noexcept;
 
   // Sending (sending.cpp).
   [[nodiscard]] tare::detail::link begin_send(opcode as, std::string_view payload, std::error_code& error) noexcept;
@@ -119,7 +128,7 @@ class lasting {
   /// The message as it is to be sent, valid until the next call; empty: uncompressed.
   [[nodiscard]] std::string_view compressed(opcode as, std::string_view payload) const noexcept;
   /// Appends the frame of a message, in one piece.
-  void append_frame(std::string& to, opcode as, std::string_view payload, bool is_compressed);
+  void append_frame(std::string& to, opcode as, std::string_view payload, bool is_compressed, bool is_final = true);
   /// False once nothing can be sent any more.
   [[nodiscard]] bool may_send() const noexcept;
   /// Something can be sent at once.
@@ -158,6 +167,7 @@ class lasting {
 
  private:
   class sending;
+  class message_waiter;
   /// The part of a payload that is not copied beside its head.
   struct frame_tail {
     std::string_view bytes = {};
@@ -169,7 +179,16 @@ class lasting {
   [[nodiscard]] bool deliver_message(lasting_work& from);
   /// False if it waits for room.
   [[nodiscard]] bool deliver_packed(lasting_work& from);
-  [[nodiscard]] bool deliver_data(std::string_view bytes, bool is_text);
+  [[nodiscard]] bool deliver_data(std::string_view bytes, bool is_text, bool is_last = true);
+  /// nullopt if more must arrive first.
+  [[nodiscard]] std::optional<bool> deliver_piece(lasting_work& from);
+  [[nodiscard]] std::optional<bool> deliver_inflated(lasting_work& from);
+  /// The last frame of a message that is received in pieces has arrived.
+  [[nodiscard]] std::optional<bool> end_pieces(lasting_work& from);
+  /// The rest of a message of which a piece has been received.
+  void drop_rest(lasting_work& of) noexcept;
+  /// Nothing more will be received.
+  void drop_arriving() noexcept;
   [[nodiscard]] bool fail(close_code code, std::error_code error) noexcept;
   [[nodiscard]] std::optional<bool> pass_deadline() noexcept;
   [[nodiscard]] std::optional<bool> parse(lasting_work& from);
@@ -191,6 +210,14 @@ class lasting {
   /// The same for the tail of a frame, whose head has been sent.
   [[nodiscard]] static task<std::error_code> write_tail(lasting_connection& of, sending& mine, const frame_tail& tail);
   [[nodiscard]] static task<std::error_code> write_unsent(lasting_connection& of);
+  [[nodiscard]] static task<std::error_code> write_piece(outgoing_message& message, sending& mine, opcode as,
+                                                         std::string_view payload);
+  [[nodiscard]] static task<std::error_code> write_compressed(outgoing_message& message, sending& mine, opcode as,
+                                                              std::string_view payload);
+  [[nodiscard]] static task<std::error_code> write_frame(lasting_connection& of, sending& mine, opcode as,
+                                                         std::string_view payload, bool is_final);
+  void end_message(outgoing_message& message) noexcept;
+  [[nodiscard]] bool must_wait_for_message(opcode as) const noexcept;
   [[nodiscard]] static task<std::error_code> flush_in_turn(lasting_connection& of);
   void flush_later() noexcept;
   void give_up_sending() noexcept;

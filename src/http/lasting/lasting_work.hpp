@@ -6,6 +6,7 @@
 #include "http/access_note.hpp"
 #include "http/stored_head.hpp"
 #include "http/topic/published.hpp"
+#include "http/websocket/deflate.hpp"
 #include "http/websocket/frame.hpp"
 
 #include <tare/detail/io_wait.hpp>
@@ -29,8 +30,11 @@ struct socket_event {
   const lasting_connection* of = nullptr;  ///< the socket that has received it; nullptr if it was taken
   message_data data;
   bool is_text = false;
+  bool is_last = true;  ///< of the pieces of a message
   std::error_code error;
 };
+
+struct outgoing_message;  // pieces_sent.hpp
 
 /// What the handlers of a route run on.
 class lasting_route {
@@ -45,6 +49,13 @@ class lasting_route {
   [[nodiscard]] virtual const websocket_options& options() const noexcept = 0;
 };
 
+/// What becomes of the message that is arriving.
+enum class arrival : std::uint8_t {
+  whole,
+  pieces,   ///< a piece of it has been received
+  dropped,  ///< the rest of it
+};
+
 /// The wait without a task for room in the system's buffer.
 struct lasting_work : tare::detail::io_wait {
   explicit lasting_work(frame_reader empty) noexcept : io_wait(tare::detail::no_link), reader(std::move(empty)) {}
@@ -54,6 +65,9 @@ struct lasting_work : tare::detail::io_wait {
   frame_reader reader;
   std::string unsent;     ///< control frames
   mutex turn;             ///< of the sender
+  mutex messages;         ///< locked while a message is sent in pieces
+  outgoing_message* message = nullptr;  ///< such a message
+  std::uint32_t waiters = 0;            ///< for its end
   published_text pinned;  ///< by a topic, of which a part has been sent
   std::size_t pinned_at = 0;
   tare::detail::link behind = tare::detail::no_link;  ///< subscriptions that have something to send
@@ -62,12 +76,14 @@ struct lasting_work : tare::detail::io_wait {
   std::uint32_t waiting_since = 0;  ///< the sweep since which it waits for room in the budget, plus 1
   bool is_shed = false;             ///< others need its memory
   bool is_listed = false;
-  bool is_packed = false;    ///< a whole message has arrived, and must be decompressed
+  bool is_packed = false;    ///< a whole message has arrived, or its end, and must be decompressed
+  arrival arriving = arrival::whole;
   bool receives = false;     ///< a task of its own reads for a stream without a slot
   socket_event outcome;      ///< of that task
+  std::unique_ptr<message_inflater> inflating;  ///< of a message that is received in pieces
   std::exception_ptr error;  ///< of the handler
 
-  /// Whatever is to be sent must wait.
+  /// Whatever is to be sent must wait, also between the pieces of a message.
   [[nodiscard]] bool is_sending() const noexcept { return senders != 0 || !unsent.empty() || pinned != nullptr; }
 
   // Until the handler begins.

@@ -45,7 +45,7 @@ errc reason_of(close_code code) noexcept {
 // --- the result -----------------------------------------------------------------------------------------------------
 
 bool lasting::deliver(std::error_code error) noexcept {
-  server().received() = {.of = &of_, .data = {}, .is_text = false, .error = error};
+  server().received() = {.of = &of_, .data = {}, .is_text = false, .is_last = true, .error = error};
   return true;
 }
 
@@ -82,23 +82,16 @@ bool lasting::deliver_packed(lasting_work& from) {
   return deliver_data(data, from.reader.is_text());
 }
 
-bool lasting::deliver_data(std::string_view bytes, bool is_text) {
+bool lasting::deliver_data(std::string_view bytes, bool is_text, bool is_last) {
   message_data data(bytes);
   (void)hold(std::min<std::size_t>(data.size() + held_now(), of_.held_bytes_));
-  server().received() = {.of = &of_, .data = std::move(data), .is_text = is_text, .error = {}};
+  server().received() = {.of = &of_, .data = std::move(data), .is_text = is_text, .is_last = is_last, .error = {}};
   return true;
 }
 
 bool lasting::fail(close_code code, std::error_code error) noexcept {
   of_.over_ = true;
-  if (lasting_work* const now = work(); now != nullptr) {
-    now->input.release();
-    now->waiting_since = 0;
-    now->is_shed = false;
-    now->is_packed = false;
-    now->reader = frame_reader(role(), 0);
-  }
-  (void)hold(0);
+  drop_arriving();
   send_close(std::to_underlying(code));
   return deliver(error);
 }
@@ -119,21 +112,28 @@ socket_event lasting::take_received() noexcept {
   }
   reactor* const here = reactor::if_any();
   const int error = here == nullptr ? EBADF : here->outcome().error;
-  return {.of = nullptr, .data = {}, .is_text = false, .error = std::error_code(error, std::generic_category())};
+  return {.of = nullptr,
+          .data = {},
+          .is_text = false,
+          .is_last = true,
+          .error = std::error_code(error, std::generic_category())};
 }
 
 // --- waiting --------------------------------------------------------------------------------------------------------
 
-bool lasting::begin_receive() noexcept {
+bool lasting::begin_receive(bool in_pieces) noexcept {
   io_slot* const there = slot();
+  lasting_work* const now = work();
+  const bool is_busy = (there != nullptr && there->reader != no_link) || (now != nullptr && now->receives);
+  if (!is_busy) {
+    of_.in_pieces_ = in_pieces;
+    if (!in_pieces && now != nullptr && now->arriving == arrival::pieces) drop_rest(*now);
+  }
   if (--current_shard->budget < 0) {
     if (there != nullptr) there->set(tare::detail::io_readable);  // it is attempted when the task has its next turn
     return false;
   }
-  const lasting_work* const now = work();
-  if ((there != nullptr && there->reader != no_link) || (now != nullptr && now->receives)) {
-    return deliver(std::make_error_code(std::errc::device_or_resource_busy));
-  }
+  if (is_busy) return deliver(std::make_error_code(std::errc::device_or_resource_busy));
   return attempt_receive();
 }
 
@@ -254,19 +254,27 @@ bool lasting::attempt_receive() noexcept {
 }
 
 std::optional<bool> lasting::parse(lasting_work& from) {
-  const auto reached = from.reader.feed(from.input.writable_bytes());
+  const bool is_whole = !of_.in_pieces_ && from.arriving == arrival::whole;
+  const auto reached = from.reader.feed(from.input.writable_bytes(), is_whole);
   from.input.consume(from.reader.consumed());
+  if (from.arriving == arrival::dropped) {
+    (void)from.reader.take_message();
+    if (reached == frame_reader::progress::message) {
+      from.arriving = arrival::whole;
+      return std::nullopt;
+    }
+  }
   switch (reached) {
     case frame_reader::progress::message:
-      return deliver_message(from);
+      if (is_whole) return deliver_message(from);
+      return end_pieces(from);
     case frame_reader::progress::ping:
       send_control(opcode::pong, from.reader.control());
       return std::nullopt;
     case frame_reader::progress::close: {
       of_.peer_code_ = from.reader.code();
       of_.over_ = true;
-      from.input.release();
-      (void)hold(0);
+      drop_arriving();
       send_close(of_.peer_code_ == std::to_underlying(close_code::no_status) ? std::uint16_t{0} : of_.peer_code_);
       return deliver(errc::closed_by_peer);
     }
@@ -290,7 +298,11 @@ bool lasting::attempt() {
   }
   for (int reads = 0; reads < max_reads;) {
     lasting_work* const now = work();
-    if (now != nullptr && now->is_packed) return deliver_packed(*now);
+    if (now != nullptr && of_.in_pieces_) {
+      if (const auto result = deliver_piece(*now)) return *result;
+    } else if (now != nullptr && now->is_packed) {
+      return deliver_packed(*now);
+    }
     if (now != nullptr && !now->input.empty()) {
       // A message is admitted before it is assembled. Twice its size, because it moves as it grows.
       if (!hold(held_now() + now->reader.held_bytes() + 2 * now->input.size())) return wait_for_room();
@@ -309,7 +321,7 @@ bool lasting::attempt() {
     if (!more && more.error() == std::errc::operation_would_block) break;
     if (!more || more->empty()) {
       of_.over_ = of_.gone_ = true;
-      (void)hold(0);
+      drop_arriving();
       return deliver(more ? make_error_code(errc::truncated) : more.error());
     }
     of_.pinged_ = false;
@@ -331,20 +343,40 @@ bool lasting::attempt() {
 
 // --- from awaiters --------------------------------------------------------------------------------------------------
 
-bool begin_receive(tare::detail::link connection) noexcept { return lasting(connection).begin_receive(); }
+bool begin_receive(tare::detail::link connection, bool in_pieces) noexcept {
+  return lasting(connection).begin_receive(in_pieces);
+}
 
 std::coroutine_handle<> wait_to_receive(tare::detail::link connection, wait_state& task) noexcept {
   return lasting(connection).wait_to_receive(task);
 }
 
-template <>
-result<websocket::message> take_received(tare::detail::link connection) {
+namespace {
+
+socket_event take_event(tare::detail::link connection) {
   current_shard->throw_if_cancelled();
   current_shard->rethrow_in_flight();
-  socket_event got = lasting(connection).take_received();
+  return lasting(connection).take_received();
+}
+
+websocket::kind kind_of(const socket_event& got) noexcept {
+  return got.is_text ? websocket::kind::text : websocket::kind::binary;
+}
+
+}  // namespace
+
+template <>
+result<websocket::message> take_received(tare::detail::link connection) {
+  socket_event got = take_event(connection);
   if (got.error) return std::unexpected(got.error);
-  return websocket::message{.data = std::move(got.data),
-                            .kind = got.is_text ? websocket::kind::text : websocket::kind::binary};
+  return websocket::message{.data = std::move(got.data), .kind = kind_of(got)};
+}
+
+template <>
+result<websocket::piece> take_received(tare::detail::link connection) {
+  socket_event got = take_event(connection);
+  if (got.error) return std::unexpected(got.error);
+  return websocket::piece{.data = std::move(got.data), .kind = kind_of(got), .is_last = got.is_last};
 }
 
 }  // namespace tare::http::detail

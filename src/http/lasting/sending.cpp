@@ -2,6 +2,7 @@
 
 #include "http/events/encoding.hpp"
 #include "http/lasting/lasting.hpp"
+#include "http/lasting/sender_turn.hpp"
 #include "http/server_core.hpp"
 #include "http/websocket/client_socket.hpp"
 #include "io/reactor.hpp"
@@ -36,46 +37,11 @@ std::string_view text_of(std::span<const std::byte> bytes) noexcept {
 
 }  // namespace
 
-/// A sender and its turn.
-class lasting::sending {
- public:
-  /// Throws std::bad_alloc.
-  explicit sending(lasting_connection& by) : by_(&by) { ++lasting(by).begin_work().senders; }
-  sending(sending&& other) noexcept
-      : turn(std::move(other.turn)),
-        by_(std::exchange(other.by_, nullptr)),
-        copied_bytes_(std::exchange(other.copied_bytes_, 0)) {}
-  sending& operator=(sending&&) = delete;
-  sending(const sending&) = delete;
-  sending& operator=(const sending&) = delete;
-  ~sending() {
-    if (by_ == nullptr) return;
-    lasting self(*by_);
-    self.server().release_lasting(copied_bytes_);
-    turn.release();
-    --self.work()->senders;
-    self.go_on();
-    self.settle();
-  }
-
-  /// Counts a copy of what is to be sent. False if there is no room for it.
-  [[nodiscard]] bool admit(std::size_t bytes) noexcept {
-    if (!lasting(*by_).server().admit_lasting(bytes)) return false;
-    copied_bytes_ += bytes;
-    return true;
-  }
-
-  semaphore_permit turn;
-
- private:
-  lasting_connection* by_;
-  std::size_t copied_bytes_ = 0;
-};
-
 link lasting::begin_send(opcode as, std::string_view payload, std::error_code& error) noexcept {
   try {
     const lasting_work* const now = work();
-    if (now != nullptr && now->is_sending()) {
+    if (as == as_piece || as == as_last_piece) return send_piece(*now->message, as, payload).release();
+    if (now != nullptr && (now->is_sending() || must_wait_for_message(as))) {
       return send_in_turn(of_, as, payload).release();
     }
     return send_now(as, payload, error);
@@ -131,10 +97,17 @@ std::string_view lasting::compressed(opcode as, std::string_view payload) const 
   return server().codec().compress(payload);
 }
 
-void lasting::append_frame(std::string& to, opcode as, std::string_view payload, bool is_compressed) {
+bool lasting::must_wait_for_message(opcode as) const noexcept {
+  const lasting_work* const now = work();
+  const bool is_message = as == opcode::text || as == opcode::binary;
+  return is_message && now != nullptr && (now->message != nullptr || now->waiters != 0);
+}
+
+void lasting::append_frame(std::string& to, opcode as, std::string_view payload, bool is_compressed, bool is_final) {
   const frame_mask mask = of_.is_client_ ? next_mask() : frame_mask();
   frame_head head = of_.is_client_ ? frame_head(as, payload.size(), mask) : frame_head(as, payload.size());
   if (is_compressed) head.mark_compressed();
+  if (!is_final) head.mark_continued();
   to.append(text_of(head.bytes()));
   const std::size_t begin = to.size();
   to.append(payload);
@@ -249,8 +222,13 @@ task<std::error_code> lasting::send_rest(lasting_connection& of, sending mine, o
 }
 
 task<std::error_code> lasting::send_in_turn(lasting_connection& of, opcode as, std::string_view payload) {
-  sending mine(of);
   lasting self(of);
+  std::optional<message_waiter> waits;
+  if (self.must_wait_for_message(as)) {
+    waits.emplace(of);
+    waits->turn = co_await self.work()->messages.lock();
+  }
+  sending mine(of);
   mine.turn = co_await self.work()->turn.lock();
   if (of.close_sent_ || of.cut_ || of.finished_) co_return errc::already_sent;
   std::error_code error = co_await write_unsent(of);

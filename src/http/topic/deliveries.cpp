@@ -32,7 +32,7 @@ bool lasting::may_send() const noexcept {
 
 bool lasting::is_free() const noexcept {
   const lasting_work* const now = work();
-  return may_send() && (now == nullptr || !now->is_sending());
+  return may_send() && (now == nullptr || (!now->is_sending() && now->message == nullptr));
 }
 
 bool lasting::send_shared(published_text text) noexcept {

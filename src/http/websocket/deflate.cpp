@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <new>
+#include <utility>
 
 namespace tare::http::detail {
 
@@ -21,6 +22,8 @@ constexpr int memory_level = 5;
 constexpr std::size_t max_spare_bytes = 64U << 10U;
 // What ends every flushed block, and is not sent (section 7.2.1).
 constexpr std::string_view tail("\0\0\xff\xff", 4);
+// zlib's data_type after a block.
+constexpr int is_between_blocks = 128;
 
 void* allocate(void* /*unused*/, uInt count, uInt size) {
   return ::operator new(std::size_t{count} * size, std::nothrow);
@@ -33,6 +36,24 @@ std::unique_ptr<z_stream> new_stream() {
   made->zalloc = &allocate;
   made->zfree = &release;
   return made;
+}
+
+/// Empty if memory is short.
+std::unique_ptr<z_stream, end_deflate> new_deflater() {
+  auto made = new_stream();
+  // A negative number of bits: without a header.
+  if (::deflateInit2(made.get(), level, Z_DEFLATED, -message_codec::window_bits, memory_level, Z_DEFAULT_STRATEGY) !=
+      Z_OK) {
+    return {};
+  }
+  return std::unique_ptr<z_stream, end_deflate>(made.release());
+}
+
+/// Throws std::bad_alloc.
+std::unique_ptr<z_stream, end_inflate> new_inflater() {
+  auto made = new_stream();
+  if (::inflateInit2(made.get(), -max_window_bits) != Z_OK) throw std::bad_alloc();
+  return std::unique_ptr<z_stream, end_inflate>(made.release());
 }
 
 // zlib does not write there.
@@ -78,12 +99,12 @@ class growing_output {
 
 }  // namespace
 
-void message_codec::end_deflate::operator()(z_stream* ended) const noexcept {
+void end_deflate::operator()(z_stream* ended) const noexcept {
   (void)::deflateEnd(ended);
   delete ended;  // NOLINT(cppcoreguidelines-owning-memory): owned by a unique_ptr
 }
 
-void message_codec::end_inflate::operator()(z_stream* ended) const noexcept {
+void end_inflate::operator()(z_stream* ended) const noexcept {
   (void)::inflateEnd(ended);
   delete ended;  // NOLINT(cppcoreguidelines-owning-memory): owned by a unique_ptr
 }
@@ -95,13 +116,8 @@ message_codec::~message_codec() = default;
 
 bool message_codec::ready_to_compress() {
   if (deflating_) return ::deflateReset(deflating_.get()) == Z_OK;
-  auto made = new_stream();
-  // A negative number of bits: without a header.
-  if (::deflateInit2(made.get(), level, Z_DEFLATED, -window_bits, memory_level, Z_DEFAULT_STRATEGY) != Z_OK) {
-    return false;
-  }
-  deflating_.reset(made.release());
-  return true;
+  deflating_ = new_deflater();
+  return deflating_ != nullptr;
 }
 
 bool message_codec::compress_into(std::string& to, std::string_view message) noexcept {
@@ -138,14 +154,11 @@ void message_codec::ready_to_decompress() {
     (void)::inflateReset(inflating_.get());
     return;
   }
-  auto made = new_stream();
-  if (::inflateInit2(made.get(), -max_window_bits) != Z_OK) throw std::bad_alloc();
-  inflating_.reset(made.release());
+  inflating_ = new_inflater();
 }
 
 message_codec::outcome message_codec::decompress(std::string_view compressed, std::size_t max_bytes, std::string& to,
                                                  const admission& admit) {
-  constexpr int is_between_blocks = 128;
   constexpr std::size_t least_bytes = 256;
   to.clear();
   if (compressed.empty()) return outcome::complete;  // some leave out the one byte of an empty message
@@ -188,6 +201,85 @@ message_codec::outcome message_codec::decompress(std::string_view compressed, st
   if (!has_ended && (stream.data_type & is_between_blocks) == 0) return outcome::malformed;
   output.finish();
   return outcome::complete;
+}
+
+// --- piece by piece -------------------------------------------------------------------------------------------------
+
+message_inflater::message_inflater() : stream_(new_inflater()) {}
+
+void message_inflater::add(std::string compressed, bool is_last) noexcept {
+  is_empty_ = is_empty_ && compressed.empty();
+  input_ = std::move(compressed);
+  at_ = 0;
+  has_all_ = is_last;
+}
+
+bool message_inflater::inflate_input() {
+  z_stream& stream = *stream_;
+  while (stream.avail_out != 0) {
+    if (at_ == input_.size() && has_all_ && !has_tail_ && !has_ended_ && !is_empty_) {
+      has_tail_ = true;  // a last block has no tail
+      input_ = tail;
+      at_ = 0;
+    }
+    if (at_ == input_.size() && !is_full_) break;
+    if (has_ended_) (void)::inflateReset(&stream);
+    stream.next_in = input_of(std::string_view(input_).substr(at_));
+    stream.avail_in = at_most(input_.size() - at_);
+    const uInt given = stream.avail_in;
+    const int result = ::inflate(&stream, Z_NO_FLUSH);
+    at_ += given - stream.avail_in;
+    has_ended_ = result == Z_STREAM_END;
+    is_full_ = stream.avail_out == 0 && !has_ended_;
+    if (result == Z_MEM_ERROR) throw std::bad_alloc();
+    if (result == Z_BUF_ERROR && at_ == input_.size()) continue;
+    if (result != Z_OK && result != Z_STREAM_END) return false;
+  }
+  return true;
+}
+
+message_inflater::outcome message_inflater::end() const noexcept {
+  const bool is_complete = is_empty_ || has_ended_ || (stream_->data_type & is_between_blocks) != 0;
+  return is_complete ? outcome::last : outcome::malformed;
+}
+
+message_inflater::outcome message_inflater::next(std::string& to, std::size_t max_bytes) {
+  to.resize(max_bytes);
+  stream_->next_out = reinterpret_cast<Bytef*>(to.data());
+  stream_->avail_out = at_most(max_bytes);
+  if (!inflate_input()) return outcome::malformed;
+  to.resize(max_bytes - stream_->avail_out);
+  if (!has_all_ || at_ != input_.size() || is_full_) return outcome::some;
+  if (!has_tail_ && !has_ended_ && !is_empty_) return outcome::some;
+  return end();
+}
+
+message_deflater::message_deflater() : stream_(new_deflater()) {
+  if (!stream_) throw std::bad_alloc();
+}
+
+void message_deflater::compress(std::string_view piece, bool is_last, std::string& to) {
+  const std::size_t begin = to.size();
+  z_stream& stream = *stream_;
+  stream.next_in = input_of(piece);
+  stream.avail_in = at_most(piece.size());
+  std::size_t used = begin;
+  to.resize(begin + piece.size() + max_growth_bytes);
+  do {
+    if (used == to.size()) to.resize(2 * to.size());
+    stream.next_out = reinterpret_cast<Bytef*>(to.data() + used);
+    stream.avail_out = at_most(to.size() - used);
+    (void)::deflate(&stream, Z_SYNC_FLUSH);  // Z_BUF_ERROR: nothing is left to flush
+    used = to.size() - stream.avail_out;
+  } while (stream.avail_out == 0);
+  to.resize(used);
+  if (!is_last) return;
+  // A flushed block's end is not sent. If everything has been flushed before, an empty block is (section 7.2.3.6).
+  if (used - begin >= tail.size()) {
+    to.resize(used - tail.size());
+  } else {
+    to += '\0';
+  }
 }
 
 }  // namespace tare::http::detail

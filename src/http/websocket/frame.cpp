@@ -125,7 +125,7 @@ frame_reader::progress frame_reader::end_frame() noexcept {
   }
 }
 
-frame_reader::progress frame_reader::feed(std::span<std::byte> bytes) {
+frame_reader::progress frame_reader::feed(std::span<std::byte> bytes, bool is_limited) {
   consumed_ = 0;
   for (;;) {
     const std::span<std::byte> rest = bytes.subspan(consumed_);
@@ -141,8 +141,12 @@ frame_reader::progress frame_reader::feed(std::span<std::byte> bytes) {
       }
       if (!begin_frame()) return fail(close_code::protocol_error);
       in_frame_ = true;
-      if (!is_control() && left_ > max_payload_bytes() - message_.size()) return fail(close_code::too_large);
       continue;
+    }
+    // Also of a frame that began when there was no limit.
+    if (is_limited && !is_control() && (message_.size() > max_payload_bytes() ||
+                                        left_ > max_payload_bytes() - message_.size())) {
+      return fail(close_code::too_large);
     }
     const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
     if (!take_payload(rest.first(taken))) return fail(close_code::bad_text);
@@ -150,7 +154,7 @@ frame_reader::progress frame_reader::feed(std::span<std::byte> bytes) {
     consumed_ += taken;
     if (left_ != 0) return progress::incomplete;
     const progress reached = end_frame();
-    if (reached != progress::incomplete || consumed_ == bytes.size()) return reached;
+    if (reached != progress::incomplete || consumed_ == bytes.size() || !is_limited) return reached;
   }
 }
 

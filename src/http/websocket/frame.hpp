@@ -51,14 +51,18 @@ class frame_reader {
       : max_bytes_(max_message_bytes), role_(as), may_be_compressed_(may_be_compressed) {}
 
   /// Parses up to the next event. Then `consumed()` bytes of `bytes` have been processed, and unmasked in place.
-  [[nodiscard]] progress feed(std::span<std::byte> bytes);
+  /// If `is_limited` is false, a message may be of any length: its payload must be taken after each call, which ends
+  /// with a frame at the latest.
+  [[nodiscard]] progress feed(std::span<std::byte> bytes, bool is_limited = true);
   [[nodiscard]] std::size_t consumed() const noexcept { return consumed_; }
 
   /// Between two messages: nothing of the next has arrived.
   [[nodiscard]] bool is_idle() const noexcept { return head_bytes_ == 0 && !in_frame_ && !in_message_; }
   /// Bytes held by the message being assembled.
   [[nodiscard]] std::size_t held_bytes() const noexcept { return message_.capacity(); }
-  /// The complete message; taking it makes room for the next.
+  /// Between the first frame of a message and its end.
+  [[nodiscard]] bool is_in_message() const noexcept { return in_message_; }
+  /// The complete message, or what has arrived of it; taking it makes room for what follows.
   [[nodiscard]] std::string take_message() noexcept;
   [[nodiscard]] std::string_view message() const noexcept { return message_; }
   [[nodiscard]] bool is_text() const noexcept { return message_is_text_; }
@@ -114,6 +118,8 @@ class frame_head {
   frame_head(opcode code, std::size_t payload_bytes, const frame_mask& mask) noexcept;
   /// The message is compressed.
   void mark_compressed() noexcept { bytes_[0] |= std::byte{0x40}; }
+  /// Another frame of the message follows.
+  void mark_continued() noexcept { bytes_[0] &= std::byte{0x7F}; }
   [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return std::span(bytes_).first(size_); }
 
  private:

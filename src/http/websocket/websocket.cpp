@@ -47,6 +47,7 @@ accepted_socket& accepted_socket::make(exchange& exchange, websocket_options wit
 }
 
 void accepted_socket::leave(accepted_socket& freed) noexcept {
+  lasting(freed).expect_no_message();
   const lasting socket(freed);
   if (socket.is_cut()) {
     freed.from.note_cut();
@@ -90,6 +91,11 @@ task<result<void>> websocket::close(std::uint16_t code, std::string_view reason)
     payload += reason.substr(0, max_reason_bytes);
   }
   co_return co_await frame(detail::opcode::close, payload);
+}
+
+task<result<message_writer>> websocket::begin(kind as) {
+  return detail::lasting::begin_message(*tare::detail::from_link<detail::lasting_connection>(connection_),
+                                        as == kind::text ? detail::opcode::text : detail::opcode::binary);
 }
 
 namespace {

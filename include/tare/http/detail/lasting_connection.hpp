@@ -115,6 +115,7 @@ class lasting_connection : private tare::detail::io_wait {
   bool is_borrowed_ : 1 = false;  ///< of websocket::accept: an exchange owns the stream
   bool is_client_ : 1 = false;    ///< of websocket::connect
   bool compresses_ : 1 = false;   ///< permessage-deflate has been negotiated
+  bool in_pieces_ : 1 = false;    ///< a piece of a message will do for the task that receives
 };
 
 /// One whose stream is found by a function.

@@ -29,37 +29,40 @@ enum class opcode : std::uint8_t {
 // Of event streams: the data are an `event`, or text.
 inline constexpr auto as_event = static_cast<opcode>(0x20);
 inline constexpr auto as_event_data = static_cast<opcode>(0x21);
+// Of a message in pieces (message_writer.hpp).
+inline constexpr auto as_piece = static_cast<opcode>(0x22);
+inline constexpr auto as_last_piece = static_cast<opcode>(0x23);
 
-/// True if the result is ready.
-[[nodiscard]] bool begin_receive(tare::detail::link connection) noexcept;
+/// True if the result is ready. `in_pieces`: a piece of a message will do.
+[[nodiscard]] bool begin_receive(tare::detail::link connection, bool in_pieces) noexcept;
 /// What `await_suspend` returns.
 [[nodiscard]] std::coroutine_handle<> wait_to_receive(tare::detail::link connection,
                                                       tare::detail::wait_state& task) noexcept;
-/// `Message` is websocket::message. Throws `cancelled`.
-template <class Message>
-[[nodiscard]] result<Message> take_received(tare::detail::link connection);
+/// `Received` is websocket::message, or websocket::piece. Throws `cancelled`.
+template <class Received>
+[[nodiscard]] result<Received> take_received(tare::detail::link connection);
 
-template <class Message>
+template <class Received, bool in_pieces>
 class receive_awaiter;
 
-template <class Message>
+template <class Received, bool in_pieces>
 struct [[nodiscard("nothing happens until it is awaited")]] receive_request {
-  using tare_awaiter = receive_awaiter<Message>;
+  using tare_awaiter = receive_awaiter<Received, in_pieces>;
   tare::detail::link connection;
 };
 
-template <class Message>
+template <class Received, bool in_pieces>
 class receive_awaiter {
  public:
-  receive_awaiter(receive_request<Message> request, tare::detail::wait_state& /*task*/) noexcept
+  receive_awaiter(receive_request<Received, in_pieces> request, tare::detail::wait_state& /*task*/) noexcept
       : connection_(request.connection) {}
 
-  [[nodiscard]] bool await_ready() const noexcept { return begin_receive(connection_); }
+  [[nodiscard]] bool await_ready() const noexcept { return begin_receive(connection_, in_pieces); }
   template <class Promise>
   [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) const noexcept {
     return wait_to_receive(connection_, self.promise());
   }
-  [[nodiscard]] result<Message> await_resume() const { return take_received<Message>(connection_); }
+  [[nodiscard]] result<Received> await_resume() const { return take_received<Received>(connection_); }
 
  private:
   tare::detail::link connection_;
