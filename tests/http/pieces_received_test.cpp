@@ -70,8 +70,7 @@ seen converse(const std::string& frames, std::size_t at, const std::function<tas
   auto all = [&]() -> task<> {
     wire client;
     router routes;
-    routes.websocket(
-        "/", [&](websocket socket) -> task<> { co_await handle(socket, result); }, std::move(options));
+    routes.websocket("/", [&](websocket socket) -> task<> { co_await handle(socket, result); }, std::move(options));
     server serving(routes);
     client.input = handshake_for("/", offer);
     auto serve = [&]() -> task<> { co_await serving.serve_stream(memory_stream(client)); };
@@ -183,7 +182,8 @@ TEST(pieces_received, close_the_socket_if_they_are_not_a_message) {
 
 TEST(pieces_received, end_when_the_peer_leaves_or_closes) {
   for (const bool is_compressed : {false, true}) {
-    const std::string part = masked_frame(is_compressed ? 0x41 : 0x01, is_compressed ? compressed("aaaaaaaa") : "aaaaaaaa");
+    const std::string part =
+        masked_frame(is_compressed ? 0x41 : 0x01, is_compressed ? compressed("aaaaaaaa") : "aaaaaaaa");
     const seen left = converse(part, 3, collect, compressing());
     EXPECT_EQ(left.error, errc::truncated);
     const seen closed = converse(part + masked_frame(0x88, close_payload(1001)), 3, collect, compressing());

@@ -34,8 +34,9 @@ struct outgoing_message;
 ///
 /// **Errors** errc::already_sent once the socket is closed, or a piece has been sent only in part; those of the
 /// connection, after which only destruction makes sense; std::errc::not_enough_memory if the memory budget has no room;
-/// unless a part of the piece has been sent, it may be tried again. **Cancellation** A piece that has not begun is not sent; one that is
-/// cancelled in the middle ends the sending, as with `websocket::send`. **Threads** The shard of the connection.
+/// unless a part of the piece has been sent, it may be tried again. **Cancellation** A piece that has not begun is not
+/// sent; one that is cancelled in the middle ends the sending, as with `websocket::send`. **Threads** The shard of the
+/// connection.
 /// **Bytes** 8.
 class message_writer {
  public:

@@ -51,7 +51,7 @@ struct websocket_client_options;  // websocket_client.hpp
 struct websocket_options {
   /// A larger message closes the socket with 1009; at most 4 GiB. Does not apply to what is received in pieces.
   std::size_t max_message_bytes = 1U << 20U;
-  std::vector<std::string> protocols = {};    ///< subprotocols, in order of preference
+  std::vector<std::string> protocols = {};  ///< subprotocols, in order of preference
   std::chrono::nanoseconds receive_timeout{
       0};  ///< `receive` returns errc::too_slow if no frame arrives for this long; 0: never
   /// Pages of these origins may connect, such as "https://example.com", beside those of the requested host itself; "*"

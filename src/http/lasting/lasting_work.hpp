@@ -63,12 +63,12 @@ struct lasting_work : tare::detail::io_wait {
   lasting_connection* of = nullptr;  ///< once its handler has begun
   net::lease input;                  ///< received, not yet parsed
   frame_reader reader;
-  std::string unsent;     ///< control frames
-  mutex turn;             ///< of the sender
-  mutex messages;         ///< locked while a message is sent in pieces
+  std::string unsent;                   ///< control frames
+  mutex turn;                           ///< of the sender
+  mutex messages;                       ///< locked while a message is sent in pieces
   outgoing_message* message = nullptr;  ///< such a message
   std::uint32_t waiters = 0;            ///< for its end
-  published_text pinned;  ///< by a topic, of which a part has been sent
+  published_text pinned;                ///< by a topic, of which a part has been sent
   std::size_t pinned_at = 0;
   tare::detail::link behind = tare::detail::no_link;  ///< subscriptions that have something to send
   std::uint32_t senders = 0;
@@ -76,12 +76,12 @@ struct lasting_work : tare::detail::io_wait {
   std::uint32_t waiting_since = 0;  ///< the sweep since which it waits for room in the budget, plus 1
   bool is_shed = false;             ///< others need its memory
   bool is_listed = false;
-  bool is_packed = false;    ///< a whole message has arrived, or its end, and must be decompressed
+  bool is_packed = false;  ///< a whole message has arrived, or its end, and must be decompressed
   arrival arriving = arrival::whole;
-  bool receives = false;     ///< a task of its own reads for a stream without a slot
-  socket_event outcome;      ///< of that task
+  bool receives = false;                        ///< a task of its own reads for a stream without a slot
+  socket_event outcome;                         ///< of that task
   std::unique_ptr<message_inflater> inflating;  ///< of a message that is received in pieces
-  std::exception_ptr error;  ///< of the handler
+  std::exception_ptr error;                     ///< of the handler
 
   /// Whatever is to be sent must wait, also between the pieces of a message.
   [[nodiscard]] bool is_sending() const noexcept { return senders != 0 || !unsent.empty() || pinned != nullptr; }

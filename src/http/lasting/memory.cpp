@@ -107,10 +107,10 @@ void lasting::shed() noexcept {
 
 std::size_t lasting::held_now() const noexcept {
   const lasting_work* const now = work();
-  const std::size_t in_work =
-      now == nullptr ? 0
-                     : now->reader.held_bytes() + (now->inflating ? now->inflating->held_bytes() : 0) +
-                           (now->input.empty() ? 0 : tare::detail::buffer_pool::buffer_bytes);
+  const std::size_t in_work = now == nullptr
+                                  ? 0
+                                  : now->reader.held_bytes() + (now->inflating ? now->inflating->held_bytes() : 0) +
+                                        (now->input.empty() ? 0 : tare::detail::buffer_pool::buffer_bytes);
   return in_work + connection().buffered_bytes();
 }
 

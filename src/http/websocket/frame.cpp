@@ -144,8 +144,8 @@ frame_reader::progress frame_reader::feed(std::span<std::byte> bytes, bool is_li
       continue;
     }
     // Also of a frame that began when there was no limit.
-    if (is_limited && !is_control() && (message_.size() > max_payload_bytes() ||
-                                        left_ > max_payload_bytes() - message_.size())) {
+    if (is_limited && !is_control() &&
+        (message_.size() > max_payload_bytes() || left_ > max_payload_bytes() - message_.size())) {
       return fail(close_code::too_large);
     }
     const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(left_, rest.size()));
