@@ -32,9 +32,9 @@ namespace detail {
 
 /// Closing with unread bytes makes the system reset the connection, which may destroy the response in transit. So the
 /// peer gets a second to read it and to close (RFC 9112, 9.6).
-task<> linger(transport connection) {
+task<> linger(transport connection, std::chrono::nanoseconds limit) {
   constexpr std::size_t max_bytes = 1U << 20U;
-  connection.expires_after(1s);
+  connection.expires_after(limit);
   for (std::size_t dropped = 0; dropped < max_bytes;) {
     auto got = co_await connection.read();
     if (!got || got->empty()) co_return;

@@ -61,6 +61,9 @@ struct websocket_options {
   std::chrono::nanoseconds ping_interval = std::chrono::seconds(30);
   /// If nothing arrives within this time after the ping, the peer has vanished: `receive` returns std::errc::timed_out.
   std::chrono::nanoseconds ping_timeout = std::chrono::seconds(20);
+  /// When the handler of a route has returned: for the peer to accept what is left, and then to close the connection.
+  /// A client's socket closes without waiting; `close_and_wait` has a limit of its own.
+  std::chrono::nanoseconds close_timeout = std::chrono::seconds(1);
   /// Compresses messages if the peer can, too (permessage-deflate, RFC 7692), each by itself. Off unless you turn it
   /// on, because it costs time for every message, and because the length of a compressed message tells a listener
   /// something about a secret that is in it beside text of somebody else's choice. An idle connection weighs the same.

@@ -190,13 +190,14 @@ task<> lasting::finish(lasting_connection& of) {
     co_return;
   }
   if (of.cut_) co_return;
+  const std::chrono::nanoseconds limit = self.options().close_timeout;
   if (lasting_work* const left = self.work(); left != nullptr && left->is_sending()) {
-    self.connection().expires_after(1s, net::direction::write);
+    self.connection().expires_after(limit, net::direction::write);
     const std::error_code error = co_await flush_in_turn(of);
     if (error) co_return;
   }
   if (!self.connection().shutdown_write()) co_await announce_end(self.connection());
-  if (!of.gone_) co_await linger(self.connection());
+  if (!of.gone_) co_await linger(self.connection(), limit);
 }
 
 void lasting::end_handler() noexcept {
