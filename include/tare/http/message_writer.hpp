@@ -10,10 +10,10 @@
 //   (void)co_await out->finish();
 //
 // The peer receives one message. If the peer can decompress, the message is compressed as a whole, and each piece is
-// flushed: a compressor of its own takes 40 KiB until the message ends, which the memory budget admits; if there is no
-// room, the message is sent as it is.
+// flushed: a compressor of its own takes about 40 KiB until the message ends, which the memory budget admits; if there
+// is no room, the message is sent as it is.
 //
-// Bytes: 8, and a record of 72 until it is destroyed.
+// Bytes: 8, and a record of 40 until it is destroyed.
 
 #include <tare/http/detail/websocket_awaits.hpp>
 
