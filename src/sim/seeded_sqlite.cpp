@@ -48,8 +48,8 @@ struct range {
   return found;
 }
 
-/// SQLite keeps a list of the files that it has opened, and makes other calls if the list is empty. A crash leaves files
-/// in it, so that it would be empty only in the first run: one that is never closed makes it the same in all.
+/// SQLite keeps a list of the files that it has opened, and makes other calls if the list is empty. A crash leaves
+/// files in it, so that it would be empty only in the first run: one that is never closed makes it the same in all.
 void keep_a_file_open() noexcept {
   constexpr int read_only_without_mutex = 0x8001;  // SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
   static sqlite3* kept = nullptr;

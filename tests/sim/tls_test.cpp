@@ -3,7 +3,7 @@
 
 #include "net/tls/identity.hpp"
 #include "sim/on_shards.hpp"
-#include "sim/tls_wire.hpp"
+#include "sim/openssl_peer.hpp"
 
 #include <array>
 #include <chrono>

@@ -52,14 +52,14 @@ class message_writer {
 
   /// Await it for a result<void>. Sends a piece, which must outlive the await and is less than 4 GiB; an empty one
   /// sends nothing.
-  [[nodiscard]] detail::send_request write(std::string_view piece) noexcept;
+  detail::send_request write(std::string_view piece) noexcept;
   /// The same with the last piece, which may be empty. Afterwards the writer must not be used.
-  [[nodiscard]] detail::send_request finish(std::string_view last = {}) noexcept;
+  detail::send_request finish(std::string_view last = {}) noexcept;
 
  private:
   friend class detail::lasting;
   explicit message_writer(detail::outgoing_message* made) noexcept : message_(made) {}
-  [[nodiscard]] detail::send_request request(detail::opcode as, std::string_view payload) const noexcept;
+  detail::send_request request(detail::opcode as, std::string_view payload) const noexcept;
 
   detail::outgoing_message* message_;
 };

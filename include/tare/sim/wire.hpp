@@ -8,6 +8,9 @@
 //     std::string check(end from, std::string_view bytes) override { return ends_[from].check(bytes); }
 //   };
 //   w.watch(7, [] { return std::make_unique<one_line_each>(); });   // in the scenario, before the first connection
+//
+// **Errors** A checker must not throw: the program that sends could not pass it on. **Cancellation** Does not reach it.
+// **Threads** Those of the simulation, one at a time. **Bytes** One checker per connection.
 
 #include <cstdint>
 #include <functional>
