@@ -13,8 +13,9 @@
 // its name by `fsync` of its directory. Of the rest the seed decides: each sector of a file is the old or the new one,
 // and of the changes of names the first ones have happened.
 //
-// **Errors** Of the arguments by exceptions; what programs get is errno. **Cancellation** Nothing waits here, but a call
-// on a disk with latency blocks its thread. **Threads** Those of the simulation. **Bytes** All files are in memory.
+// **Errors** Of the arguments by exceptions; what programs get is errno. **Cancellation** Nothing waits here, but a
+// call on a disk with latency blocks its thread. **Threads** Those of the simulation. **Bytes** All files are in
+// memory.
 
 #include <cstddef>
 #include <cstdint>
