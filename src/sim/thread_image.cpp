@@ -67,13 +67,13 @@ thread_image::thread_image() : variables_(variables().bytes) {
 
 void thread_image::save() noexcept {
   errno_ = errno;
-  std::memcpy(exceptions_.data(), abi::__cxa_get_globals(), exceptions_.size());
+  std::memcpy(exceptions_.data(), ::abi::__cxa_get_globals(), exceptions_.size());
   std::copy_n(variables().place, variables_.size(), variables_.begin());
 }
 
 void thread_image::restore() const noexcept {
   std::ranges::copy(variables_, variables().place);
-  std::memcpy(static_cast<void*>(abi::__cxa_get_globals()), exceptions_.data(), exceptions_.size());
+  std::memcpy(static_cast<void*>(::abi::__cxa_get_globals()), exceptions_.data(), exceptions_.size());
   errno = errno_;
 }
 

@@ -52,8 +52,8 @@ enum class trouble : std::uint8_t {
 };
 
 struct scene {
-  request& request;
-  response& response;
+  tare::http::request& request;
+  tare::http::response& response;
   std::optional<websocket>& socket;
 };
 

@@ -26,6 +26,8 @@ class await_table : public testing::TestWithParam<std::string> {
     const std::string program = target("awaiting-" + GetParam() + "-O2");
     if (!std::filesystem::exists(program)) GTEST_SKIP() << "it is built with TARE_FRAMES_CORPUS only";
     std::filesystem::copy(program, copy_);
+    // For g++, the lines of awaits are in the source, whose name is relative to the checkout.
+    std::filesystem::current_path(support::path::checkout);
     run({support::path::command, "frames", copy_, "--await-table", table_});
   }
 

@@ -11,6 +11,7 @@ extern const char* const allocated_list;  ///< programs that print what they all
 extern const char* const sanitized_list;  ///< objects with the checks of sanitizers, likewise
 extern const char* const corpus;          ///< the folder of the programs of the corpus
 extern const char* const corpus_sources;
+extern const char* const checkout;  ///< what the names of sources in debug information are relative to
 extern const char* const daemon;
 extern const char* const database;  ///< the script that takes the place of a database
 extern const char* const fixtures;
