@@ -36,6 +36,14 @@ PROGRAMS = {
     "sim_http_parts_test": "http",
     "sim_websocket_test": "http",
     "sim_http_test": "io net http",
+    "sim_server_test": "http",
+    "sim_names_test": "net",
+    "sim_sqlite_test": "db",
+    "sim_postgresql_test": "db",
+    "sim_service_test": "http db",
+    # These test the simulation itself.
+    "sim_disk_test": "",
+    "sim_wire_test": "",
 }
 MISSED = ("not found", "does not apply", "does not compile")
 TITLE = "| mutation | what it brings back | found by |\n|---|---|---|\n"
@@ -48,7 +56,7 @@ def listed() -> list[str]:
 
 
 def unlisted_programs() -> set[str]:
-    made = re.findall(r"tare_test\((\w+)", (HERE / "CMakeLists.txt").read_text())
+    made = re.findall(r"^ *(?:tare|explored)_test\((sim_\w+)", (HERE / "CMakeLists.txt").read_text(), re.MULTILINE)
     return set(made) ^ set(PROGRAMS)
 
 
