@@ -124,7 +124,9 @@ void begin_and_end(world& w, bool background) {
   for (const auto& each : handles) {
     if (w.random_below(2) == 0) each->cancel();
   }
-  if (w.random_below(2) == 0) EXPECT_EQ(rt.run(after_a_while(some_time(w, 100), 9)), 9);
+  if (w.random_below(2) == 0) {
+    EXPECT_EQ(rt.run(after_a_while(some_time(w, 100), 9)), 9);
+  }
 }
 
 TEST(sim_lifecycle, a_runtime_ends_whatever_is_under_way) {

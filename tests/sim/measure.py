@@ -38,6 +38,7 @@ PROGRAMS = {
     "sim_http_test": "io net http",
     "sim_server_test": "http",
     "sim_names_test": "net",
+    "sim_streams_test": "net",
     "sim_sqlite_test": "db",
     "sim_postgresql_test": "db",
     "sim_service_test": "http db",

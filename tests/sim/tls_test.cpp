@@ -196,7 +196,7 @@ TEST(sim_tls, a_client_hello_of_any_size_is_not_awaited) {
   for (const std::size_t size : {20'000U, 60'000U, 120'000U}) {
     int in_time = 0;
     int all = 0;
-    with_seeds(10, [size, &in_time, &all](world& w) -> task<> {
+    with_seeds(10, [size, &in_time, &all](world& /*w*/) -> task<> {
       auto both = co_await make_wire(here());
       auto serving = tare::spawn_handle([near = std::move(both.near), with = wire_server()]() mutable -> task<> {
         const auto made = co_await tls::stream::accept(std::move(near), with);
