@@ -151,7 +151,7 @@ TEST_P(websocket_budget, decompressors_of_messages_in_pieces_stay_within_the_bud
       for (int i = 0; i < 10'000 && serving.lasting_connections() != 0; ++i) co_await tare::sleep_for(1ms);
       EXPECT_EQ(received + refused, static_cast<int>(held.size()));
       EXPECT_GT(received, 50);
-      EXPECT_GT(refused, 0);
+      EXPECT_LT(received, clients) << "the budget was not reached";
       EXPECT_LE(most, limit);
       held.clear();
       serving.stop();

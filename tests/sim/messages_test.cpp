@@ -130,7 +130,8 @@ task<> exchange_messages(world& w) {
     for (tare::shard_id i = 0; i < 6; ++i) {
       const auto run = [&w, &by, i]() -> task<> {
         co_await tare::resume_on(i % shards);
-        co_await (i < 3 ? send_some(w, by) : take_some(w, by));
+        auto moving = i < 3 ? send_some(w, by) : take_some(w, by);  // g++ 12 would destroy it twice in the await
+        co_await std::move(moving);
       };
       tasks.push_back(s.spawn_handle(run));
     }
