@@ -41,8 +41,9 @@ class piece_write {
 
 task<result<message_writer>> lasting::begin_message(lasting_connection& of, opcode as) {
   lasting self(of);
-  std::unique_ptr<outgoing_message> made;
+  // Destroyed last: when nobody waits any more, the record that has the turns may end.
   std::optional<message_waiter> waits;
+  std::unique_ptr<outgoing_message> made;
   try {
     made = std::make_unique<outgoing_message>();
     waits.emplace(of);
