@@ -42,22 +42,22 @@ inline constexpr auto as_last_piece = static_cast<opcode>(0x23);
 template <class Received>
 [[nodiscard]] result<Received> take_received(tare::detail::link connection);
 
-template <class Received, bool in_pieces>
+template <class Received, bool InPieces>
 class receive_awaiter;
 
-template <class Received, bool in_pieces>
+template <class Received, bool InPieces>
 struct [[nodiscard("nothing happens until it is awaited")]] receive_request {
-  using tare_awaiter = receive_awaiter<Received, in_pieces>;
+  using tare_awaiter = receive_awaiter<Received, InPieces>;
   tare::detail::link connection;
 };
 
-template <class Received, bool in_pieces>
+template <class Received, bool InPieces>
 class receive_awaiter {
  public:
-  receive_awaiter(receive_request<Received, in_pieces> request, tare::detail::wait_state& /*task*/) noexcept
+  receive_awaiter(receive_request<Received, InPieces> request, tare::detail::wait_state& /*task*/) noexcept
       : connection_(request.connection) {}
 
-  [[nodiscard]] bool await_ready() const noexcept { return begin_receive(connection_, in_pieces); }
+  [[nodiscard]] bool await_ready() const noexcept { return begin_receive(connection_, InPieces); }
   template <class Promise>
   [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) const noexcept {
     return wait_to_receive(connection_, self.promise());
