@@ -204,7 +204,7 @@ task<> hand_over(world& w) {
   }
   elsewhere.join();
   if (!leaves && !got && !closed) {
-    auto value = co_await receiver.receive();
+    auto value = co_await receiver.receive();  // NOLINT(bugprone-use-after-move): moved only if it leaves
     if (value) got = value->id();
     closed = !value;
     EXPECT_EQ(got.has_value(), sent.value_or(false));

@@ -66,8 +66,8 @@ struct kind_of_await {
 };
 
 template <class Make>
-kind_of_await kind(std::string name, Make make) {
-  return {.name = std::move(name),
+kind_of_await kind(const std::string& name, Make make) {
+  return {.name = name,
           .repeated = [make](awaited_things& of, turns& had) { return repeat(make, of, had); },
           .logged = [make](awaited_things& of, int& count) { return repeat_and_log(make, of, count); }};
 }

@@ -31,7 +31,10 @@ namespace tls = tare::net::tls;
 
 constexpr std::size_t large_bytes = 40'000;
 
-std::string large() { return std::string(large_bytes, 'L'); }
+std::string large() {
+  std::string text(large_bytes, 'L');
+  return text;
+}
 
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 

@@ -30,7 +30,10 @@ constexpr std::size_t buffer_bytes = 2000;
 constexpr std::size_t message_bytes = 5000;
 constexpr int senders = 3;
 
-std::string message_of(int sender) { return std::string(message_bytes, static_cast<char>('a' + sender)); }
+std::string message_of(int sender) {
+  std::string text(message_bytes, static_cast<char>('a' + sender));
+  return text;
+}
 
 task<> send_one(http::websocket& to, int sender) { (void)co_await to.send_text(message_of(sender)); }
 
