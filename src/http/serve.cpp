@@ -42,8 +42,8 @@ task<> linger(transport connection, std::chrono::nanoseconds limit) {
   }
 }
 
-task<> announce_end(transport connection) {
-  connection.expires_after(1s);
+task<> announce_end(transport connection, std::chrono::nanoseconds limit) {
+  connection.expires_after(limit);
   while (!connection.shutdown_write()) {
     auto ready = co_await connection.writable();
     if (!ready) co_return;

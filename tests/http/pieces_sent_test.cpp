@@ -261,6 +261,44 @@ TEST(pieces_sent, leave_no_half_frame_on_a_socket_that_goes_on) {
   EXPECT_GT(closed, 10);
 }
 
+// A piece that another task writes while the last one waits for the peer comes too late.
+TEST(pieces_sent, do_not_follow_the_last_one) {
+  for (const bool compresses : {false, true}) {
+    websocket_options chosen;
+    chosen.compress = compresses;
+    chosen.min_compressed_bytes = 1;
+    const std::string last(500, 'l');
+    std::error_code late;
+    auto handle = [&](websocket& socket) -> task<> {
+      auto out = co_await socket.begin(text);
+      EXPECT_TRUE(co_await out->write("first"));
+      co_await tare::sleep_for(10ms);
+      auto finish = [&]() -> task<> { EXPECT_TRUE(co_await out->finish(last)); };
+      auto write = [&]() -> task<> {
+        const auto written = co_await out->write("late");
+        EXPECT_FALSE(written);
+        if (!written) late = written.error();
+      };
+      co_await tare::when_all(finish(), write());
+      EXPECT_TRUE(co_await socket.send_text("after"));
+    };
+    const std::string output = output_of(
+        handle,
+        [&](wire& client, server& /*serving*/) -> task<> {
+          co_await tare::sleep_for(5ms);
+          client.take(0);
+          co_await tare::sleep_for(20ms);
+          client.take();
+        },
+        chosen);
+    EXPECT_EQ(late, errc::already_sent);
+    strict_client strict(output);
+    const auto frames = strict.frames(true);
+    EXPECT_EQ(strict.error(), "");
+    EXPECT_EQ(frames.size(), 4U) << "two pieces, the message after them, and the close frame";
+  }
+}
+
 TEST(pieces_sent, are_compressed_as_one_message) {
   websocket_options chosen;
   chosen.compress = true;
@@ -370,6 +408,29 @@ TEST(pieces_sent, abort_the_program_when_their_writer_is_misused) {
                  (void)co_await out->write("b");
                }),
                "message_writer must not be used after `finish`");
+  EXPECT_DEATH(misuse([](websocket& socket) -> task<> {
+                 auto out = co_await socket.begin(text);
+                 auto late = out->write("b");
+                 (void)co_await out->finish("a");
+                 (void)co_await std::move(late);
+               }),
+               "must be awaited before .finish.");
+  // The same while another message waits for the peer.
+  EXPECT_DEATH((void)output_of(
+                   [](websocket& socket) -> task<> {
+                     auto out = co_await socket.begin(text);
+                     auto late = out->write("b");
+                     (void)co_await out->finish("a");
+                     co_await tare::sleep_for(10ms);
+                     auto send = [&]() -> task<> { (void)co_await socket.send_text("waits"); };
+                     auto write = [&]() -> task<> { (void)co_await std::move(late); };
+                     co_await tare::when_all(send(), write());
+                   },
+                   [](wire& client, server& /*serving*/) -> task<> {
+                     co_await tare::sleep_for(5ms);
+                     client.take(0);
+                   }),
+               "must be awaited before .finish.");
   std::optional<message_writer> kept;
   EXPECT_DEATH(misuse([&](websocket& socket) -> task<> {
                  auto out = co_await socket.begin(text);

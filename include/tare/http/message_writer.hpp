@@ -50,8 +50,8 @@ class message_writer {
   message_writer& operator=(const message_writer&) = delete;
   ~message_writer();
 
-  /// Await it for a result<void>. Sends a piece, which must outlive the await and is less than 4 GiB; an empty one
-  /// sends nothing.
+  /// Await it, before `finish`, for a result<void>. Sends a piece, which must outlive the await and is less than 4 GiB;
+  /// an empty one sends nothing.
   detail::send_request write(std::string_view piece) noexcept;
   /// The same with the last piece, which may be empty. Afterwards the writer must not be used.
   detail::send_request finish(std::string_view last = {}) noexcept;

@@ -31,8 +31,9 @@ void postgresql_session::distrust(error why) noexcept {
   connection_.reset();
 }
 
-/// Whether the server may send this result now. A text of several statements is one command with several results.
-bool postgresql_session::expects(ExecStatusType status) noexcept {
+/// Notes a result that has arrived; false if no command waits for it. A text of several statements is one command with
+/// several results.
+bool postgresql_session::accepts(ExecStatusType status) noexcept {
   if (status == PGRES_FATAL_ERROR || status == PGRES_NONFATAL_ERROR || status == PGRES_BAD_RESPONSE) return true;
   if (at_ >= commands_.size()) return false;
   sent_command& now = commands_[at_];
@@ -43,7 +44,7 @@ bool postgresql_session::expects(ExecStatusType status) noexcept {
 
 bool postgresql_session::take(const PGresult& got, row_block* into) {
   const ExecStatusType status = PQresultStatus(&got);
-  if (!expects(status)) {
+  if (!accepts(status)) {
     distrust({error_kind::protocol, "", "the server has sent a result that no statement has requested"});
     return false;
   }

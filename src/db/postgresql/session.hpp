@@ -87,7 +87,7 @@ class postgresql_session final : public session {
   [[nodiscard]] bool take(const PGresult& got, row_block* into);
   /// Closes the connection because the server violates the protocol.
   void distrust(error why) noexcept;
-  [[nodiscard]] bool expects(ExecStatusType status) noexcept;
+  [[nodiscard]] bool accepts(ExecStatusType status) noexcept;
   void command_ended(bool wants_rows) noexcept;
   /// The pipeline has ended: true if the statement must be sent once more.
   [[nodiscard]] bool finish();

@@ -196,7 +196,7 @@ task<> lasting::finish(lasting_connection& of) {
     const std::error_code error = co_await flush_in_turn(of);
     if (error) co_return;
   }
-  if (!self.connection().shutdown_write()) co_await announce_end(self.connection());
+  if (!self.connection().shutdown_write()) co_await announce_end(self.connection(), limit);
   if (!of.gone_) co_await linger(self.connection(), limit);
 }
 

@@ -34,7 +34,7 @@ struct socket_event {
   std::error_code error;
 };
 
-struct outgoing_message;  // pieces_sent.hpp
+struct outgoing_message;  // sender_turn.hpp
 
 /// What the handlers of a route run on.
 class lasting_route {

@@ -3,11 +3,10 @@
 #include "http/lasting/lasting.hpp"
 #include "http/lasting/sender_turn.hpp"
 
+#include <tare/detail/misuse.hpp>
 #include <tare/http/message_writer.hpp>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <optional>
@@ -19,11 +18,6 @@ namespace tare::http {
 namespace detail {
 
 namespace {
-
-[[noreturn]] void abort_because(const char* reason) noexcept {
-  std::fprintf(stderr, "tare: %s\n", reason);
-  std::abort();
-}
 
 /// A piece that is being sent: the message must exist.
 class piece_write {
@@ -61,7 +55,7 @@ task<result<message_writer>> lasting::begin_message(lasting_connection& of, opco
 void lasting::expect_no_message() const noexcept {
   const lasting_work* const now = work();
   if (now == nullptr || now->message == nullptr) return;
-  abort_because("an http::message_writer must not outlive the socket's handler, or the client's socket");
+  tare::detail::misuse("an http::message_writer must not outlive the socket's handler, or the client's socket");
 }
 
 // The writer may be destroyed later.
@@ -162,7 +156,8 @@ task<std::error_code> lasting::send_piece(outgoing_message& message, opcode as, 
   lasting self(of);
   sending mine(of);
   mine.turn = co_await self.work()->turn.lock();
-  if (of.close_sent_ || of.cut_ || of.finished_ || message.is_broken) co_return errc::already_sent;
+  const bool has_ended = message.of == nullptr;  // while this piece waited for its turn
+  if (has_ended || of.close_sent_ || of.cut_ || of.finished_ || message.is_broken) co_return errc::already_sent;
   std::error_code error = co_await write_unsent(of);
   if (error) co_return error;
   if (of.close_sent_) co_return errc::already_sent;
@@ -179,7 +174,7 @@ task<std::error_code> lasting::send_piece(outgoing_message& message, opcode as, 
 
 message_writer::~message_writer() {
   if (message_ == nullptr) return;
-  if (message_->writes != 0) detail::abort_because("an http::message_writer was destroyed while a task writes");
+  if (message_->writes != 0) tare::detail::misuse("an http::message_writer was destroyed while a task writes");
   if (message_->of != nullptr) detail::lasting(*message_->of).abandon(*message_);
   delete message_;  // NOLINT(cppcoreguidelines-owning-memory): made by `begin_message`
 }
@@ -192,7 +187,7 @@ detail::send_request message_writer::finish(std::string_view last) noexcept {
 
 detail::send_request message_writer::request(detail::opcode as, std::string_view payload) const noexcept {
   if (message_ == nullptr || message_->of == nullptr) {
-    detail::abort_because("an http::message_writer must not be used after `finish`, or after a move");
+    tare::detail::misuse("an http::message_writer must not be used after `finish`, or after a move");
   }
   return {.data = payload.data(),
           .size = static_cast<std::uint32_t>(payload.size()),

@@ -7,9 +7,12 @@
 #include "http/websocket/client_socket.hpp"
 #include "io/reactor.hpp"
 
+#include <tare/detail/misuse.hpp>
+
 #include <algorithm>
 #include <array>
 #include <new>
+#include <optional>
 #include <utility>
 
 namespace tare::http::detail {
@@ -40,7 +43,12 @@ std::string_view text_of(std::span<const std::byte> bytes) noexcept {
 link lasting::begin_send(opcode as, std::string_view payload, std::error_code& error) noexcept {
   try {
     const lasting_work* const now = work();
-    if (as == as_piece || as == as_last_piece) return send_piece(*now->message, as, payload).release();
+    if (as == as_piece || as == as_last_piece) {
+      if (now == nullptr || now->message == nullptr) {
+        tare::detail::misuse("what http::message_writer::write returns must be awaited before `finish`");
+      }
+      return send_piece(*now->message, as, payload).release();
+    }
     if (now != nullptr && (now->is_sending() || must_wait_for_message(as))) {
       return send_in_turn(of_, as, payload).release();
     }

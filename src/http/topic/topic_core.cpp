@@ -5,12 +5,11 @@
 #include "sched/usage.hpp"
 
 #include <tare/detail/frame_memory.hpp>
+#include <tare/detail/misuse.hpp>
 #include <tare/memory_budget.hpp>
 #include <tare/runtime.hpp>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <optional>
@@ -155,9 +154,7 @@ std::optional<std::uint32_t> topic_core::number_after(std::string_view last_id) 
 
 void topic_core::enter(subscription& entering, std::string_view last_id) noexcept {
   if (from_link<subscription>(to_link(&entering)) != &entering) {
-    std::fputs("tare: a http::subscription must be in a task's frame: make it a local variable of the handler\n",
-               stderr);
-    std::abort();
+    tare::detail::misuse("a http::subscription must be in a task's frame: make it a local variable of the handler");
   }
   entering.topic_ = to_link(this);
   entering.next_ = first_subscriber_;
@@ -244,8 +241,7 @@ topic::topic(topic_options options)
 
 topic::~topic() {
   if (!core_->is_unused()) {
-    std::fputs("tare: a http::topic was destroyed before its subscriptions, or while requests wait for it\n", stderr);
-    std::abort();
+    tare::detail::misuse("a http::topic was destroyed before its subscriptions, or while requests wait for it");
   }
   std::destroy_at(core_);
   tare::detail::free_record(core_);

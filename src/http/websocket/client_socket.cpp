@@ -3,6 +3,7 @@
 #include "http/lasting/lasting.hpp"
 
 #include <tare/detail/frame_memory.hpp>
+#include <tare/detail/misuse.hpp>
 
 #include <sys/random.h>
 
@@ -106,11 +107,8 @@ client_socket& client_socket::make(client_connection over, net::lease input, web
 
 void client_socket::leave(client_socket& freed) noexcept {
   if (freed.subscriptions != 0 || lasting(freed).is_in_use()) {
-    std::fputs(
-        "tare: a client's http::websocket was destroyed before a subscription of it, or while a task receives or "
-        "sends\n",
-        stderr);
-    std::abort();
+    tare::detail::misuse(
+        "a client's http::websocket was destroyed before a subscription of it, or while a task receives or sends");
   }
   lasting(freed).end_client();
   freed.end();

@@ -131,13 +131,14 @@ result<void> record_bio::flush(wanted& next) noexcept {
 long record_bio::control(BIO* bio, int command, long number, void* pointer) noexcept {
   record_bio* const self = of(bio);
   if (self != nullptr && command == BIO_CTRL_FLUSH) {
-    // For example, everything that OpenSSL has written must be sent before the kernel gets the keys.
     wanted next{};
     ::BIO_clear_retry_flags(bio);
     const result<void> sent = self->flush(next);
-    // OpenSSL must not wait for these bytes; `unsent` does. OpenSSL 3.5 would treat a connection whose peer reads
-    // nothing as one that waits to write, without end, and never reach `max_unsent_bytes`.
-    if (self->stage_ == stage::stream && !BIO_get_ktls_send(bio)) return 1;
+    // OpenSSL must not wait for these bytes; `unsent` does. In a handshake, OpenSSL 3.0 would take the wait for a
+    // broken connection. OpenSSL 3.5 would treat a connection whose peer reads nothing as one that waits to write,
+    // without end, and never reach `max_unsent_bytes`. But they must be sent before the kernel gets the keys.
+    const bool before_kernel = self->for_kernel_ && (self->stage_ != stage::stream || BIO_get_ktls_send(bio));
+    if (!before_kernel) return 1;
     if (!sent) ERR_raise(ERR_LIB_SYS, sent.error().value());
     if (next == wanted::writable) ::BIO_set_retry_write(bio);
     return sent && next == wanted::nothing ? 1 : -1;
@@ -169,8 +170,8 @@ BIO_METHOD* record_bio::method() {
   return made;
 }
 
-BIO* record_bio::make(link slot) {
-  std::unique_ptr<record_bio> state(new record_bio(slot));
+BIO* record_bio::make(link slot, bool for_kernel) {
+  std::unique_ptr<record_bio> state(new record_bio(slot, for_kernel));
   BIO* const made = ::BIO_new(method());
   if (made == nullptr) throw std::bad_alloc();
   BIO_set_fd(made, from_link<io_slot>(slot)->fd, BIO_NOCLOSE);

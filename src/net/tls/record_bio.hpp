@@ -23,8 +23,8 @@ namespace tare::net::tls {
 
 class record_bio {
  public:
-  /// Belongs to the BIO. Throws std::bad_alloc.
-  [[nodiscard]] static BIO* make(tare::detail::link slot);
+  /// Belongs to the BIO. `for_kernel`: OpenSSL may give the keys to the kernel. Throws std::bad_alloc.
+  [[nodiscard]] static BIO* make(tare::detail::link slot, bool for_kernel);
   [[nodiscard]] static record_bio& of(const SSL* openssl) noexcept;
 
   /// True if only whole records have been read and written.
@@ -53,7 +53,7 @@ class record_bio {
   /// Beyond one record of user data, this leaves room for responses that the peer has caused but does not read.
   static constexpr std::size_t max_unsent_bytes = 16384 + 512 + 4096;
 
-  explicit record_bio(tare::detail::link slot) noexcept : slot_(slot) {}
+  record_bio(tare::detail::link slot, bool for_kernel) noexcept : slot_(slot), for_kernel_(for_kernel) {}
   [[nodiscard]] tare::detail::io_slot& slot() const noexcept {
     return *tare::detail::from_link<tare::detail::io_slot>(slot_);
   }
@@ -75,6 +75,7 @@ class record_bio {
   record_boundary out_records_;
   tare::detail::link slot_;
   stage stage_ = stage::handshake;
+  bool for_kernel_;
   // If the kernel handles the records: the type of the next one, and that of the unsent bytes. 0: the kernel gets whole
   // records, or user data.
   std::uint8_t kernel_type_ = 0;

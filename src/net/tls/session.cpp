@@ -72,7 +72,7 @@ result<detail::session_owner> session::make(SSL_CTX* context, tare::detail::link
   detail::session_owner owner(new (tare::detail::allocate_record(sizeof(session))) session(slot, server));
   SSL* const made = owner->openssl_ = ::SSL_new(context);
   if (made == nullptr || ::SSL_set_ex_data(made, place_of_session(), owner.get()) != 1) return openssl_error();
-  BIO* const bio = record_bio::make(slot);
+  BIO* const bio = record_bio::make(slot, (::SSL_get_options(made) & SSL_OP_ENABLE_KTLS) != 0);
   ::SSL_set_bio(made, bio, bio);
   if (server) {
     ::SSL_set_accept_state(made);
