@@ -30,26 +30,6 @@ using namespace std::chrono_literals;
 
 namespace detail {
 
-/// Closing with unread bytes makes the system reset the connection, which may destroy the response in transit. So the
-/// peer gets a second to read it and to close (RFC 9112, 9.6).
-task<> linger(transport connection, std::chrono::nanoseconds limit) {
-  constexpr std::size_t max_bytes = 1U << 20U;
-  connection.expires_after(limit);
-  for (std::size_t dropped = 0; dropped < max_bytes;) {
-    auto got = co_await connection.read();
-    if (!got || got->empty()) co_return;
-    dropped += got->size();
-  }
-}
-
-task<> announce_end(transport connection, std::chrono::nanoseconds limit) {
-  connection.expires_after(limit);
-  while (!connection.shutdown_write()) {
-    auto ready = co_await connection.writable();
-    if (!ready) co_return;
-  }
-}
-
 namespace {
 
 enum class afterwards : std::uint8_t { close, linger, announce };
@@ -120,24 +100,17 @@ void end_upgraded(exchange& x) noexcept {
   if (x.close_frame_due()) send_close_frame(x.connection(), error != nullptr);
 }
 
-/// Sends the response to a head that is refused.
-task<> refuse(exchange& x) {
-  x.begin_log({}, {});
-  if (const refusal* why = x.refusal_to_send(); why != nullptr) (void)co_await x.send_instead(why->status, why->why);
-}
-
 /// Nothing of the request remains while the peer reads the last response.
-task<> linger_or_drop(exchange& x) {
+task<> let_peer_read(exchange& x, afterwards then) {
+  if (then == afterwards::announce) {
+    co_await announce_end(x.connection());
+    if (!has_unread(x)) co_return;
+  }
   if (x.begin_to_linger()) {
     co_await linger(x.connection());
   } else {
     drop_input(x.connection());
   }
-}
-
-task<> announce_and_linger(exchange& x) {
-  co_await announce_end(x.connection());
-  if (has_unread(x)) co_await linger_or_drop(x);
 }
 
 void expect_next_request(const exchange& x) noexcept {
@@ -211,6 +184,30 @@ task<turn> complete_request(exchange& x) {
   co_return after_request(x);
 }
 
+/// Sends the response to a head that is refused.
+task<turn> refuse(exchange& x) {
+  x.begin_log({}, {});
+  if (const refusal* why = x.refusal_to_send(); why != nullptr) (void)co_await x.send_instead(why->status, why->why);
+  co_return turn::end;
+}
+
+task<turn> announce(exchange& x) {
+  co_await announce_end(x.connection());
+  co_return turn::close;
+}
+
+constexpr bool must_wait(turn then) noexcept {
+  return then == turn::complete || then == turn::refuse || then == turn::announce;
+}
+
+/// What must be awaited before the next turn is known. One task whichever it is, because g++ keeps room in the frame
+/// that waits for a handler for each await there.
+[[gnu::noinline]] task<turn> next_turn(exchange& x, turn then) {
+  if (then == turn::refuse) return refuse(x);
+  if (then == turn::announce) return announce(x);
+  return complete_request(x);
+}
+
 /// While a handler waits, this frame is what the request weighs besides its head and the handler's frames.
 task<served> serve(exchange x) {
   x.enter();
@@ -222,12 +219,10 @@ task<served> serve(exchange x) {
         co_await x.handle();
         then = after_handler(x);
       }
-      if (then == turn::complete) then = co_await complete_request(x);
-      if (then == turn::refuse) co_await refuse(x);
-      if (then == turn::announce) co_await announce_end(x.connection());
+      if (must_wait(then)) then = co_await next_turn(x, then);
       if (then == turn::last) co_return x.take_handed_over();
       if (then == turn::idle) co_return served(true);
-      if (then == turn::close || then == turn::announce) co_return served(false);
+      if (then == turn::close) co_return served(false);
       if (then != turn::next) break;
     }
   } catch (...) {
@@ -235,8 +230,7 @@ task<served> serve(exchange x) {
     throw;
   }
   const afterwards then = end_connection(x);
-  if (then == afterwards::announce) co_await announce_and_linger(x);
-  if (then == afterwards::linger) co_await linger_or_drop(x);
+  if (then != afterwards::close) co_await let_peer_read(x, then);
   co_return served(false);
 }
 
