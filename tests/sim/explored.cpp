@@ -23,6 +23,7 @@ const program_awaits& awaits_of_this_program() {
 void record(const sim::exploration& seen) {
   const char* const folder = std::getenv("TARE_SIM_COVERAGE");  // NOLINT(concurrency-mt-unsafe): there is one thread
   if (folder == nullptr) return;
+  for (const std::string& note : awaits_of_this_program().notes) ADD_FAILURE() << note;
   std::filesystem::create_directories(folder);
   const auto* const test = ::testing::UnitTest::GetInstance()->current_test_info();
   std::string name = std::string(test->test_suite_name()) + "." + test->name() + ".txt";
@@ -46,9 +47,7 @@ void expect_all_tried(const sim::explored_faults& faults, const char* what) {
 }  // namespace
 
 sim::exploration explore_every_fault(const sim::scenario& body, sim::explore_options chosen) {
-  const program_awaits& known = awaits_of_this_program();
-  for (const std::string& note : known.notes) ADD_FAILURE() << note;
-  chosen.awaits = &known.table;
+  chosen.awaits = &awaits_of_this_program().table;
   chosen.failed = [] { return ::testing::Test::HasFailure(); };
   sim::exploration seen = sim::explore(chosen, body);
   std::printf("%s\n", sim::to_string(seen).c_str());

@@ -235,13 +235,15 @@ task<bool> simulated_postgresql::bind(session& to, const std::string& body) {
 
 task<bool> simulated_postgresql::describe(session& to) {
   const bool has_rows = to.sql.ends_with(" $1") && !to.sql.starts_with("INSERT");
-  co_return co_await put(to, has_rows ? row_description() : message('n', ""));
+  std::string described = has_rows ? row_description() : message('n', "");
+  co_return co_await put(to, std::move(described));
 }
 
 task<bool> simulated_postgresql::execute(session& to) {
   std::string tag = to.sql.substr(0, to.sql.find(' '));
   if (tag == "WAIT" || tag == "SLOW") {
-    const bool goes_on = co_await wait(to, tag == "WAIT" ? std::chrono::milliseconds(1h) : 50ms);
+    const std::chrono::milliseconds time = tag == "WAIT" ? 1h : 50ms;
+    const bool goes_on = co_await wait(to, time);
     if (!goes_on || to.skipping) co_return goes_on;
     tag = "SELECT";
   }
@@ -337,6 +339,7 @@ task<bool> simulated_postgresql::misbehave(session& to, std::string instead_of) 
     case misdeed::late:
       if (!co_await to.flush()) co_return false;
       co_await sleep_for(3s);
+      [[fallthrough]];
     case misdeed::error:
     case misdeed::stale: {
       const bool goes_on = co_await fail(to, planned == misdeed::stale ? "26000" : "XX000", "planned");

@@ -121,7 +121,8 @@ task<> exchange(world& w) {
   slow_down(w, server);
   server.spawn(serve(w));
   co_await tare::sleep_for(1ms);
-  auto socket = co_await http::websocket::connect("ws://" + server.address() + "/socket", {});
+  const http::websocket_client_options defaults;
+  auto socket = co_await http::websocket::connect("ws://" + server.address() + "/socket", defaults);
   if (!socket) {
     EXPECT_TRUE(w.fault_may_fail()) << socket.error().message();
     co_return;
