@@ -41,9 +41,10 @@ constexpr double max_bytes = 500;  // g++ 12 keeps a handle to the coroutine its
 constexpr double max_tls_bytes = 900;
 #endif
 
-constexpr int few = 200;
-constexpr int many = 6000;
+constexpr int few = 1000;
+constexpr int many = 4000;
 constexpr int many_tls = 3000;  // each takes milliseconds, and weighs several times as much
+constexpr int at_once = 4;      // so that both processes are busy
 constexpr int messages = 10;
 
 enum class protocol : std::uint8_t { websocket, compressed, events };
@@ -137,13 +138,11 @@ task<bool> open_clients(int count, std::uint16_t port, protocol what, const std:
   co_return true;
 }
 
-/// The clients, which stay until `control` is closed. With TLS, four are opened at a time, so that both processes are
-/// busy.
+/// The clients, in two steps, each of which ends with a byte to and one from `control`. They stay until it is closed.
 task<> hold_clients(int control, std::uint16_t port, protocol what, std::string authorities) {
   std::optional<tls::context> trusted;
   if (!authorities.empty()) trusted = tls::context::client({.authorities = std::move(authorities)}).value();
   const int all = trusted ? many_tls : many;
-  const int at_once = trusted ? 4 : 1;
   held_streams held;
   for (const int count : {few, all - few}) {
     std::vector<task<bool>> opening;
@@ -151,8 +150,10 @@ task<> hold_clients(int control, std::uint16_t port, protocol what, std::string 
     const std::vector<bool> served = co_await tare::when_all(std::move(opening));
     if (std::ranges::count(served, true) != at_once) co_return;
     if (::write(control, "k", 1) != 1) co_return;
+    (void)co_await tare::net::wait_readable(control);
+    char next = 0;
+    if (::read(control, &next, 1) != 1) co_return;
   }
-  (void)co_await tare::net::wait_readable(control);
 }
 
 class held_clients {
@@ -177,11 +178,14 @@ class held_clients {
     ::waitpid(child_, nullptr, 0);
   }
 
-  task<bool> next() const {
+  /// The clients of a step are there, and no others come before `proceed`.
+  task<bool> wait() const {
     (void)co_await tare::net::wait_readable(control_);
     char response = 0;
     co_return ::read(control_, &response, 1) == 1;
   }
+
+  void proceed() const { EXPECT_EQ(::write(control_, "k", 1), 1); }
 
  private:
   int control_ = -1;
@@ -234,14 +238,15 @@ double weigh(protocol what, http::router routes, const std::optional<tls::contex
       }
     };
     auto watch = [&]() -> task<> {
-      bool ready = co_await clients.next();
+      bool ready = co_await clients.wait();
       EXPECT_TRUE(ready);
-      co_await tare::sleep_for(300ms);
+      co_await tare::sleep_for(100ms);
       const double at_few = support::anonymous_bytes();
-      ready = co_await clients.next();
+      clients.proceed();
+      ready = co_await clients.wait();
       EXPECT_TRUE(ready);
       EXPECT_EQ(serving.lasting_connections(), static_cast<std::size_t>(all_clients));
-      co_await tare::sleep_for(300ms);
+      co_await tare::sleep_for(100ms);
       weight = (support::anonymous_bytes() - at_few) / (all_clients - few);
       serving.stop();
     };
