@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -47,17 +48,34 @@ class idle_driver final : public tare::detail::driver {
 struct reports {
   std::vector<virtual_time::stall> seen;
   bool answer = false;
-  virtual_time* of = nullptr;
+  std::atomic<std::size_t> count = 0;
 
   [[nodiscard]] virtual_time::on_stall handler() {
     return [this](virtual_time::stall found) {
       seen.push_back(found);
+      ++count;
       return answer;
     };
   }
 };
 
-/// Wakes shard 0 some time after the clock has reported the stall, so that its `idle` returns.
+/// Returns when the clock has reported stalls that often; in vain after ten seconds.
+void wait_for(const reports& received, std::size_t often) {
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (received.count < often && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+}
+
+/// Wakes shard 0 when the clock has reported stalls that often, so that its `idle` returns.
+void idle_until_reported(virtual_time& time, tare::detail::driver* io, const reports& received, std::size_t often) {
+  std::thread waker([&] {
+    wait_for(received, often);
+    time.notify(0);
+  });
+  time.idle(0, std::nullopt, io);
+  waker.join();
+}
+
+/// Wakes shard 0 some time after the clock would have reported a stall.
 void idle_until_woken(virtual_time& time, std::optional<std::int64_t> deadline, tare::detail::driver* io,
                       std::chrono::milliseconds after) {
   std::thread waker([&time, after] {
@@ -71,7 +89,7 @@ void idle_until_woken(virtual_time& time, std::optional<std::int64_t> deadline, 
 TEST(virtual_clock, tells_at_once_that_nothing_is_left) {
   reports received;
   virtual_time time(1, received.handler(), never);
-  idle_until_woken(time, std::nullopt, nullptr, 1ms);
+  idle_until_reported(time, nullptr, received, 1);
   ASSERT_EQ(received.seen.size(), 1U);
   EXPECT_FALSE(received.seen[0].for_long);
   EXPECT_FALSE(received.seen[0].awaits_descriptors);
@@ -104,9 +122,10 @@ TEST(virtual_clock, tells_when_the_last_blocking_call_has_ended_without_waking_a
   reports received;
   virtual_time time(1, received.handler(), never);
   time.blocking_begins();
-  std::thread call([&time] {
+  std::thread call([&] {
     std::this_thread::sleep_for(5ms);
     time.blocking_ends();
+    wait_for(received, 1);
     time.notify(0);
   });
   time.idle(0, std::nullopt, nullptr);
@@ -118,14 +137,14 @@ TEST(virtual_clock, tells_again_after_a_while_until_it_was_reported) {
   reports received;
   received.answer = false;
   virtual_time time(1, received.handler(), 1ms);
-  idle_until_woken(time, std::nullopt, nullptr, 50ms);
+  idle_until_reported(time, nullptr, received, 2);
   ASSERT_GE(received.seen.size(), 2U);
   EXPECT_TRUE(received.seen.back().for_long);
 
   reports once;
   once.answer = true;
   virtual_time silent(1, once.handler(), 1ms);
-  idle_until_woken(silent, std::nullopt, nullptr, 20ms);
+  idle_until_reported(silent, nullptr, once, 1);
   idle_until_woken(silent, std::nullopt, nullptr, 20ms);
   EXPECT_EQ(once.seen.size(), 1U);
 }
@@ -135,7 +154,7 @@ TEST(virtual_clock, says_whether_a_descriptor_is_awaited) {
     idle_driver io(awaited);
     reports received;
     virtual_time time(1, received.handler(), never);
-    idle_until_woken(time, std::nullopt, &io, 1ms);
+    idle_until_reported(time, &io, received, 1);
     ASSERT_EQ(received.seen.size(), 1U);
     EXPECT_EQ(received.seen[0].awaits_descriptors, awaited);
     EXPECT_FALSE(received.seen[0].for_long);
