@@ -11,6 +11,7 @@
 #include "http/intake.hpp"
 #include "http/request_guard.hpp"
 #include "http/stored_head.hpp"
+#include "http/sweep_entry.hpp"
 
 #include <tare/detail/link.hpp>
 #include <tare/http/detail/connection_group.hpp>
@@ -200,8 +201,27 @@ class exchange : public request, public response {
   /// It was cancelled because the client has disconnected.
   [[nodiscard]] bool client_left() const noexcept { return client_left_; }
 
+  // The server's sweep.
+  [[nodiscard]] sweep_entry& swept() noexcept { return swept_; }
+  /// Cancels the handler because its time is up.
+  void cancel_late() noexcept {
+    timed_out_ = true;
+    guard_.cancel();
+  }
+  /// While a body arrives, its reader notices when the client leaves. After the request, silence is all that tells that
+  /// it has not left.
+  [[nodiscard]] bool may_look_at_peer() const noexcept {
+    return body_complete_ && !has_input() && !upgraded_ && !ignores_peer_ && !client_left_;
+  }
+  /// The client has sent more, so nothing tells when it disconnects.
+  void ignore_peer() noexcept { ignores_peer_ = true; }
+  /// Cancels the handler because the client has disconnected.
+  void cancel_left() noexcept {
+    client_left_ = true;
+    guard_.cancel();
+  }
+
  private:
-  friend class server_core;
   /// It is `failed` while bytes are being sent, and permanently if not all of them were sent: anything sent afterwards
   /// would become part of the truncated message.
   enum class stage : std::uint8_t { open, streaming, complete, failed };
@@ -298,11 +318,7 @@ class exchange : public request, public response {
   std::size_t reserved_bytes_ = 0;  ///< what the handler has reserved
   std::size_t body_bytes_ = 0;      ///< what it has read
   std::uint64_t left_ = 0;          ///< of the announced length
-  std::uint32_t moved_ = 0;         ///< the sweep during which bytes were last received or sent
-  std::uint32_t began_ = 0;         ///< the sweep during which the handler began
-  // Links in the server's list of requests in progress.
-  tare::detail::link next_ = tare::detail::no_link;
-  tare::detail::link previous_ = tare::detail::no_link;
+  sweep_entry swept_;
   tare::detail::link attached_ = tare::detail::no_link;  ///< the note for the log; or the work that is handed over
   std::uint16_t status_ : 10 = 200;
   stage stage_ : 2 = stage::open;
@@ -325,7 +341,7 @@ class exchange : public request, public response {
   bool timed_out_ : 1 = false;    ///< the handler was cancelled because its time was up
   bool client_left_ : 1 = false;  ///< the handler was cancelled because the client has disconnected
   bool hands_over_ : 1 = false;
-  bool ignores_peer_ : 1 = false;  ///< the client has sent more, so nothing tells when it disconnects
+  bool ignores_peer_ : 1 = false;
 };
 // NOLINTEND(bugprone-derived-method-shadowing-base-method)
 static_assert(sizeof(exchange) <= 152);

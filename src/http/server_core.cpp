@@ -120,23 +120,25 @@ void server_core::keep_intake(std::unique_ptr<intake> used) noexcept {
 }
 
 void server_core::enter(exchange& entering) noexcept {
-  entering.previous_ = last_;
-  entering.next_ = no_link;
   const link self = to_link(&entering);
-  (last_ != no_link ? from_link<exchange>(last_)->next_ : first_) = self;
+  entering.swept() = {.next = no_link, .previous = last_, .moved = sweeps_};
+  (last_ != no_link ? from_link<exchange>(last_)->swept().next : first_) = self;
   last_ = self;
   sweep_later();
 }
 
 void server_core::leave(exchange& leaving) noexcept {
-  (leaving.previous_ != no_link ? from_link<exchange>(leaving.previous_)->next_ : first_) = leaving.next_;
-  (leaving.next_ != no_link ? from_link<exchange>(leaving.next_)->previous_ : last_) = leaving.previous_;
+  const sweep_entry& entry = leaving.swept();
+  (entry.previous != no_link ? from_link<exchange>(entry.previous)->swept().next : first_) = entry.next;
+  (entry.next != no_link ? from_link<exchange>(entry.next)->swept().previous : last_) = entry.previous;
 }
 
 void server_core::begin_handler(exchange& exchange) noexcept {
-  exchange.began_ = sweeps_;
+  exchange.swept().began = sweeps_;
   ++handlers_;
 }
+
+void server_core::note_progress(exchange& exchange) const noexcept { exchange.swept().moved = sweeps_; }
 
 void server_core::end_handler() noexcept {
   --handlers_;
@@ -169,7 +171,7 @@ bool server_core::make_room() noexcept {
   };
   std::array<exchange*, at_once> chosen{};
   std::size_t count = 0;
-  for (link current = first_; current != no_link; current = from_link<exchange>(current)->next_) {
+  for (link current = first_; current != no_link; current = from_link<exchange>(current)->swept().next) {
     auto* const each = from_link<exchange>(current);
     if (!each->is_stalled()) continue;
     if (count == at_once) {
@@ -222,7 +224,7 @@ void server_core::sweep() noexcept {
   constexpr std::size_t divisor = 4;
   refusals_ = retry_waiting_for_room(works_) / divisor + 1;
   if (budget_ != nullptr && budget_->waiting() != 0) (void)make_room();
-  for (link current = first_; current != no_link; current = from_link<exchange>(current)->next_)
+  for (link current = first_; current != no_link; current = from_link<exchange>(current)->swept().next)
     sweep(*from_link<exchange>(current));
 }
 
@@ -230,24 +232,20 @@ void server_core::sweep(exchange& each) noexcept {
   const bool is_over = each.group().is_over();
   if (is_over) each.connection().expires_after(std::chrono::nanoseconds(1));
   if (!each.guard().running()) return;
-  const std::uint32_t age = sweeps_ - each.began_;
+  const std::uint32_t age = sweeps_ - each.swept().began;
   if (is_over || (sweeps_a_request_ != 0 && age >= sweeps_a_request_ && !each.upgraded())) {
-    each.timed_out_ = true;
-    each.guard().cancel();
+    each.cancel_late();
     return;
   }
-  // While a body arrives, its reader notices when the client leaves.
-  const bool can_tell = each.body_complete() && !each.has_input() && !each.upgraded() && !each.ignores_peer_;
-  if (!options_.cancel_if_client_leaves || age < 2 || !can_tell || each.client_left()) return;
+  if (!options_.cancel_if_client_leaves || age < 2 || !each.may_look_at_peer()) return;
   switch (each.connection().look_at_peer()) {
     case net::peer_state::silent:
       break;
     case net::peer_state::sending:
-      each.ignores_peer_ = true;
+      each.ignore_peer();
       break;
     case net::peer_state::gone:
-      each.client_left_ = true;
-      each.guard().cancel();
+      each.cancel_left();
       break;
   }
 }

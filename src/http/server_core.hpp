@@ -76,8 +76,10 @@ class server_core {
   // Connections in serve_requests.
   void enter(exchange& entering) noexcept;
   void leave(exchange& leaving) noexcept;
-  /// The handler of `of` begins.
+  /// Its handler begins.
   void begin_handler(exchange& exchange) noexcept;
+  /// It has received or sent bytes.
+  void note_progress(exchange& exchange) const noexcept;
   void end_handler() noexcept;
 
   // Lasting connections. What they hold is one share of the budget.

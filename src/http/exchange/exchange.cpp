@@ -31,7 +31,6 @@ task<> call_handler(const handler& handle, request& request, response& to) {
 void exchange::enter() noexcept {
   server().enter(*this);
   entered_ = true;
-  moved_ = server().sweeps();
 }
 
 bool exchange::start_handler(tare::detail::wait_state& waiting) {

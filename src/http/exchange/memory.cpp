@@ -143,12 +143,12 @@ void exchange::become_lasting() noexcept {
   (void)account();
 }
 
-void exchange::note_progress() noexcept { moved_ = server().sweeps(); }
+void exchange::note_progress() noexcept { server().note_progress(*this); }
 
 bool exchange::is_stalled() const noexcept {
   // A WebSocket that holds nothing may stay silent.
   const bool is_silent = upgraded_ && body_bytes_ == 0;
-  return waits_for_peer_ && !shed_ && !is_silent && server().sweeps() - moved_ >= 2;
+  return waits_for_peer_ && !shed_ && !is_silent && server().sweeps() - swept_.moved >= 2;
 }
 
 void exchange::shed() noexcept {
