@@ -310,7 +310,7 @@ task<> server::serve_tls(net::stream below, net::tls::context with, detail::conn
       if (!share) co_return;
     }
     net::result<net::tls::stream> agreed = co_await net::tls::stream::accept(std::move(below), std::move(with));
-    if (agreed) connections.spawn(serve_connection(std::move(*agreed), group));
+    if (agreed) connections.spawn(serve_connection(std::move(*agreed), detail::group_link(group)));
   } catch (const std::bad_alloc&) {
     co_return;  // this connection is closed; the others continue
   }
@@ -319,7 +319,7 @@ task<> server::serve_tls(net::stream below, net::tls::context with, detail::conn
 task<net::result<void>> server::serve(net::listener listener) {
   return accept_all(std::move(listener),
                     [](net::stream client, scope& /*connections*/, detail::connection_group& group) {
-                      return serve_connection(std::move(client), group);
+                      return serve_connection(std::move(client), detail::group_link(group));
                     });
 }
 

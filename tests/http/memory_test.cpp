@@ -27,13 +27,13 @@ namespace {
 using tare::task;
 
 #if defined(__clang__)
-constexpr double max_bytes = 200;
+constexpr double max_bytes = 88;
 constexpr double max_waiting_bytes = 520;
 constexpr double max_discarded_bytes = 430;
 constexpr double max_poll_bytes = 400;
 #else
 // g++ 12 keeps a handle to the coroutine itself and every local in the frame.
-constexpr double max_bytes = 400;
+constexpr double max_bytes = 200;
 constexpr double max_waiting_bytes = 900;
 constexpr double max_discarded_bytes = 800;
 constexpr double max_poll_bytes = 800;
@@ -150,7 +150,7 @@ class http_memory : public tare::test::http_test {
   }
 };
 
-TEST_P(http_memory, an_idle_connection_weighs_less_than_200_bytes_before_and_after_a_burst) {
+TEST_P(http_memory, an_idle_connection_weighs_88_bytes_before_and_after_a_burst) {
   auto hello = [](tare::http::request& /*request*/, tare::http::response& response) -> task<> {
     (void)co_await response.send("text/plain", "hello");
   };

@@ -10,7 +10,7 @@
 //     co_await server.serve(std::move(*listening));            // until stop() or cancelled; then drains
 //   }
 //
-// **Bytes** An idle connection is a frame of 64, a slot of 24 in the shard's table and 4.3 in the server's scope. It
+// **Bytes** An idle connection is a frame of 56, a slot of 24 in the shard's table and 4.3 in the server's scope. It
 // has no buffer, no parser and no timer. Everything a request needs is in frames that end with it.
 //
 // With `runtime_options::memory_limit`, everything that clients can make the server hold is admitted first: heads,
@@ -141,7 +141,8 @@ class server {
     requires requires(Stream& s) { s.readable(); }
   task<> serve_stream(Stream stream) {
     detail::connection_group alone(*core_);
-    co_await on_cancel(serve_connection(std::move(stream), alone), [&alone]() noexcept { alone.begin_drain(); });
+    co_await on_cancel(serve_connection(std::move(stream), detail::group_link(alone)),
+                       [&alone]() noexcept { alone.begin_drain(); });
   }
 
   /// Makes `serve` stop. Call it from a task of the server's shard.
@@ -168,18 +169,18 @@ class server {
   /// This is the frame of an idle connection, parked in readable(): only the stream and the group live across that
   /// await. Cancellation takes effect only there: a request is served to its end.
   template <class Stream>
-  static task<> serve_connection(Stream stream, detail::connection_group& group) {
+  static task<> serve_connection(Stream stream, detail::group_link group) {
     try {
-      detail::transport::of(stream).expires_after(detail::first_wait(group.server()));
+      detail::transport::of(stream).expires_after(detail::first_wait(group->server()));
       for (;;) {
         if (!co_await stream.readable()) {
           (void)stream.shutdown_write();  // over TLS, close_notify
           co_return;
         }
-        detail::served then = co_await shield(detail::serve_requests(detail::transport::of(stream), group));
+        detail::served then = co_await shield(detail::serve_requests(detail::transport::of(stream), *group));
         if (then.is_idle()) continue;
         if (!then.lasts()) co_return;
-        const tare::detail::link lasting = detail::begin_lasting(stream, group, then);
+        const tare::detail::link lasting = detail::begin_lasting(stream, *group, then);
         if (lasting != tare::detail::no_link) {
           co_await tare::detail::child_request{.child = lasting, .is_shielded = false};
         }
@@ -191,7 +192,7 @@ class server {
       (void)stream.shutdown_write();
       throw;
     } catch (...) {
-      detail::report(group.server(), std::current_exception());  // ends only this connection, too
+      detail::report(group->server(), std::current_exception());  // ends only this connection, too
     }
   }
 

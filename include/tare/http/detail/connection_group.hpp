@@ -2,6 +2,7 @@
 
 // Connections that are drained together: those of one listener, or a single one.
 
+#include <tare/detail/link.hpp>
 #include <tare/scope.hpp>
 
 #include <cstdint>
@@ -33,6 +34,19 @@ class connection_group {
   scope* connections_;
   std::uint32_t over_at_ = 0;  ///< the sweep that ends the remaining requests
   bool draining_ = false;
+};
+
+/// A reference of four bytes, for the frames of idle connections. A group is in a frame, so it is in the arena.
+class group_link {
+ public:
+  explicit group_link(connection_group& group) noexcept : link_(tare::detail::to_link(&group)) {}
+  [[nodiscard]] connection_group& operator*() const noexcept {
+    return *tare::detail::from_link<connection_group>(link_);
+  }
+  [[nodiscard]] connection_group* operator->() const noexcept { return &**this; }
+
+ private:
+  tare::detail::link link_;
 };
 
 }  // namespace tare::http::detail
