@@ -9,8 +9,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <deque>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -114,6 +116,17 @@ task<> receive(tare::channel<int>& from) { (void)co_await from.receive(); }
 task<> send(tare::channel<int>& into) { (void)co_await into.send(1); }
 task<> receive_either(tare::channel<int>& first, tare::channel<int>& second) {
   (void)co_await tare::select(first.receive(), second.receive());
+}
+
+task<> receive_once(tare::oneshot<int>& from) { (void)co_await from.receive(); }
+task<> receive_from_half(tare::oneshot_receiver<int> from) { (void)co_await from.receive(); }
+task<> wait_for_timer() {
+  tare::timer alarm(1h);
+  co_await alarm.wait();
+}
+task<> sleep_with_a_limit() { (void)co_await tare::timeout(2h, sleeper()); }
+task<> wait_for_waker(std::vector<tare::waker>& wakers) {
+  co_await tare::suspend([&wakers](tare::waker one) { wakers.push_back(std::move(one)); });
 }
 
 TEST(waiting_memory, event_and_latch) {
@@ -246,5 +259,40 @@ static_assert(sizeof(tare::watch<long>::receiver) == 16);
 static_assert(sizeof(tare::broadcast<int>::receiver) == 16);
 static_assert(sizeof(tare::channel_sender<int>) == 8);
 static_assert(sizeof(tare::detail::channel_state<int>) == 136);
+
+TEST(waiting_memory, oneshot) {
+  std::deque<tare::oneshot<int>> all(count);
+  std::size_t next = 0;
+  expect_at_most(weigh([&] { return receive_once(all[next++]); }), 56);
+}
+
+/// Beside the wait of 72 and the value: the half in the frame, and an allocation of 24 and the value, in malloc's 48.
+TEST(waiting_memory, half_of_a_oneshot) {
+  std::vector<tare::oneshot_sender<int>> senders(count);
+  std::size_t next = 0;
+  auto make = [&] {
+    auto [sender, receiver] = tare::make_oneshot<int>();
+    senders[next++] = std::move(sender);
+    return receive_from_half(std::move(receiver));
+  };
+  expect_at_most(weigh(make), 72 + 8 + 8 + 48);
+}
+
+/// With the timer itself, of 24.
+TEST(waiting_memory, timer) {
+  expect_at_most(weigh([] { return wait_for_timer(); }), 72 + 24);
+}
+
+/// With the frame that sleeps, of 32, and what the arena adds.
+TEST(waiting_memory, timeout) {
+  expect_at_most(weigh([] { return sleep_with_a_limit(); }), 184 + 32 + 4);
+}
+
+/// An allocation of 24, in malloc's 32, and a reference in the frame.
+TEST(waiting_memory, suspend) {
+  std::vector<tare::waker> wakers;
+  wakers.reserve(count);
+  expect_at_most(weigh([&] { return wait_for_waker(wakers); }), 48 + 32 + 8 + sizeof(tare::waker));
+}
 
 }  // namespace

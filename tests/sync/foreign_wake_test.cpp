@@ -6,11 +6,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <string>
@@ -41,8 +43,44 @@ struct primitives {
   tare::channel<int> empty{1};
   tare::channel<int> full{0};
   tare::channel<int> closed{0};
+  tare::notify noted;
+  tare::barrier round{2};
+  tare::shared_mutex table;
+  tare::shared_mutex::guard writer = table.try_lock();
+  tare::guarded<int> value{1};
+  tare::guarded<int>::guard owner = value.try_lock();
+  tare::broadcast<int> sent{1};
+  tare::broadcast<int>::receiver listening = sent.subscribe();
+  tare::broadcast<int> ended{1};
+  tare::broadcast<int>::receiver to_the_end = ended.subscribe();
+  tare::watch<int> state{1};
+  tare::watch<int>::receiver seen = state.subscribe();
 
   std::vector<waker> all() {
+    std::vector<waker> found = queues();
+    std::ranges::move(others(), std::back_inserter(found));
+    return found;
+  }
+
+  std::vector<waker> others() {
+    return {
+        {"notify one", [this]() -> task<> { co_await noted.wait(); }, [this] { noted.notify_one(); }},
+        {"barrier", [this]() -> task<> { (void)co_await round.arrive_and_wait(); },
+         [this] { round.arrive_and_drop(); }},
+        {"shared mutex", [this]() -> task<> { const auto guard = co_await table.lock_shared(); },
+         [this] { writer.release(); }},
+        {"guarded", [this]() -> task<> { const auto guard = co_await value.lock(); }, [this] { owner = {}; }},
+        {"broadcast", [this]() -> task<> { (void)co_await listening.receive(); },
+         [this] {
+           int one = 1;
+           (void)sent.try_send(one);
+         }},
+        {"broadcast close", [this]() -> task<> { (void)co_await to_the_end.receive(); }, [this] { ended.close(); }},
+        {"watch", [this]() -> task<> { (void)co_await seen.changed(); }, [this] { state.set(2); }},
+    };
+  }
+
+  std::vector<waker> queues() {
     return {
         {"oneshot send", [this]() -> task<> { (void)co_await answer.receive(); }, [this] { answer.send(1); }},
         {"oneshot close", [this]() -> task<> { (void)co_await closed_answer.receive(); },
