@@ -33,7 +33,7 @@ constexpr double max_discarded_bytes = 430;
 constexpr double max_poll_bytes = 400;
 #else
 // g++ 12 keeps a handle to the coroutine itself and every local in the frame.
-constexpr double max_bytes = 200;
+constexpr double max_bytes = 215;
 constexpr double max_waiting_bytes = 900;
 constexpr double max_discarded_bytes = 800;
 constexpr double max_poll_bytes = 800;
