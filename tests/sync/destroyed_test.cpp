@@ -1,296 +1,89 @@
-// Each primitive is destroyed in each state of a wait for it: while the task waits, which is reported, and after the
-// wait has ended in any way, which is what a task whose frame holds the primitive does.
+// Each primitive is destroyed after a wait for it that has ended in each way, which is what a task whose frame holds
+// the primitive does.
+
+#include "sync/waits.hpp"
 
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
-#include <memory>
-#include <string>
-#include <utility>
-#include <vector>
+#include <thread>
 
 namespace {
 
 using namespace std::chrono_literals;
 using tare::task;
-
-/// A primitive, a wait for it, what ends the wait, and its destruction.
-struct subject {
-  std::function<task<>()> wait;
-  std::function<void()> end;
-  std::function<void()> destroy;
-};
-
-struct primitive {
-  std::string name;
-  std::function<subject()> make;
-};
-
-template <class P>
-subject subject_of(std::shared_ptr<P> one, std::function<task<>(P&)> wait, std::function<void(P&)> end) {
-  auto shared = std::make_shared<std::shared_ptr<P>>(std::move(one));
-  return {.wait = [shared, wait = std::move(wait)] { return wait(**shared); },
-          .end = [shared, end = std::move(end)] { end(**shared); },
-          .destroy = [shared] { shared->reset(); }};
-}
-
-subject make_event() {
-  return subject_of<tare::event>(
-      std::make_shared<tare::event>(), [](tare::event& one) -> task<> { co_await one.wait(); },
-      [](tare::event& one) { one.set(); });
-}
-
-subject make_latch() {
-  return subject_of<tare::latch>(
-      std::make_shared<tare::latch>(1U), [](tare::latch& one) -> task<> { co_await one.wait(); },
-      [](tare::latch& one) { one.count_down(); });
-}
-
-subject make_notify() {
-  return subject_of<tare::notify>(
-      std::make_shared<tare::notify>(), [](tare::notify& one) -> task<> { co_await one.wait(); },
-      [](tare::notify& one) { one.notify_one(); });
-}
-
-subject make_barrier() {
-  return subject_of<tare::barrier>(
-      std::make_shared<tare::barrier>(2U), [](tare::barrier& one) -> task<> { (void)co_await one.arrive_and_wait(); },
-      [](tare::barrier& one) { one.arrive_and_drop(); });
-}
-
-subject make_semaphore() {
-  return subject_of<tare::semaphore>(
-      std::make_shared<tare::semaphore>(0U),
-      [](tare::semaphore& one) -> task<> {
-        auto permit = co_await one.acquire();
-        permit.forget();
-      },
-      [](tare::semaphore& one) { one.release(); });
-}
-
-subject make_closed_semaphore() {
-  return subject_of<tare::semaphore>(
-      std::make_shared<tare::semaphore>(0U), [](tare::semaphore& one) -> task<> { (void)co_await one.acquire(); },
-      [](tare::semaphore& one) { one.close(); });
-}
-
-/// One that is locked until `end`, or until nobody waits for it any more.
-template <class Lock, class Wait>
-subject locked_subject(Wait wait) {
-  auto lock = std::make_shared<Lock>();
-  auto guard = std::make_shared<typename Lock::guard>(lock->try_lock());
-  auto owner = std::make_shared<std::shared_ptr<Lock>>(std::move(lock));
-  return {.wait = [owner, wait] { return wait(**owner); },
-          .end = [guard] { guard->release(); },
-          .destroy =
-              [owner, guard] {
-                guard->release();
-                owner->reset();
-              }};
-}
-
-subject make_mutex() {
-  return locked_subject<tare::mutex>([](tare::mutex& one) -> task<> {
-    auto guard = co_await one.lock();
-    guard.release();
-  });
-}
-
-subject make_shared_mutex() {
-  return locked_subject<tare::shared_mutex>([](tare::shared_mutex& one) -> task<> {
-    auto guard = co_await one.lock_shared();
-    guard.release();
-  });
-}
-
-subject make_timed_lock() {
-  return locked_subject<tare::mutex>([](tare::mutex& one) -> task<> {
-    auto guard = co_await one.try_lock_for(1h);
-    guard.release();
-  });
-}
-
-subject make_condition_variable() {
-  struct type {
-    tare::mutex lock;
-    tare::condition_variable changed;
-  };
-  return subject_of<type>(
-      std::make_shared<type>(),
-      [](type& of) -> task<> {
-        auto guard = co_await of.lock.lock();
-        co_await of.changed.wait(guard);
-        guard.release();
-      },
-      [](type& of) { of.changed.notify_one(); });
-}
-
-subject make_receive() {
-  return subject_of<tare::channel<int>>(
-      std::make_shared<tare::channel<int>>(1U), [](tare::channel<int>& one) -> task<> { (void)co_await one.receive(); },
-      [](tare::channel<int>& one) {
-        int value = 1;
-        (void)one.try_send(value);
-      });
-}
-
-subject make_send() {
-  return subject_of<tare::channel<int>>(
-      std::make_shared<tare::channel<int>>(0U), [](tare::channel<int>& one) -> task<> { (void)co_await one.send(1); },
-      [](tare::channel<int>& one) { (void)one.try_receive(); });
-}
-
-subject make_closed_channel() {
-  return subject_of<tare::channel<int>>(
-      std::make_shared<tare::channel<int>>(0U), [](tare::channel<int>& one) -> task<> { (void)co_await one.receive(); },
-      [](tare::channel<int>& one) { one.close(); });
-}
-
-subject make_oneshot() {
-  return subject_of<tare::oneshot<int>>(
-      std::make_shared<tare::oneshot<int>>(), [](tare::oneshot<int>& one) -> task<> { (void)co_await one.receive(); },
-      [](tare::oneshot<int>& one) { (void)one.send(1); });
-}
-
-subject make_broadcast_receive() {
-  struct type {
-    tare::broadcast<int> sent{1};
-    tare::broadcast<int>::receiver one = sent.subscribe();
-  };
-  return subject_of<type>(
-      std::make_shared<type>(), [](type& of) -> task<> { (void)co_await of.one.receive(); },
-      [](type& of) {
-        int value = 1;
-        (void)of.sent.try_send(value);
-      });
-}
-
-subject make_watch() {
-  struct type {
-    tare::watch<int> value{1};
-    tare::watch<int>::receiver seen = value.subscribe();
-  };
-  return subject_of<type>(
-      std::make_shared<type>(), [](type& of) -> task<> { (void)co_await of.seen.changed(); },
-      [](type& of) { of.value.set(2); });
-}
-
-subject make_timer() {
-  return subject_of<tare::timer>(
-      std::make_shared<tare::timer>(24h), [](tare::timer& one) -> task<> { co_await one.wait(); },
-      [](tare::timer& one) { one.reset(0s); });
-}
-
-/// Waits for two at once, of which `end` ends one.
-subject make_select() {
-  struct type {
-    tare::event lost;
-    tare::channel<int> won{1};
-  };
-  return subject_of<type>(
-      std::make_shared<type>(),
-      [](type& of) -> task<> { (void)co_await tare::select(of.lost.wait(), of.won.receive()); },
-      [](type& of) {
-        int value = 1;
-        (void)of.won.try_send(value);
-      });
-}
-
-std::vector<primitive> primitives() {
-  return {
-      {"event", make_event},
-      {"latch", make_latch},
-      {"notify", make_notify},
-      {"barrier", make_barrier},
-      {"semaphore", make_semaphore},
-      {"closed_semaphore", make_closed_semaphore},
-      {"mutex", make_mutex},
-      {"mutex_with_a_limit", make_timed_lock},
-      {"shared_mutex", make_shared_mutex},
-      {"condition_variable", make_condition_variable},
-      {"receive", make_receive},
-      {"send", make_send},
-      {"closed_channel", make_closed_channel},
-      {"oneshot", make_oneshot},
-      {"broadcast", make_broadcast_receive},
-      {"watch", make_watch},
-      {"timer", make_timer},
-      {"select", make_select},
-  };
-}
-
-class destroyed : public testing::TestWithParam<primitive> {
- protected:
-  /// Runs it in virtual time.
-  template <class Body>
-  static void run(Body body) {
-    tare::runtime rt({.clock = tare::clock_kind::virtual_time});
-    rt.run(body());
-  }
-};
+using tare::test::awaited;
+using tare::test::ended_by;
+using tare::test::wait_kind;
+using tare::test::wait_kinds;
 
 /// Waits, and destroys what it has waited for as soon as it resumes.
-task<> wait_and_destroy(const subject& of, bool& was_cancelled) {
+task<> wait_and_destroy(const awaited& one, bool& was_cancelled) {
   try {
-    co_await of.wait();
+    co_await one.wait();
   } catch (const tare::cancelled&) {
     was_cancelled = true;
   }
-  of.destroy();
+  one.destroy();
 }
 
-TEST_P(destroyed, by_the_task_that_has_waited) {
-  const subject one = GetParam().make();
+template <class Body>
+void run_in_virtual_time(Body body) {
+  tare::runtime rt({.clock = tare::clock_kind::virtual_time});
+  rt.run(body());
+}
+
+/// A task waits and destroys what it has waited for; `meanwhile` gets its scope while it waits. Returns whether it was
+/// cancelled.
+bool is_cancelled_by(const awaited& one, const std::function<void(tare::scope&)>& meanwhile) {
   bool was_cancelled = false;
-  run([&]() -> task<> {
+  run_in_virtual_time([&]() -> task<> {
     tare::scope waiting;
     waiting.spawn(wait_and_destroy(one, was_cancelled));
     co_await tare::sleep_for(1ms);
-    one.end();
+    meanwhile(waiting);
     co_await waiting.join();
   });
-  EXPECT_FALSE(was_cancelled);
+  return was_cancelled;
+}
+
+class destroyed : public testing::TestWithParam<wait_kind> {};
+
+TEST_P(destroyed, by_the_task_that_has_waited) {
+  const awaited one = GetParam().make();
+  EXPECT_FALSE(is_cancelled_by(one, [&](tare::scope& /*waiting*/) { (void)one.end(); }));
 }
 
 TEST_P(destroyed, by_a_task_that_was_cancelled) {
-  const subject one = GetParam().make();
-  bool was_cancelled = false;
-  run([&]() -> task<> {
-    tare::scope waiting;
-    waiting.spawn(wait_and_destroy(one, was_cancelled));
-    co_await tare::sleep_for(1ms);
-    waiting.cancel();
-    co_await waiting.join();
-  });
-  EXPECT_TRUE(was_cancelled);
+  const awaited one = GetParam().make();
+  EXPECT_TRUE(is_cancelled_by(one, [](tare::scope& waiting) { waiting.cancel(); }));
 }
 
-// In either order, before the task runs again.
-TEST_P(destroyed, by_a_task_that_was_woken_and_cancelled_at_once) {
-  for (const bool cancelled_first : {false, true}) {
-    const subject one = GetParam().make();
-    bool was_cancelled = false;
-    run([&]() -> task<> {
-      tare::scope waiting;
-      waiting.spawn(wait_and_destroy(one, was_cancelled));
-      co_await tare::sleep_for(1ms);
-      if (cancelled_first) waiting.cancel();
-      one.end();
-      waiting.cancel();
-      co_await waiting.join();
-    });
-    if (cancelled_first) {
-      EXPECT_TRUE(was_cancelled);
-    }
-  }
+TEST_P(destroyed, by_a_task_that_was_cancelled_before_the_end_of_the_wait) {
+  const awaited one = GetParam().make();
+  EXPECT_TRUE(is_cancelled_by(one, [&](tare::scope& waiting) {
+    waiting.cancel();
+    (void)one.end();
+  }));
+}
+
+// Before the task runs again: it gets what it has waited for. A timer ends its wait only when it has expired.
+TEST_P(destroyed, by_a_task_that_was_cancelled_after_the_end_of_the_wait) {
+  const awaited one = GetParam().make();
+  const bool was_cancelled = is_cancelled_by(one, [&](tare::scope& waiting) {
+    (void)one.end();
+    waiting.cancel();
+  });
+  EXPECT_EQ(was_cancelled, GetParam().name == "timer");
 }
 
 TEST_P(destroyed, after_a_time_limit) {
-  const subject one = GetParam().make();
-  run([&]() -> task<> {
+  const awaited one = GetParam().make();
+  run_in_virtual_time([&]() -> task<> {
     auto waits = [&]() -> task<> { co_await one.wait(); };
     const auto in_time = co_await tare::timeout(1s, waits());
     EXPECT_FALSE(in_time);
@@ -299,8 +92,8 @@ TEST_P(destroyed, after_a_time_limit) {
 }
 
 TEST_P(destroyed, before_the_wait_has_begun) {
-  const subject one = GetParam().make();
-  run([&]() -> task<> {
+  const awaited one = GetParam().make();
+  run_in_virtual_time([&]() -> task<> {
     {
       const task<> never_awaited = one.wait();
     }
@@ -310,15 +103,39 @@ TEST_P(destroyed, before_the_wait_has_begun) {
 }
 
 TEST_P(destroyed, after_the_runtime_that_ended_while_a_task_waited) {
-  const subject one = GetParam().make();
-  run([&]() -> task<> {
+  const awaited one = GetParam().make();
+  run_in_virtual_time([&]() -> task<> {
     tare::spawn(one.wait());
     co_await tare::sleep_for(1ms);
   });
   one.destroy();
 }
 
-INSTANTIATE_TEST_SUITE_P(each, destroyed, testing::ValuesIn(primitives()),
+class destroyed_early : public testing::TestWithParam<wait_kind> {};
+
+// The sanitizers see it if the call touches what is gone.
+TEST_P(destroyed_early, while_the_call_that_ends_the_wait_has_not_returned) {
+  for (int round = 0; round < 200; ++round) {
+    const awaited one = GetParam().make();
+    std::atomic<bool> ready = false;
+    std::thread other([&] {
+      while (!ready) std::this_thread::yield();
+      while (!one.end()) std::this_thread::yield();
+    });
+    bool was_cancelled = false;
+    tare::run([](const awaited& of, std::atomic<bool>& begins, bool& cancelled) -> task<> {
+      begins = true;
+      co_await wait_and_destroy(of, cancelled);
+    }(one, ready, was_cancelled));
+    other.join();
+    EXPECT_FALSE(was_cancelled);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(each, destroyed, testing::ValuesIn(wait_kinds()),
+                         [](const auto& tested) { return tested.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(each, destroyed_early, testing::ValuesIn(wait_kinds(ended_by::any_thread_destroying)),
                          [](const auto& tested) { return tested.param.name; });
 
 }  // namespace

@@ -2,17 +2,17 @@
 //
 // What they would touch afterwards is read by nobody else, so ThreadSanitizer and AddressSanitizer are the judges.
 
+#include "sync/waits.hpp"
+
 #include <tare/tare.hpp>
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <functional>
-#include <iterator>
 #include <memory>
 #include <new>
 #include <string>
@@ -24,97 +24,27 @@ namespace {
 
 using namespace std::chrono_literals;
 using tare::task;
+using tare::test::awaited;
+using tare::test::ended_by;
+using tare::test::wait_kind;
+using tare::test::wait_kinds;
 
-/// A primitive, the wait for it, and the call that ends the wait.
-struct waker {
-  std::string name;
-  std::function<task<>()> wait;
-  std::function<void()> wake;
-};
-
-struct primitives {
-  tare::oneshot<int> answer;
-  tare::oneshot<int> closed_answer;
-  tare::event happened;
-  tare::latch done{1};
-  tare::semaphore permits{0};
-  tare::semaphore taken{1};
-  tare::semaphore_permit held = taken.try_acquire();
-  tare::channel<int> empty{1};
-  tare::channel<int> full{0};
-  tare::channel<int> closed{0};
-  tare::notify noted;
-  tare::barrier round{2};
-  tare::shared_mutex table;
-  tare::shared_mutex::guard writer = table.try_lock();
-  tare::guarded<int> value{1};
-  tare::guarded<int>::guard owner = value.try_lock();
-  tare::broadcast<int> sent{1};
-  tare::broadcast<int>::receiver listening = sent.subscribe();
-  tare::broadcast<int> ended{1};
-  tare::broadcast<int>::receiver to_the_end = ended.subscribe();
-  tare::watch<int> state{1};
-  tare::watch<int>::receiver seen = state.subscribe();
-
-  std::vector<waker> all() {
-    std::vector<waker> found = queues();
-    std::ranges::move(others(), std::back_inserter(found));
-    return found;
-  }
-
-  std::vector<waker> others() {
-    return {
-        {"notify one", [this]() -> task<> { co_await noted.wait(); }, [this] { noted.notify_one(); }},
-        {"barrier", [this]() -> task<> { (void)co_await round.arrive_and_wait(); },
-         [this] { round.arrive_and_drop(); }},
-        {"shared mutex", [this]() -> task<> { const auto guard = co_await table.lock_shared(); },
-         [this] { writer.release(); }},
-        {"guarded", [this]() -> task<> { const auto guard = co_await value.lock(); }, [this] { owner = {}; }},
-        {"broadcast", [this]() -> task<> { (void)co_await listening.receive(); },
-         [this] {
-           int one = 1;
-           (void)sent.try_send(one);
-         }},
-        {"broadcast close", [this]() -> task<> { (void)co_await to_the_end.receive(); }, [this] { ended.close(); }},
-        {"watch", [this]() -> task<> { (void)co_await seen.changed(); }, [this] { state.set(2); }},
-    };
-  }
-
-  std::vector<waker> queues() {
-    return {
-        {"oneshot send", [this]() -> task<> { (void)co_await answer.receive(); }, [this] { answer.send(1); }},
-        {"oneshot close", [this]() -> task<> { (void)co_await closed_answer.receive(); },
-         [this] { closed_answer.close(); }},
-        {"event", [this]() -> task<> { co_await happened.wait(); }, [this] { happened.set(); }},
-        {"latch", [this]() -> task<> { co_await done.wait(); }, [this] { done.count_down(); }},
-        {"release", [this]() -> task<> { const auto permit = co_await permits.acquire(); },
-         [this] { permits.release(); }},
-        {"permit", [this]() -> task<> { const auto permit = co_await taken.acquire(); }, [this] { held.release(); }},
-        {"channel send", [this]() -> task<> { (void)co_await empty.receive(); },
-         [this] {
-           int value = 1;
-           while (!empty.try_send(value)) std::this_thread::yield();
-         }},
-        {"channel receive", [this]() -> task<> { (void)co_await full.send(1); },
-         [this] {
-           while (!full.try_receive()) std::this_thread::yield();
-         }},
-        {"channel close", [this]() -> task<> { (void)co_await closed.receive(); }, [this] { closed.close(); }},
-    };
-  }
-};
+void end(const awaited& one) {
+  while (!one.end()) std::this_thread::yield();
+}
 
 /// The runtime has a last task, which waits; `wake` is called on another thread. Returns when the runtime has ended.
-void end_while_it_is_woken(const waker& by, tare::runtime_options options, int busy_for) {
+void end_while_it_is_woken(const awaited& one, const std::function<void()>& wake, tare::runtime_options options,
+                           int busy_for) {
   std::atomic<bool> ready = false;
   auto busy = [&]() -> task<> {
     ready = true;
     for (int i = 0; i < busy_for; ++i) co_await tare::yield();
   };
-  auto body = [&]() -> task<> { co_await tare::when_all(by.wait(), busy()); };
+  auto body = [&]() -> task<> { co_await tare::when_all(one.wait(), busy()); };
   std::thread other([&] {
     while (!ready) std::this_thread::yield();
-    by.wake();
+    wake();
   });
   {
     tare::runtime rt(std::move(options));
@@ -123,45 +53,38 @@ void end_while_it_is_woken(const waker& by, tare::runtime_options options, int b
   other.join();
 }
 
-class foreign_wake_test : public testing::TestWithParam<std::size_t> {};
+class foreign_wake_test : public testing::TestWithParam<wait_kind> {};
 
 TEST_P(foreign_wake_test, of_the_last_task_does_not_touch_what_is_gone) {
   for (int round = 0; round < 60; ++round) {
-    primitives fresh;
-    end_while_it_is_woken(fresh.all().at(GetParam()), {.shards = 1U + static_cast<unsigned>(round) % 2},
-                          round * 7 % 200);
+    const awaited one = GetParam().make();
+    end_while_it_is_woken(one, [&] { end(one); }, {.shards = 1U + static_cast<unsigned>(round) % 2}, round * 7 % 200);
   }
 }
 
 TEST_P(foreign_wake_test, under_a_virtual_clock) {
   for (int round = 0; round < 30; ++round) {
-    primitives fresh;
-    end_while_it_is_woken(fresh.all().at(GetParam()), {.clock = tare::clock_kind::virtual_time}, round * 7 % 200);
+    const awaited one = GetParam().make();
+    end_while_it_is_woken(one, [&] { end(one); }, {.clock = tare::clock_kind::virtual_time}, round * 7 % 200);
   }
 }
 
 TEST_P(foreign_wake_test, by_another_runtime) {
   for (int round = 0; round < 30; ++round) {
-    primitives fresh;
-    waker by = fresh.all().at(GetParam());
+    const awaited one = GetParam().make();
     // The other runtime's task is woken by nobody: it wakes, on a thread that is a shard, but not of ours.
-    by.wake = [wake = by.wake] {
-      tare::run([](const std::function<void()>& call) -> task<> {
-        call();
+    const auto wake = [&] {
+      tare::run([](const awaited& of) -> task<> {
+        end(of);
         co_return;
-      }(wake));
+      }(one));
     };
-    end_while_it_is_woken(by, {}, round * 7 % 200);
+    end_while_it_is_woken(one, wake, {}, round * 7 % 200);
   }
 }
 
-std::string name_of(const testing::TestParamInfo<std::size_t>& of) {
-  std::string name = primitives().all().at(of.param).name;
-  for (char& each : name) each = each == ' ' ? '_' : each;
-  return name;
-}
-
-INSTANTIATE_TEST_SUITE_P(calls, foreign_wake_test, testing::Range<std::size_t>(0, primitives().all().size()), name_of);
+INSTANTIATE_TEST_SUITE_P(calls, foreign_wake_test, testing::ValuesIn(wait_kinds(ended_by::any_thread)),
+                         [](const auto& tested) { return tested.param.name; });
 
 /// Waits for an event as `wait` does, but in between its two looks at the event, another thread sets it.
 class late_wait {
