@@ -208,8 +208,7 @@ class exchange : public request, public response {
     timed_out_ = true;
     guard_.cancel();
   }
-  /// While a body arrives, its reader notices when the client leaves. After the request, silence is all that tells that
-  /// it has not left.
+  /// Whether `look_at_peer` can tell that the client has disconnected. While a body arrives, its reader notices that.
   [[nodiscard]] bool may_look_at_peer() const noexcept {
     return body_complete_ && !has_input() && !upgraded_ && !ignores_peer_ && !client_left_;
   }

@@ -200,8 +200,8 @@ constexpr bool must_wait(turn then) noexcept {
   return then == turn::complete || then == turn::refuse || then == turn::announce;
 }
 
-/// What must be awaited before the next turn is known. One task whichever it is, because g++ keeps room in the frame
-/// that waits for a handler for each await there.
+/// The task that determines the next turn. `serve` has one await for all of them, because g++ gives each await room of
+/// its own in the frame, which exists while a handler waits.
 [[gnu::noinline]] task<turn> next_turn(exchange& x, turn then) {
   if (then == turn::refuse) return refuse(x);
   if (then == turn::announce) return announce(x);

@@ -138,8 +138,6 @@ void server_core::begin_handler(exchange& exchange) noexcept {
   ++handlers_;
 }
 
-void server_core::note_progress(exchange& exchange) const noexcept { exchange.swept().moved = sweeps_; }
-
 void server_core::end_handler() noexcept {
   --handlers_;
   ++requests_;

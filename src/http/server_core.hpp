@@ -78,8 +78,6 @@ class server_core {
   void leave(exchange& leaving) noexcept;
   /// Its handler begins.
   void begin_handler(exchange& exchange) noexcept;
-  /// It has received or sent bytes.
-  void note_progress(exchange& exchange) const noexcept;
   void end_handler() noexcept;
 
   // Lasting connections. What they hold is one share of the budget.

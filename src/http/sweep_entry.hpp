@@ -6,7 +6,7 @@
 
 namespace tare::http::detail {
 
-/// What the server's sweep keeps in each request in progress. Only server_core changes it.
+/// What the server's sweep keeps in each request in progress.
 struct sweep_entry {
   // In the server's list of requests in progress.
   tare::detail::link next = tare::detail::no_link;

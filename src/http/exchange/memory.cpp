@@ -143,7 +143,7 @@ void exchange::become_lasting() noexcept {
   (void)account();
 }
 
-void exchange::note_progress() noexcept { server().note_progress(*this); }
+void exchange::note_progress() noexcept { swept_.moved = server().sweeps(); }
 
 bool exchange::is_stalled() const noexcept {
   // A WebSocket that holds nothing may stay silent.

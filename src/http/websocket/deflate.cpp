@@ -217,7 +217,7 @@ void message_inflater::add(std::string compressed, bool is_last) noexcept {
 bool message_inflater::inflate_input() {
   z_stream& stream = *stream_;
   while (stream.avail_out != 0) {
-    // A last block has no tail, and whether this is one shows when all output has been taken from the stream.
+    // A last block has no tail. zlib says whether the block was the last one only when it has returned all output.
     if (at_ == input_.size() && has_all_ && !has_tail_ && !has_ended_ && !is_empty_ && !is_full_) {
       has_tail_ = true;
       input_ = tail;
