@@ -2,6 +2,7 @@
 // fields of a handshake are an offer or a response, or are not.
 
 #include "fuzz/check.hpp"
+#include "http/inflate_pieces.hpp"
 #include "http/websocket/deflate.hpp"
 #include "http/websocket/extensions.hpp"
 
@@ -43,11 +44,7 @@ std::optional<std::string> in_pieces(std::string_view input, std::size_t piece_b
   std::string whole;
   std::string data;
   for (;;) {
-    while (inflating.needs_input()) {
-      const std::string_view piece = input.substr(0, piece_bytes);
-      input.remove_prefix(piece.size());
-      inflating.add(std::string(piece), input.empty());
-    }
+    tare::test::feed(inflating, input, piece_bytes);
     const auto reached = inflating.next(data, output_bytes);
     if (reached == message_inflater::outcome::malformed) return std::nullopt;
     check(data.size() <= output_bytes);

@@ -1,5 +1,7 @@
 // A compressed message is decompressed piece by piece to what the whole of it gives, wherever input and output are cut.
 
+#include "http/inflate_pieces.hpp"
+
 #include "http/websocket/deflate.hpp"
 
 #include <gtest/gtest.h>
@@ -30,11 +32,7 @@ decompressed in_pieces(std::string_view compressed, std::size_t input_bytes, std
   message_inflater inflating;
   std::string all;
   for (std::string data;;) {
-    while (inflating.needs_input()) {
-      const std::string_view piece = compressed.substr(0, input_bytes);
-      compressed.remove_prefix(piece.size());
-      inflating.add(std::string(piece), compressed.empty());
-    }
+    tare::test::feed(inflating, compressed, input_bytes);
     const auto reached = inflating.next(data, output_bytes);
     if (reached == message_inflater::outcome::malformed) return std::nullopt;
     all += data;

@@ -18,7 +18,7 @@ std::string output_of(const websocket_handler& handle, const std::function<task<
     http::router routes;
     routes.websocket("/", [&](http::websocket socket) -> task<> { co_await handle(socket); }, std::move(options));
     http::server serving(routes);
-    client.input = handshake_for("/", deflate_offer);
+    client.input = handshake_for("/", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
     auto serve = [&]() -> task<> { co_await serving.serve_stream(memory_stream(client)); };
     auto follow = [&]() -> task<> {
       if (behave) co_await behave(client, serving);

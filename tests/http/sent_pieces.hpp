@@ -10,13 +10,11 @@
 
 #include <functional>
 #include <string>
-#include <string_view>
 
 namespace tare::test {
 
 using websocket_handler = std::function<task<>(http::websocket&)>;
 constexpr auto text = http::websocket::kind::text;
-constexpr std::string_view deflate_offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 
 /// What the server sends after the handshake, in virtual time, to a client that does `behave` and then closes.
 std::string output_of(const websocket_handler& handle, const std::function<task<>(wire&, http::server&)>& behave = {},
