@@ -18,7 +18,8 @@
 
 namespace tare {
 
-/// Must outlive its waiters. A resumed waiter may destroy it, even if the call that woke the waiter has not returned.
+/// Must outlive its waiters: the destructor aborts the program if a task waits. A resumed waiter may destroy it, even
+/// if the call that woke the waiter has not returned.
 class barrier {
  public:
   class arrive_awaiter;
@@ -31,7 +32,7 @@ class barrier {
   explicit barrier(std::uint32_t tasks) noexcept : expected_(tasks) {}
   barrier(const barrier&) = delete;
   barrier& operator=(const barrier&) = delete;
-  ~barrier() = default;
+  ~barrier() { detail::require_no_waiter(waiters_.queue, "barrier::~barrier: a task waits for it: let it end first"); }
 
   /// Waits until all tasks have arrived; then the next round begins. Returns true for exactly one of them.
   ///

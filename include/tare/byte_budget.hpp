@@ -16,7 +16,7 @@
 
 namespace tare {
 
-/// Must outlive its shares and waiters.
+/// Must outlive its shares and waiters: the destructor aborts the program if a task waits.
 class byte_budget {
  public:
   using share = semaphore_permit;

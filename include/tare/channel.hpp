@@ -37,7 +37,8 @@ namespace tare {
 /// As a channel's capacity: sends never wait, and only the memory limits how many values it holds.
 inline constexpr std::size_t unbounded = SIZE_MAX;
 
-/// Must outlive its waiters. `close`, `try_send` and `try_receive` may be called from any thread.
+/// Must outlive its waiters: the destructor aborts the program if a task waits. `close`, `try_send` and `try_receive`
+/// may be called from any thread.
 template <std::movable T>
 class channel {
  public:
@@ -56,7 +57,10 @@ class channel {
   explicit channel(std::size_t capacity) : capacity_(capacity) {}
   channel(const channel&) = delete;
   channel& operator=(const channel&) = delete;
-  ~channel() = default;
+  ~channel() {
+    detail::require_no_waiter(receivers_, "channel::~channel: a task waits in `receive`: let it end first");
+    detail::require_no_waiter(senders_, "channel::~channel: a task waits in `send`: let it end first");
+  }
 
   /// Waits for space. Returns std::expected<void, closed>.
   send_request send(T value) { return {*this, std::move(value)}; }

@@ -26,7 +26,8 @@
 
 namespace tare {
 
-/// Must outlive its waiters. A resumed waiter may destroy it, even if the call that woke the waiter has not returned.
+/// Must outlive its waiters: the destructor aborts the program if a task waits. A resumed waiter may destroy it, even
+/// if the call that woke the waiter has not returned.
 class condition_variable {
  public:
   class wait_awaiter;
@@ -45,7 +46,10 @@ class condition_variable {
   condition_variable() noexcept = default;
   condition_variable(const condition_variable&) = delete;
   condition_variable& operator=(const condition_variable&) = delete;
-  ~condition_variable() = default;
+  ~condition_variable() {
+    detail::require_no_waiter(waiters_.queue,
+                              "condition_variable::~condition_variable: a task waits for it: let it end first");
+  }
 
   /// Unlocks, waits for a notification, and locks again; no notification is missed in between. `held` must be a guard
   /// of a `mutex` (for a `guarded` value: `guard::mutex_guard`), and must exist until the wait ends.

@@ -18,8 +18,8 @@
 
 namespace tare {
 
-/// Stays set until reset. Must outlive its waiters. A resumed waiter may destroy it, even if the call that woke the
-/// waiter has not returned yet.
+/// Stays set until reset. Must outlive its waiters: the destructor aborts the program if a task waits. A resumed waiter
+/// may destroy it, even if the call that woke the waiter has not returned yet.
 class event {
  public:
   class wait_awaiter;
@@ -31,7 +31,7 @@ class event {
   explicit event(bool set = false) noexcept : set_(set) {}
   event(const event&) = delete;
   event& operator=(const event&) = delete;
-  ~event() = default;
+  ~event() { detail::require_no_waiter(waiters_.queue, "event::~event: a task waits for it: let it end first"); }
 
   /// Returns when the event is set; immediately if it already is.
   wait_request wait() noexcept { return {*this}; }
@@ -82,7 +82,7 @@ class event::wait_awaiter : public detail::queued_wait {
   event& on_;
 };
 
-/// Opens when its count reaches zero. Must outlive its waiters.
+/// Opens when its count reaches zero. Must outlive its waiters: the destructor aborts the program if a task waits.
 class latch {
  public:
   explicit latch(std::size_t count) noexcept : left_(count), open_(count == 0) {}

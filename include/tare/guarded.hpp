@@ -21,7 +21,7 @@
 
 namespace tare {
 
-/// Must outlive its guards and waiters.
+/// Must outlive its guards and waiters: the destructor aborts the program if a task waits.
 template <class T>
 class guarded {
  public:

@@ -13,7 +13,7 @@
 
 namespace tare {
 
-/// Must outlive its guards and waiters.
+/// Must outlive its guards and waiters: the destructor aborts the program if a task waits.
 class mutex {
  public:
   using guard = semaphore_permit;

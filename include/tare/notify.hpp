@@ -19,7 +19,8 @@
 
 namespace tare {
 
-/// Must outlive its waiters. A resumed waiter may destroy it, even if the call that woke the waiter has not returned.
+/// Must outlive its waiters: the destructor aborts the program if a task waits. A resumed waiter may destroy it, even
+/// if the call that woke the waiter has not returned.
 class notify {
  public:
   class wait_awaiter;
@@ -31,7 +32,7 @@ class notify {
   notify() noexcept = default;
   notify(const notify&) = delete;
   notify& operator=(const notify&) = delete;
-  ~notify() = default;
+  ~notify() { detail::require_no_waiter(waiters_.queue, "notify::~notify: a task waits for it: let it end first"); }
 
   /// Waits for a notification; returns immediately if one is remembered, and consumes it.
   ///

@@ -296,7 +296,8 @@ oneshot_halves<T> make_oneshot() {
 /// freed memory. Await the receive in a `shield`, make sure before leaving that no `send` will come, or use
 /// `make_oneshot`.
 ///
-/// One sender, one receiver. `send` and `close` do not access it after the receiver may have resumed.
+/// One sender, one receiver. `send` and `close` do not access it after the receiver may have resumed. The destructor
+/// aborts the program if a task waits.
 /// **Bytes** 24 and space for the value; a waiting receive holds 56 in its frame.
 template <std::movable T>
 class oneshot {
@@ -310,7 +311,9 @@ class oneshot {
   oneshot() = default;
   oneshot(const oneshot&) = delete;
   oneshot& operator=(const oneshot&) = delete;
-  ~oneshot() = default;
+  ~oneshot() {
+    detail::require_no_waiter(waiters_.queue, "oneshot::~oneshot: a task waits in `receive`: let it end first");
+  }
 
   /// False if a value was already sent or `close` was called.
   bool send(T value) {

@@ -62,7 +62,8 @@ class [[nodiscard("the permits are released when this is destroyed")]] semaphore
   std::size_t count_ = 0;
 };
 
-/// Must outlive its permits, its waiters, and every call of `release`.
+/// Must outlive its permits, its waiters, and every call of `release`: the destructor aborts the program if a task
+/// waits.
 class semaphore {
  public:
   class acquire_awaiter;
@@ -75,7 +76,10 @@ class semaphore {
   explicit semaphore(std::size_t permits) noexcept : free_(permits) {}
   semaphore(const semaphore&) = delete;
   semaphore& operator=(const semaphore&) = delete;
-  ~semaphore() = default;
+  ~semaphore() {
+    detail::require_no_waiter(waiters_.queue,
+                              "semaphore::~semaphore: a task waits for it, or for its lock: let it end first");
+  }
 
   /// Waits for `count` permits and returns a semaphore_permit. A request for more permits than the semaphore will ever
   /// have waits forever.

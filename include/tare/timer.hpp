@@ -9,6 +9,7 @@
 //
 // **Bytes** 24, and 72 in the frame of a waiting task. Moving it is O(1) and wakes nobody.
 
+#include <tare/detail/misuse.hpp>
 #include <tare/detail/select_arm.hpp>
 #include <tare/detail/timer_node.hpp>
 #include <tare/detail/wait_node.hpp>
@@ -22,7 +23,8 @@
 
 namespace tare {
 
-/// **Threads** Use it on one shard. One task at a time may wait for it, and it must outlive the wait.
+/// Must outlive the wait: the destructor aborts the program if a task waits. **Threads** Use it on one shard. One task
+/// at a time may wait for it.
 class timer {
  public:
   using clock = std::chrono::steady_clock;
@@ -36,7 +38,9 @@ class timer {
   explicit timer(clock::duration time) noexcept : time_(time), deadline_(later(time)) {}
   timer(const timer&) = delete;
   timer& operator=(const timer&) = delete;
-  ~timer() = default;
+  ~timer() {
+    if (armed_ != nullptr) detail::misuse("timer::~timer: a task waits for it: let it end first");
+  }
 
   /// Restarts the timer now, with the same duration or another.
   void reset() noexcept { move_to(later(time_)); }

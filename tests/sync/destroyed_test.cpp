@@ -1,5 +1,5 @@
 // Each primitive is destroyed after a wait for it that has ended in each way, which is what a task whose frame holds
-// the primitive does.
+// the primitive does, and while a task waits.
 
 #include "sync/waits.hpp"
 
@@ -109,6 +109,17 @@ TEST_P(destroyed, after_the_runtime_that_ended_while_a_task_waited) {
     co_await tare::sleep_for(1ms);
   });
   one.destroy();
+}
+
+TEST_P(destroyed, while_a_task_waits_ends_the_program) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const awaited one = GetParam().make();
+  const auto destroy_while_a_task_waits = [&]() -> task<> {
+    tare::spawn(one.wait());
+    co_await tare::sleep_for(1ms);
+    one.destroy();
+  };
+  EXPECT_DEATH(run_in_virtual_time(destroy_while_a_task_waits), GetParam().destroyed_early);
 }
 
 class destroyed_early : public testing::TestWithParam<wait_kind> {};

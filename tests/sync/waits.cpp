@@ -69,15 +69,17 @@ awaited wait_for_close() {
   return awaited_of(made<semaphore>(0U), acquire, [](semaphore& one) { one.close(); });
 }
 
-/// One that is locked until `end`, or until it is destroyed.
+void forget(semaphore_permit& held) { held.forget(); }
+void forget(guarded<int>::guard& held) { held.mutex_guard().forget(); }
+
+/// One that is locked until `end`, or until it is destroyed, which does not unlock it.
 template <class Lock, class Guard, class Wait>
 awaited wait_for_lock(const Wait& wait) {
   auto lock = made<Lock>();
   auto guard = std::make_shared<Guard>(lock->try_lock());
-  const auto unlock = [guard] { *guard = Guard(); };
-  awaited one = awaited_of(std::move(lock), wait, [unlock](Lock& /*unused*/) { unlock(); });
-  one.destroy = [unlock, destroy = std::move(one.destroy)] {
-    unlock();
+  awaited one = awaited_of(std::move(lock), wait, [guard](Lock& /*unused*/) { *guard = Guard(); });
+  one.destroy = [guard, destroy = std::move(one.destroy)] {
+    forget(*guard);
     destroy();
   };
   return one;
@@ -189,28 +191,32 @@ awaited wait_for_either() {
 
 std::vector<wait_kind> all_wait_kinds() {
   using enum ended_by;
+  const std::string semaphore_waits = "semaphore::~semaphore: a task waits for it, or for its lock";
   return {
-      {"event", any_thread_destroying, wait_for_event},
-      {"latch", any_thread, wait_for_latch},
-      {"notify", any_thread_destroying, wait_for_notification},
-      {"barrier", any_thread_destroying, wait_at_barrier},
-      {"semaphore", any_thread, wait_for_release},
-      {"closed_semaphore", any_thread, wait_for_close},
-      {"mutex", any_thread, wait_for_mutex},
-      {"mutex_with_a_limit", any_thread, wait_for_mutex_for_a_while},
-      {"guarded", any_thread, wait_for_guarded},
-      {"shared_mutex", any_thread, wait_for_shared_mutex},
-      {"condition_variable", own_shard, wait_for_condition},  // it remembers nothing for a wait that begins later
-      {"receive", any_thread, wait_for_value},
-      {"closed_channel", any_thread, wait_for_closed_channel},
-      {"send", any_thread, wait_for_space},
-      {"oneshot", any_thread_destroying, wait_for_oneshot},
-      {"closed_oneshot", any_thread_destroying, wait_for_closed_oneshot},
-      {"broadcast", any_thread, wait_for_broadcast},
-      {"closed_broadcast", any_thread, wait_for_closed_broadcast},
-      {"watch", any_thread, wait_for_change},
-      {"timer", own_shard, wait_for_timer},
-      {"select", any_thread, wait_for_either},
+      {"event", any_thread_destroying, "event::~event: a task waits for it", wait_for_event},
+      {"latch", any_thread, "event::~event: a task waits for it", wait_for_latch},
+      {"notify", any_thread_destroying, "notify::~notify: a task waits for it", wait_for_notification},
+      {"barrier", any_thread_destroying, "barrier::~barrier: a task waits for it", wait_at_barrier},
+      {"semaphore", any_thread, semaphore_waits, wait_for_release},
+      {"closed_semaphore", any_thread, semaphore_waits, wait_for_close},
+      {"mutex", any_thread, semaphore_waits, wait_for_mutex},
+      {"mutex_with_a_limit", any_thread, semaphore_waits, wait_for_mutex_for_a_while},
+      {"guarded", any_thread, semaphore_waits, wait_for_guarded},
+      {"shared_mutex", any_thread, semaphore_waits, wait_for_shared_mutex},
+      {"condition_variable", own_shard, "condition_variable::~condition_variable: a task waits for it",
+       wait_for_condition},  // it remembers nothing for a wait that begins later
+      {"receive", any_thread, "channel::~channel: a task waits in `receive`", wait_for_value},
+      {"closed_channel", any_thread, "channel::~channel: a task waits in `receive`", wait_for_closed_channel},
+      {"send", any_thread, "channel::~channel: a task waits in `send`", wait_for_space},
+      {"oneshot", any_thread_destroying, "oneshot::~oneshot: a task waits in `receive`", wait_for_oneshot},
+      {"closed_oneshot", any_thread_destroying, "oneshot::~oneshot: a task waits in `receive`",
+       wait_for_closed_oneshot},
+      {"broadcast", any_thread, "broadcast::receiver: destroyed while a task waits in `receive`", wait_for_broadcast},
+      {"closed_broadcast", any_thread, "broadcast::receiver: destroyed while a task waits in `receive`",
+       wait_for_closed_broadcast},
+      {"watch", any_thread, "watch::~watch: a task waits for a change", wait_for_change},
+      {"timer", own_shard, "timer::~timer: a task waits for it", wait_for_timer},
+      {"select", any_thread, "channel::~channel: a task waits in `receive`", wait_for_either},
   };
 }
 

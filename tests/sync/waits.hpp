@@ -14,8 +14,8 @@ namespace tare::test {
 /// A primitive for which one task is going to wait.
 struct awaited {
   std::function<task<>()> wait;
-  std::function<bool()> end;      ///< false if it had no effect: call it again when the task waits
-  std::function<void()> destroy;  ///< only when no task waits
+  std::function<bool()> end;  ///< false if it had no effect: call it again when the task waits
+  std::function<void()> destroy;
 };
 
 /// Who may call `awaited::end`. Each may do what those before it may.
@@ -28,6 +28,7 @@ enum class ended_by : std::uint8_t {
 struct wait_kind {
   std::string name;
   ended_by by;
+  std::string destroyed_early;  ///< what the program says before it aborts if it is destroyed while a task waits
   std::function<awaited()> make;
 };
 

@@ -3,6 +3,7 @@
 // Shared by the awaiters of semaphores, channels and events: a node in the list of a primitive, guarded by its lock.
 
 #include <tare/detail/brief_lock.hpp>
+#include <tare/detail/misuse.hpp>
 #include <tare/detail/wait_node.hpp>
 
 #include <atomic>
@@ -17,6 +18,13 @@ struct waiters {
   brief_lock lock;
   wait_list queue;
 };
+
+/// For the destructor of a primitive: aborts the program with `message` if a task is still in the queue, because its
+/// node would point to what is gone.
+inline void require_no_waiter(const wait_list& queue, const char* message) noexcept {
+  if (!queue.empty()) [[unlikely]]
+    misuse(message);
+}
 
 /// The wait of a task for the first of several primitives (select.hpp). The task is suspended on this node; each
 /// primitive has a node of its own in its queue. Whoever ends the wait must claim it first.
