@@ -34,10 +34,14 @@ struct setting {
   sim::host& server;
   std::shared_ptr<simulated_postgresql> database;
   pool* connections = nullptr;
+  std::string url = {};
+  db::pool_options options = {};
   bool may_fail = false;
   int succeeded = 0;
   std::set<std::string> given_up = {};  ///< parameters of statements that may be cancelled
 
+  /// A pool of the database.
+  [[nodiscard]] db::result<pool> open_pool() const { return pool::open(url, options); }
   [[nodiscard]] bool expects_success() const { return !may_fail && !in.fault_may_fail(); }
 };
 
@@ -231,14 +235,14 @@ inline task<> play(world& w, const plan& chosen) {
   auto& server = w.add_host("database");
   server.spawn(simulated_postgresql::serve(database));
   co_await sleep_for(1ms);
-  db::pool_options options;
-  options.connections = chosen.connections;
-  options.connect_limit = 3s;
-  auto opened = pool::open(
-      std::string("postgresql://user:secret@database/items?gssencmode=disable&sslmode=") + chosen.tls, options);
+  setting with{.in = w, .server = server, .database = database, .may_fail = chosen.may_fail};
+  with.url = std::string("postgresql://user:secret@database/items?gssencmode=disable&sslmode=") + chosen.tls;
+  with.options.connections = chosen.connections;
+  with.options.connect_limit = 3s;
+  auto opened = with.open_pool();
   EXPECT_TRUE(opened.has_value());
   if (!opened) co_return;
-  setting with{.in = w, .server = server, .database = database, .connections = &*opened, .may_fail = chosen.may_fail};
+  with.connections = &*opened;
   co_await chosen.clients(with);
   co_await expect_returned(with);
   co_await expect_recovery(with);

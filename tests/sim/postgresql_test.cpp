@@ -1,7 +1,7 @@
 // The client of PostgreSQL and its pool, with libpq as it is, against a server that misbehaves: under every single
 // fault, at each message, and under many seeds.
 
-#include "sim/explored.hpp"
+#include "sim/explored_postgresql.hpp"
 #include "sim/postgresql_clients.hpp"
 
 #include <chrono>
@@ -19,25 +19,9 @@ using tare::task;
 using tare::testing::misdeed;
 using tare::testing::simulated_postgresql;
 
-/// libpq initializes itself once per process, which takes steps.
-void initialize_libpq() {
-  const plan once{.clients = [](setting& with) { return select(with, "first", "SELECT $1"); }, .tls = "prefer"};
-  tare::sim::run({.twice = false}, [&](world& w) { return play(w, once); });
-}
-
-class sim_postgresql : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() { initialize_libpq(); }
-};
+using sim_postgresql = explored_postgresql;
 
 // --- every single fault ---------------------------------------------------------------------------------------------
-
-void explore(const plan& chosen, std::size_t max_bytes, std::size_t min_runs) {
-  tare::sim::explore_options options;
-  options.max_bytes = max_bytes;
-  const auto seen = tare::testing::explore_every_fault([&](world& w) { return play(w, chosen); }, options);
-  EXPECT_GT(seen.runs, min_runs);
-}
 
 task<> run_statements(setting& with) {
   co_await select(with, "first", "SELECT $1");

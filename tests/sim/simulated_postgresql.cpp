@@ -27,6 +27,8 @@ std::string everything_at_any_time() {
          message('A', number(7) + with_nul("channel") + with_nul("payload"));
 }
 
+bool is_refused_at_commit(std::string_view value) { return value.starts_with(simulated_postgresql::refused_at_commit); }
+
 task<> until_set(event& waited) { co_await waited.wait(); }
 
 void reset_on_close(const net::stream& closing) {
@@ -248,6 +250,10 @@ task<bool> simulated_postgresql::execute(session& to) {
     tag = "SELECT";
   }
   if (tag == "FAIL") co_return co_await fail(to, "23505", "it exists");
+  if (tag == "COMMIT" && std::ranges::any_of(to.uncommitted, is_refused_at_commit)) {
+    to.status = 'I';
+    co_return co_await fail(to, "23505", "a deferred constraint is violated");
+  }
   int rows = 0;
   if (to.sql == "SELECT $1" || to.sql == "SLOW $1") rows = 1;
   if (tag == "SERIES") rows = series_rows;

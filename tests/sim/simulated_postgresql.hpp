@@ -4,7 +4,7 @@
 //
 //   SELECT $1         returns its parameter
 //   SERIES $1         returns `series_rows` rows, each of about 1 KB, which begin with the parameter and their number
-//   INSERT $1         records its parameter, once it is committed
+//   INSERT $1         records its parameter, once it is committed; a COMMIT fails if it begins with `refused_at_commit`
 //   WAIT $1           runs until it is cancelled
 //   SLOW $1           returns its parameter after 50 ms, unless it is cancelled
 //   FAIL $1           fails: a unique constraint is violated
@@ -51,6 +51,7 @@ inline constexpr std::size_t cancel_manners = 6;
 class simulated_postgresql {
  public:
   static constexpr int series_rows = 20;
+  static constexpr std::string_view refused_at_commit = "deferred ";
   [[nodiscard]] static std::string series_row(std::string_view name, int row);
 
   misdeed planned = misdeed::late;

@@ -33,6 +33,11 @@ constexpr std::string_view reset_script =
 
 error hung(const char* what) { return {error_kind::unavailable, "", what}; }
 
+/// An error of the statement that is stopped is none of the statement that comes next.
+error lost_in(const error& stopping) {
+  return {error_kind::unavailable, "", "while an earlier statement was stopped: " + stopping.message()};
+}
+
 }  // namespace
 
 task<result<void>> postgresql_session::reset() {
@@ -48,7 +53,7 @@ task<result<void>> postgresql_session::reset() {
 task<result<void>> postgresql_session::make_clean() {
   if (running_) {
     auto stopped = co_await stop();
-    if (!stopped) co_return stopped;
+    if (!stopped) co_return std::unexpected(lost_in(stopped.error()));
   }
   failure_.reset();
   // Otherwise it would stop the next statement.
