@@ -117,7 +117,19 @@ task<db::result<std::string>> go_on_after_giving_up(setting& with, std::string n
   co_return got->value_or("nothing");
 }
 
+/// The first of two rows, each larger than what is read at once.
+task<db::result<std::string>> first_of_large(pool& in, std::string large) {
+  auto held = co_await in.acquire();
+  if (!held) co_return std::unexpected(held.error());
+  auto got = co_await held->query_one<std::string>("PAUSED $1", large);
+  if (!got) co_return std::unexpected(got.error());
+  co_return got->value_or("nothing");
+}
+
 task<> give_up_on_a_connection(setting& with) {
+  const std::string large(20'000, 'x');
+  const auto whole = co_await in_time(with, first_of_large(*with.connections, large));
+  EXPECT_EQ(whole.value_or(large), large);
   const auto got = co_await in_time(with, go_on_after_giving_up(with, "given up"));
   if (got) {
     EXPECT_EQ(*got, simulated_postgresql::series_row("given up", 0));

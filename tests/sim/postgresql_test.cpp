@@ -77,6 +77,24 @@ TEST_F(sim_postgresql, statements_that_are_larger_than_buffers_under_every_fault
   explore({.clients = run_large}, 2, 300);
 }
 
+/// Gives statements up while they are being sent.
+task<> give_up_large(setting& with) {
+  with.in.set_link(with.in.here(), with.server, {.bytes_per_second = 20'000, .buffer_bytes = 4000});
+  const std::string large(20'000, 'x');
+  const auto one = co_await tare::timeout(200ms, with.connections->execute("INSERT $1", large));
+  EXPECT_FALSE(one && one->has_value());
+  tare::db::batch both;
+  both.add("INSERT $1", large + " a");
+  both.add("INSERT $1", large + " b");
+  const auto two = co_await tare::timeout(200ms, with.connections->execute(std::move(both)));
+  EXPECT_FALSE(two && two->has_value());
+  EXPECT_EQ(with.database->committed[large + " a"], with.database->committed[large + " b"]);
+}
+
+TEST_F(sim_postgresql, statements_given_up_while_they_are_sent_under_every_fault) {
+  explore({.clients = give_up_large}, 2, 200);
+}
+
 // --- each misdeed at each message -----------------------------------------------------------------------------------
 
 task<> one_after_another(setting& with, std::string prefix) {

@@ -249,20 +249,22 @@ task<bool> simulated_postgresql::execute(session& to) {
     if (!goes_on || to.skipping) co_return goes_on;
     tag = "SELECT";
   }
+  if (tag == "PAUSED" && !co_await pause(to)) co_return false;
+  if (to.skipping) co_return true;
   if (tag == "FAIL") co_return co_await fail(to, "23505", "it exists");
   if (tag == "COMMIT" && std::ranges::any_of(to.uncommitted, is_refused_at_commit)) {
     to.status = 'I';
     co_return co_await fail(to, "23505", "a deferred constraint is violated");
   }
   int rows = 0;
-  if (to.sql == "SELECT $1" || to.sql == "SLOW $1") rows = 1;
+  if (to.sql == "SELECT $1" || to.sql == "SLOW $1" || tag == "PAUSED") rows = 1;
   if (tag == "SERIES") rows = series_rows;
   for (int i = 0; i < rows; ++i) {
     std::string row = rows == 1 ? data_row(to.bound.at(0)) : data_row(series_row(to.bound.at(0), i));
     const bool goes_on = co_await put(to, std::move(row));
     if (!goes_on || to.skipping) co_return goes_on;
   }
-  if (tag == "SERIES") tag = "SELECT";
+  if (tag == "SERIES" || tag == "PAUSED") tag = "SELECT";
   if (tag == "SELECT") tag += ' ' + std::to_string(rows);
   if (tag == "INSERT") tag += " 0 1";
   if (tag == "COMMIT" && to.status == 'E') tag = "ROLLBACK";
@@ -273,6 +275,14 @@ task<bool> simulated_postgresql::execute(session& to) {
   if (tag == "COMMIT") commit(to.uncommitted);
   if (tag == "ROLLBACK") to.uncommitted.clear();
   if (tag == "COMMIT" || tag == "ROLLBACK") to.status = 'I';
+  co_return true;
+}
+
+task<bool> simulated_postgresql::pause(session& to) {
+  const bool goes_on = co_await put(to, data_row(to.bound.at(0)));
+  if (!goes_on || to.skipping) co_return goes_on;
+  if (!co_await to.flush()) co_return false;
+  co_await sleep_for(50ms);
   co_return true;
 }
 

@@ -7,6 +7,7 @@
 //   INSERT $1         records its parameter, once it is committed; a COMMIT fails if it begins with `refused_at_commit`
 //   WAIT $1           runs until it is cancelled
 //   SLOW $1           returns its parameter after 50 ms, unless it is cancelled
+//   PAUSED $1         returns its parameter twice, 50 ms apart
 //   FAIL $1           fails: a unique constraint is violated
 //   BEGIN, COMMIT, ROLLBACK, and anything else, which does nothing
 
@@ -81,6 +82,7 @@ class simulated_postgresql {
   task<bool> bind(session& to, const std::string& body);
   task<bool> describe(session& to);
   task<bool> execute(session& to);
+  task<bool> pause(session& to);
   task<bool> wait(session& to, std::chrono::milliseconds longest);
   task<bool> synchronize(session& to);
   task<bool> run_script(session& to, const std::string& sql);

@@ -26,6 +26,20 @@ const char* clause_of(isolation level) noexcept {
   return "";
 }
 
+/// Results are counted in a batch's own list only as long as the batch waits for them.
+class counted_there {
+ public:
+  counted_there(std::vector<std::uint64_t>*& where, std::vector<std::uint64_t>& list) noexcept : where_(where) {
+    where_ = &list;
+  }
+  counted_there(const counted_there&) = delete;
+  counted_there& operator=(const counted_there&) = delete;
+  ~counted_there() { where_ = nullptr; }
+
+ private:
+  std::vector<std::uint64_t>*& where_;
+};
+
 }  // namespace
 
 // --- the connection -------------------------------------------------------------------------------------------------
@@ -105,18 +119,11 @@ task<result<std::vector<std::uint64_t>>> postgresql_session::run(const batch& al
   }
   if (!send_sync()) co_return std::unexpected(lost());
   synced_ = true;
-  all_changes_ = &changes;
   auto sent = co_await flush();
   if (!sent) co_return std::unexpected(std::move(sent.error()));
-  std::optional<result<progress>> done;
-  try {
-    done = co_await collect(nullptr);
-  } catch (...) {
-    all_changes_ = nullptr;
-    throw;
-  }
-  all_changes_ = nullptr;
-  if (!*done) co_return std::unexpected(std::move(done->error()));
+  const counted_there counted(all_changes_, changes);
+  auto done = co_await collect(nullptr);
+  if (!done) co_return std::unexpected(std::move(done.error()));
   co_return changes;
 }
 
