@@ -42,6 +42,8 @@ class request_reader {
   /// Of the current request, as far as it has arrived.
   [[nodiscard]] std::uint64_t body_bytes() const noexcept { return body_bytes_; }
   [[nodiscard]] refusal why() const noexcept { return refusal_; }
+  /// The head, as far as it has arrived, until `release_text`.
+  [[nodiscard]] std::string_view text() const noexcept { return text_; }
   /// Bytes held by the head.
   [[nodiscard]] std::size_t held_bytes() const noexcept { return text_.capacity(); }
   /// Releases the head of a refused request, which must not be accessed any more.

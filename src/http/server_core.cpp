@@ -147,6 +147,17 @@ bool server_core::is_urgent(std::string_view path) const noexcept {
   return std::ranges::find(options_.urgent_paths, path) != options_.urgent_paths.end();
 }
 
+bool server_core::may_be_urgent(std::string_view head) const noexcept {
+  constexpr std::size_t max_method_bytes = 8;
+  const std::size_t space = head.find(' ');
+  if (space == head.npos) return !head.empty() && head.size() < max_method_bytes && !options_.urgent_paths.empty();
+  const std::string_view target = head.substr(space + 1);
+  return std::ranges::any_of(options_.urgent_paths, [&](std::string_view path) {
+    if (target.size() <= path.size()) return path.starts_with(target);
+    return target.starts_with(path) && (target[path.size()] == ' ' || target[path.size()] == '?');
+  });
+}
+
 void server_core::end_stalled_handshakes() noexcept {
   constexpr std::int64_t pause = std::chrono::nanoseconds(std::chrono::milliseconds(10)).count();
   constexpr std::size_t at_once = 16;

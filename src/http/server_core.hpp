@@ -61,6 +61,8 @@ class server_core {
   /// The same for the connections that have been idle longest; those in a handshake come first.
   void end_stalled_handshakes() noexcept;
   [[nodiscard]] bool is_urgent(std::string_view path) const noexcept;
+  /// Whether a head that begins like this may be one of an urgent request.
+  [[nodiscard]] bool may_be_urgent(std::string_view head) const noexcept;
 
   /// "date: ...\r\n", of this second.
   [[nodiscard]] std::string_view date_line() noexcept;

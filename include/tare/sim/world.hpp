@@ -31,7 +31,7 @@ struct host_core;
 struct host_options {
   unsigned shards = 1;
   unsigned blocking_threads = 4;          ///< of its runtime (`runtime_options`)
-  std::size_t memory_limit = SIZE_MAX;    ///< likewise
+  std::size_t memory_limit = SIZE_MAX;    ///< likewise; its resident memory is always 40,960,000 bytes
   std::size_t max_descriptors = 100'000;  ///< when so many are open, calls fail with EMFILE
   std::size_t disk_bytes = SIZE_MAX;      ///< when files have so many, writes fail with ENOSPC
   /// How long a sync of a file takes; at most twice that.

@@ -34,6 +34,20 @@ bool exchange::account() noexcept {
   return fits;
 }
 
+bool exchange::take_urgent_share() noexcept {
+  memory_budget& budget = *server().budget();
+  share_ = budget.try_admit_urgent(held_bytes());
+  // Once more without the share that it had.
+  if (!share_) share_ = budget.try_admit_urgent(held_bytes());
+  return static_cast<bool>(share_);
+}
+
+bool exchange::account_for_partial_head() noexcept {
+  if (account()) return true;
+  if (!intake_ || intake_->has_urgent_share || !server().may_be_urgent(intake_->reader.text())) return false;
+  return intake_->has_urgent_share = take_urgent_share();
+}
+
 task<bool> exchange::wait_for_room() {
   co_return co_await share_.resize(held_bytes(), server().options().room_timeout);
 }
@@ -61,6 +75,7 @@ void exchange::refuse_for_memory() {
 
 exchange::arrival exchange::accept_head() {
   connection_.expires_never(net::direction::read);
+  const bool has_urgent_share = intake_->has_urgent_share;
   const request_head& head = intake_->reader.head();
   head_ = stored_head::make(head);
   begin_log(head.method, head.target);
@@ -78,9 +93,9 @@ exchange::arrival exchange::accept_head() {
   memory_budget* const budget = server().budget();
   if (budget != nullptr && server().is_urgent(head_->path())) {
     // Even if there is room now, so that what the request holds later is urgent, too.
-    share_ = budget->try_admit_urgent(held_bytes());
-    admitted_ = static_cast<bool>(share_);
+    admitted_ = has_urgent_share ? account() : take_urgent_share();
   } else {
+    if (has_urgent_share) share_.release();
     admitted_ = account();
   }
   if (!admitted_) share_.release();

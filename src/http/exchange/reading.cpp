@@ -67,7 +67,7 @@ std::optional<exchange::arrival> exchange::try_read_head() {
         reader.drop_head();
         return arrival::refused;
       }
-      if (!account()) return refuse_head();
+      if (!account_for_partial_head()) return refuse_head();
       limit_head();
     }
     auto more = connection_.try_read();
@@ -75,7 +75,7 @@ std::optional<exchange::arrival> exchange::try_read_head() {
       // Part of a record counts as the beginning of a head, whatever it contains.
       const bool has_begun = head_limited_ || connection_.buffered_bytes() != 0;
       if (!has_begun && more.error() == std::errc::operation_would_block) return arrival::none;
-      if (has_begun && !account()) return refuse_head();
+      if (has_begun && !account_for_partial_head()) return refuse_head();
       if (has_begun) limit_head();
       return std::nullopt;
     }
