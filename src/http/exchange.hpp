@@ -132,9 +132,6 @@ class exchange : public request, public response {
   /// Responds with 101 and switches the connection to another protocol.
   [[nodiscard]] task<result<void>> upgrade(const http::fields& with);
   [[nodiscard]] bool upgraded() const noexcept { return upgraded_; }
-  /// Sends a frame of the other protocol unchanged, in one piece if it is small. `already_sent` after a truncated
-  /// frame, because anything that followed would be taken for part of it.
-  [[nodiscard]] task<result<void>> send_raw(std::span<const std::byte> head, std::string_view payload);
   /// The connection leaves this exchange when the handler has returned, and becomes a lasting one.
   void hand_over(served to) noexcept {
     attached_ = to.release();

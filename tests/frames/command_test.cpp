@@ -34,7 +34,7 @@ class frames_command : public ::testing::Test {
   }
   support::temporary_folder folder_;
   const std::string binary_ = objects() / "pie";
-  const std::string without_coroutines_ = std::filesystem::read_symlink("/proc/self/exe");  ///< this test
+  const std::string without_coroutines_ = support::path::without_coroutines;
 };
 
 TEST_F(frames_command, frames_prints_a_table_heaviest_first) {

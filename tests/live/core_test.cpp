@@ -10,8 +10,8 @@
 #include <elf.h>
 
 #include <csignal>
-#include <cstring>
 #include <fstream>
+#include <ios>
 
 namespace {
 
@@ -65,21 +65,23 @@ TEST_F(live_core, counts_as_the_running_process_does) {
 /// gdb writes no program header for memory that it omits, such as code: the kernel's core file
 /// without those headers is the same.
 void leave_out_code(const std::filesystem::path& core) {
-  std::string content = support::read_file(core);
+  std::fstream file(core, std::ios::binary | std::ios::in | std::ios::out);
   Elf64_Ehdr head{};
-  std::memcpy(&head, content.data(), sizeof head);
+  file.read(reinterpret_cast<char*>(&head), sizeof head);
   std::size_t left_out = 0;
   for (std::size_t i = 0; i < head.e_phnum; ++i) {
-    char* const place = content.data() + head.e_phoff + i * sizeof(Elf64_Phdr);
+    const auto place = static_cast<std::streamoff>(head.e_phoff + i * sizeof(Elf64_Phdr));
     Elf64_Phdr segment{};
-    std::memcpy(&segment, place, sizeof segment);
+    file.seekg(place);
+    file.read(reinterpret_cast<char*>(&segment), sizeof segment);
     if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
     segment.p_type = PT_NULL;
-    std::memcpy(place, &segment, sizeof segment);
+    file.seekp(place);
+    file.write(reinterpret_cast<const char*>(&segment), sizeof segment);
     ++left_out;
   }
+  ASSERT_TRUE(file);
   ASSERT_GT(left_out, 2U);
-  std::ofstream(core, std::ios::binary) << content;
 }
 
 TEST_F(live_core, needs_no_code_in_the_file) {

@@ -27,9 +27,10 @@ using tare::sim::world;
 namespace http = tare::http;
 
 constexpr std::size_t link_buffer_bytes = 2000;
-constexpr std::size_t piece_bytes = 1500;
+constexpr std::size_t piece_bytes = 4000;
 constexpr int pieces = 3;
-constexpr int piece_senders = 3;
+constexpr int piece_senders = 2;
+constexpr int whole_senders = 2;
 constexpr int published = 6;
 
 // --- the server -----------------------------------------------------------------------------------------------------
@@ -45,6 +46,11 @@ task<> send_in_pieces(http::websocket& to, int sender) {
   (void)co_await out->finish(piece);
 }
 
+task<> send_whole(http::websocket& to, int sender) {
+  const std::string text(pieces * piece_bytes, static_cast<char>('a' + sender));
+  (void)co_await to.send_text(text);
+}
+
 task<> ping_often(http::websocket& to) {
   for (int i = 0; i < 4; ++i) {
     if (!co_await to.ping("ping")) co_return;
@@ -55,6 +61,7 @@ task<> ping_often(http::websocket& to) {
 task<> send_and_receive(http::websocket socket) {
   co_await tare::with_scope([&](tare::scope& sending) -> task<> {
     for (int i = 0; i < piece_senders; ++i) sending.spawn(send_in_pieces(socket, i));
+    for (int i = 0; i < whole_senders; ++i) sending.spawn(send_whole(socket, piece_senders + i));
     sending.spawn(ping_often(socket));
     while (co_await socket.receive()) continue;
   });
@@ -75,6 +82,10 @@ task<> publish_all(const world& w, http::topic& news) {
 http::router routes_of_states(http::topic& news) {
   http::router made;
   made.websocket("/pieces", send_and_receive);
+  made.websocket("/moves", [](http::websocket socket) -> task<> {
+    (void)co_await socket.send_text("last");
+    co_await tare::resume_on(1);
+  });
   // These end while subscribers are behind.
   made.websocket("/news", [&](http::websocket socket) -> task<> {
     const http::subscription feed(news, socket);
@@ -111,7 +122,7 @@ task<> serve_states(const world& w) {
 }
 
 task<std::string> start(world& w) {
-  auto& server = w.add_host("server");
+  auto& server = w.add_host("server", {.shards = 2});
   w.set_link(w.here(), server, {.buffer_bytes = link_buffer_bytes});
   server.spawn(serve_states(w));
   co_await tare::sleep_for(1ms);
@@ -143,7 +154,10 @@ task<std::string> receive_from(world& w, std::string_view path, std::size_t mess
     EXPECT_TRUE(w.fault_may_fail()) << socket.error().message();
     co_return all;
   }
-  const bool in_time = static_cast<bool>(co_await tare::timeout(1min, receive_slowly(w, *socket, messages, all)));
+  auto talk = [&]() -> task<> {
+    co_await tare::when_all(receive_slowly(w, *socket, messages, all), ping_often(*socket));
+  };
+  const bool in_time = static_cast<bool>(co_await tare::timeout(1min, talk()));
   EXPECT_TRUE(in_time || w.fault_may_fail());
   (void)co_await socket->close();
   co_return all;
@@ -168,7 +182,7 @@ void expect_news(std::string_view got, std::string_view before, std::string_view
 }
 
 task<> receive_pieces(world& w) {
-  const std::string all = co_await receive_from(w, "/pieces", piece_senders);
+  const std::string all = co_await receive_from(w, "/pieces", piece_senders + whole_senders);
   std::multiset<char> seen;
   for (std::size_t at = 0; at < all.size(); at += pieces * piece_bytes + 1) {
     const std::string message = all.substr(at, pieces * piece_bytes + 1);
@@ -176,7 +190,7 @@ task<> receive_pieces(world& w) {
     seen.insert(all[at]);
     EXPECT_EQ(seen.count(all[at]), 1U) << "a message came twice";
   }
-  EXPECT_TRUE(seen.size() == piece_senders || w.fault_may_fail());
+  EXPECT_TRUE(seen.size() == piece_senders + whole_senders || w.fault_may_fail());
 }
 
 void explore(const tare::sim::scenario& body) {
@@ -187,6 +201,13 @@ void explore(const tare::sim::scenario& body) {
 }
 
 TEST(sim_lasting_states, messages_in_pieces_take_turns_under_every_fault) { explore(receive_pieces); }
+
+TEST(sim_lasting_states, a_handler_that_ends_on_another_shard_under_every_fault) {
+  explore([](world& w) -> task<> {
+    const std::string all = co_await receive_from(w, "/moves", 100);
+    EXPECT_TRUE(all == "last\n" || w.fault_may_fail()) << all;
+  });
+}
 
 class sim_lasting_ends : public testing::TestWithParam<std::string_view> {};
 

@@ -16,6 +16,7 @@
 #include <ostream>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -114,6 +115,34 @@ INSTANTIATE_TEST_SUITE_P(servers, sim_names,
                          ::testing::Values(behaviour::answers, behaviour::forgets_the_first, behaviour::is_late,
                                            behaviour::lies, behaviour::knows_nothing, behaviour::is_silent),
                          ::testing::PrintToStringParamName());
+
+/// The first address does not answer, and the second takes longer than the pause between two attempts.
+task<> connect_slowly(world& w) {
+  auto& silent = w.add_host("silent");
+  auto& slow = w.add_host("slow");
+  w.set_link(w.here(), slow, {.latency = 200ms});
+  w.partition(w.here(), silent);
+  slow.spawn([]() -> task<> {
+    auto listening = tare::net::listener::bind(tare::net::endpoint::any(80));
+    if (!listening) co_return;
+    for (;;) {
+      auto accepted = co_await listening->accept();
+      if (!accepted) co_return;
+      co_await tare::sleep_for(1s);
+    }
+  });
+  co_await tare::sleep_for(1ms);
+  std::vector<tare::net::endpoint> both{tare::net::endpoint::parse(silent.address() + ":80").value(),
+                                        tare::net::endpoint::parse(slow.address() + ":80").value()};
+  tare::net::connect_options options;
+  options.attempt_delay = 100ms;
+  const auto made = co_await tare::timeout(1min, tare::net::connect(std::move(both), options));
+  EXPECT_TRUE((made && *made) || w.fault_may_fail());
+}
+
+TEST(sim_connect, tries_the_next_address_under_every_fault) {
+  (void)tare::testing::explore_every_fault(connect_slowly);
+}
 
 TEST(sim_names_of_nobody, are_refused_at_once) {
   tare::sim::run({}, [](world& /*w*/) -> task<> {

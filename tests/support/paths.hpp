@@ -21,6 +21,7 @@ extern const char* const live_list;  ///< programs to look into, with colons bet
 extern const char* const live;       ///< their folder
 extern const char* const machine_cases;
 extern const char* const objects;
+extern const char* const without_coroutines;
 extern const char* const peer_tare;
 extern const char* const request_cases;
 extern const char* const rust_program;

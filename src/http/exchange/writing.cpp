@@ -222,12 +222,4 @@ task<result<void>> exchange::upgrade(const http::fields& with) {
   co_return sent;
 }
 
-task<result<void>> exchange::send_raw(std::span<const std::byte> head, std::string_view payload) {
-  if (stage_ != stage::complete) co_return std::unexpected(errc::already_sent);
-  server().scratch().assign(reinterpret_cast<const char*>(head.data()), head.size());
-  auto sent = co_await send_scratch(payload);
-  if (sent) stage_ = stage::complete;
-  co_return sent;
-}
-
 }  // namespace tare::http::detail

@@ -95,6 +95,7 @@ void lasting_connection::note_error() noexcept { lasting(*this).note_error(); }
 tare::detail::child_request lasting_connection::finish() {
   return {.child = lasting::finish(*this).release(), .is_shielded = true};
 }
+bool lasting_connection::is_home() noexcept { return lasting(*this).server().home() == this_shard(); }
 void lasting_connection::end() noexcept {
   if (group_ != no_link) lasting(*this).end();
 }

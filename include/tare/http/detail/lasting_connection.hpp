@@ -9,10 +9,12 @@
 #include <tare/detail/io_wait.hpp>
 #include <tare/detail/link.hpp>
 #include <tare/detail/promise.hpp>
+#include <tare/error.hpp>
 #include <tare/http/detail/connection_group.hpp>
 #include <tare/http/detail/transport.hpp>
 #include <tare/net/stream.hpp>
 #include <tare/net/tls.hpp>
+#include <tare/sleep.hpp>
 #include <tare/task.hpp>
 
 #include <cstddef>
@@ -27,8 +29,8 @@ namespace tare::http::detail {
 struct lasting_work;
 class server_core;
 
-/// How the service of the requests that had arrived has ended: the connection closes, or stays open, idle, or becomes a
-/// lasting one.
+/// How the service of the requests that had arrived has ended: the connection closes, or stays open, idle, or becomes
+/// a lasting one.
 class served {
  public:
   /// True: idle.
@@ -76,6 +78,7 @@ class lasting_connection : private tare::detail::io_wait {
   void note_error() noexcept;
   /// Tells the peer that the connection ends, and waits a little for it to close.
   tare::detail::child_request finish();
+  [[nodiscard]] bool is_home() noexcept;
 
   [[nodiscard]] transport connection() noexcept;
   [[nodiscard]] connection_group& group() const noexcept { return *tare::detail::from_link<connection_group>(group_); }
@@ -169,10 +172,19 @@ task<> serve_lasting(carried<Stream> connection) {
   } catch (...) {
     connection.note_error();
   }
-  try {
-    co_await connection.finish();
-  } catch (...) {
-    co_return;  // No memory for a frame: this connection ends, the others continue.
+  // It fails if there is no memory for its frame: then this connection ends, and the others continue. But it can only
+  // end at home, to which the handler may not have returned, so there it tries until there is memory.
+  for (;;) {
+    try {
+      co_await connection.finish();
+      co_return;
+    } catch (...) {
+      if (connection.is_home()) co_return;
+    }
+    try {
+      co_await yield();
+    } catch (const cancelled&) {  // NOLINT(bugprone-empty-catch): it is ending
+    }
   }
 }
 
