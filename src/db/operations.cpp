@@ -43,7 +43,13 @@ void check_free(const session& on) {
 /// Prepares the session for the next statement, if necessary.
 task<result<void>> prepare(session& on) {
   if (on.spoiled) co_return std::unexpected(*on.spoiled);
-  result<void> done = on.transacting ? co_await on.settle() : co_await on.reset();
+  result<void> done;
+  // Not a conditional expression: g++ 12 would destroy an error in its result twice.
+  if (on.transacting) {
+    done = co_await on.settle();
+  } else {
+    done = co_await on.reset();
+  }
   if (!done) {
     on.spoil(done.error());
     on.close();

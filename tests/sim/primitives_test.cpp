@@ -58,18 +58,6 @@ task<> in_scope(std::function<task<>(scope&)> body) {
   }
 }
 
-/// Whatever ends the task that has it.
-class event_set_at_exit {
- public:
-  explicit event_set_at_exit(tare::event& set) noexcept : set_(set) {}
-  event_set_at_exit(const event_set_at_exit&) = delete;
-  event_set_at_exit& operator=(const event_set_at_exit&) = delete;
-  ~event_set_at_exit() { set_.set(); }
-
- private:
-  tare::event& set_;
-};
-
 TEST(explore_primitives, semaphore) {
   explore_all("semaphore", [](world& /*w*/) -> task<> {
     tare::semaphore permits(2);
@@ -87,21 +75,6 @@ TEST(explore_primitives, semaphore) {
       co_return;
     });
     EXPECT_EQ(permits.available(), 2U);
-  });
-}
-
-TEST(explore_primitives, snapshot_in_portions) {
-  explore_all("snapshot", [](world& w) -> task<> {
-    tare::event end;
-    co_await in_scope([&](scope& s) -> task<> {
-      for (int i = 0; i < 20; ++i) s.spawn([&]() -> task<> { co_await end.wait(); });
-      s.spawn([&]() -> task<> {
-        const event_set_at_exit setting(end);
-        const auto seen = co_await tare::snapshot({.longest_pause = 0ns});
-        EXPECT_TRUE(seen.shards.size() == 1 || w.fault_may_fail());
-      });
-      co_return;
-    });
   });
 }
 
