@@ -46,9 +46,9 @@ task<> run_cancelling(setting& with) {
   co_await select(with, "after it", "SLOW $1");
 }
 
-TEST_F(sim_postgresql, statements_under_every_fault) { explore({.clients = run_statements}, 64, 1000); }
+TEST_F(sim_postgresql, statements_under_every_fault) { explore({.clients = run_statements}, 40, 1000); }
 
-TEST_F(sim_postgresql, transactions_under_every_fault) { explore({.clients = run_transactions}, 24, 1000); }
+TEST_F(sim_postgresql, transactions_under_every_fault) { explore({.clients = run_transactions}, 16, 1000); }
 
 TEST_F(sim_postgresql, concurrent_statements_under_every_fault) { explore({.clients = run_concurrently}, 24, 500); }
 
