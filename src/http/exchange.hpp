@@ -266,9 +266,9 @@ class exchange : public request, public response {
   [[nodiscard]] std::size_t held_bytes() const noexcept;
   /// Resizes the share to what is held; false if there is no room immediately.
   [[nodiscard]] bool account() noexcept;
-  /// The same while the head arrives, whose beginning may tell that the request is urgent.
+  /// The same while the head arrives: the part that has arrived may show that the request is urgent.
   [[nodiscard]] bool account_for_partial_head() noexcept;
-  /// Replaces the share by an urgent one.
+  /// Replaces the share by an urgent one; without room for that, releases it.
   [[nodiscard]] bool take_urgent_share() noexcept;
   [[nodiscard]] task<bool> wait_for_room();
   [[nodiscard]] arrival refuse_head() noexcept;

@@ -34,7 +34,7 @@ struct intake {
     why.reset();
     read_error = {};
     waited = {};
-    skipping = has_urgent_share = false;
+    skipping = false;
   }
 
   [[nodiscard]] std::string_view text() const noexcept {
@@ -54,8 +54,7 @@ struct intake {
   request_reader reader;
   std::optional<refusal> why;  ///< the response to a request that is refused
   std::error_code read_error;
-  bool skipping = false;          ///< an unread body
-  bool has_urgent_share = false;  ///< the exchange has, because the head may be one of an urgent request
+  bool skipping = false;  ///< an unread body
 };
 
 }  // namespace tare::http::detail

@@ -21,6 +21,7 @@
 
 namespace tare::http::detail {
 
+using namespace std::string_view_literals;
 using tare::detail::from_link;
 using tare::detail::link;
 using tare::detail::no_link;
@@ -128,6 +129,7 @@ void server_core::enter(exchange& entering) noexcept {
 }
 
 void server_core::leave(exchange& leaving) noexcept {
+  end_urgent_head(leaving);
   const sweep_entry& entry = leaving.swept();
   (entry.previous != no_link ? from_link<exchange>(entry.previous)->swept().next : first_) = entry.next;
   (entry.next != no_link ? from_link<exchange>(entry.next)->swept().previous : last_) = entry.previous;
@@ -147,10 +149,22 @@ bool server_core::is_urgent(std::string_view path) const noexcept {
   return std::ranges::find(options_.urgent_paths, path) != options_.urgent_paths.end();
 }
 
+bool server_core::begin_urgent_head(const exchange& arriving) noexcept {
+  if (urgent_head_ != nullptr) return false;
+  urgent_head_ = &arriving;
+  return true;
+}
+
+bool server_core::end_urgent_head(const exchange& arriving) noexcept {
+  if (urgent_head_ != &arriving) return false;
+  urgent_head_ = nullptr;
+  return true;
+}
+
 bool server_core::may_be_urgent(std::string_view head) const noexcept {
-  constexpr std::size_t max_method_bytes = 8;
+  if (head.empty() || options_.urgent_paths.empty()) return false;
   const std::size_t space = head.find(' ');
-  if (space == head.npos) return !head.empty() && head.size() < max_method_bytes && !options_.urgent_paths.empty();
+  if (space == head.npos) return "GET"sv.starts_with(head) || "HEAD"sv.starts_with(head);
   const std::string_view target = head.substr(space + 1);
   return std::ranges::any_of(options_.urgent_paths, [&](std::string_view path) {
     if (target.size() <= path.size()) return path.starts_with(target);

@@ -63,6 +63,11 @@ class server_core {
   [[nodiscard]] bool is_urgent(std::string_view path) const noexcept;
   /// Whether a head that begins like this may be one of an urgent request.
   [[nodiscard]] bool may_be_urgent(std::string_view head) const noexcept;
+  /// Lets the exchange take an urgent share for the part of a head that has arrived. False if another one has it: only
+  /// one may, because clients that never complete their heads must leave room for whole requests.
+  [[nodiscard]] bool begin_urgent_head(const exchange& arriving) noexcept;
+  /// Returns whether it was this exchange.
+  bool end_urgent_head(const exchange& arriving) noexcept;
 
   /// "date: ...\r\n", of this second.
   [[nodiscard]] std::string_view date_line() noexcept;
@@ -162,6 +167,7 @@ class server_core {
   sweep_timer timer_;
   tare::detail::link first_ = tare::detail::no_link;  ///< of the requests in progress
   tare::detail::link last_ = tare::detail::no_link;
+  const exchange* urgent_head_ = nullptr;  ///< the exchange that has an urgent share for a part of its head
   std::size_t handlers_ = 0;
   std::uint64_t requests_ = 0;
   std::uint32_t sweeps_ = 0;

@@ -142,6 +142,51 @@ TEST(http_admission, where_there_is_no_room_requests_are_refused_and_urgent_ones
   });
 }
 
+// The beginnings of heads that are never completed.
+TEST(http_admission, beginnings_of_urgent_requests_leave_room_for_whole_ones) {
+  constexpr const char* urgent = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+  for (const char* beginning : {"G", "GET /", "GET /healthz", "GET /healthz HTTP/1.1\r\nHost: h\r\n"}) {
+    serve(hello, {.urgent_paths = {"/healthz"}}, [&](std::uint16_t port) -> task<> {
+      auto honest = co_await raw_client::connect(port);
+      const tare::memory_share all = co_await take_all_room();
+      {
+        std::vector<raw_client> others;
+        for (int i = 0; i < 200; ++i) {
+          others.push_back(co_await raw_client::connect(port));
+          co_await others.back().send(beginning);
+        }
+        co_await tare::sleep_for(5ms);
+        EXPECT_EQ((co_await honest.ask(urgent)).status, 200U) << beginning;
+      }
+      // When they have left, a head may arrive in pieces again.
+      co_await tare::sleep_for(5ms);
+      auto slow = co_await raw_client::connect(port);
+      for (const char* piece : {"GE", "T /heal", "thz HTTP/1.1\r\nHo"}) {
+        co_await slow.send(piece);
+        co_await tare::sleep_for(5ms);
+      }
+      EXPECT_EQ((co_await slow.ask("st: h\r\n\r\n")).status, 200U) << beginning;
+    });
+  }
+}
+
+TEST(http_admission, a_request_that_only_begins_like_an_urgent_one_is_refused) {
+  serve(hello, {.urgent_paths = {"/healthz"}}, [](std::uint16_t port) -> task<> {
+    const tare::memory_share all = co_await take_all_room();
+    for (const char* rest : {"z HTTP/1.1\r\nHost: h\r\n\r\n", "/x HTTP/1.1\r\nHost: h\r\n\r\n", "z"}) {
+      auto client = co_await raw_client::connect(port);
+      co_await client.send("GET /healthz");
+      co_await tare::sleep_for(5ms);
+      EXPECT_EQ((co_await client.ask(rest)).status, 503U) << rest;
+    }
+    // None of them has kept what only one may have.
+    auto slow = co_await raw_client::connect(port);
+    co_await slow.send("GET /healthz");
+    co_await tare::sleep_for(5ms);
+    EXPECT_EQ((co_await slow.ask("?full HTTP/1.1\r\nHost: h\r\n\r\n")).status, 200U);
+  });
+}
+
 TEST(http_admission, what_an_urgent_request_reserves_later_is_urgent_too) {
   constexpr std::size_t more = 16'000;
   for (const bool is_urgent : {true, false}) {

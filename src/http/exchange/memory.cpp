@@ -36,16 +36,20 @@ bool exchange::account() noexcept {
 
 bool exchange::take_urgent_share() noexcept {
   memory_budget& budget = *server().budget();
-  share_ = budget.try_admit_urgent(held_bytes());
-  // Once more without the share that it had.
-  if (!share_) share_ = budget.try_admit_urgent(held_bytes());
+  memory_share urgent = budget.try_admit_urgent(held_bytes());
+  if (!urgent && share_) {
+    share_.release();  // which may make the room
+    urgent = budget.try_admit_urgent(held_bytes());
+  }
+  share_ = std::move(urgent);
   return static_cast<bool>(share_);
 }
 
 bool exchange::account_for_partial_head() noexcept {
+  const bool may_be_urgent = intake_ && server().may_be_urgent(intake_->reader.text());
+  if (!may_be_urgent && server().end_urgent_head(*this)) share_.release();
   if (account()) return true;
-  if (!intake_ || intake_->has_urgent_share || !server().may_be_urgent(intake_->reader.text())) return false;
-  return intake_->has_urgent_share = take_urgent_share();
+  return may_be_urgent && server().begin_urgent_head(*this) && take_urgent_share();
 }
 
 task<bool> exchange::wait_for_room() {
@@ -53,6 +57,7 @@ task<bool> exchange::wait_for_room() {
 }
 
 exchange::arrival exchange::refuse_head() noexcept {
+  server().end_urgent_head(*this);
   drop_intake();
   share_.release();
   admitted_ = keep_ = false;
@@ -75,7 +80,7 @@ void exchange::refuse_for_memory() {
 
 exchange::arrival exchange::accept_head() {
   connection_.expires_never(net::direction::read);
-  const bool has_urgent_share = intake_->has_urgent_share;
+  const bool has_urgent_share = server().end_urgent_head(*this);
   const request_head& head = intake_->reader.head();
   head_ = stored_head::make(head);
   begin_log(head.method, head.target);
