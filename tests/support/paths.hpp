@@ -21,10 +21,10 @@ extern const char* const live_list;  ///< programs to look into, with colons bet
 extern const char* const live;       ///< their folder
 extern const char* const machine_cases;
 extern const char* const objects;
-extern const char* const without_coroutines;
 extern const char* const peer_tare;
 extern const char* const request_cases;
 extern const char* const rust_program;
 extern const char* const server;
+extern const char* const without_coroutines;
 
 }  // namespace support::path

@@ -119,7 +119,7 @@ TEST_P(destroyed, while_a_task_waits_ends_the_program) {
     co_await tare::sleep_for(1ms);
     one.destroy();
   };
-  EXPECT_DEATH(run_in_virtual_time(destroy_while_a_task_waits), GetParam().destroyed_early);
+  EXPECT_DEATH(run_in_virtual_time(destroy_while_a_task_waits), GetParam().abort_message);
 }
 
 class destroyed_early : public testing::TestWithParam<wait_kind> {};

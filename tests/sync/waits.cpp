@@ -203,8 +203,9 @@ std::vector<wait_kind> all_wait_kinds() {
       {"mutex_with_a_limit", any_thread, semaphore_waits, wait_for_mutex_for_a_while},
       {"guarded", any_thread, semaphore_waits, wait_for_guarded},
       {"shared_mutex", any_thread, semaphore_waits, wait_for_shared_mutex},
+      // It remembers nothing for a wait that begins later.
       {"condition_variable", own_shard, "condition_variable::~condition_variable: a task waits for it",
-       wait_for_condition},  // it remembers nothing for a wait that begins later
+       wait_for_condition},
       {"receive", any_thread, "channel::~channel: a task waits in `receive`", wait_for_value},
       {"closed_channel", any_thread, "channel::~channel: a task waits in `receive`", wait_for_closed_channel},
       {"send", any_thread, "channel::~channel: a task waits in `send`", wait_for_space},

@@ -28,7 +28,7 @@ enum class ended_by : std::uint8_t {
 struct wait_kind {
   std::string name;
   ended_by by;
-  std::string destroyed_early;  ///< what the program says before it aborts if it is destroyed while a task waits
+  std::string abort_message;  ///< if it is destroyed while a task waits
   std::function<awaited()> make;
 };
 

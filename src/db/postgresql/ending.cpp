@@ -33,7 +33,7 @@ constexpr std::string_view reset_script =
 
 error hung(const char* what) { return {error_kind::unavailable, "", what}; }
 
-/// An error of the statement that is stopped is none of the statement that comes next.
+/// The next statement must not report the error of the one that was being stopped.
 error lost_in(const error& stopping) {
   return {error_kind::unavailable, "", "while an earlier statement was stopped: " + stopping.message()};
 }

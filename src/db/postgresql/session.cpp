@@ -26,15 +26,15 @@ const char* clause_of(isolation level) noexcept {
   return "";
 }
 
-/// Results are counted in a batch's own list only as long as the batch waits for them.
-class counted_there {
+/// While it exists, the changes of each statement go into a list of the batch, whose task may be cancelled.
+class counting_changes {
  public:
-  counted_there(std::vector<std::uint64_t>*& where, std::vector<std::uint64_t>& list) noexcept : where_(where) {
+  counting_changes(std::vector<std::uint64_t>*& where, std::vector<std::uint64_t>& list) noexcept : where_(where) {
     where_ = &list;
   }
-  counted_there(const counted_there&) = delete;
-  counted_there& operator=(const counted_there&) = delete;
-  ~counted_there() { where_ = nullptr; }
+  counting_changes(const counting_changes&) = delete;
+  counting_changes& operator=(const counting_changes&) = delete;
+  ~counting_changes() { where_ = nullptr; }
 
  private:
   std::vector<std::uint64_t>*& where_;
@@ -121,7 +121,7 @@ task<result<std::vector<std::uint64_t>>> postgresql_session::run(const batch& al
   synced_ = true;
   auto sent = co_await flush();
   if (!sent) co_return std::unexpected(std::move(sent.error()));
-  const counted_there counted(all_changes_, changes);
+  const counting_changes counting(all_changes_, changes);
   auto done = co_await collect(nullptr);
   if (!done) co_return std::unexpected(std::move(done.error()));
   co_return changes;
